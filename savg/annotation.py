@@ -1,0 +1,279 @@
+"""Who is where, and what sounds where: the tables that go with a clip.
+
+Frames of boxes count the clip's pictures (4 a second in the published data); frames of sound events
+and labels count tenths of a second. x and y are pixels: x in the 256-wide picture, growing to the
+right, y of labels in the 256×144 picture, y of boxes in the 256×256 frame. CSV files have no header,
+and an empty file is an empty table [S1, S2].
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.errors import SavgError
+from savg.paths import whole_file
+
+SPEECH, INSTRUMENT = 0, 1
+"""Categories of sound events."""
+
+CATEGORY_NAMES = ("speech", "instrument")
+
+LABEL_CLASSES = {0: SPEECH, 1: SPEECH, 9: INSTRUMENT}
+"""STARSS23 classes of clip labels (0 female speech, 1 male speech, 9 instrument) → category."""
+
+
+class _Table:
+    """Columns of equal length with the published CSV form; the subclasses are frozen dataclasses."""
+
+    _columns: ClassVar[str]
+
+    def _rows(self) -> Iterable[Sequence[object]]:
+        raise NotImplementedError
+
+    @classmethod
+    def _from_rows(cls, rows: NDArray[np.float64]) -> Self:
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return len(self.frames)  # type: ignore[attr-defined]
+
+    @classmethod
+    def read_csv(cls, path: str | os.PathLike[str]) -> Self:
+        """The table in a CSV file without header; SavgError names the file and line that is wrong."""
+        path = Path(path)
+        width = cls._columns.count(",") + 1
+        rows = []
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                for number, row in enumerate(csv.reader(file), 1):
+                    if row:
+                        rows.append(_numbers(row, width, cls._columns, f"{path}, line {number}"))
+        except UnicodeDecodeError as error:
+            raise SavgError(f"{path} is not a text table of {cls._columns}.") from error
+        except OSError as error:
+            raise SavgError(f"{path} could not be read: {error.strerror or error}.") from error
+        try:
+            return cls._from_rows(np.array(rows, np.float64).reshape(-1, width))
+        except ValueError as error:
+            raise SavgError(f"{path}: {error}") from error
+
+    def write_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write the table in its published form, whole or not at all."""
+        with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows(self._rows())
+
+
+def _numbers(row: Sequence[str], width: int, columns: str, where: str) -> list[float]:
+    if len(row) != width:
+        raise SavgError(f"{where}: expected {width} columns ({columns}), found {len(row)}.")
+    try:
+        values = [float(cell) for cell in row]
+    except ValueError as error:
+        raise SavgError(f"{where}: expected numbers ({columns}), found {','.join(row)}.") from error
+    if not np.isfinite(values).all():
+        raise SavgError(f"{where}: expected finite numbers ({columns}), found {','.join(row)}.")
+    return values
+
+
+def _column(table: object, name: str, dtype: type, shape: tuple[int, ...] = ()) -> None:
+    """Bring one column to an immutable array of `dtype`, or say what is wrong with it."""
+    given = np.asarray(getattr(table, name))
+    value = given.astype(dtype) if given.size else np.zeros((0, *shape), dtype)
+    kind = type(table).__name__
+    if value.ndim != 1 + len(shape) or value.shape[1:] != shape:
+        expected = ", ".join(["N", *map(str, shape)])
+        raise ValueError(f"{kind}.{name} has shape ({expected}), not {value.shape}.")
+    if not np.isfinite(value).all():
+        raise ValueError(f"{kind}.{name} holds a value that is not finite.")
+    if dtype is np.int64 and (value != given.reshape(value.shape)).any():
+        raise ValueError(f"{kind}.{name} holds whole numbers, not {given.ravel()[:3]} ….")
+    value = value.copy() if value is given or value.base is not None else value
+    value.flags.writeable = False
+    object.__setattr__(table, name, value)
+
+
+def _check_lengths(table: object) -> None:
+    lengths = {
+        field.name: len(getattr(table, field.name))
+        for field in fields(table)  # type: ignore[arg-type]
+        if getattr(table, field.name) is not None
+    }
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"{type(table).__name__} needs columns of one length, not {lengths}.")
+    frames = table.frames  # type: ignore[attr-defined]
+    if len(frames) and frames.min() < 0:
+        raise ValueError(f"{type(table).__name__}.frames starts at 0, not at {frames.min()}.")
+
+
+def _plain(value: float) -> int | float:
+    """A whole number without its decimal point, anything else with all its digits."""
+    value = float(value)
+    return int(value) if value.is_integer() else value
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes(_Table):
+    """Persons (category 0) found in the pictures: corners x0, y0, x1, y1 in pixels, N rows.
+
+    `scores` (0..1) belong to a detector's own table; the published CSV does not keep them.
+    """
+
+    frames: NDArray[np.int64]
+    categories: NDArray[np.int64]
+    xyxy: NDArray[np.float64]
+    scores: NDArray[np.float64] | None = None
+
+    _columns: ClassVar[str] = "frame,category,x0,y0,x1,y1"
+
+    def __post_init__(self) -> None:
+        _column(self, "frames", np.int64)
+        _column(self, "categories", np.int64)
+        _column(self, "xyxy", np.float64, (4,))
+        if self.scores is not None:
+            _column(self, "scores", np.float64)
+        _check_lengths(self)
+        wrong = (self.xyxy[:, 2:] < self.xyxy[:, :2]).any(axis=1)
+        if wrong.any():
+            raise ValueError(f"Boxes need x0 ≤ x1 and y0 ≤ y1, not {self.xyxy[wrong][0].tolist()}.")
+
+    @classmethod
+    def empty(cls) -> Self:
+        """No box."""
+        return cls(np.zeros(0), np.zeros(0), np.zeros((0, 4)))  # type: ignore[arg-type]
+
+    @classmethod
+    def _from_rows(cls, rows: NDArray[np.float64]) -> Self:
+        return cls(rows[:, 0], rows[:, 1], rows[:, 2:6])  # type: ignore[arg-type]
+
+    def _rows(self) -> Iterable[Sequence[object]]:
+        for frame, category, box in zip(self.frames, self.categories, self.xyxy, strict=True):
+            yield [frame, category, *map(_plain, box)]
+
+    def select(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> Boxes:
+        """The rows chosen by a mask or by indices."""
+        scores = None if self.scores is None else self.scores[keep]
+        return Boxes(self.frames[keep], self.categories[keep], self.xyxy[keep], scores)
+
+    def mirrored(self, width: float = 256.0) -> Boxes:
+        """The boxes of the picture flipped left to right."""
+        flipped = self.xyxy.copy()
+        flipped[:, [0, 2]] = width - self.xyxy[:, [2, 0]]
+        return Boxes(self.frames, self.categories, flipped, self.scores)
+
+
+@dataclass(frozen=True, eq=False)
+class SoundEvents(_Table):
+    """Sounds found by SELD: category 0 speech, 1 instrument; x in pixels, N rows at 10 frames a second."""
+
+    frames: NDArray[np.int64]
+    categories: NDArray[np.int64]
+    x: NDArray[np.float64]
+
+    _columns: ClassVar[str] = "frame,category,x"
+
+    def __post_init__(self) -> None:
+        _column(self, "frames", np.int64)
+        _column(self, "categories", np.int64)
+        _column(self, "x", np.float64)
+        _check_lengths(self)
+
+    @classmethod
+    def empty(cls) -> Self:
+        """No event."""
+        return cls(np.zeros(0), np.zeros(0), np.zeros(0))  # type: ignore[arg-type]
+
+    @classmethod
+    def _from_rows(cls, rows: NDArray[np.float64]) -> Self:
+        return cls(rows[:, 0], rows[:, 1], rows[:, 2])  # type: ignore[arg-type]
+
+    def _rows(self) -> Iterable[Sequence[object]]:
+        for frame, category, x in zip(self.frames, self.categories, self.x, strict=True):
+            yield [frame, category, _plain(x)]
+
+    def with_x(self, x: NDArray[np.float64]) -> SoundEvents:
+        """The same events at other positions."""
+        return SoundEvents(self.frames, self.categories, x)
+
+    def mirrored(self, width: float = 256.0) -> SoundEvents:
+        """The events of the sound with its channels swapped."""
+        return self.with_x(width - self.x)
+
+
+@dataclass(frozen=True, eq=False)
+class ClipLabels(_Table):
+    """Where the sounding event is in the 256×144 picture: classes 0, 1 (speech), 9 (instrument)."""
+
+    frames: NDArray[np.int64]
+    classes: NDArray[np.int64]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+
+    _columns: ClassVar[str] = "frame,class,x,y"
+
+    def __post_init__(self) -> None:
+        _column(self, "frames", np.int64)
+        _column(self, "classes", np.int64)
+        _column(self, "x", np.float64)
+        _column(self, "y", np.float64)
+        _check_lengths(self)
+        unknown = sorted(set(self.classes.tolist()) - set(LABEL_CLASSES))
+        if unknown:
+            raise ValueError(f"Clip labels have classes 0, 1 and 9, not {unknown}.")
+
+    @classmethod
+    def _from_rows(cls, rows: NDArray[np.float64]) -> Self:
+        return cls(rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3])  # type: ignore[arg-type]
+
+    def _rows(self) -> Iterable[Sequence[object]]:
+        for frame, label, x, y in zip(self.frames, self.classes, self.x, self.y, strict=True):
+            yield [frame, label, _plain(x), _plain(y)]
+
+    @property
+    def categories(self) -> NDArray[np.int64]:
+        """Speech (0) or instrument (1) for each row."""
+        return np.array([LABEL_CLASSES[c] for c in self.classes.tolist()], np.int64)
+
+    def mirrored(self, width: float = 256.0) -> ClipLabels:
+        """The labels of the clip flipped left to right."""
+        return ClipLabels(self.frames, self.classes, width - self.x, self.y)
+
+    def events(self) -> SoundEvents:
+        """The labels in the form that a perfect SELD would give."""
+        return SoundEvents(self.frames, self.categories, self.x)
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """Each sound event judged: True where a person is near it (true positive), in the events' order."""
+
+    matched: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        matched = np.array(self.matched, bool)
+        if matched.ndim != 1:
+            raise ValueError(f"Alignment.matched has shape (N,), not {matched.shape}.")
+        matched.flags.writeable = False
+        object.__setattr__(self, "matched", matched)
+
+    @property
+    def tp(self) -> int:
+        """Sound events with a person near."""
+        return int(self.matched.sum())
+
+    @property
+    def fn(self) -> int:
+        """Sound events without."""
+        return int((~self.matched).sum())
+
+    @property
+    def score(self) -> float | None:
+        """TP / (TP + FN), or None where nothing sounded."""
+        return self.tp / len(self.matched) if len(self.matched) else None

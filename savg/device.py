@@ -1,0 +1,49 @@
+"""The one place where device, number format and memory layout are chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and how networks run; `reason` says why, in one line fit for a log."""
+
+    device: torch.device
+    dtype: torch.dtype
+    channels_last: bool
+    reason: str
+
+    def place(self, module: torch.nn.Module) -> torch.nn.Module:
+        """`module` moved to the device and number format, in evaluation mode."""
+        import torch
+
+        module = module.to(self.device, self.dtype).eval()
+        if self.channels_last:
+            module = module.to(memory_format=torch.channels_last)
+        return module
+
+
+def choose(device: str | None = None, dtype: str | None = None) -> Compute:
+    """The compute settings for this machine.
+
+    device: "cuda", "cpu", … or None for the first accelerator there is; dtype: "float32",
+    "bfloat16" or None for bfloat16 where the hardware multiplies it natively (Ampere and later,
+    CPUs with AMX), else float32.
+    """
+    import torch
+
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if dtype is not None:
+        return Compute(place, getattr(torch, dtype), True, f"{place.type}, {dtype} as asked")
+    if place.type == "cuda":
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return Compute(place, torch.bfloat16, True, "cuda, bfloat16: native on this GPU")
+        return Compute(place, torch.float32, True, "cuda, float32: no native bfloat16")
+    if place.type == "cpu" and torch.cpu._is_amx_tile_supported():
+        return Compute(place, torch.bfloat16, True, "cpu, bfloat16: AMX tiles")
+    return Compute(place, torch.float32, True, f"{place.type}, float32: no fast bfloat16")
