@@ -1,15 +1,16 @@
 """Who is where, and what sounds where: the tables that go with a clip.
 
-Frames of boxes count the clip's pictures (4 a second in the published data); frames of sound events
-and labels count tenths of a second. x and y are pixels: x in the 256-wide picture, growing to the
-right, y of labels in the 256×144 picture, y of boxes in the 256×256 frame. CSV files have no header,
-and an empty file is an empty table [S1, S2].
+Frames of boxes count the clip's pictures (4 a second in the published data); frames of sound
+events and labels count tenths of a second. x and y are pixels: x in the 256-wide picture, growing
+to the right, y of labels in the 256×144 picture, y of boxes in the 256×256 frame. CSV files have
+no header, and an empty file is an empty table [S1, S2].
 """
 
 from __future__ import annotations
 
 import csv
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -30,24 +31,24 @@ LABEL_CLASSES = {0: SPEECH, 1: SPEECH, 9: INSTRUMENT}
 """STARSS23 classes of clip labels (0 female speech, 1 male speech, 9 instrument) → category."""
 
 
-class _Table:
-    """Columns of equal length with the published CSV form; the subclasses are frozen dataclasses."""
+class _Table(ABC):
+    """Columns of equal length in the published CSV form; subclasses are frozen dataclasses."""
 
     _columns: ClassVar[str]
 
-    def _rows(self) -> Iterable[Sequence[object]]:
-        raise NotImplementedError
+    @abstractmethod
+    def _rows(self) -> Iterable[Sequence[object]]: ...
 
     @classmethod
-    def _from_rows(cls, rows: NDArray[np.float64]) -> Self:
-        raise NotImplementedError
+    @abstractmethod
+    def _from_rows(cls, rows: NDArray[np.float64]) -> Self: ...
 
     def __len__(self) -> int:
         return len(self.frames)  # type: ignore[attr-defined]
 
     @classmethod
     def read_csv(cls, path: str | os.PathLike[str]) -> Self:
-        """The table in a CSV file without header; SavgError names the file and line that is wrong."""
+        """The table in a CSV file without header; SavgError names the file and the wrong line."""
         path = Path(path)
         width = cls._columns.count(",") + 1
         rows = []
@@ -171,7 +172,10 @@ class Boxes(_Table):
 
 @dataclass(frozen=True, eq=False)
 class SoundEvents(_Table):
-    """Sounds found by SELD: category 0 speech, 1 instrument; x in pixels, N rows at 10 frames a second."""
+    """Sounds found by SELD, N rows at 10 frames a second.
+
+    Categories: 0 speech, 1 instrument; x in pixels.
+    """
 
     frames: NDArray[np.int64]
     categories: NDArray[np.int64]
@@ -252,7 +256,7 @@ class ClipLabels(_Table):
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """Each sound event judged: True where a person is near it (true positive), in the events' order."""
+    """Each sound event judged, in order: True where a person is near it (true positive)."""
 
     matched: NDArray[np.bool_]
 

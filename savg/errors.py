@@ -1,4 +1,4 @@
-"""Errors that a user can cause. Each carries one sentence that names the file or value and what was expected."""
+"""Errors that a user can cause: one sentence that names the file or value and what was expected."""
 
 
 class SavgError(Exception):
@@ -13,5 +13,5 @@ class CheckpointError(SavgError):
     """Weights that do not fit the network they were given for."""
 
 
-class Cancelled(Exception):  # noqa: N818 - an answer to the user's Stop, not an error
+class Cancelled(Exception):
     """Raised by a progress callback (or for it, when it returns False) to stop at the next step."""

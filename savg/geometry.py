@@ -72,7 +72,7 @@ def focal_length(width: float, field_of_view: float = FIELD_OF_VIEW) -> float:
 def azimuth_to_x(
     azimuth: ArrayLike, width: float = 256.0, field_of_view: float = FIELD_OF_VIEW
 ) -> Array:
-    """Horizontal position in pixels (0 left edge, `width` right edge) of a direction on the horizon.
+    """Horizontal position in pixels (0 left edge, `width` right edge) of a horizontal direction.
 
     The tangent law of a perspective picture; NaN where the direction is not in front of the camera.
     """

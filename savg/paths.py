@@ -13,7 +13,7 @@ from savg.errors import SavgError
 
 
 def assets_dir() -> Path:
-    """The folder of bundled weights and voices: beside the package in a checkout, inside it in a wheel."""
+    """The bundled weights and voices: beside the package in a checkout, inside it in a wheel."""
     package = Path(__file__).resolve().parent
     for candidate in (package.parent / "assets", package / "assets"):
         if candidate.is_dir():
@@ -67,7 +67,7 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def _beside(target: Path) -> Path:
-    """An unused hidden name in the folder of `target`, which is made if needed; it keeps the suffix."""
+    """An unused hidden name with the same suffix in the folder of `target`, made if needed."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
