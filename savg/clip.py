@@ -1,0 +1,175 @@
+"""The clip, a short perspective video with stereo sound, and the format behind all its lengths."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.errors import MediaError
+
+
+@dataclass(frozen=True)
+class ClipFormat:
+    """Lengths, rates and sizes of a clip; the default is SAVGBench's [S1].
+
+    frames at `fps` pictures a second; `sample_rate` in Hz; `size` is the side of the square frame in
+    pixels, of which `picture_height` rows in the middle hold the picture and the rest is black;
+    `label_fps` is the rate of sound events and labels.
+    """
+
+    frames: int = 20
+    fps: int = 4
+    sample_rate: int = 16_000
+    size: int = 256
+    picture_height: int = 144
+    label_fps: int = 10
+
+    def __post_init__(self) -> None:
+        for name in ("frames", "fps", "sample_rate", "size", "picture_height", "label_fps"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"ClipFormat.{name} is a positive whole number, not {value!r}.")
+        if self.picture_height > self.size or (self.size - self.picture_height) % 2:
+            raise ValueError(
+                f"A picture of {self.picture_height} rows cannot be centred in {self.size} rows."
+            )
+
+    @property
+    def duration(self) -> Fraction:
+        """Exact length in seconds."""
+        return Fraction(self.frames, self.fps)
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return float(self.duration)
+
+    @property
+    def samples(self) -> int:
+        """Sound samples a channel."""
+        return round(self.duration * self.sample_rate)
+
+    @property
+    def label_frames(self) -> int:
+        """Frames of sound events and labels."""
+        return round(self.duration * self.label_fps)
+
+    @property
+    def top(self) -> int:
+        """First row of the picture."""
+        return (self.size - self.picture_height) // 2
+
+    @property
+    def bottom(self) -> int:
+        """First row below the picture."""
+        return self.top + self.picture_height
+
+    def with_size(self, size: int) -> ClipFormat:
+        """The same clip in a smaller or larger frame, the picture scaled with it."""
+        height = round(self.picture_height * size / self.size)
+        return replace(self, size=size, picture_height=height - (size - height) % 2)
+
+    def with_frames(self, frames: int) -> ClipFormat:
+        """The same format for another number of pictures."""
+        return replace(self, frames=frames)
+
+
+SAVGBENCH = ClipFormat()
+"""The published format: 20 frames of 256×256 at 4 fps, 80,000 stereo samples at 16 kHz."""
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """Video uint8 [frames, size, size, 3] (RGB) with sound float32 [2, samples] in −1..1.
+
+    Channel 0 is left. Raises ValueError naming the expected and the received shape.
+    """
+
+    video: NDArray[np.uint8]
+    audio: NDArray[np.float32]
+    format: ClipFormat = SAVGBENCH
+
+    def __post_init__(self) -> None:
+        form = self.format
+        for name, dtype, shape in (
+            ("video", np.uint8, (form.frames, form.size, form.size, 3)),
+            ("audio", np.float32, (2, form.samples)),
+        ):
+            array = getattr(self, name)
+            if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
+                got = f"{getattr(array, 'dtype', type(array).__name__)} {np.shape(array)}"
+                raise ValueError(f"Clip.{name} is {np.dtype(dtype)} {shape}, not {got}.")
+        if not np.isfinite(self.audio).all():
+            raise ValueError("Clip.audio holds a value that is not finite.")
+        if self.audio.size and np.abs(self.audio).max() > 1.0:
+            peak = float(np.abs(self.audio).max())
+            raise ValueError(f"Clip.audio lies in −1..1, but its peak is {peak:.3g}.")
+
+    @property
+    def picture(self) -> NDArray[np.uint8]:
+        """The rows of the frames that hold the picture [frames, picture_height, size, 3]."""
+        return self.video[:, self.format.top : self.format.bottom]
+
+    def mirrored(self) -> Clip:
+        """The clip with the picture flipped left to right and the channels swapped."""
+        video = np.ascontiguousarray(self.video[:, :, ::-1])
+        return Clip(video, np.ascontiguousarray(self.audio[::-1]), self.format)
+
+    @classmethod
+    def read(
+        cls,
+        path: str | os.PathLike[str],
+        format: ClipFormat = SAVGBENCH,
+        *,
+        max_seconds: float | None = None,
+    ) -> Clip:
+        """The clip in a video file with stereo sound, converted to `format`.
+
+        Any common codec; pictures are taken at the format's times and fitted into the frame keeping
+        their aspect ratio; sound is resampled with both channels kept. Without `max_seconds` exactly
+        one clip length is read, and a shorter file is padded with its last frame and silence; with
+        it, the file's own length (to whole frames) is kept, up to that many seconds.
+        Raises MediaError with one sentence for files that cannot become a clip.
+        """
+        from savg import media
+
+        return media.read_clip(Path(path), format, max_seconds)
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write an mp4 that plays in browsers (H.264 yuv420p, AAC stereo), whole or not at all."""
+        from savg import media
+
+        media.write_video(path, self.video, self.format.fps, self.audio, self.format.sample_rate)
+
+    def write_audio(self, path: str | os.PathLike[str]) -> None:
+        """Write the sound alone as .wav or .flac, whole or not at all."""
+        from savg import media
+
+        media.write_audio(path, self.audio, self.format.sample_rate)
+
+
+def fit_frame(picture: NDArray[np.uint8], form: ClipFormat) -> NDArray[np.uint8]:
+    """A picture [h, w, 3] of any size fitted into the format's frame, centred on black.
+
+    A square picture of the frame's shape fills it; a wider one keeps its aspect ratio, so 16:9 falls
+    on the picture's rows.
+    """
+    import cv2
+
+    height, width = picture.shape[:2]
+    if not height or not width:
+        raise MediaError(f"A picture of {width}×{height} pixels cannot be fitted into a frame.")
+    scale = form.size / max(height, width)
+    h, w = max(1, round(height * scale)), max(1, round(width * scale))
+    if (h, w) != (height, width):
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        picture = cv2.resize(picture, (w, h), interpolation=method)
+    frame = np.zeros((form.size, form.size, 3), np.uint8)
+    top, left = (form.size - h) // 2, (form.size - w) // 2
+    frame[top : top + h, left : left + w] = picture
+    return frame
