@@ -1,0 +1,47 @@
+"""Colours and marks shared by every picture of an annotation.
+
+A judgement is never told by colour alone: true positives are filled evenly with a solid centre line
+and a round marker, false negatives are hatched with a dashed line and a cross. Blue and orange are
+told apart with every common kind of colour blindness (Okabe and Ito, "Color Universal Design").
+"""
+
+from __future__ import annotations
+
+TRUE_POSITIVE = "#56B4E9"
+FALSE_NEGATIVE = "#E8690B"
+PERSON = "#FFFFFF"
+PERSON_CASING = "#101418"
+PERSON_IN_PLOTS = "#8A8F98"
+LEFT = "#009E73"
+RIGHT = "#CC79A7"
+
+BAND_HALF_WIDTH = 40.0
+"""Pixels of the 256-wide picture on either side of a sound within which a person counts [S1]."""
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue, 0..255, of a "#RRGGBB" colour."""
+    digits = colour.removeprefix("#")
+    return int(digits[0:2], 16), int(digits[2:4], 16), int(digits[4:6], 16)
+
+
+def judgement(matched: bool) -> str:
+    """The colour of a true positive or a false negative."""
+    return TRUE_POSITIVE if matched else FALSE_NEGATIVE
+
+
+def judgement_text(matched: bool) -> str:
+    """TP or FN."""
+    return "TP" if matched else "FN"
+
+
+def names() -> dict[str, str]:
+    """The colours by name, for a player that draws on its own."""
+    return {
+        "tp": TRUE_POSITIVE,
+        "fn": FALSE_NEGATIVE,
+        "person": PERSON,
+        "person_casing": PERSON_CASING,
+        "left": LEFT,
+        "right": RIGHT,
+    }
