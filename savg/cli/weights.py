@@ -1,0 +1,100 @@
+"""`python -m savg weights import`: published checkpoints become component folders."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from savg.data.joint_codec import PUBLISHED
+from savg.errors import SavgError
+from savg.hub import PIPELINE_FILE, Card, load_official, model_format, save_component
+from savg.paths import existing, whole_file
+
+HELP = "Turn checkpoints as their authors publish them into folders this project loads."
+
+PUBLISHED_FILES = {
+    "model330011.pt": "joint_unet",
+    "model_SR_mmdiff_120000.pt": "superres_unet",
+    "params_swa_20240912162834_0040000.pth": "seld",
+    "yolox_tiny_8x8_300e_coco_20211124_171234-b4047906.pth": "yolox",
+}
+"""Names of the released files → kind; all come in SAVGBench_PretrainedModels_V1.zip."""
+
+FOLDER_NAMES = {"joint_unet": "joint", "superres_unet": "superres"}
+"""Component folder of a kind, where it is not the kind's own name."""
+
+LICENCE = "as stated by the authors of the file"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    actions = parser.add_subparsers(dest="action", required=True)
+    imported = actions.add_parser("import", help=HELP, description=HELP)
+    imported.add_argument("files", nargs="+", type=Path, metavar="FILE", help="checkpoint or .zip")
+    imported.add_argument("--out", type=Path, required=True, help="folder of the new pipeline")
+    imported.add_argument("--kind", choices=sorted(set(PUBLISHED_FILES.values())))
+    imported.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Import each file; write a pipeline beside them when all its parts are there."""
+    written = {}
+    for given in args.files:
+        with _checkpoints(existing(given, "checkpoint"), args.kind) as checkpoints:
+            for path, kind in checkpoints:
+                name = FOLDER_NAMES.get(kind, kind)
+                card = Card(LICENCE, path.name, facts=dict(model_format(kind).card))
+                save_component(load_official(kind, path), args.out / name, kind, card)
+                written[name] = str(args.out / name)
+    roles = {"joint": "joint", "superres": "superres", "persons": "yolox", "sounds": "seld"}
+    if all((args.out / folder).is_dir() for folder in roles.values()):
+        description = {
+            "pipeline": "joint",
+            **roles,
+            "codec": asdict(PUBLISHED),
+            "sampler": {"name": "dpmpp_adaptive"},
+        }
+        with whole_file(args.out / PIPELINE_FILE) as part:
+            part.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+        written["pipeline"] = str(args.out / PIPELINE_FILE)
+    lines = [json.dumps(written)] if args.json else [f"{k}: {v}" for k, v in written.items()]
+    print("\n".join(lines))
+    return 0
+
+
+@contextmanager
+def _checkpoints(path: Path, kind: str | None) -> Iterator[list[tuple[Path, str]]]:
+    """The checkpoints of a file, or of the released zip, each with its kind."""
+    if path.suffix.lower() != ".zip":
+        found = kind or PUBLISHED_FILES.get(path.name)
+        if found is None:
+            raise SavgError(f"{path}: not a released file name; say what it is with --kind.")
+        yield [(path, found)]
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield _unpack(path, Path(folder))
+
+
+def _unpack(path: Path, folder: Path) -> list[tuple[Path, str]]:
+    """The released checkpoints of a zip, under their own base names only."""
+    found = []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                name = Path(member.filename).name
+                if name in PUBLISHED_FILES:
+                    with archive.open(member) as source, (folder / name).open("wb") as target:
+                        shutil.copyfileobj(source, target)
+                    found.append((folder / name, PUBLISHED_FILES[name]))
+    except zipfile.BadZipFile as error:
+        raise SavgError(f"{path} is not a zip file.") from error
+    if not found:
+        raise SavgError(f"{path} holds none of the released files ({', '.join(PUBLISHED_FILES)}).")
+    return found
