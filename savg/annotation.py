@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +87,7 @@ def _numbers(row: Sequence[str], width: int, columns: str, where: str) -> list[f
 def _column(table: object, name: str, dtype: type, shape: tuple[int, ...] = ()) -> None:
     """Bring one column to an immutable array of `dtype`, or say what is wrong with it."""
     given = np.asarray(getattr(table, name))
-    value = given.astype(dtype) if given.size else np.zeros((0, *shape), dtype)
+    value: NDArray[Any] = given.astype(dtype) if given.size else np.zeros((0, *shape), dtype)
     kind = type(table).__name__
     if value.ndim != 1 + len(shape) or value.shape[1:] != shape:
         expected = ", ".join(["N", *map(str, shape)])

@@ -168,7 +168,7 @@ def fit_frame(picture: NDArray[np.uint8], form: ClipFormat) -> NDArray[np.uint8]
     h, w = max(1, round(height * scale)), max(1, round(width * scale))
     if (h, w) != (height, width):
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        picture = cv2.resize(picture, (w, h), interpolation=method)
+        picture = np.asarray(cv2.resize(picture, (w, h), interpolation=method), np.uint8)
     frame = np.zeros((form.size, form.size, 3), np.uint8)
     top, left = (form.size - h) // 2, (form.size - w) // 2
     frame[top : top + h, left : left + w] = picture

@@ -24,7 +24,7 @@ class Compute:
 
         module = module.to(self.device, self.dtype).eval()
         if self.channels_last:
-            module = module.to(memory_format=torch.channels_last)
+            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return module
 
 
