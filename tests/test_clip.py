@@ -1,0 +1,156 @@
+"""Clips: format arithmetic, checks, and what survives a trip through files of many kinds."""
+
+from __future__ import annotations
+
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import imageio_ffmpeg
+import numpy as np
+import pytest
+
+from savg.clip import SAVGBENCH, Clip, ClipFormat, fit_frame
+from savg.errors import MediaError
+from savg.geometry import level_difference_db
+from savg.media import read_audio
+
+
+def film(form: ClipFormat = SAVGBENCH) -> Clip:
+    """A block that walks one step a picture over a flat ground; a tone 12 dB louder on the left,
+    with a click at 2.5 s."""
+    video = np.zeros((form.frames, form.size, form.size, 3), np.uint8)
+    video[:, form.top : form.bottom] = (40, 60, 80)
+    step = form.size // (form.frames + 2)
+    for i in range(form.frames):
+        video[i, form.top + 20 : form.top + 60, i * step : (i + 2) * step] = (230, 200, 40)
+    t = np.arange(form.samples) / form.sample_rate
+    tone = 0.4 * np.sin(2 * np.pi * 440 * t)
+    click = form.samples // 2
+    tone[click : click + 40] = 0.9
+    return Clip(video, np.stack([tone, tone / 4]).astype(np.float32))
+
+
+def centre(frame: np.ndarray) -> float:
+    """Horizontal centre of the yellow block in pixels."""
+    mask = (frame[..., 0] > 150) & (frame[..., 2] < 120)
+    return float(np.nonzero(mask)[1].mean())
+
+
+def test_every_length_follows_from_the_format() -> None:
+    assert (SAVGBENCH.samples, SAVGBENCH.seconds, SAVGBENCH.label_frames) == (80_000, 5.0, 50)
+    assert (SAVGBENCH.top, SAVGBENCH.bottom) == (56, 200)
+    assert ClipFormat(frames=7, fps=3).duration == Fraction(7, 3)
+    small = SAVGBENCH.with_size(64)
+    assert (small.top, small.bottom, small.samples) == (14, 50, 80_000)
+    with pytest.raises(ValueError, match="frames is a positive whole number, not 0"):
+        ClipFormat(frames=0)
+    with pytest.raises(ValueError, match="cannot be centred"):
+        ClipFormat(picture_height=300)
+
+
+def test_a_wrong_clip_names_expected_and_received_shape() -> None:
+    good = film()
+    with pytest.raises(ValueError, match=r"\(20, 256, 256, 3\), not uint8 \(19, 256, 256, 3\)"):
+        Clip(good.video[:-1], good.audio)
+    with pytest.raises(ValueError, match=r"float32 \(2, 80000\), not float64"):
+        Clip(good.video, good.audio.astype(float))
+    with pytest.raises(ValueError, match="not finite"):
+        Clip(good.video, np.full_like(good.audio, np.nan))
+    with pytest.raises(ValueError, match="peak is 3"):
+        Clip(good.video, np.full_like(good.audio, 3.0))
+
+
+def test_mirroring_flips_picture_and_channels() -> None:
+    once = film().mirrored()
+    assert level_difference_db(once.audio) == pytest.approx(-12.04, abs=0.1)
+    assert centre(once.video[3]) == pytest.approx(255 - centre(film().video[3]))
+    twice = once.mirrored()
+    np.testing.assert_array_equal(twice.video, film().video)
+    np.testing.assert_array_equal(twice.audio, film().audio)
+
+
+def test_writing_and_reading_keeps_picture_sound_and_time(tmp_path: Path) -> None:
+    clip = film()
+    clip.write(tmp_path / "clip.mp4")
+    with av.open(str(tmp_path / "clip.mp4")) as file:
+        video, audio = file.streams.video[0], file.streams.audio[0]
+        assert (video.codec_context.name, video.pix_fmt) == ("h264", "yuv420p")
+        assert (video.average_rate, video.frames) == (4, 20)
+        assert (audio.codec_context.name, audio.channels, audio.rate) == ("aac", 2, 16_000)
+        assert float(video.duration * video.time_base) == 5.0
+    back = Clip.read(tmp_path / "clip.mp4")
+    for i in range(20):
+        assert centre(back.video[i]) == pytest.approx(centre(clip.video[i]), abs=1.0)
+    assert np.abs(back.video.astype(int) - clip.video).mean() < 3
+    assert level_difference_db(back.audio) == pytest.approx(12.04, abs=0.1)
+    # sound neither early nor late: the best shift of the decoded sound is none
+    shifts = range(-40, 41)
+    spans = [
+        float(clip.audio[0, 39_000:41_000] @ back.audio[0, 39_000 + k : 41_000 + k]) for k in shifts
+    ]
+    assert abs(shifts[int(np.argmax(spans))]) <= 1
+
+
+FOREIGN = {
+    "mp3.mp4": ["-c:v", "libx264", "-c:a", "libmp3lame", "-b:a", "64k"],
+    "vp9.webm": ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-c:a", "libopus"],
+    "mpeg4.avi": ["-c:v", "mpeg4", "-q:v", "3", "-c:a", "pcm_s16le"],
+    "mov.mov": ["-c:v", "mjpeg", "-q:v", "3", "-c:a", "aac", "-ar", "48000"],
+    "fast.mp4": ["-r", "24", "-c:v", "libx264", "-c:a", "aac", "-ar", "44100"],
+    "ntsc.mp4": ["-r", "30000/1001", "-c:v", "libx264", "-c:a", "aac", "-ar", "44100"],
+    "wide.mkv": ["-vf", "crop=256:144,scale=640:360", "-c:v", "libx264", "-c:a", "flac"],
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_any_common_file_becomes_the_same_clip(name: str, tmp_path: Path) -> None:
+    clip = film()
+    clip.write(tmp_path / "source.mp4")
+    target = tmp_path / name
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", tmp_path / "source.mp4", *FOREIGN[name], target]
+    subprocess.run([str(part) for part in command], check=True)
+    back = Clip.read(target)
+    assert back.format == SAVGBENCH
+    for i in range(20):
+        assert centre(back.video[i]) == pytest.approx(centre(clip.video[i]), abs=2.5), i
+    assert level_difference_db(back.audio) == pytest.approx(12.04, abs=0.5)
+    late = int(np.argmax(np.abs(back.audio[0]))) - int(np.argmax(np.abs(clip.audio[0])))
+    assert abs(late) < 0.03 * 16_000
+
+
+def test_short_and_long_files(tmp_path: Path) -> None:
+    short = ClipFormat(frames=6)
+    film_short = Clip(
+        film().video[:6], np.ascontiguousarray(film().audio[:, : short.samples]), short
+    )
+    film_short.write(tmp_path / "short.mp4")
+    padded = Clip.read(tmp_path / "short.mp4")
+    assert padded.format == SAVGBENCH
+    assert centre(padded.video[19]) == pytest.approx(centre(film().video[5]), abs=1)
+    assert np.abs(padded.audio[:, 26_000:]).max() < 1e-3
+    own = Clip.read(tmp_path / "short.mp4", max_seconds=30)
+    assert own.format == short
+
+
+def test_frames_of_any_shape_are_fitted() -> None:
+    wide = np.full((360, 640, 3), 200, np.uint8)
+    frame = fit_frame(wide, SAVGBENCH)
+    assert (frame[56:200] > 190).all() and not frame[:56].any() and not frame[200:].any()
+    tall = fit_frame(np.full((400, 100, 3), 200, np.uint8), SAVGBENCH)
+    assert (tall[:, 96:160] > 190).all() and not tall[:, :96].any()
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_sound_files(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"sound{suffix}"
+    film().write_audio(path)
+    audio, rate = read_audio(path)
+    assert rate == 16_000
+    np.testing.assert_allclose(audio, film().audio, atol=1 / 32_000)
+    with pytest.raises(MediaError, match=r"written as \.wav or \.flac, not \.ogg"):
+        film().write_audio(tmp_path / "sound.ogg")
+    (tmp_path / "bad.wav").write_text("no sound")
+    with pytest.raises(MediaError, match="not a sound file"):
+        read_audio(tmp_path / "bad.wav")
