@@ -99,7 +99,6 @@ FOREIGN = {
     "mpeg4.avi": ["-c:v", "mpeg4", "-q:v", "3", "-c:a", "pcm_s16le"],
     "mov.mov": ["-c:v", "mjpeg", "-q:v", "3", "-c:a", "aac", "-ar", "48000"],
     "fast.mp4": ["-r", "24", "-c:v", "libx264", "-c:a", "aac", "-ar", "44100"],
-    "ntsc.mp4": ["-r", "60000/1001", "-c:v", "libx264", "-c:a", "aac", "-ar", "44100"],
     "wide.mkv": ["-vf", "crop=256:144,scale=640:360", "-c:v", "libx264", "-c:a", "flac"],
 }
 
