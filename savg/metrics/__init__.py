@@ -1,0 +1,1 @@
+"""Measures of clips and of detectors; each module states its rules, units and source."""

@@ -1,0 +1,81 @@
+"""The SELD F-score against maximal matchings found by brute force."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from savg.annotation import ClipLabels, SoundEvents
+from savg.metrics.sound_detection import count_pairs, count_sounds, seld_f_score
+
+
+def events(rows: list[tuple[int, int, float]]) -> SoundEvents:
+    table = np.array(rows, float).reshape(-1, 3)
+    return SoundEvents(table[:, 0], table[:, 1], table[:, 2])  # type: ignore[arg-type]
+
+
+def best_pairs(a: list[float], b: list[float], tolerance: float) -> int:
+    """The largest number of pairs over every way to put the shorter list beside the longer."""
+    short, long = sorted((a, b), key=len)
+    return max(
+        sum(abs(s - p) <= tolerance for s, p in zip(short, order, strict=True))
+        for order in permutations(long, len(short))
+    )
+
+
+def test_pairs_are_as_many_as_any_assignment_has() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        a, b = (rng.integers(0, 200, rng.integers(0, 6)).astype(float) for _ in range(2))
+        assert count_pairs(a, b, 30.0) == best_pairs(a.tolist(), b.tolist(), 30.0)
+
+
+def test_scores_against_brute_force() -> None:
+    rng = np.random.default_rng(1)
+
+    def draw() -> SoundEvents:
+        n = int(rng.integers(0, 40))
+        return SoundEvents(rng.integers(0, 12, n), rng.integers(0, 2, n), rng.uniform(-20, 280, n))
+
+    clips = [(draw(), draw()) for _ in range(10)]
+    counts = seld_f_score(clips)
+    for category in (0, 1):
+        tp = fp = fn = 0
+        for found, labels in clips:
+            for frame in range(12):
+                a, b = (
+                    [x for f, c, x in zip(t.frames, t.categories, t.x, strict=True)
+                     if (f, c) == (frame, category)]
+                    for t in (found, labels)
+                )  # fmt: skip
+                pairs = best_pairs(a, b, 40.0)
+                tp, fp, fn = tp + pairs, fp + len(a) - pairs, fn + len(b) - pairs
+        assert (counts.tp[category], counts.fp[category], counts.fn[category]) == (tp, fp, fn)
+        precision, recall = tp / (tp + fp), tp / (tp + fn)
+        harmonic = 2 * precision * recall / (precision + recall)
+        assert counts.f_score[category] == pytest.approx(harmonic)
+        assert counts.precision[category] == pytest.approx(precision)
+        assert counts.recall[category] == pytest.approx(recall)
+
+
+def test_rules_by_hand() -> None:
+    labels = ClipLabels(
+        np.array([0, 1, 2, 3]), np.array([0, 1, 9, 9]), np.array([100.0] * 4), np.zeros(4)
+    )
+    found = events([(0, 0, 140.0), (1, 0, 140.5), (2, 0, 100.0), (3, 1, 60.0), (4, 1, 100.0)])
+    counts = count_sounds(found, labels)
+    assert counts.tp.tolist() == [1, 1]  # exactly 40 pixels still count
+    assert counts.fp.tolist() == [2, 1]  # too far, wrong class; no label
+    assert counts.fn.tolist() == [1, 1]
+    assert count_sounds(found, labels, tolerance=256.0).tp.tolist() == [2, 1]
+
+
+def test_perfect_and_empty() -> None:
+    labels = ClipLabels(np.arange(50), np.full(50, 9), np.linspace(0, 255, 50), np.zeros(50))
+    counts = seld_f_score([(labels.events(), labels)])
+    assert counts.f_score[1] == 1.0 and np.isnan(counts.f_score[0])
+    silent = seld_f_score([(SoundEvents.empty(), labels)])
+    assert silent.f_score[1] == 0.0 and silent.fn[1] == 50 and np.isnan(silent.precision[1])
+    assert np.isnan(seld_f_score([]).f_score).all()
