@@ -1,0 +1,140 @@
+"""Around a YOLOX: pictures into its input, its raw predictions into boxes.
+
+Boxes are corners (x0, y0, x1, y1) in pixels of the network's input, or of the picture where the
+function says so. Locations are listed stride by stride (8, 16, 32), row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+STRIDES = (8, 16, 32)
+PAD_VALUE = 114
+LARGEST_LOG_SIZE = 10.0
+
+
+class Level(NamedTuple):
+    """Raw predictions at one stride, each [N, channels, h, w]."""
+
+    classes: Tensor
+    box: Tensor
+    objectness: Tensor
+
+
+class Candidates(NamedTuple):
+    """One box for each location: boxes [N, L, 4], scores [N, L] in 0..1, labels [N, L]."""
+
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
+
+
+def letterbox(
+    pictures: NDArray[np.uint8], size: tuple[int, int]
+) -> tuple[NDArray[np.uint8], tuple[float, float]]:
+    """Pictures [N, h, w, 3] scaled to fit `size` = (height, width), grey below and to the right.
+
+    Returns [N, height, width, 3] and the factors (x, y) from picture to input pixels; they differ
+    a little because the scaled sides are whole numbers, rounded half up [mmdet 3.3.0]. Bilinear.
+    """
+    import cv2
+
+    if pictures.ndim != 4 or pictures.shape[3] != 3 or pictures.dtype != np.uint8:
+        raise ValueError(f"letterbox takes uint8 [N, h, w, 3], not {pictures.shape}")
+    height, width = pictures.shape[1:3]
+    scale = min(size[0] / height, size[1] / width)
+    inner = int(height * scale + 0.5), int(width * scale + 0.5)
+    result = np.full((len(pictures), *size, 3), PAD_VALUE, np.uint8)
+    for target, picture in zip(result[:, : inner[0], : inner[1]], pictures, strict=True):
+        if inner == (height, width):
+            target[...] = picture
+        else:
+            target[...] = cv2.resize(picture, inner[::-1], interpolation=cv2.INTER_LINEAR)
+    return result, (inner[1] / width, inner[0] / height)
+
+
+def locations(raw: Sequence[Level], strides: Sequence[int] = STRIDES) -> Tensor:
+    """Each location's top left corner and stride, (x, y, stride) in input pixels: [L, 3]."""
+    tables = []
+    for level, stride in zip(raw, strides, strict=True):
+        height, width = level.objectness.shape[-2:]
+        device = level.objectness.device
+        y, x = torch.meshgrid(
+            torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij"
+        )
+        corner = torch.stack((x, y), dim=-1).reshape(-1, 2).float() * stride
+        tables.append(torch.cat((corner, torch.full_like(corner[:, :1], stride)), dim=1))
+    return torch.cat(tables)
+
+
+def flatten(raw: Sequence[Level]) -> tuple[Tensor, Tensor, Tensor]:
+    """Raw predictions by location, float32: classes [N, L, C], box [N, L, 4], objectness [N, L]."""
+
+    def rows(maps: Sequence[Tensor]) -> Tensor:
+        return torch.cat([m.flatten(2).transpose(1, 2) for m in maps], dim=1).float()
+
+    return (
+        rows([level.classes for level in raw]),
+        rows([level.box for level in raw]),
+        rows([level.objectness for level in raw])[..., 0],
+    )
+
+
+def corners(box: Tensor, places: Tensor) -> Tensor:
+    """Raw boxes [..., L, 4] at `places` [L, 3] as corners in input pixels.
+
+    The centre counts from the cell's corner, without half a cell. Sizes of an untrained network
+    are bounded, so that they stay finite.
+    """
+    stride = places[:, 2:]
+    centre = box[..., :2] * stride + places[:, :2]
+    half = box[..., 2:].clamp(max=LARGEST_LOG_SIZE).exp() * stride / 2
+    return torch.cat((centre - half, centre + half), dim=-1)
+
+
+def decode(raw: Sequence[Level], strides: Sequence[int] = STRIDES) -> Candidates:
+    """Every location's box (input pixels), its best class and score = class × objectness."""
+    logits, box, objectness = flatten(raw)
+    best, labels = logits.max(dim=-1)
+    scores = best.sigmoid() * objectness.sigmoid()
+    return Candidates(corners(box, locations(raw, strides)), scores, labels)
+
+
+def non_maximum_suppression(
+    boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: float = 0.65
+) -> Tensor:
+    """Indices of the boxes to keep, best score first: none overlaps a better one of its label.
+
+    boxes [K, 4], scores [K], labels [K]; two boxes overlap if intersection over union exceeds
+    `iou_threshold`. Labels may also tell pictures apart.
+    """
+    from torchvision.ops import batched_nms
+
+    return batched_nms(boxes.float(), scores.float(), labels, iou_threshold)
+
+
+def detections(
+    candidates: Candidates,
+    score_threshold: float = 0.01,
+    iou_threshold: float = 0.65,
+    scale: tuple[float, float] = (1.0, 1.0),
+) -> list[Candidates]:
+    """Boxes of each picture after NMS, best first, in pixels of the picture before `letterbox`.
+
+    score_threshold: kept from this score on. scale: letterbox's (x, y) factors. Boxes are not
+    clipped to the picture [mmdet 3.3.0].
+    """
+    factors = candidates.boxes.new_tensor([*scale, *scale])
+    found = []
+    for boxes, scores, labels in zip(*candidates, strict=True):
+        enough = scores >= score_threshold
+        boxes, scores, labels = boxes[enough] / factors, scores[enough], labels[enough]
+        keep = non_maximum_suppression(boxes, scores, labels, iou_threshold)
+        found.append(Candidates(boxes[keep], scores[keep], labels[keep]))
+    return found
