@@ -6,9 +6,11 @@ Sound arrays are float32 [channels, samples], video arrays uint8 [frames, height
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,31 +34,47 @@ MAX_SECONDS = 60.0
 """The longest file that becomes a clip, whatever is asked for."""
 
 _PRIMING = 0.05
-"""Seconds decoded beyond the clip, for codecs that start with padding."""
+"""Seconds decoded beyond the clip, for codecs that start with padding; smaller differences between
+the starts of picture and sound are not corrected."""
+
+_GRACE = 0.5
+"""Seconds by which a file may be longer than allowed."""
+
+_OPEN_OPTIONS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf,gif,"
+    "wav,mp3,flac,aac,aiff",
+}
+"""Only self-contained files: a play list could make the decoder read other files or the network."""
 
 
 def read_clip(path: Path, form: ClipFormat, max_seconds: float | None) -> Clip:
     """See `Clip.read`."""
+    limit = min(max_seconds or MAX_SECONDS, MAX_SECONDS)
     with _open(path) as container:
         video = _only(container, "video", path)
         audio = _only(container, "audio", path)
         _check_streams(video, audio, path)
         seconds = _duration(container, video)
-        limit = min(max_seconds or MAX_SECONDS, MAX_SECONDS)
-        if seconds is not None and seconds > limit + 0.5:
-            raise MediaError(
-                f"{path} lasts {seconds:.0f} s: expected a clip of at most {limit:.0f} s."
-            )
-        wanted = limit if max_seconds is not None else form.seconds
-        pictures, ends, sound = _decode(container, video, audio, form, wanted, path)
-    if not pictures:
+        if seconds is not None and seconds > limit + _GRACE:
+            raise _too_long(path, seconds, limit)
+        wanted = form.seconds if max_seconds is None else limit + _GRACE
+        pictures = _Pictures(form, wanted)
+        sound = _decode(container, video, audio, pictures, path)
+    if not pictures.kept:
         raise MediaError(f"{path} has no frame that can be decoded.")
     if sound.shape[1] == 0:
         raise MediaError(f"{path} has an audio track without a single sample.")
     if max_seconds is not None:
-        last = min(wanted, max(ends[-1], sound.shape[1] / form.sample_rate))
+        if pictures.last > limit + _GRACE:
+            raise _too_long(path, pictures.last, limit)
+        last = min(limit, max(pictures.end, sound.shape[1] / form.sample_rate))
         form = form.with_frames(max(1, round(last * form.fps)))
-    return Clip(_at_frame_times(pictures, ends, form), _fit_length(sound, form.samples), form)
+    return Clip(pictures.at_frame_times(form), _fit_length(sound, form.samples), form)
+
+
+def _too_long(path: Path, seconds: float, limit: float) -> MediaError:
+    return MediaError(f"{path} lasts {seconds:.0f} s: expected a clip of at most {limit:.0f} s.")
 
 
 @contextmanager
@@ -66,8 +84,10 @@ def _open(path: Path) -> Iterator[Any]:
     if not path.is_file():
         raise MediaError(f"{path}: no such video file.")
     try:
-        with av.open(str(path), metadata_errors="ignore") as container:
+        with av.open(str(path), metadata_errors="ignore", options=_OPEN_OPTIONS) as container:
             yield container
+    except PermissionError as error:
+        raise MediaError(f"{path} could not be opened: {error.strerror}.") from error
     except (av.FFmpegError, UnicodeDecodeError) as error:
         raise MediaError(f"{path} is not a video that can be read to its end.") from error
 
@@ -107,65 +127,118 @@ def _duration(container: Any, video: Any) -> float | None:
     return container.duration / 1e6 if container.duration else None
 
 
-def _decode(
-    container: Any, video: Any, audio: Any, form: ClipFormat, wanted: float, path: Path
-) -> tuple[list[NDArray[np.uint8]], list[float], NDArray[np.float32]]:
-    """Fitted pictures, the second at which each ends, and sound, both up to `wanted` seconds.
+class _Pictures:
+    """The pictures that are on screen at the times of output frames, up to `wanted` seconds.
 
-    Pictures that no output frame needs are dropped as they come, so a 60 fps file costs little
-    memory.
+    A picture stays until the next one comes, whatever the file's frame rate says; those that no
+    output frame needs are dropped unconverted, so a 60 fps file costs little memory.
     """
+
+    def __init__(self, form: ClipFormat, wanted: float) -> None:
+        self.form, self.wanted = form, wanted
+        self.kept: list[NDArray[np.uint8]] = []
+        self.begins: list[float] = []
+        self.start: float | None = None
+        self.last = self.end = 0.0
+        self._held: tuple[float, Any] | None = None
+
+    def add(self, frame: av.VideoFrame, seconds: float, shape: Callable[..., Any]) -> None:
+        """The next picture, its own length if nothing follows, and how to bring it upright."""
+        time = float(frame.time) if frame.time is not None else (self.start or 0.0) + self.end
+        self.start = time if self.start is None else self.start
+        begin = max(time - self.start, 0.0)
+        self.last, self.end = max(self.last, begin), max(self.end, begin + seconds)
+        self.finish(begin)
+        if begin < self.wanted:
+            self._held = begin, lambda: fit_frame(shape(frame), self.form)
+
+    def finish(self, until: float | None = None) -> None:
+        """Keep the picture shown up to now, if an output frame falls on it."""
+        if self._held is None:
+            return
+        begin, convert = self._held
+        first = np.ceil((begin - 1e-3) * self.form.fps) / self.form.fps
+        if not self.kept or first < (self.end if until is None else until) - 1e-3:
+            self.kept.append(convert())
+            self.begins.append(begin)
+        self._held = None
+
+    def at_frame_times(self, form: ClipFormat) -> NDArray[np.uint8]:
+        """The picture on screen at the start of each output frame; the last one stays."""
+        times = np.arange(form.frames) / form.fps
+        index = np.searchsorted(np.asarray(self.begins) - 1e-3, times, side="right") - 1
+        return np.stack([self.kept[i] for i in np.maximum(index, 0)])
+
+
+def _decode(
+    container: Any, video: Any, audio: Any, pictures: _Pictures, path: Path
+) -> NDArray[np.float32]:
+    """Fill `pictures` and return sound [2, T] from the first picture on, up to what is wanted."""
     import av
 
     video.thread_type = "AUTO"
-    resampler = av.AudioResampler(format="fltp", layout="stereo", rate=form.sample_rate)
-    rate = float(video.average_rate or video.guessed_rate or form.fps)
-    pictures: list[NDArray[np.uint8]] = []
-    ends: list[float] = []
+    sample_rate, wanted = pictures.form.sample_rate, pictures.wanted
+    resampler = av.AudioResampler(format="fltp", layout="stereo", rate=sample_rate)
+    seconds = 1.0 / float(video.average_rate or video.guessed_rate or pictures.form.fps)
+    shape = partial(_upright, aspect=float(video.sample_aspect_ratio or 1.0))
     blocks: list[NDArray[np.float32]] = []
-    heard, seen_until, start = 0, 0.0, None
-    full = round((wanted + _PRIMING) * form.sample_rate)
+    began: float | None = None
+    heard = 0.0
     for packet in container.demux(video, audio):
         for frame in packet.decode():
             if isinstance(frame, av.VideoFrame):
-                time = float(frame.time) if frame.time is not None else seen_until
-                start = time if start is None else start
-                begin = max(time - start, 0.0)
-                seen_until = begin + 1.0 / rate
-                if begin < wanted and _needed(begin, seen_until, form.fps, len(pictures)):
-                    pictures.append(fit_frame(_rgb(frame), form))
-                    ends.append(seen_until)
-            elif heard < full:
-                for block in resampler.resample(frame):
-                    blocks.append(block.to_ndarray())
-                    heard += blocks[-1].shape[1]
-        if heard >= full and seen_until >= wanted:
+                pictures.add(frame, seconds, shape)
+                continue
+            began = float(frame.time or 0.0) if began is None else began
+            if pictures.start is None or heard < wanted + _PRIMING + pictures.start - began:
+                blocks += [block.to_ndarray() for block in resampler.resample(frame)]
+                heard += frame.samples / frame.sample_rate
+        if pictures.start is not None and pictures.end >= wanted and heard >= wanted + _PRIMING:
             break
-    for block in resampler.resample(None):
-        blocks.append(block.to_ndarray())
+    else:
+        _refuse_cut_short(container, video, audio, pictures.end, heard, wanted, path)
+    pictures.finish()
+    blocks += [block.to_ndarray() for block in resampler.resample(None)]
     sound = np.concatenate(blocks, axis=1) if blocks else np.zeros((2, 0), np.float32)
     if not np.isfinite(sound).all():
         raise MediaError(f"{path} has sound with values that are not finite.")
-    return pictures, ends, np.clip(sound, -1.0, 1.0).astype(np.float32)
+    sound = np.clip(sound, -1.0, 1.0).astype(np.float32)
+    return _shifted(sound, (began or 0.0) - (pictures.start or 0.0), sample_rate)
 
 
-def _needed(begin: float, end: float, fps: int, taken: int) -> bool:
-    """Whether a picture shown from `begin` to `end` is the one at some output frame's time."""
-    first = int(np.ceil((begin - 1e-3) * fps))
-    return taken == 0 or first / fps < end - 1e-3
+def _refuse_cut_short(
+    container: Any, video: Any, audio: Any, seen: float, heard: float, wanted: float, path: Path
+) -> None:
+    """Raise if a track ended well before the length that the file states for it."""
+    whole = container.duration / 1e6 if container.duration else 0.0
+    tracks = [(max(seen, heard), whole)]
+    for stream, reached in ((video, seen), (audio, heard)):
+        if stream.duration and stream.time_base:
+            tracks.append((reached, float(stream.duration * stream.time_base)))
+    for reached, stated in tracks:
+        if 0.0 < reached < 0.9 * min(stated, wanted) - 0.25:
+            raise MediaError(
+                f"{path} is cut short: only {reached:.1f} of its {stated:.1f} s can be read."
+            )
 
 
-def _rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    return frame.to_ndarray(format="rgb24")
+def _upright(frame: av.VideoFrame, aspect: float) -> NDArray[np.uint8]:
+    """A picture in RGB as a player shows it: pixels made square, turned as the file says."""
+    import cv2
+
+    picture = frame.to_ndarray(format="rgb24")
+    if abs(aspect - 1.0) > 1e-3:
+        width = max(1, round(picture.shape[1] * aspect))
+        picture = cv2.resize(picture, (width, picture.shape[0]), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90) % 4))
 
 
-def _at_frame_times(
-    pictures: list[NDArray[np.uint8]], ends: list[float], form: ClipFormat
-) -> NDArray[np.uint8]:
-    """The picture that is on screen at the start of each output frame; the last one stays."""
-    times = np.arange(form.frames) / form.fps
-    index = np.searchsorted(np.asarray(ends) - 1e-3, times, side="right")
-    return np.stack([pictures[i] for i in np.minimum(index, len(pictures) - 1)])
+def _shifted(sound: NDArray[np.float32], late: float, sample_rate: int) -> NDArray[np.float32]:
+    """Sound that starts `late` seconds after the first picture (or before it, if negative)."""
+    samples = round(late * sample_rate)
+    if abs(late) < _PRIMING or not sound.shape[1]:
+        return sound
+    return sound[:, -samples:] if samples < 0 else np.pad(sound, ((0, 0), (samples, 0)))
 
 
 def _fit_length(sound: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
@@ -178,18 +251,21 @@ def _fit_length(sound: NDArray[np.float32], samples: int) -> NDArray[np.float32]
 
 def write_video(
     path: str | os.PathLike[str],
-    video: NDArray[np.uint8],
+    video: Iterable[NDArray[np.uint8]],
     fps: int | Fraction,
     audio: NDArray[np.float32],
     sample_rate: int,
 ) -> None:
     """Write an mp4 with H.264 yuv420p pictures at exactly `fps` and AAC stereo sound.
 
-    video uint8 [frames, height, width, 3], even sides; audio float32 [2, samples].
+    video: pictures uint8 [height, width, 3] with even sides, an array or one after the other; audio
+    float32 [2, samples].
     """
     import av
 
-    height, width = video.shape[1:3]
+    rest = iter(video)
+    first = next(rest)
+    height, width = first.shape[:2]
     with whole_file(path) as part:
         try:
             with av.open(str(part), "w", options={"movflags": "+faststart"}) as container:
@@ -198,7 +274,7 @@ def write_video(
                 pictures.options = {"crf": "16", "preset": "fast"}
                 sound = container.add_stream("aac", rate=sample_rate, layout="stereo")
                 sound.bit_rate = AUDIO_BIT_RATE
-                for picture in video:
+                for picture in chain((first,), rest):
                     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
                     container.mux(pictures.encode(frame))
                 container.mux(pictures.encode(None))

@@ -1,7 +1,7 @@
 """Annotation of a clip: persons, sounds, and whether they agree.
 
 `Annotation.to_json()` and the file STEM.json have this form, version 1. Pixels are those of the
-size×size frame, x growing to the right; left is left.
+256×256 frame, whatever the clip's own size, x growing to the right; left is left.
 
     {
       "version": 1,
@@ -29,7 +29,191 @@ size×size frame, x growing to the right; left is left.
   and with the sounds of other clips (null for a clip by itself); null where nothing sounded.
 - levels: entry i is the RMS from i/rate to (i+1)/rate seconds in dB below full scale, at least -80.
 - band.half_width: pixels on either side of an event's x within which a person counts.
+- detectors: what found them, in words; either may be missing.
 - colors: those of the overlay video, so that other players can look the same.
 """
 
 from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.annotation import Alignment, Boxes, SoundEvents
+from savg.clip import Clip, ClipFormat
+from savg.errors import SavgError
+from savg.metrics.spatial import null_scores, spatial_av_align
+from savg.viz import palette
+from savg.viz.levels import levels_db
+from savg.viz.overlay import overlay_fps, write_overlay
+
+VERSION = 1
+"""Of the JSON form; raised when a reader of the old form would misunderstand the new one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """A clip with the persons and sounds found in it, and how well they agree.
+
+    alignment has one row for each event; nulls are scores (None where undefined) by name;
+    detectors say in words what found the persons and the sounds.
+    """
+
+    clip: Clip
+    boxes: Boxes
+    events: SoundEvents
+    alignment: Alignment
+    nulls: Mapping[str, float | None] = field(default_factory=dict)
+    detectors: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.alignment.matched) != len(self.events):
+            raise ValueError(
+                f"An annotation of {len(self.events)} sound events needs as many judgements, "
+                f"not {len(self.alignment.matched)}."
+            )
+
+    @property
+    def format(self) -> ClipFormat:
+        """The clip's format."""
+        return self.clip.format
+
+    @property
+    def levels(self) -> NDArray[np.float64]:
+        """RMS level [2, N] in dB below full scale at the overlay's picture rate."""
+        return levels_db(self.clip, overlay_fps(self.format))
+
+    def to_json(self) -> dict[str, Any]:
+        """The documented form of this module, ready for `json.dumps`."""
+        left, right = np.round(self.levels, 1).tolist()
+        return {
+            "version": VERSION,
+            "format": _format(self.format),
+            "boxes": _boxes(self.boxes),
+            "events": _events(self.events, self.alignment),
+            "alignment": summary(self.alignment),
+            "nulls": {name: _rounded(score) for name, score in self.nulls.items()},
+            "levels": {"rate": overlay_fps(self.format), "left_db": left, "right_db": right},
+            "band": {"half_width": palette.BAND_HALF_WIDTH},
+            "colors": palette.names(),
+            "detectors": dict(self.detectors),
+        }
+
+    def write(self, folder: str | os.PathLike[str], stem: str, overlay: bool = True) -> list[Path]:
+        """Write STEM.boxes.csv, STEM.events.csv, STEM.overlay.mp4 and STEM.json; returns their paths.
+
+        All or none of them appear: they are written beside and renamed at the end, STEM.json last.
+        """
+        target = Path(folder)
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            part = Path(tempfile.mkdtemp(prefix=f".{stem[:40]}.", dir=target))
+        except OSError as error:
+            raise SavgError(f"{target} cannot hold results: {error.strerror or error}.") from error
+        try:
+            names = self._write_parts(part, stem, overlay)
+            for name in names:
+                os.replace(part / name, target / name)
+        except (OSError, SavgError) as error:
+            reason = error.__cause__ if isinstance(error, SavgError) else error
+            cause = getattr(reason, "strerror", None) or str(error)
+            raise SavgError(
+                f"The annotation of {stem} could not be written to {target}: {cause}."
+            ) from error
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        return [target / name for name in names]
+
+    def _write_parts(self, part: Path, stem: str, overlay: bool) -> list[str]:
+        self.boxes.write_csv(part / f"{stem}.boxes.csv")
+        self.events.write_csv(part / f"{stem}.events.csv")
+        names = [f"{stem}.boxes.csv", f"{stem}.events.csv"]
+        if overlay:
+            names.append(f"{stem}.overlay.mp4")
+            write_overlay(part / names[-1], self.clip, self.boxes, self.events, self.alignment)
+        text = json.dumps(self.to_json(), indent=1, allow_nan=False)
+        (part / f"{stem}.json").write_text(text + "\n", encoding="utf-8")
+        return [*names, f"{stem}.json"]
+
+
+def annotate(
+    clip: Clip,
+    persons: Callable[[Clip], Boxes],
+    sounds: Callable[[Clip], SoundEvents],
+    detectors: Mapping[str, str] | None = None,
+) -> Annotation:
+    """The annotation of a clip by a person detector and a sound detector.
+
+    Agreement is judged by the official rule of Spatial AV-Align [S1], and by the same rule with
+    every sound at the centre and with left and right swapped.
+    """
+    return judge(clip, persons(clip), sounds(clip), detectors)
+
+
+def judge(
+    clip: Clip, boxes: Boxes, events: SoundEvents, detectors: Mapping[str, str] | None = None
+) -> Annotation:
+    """The annotation of a clip whose persons and sounds are known already."""
+    alignment = spatial_av_align(events, boxes)
+    return Annotation(clip, boxes, events, alignment, null_scores(events, boxes), detectors or {})
+
+
+def summary(alignment: Alignment) -> dict[str, Any]:
+    """Counts and score, ready for JSON."""
+    return {"tp": alignment.tp, "fn": alignment.fn, "score": _rounded(alignment.score)}
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, 4)
+
+
+def _format(form: ClipFormat) -> dict[str, Any]:
+    return {
+        "frames": form.frames,
+        "fps": form.fps,
+        "seconds": form.seconds,
+        "sample_rate": form.sample_rate,
+        "size": form.size,
+        "picture_height": form.picture_height,
+        "top": form.top,
+        "bottom": form.bottom,
+        "label_fps": form.label_fps,
+    }
+
+
+def _boxes(boxes: Boxes) -> list[dict[str, Any]]:
+    scores = [None] * len(boxes) if boxes.scores is None else boxes.scores.tolist()
+    rows = []
+    for i in np.argsort(boxes.frames, kind="stable").tolist():
+        x0, y0, x1, y1 = np.round(boxes.xyxy[i], 2).tolist()
+        score = _rounded(scores[i])
+        row = {"frame": int(boxes.frames[i]), "category": int(boxes.categories[i])}
+        rows.append(row | {"x0": x0, "y0": y0, "x1": x1, "y1": y1, "score": score})
+    return rows
+
+
+def _events(events: SoundEvents, alignment: Alignment) -> list[dict[str, Any]]:
+    return [
+        {
+            "frame": frame,
+            "category": category,
+            "label": palette.category_name(category),
+            "x": round(x, 2),
+            "matched": matched,
+        }
+        for frame, category, x, matched in zip(
+            events.frames.tolist(),
+            events.categories.tolist(),
+            events.x.tolist(),
+            alignment.matched.tolist(),
+            strict=True,
+        )
+    ]

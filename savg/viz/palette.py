@@ -7,6 +7,8 @@ told apart with every common kind of colour blindness (Okabe and Ito, "Color Uni
 
 from __future__ import annotations
 
+from savg.annotation import CATEGORY_NAMES
+
 TRUE_POSITIVE = "#56B4E9"
 FALSE_NEGATIVE = "#E8690B"
 PERSON = "#FFFFFF"
@@ -33,6 +35,12 @@ def judgement(matched: bool) -> str:
 def judgement_text(matched: bool) -> str:
     """TP or FN."""
     return "TP" if matched else "FN"
+
+
+def category_name(category: int) -> str:
+    """The word for a category of sounds."""
+    known = 0 <= category < len(CATEGORY_NAMES)
+    return CATEGORY_NAMES[category] if known else f"class {category}"
 
 
 def names() -> dict[str, str]:

@@ -1,0 +1,288 @@
+"""Burnt-in overlay: the clip enlarged, with person boxes, sound bands, levels and the score.
+
+Pictures run at the least common multiple of the clip's picture rate and label rate (20 a second in
+the published format), so that every box and every sound event is on screen for exactly its time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import lcm
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.annotation import CATEGORY_NAMES, Alignment, Boxes, SoundEvents
+from savg.clip import SAVGBENCH, Clip, ClipFormat
+from savg.viz import palette
+from savg.viz.levels import FLOOR_DB, levels_db
+
+Image = NDArray[np.uint8]
+
+HEADER, FOOTER = 36, 100
+"""Pixels above and below the picture."""
+
+_INK, _DIM, _PAPER = (240, 240, 240), (150, 156, 166), (16, 18, 22)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_MARGIN, _STRIP_TOP, _ROW = 46, 10, 16
+_METER_FLOOR = -60.0
+_SHORT = {"instrument": "instr."}
+_DARK = 48
+"""Padding up to this brightness (generated clips have noise there) is not shown."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the parts of an overlay frame are, in its pixels.
+
+    top, bottom: the rows that are shown, in pixels of the tables.
+    """
+
+    width: int
+    top: float
+    bottom: float
+
+    @property
+    def scale(self) -> float:
+        """Overlay pixels for one pixel of the tables."""
+        return self.width / SAVGBENCH.size
+
+    @property
+    def picture_height(self) -> int:
+        """Rows of the enlarged picture, an even number."""
+        return 2 * round((self.bottom - self.top) * self.scale / 2)
+
+    @property
+    def height(self) -> int:
+        """Rows of an overlay frame, an even number."""
+        return HEADER + self.picture_height + FOOTER
+
+    def x(self, x: float) -> int:
+        """The overlay column of a table's x."""
+        return round(float(np.clip(x * self.scale, -1e6, 1e6)))
+
+    def y(self, y: float) -> int:
+        """The overlay row of a table's y."""
+        return HEADER + round(float(np.clip((y - self.top) * self.scale, -1e6, 1e6)))
+
+
+def overlay_fps(form: ClipFormat) -> int:
+    """Pictures a second at which boxes and events all fall on whole pictures."""
+    return lcm(form.fps, form.label_fps)
+
+
+def layout(clip: Clip, width: int = 640) -> Layout:
+    """The layout of a clip's overlay; black padding above and below the picture is left out."""
+    if width < 320 or width % 2:
+        raise ValueError(f"An overlay is an even number of pixels wide, at least 320, not {width}.")
+    form = clip.format
+    padding = (clip.video[:, : form.top], clip.video[:, form.bottom :])
+    black = all(part.size == 0 or np.percentile(part, 99) < _DARK for part in padding)
+    top, bottom = (form.top, form.bottom) if black else (0, form.size)
+    return Layout(width, top * SAVGBENCH.size / form.size, bottom * SAVGBENCH.size / form.size)
+
+
+def overlay_frames(
+    clip: Clip, boxes: Boxes, events: SoundEvents, alignment: Alignment, width: int = 640
+) -> Iterator[Image]:
+    """The overlay's pictures, uint8 [height, width, 3] RGB, one after the other.
+
+    boxes and events are in pixels of the 256×256 frame, whatever the clip's size; alignment has one
+    row for each event.
+    """
+    if len(alignment.matched) != len(events):
+        raise ValueError(f"{len(events)} sound events need as many judgements, not {alignment}.")
+    form, plan, fps = clip.format, layout(clip, width), overlay_fps(clip.format)
+    loudness = levels_db(clip, fps)
+    base = _base(form, plan, events, alignment)
+    count = -int(-form.duration * fps // 1)
+    pictures_every, events_every = fps // form.fps, fps // form.label_fps
+    for n in range(count):
+        if n % pictures_every == 0:
+            frame = min(n // pictures_every, form.frames - 1)
+            picture = _enlarged(clip, plan, frame)
+        image = base.copy()
+        image[HEADER : HEADER + plan.picture_height] = picture
+        sounding = np.flatnonzero(events.frames == n // events_every)
+        _bands(image, plan, events, alignment, sounding)
+        _persons(image, plan, boxes, np.flatnonzero(boxes.frames == frame))
+        _footer(image, plan, n / count, loudness[:, n])
+        _text(image, f"{n / fps:5.2f} s", (width - 74, 24), _INK)
+        yield image
+
+
+def write_overlay(
+    path: str | os.PathLike[str],
+    clip: Clip,
+    boxes: Boxes,
+    events: SoundEvents,
+    alignment: Alignment,
+    width: int = 640,
+) -> None:
+    """Write the overlay as an mp4 with the clip's own sound, whole or not at all."""
+    from savg import media
+
+    frames = overlay_frames(clip, boxes, events, alignment, width)
+    fps, rate = overlay_fps(clip.format), clip.format.sample_rate
+    media.write_video(path, frames, fps, clip.audio, rate)
+
+
+def _text(image: Image, text: str, at: tuple[int, int], colour: tuple, size: float = 0.5) -> int:
+    """Write text with its lower left corner at a point; returns the column after it."""
+    cv2.putText(image, text, at, _FONT, size, colour, 1, cv2.LINE_AA)
+    return at[0] + cv2.getTextSize(text, _FONT, size, 1)[0][0]
+
+
+def _tag(image: Image, text: str, centre: int, top: int, colour: tuple[int, int, int]) -> None:
+    """A label in a box of one colour, kept inside the image."""
+    (w, h), _ = cv2.getTextSize(text, _FONT, 0.45, 1)
+    left = int(np.clip(centre - w // 2 - 4, 0, image.shape[1] - w - 8))
+    cv2.rectangle(image, (left, top), (left + w + 8, top + h + 8), palette.rgb("#101418"), -1)
+    cv2.rectangle(image, (left, top), (left + w + 8, top + h + 8), colour, 1)
+    _text(image, text, (left + 4, top + h + 4), colour, 0.45)
+
+
+def _enlarged(clip: Clip, plan: Layout, frame: int) -> Image:
+    rows = slice(*(round(y * clip.format.size / SAVGBENCH.size) for y in (plan.top, plan.bottom)))
+    shown = clip.video[frame, rows]
+    size = (plan.width, plan.picture_height)
+    return cv2.resize(shown, size, interpolation=cv2.INTER_CUBIC)
+
+
+def _persons(image: Image, plan: Layout, boxes: Boxes, rows: NDArray[np.int64]) -> None:
+    """Outline the persons of one picture, with the detector's score at their lower edge."""
+    area = image[HEADER : HEADER + plan.picture_height]
+    ink, casing = palette.rgb(palette.PERSON), palette.rgb(palette.PERSON_CASING)
+    for row in rows.tolist():
+        x0, y0, x1, y1 = boxes.xyxy[row]
+        left, right = plan.x(x0), plan.x(x1)
+        top, bottom = plan.y(y0) - HEADER, plan.y(y1) - HEADER
+        cv2.rectangle(area, (left, top), (right, bottom), casing, 4)
+        cv2.rectangle(area, (left, top), (right, bottom), ink, 2)
+        if boxes.scores is not None:
+            under = int(np.clip(bottom - 18, max(top, 0), plan.picture_height - 18))
+            _tag(area, f"person {boxes.scores[row]:.2f}", left + 46, under, ink)
+
+
+def _bands(
+    image: Image,
+    plan: Layout,
+    events: SoundEvents,
+    alignment: Alignment,
+    sounding: NDArray[np.int64],
+) -> None:
+    """Shade x ± BAND_HALF_WIDTH of each event over the picture's whole height, judged and named."""
+    area = image[HEADER : HEADER + plan.picture_height]
+    for place, row in enumerate(sounding.tolist()):
+        x, matched = float(events.x[row]), bool(alignment.matched[row])
+        colour = palette.rgb(palette.judgement(matched))
+        left, right = (plan.x(x + side * palette.BAND_HALF_WIDTH) for side in (-1, 1))
+        _shade(area, max(left, 0), min(right, plan.width - 1), matched, colour)
+        for edge in (left, right):
+            if 0 <= edge < plan.width:
+                cv2.line(area, (edge, 0), (edge, len(area) - 1), colour, 1)
+        _centre_line(area, plan.x(x), matched, colour)
+        category = int(events.categories[row])
+        text = f"{palette.judgement_text(matched)} {palette.category_name(category)}"
+        _tag(area, text, plan.x(x), 6 + 24 * place, colour)
+
+
+def _shade(area: Image, left: int, right: int, matched: bool, colour: tuple) -> None:
+    """A translucent column: even for true positives, hatched for false negatives."""
+    if right < left:
+        return
+    part = area[:, left : right + 1]
+    rows, columns = np.ogrid[: part.shape[0], : part.shape[1]]
+    hatch = (rows + columns) % 14 < 4
+    weight = np.full(part.shape[:2], 0.3) if matched else np.where(hatch, 0.6, 0.12)
+    mixed = part + (np.array(colour) - part.astype(float)) * weight[..., None]
+    part[:] = np.round(mixed).astype(np.uint8)
+
+
+def _centre_line(area: Image, x: int, matched: bool, colour: tuple) -> None:
+    """Solid for true positives, dashed for false negatives."""
+    if not 0 <= x < area.shape[1]:
+        return
+    step, dash = (len(area), len(area)) if matched else (18, 10)
+    for y in range(0, len(area), step):
+        end = min(y + dash, len(area)) - 1
+        cv2.line(area, (x, y), (x, end), palette.rgb(palette.PERSON_CASING), 4)
+        cv2.line(area, (x, y), (x, end), colour, 2)
+
+
+def _base(form: ClipFormat, plan: Layout, events: SoundEvents, alignment: Alignment) -> Image:
+    """What stays the same in every frame: score, legend, and the strip of judgements."""
+    image = np.full((plan.height, plan.width, 3), _PAPER, np.uint8)
+    score = "no sound event" if alignment.score is None else f"{alignment.score:.2f}"
+    end = _text(image, f"Spatial AV-Align {score}", (10, 24), _INK, 0.55)
+    _text(image, f"TP {alignment.tp}  FN {alignment.fn}", (end + 16, 24), _DIM)
+    floor = HEADER + plan.picture_height
+    for category, name in enumerate(CATEGORY_NAMES):
+        top = floor + _STRIP_TOP + category * (_ROW + 4)
+        _text(image, _SHORT.get(name, name), (4, top + 12), _DIM, 0.38)
+        left, right = _strip(plan)
+        cv2.rectangle(image, (left, top), (right, top + _ROW - 1), (40, 44, 52), -1)
+        for row in np.flatnonzero(events.categories == category):
+            _cell(image, form, plan, int(events.frames[row]), bool(alignment.matched[row]), top)
+    _legend(image, floor + 84)
+    return image
+
+
+def _strip(plan: Layout) -> tuple[int, int]:
+    return _MARGIN, plan.width - 10
+
+
+def _cell(
+    image: Image, form: ClipFormat, plan: Layout, frame: int, matched: bool, top: int
+) -> None:
+    """One event in the strip: a filled cell is a true positive, a crossed one a false negative."""
+    left, right = _strip(plan)
+    edges = left + (right - left) * np.array([frame, frame + 1]) / max(form.label_frames, 1)
+    if edges[0] >= right:
+        return
+    x0, x1 = int(edges[0]), max(int(edges[0]), int(min(edges[1], right)) - 2)
+    colour = palette.rgb(palette.judgement(matched))
+    if matched:
+        cv2.rectangle(image, (x0, top), (x1, top + _ROW - 1), colour, -1)
+    else:
+        cv2.rectangle(image, (x0, top), (x1, top + _ROW - 1), colour, 1)
+        cv2.line(image, (x0, top + _ROW - 1), (x1, top), colour, 1, cv2.LINE_AA)
+
+
+def _legend(image: Image, y: int) -> None:
+    x = _MARGIN
+    for matched, text in ((True, "TP: a person is near"), (False, "FN: nobody is near")):
+        colour = palette.rgb(palette.judgement(matched))
+        sample = image[y : y + 12, x : x + 26]
+        _shade(sample, 0, 25, matched, colour)
+        cv2.rectangle(image, (x, y), (x + 25, y + 11), colour, 1)
+        x = _text(image, text, (x + 32, y + 10), _INK, 0.4) + 20
+    cv2.rectangle(image, (x, y), (x + 25, y + 11), palette.rgb(palette.PERSON), 2)
+    _text(image, "person", (x + 32, y + 10), _INK, 0.4)
+
+
+def _footer(image: Image, plan: Layout, progress: float, loudness: NDArray[np.float64]) -> None:
+    """The playhead on the strip and the two level meters."""
+    left, right = _strip(plan)
+    floor = HEADER + plan.picture_height
+    x = left + round((right - left) * progress)
+    cv2.line(image, (x, floor + 4), (x, floor + _STRIP_TOP + 2 * _ROW + 8), _INK, 2)
+    for channel, (name, colour) in enumerate((("L", palette.LEFT), ("R", palette.RIGHT))):
+        top = floor + 54 + 13 * channel
+        _text(image, name, (left - 14, top + 9), _INK, 0.4)
+        cv2.rectangle(image, (left, top), (right - 64, top + 9), (40, 44, 52), -1)
+        part = float(np.clip(1.0 - loudness[channel] / _METER_FLOOR, 0.0, 1.0))
+        end = left + round((right - 64 - left) * part)
+        if end > left:
+            cv2.rectangle(image, (left, top), (end, top + 9), palette.rgb(colour), -1)
+        quiet = loudness[channel] <= FLOOR_DB
+        _text(
+            image,
+            "quiet" if quiet else f"{loudness[channel]:.0f} dB",
+            (right - 56, top + 9),
+            _INK,
+            0.4,
+        )
