@@ -85,8 +85,7 @@ def inference_windows(audio: Tensor, config: SeldConfig) -> Windows:
     times = _window_times(duration, config.eval_wav_hop_length)
     if config.even_windows:
         starts = [k * config.hop_frames for k in range(len(times))]
-        per_window = config.hop_frames * LABEL_RATE // config.frame_rate
-        labels = [k * per_window for k in range(len(times))]
+        labels = [k * _label_steps(config) for k in range(len(times))]
     else:
         starts = [int(time * config.frame_rate) for time in times]
         labels = [int(time * LABEL_RATE) for time in times]
@@ -107,6 +106,11 @@ def _window_times(duration: float, step: float) -> NDArray[np.float64]:
     return np.arange(0, duration + step if whole else duration, step)
 
 
+def _label_steps(config: SeldConfig) -> int:
+    """Label frames that a window decides."""
+    return config.hop_frames * LABEL_RATE // config.frame_rate
+
+
 def decode(
     activity: NDArray[np.floating],
     x: NDArray[np.floating],
@@ -121,7 +125,7 @@ def decode(
     """
     before = (config.window_frames - config.hop_frames) // 2
     width = config.frame_rate // LABEL_RATE
-    steps = config.hop_frames // width
+    steps = _label_steps(config)
     shape = (len(windows.starts), config.class_num, steps, width)
 
     def tenths(output: NDArray[np.floating]) -> NDArray[np.float64]:
