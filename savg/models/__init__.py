@@ -1,0 +1,1 @@
+"""Networks only; they know no files, no schedules, no clips."""

@@ -1,0 +1,495 @@
+"""The coupled U-Net that denoises video and stereo sound together (stereo MM-Diffusion, [S1] [S2]).
+
+Two U-Nets, one for the picture and one for the sound, share their time embedding and exchange what
+they know through windowed cross-modal attention. `CONFIGS["full"]` is the released network; `"demo"`
+is the same class made small enough to train on two CPU cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from savg.hub import ModelFormat
+from savg.models.unet_fast import Fast
+from savg.models.unet_layers import (
+    AudioConv,
+    CrossAttention,
+    Norm,
+    ResBlock,
+    VideoConv,
+    time_features,
+    zeroed,
+)
+from savg.models.unet_plain import Plain
+
+MAX_DILATION = 10
+
+
+@dataclass(frozen=True)
+class JointUNetConfig:
+    """Everything that decides the network's shape; the defaults are the released configuration.
+
+    frames: length of the middle block's window; channels · multipliers: channels of each scale;
+    blocks: residual blocks a scale (one number, or one for each scale); heads: of attention within a
+    modality; head_channels: width of a head of cross-modal attention (None: `heads` of them);
+    cross_at, video_at, audio_at: down-sampling factors of the picture at which there is attention;
+    windows: frames seen by cross-modal attention at each factor of cross_at; upsample: residual
+    blocks enlarge (else plain repetition); video_patch, audio_patch: side and length of the patches
+    that become one position; skips: "concat" or "add"; coordinates: the network is told each pixel's
+    place as two more input channels.
+    """
+
+    frames: int = 20
+    video_channels: int = 3
+    audio_channels: int = 2
+    channels: int = 128
+    multipliers: tuple[float, ...] = (1, 2, 3, 4)
+    blocks: int | tuple[int, ...] = 2
+    heads: int = 4
+    head_channels: int | None = 64
+    cross_at: tuple[int, ...] = (2, 4, 8)
+    windows: tuple[int, ...] = (1, 4, 8)
+    shift: bool = True
+    middle_cross: bool = True
+    video_at: tuple[int, ...] = (2, 4, 8)
+    audio_at: tuple[int, ...] = ()
+    video_conv: str = "2d+1d"
+    scale_shift: bool = True
+    upsample: bool = True
+    learn_variance: bool = False
+    dropout: float = 0.0
+    groups: int = 32
+    video_patch: int = 1
+    audio_patch: int = 1
+    skips: str = "concat"
+    coordinates: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.windows) < len(self.cross_at):
+            raise ValueError(
+                f"windows: one for each of {self.cross_at} expected, not {self.windows}"
+            )
+        if self.video_conv not in ("2d+1d", "3d"):
+            raise ValueError(f"video_conv is '2d+1d' or '3d', not {self.video_conv!r}")
+        if self.skips not in ("concat", "add"):
+            raise ValueError(f"skips is 'concat' or 'add', not {self.skips!r}")
+        if isinstance(self.blocks, tuple) and len(self.blocks) != len(self.multipliers):
+            raise ValueError(f"blocks: one for each of {self.multipliers} expected")
+        for width in self.widths:
+            if width % self.groups or width % self.heads or width % (self.head_channels or 1):
+                raise ValueError(
+                    f"{width} channels do not divide into {self.groups} groups, {self.heads} heads "
+                    f"and heads of {self.head_channels} channels"
+                )
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each scale."""
+        return tuple(int(m * self.channels) for m in self.multipliers)
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Residual blocks of each scale."""
+        same = (self.blocks,) * len(self.multipliers) if isinstance(self.blocks, int) else None
+        return same or tuple(self.blocks)  # type: ignore[arg-type]
+
+
+class Stage(nn.Sequential):
+    """The layers of one step down or up, under their published numbers."""
+
+
+class Initial(nn.Module):
+    """First convolution of each modality."""
+
+    def __init__(self, video: int, audio: int, outputs: int) -> None:
+        super().__init__()
+        self.video_conv = VideoConv(video, outputs, 3)
+        self.audio_conv = AudioConv(audio, outputs, 3)
+
+
+class Enlarge(nn.Module):
+    """Repetition of both modalities, where no residual block enlarges."""
+
+
+class JointUNet(nn.Module):
+    """The coupled U-Net. `fast = False` selects the plain reference path.
+
+    checkpoint_attention: recompute attention in the backward pass, to save memory.
+    """
+
+    def __init__(self, config: JointUNetConfig, fast: bool = True) -> None:
+        super().__init__()
+        self.config, self.fast, self.checkpoint_attention = config, fast, False
+        c = config.channels
+        self.time_embed = nn.Sequential(nn.Linear(c, c), nn.SiLU(), nn.Linear(c, c))
+        self.input_blocks = nn.ModuleList()
+        _Builder(self).build()
+
+    @property
+    def shifting(self) -> list[CrossAttention]:
+        """The cross-modal attention blocks whose window is drawn, in forward order."""
+        if not self.config.shift:
+            return []
+        stages = [*self.input_blocks, *self.output_blocks]
+        layers = [layer for stage in stages for layer in stage]
+        return [m for m in layers if isinstance(m, CrossAttention) and m.shifting]
+
+    def draw_shifts(
+        self, generator: torch.Generator | None = None, frames: int | None = None
+    ) -> list[int]:
+        """One window shift for each shifting block in forward order, uniform in 0..frames − window.
+
+        generator: a CPU generator (default: torch's own); frames: of the video (default: configured).
+        """
+        frames = frames or self.config.frames
+        return [
+            int(torch.randint(0, max(frames - m.window, 0) + 1, (), generator=generator))
+            for m in self.shifting
+        ]
+
+    def forward(
+        self, video: Tensor, audio: Tensor, t: Tensor, shifts: Sequence[int] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Denoise video[B, F, 3, H, W] and audio[B, 2, T] at diffusion times t[B].
+
+        shifts: the windows' shifts (see `draw_shifts`); without them they are drawn from torch's
+        default generator. Returns two tensors of the inputs' shapes (video of twice the channels with
+        a learned variance). ValueError if a shape does not fit the network.
+        """
+        self._check(video, audio)
+        shifts = self.draw_shifts(frames=video.shape[1]) if shifts is None else shifts
+        if len(shifts) != len(self.shifting):
+            raise ValueError(f"expected {len(self.shifting)} shifts, not {len(shifts)}")
+        ops = Fast() if self.fast else Plain()
+        return _Evaluation(self, ops, iter(shifts)).run(video, audio, t)
+
+    def _check(self, video: Tensor, audio: Tensor) -> None:
+        c = self.config
+        if video.ndim != 5 or video.shape[2] != c.video_channels:
+            raise ValueError(
+                f"video [B, F, {c.video_channels}, H, W] expected, not {tuple(video.shape)}"
+            )
+        if audio.ndim != 3 or audio.shape[1] != c.audio_channels:
+            raise ValueError(f"audio [B, {c.audio_channels}, T] expected, not {tuple(audio.shape)}")
+        scales = len(c.multipliers) - 1
+        cell, stretch = c.video_patch * 2**scales, c.audio_patch * 4**scales
+        if video.shape[3] % cell or video.shape[4] % cell or audio.shape[2] % stretch:
+            raise ValueError(
+                f"picture sides divisible by {cell} and a sound divisible by {stretch} expected, "
+                f"not {tuple(video.shape)} and {tuple(audio.shape)}"
+            )
+
+
+class _Builder:
+    """Lays out the blocks in the published order, with the published audio dilations."""
+
+    def __init__(self, net: JointUNet) -> None:
+        self.net, self.config = net, net.config
+        self.step = 1  # of the audio dilations 2^(step mod 10): up on the way down, and back
+
+    def block(self, inputs: int, outputs: int, **options: Any) -> ResBlock:
+        c = self.config
+        return ResBlock(
+            inputs,
+            outputs,
+            c.channels,
+            dropout=c.dropout,
+            kind=c.video_conv,
+            dilation=2 ** (self.step % MAX_DILATION),
+            scale_shift=c.scale_shift,
+            heads=c.heads,
+            groups=c.groups,
+            **options,
+        )
+
+    def cross(self, channels: int, window: int, shifting: bool) -> CrossAttention:
+        c = self.config
+        heads = channels // c.head_channels if c.head_channels else c.heads
+        return CrossAttention(channels, heads, window, shifting, c.groups)
+
+    def layers(self, inputs: int, outputs: int, factor: int) -> list[nn.Module]:
+        """A residual block and, where configured, cross-modal attention."""
+        c = self.config
+        attention = {
+            "video_attention": factor in c.video_at,
+            "audio_attention": factor in c.audio_at,
+        }
+        made: list[nn.Module] = [self.block(inputs, outputs, **attention)]
+        if factor in c.cross_at:
+            made.append(self.cross(outputs, c.windows[c.cross_at.index(factor)], c.shift))
+        return made
+
+    def build(self) -> None:
+        c, net = self.config, self.net
+        video = c.video_channels * c.video_patch**2 + (2 if c.coordinates else 0)
+        width = c.widths[0]
+        net.input_blocks.append(Stage(Initial(video, c.audio_channels * c.audio_patch, width)))
+        skips, factor = [width], 1
+        for level, out in enumerate(c.widths):
+            for _ in range(c.depths[level]):
+                net.input_blocks.append(Stage(*self.layers(width, out, factor)))
+                width = out
+                self.step += 1
+                skips.append(width)
+            if level < len(c.widths) - 1:
+                net.input_blocks.append(Stage(self.block(width, width, resample="down")))
+                self.step += 1
+                skips.append(width)
+                factor *= 2
+        self.middle(width)
+        self.step -= 1
+        self.decoder(width, skips, factor)
+
+    def middle(self, width: int) -> None:
+        both = {"video_attention": True, "audio_attention": True}
+        layers: list[nn.Module] = [self.block(width, width, **both)]
+        if self.config.middle_cross:
+            layers.append(self.cross(width, self.config.frames, False))
+        layers.append(self.block(width, width, **both))
+        self.net.middle_blocks = Stage(*layers)
+
+    def decoder(self, width: int, skips: list[int], factor: int) -> None:
+        c, net = self.config, self.net
+        net.output_blocks = nn.ModuleList()
+        if c.skips == "add":
+            net.skip_projections = nn.ModuleList()
+        for level in reversed(range(len(c.widths))):
+            for i in range(c.depths[level] + 1):
+                skip, out = skips.pop(), c.widths[level]
+                if c.skips == "add":
+                    net.skip_projections.append(_projection(skip, width))
+                    skip = 0
+                layers = self.layers(width + skip, out, factor)
+                self.step -= 1
+                width = out
+                if level and i == c.depths[level]:
+                    up = self.block(width, width, resample="up") if c.upsample else Enlarge()
+                    layers.append(up)
+                    factor //= 2
+                net.output_blocks.append(Stage(*layers))
+        self.heads(width)
+
+    def heads(self, width: int) -> None:
+        c = self.config
+        sound = c.audio_channels * c.audio_patch
+        picture = c.video_channels * c.video_patch**2 * (2 if c.learn_variance else 1)
+        self.net.audio_out = nn.Sequential(
+            Norm(width, c.groups), nn.SiLU(), zeroed(AudioConv(width, sound, 3))
+        )
+        self.net.video_out = nn.Sequential(
+            Norm(width, c.groups), nn.SiLU(), zeroed(VideoConv(width, picture, 3, "3d"))
+        )
+
+
+def _projection(skip: int, width: int) -> nn.ModuleDict:
+    """Pointwise layers that fit an added skip to `width` channels; empty where it fits."""
+    if skip == width:
+        return nn.ModuleDict()
+    return nn.ModuleDict(
+        {"video": VideoConv(skip, width, 1, "3d"), "audio": AudioConv(skip, width, 1)}
+    )
+
+
+class _Evaluation:
+    """One forward pass along one of the two paths."""
+
+    def __init__(self, net: JointUNet, ops: Fast | Plain, shifts: Iterator[int]) -> None:
+        self.net, self.ops, self.shifts = net, ops, shifts
+
+    def run(self, video: Tensor, audio: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        net, ops, c = self.net, self.ops, self.net.config
+        weight = net.time_embed[0].weight
+        embedding = net.time_embed(time_features(t, c.channels).to(weight.dtype))
+        kept: list[tuple[Tensor, Tensor]] = []
+        x, y = ops.enter(self.patched(video)), ops.enter(_fold(audio, c.audio_patch))
+        for stage in net.input_blocks:
+            x, y = self.stage(stage, x, y, embedding)
+            kept.append((x, y))
+        x, y = self.stage(net.middle_blocks, x, y, embedding)
+        for i, stage in enumerate(net.output_blocks):
+            x, y = self.join(i, x, y, *kept.pop())
+            x, y = self.stage(stage, x, y, embedding)
+        x, y = ops.output(x, net.video_out), ops.output(y, net.audio_out)
+        return F.pixel_shuffle(ops.leave(x), c.video_patch), _unfold(ops.leave(y), c.audio_patch)
+
+    def patched(self, video: Tensor) -> Tensor:
+        """Patches as channels, and where asked for each position's coordinates in −1..1."""
+        x = F.pixel_unshuffle(video, self.net.config.video_patch)
+        if not self.net.config.coordinates:
+            return x
+        b, f, _, h, w = x.shape
+        across = torch.linspace(-1, 1, w, device=x.device, dtype=x.dtype).expand(b, f, 1, h, w)
+        down = torch.linspace(-1, 1, h, device=x.device, dtype=x.dtype)[:, None]
+        return torch.cat([x, across, down.expand(b, f, 1, h, w)], dim=2)
+
+    def join(self, i: int, x: Tensor, y: Tensor, sx: Tensor, sy: Tensor) -> tuple[Tensor, Tensor]:
+        """Bring in the skip connection of output block i."""
+        ops = self.ops
+        if self.net.config.skips == "concat":
+            return ops.concatenate(x, sx), ops.concatenate(y, sy)
+        fit = self.net.skip_projections[i]
+        if len(fit):
+            sx, sy = ops.conv(sx, fit["video"]), ops.conv(sy, fit["audio"])
+        return x + sx, y + sy
+
+    def stage(self, stage: nn.Module, x: Tensor, y: Tensor, emb: Tensor) -> tuple[Tensor, Tensor]:
+        for layer in stage:
+            if isinstance(layer, ResBlock):
+                x, y = self.block(layer, x, y, emb)
+            elif isinstance(layer, CrossAttention):
+                shift = next(self.shifts) if layer.shifting else 0
+                x, y = self.saved(self.ops.cross, x, y, layer, shift)
+            elif isinstance(layer, Initial):
+                x, y = self.ops.conv(x, layer.video_conv), self.ops.conv(y, layer.audio_conv)
+            else:
+                x, y = self.ops.resample(x, "up"), self.ops.resample(y, "up")
+        return x, y
+
+    def block(self, b: ResBlock, x: Tensor, y: Tensor, emb: Tensor) -> tuple[Tensor, Tensor]:
+        e, ops = b.emb_layers(emb), self.ops
+        x = ops.residual(x, b.video_in_layers, b.video_out_layers, b.video_skip_connection, e, b)
+        y = ops.residual(y, b.audio_in_layers, b.audio_out_layers, b.audio_skip_connection, e, b)
+        if b.spatial_attention_block is not None:
+            x = self.saved(ops.attend_space, x, b.spatial_attention_block)
+            x = self.saved(ops.attend_time, x, b.temporal_attention_block)
+        if b.audio_attention_block is not None:
+            y = self.saved(ops.attend_sound, y, b.audio_attention_block)
+        return x, y
+
+    def saved(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """`function(*arguments)`, recomputed in the backward pass if the network says so."""
+        if self.net.checkpoint_attention and torch.is_grad_enabled():
+            return checkpoint(function, *arguments, use_reentrant=False)
+        return function(*arguments)
+
+
+def _fold(audio: Tensor, patch: int) -> Tensor:
+    """[B, C, T] → [B, C·patch, T/patch]."""
+    return audio.unflatten(2, (-1, patch)).transpose(2, 3).flatten(1, 2) if patch > 1 else audio
+
+
+def _unfold(audio: Tensor, patch: int) -> Tensor:
+    """The inverse of `_fold`."""
+    return audio.unflatten(1, (-1, patch)).transpose(2, 3).flatten(2) if patch > 1 else audio
+
+
+RELEASED = {
+    "video_size": (20, 3, 64, 64),
+    "audio_size": (2, 80000),
+    "num_channels": 128,
+    "num_res_blocks": 2,
+    "num_heads": 4,
+    "num_head_channels": 64,
+    "cross_attention_resolutions": "2,4,8",
+    "cross_attention_windows": "1,4,8",
+    "cross_attention_shift": True,
+    "video_attention_resolutions": "2,4,8",
+    "audio_attention_resolutions": "-1",
+    "channel_mult": "",
+    "dropout": 0.0,
+    "use_scale_shift_norm": True,
+    "resblock_updown": True,
+    "video_type": "2d+1d",
+    "learn_sigma": False,
+}
+BY_SIDE = {
+    512: (0.5, 1, 1, 2, 2, 4, 4),
+    256: (1, 1, 2, 2, 4, 4),
+    128: (1, 1, 2, 3, 4),
+    64: (1, 2, 3, 4),
+}
+
+
+def numbers(value: Any) -> tuple[int, ...]:
+    """Whole numbers of a comma-separated string, a sequence or one number."""
+    if isinstance(value, str):
+        return tuple(int(part) for part in value.split(",") if part.strip())
+    return tuple(int(v) for v in value) if isinstance(value, Sequence) else (int(value),)
+
+
+def published_config(published: Mapping[str, Any] | None = None) -> JointUNetConfig:
+    """Our configuration for the authors' constructor arguments (default: the released ones).
+
+    Arguments without a part in the network (diffusion schedule, number format, `num_heads_upsample`,
+    `class_cond`, which the published joint network ignores) are accepted and left aside. As
+    published, the middle block has cross-modal attention only with windows 1,4,8, and a learned
+    variance doubles the video's channels alone.
+    """
+    given = {**RELEASED, **(published or {})}
+    video, audio = numbers(given["video_size"]), numbers(given["audio_size"])
+    multipliers: tuple[float, ...] = numbers(given["channel_mult"])
+    if not multipliers:
+        if video[-1] not in BY_SIDE:
+            raise ValueError(f"no default channel_mult for pictures of {video[-1]} pixels")
+        multipliers = BY_SIDE[video[-1]]
+    windows = numbers(given["cross_attention_windows"])
+    head = int(given["num_head_channels"])
+    return JointUNetConfig(
+        frames=video[0],
+        video_channels=video[1],
+        audio_channels=audio[0],
+        channels=int(given["num_channels"]),
+        multipliers=multipliers,
+        blocks=int(given["num_res_blocks"]),
+        heads=int(given["num_heads"]),
+        head_channels=None if head == -1 else head,
+        cross_at=tuple(n for n in numbers(given["cross_attention_resolutions"]) if n > 0),
+        windows=windows,
+        shift=bool(given["cross_attention_shift"]),
+        middle_cross=windows == (1, 4, 8),
+        video_at=tuple(n for n in numbers(given["video_attention_resolutions"]) if n > 0),
+        audio_at=tuple(n for n in numbers(given["audio_attention_resolutions"]) if n > 0),
+        video_conv=str(given["video_type"]),
+        scale_shift=bool(given["use_scale_shift_norm"]),
+        upsample=bool(given["resblock_updown"]),
+        learn_variance=bool(given["learn_sigma"]),
+        dropout=float(given["dropout"]),
+    )
+
+
+CONFIGS = {
+    "full": JointUNetConfig(),
+    "demo": JointUNetConfig(
+        channels=48,
+        multipliers=(1, 2, 2.667),
+        blocks=1,
+        heads=4,
+        head_channels=None,
+        cross_at=(2, 4),
+        windows=(1, 4),
+        video_at=(2, 4),
+        groups=16,
+        video_patch=2,
+        audio_patch=10,
+        skips="add",
+        coordinates=True,
+        dropout=0.0,
+    ),
+    "tiny": JointUNetConfig(
+        frames=4,
+        channels=16,
+        multipliers=(1, 2),
+        blocks=1,
+        heads=2,
+        head_channels=None,
+        cross_at=(2,),
+        windows=(2,),
+        video_at=(2,),
+        groups=8,
+    ),
+}
+
+FORMAT = ModelFormat(
+    kind="joint_unet",
+    config=JointUNetConfig,
+    build=JointUNet,
+    from_published=published_config,
+    card={"mirrored": True},
+)
