@@ -80,7 +80,7 @@ class YoloxConfig:
         return tuple(max(round(depth * self.deepen_factor), 1) for depth in STAGE_DEPTHS)
 
 
-_SMALL = {"num_classes": 1, "picture_only": True}
+_SMALL: dict[str, Any] = {"num_classes": 1, "picture_only": True}
 
 CONFIGS: dict[str, YoloxConfig] = {
     "tiny": YoloxConfig(),
@@ -181,11 +181,12 @@ class Backbone(nn.Module):
             layers.append(CspLayer(width, width, depth, residual=not last, eps=eps))
             self.add_module(f"stage{stage}", nn.Sequential(*layers))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x = self.stage1(self.stem(x))
-        fine = self.stage2(x)
-        middle = self.stage3(fine)
-        return fine, middle, self.stage4(middle)
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        features = []
+        for stage in self.children():
+            x = stage(x)
+            features.append(x)
+        return tuple(features[2:])
 
 
 class Neck(nn.Module):
@@ -212,7 +213,7 @@ class Neck(nn.Module):
             ConvNormAct(width, config.neck_out, 1, 1, eps) for width in widths
         )
 
-    def forward(self, features: tuple[Tensor, Tensor, Tensor]) -> list[Tensor]:
+    def forward(self, features: tuple[Tensor, ...]) -> list[Tensor]:
         fine, middle, coarse = features
         coarse = self.reduce_layers[0](coarse)
         middle = self.top_down_blocks[0](torch.cat((self.upsample(coarse), middle), dim=1))

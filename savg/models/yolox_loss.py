@@ -183,7 +183,7 @@ def yolox_loss(
         losses.append((box.flatten(0, 1)[rows] - offsets).abs().sum())
     else:
         losses.append(box.new_zeros(()))
-    return YoloxLosses(*(loss / count for loss in losses), positives=len(rows))
+    return YoloxLosses(*(loss / count for loss in losses), positives=len(rows))  # type: ignore[arg-type]
 
 
 def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:

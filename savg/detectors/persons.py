@@ -1,0 +1,155 @@
+"""The YOLOX person detector: where people are in every picture of a clip.
+
+Boxes are corners in pixels of the 256×256 frame, which includes the black rows above and below the
+picture; x grows to the right. Category 0 is a person.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from savg.annotation import Boxes
+from savg.clip import Clip, ClipFormat
+from savg.device import choose
+from savg.errors import CheckpointError
+from savg.hub import PIPELINE_FILE, component_folder, load_component, read_json, resolve
+from savg.models.yolox import Yolox, YoloxConfig, decode, letterbox
+from savg.models.yolox_boxes import Candidates, detections
+
+__all__ = ["Placement", "YoloxDetector", "detect_persons", "prepare"]
+
+PERSON = 0
+FRAME_SIZE = ClipFormat().size
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How a clip's frame lies in the network's input: input = (frame − (0, top)) · scale, in pixels."""
+
+    scale: tuple[float, float]
+    top: int
+
+    def to_input(self, xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Boxes [N, 4] of the frame as boxes of the network's input."""
+        return (np.asarray(xyxy, np.float64) - self._offset) * np.tile(self.scale, 2)
+
+    def to_frame(self, xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Boxes [N, 4] of the network's input as boxes of the frame."""
+        return np.asarray(xyxy, np.float64) / np.tile(self.scale, 2) + self._offset
+
+    @property
+    def _offset(self) -> NDArray[np.float64]:
+        return np.array([0, self.top, 0, self.top], np.float64)
+
+
+def prepare(
+    video: NDArray[np.uint8], form: ClipFormat, config: YoloxConfig
+) -> tuple[NDArray[np.uint8], Placement]:
+    """Frames [F, H, W, 3] RGB as the network's input [F, 3, h, w] BGR, and where they lie in it.
+
+    The input is uint8; the network takes it as 0..255 in its own number format.
+    """
+    top, bottom = (form.top, form.bottom) if config.picture_only else (0, form.size)
+    boxed, scale = letterbox(video[:, top:bottom, :, ::-1], config.input_size)
+    return np.ascontiguousarray(boxed.transpose(0, 3, 1, 2)), Placement(scale, top)
+
+
+@torch.inference_mode()
+def detect_persons(
+    model: Yolox,
+    video: NDArray[np.uint8],
+    form: ClipFormat | None = None,
+    score_threshold: float = 0.3,
+    iou_threshold: float = 0.65,
+    batch_size: int = 20,
+) -> Boxes:
+    """Persons in frames [F, H, W, 3] RGB, by frame, best first; scores above `score_threshold`.
+
+    Boxes are not clipped to the frame. Rules: mmdet 3.3.0 and [S1] (score > 0.3, NMS at 0.65).
+    """
+    form = form or ClipFormat()
+    weight = next(model.parameters())
+    images, placement = prepare(video, form, model.config)
+    tables = []
+    for first in range(0, len(images), batch_size):
+        batch = torch.from_numpy(images[first : first + batch_size])
+        batch = batch.to(weight.device, weight.dtype)
+        raw = model(batch.contiguous(memory_format=torch.channels_last))
+        found = detections(_persons(decode(raw), score_threshold), 0.0, iou_threshold)
+        for frame, boxes in enumerate(found, first):
+            tables.append((np.full(len(boxes.scores), frame), *(t.cpu().numpy() for t in boxes)))
+    if not tables:
+        return Boxes.empty()
+    frames, xyxy, scores, labels = (np.concatenate(column) for column in zip(*tables, strict=True))
+    frame_boxes = placement.to_frame(xyxy) * (FRAME_SIZE / form.size)
+    return Boxes(frames, labels, frame_boxes, scores)
+
+
+def _persons(candidates: Candidates, threshold: float) -> Candidates:
+    """All but likely persons struck out: NMS is by label, so nothing else suppresses a person."""
+    keep = (candidates.labels == PERSON) & (candidates.scores > threshold)
+    return candidates._replace(scores=candidates.scores.where(keep, -1.0))
+
+
+class YoloxDetector:
+    """Finds persons in a clip of any length: `detector(clip) -> Boxes`."""
+
+    def __init__(
+        self,
+        model: Yolox,
+        score_threshold: float = 0.3,
+        iou_threshold: float = 0.65,
+        batch_size: int = 20,
+    ) -> None:
+        self.model = model.eval()
+        self.score_threshold = score_threshold
+        self.iou_threshold = iou_threshold
+        self.batch_size = batch_size
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | os.PathLike[str] = "demo",
+        score_threshold: float = 0.3,
+        device: str | None = None,
+        dtype: str = "float32",
+    ) -> YoloxDetector:
+        """The detector of "demo", a component folder, a pipeline folder, or a Hub repo id.
+
+        device, dtype: as in `savg.device.choose`. Raises CheckpointError or SavgError.
+        """
+        model = load_persons(source)
+        return cls(choose(device, dtype).place(model), score_threshold)  # type: ignore[arg-type]
+
+    def __call__(self, clip: Clip) -> Boxes:
+        return detect_persons(
+            self.model,
+            clip.video,
+            clip.format,
+            self.score_threshold,
+            self.iou_threshold,
+            self.batch_size,
+        )
+
+
+def load_persons(source: str | os.PathLike[str]) -> Yolox:
+    """The YOLOX of a source as `YoloxDetector.from_pretrained` takes it."""
+    folder = persons_folder(source)
+    model, _ = load_component(folder, "yolox")
+    if not isinstance(model, Yolox):
+        raise CheckpointError(f"{folder}: expected a YOLOX network.")
+    return model
+
+
+def persons_folder(source: str | os.PathLike[str]) -> Path:
+    """The component folder of a person detector: of a pipeline the one it names."""
+    folder = resolve(source)
+    if (folder / PIPELINE_FILE).is_file():
+        return component_folder(folder, read_json(folder / PIPELINE_FILE), "persons")
+    return folder

@@ -1,0 +1,131 @@
+"""The person detector: placement of boxes, thresholds, and batches."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from savg.clip import Clip, ClipFormat
+from savg.detectors import person_detector
+from savg.detectors.persons import Placement, YoloxDetector, detect_persons, prepare
+from savg.errors import SavgError
+from savg.hub import Card, save_component
+from savg.models.yolox import CONFIGS, Level, Yolox, YoloxConfig
+
+FULL_FRAME = YoloxConfig(
+    num_classes=3, widen_factor=0.125, neck_out=16, feat_channels=16, input_size=(416, 416)
+)
+
+
+class Oracle(torch.nn.Module):
+    """A stand-in network that finds a person wherever the input is bright red (BGR channel 2).
+
+    The box has the location's cell as its centre and a width and height of two cells.
+    """
+
+    def __init__(self, config, label=0):
+        super().__init__()
+        self.config, self.label = config, label
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, images):
+        levels = []
+        for stride in (8, 16, 32):
+            red = torch.nn.functional.avg_pool2d(images[:, 2:] - images[:, :1], stride)
+            logits = torch.full((len(images), self.config.num_classes, *red.shape[2:]), -9.0)
+            logits[:, self.label] = 9.0
+            box = torch.full((len(images), 4, *red.shape[2:]), 0.5)
+            box[:, 2:] = np.log(2.0)
+            sure = 9.0 if stride == 8 else -9.0
+            levels.append(Level(logits, box, torch.where(red > 200, sure, -9.0)))
+        return tuple(levels)
+
+
+def clip_with_red(column, row, form=None):
+    """20 frames with one red 8×8 square; it moves right by 8 pixels in frame 10."""
+    form = form or ClipFormat()
+    video = np.zeros((form.frames, form.size, form.size, 3), np.uint8)
+    video[:10, row : row + 8, column : column + 8, 0] = 255
+    video[10:, row : row + 8, column + 8 : column + 16, 0] = 255
+    return Clip(video, np.zeros((2, form.samples), np.float32), form)
+
+
+def test_boxes_are_in_pixels_of_the_frame():
+    clip = clip_with_red(64, 56 + 80)
+    boxes = YoloxDetector(Oracle(CONFIGS["demo"]), batch_size=7)(clip)
+    assert boxes.frames.tolist() == list(range(20)) and set(boxes.categories) == {0}
+    np.testing.assert_allclose(boxes.xyxy[:10], [[60, 132, 76, 148]] * 10, atol=1e-4)
+    np.testing.assert_allclose(boxes.xyxy[10:], [[68, 132, 84, 148]] * 10, atol=1e-4)
+    assert (boxes.scores > 0.99).all()
+
+
+def test_whole_frames_and_other_sizes_give_the_same_pixels():
+    config = YoloxConfig(input_size=(256, 256))
+    boxes = detect_persons(Oracle(config), clip_with_red(64, 136).video)
+    np.testing.assert_allclose(boxes.xyxy[0], [60, 132, 76, 148], atol=1e-4)
+    small = clip_with_red(16, 32, ClipFormat().with_size(64))
+    boxes = detect_persons(Oracle(YoloxConfig(input_size=(64, 64))), small.video, small.format)
+    np.testing.assert_allclose(boxes.xyxy[0], [48, 112, 112, 176], atol=1e-4)
+
+
+def test_only_persons_count():
+    clip = clip_with_red(64, 136)
+    config = YoloxConfig(num_classes=3, input_size=(256, 256))
+    assert len(YoloxDetector(Oracle(config, label=1))(clip)) == 0
+    assert len(YoloxDetector(Oracle(config, label=0))(clip)) == 20
+    assert len(YoloxDetector(Oracle(config, label=0), score_threshold=1.0)(clip)) == 0
+
+
+def test_no_frames_no_boxes():
+    assert len(detect_persons(Oracle(FULL_FRAME), np.zeros((0, 256, 256, 3), np.uint8))) == 0
+
+
+def test_input_is_bgr_of_the_right_rows():
+    rng = np.random.default_rng(0)
+    video = rng.integers(0, 255, (2, 256, 256, 3), np.uint8)
+    images, placement = prepare(video, ClipFormat(), CONFIGS["demo"])
+    assert images.shape == (2, 3, 160, 256) and images.dtype == np.uint8
+    np.testing.assert_array_equal(images[:, 0, :144], video[:, 56:200, :, 2])
+    np.testing.assert_array_equal(images[:, 2, :144], video[:, 56:200, :, 0])
+    assert placement == Placement((1.0, 1.0), 56)
+    images, placement = prepare(video, ClipFormat(), FULL_FRAME)
+    assert images.shape == (2, 3, 416, 416) and placement == Placement((1.625, 1.625), 0)
+
+
+def test_placement_goes_there_and_back():
+    placement = Placement((2.0, 3.0), 10)
+    frame = np.array([[1.0, 12.0, 5.0, 20.0]])
+    assert placement.to_input(frame).tolist() == [[2.0, 6.0, 10.0, 30.0]]
+    np.testing.assert_allclose(placement.to_frame(placement.to_input(frame)), frame)
+
+
+def test_batches_do_not_change_the_boxes(tmp_path):
+    torch.manual_seed(0)
+    model = Yolox(FULL_FRAME)
+    with torch.no_grad():
+        for conv in model.bbox_head.multi_level_conv_obj:
+            conv.bias.fill_(2.0)
+        for conv in model.bbox_head.multi_level_conv_cls:
+            conv.bias[0] = 2.0
+    save_component(model, tmp_path / "yolox", "yolox", Card("MIT", "random"))
+    (tmp_path / "pipeline.json").write_text('{"pipeline": "x", "persons": "yolox"}')
+    video = np.random.default_rng(1).integers(0, 255, (4, 256, 256, 3), np.uint8)
+    clip = Clip(video, np.zeros((2, 16_000), np.float32), ClipFormat(frames=4))
+    detector = YoloxDetector.from_pretrained(tmp_path, device="cpu")
+    by_name = person_detector("yolox", tmp_path / "yolox", device="cpu")
+    by_name.batch_size = 1
+    together, alone = detector(clip), by_name(clip)
+    assert len(together) > 4 and set(together.frames) == {0, 1, 2, 3}
+    np.testing.assert_array_equal(together.frames, alone.frames)
+    np.testing.assert_allclose(together.xyxy, alone.xyxy, atol=1e-3)
+    mine = together.frames == 2
+    assert (np.diff(together.scores[mine]) <= 0).all()
+
+
+def test_a_missing_source_is_one_sentence(tmp_path):
+    with pytest.raises(SavgError, match="nowhere"):
+        YoloxDetector.from_pretrained(tmp_path / "nowhere")
+    with pytest.raises(SavgError, match="persons"):
+        (tmp_path / "pipeline.json").write_text("{}")
+        YoloxDetector.from_pretrained(tmp_path)
