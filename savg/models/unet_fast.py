@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from savg.models.fused_norm import norm_act
 from savg.models.unet_layers import (
     AudioConv,
     CrossAttention,
@@ -90,33 +91,24 @@ class Fast:
         return torch.cat([a, b], dim=-1)
 
     def norm(
-        self, x: Tensor, norm: Norm, scale: Tensor | None = None, shift: Tensor | None = None
+        self,
+        x: Tensor,
+        norm: Norm,
+        act: bool = False,
+        scale: Tensor | None = None,
+        shift: Tensor | None = None,
     ) -> Tensor:
-        """Group normalisation over all but the first axis, then ·(1 + scale[B, C]) + shift[B, C]."""
-        group_norm = norm.GroupNorm
-        b, c = x.shape[0], x.shape[-1]
-        weight, bias = group_norm.weight, group_norm.bias
-        if scale is not None and b == 1:
-            gain = 1 + scale[0].float()
-            weight, bias = weight * gain, bias * gain + shift[0]
-        # Seen as a picture [B, C, S, 1] stored channels last, which the CPU kernel reads in place.
-        y = x.reshape(b, -1, 1, c).permute(0, 3, 1, 2)
-        y = F.group_norm(
-            y, group_norm.num_groups, weight.to(x.dtype), bias.to(x.dtype), group_norm.eps
-        )
-        y = y.permute(0, 2, 3, 1)
-        if scale is not None and b > 1:
-            y = torch.addcmul(
-                shift[:, None, None].to(y.dtype), y, 1 + scale[:, None, None].to(y.dtype)
-            )
-        return y.reshape(x.shape)
-
-    def _act(self, x: Tensor) -> Tensor:
-        return F.silu(x, inplace=not torch.is_grad_enabled())
+        """Group normalisation over all but the first axis, ·(1 + scale[B, C]) + shift[B, C], SiLU."""
+        layer = norm.GroupNorm
+        gain, offset = layer.weight.float()[None], layer.bias.float()[None]
+        if scale is not None and shift is not None:
+            gain, offset = gain * (1 + scale.float()), offset * (1 + scale.float()) + shift.float()
+        y = x.reshape(x.shape[0], -1, x.shape[-1])
+        return norm_act(y, gain, offset, layer.num_groups, layer.eps, act).view(x.shape)
 
     def output(self, x: Tensor, layers: nn.Sequential) -> Tensor:
         """Normalisation, SiLU and the network's last convolution."""
-        return self.conv(self._act(self.norm(x, layers[0])), layers[2])
+        return self.conv(self.norm(x, layers[0], act=True), layers[2])
 
     def conv(self, x: Tensor, conv: nn.Module) -> Tensor:
         """A video or audio convolution."""
@@ -181,18 +173,18 @@ class Fast:
         embedding: Tensor, block: ResBlock,
     ) -> Tensor:  # fmt: skip
         """One modality's half of a residual block; embedding [B, outputs or 2·outputs]."""
-        h = self._act(self.norm(x, inner[0]))
+        h = self.norm(x, inner[0], act=True)
         if block.resample == "down":
             h, x = self._conv_down(h, inner[2]), self.resample(x, "down")
         else:
             h = self.conv(h, inner[2])
         if block.scale_shift:
             scale, shift = embedding.chunk(2, dim=1)
-            h = self.norm(h, outer[0], scale, shift)
+            h = self.norm(h, outer[0], True, scale, shift)
         else:
             h = h + embedding.view(-1, *(1,) * (x.ndim - 2), embedding.shape[-1])
-            h = self.norm(h, outer[0])
-        h = self.conv(outer[2](self._act(h)), outer[3])
+            h = self.norm(h, outer[0], act=True)
+        h = self.conv(outer[2](h), outer[3])
         h = h + (x if skip is None else self.conv(x, skip))
         return self.resample(h, "up") if block.resample == "up" else h
 
