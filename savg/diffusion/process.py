@@ -1,0 +1,185 @@
+"""The diffusion process: one object owns noising, loss and denoising, so they cannot disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from savg.diffusion.schedule import Schedule
+
+State = tuple[Tensor, ...]
+Model = Callable[[State, Tensor], Sequence[Tensor]]
+"""model(state, t[B]) → one prediction for each tensor of the state."""
+
+Prediction = Literal["eps", "v", "x0"]
+Variance = Literal["fixed_large", "fixed_small", "learned_range"]
+
+
+@dataclass(frozen=True, eq=False)
+class Diffusion:
+    """A schedule and what the network predicts.
+
+    prediction: "eps" the noise, "v" = √ᾱ·noise − √(1−ᾱ)·x_0 (Salimans & Ho 2022), or "x0".
+    variance: of ancestral steps; "learned_range" networks give twice the channels on `channel_axis`
+    (prediction, then where the log variance lies between its bounds; Nichol & Dhariwal 2021).
+    """
+
+    schedule: Schedule
+    prediction: Prediction = "eps"
+    variance: Variance = "fixed_large"
+    channel_axis: int = 1
+
+    def __post_init__(self) -> None:
+        if self.prediction not in ("eps", "v", "x0"):
+            raise ValueError(f"prediction is 'eps', 'v' or 'x0', not {self.prediction!r}.")
+        if self.variance not in ("fixed_large", "fixed_small", "learned_range"):
+            raise ValueError(f"unknown variance {self.variance!r}.")
+
+    def draw_times(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """Uniform random steps [count] for training."""
+        return torch.randint(0, len(self.schedule), (count,), generator=generator)
+
+    def add_noise(self, clean: Tensor, noise: Tensor, step: Tensor) -> Tensor:
+        """x_t of clean data [B, …] at steps [B]."""
+        alpha, sigma = self.coefficients(step, clean)
+        return alpha * clean + sigma * noise
+
+    def coefficients(self, step: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+        """√ᾱ and √(1−ᾱ) at steps [B], shaped to multiply `like`."""
+        cumulative = self.schedule.alphas_cumprod
+        return _at(np.sqrt(cumulative), step, like), _at(np.sqrt(1.0 - cumulative), step, like)
+
+    def training_loss(
+        self,
+        model: Model,
+        clean: State,
+        step: Tensor,
+        noise: State,
+        weights: Sequence[float] | None = None,
+        min_snr: float | None = None,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Loss of each sample [B] and its part for each modality (mean squared errors [B]).
+
+        weights: of the modalities (default 1 each). min_snr: γ of min-SNR weighting (Hang et al.
+        2023). Learned variances add their variational bound in bits, through which the mean gets no
+        gradient (Nichol & Dhariwal 2021).
+        """
+        noisy = tuple(self.add_noise(x, e, step) for x, e in zip(clean, noise, strict=True))
+        outputs = model(noisy, self.model_times(step))
+        parts, bounds = [], []
+        for x, x_t, e, output in zip(clean, noisy, noise, outputs, strict=True):
+            output = output.float()
+            if self.variance == "learned_range":
+                output, extra = output.chunk(2, dim=self.channel_axis)
+                bounds.append(self._variational_bound(x, x_t, output.detach(), extra, step))
+            target = self._target(x, e, step)
+            parts.append((output - target).square().flatten(1).mean(1))
+        factor = self._snr_weight(step, min_snr).to(parts[0].device)
+        shares = weights if weights is not None else [1.0] * len(parts)
+        total = sum(share * part for share, part in zip(shares, parts, strict=True)) * factor
+        return torch.as_tensor(total + sum(bounds)), parts
+
+    def model_times(self, step: Tensor) -> Tensor:
+        """What the network is told at steps [B]."""
+        return torch.as_tensor(self.schedule.times, device=step.device)[step]
+
+    def split(self, output: Tensor, noisy: Tensor) -> tuple[Tensor, Tensor | None]:
+        """A network's output as prediction and, where variances are learned, the rest."""
+        if self.variance != "learned_range":
+            return output, None
+        if output.shape[self.channel_axis] != 2 * noisy.shape[self.channel_axis]:
+            raise ValueError(f"expected twice the channels of {tuple(noisy.shape)}.")
+        prediction, extra = output.chunk(2, dim=self.channel_axis)
+        return prediction, extra
+
+    def to_clean(self, output: Tensor, noisy: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+        """x_0 from a prediction."""
+        if self.prediction == "eps":
+            return (noisy - sigma * output) / alpha
+        if self.prediction == "v":
+            return alpha * noisy - sigma * output
+        return output
+
+    def to_noise(self, output: Tensor, noisy: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+        """The noise from a prediction."""
+        if self.prediction == "eps":
+            return output
+        if self.prediction == "v":
+            return alpha * output + sigma * noisy
+        return (noisy - alpha * output) / sigma
+
+    def log_variance(self, extra: Tensor | None, step: Tensor, like: Tensor) -> Tensor:
+        """Log variance of the ancestral step from `step`, shaped like the data."""
+        schedule = self.schedule
+        if self.variance == "fixed_large":
+            return _at(schedule.fixed_large_log_variance, step, like)
+        low = _at(schedule.posterior_log_variance_clipped, step, like)
+        if extra is None:
+            return low
+        share = (extra + 1.0) / 2.0
+        return share * _at(np.log(schedule.betas), step, like) + (1.0 - share) * low
+
+    def posterior_mean(self, clean: Tensor, noisy: Tensor, step: Tensor) -> Tensor:
+        """Mean of x_{t−1} given x_0 and x_t."""
+        of_clean, of_noisy = self.schedule.posterior_mean_coefficients
+        return _at(of_clean, step, noisy) * clean + _at(of_noisy, step, noisy) * noisy
+
+    def _target(self, clean: Tensor, noise: Tensor, step: Tensor) -> Tensor:
+        if self.prediction == "eps":
+            return noise
+        if self.prediction == "x0":
+            return clean
+        alpha, sigma = self.coefficients(step, clean)
+        return alpha * noise - sigma * clean
+
+    def _snr_weight(self, step: Tensor, gamma: float | None) -> Tensor:
+        if gamma is None:
+            return torch.ones(len(step))
+        snr = self.schedule.alphas_cumprod / (1.0 - self.schedule.alphas_cumprod)
+        capped = np.minimum(snr, gamma)
+        weight = {"eps": capped / snr, "v": capped / (snr + 1.0), "x0": capped}[self.prediction]
+        return torch.from_numpy(weight).float()[step.cpu()]
+
+    def _variational_bound(
+        self, clean: Tensor, noisy: Tensor, output: Tensor, extra: Tensor, step: Tensor
+    ) -> Tensor:
+        """KL divergence from the true step to the learned one in bits [B]; at step 0 the negative
+        log likelihood of 8-bit pictures."""
+        alpha, sigma = self.coefficients(step, noisy)
+        guess = self.to_clean(output, noisy, alpha, sigma)
+        mean = self.posterior_mean(guess, noisy, step)
+        log_variance = self.log_variance(extra, step, noisy)
+        true_mean = self.posterior_mean(clean, noisy, step)
+        true_log = _at(self.schedule.posterior_log_variance_clipped, step, noisy)
+        kl = 0.5 * (
+            log_variance
+            - true_log
+            - 1.0
+            + torch.exp(true_log - log_variance)
+            + (true_mean - mean).square() * torch.exp(-log_variance)
+        )
+        nll = -_log_likelihood_8_bit(clean, mean, 0.5 * log_variance)
+        first = (step == 0).reshape(-1, *[1] * (clean.ndim - 1))
+        return torch.where(first, nll, kl).flatten(1).mean(1) / np.log(2.0)
+
+
+def _at(values: NDArray[np.float64], step: Tensor, like: Tensor) -> Tensor:
+    """values[step] in `like`'s device, float32, shaped [B, 1, …] to multiply it."""
+    table = torch.as_tensor(values, device=like.device)
+    picked = table[step.to(like.device)].to(torch.float32)
+    return picked.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def _log_likelihood_8_bit(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+    """Log probability that a Gaussian falls into the 8-bit cell of x in −1..1."""
+    inverse = torch.exp(-log_scale)
+    upper = torch.special.ndtr((x - mean + 1.0 / 255.0) * inverse)
+    lower = torch.special.ndtr((x - mean - 1.0 / 255.0) * inverse)
+    inside = torch.where(x > 0.999, 1.0 - lower, torch.where(x < -0.999, upper, upper - lower))
+    return inside.clamp_min(1e-12).log()
