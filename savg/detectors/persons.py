@@ -18,7 +18,14 @@ from savg.annotation import Boxes
 from savg.clip import Clip, ClipFormat
 from savg.device import choose
 from savg.errors import CheckpointError
-from savg.hub import PIPELINE_FILE, component_folder, load_component, read_json, resolve
+from savg.hub import (
+    PIPELINE_FILE,
+    component_folder,
+    load_component,
+    load_official,
+    read_json,
+    resolve,
+)
 from savg.models.yolox import Yolox, YoloxConfig, decode, letterbox
 from savg.models.yolox_boxes import Candidates, detections
 
@@ -120,7 +127,7 @@ class YoloxDetector:
         device: str | None = None,
         dtype: str = "float32",
     ) -> YoloxDetector:
-        """The detector of "demo", a component folder, a pipeline folder, or a Hub repo id.
+        """The detector of "demo", a component or pipeline folder, a Hub repo id, or a published file.
 
         device, dtype: as in `savg.device.choose`. Raises CheckpointError or SavgError.
         """
@@ -140,16 +147,13 @@ class YoloxDetector:
 
 def load_persons(source: str | os.PathLike[str]) -> Yolox:
     """The YOLOX of a source as `YoloxDetector.from_pretrained` takes it."""
-    folder = persons_folder(source)
-    model, _ = load_component(folder, "yolox")
+    if Path(source).is_file():
+        model = load_official("yolox", source)
+    else:
+        folder = resolve(source)
+        if (folder / PIPELINE_FILE).is_file():
+            folder = component_folder(folder, read_json(folder / PIPELINE_FILE), "persons")
+        model, _ = load_component(folder, "yolox")
     if not isinstance(model, Yolox):
-        raise CheckpointError(f"{folder}: expected a YOLOX network.")
+        raise CheckpointError(f"{source}: expected a YOLOX network.")
     return model
-
-
-def persons_folder(source: str | os.PathLike[str]) -> Path:
-    """The component folder of a person detector: of a pipeline the one it names."""
-    folder = resolve(source)
-    if (folder / PIPELINE_FILE).is_file():
-        return component_folder(folder, read_json(folder / PIPELINE_FILE), "persons")
-    return folder

@@ -81,10 +81,11 @@ def person_ap50(
             raise ValueError("found boxes need scores")
         guess, real = guess.select(guess.categories == PERSON), real.select(real.categories == 0)
         truths += len(real)
+        sure = np.asarray(guess.scores)
         for frame in np.unique(guess.frames):
             rows = np.flatnonzero(guess.frames == frame)
-            rows = rows[np.argsort(-guess.scores[rows], kind="stable")]
-            scores.append(guess.scores[rows])
+            rows = rows[np.argsort(-sure[rows], kind="stable")]
+            scores.append(sure[rows])
             there = real.xyxy[real.frames == frame]
             hits.append(match_boxes(guess.xyxy[rows], there, iou_threshold))
     if not scores:

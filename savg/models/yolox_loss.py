@@ -183,7 +183,8 @@ def yolox_loss(
         losses.append((box.flatten(0, 1)[rows] - offsets).abs().sum())
     else:
         losses.append(box.new_zeros(()))
-    return YoloxLosses(*(loss / count for loss in losses), positives=len(rows))  # type: ignore[arg-type]
+    classes_loss, box_loss, objectness_loss, l1_loss = (loss / count for loss in losses)
+    return YoloxLosses(classes_loss, box_loss, objectness_loss, l1_loss, len(rows))
 
 
 def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -129,3 +131,18 @@ def test_a_missing_source_is_one_sentence(tmp_path):
     with pytest.raises(SavgError, match="persons"):
         (tmp_path / "pipeline.json").write_text("{}")
         YoloxDetector.from_pretrained(tmp_path)
+
+
+def test_mmdet_asks_to_be_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mmcv", None)
+    with pytest.raises(SavgError, match=r"needs mmdet 3\.3\.0"):
+        person_detector("mmdet", "demo")
+
+
+def test_a_published_file_is_a_source(tmp_path):
+    state = Yolox(YoloxConfig()).state_dict()
+    torch.save({"state_dict": state, "meta": {}}, tmp_path / "tiny.pth")
+    detector = YoloxDetector.from_pretrained(tmp_path / "tiny.pth", device="cpu")
+    assert detector.model.config == CONFIGS["full"]
+    for key, value in detector.model.state_dict().items():
+        assert torch.equal(value, state[key])

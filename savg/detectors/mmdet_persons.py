@@ -1,0 +1,157 @@
+"""The same person detector run by mmdet, as the published evaluation ran it [S1].
+
+Needs the extra `mmdet` (mmdet, mmcv compiled with its operators, mmengine). Everything but the
+weights is mmdet's own: resizing, padding, network, decoding, NMS. Units: as `savg.detectors.persons`.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from savg.annotation import Boxes
+from savg.clip import Clip
+from savg.detectors.persons import FRAME_SIZE, PERSON, load_persons
+from savg.errors import SavgError
+from savg.models.yolox import STRIDES, Yolox, YoloxConfig
+from savg.models.yolox_boxes import PAD_VALUE
+
+__all__ = ["MmdetDetector", "model_config", "picture_pipeline"]
+
+
+def model_config(config: YoloxConfig) -> dict[str, Any]:
+    """mmdet's description of the network that `config` describes."""
+    normalisation = {"type": "BN", "momentum": 0.03, "eps": config.bn_eps}
+    return {
+        "type": "YOLOX",
+        "data_preprocessor": {"type": "DetDataPreprocessor", "pad_size_divisor": 32},
+        "backbone": {
+            "type": "CSPDarknet",
+            "deepen_factor": config.deepen_factor,
+            "widen_factor": config.widen_factor,
+            "out_indices": (2, 3, 4),
+            "spp_kernal_sizes": config.spp,
+            "norm_cfg": normalisation,
+        },
+        "neck": {
+            "type": "YOLOXPAFPN",
+            "in_channels": list(config.widths[2:]),
+            "out_channels": config.neck_out,
+            "num_csp_blocks": config.num_csp_blocks,
+            "norm_cfg": normalisation,
+        },
+        "bbox_head": {
+            "type": "YOLOXHead",
+            "num_classes": config.num_classes,
+            "in_channels": config.neck_out,
+            "feat_channels": config.feat_channels,
+            "stacked_convs": config.stacked_convs,
+            "strides": STRIDES,
+            "norm_cfg": normalisation,
+        },
+        "test_cfg": {"score_thr": 0.01, "nms": {"type": "nms", "iou_threshold": 0.65}},
+    }
+
+
+def picture_pipeline(config: YoloxConfig) -> list[dict[str, Any]]:
+    """mmdet's steps from a BGR picture to the network's input."""
+    size = config.input_size[::-1]
+    facts = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
+    return [
+        {"type": "LoadImageFromNDArray"},
+        {"type": "Resize", "scale": size, "keep_ratio": True},
+        {"type": "Pad", "size": size, "pad_val": {"img": (PAD_VALUE,) * 3}},
+        {"type": "PackDetInputs", "meta_keys": facts},
+    ]
+
+
+class MmdetDetector:
+    """Finds persons in a clip with mmdet: `detector(clip) -> Boxes`."""
+
+    def __init__(
+        self,
+        model: Yolox,
+        score_threshold: float = 0.3,
+        device: str | None = None,
+        batch_size: int = 20,
+    ) -> None:
+        build, compose = _import_mmdet()
+        self.config = model.config
+        self.score_threshold = score_threshold
+        self.batch_size = batch_size
+        self.pipeline = compose(picture_pipeline(model.config))
+        self.model = build(model_config(model.config))
+        self.model.load_state_dict(model.state_dict(), strict=True)
+        place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = self.model.to(place).eval()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | os.PathLike[str] = "demo",
+        score_threshold: float = 0.3,
+        device: str | None = None,
+    ) -> MmdetDetector:
+        """The detector of the sources that `YoloxDetector.from_pretrained` takes.
+
+        Raises SavgError where mmdet is not installed, CheckpointError for wrong weights.
+        """
+        _import_mmdet()
+        return cls(load_persons(source), score_threshold, device)
+
+    def __call__(self, clip: Clip) -> Boxes:
+        form = clip.format
+        top, bottom = (form.top, form.bottom) if self.config.picture_only else (0, form.size)
+        tables = []
+        for frame, found in enumerate(self._predict(clip.video[:, top:bottom, :, ::-1])):
+            xyxy = found.bboxes.cpu().numpy().astype(np.float64) + np.array([0, top, 0, top])
+            scores, labels = found.scores.cpu().numpy(), found.labels.cpu().numpy()
+            keep = (labels == PERSON) & (scores > self.score_threshold)
+            tables.append((np.full(keep.sum(), frame), xyxy[keep], scores[keep]))
+        if not tables:
+            return Boxes.empty()
+        frames, xyxy, scores = (np.concatenate(column) for column in zip(*tables, strict=True))
+        labels = np.full(len(frames), PERSON)
+        return Boxes(frames, labels, xyxy * (FRAME_SIZE / form.size), scores)
+
+    @torch.inference_mode()
+    def _predict(self, pictures: NDArray[np.uint8]) -> Sequence[Any]:
+        """mmdet's instances (bboxes, scores, labels) of each BGR picture, in its pixels."""
+        results: list[Any] = []
+        for first in range(0, len(pictures), self.batch_size):
+            chunk = pictures[first : first + self.batch_size]
+            packed = [
+                self.pipeline({"img": np.ascontiguousarray(p), "img_id": first + i})
+                for i, p in enumerate(chunk)
+            ]
+            samples = [p["data_samples"] for p in packed]
+            answer = self.model.test_step(
+                {"inputs": [p["inputs"] for p in packed], "data_samples": samples}
+            )
+            results.extend(sample.pred_instances for sample in answer)
+        return results
+
+
+def _import_mmdet() -> tuple[Callable[[dict[str, Any]], Any], Callable[[list], Any]]:
+    """mmdet's builders of networks and picture pipelines; SavgError without mmdet."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import mmcv.ops  # noqa: F401
+            from mmcv.transforms import Compose
+            from mmdet.registry import MODELS
+            from mmdet.utils import register_all_modules
+            from mmengine.config import ConfigDict
+    except ImportError as error:
+        raise SavgError(
+            "The detector 'mmdet' needs mmdet 3.3.0 and an mmcv 2.1.0 compiled with its operators "
+            f"(see tests/mmdet/build.sh for how): {error}."
+        ) from error
+    register_all_modules(init_default_scope=True)
+    return lambda settings: MODELS.build(ConfigDict(settings)), Compose
