@@ -35,8 +35,10 @@ def time_steps(diffusion: Diffusion, steps: int, spacing: Spacing, snap: bool = 
     elif spacing == "time_quadratic":
         times = torch.linspace(1.0, last**0.5, steps + 1, dtype=torch.float64).square()
     elif spacing == "logSNR":
-        ends = schedule.half_log_snr(torch.tensor([1.0, last], dtype=torch.float64))
-        times = schedule.time_of(torch.linspace(*ends.tolist(), steps + 1, dtype=torch.float64))
+        noisy, clean = schedule.half_log_snr(
+            torch.tensor([1.0, last], dtype=torch.float64)
+        ).tolist()
+        times = schedule.time_of(torch.linspace(noisy, clean, steps + 1, dtype=torch.float64))
         times[0], times[-1] = 1.0, last
     else:
         raise ValueError(f"unknown spacing {spacing!r}.")
@@ -178,7 +180,8 @@ def multistep(
     total = len(times) - 1
     final = total < 15 if lower_order_final is None else lower_order_final
     lams = predictor.diffusion.schedule.half_log_snr(times)
-    state, past = start, []
+    state = start
+    past: list[State] = []
     for i in range(total):
         s, t = _all(times[i], state), _all(times[i + 1], state)
         past = [*past[-2:], predictor(state, s)]

@@ -60,7 +60,7 @@ class Schedule:
     @cached_property
     def alphas_cumprod(self) -> Floats:
         """ᾱ at each step."""
-        return np.cumprod(1.0 - self.betas)
+        return np.asarray(np.cumprod(1.0 - self.betas), np.float64)
 
     @cached_property
     def alphas_cumprod_prev(self) -> Floats:
