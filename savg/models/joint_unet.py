@@ -270,7 +270,13 @@ class _Builder:
                 self.step -= 1
                 width = out
                 if level and i == c.depths[level]:
-                    up = self.block(width, width, resample="up") if c.upsample else Enlarge()
+                    # Added skips are narrow: the finer scale's width before its many positions.
+                    next_width = c.widths[level - 1] if c.skips == "add" else width
+                    if c.upsample:
+                        up: nn.Module = self.block(width, next_width, resample="up")
+                        width = next_width
+                    else:
+                        up = Enlarge()
                     layers.append(up)
                     factor //= 2
                 net.output_blocks.append(Stage(*layers))
@@ -464,7 +470,7 @@ CONFIGS = {
         head_channels=32,
         cross_at=(2, 4),
         windows=(1, 4),
-        video_at=(2, 4),
+        video_at=(4,),
         groups=8,
         video_patch=2,
         audio_patch=10,
