@@ -1,0 +1,101 @@
+"""`python -m savg.train RECIPE …` trains or resumes; `python -m savg.train export RUN --out DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from savg.errors import Cancelled, SavgError
+from savg.train.recipe import get_recipe, override, recipe_names
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all recipes and of `export`."""
+    parser = argparse.ArgumentParser(prog="python -m savg.train", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="RECIPE")
+    for name in recipe_names():
+        child = commands.add_parser(name, help=f"train or resume {name}")
+        _training_arguments(child)
+    child = commands.add_parser("export", help="averaged weights of a run as a component folder")
+    child.add_argument("run", type=Path, metavar="RUN")
+    child.add_argument("--out", type=Path, required=True, metavar="DIR")
+    child.add_argument("--dtype", choices=("float16", "bfloat16", "float32"), default="float16")
+    return parser
+
+
+def _training_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--config", default="demo", help="full, demo or tiny (default: demo)")
+    add("--data", default="synthetic", help="'synthetic' (default) or a folder of training data")
+    add("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
+    add("--steps", type=int, help="last step (also the end of the learning-rate schedule)")
+    add("--batch", type=int, help="samples a step, over all processes")
+    add("--max-minutes", type=float, help="write a checkpoint and leave after this time")
+    add("--stop-at", type=int, metavar="STEP", help="write a checkpoint and leave at this step")
+    add("--threads", type=int, help="CPU threads")
+    add("--precision", choices=("bfloat16", "float32"), help="default: what suits the machine")
+    add("--device", help="default: the first accelerator there is")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting")
+    add("--fresh", action="store_true", help="remove the run's checkpoints and logs first")
+    add("--quiet", action="store_true", help="no progress bar")
+
+
+def run_training(args: argparse.Namespace) -> int:
+    """Train one recipe as the command line says."""
+    import torch
+
+    from savg.train.loop import Session, train
+
+    if args.threads is not None:
+        if args.threads < 1:
+            raise SavgError(f"--threads is at least 1, not {args.threads}.")
+        torch.set_num_threads(args.threads)
+    changes = [f"optim.{k}={v}" for k in ("steps", "batch") if (v := getattr(args, k)) is not None]
+    recipe = override(get_recipe(args.command, args.config), [*changes, *args.set])
+    if args.out.exists() and not args.out.is_dir():
+        raise SavgError(f"{args.out} is a file: --out is the folder of the run.")
+    if args.fresh:
+        for name in ("checkpoints", "samples", "tensorboard"):
+            shutil.rmtree(args.out / name, ignore_errors=True)
+        for name in ("log.csv", "scores.csv"):
+            (args.out / name).unlink(missing_ok=True)
+    args.out.mkdir(parents=True, exist_ok=True)
+    session = Session(
+        args.out,
+        args.data,
+        args.precision,
+        args.device,
+        args.max_minutes,
+        args.stop_at,
+        args.quiet,
+    )
+    step = train(recipe, session)
+    print(f"{args.out}: step {step} of {recipe.optim.steps}.", file=sys.stderr)
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    args = build_parser().parse_args(argv)
+    try:
+        if args.command == "export":
+            from savg.train.bundle import export
+
+            print(export(args.run, args.out, args.dtype))
+            return 0
+        return run_training(args)
+    except SavgError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except (KeyboardInterrupt, Cancelled):
+        print("Stopped.", file=sys.stderr)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}.", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,326 @@
+"""The one training loop: state, data, steps, checkpoints.
+
+Everything random is a pure function of (seed, step, process), so a run that was stopped and resumed
+has the same weights as one that was not, bit for bit on a CPU. SIGINT and SIGTERM write a checkpoint
+and leave cleanly after the current step.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from savg.device import choose
+from savg.errors import CheckpointError, SavgError
+from savg.train import checkpoint as checkpoints
+from savg.train.averaging import Average
+from savg.train.optim import draws, seed_of
+from savg.train.recipe import Batch, Recipe, differences
+from savg.train.records import Records
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+BAD_STEPS = 10
+"""Steps in a row without a finite gradient after which a run gives up."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One call of the loop. run: its folder; data: "synthetic" or a folder; precision: "bfloat16",
+    "float32" or None for what suits the machine; max_minutes, stop_at: leave cleanly after that
+    time or step; quiet: no progress bar."""
+
+    run: Path
+    data: str = "synthetic"
+    precision: str | None = None
+    device: str | None = None
+    max_minutes: float | None = None
+    stop_at: int | None = None
+    quiet: bool = False
+
+
+@dataclass
+class State:
+    """All that changes while training."""
+
+    model: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    average: Average
+    step: int = 0
+    seconds: float = 0.0
+    bad: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def elapsed(self) -> float:
+        """Seconds of training, earlier sessions included."""
+        return self.seconds + time.monotonic() - self.started
+
+
+def train(recipe: Recipe, session: Session) -> int:
+    """Train until the recipe's last step or the session's end; returns the step reached."""
+    accelerator = _accelerator(session)
+    main = accelerator.is_main_process
+    with accelerator.main_process_first():
+        data = recipe.open(session.data, session.run)
+    state = _state(recipe, session, accelerator)
+    if main and not session.quiet:
+        _announce(recipe, accelerator, state, len(data))
+    model = accelerator.prepare_model(state.model)
+    records = Records(session.run, state.step, main)
+    end = min(recipe.optim.steps, session.stop_at or recipe.optim.steps)
+    with _signals() as asked, _progress(state.step, end, main and not session.quiet) as bar:
+        batches = _batches(recipe, data, state.step, end, accelerator)
+        totals: dict[str, list[float]] = {}
+        for batch in batches:
+            values = _step(recipe, state, model, batch, accelerator)
+            for key, value in values.items():
+                totals.setdefault(key, []).append(value)
+            bar.set_postfix_str(f"loss {values['loss']:.4f}", refresh=False)
+            bar.update()
+            stop = _agree(accelerator, bool(asked) or _over(session, state))
+            last = stop or state.step == end
+            _report(recipe, session, state, data, records, totals, accelerator, last)
+            if stop:
+                break
+        batches.close()
+    if main and not _saved(session.run, state.step):
+        _save(recipe, session, state)
+    records.close()
+    accelerator.wait_for_everyone()
+    return state.step
+
+
+def _accelerator(session: Session) -> Accelerator:
+    from accelerate import Accelerator
+
+    compute = choose(session.device, session.precision)
+    mixed = {"bfloat16": "bf16", "float16": "fp16"}.get(str(compute.dtype).split(".")[-1], "no")
+    return Accelerator(mixed_precision=mixed, cpu=compute.device.type == "cpu")
+
+
+def _state(recipe: Recipe, session: Session, accelerator: Accelerator) -> State:
+    """A fresh state, or the one of the newest checkpoint of the run."""
+    torch.manual_seed(seed_of(recipe.optim.seed, 3))
+    model = recipe.build().to(accelerator.device).train()
+    optimizer = recipe.optimizer(model)
+    state = State(model, optimizer, Average(model, recipe.optim))
+    found = checkpoints.folders(session.run)
+    if not found:
+        return state
+    saved = checkpoints.load(found[-1])
+    changed = differences(saved.recipe, recipe.identity())
+    if changed:
+        raise CheckpointError(
+            f"{session.run} was trained with other settings ({'; '.join(changed[:4])}): continue "
+            "it with its own, or start anew with --fresh or another --out."
+        )
+    try:
+        model.load_state_dict(saved.model)
+        state.average.load(saved.average)
+        checkpoints.load_optimizer(optimizer, saved.optimizer)
+    except (RuntimeError, KeyError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        raise CheckpointError(f"{found[-1]} does not fit the recipe's network: {first}") from error
+    state.step, state.seconds = saved.step, saved.seconds
+    return state
+
+
+def _batches(
+    recipe: Recipe, data: Any, first: int, end: int, accelerator: Accelerator
+) -> Iterator[list[Batch]]:
+    """The parts of each step's batch, made one step ahead in a thread."""
+    optim = recipe.optim
+    processes = accelerator.num_processes
+    parts = processes * optim.accumulation
+    if optim.batch % parts:
+        raise SavgError(
+            f"A batch of {optim.batch} cannot be shared by {processes} processes in "
+            f"{optim.accumulation} parts: set batch to a multiple of {parts}."
+        )
+    size = optim.batch // parts
+
+    def make(step: int) -> list[Batch]:
+        drawn = draws(
+            len(data), optim.batch, step, optim.seed, accelerator.process_index, processes
+        )
+        return [recipe.batch(data, drawn[i : i + size]) for i in range(0, len(drawn), size)]
+
+    with ThreadPoolExecutor(1, "batches") as pool:
+        ahead = pool.submit(make, first) if first < end else None
+        for step in range(first, end):
+            assert ahead is not None
+            parts_now = ahead.result()
+            ahead = pool.submit(make, step + 1) if step + 1 < end else None
+            yield [tuple(tensor.to(accelerator.device) for tensor in part) for part in parts_now]
+
+
+def _step(
+    recipe: Recipe,
+    state: State,
+    model: torch.nn.Module,
+    parts: list[Batch],
+    accelerator: Accelerator,
+) -> dict[str, float]:
+    """One optimiser step; a step whose gradient is not finite changes nothing but the count."""
+    optim, step = recipe.optim, state.step
+    lr = optim.lr_at(step)
+    for group in state.optimizer.param_groups:
+        group["lr"] = lr * group.get("lr_scale", 1.0)
+    state.optimizer.zero_grad(set_to_none=True)
+    values: dict[str, float] = {}
+    for number, part in enumerate(parts):
+        seed = seed_of(optim.seed, 4, step, accelerator.process_index, number)
+        torch.manual_seed(seed)
+        last = number == len(parts) - 1
+        with nullcontext() if last else accelerator.no_sync(model):
+            loss, scalars = recipe.loss(model, part, seed)
+            accelerator.backward(loss / len(parts))
+        for key, value in {"loss": loss, **scalars}.items():
+            values[key] = values.get(key, 0.0) + float(torch.as_tensor(value).detach()) / len(parts)
+    limit = optim.clip_norm or math.inf
+    norm = float(torch.nn.utils.clip_grad_norm_(state.model.parameters(), limit))
+    state.step += 1
+    if math.isfinite(norm):
+        state.optimizer.step()
+        state.average.update(state.model, state.step)
+        state.bad = 0
+    else:
+        state.bad += 1
+        if state.bad >= BAD_STEPS:
+            raise SavgError(
+                f"The gradient has not been finite for {BAD_STEPS} steps in a row (at step "
+                f"{state.step}, loss {values['loss']}): the run stops; resume it from its last "
+                "checkpoint with a lower lr."
+            )
+    return {**values, "grad_norm": norm, "lr": lr, "skipped": float(not math.isfinite(norm))}
+
+
+def _report(
+    recipe: Recipe,
+    session: Session,
+    state: State,
+    data: Any,
+    records: Records,
+    totals: dict[str, list[float]],
+    accelerator: Accelerator,
+    last: bool,
+) -> None:
+    """Logs, samples and checkpoints that are due after this step."""
+    optim, step = recipe.optim, state.step
+    if not accelerator.is_main_process:
+        return
+    if step % optim.log_every == 0 or last:
+        means = {key: sum(value) / len(value) for key, value in totals.items() if value}
+        totals.clear()
+        records.training(
+            step, {"samples": step * optim.batch, "seconds": round(state.elapsed(), 1), **means}
+        )
+    if optim.save_every and step % optim.save_every == 0:
+        _save(recipe, session, state)
+    if optim.sample_every and step % optim.sample_every == 0:
+        records.samples(step, sample(recipe, state, data, session.run))
+
+
+def sample(recipe: Recipe, state: State, data: Any, run: Path) -> dict[str, float]:
+    """Scores of samples drawn with the averaged weights; their sheet goes to RUN/samples."""
+    model = copy.deepcopy(state.model).eval()
+    model.load_state_dict(state.average.state)
+    folder = run / "samples"
+    folder.mkdir(parents=True, exist_ok=True)
+    with torch.inference_mode():
+        return recipe.evaluate(model, data, folder / f"{state.step:08d}.png")
+
+
+def _save(recipe: Recipe, session: Session, state: State) -> None:
+    checkpoints.save(
+        session.run,
+        checkpoints.Checkpoint(
+            state.step,
+            state.elapsed(),
+            recipe.identity(),
+            state.model.state_dict(),
+            state.average.state,
+            checkpoints.optimizer_tensors(state.optimizer),
+        ),
+    )
+
+
+def _saved(run: Path, step: int) -> bool:
+    found = checkpoints.folders(run)
+    return bool(found) and int(found[-1].name) == step
+
+
+def _over(session: Session, state: State) -> bool:
+    limit = session.max_minutes
+    return limit is not None and time.monotonic() - state.started > 60 * limit
+
+
+def _agree(accelerator: Accelerator, stop: bool) -> bool:
+    """Whether any process wants to stop."""
+    if accelerator.num_processes == 1:
+        return stop
+    flag = torch.tensor(float(stop), device=accelerator.device)
+    return bool(accelerator.reduce(flag, "sum") > 0)
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collects SIGINT and SIGTERM; a second one has its usual effect."""
+    asked: list[int] = []
+    old: dict[int, Any] = {}
+
+    def note(number: int, frame: object) -> None:
+        asked.append(number)
+        print("\nStopping after this step.", file=sys.stderr)
+        signal.signal(number, old[number])
+
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            old[number] = signal.signal(number, note)
+    except ValueError:  # not the main thread: nobody can send us signals
+        old.clear()
+    try:
+        yield asked
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _progress(first: int, end: int, shown: bool) -> Iterator[Any]:
+    from tqdm import tqdm
+
+    slow = not sys.stderr.isatty()
+    with tqdm(
+        total=end,
+        initial=first,
+        disable=not shown,
+        unit="step",
+        dynamic_ncols=True,
+        mininterval=30.0 if slow else 0.5,
+    ) as bar:
+        yield bar
+
+
+def _announce(recipe: Recipe, accelerator: Accelerator, state: State, items: int) -> None:
+    size = sum(p.numel() for p in state.model.parameters()) / 1e6
+    print(
+        f"{recipe.kind}: {size:.2f} M parameters, {items} training items, "
+        f"{accelerator.num_processes} process(es) on {accelerator.device.type}, "
+        f"{accelerator.mixed_precision if accelerator.mixed_precision != 'no' else 'float32'}, "
+        f"{torch.get_num_threads()} thread(s), "
+        + (f"resuming after step {state.step}" if state.step else "from the start"),
+        file=sys.stderr,
+    )

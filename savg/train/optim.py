@@ -1,0 +1,115 @@
+"""How a run is optimised: lengths, learning rate and averaging, with the pure functions they need."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """Hyper-parameters that every recipe shares.
+
+    steps: optimiser steps; batch: samples a step over all processes and accumulated parts;
+    accumulation: parts that a process computes one after another; lr: after `warmup` steps;
+    schedule: "constant" (with a linear fall to `final_lr` in the last `cooldown` steps) or "cosine"
+    (to `final_lr` at `schedule_end`, default the last step, then held); final_lr is a fraction of lr;
+    clip_norm: largest gradient norm (0: no clipping); average: see `averaging.Average`;
+    log_every, save_every, sample_every are in steps (0: never).
+    """
+
+    steps: int
+    batch: int
+    lr: float
+    accumulation: int = 1
+    warmup: int = 0
+    schedule: str = "constant"
+    schedule_end: int | None = None
+    cooldown: int = 0
+    final_lr: float = 0.0
+    weight_decay: float = 0.0
+    clip_norm: float = 1.0
+    average: str = "ema"
+    ema_decay: float = 0.9999
+    ema_warmup: int = 10
+    average_start: int = 0
+    average_every: int = 1
+    seed: int = 0
+    log_every: int = 20
+    save_every: int = 500
+    sample_every: int = 1000
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "accumulation", "average_every", "log_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}.")
+        for name in (
+            "warmup",
+            "cooldown",
+            "weight_decay",
+            "clip_norm",
+            "save_every",
+            "sample_every",
+        ):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is not negative, but {getattr(self, name)} is.")
+        if not self.lr > 0:
+            raise ValueError(f"lr is positive, not {self.lr}.")
+        if self.batch % self.accumulation:
+            raise ValueError(f"A batch of {self.batch} has no {self.accumulation} equal parts.")
+        if self.schedule not in ("constant", "cosine"):
+            raise ValueError(f"schedule is 'constant' or 'cosine', not {self.schedule!r}.")
+        if self.average not in ("ema", "ema_exp", "swa"):
+            raise ValueError(f"average is 'ema', 'ema_exp' or 'swa', not {self.average!r}.")
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f"ema_decay lies in 0..1, not {self.ema_decay}.")
+
+    def lr_at(self, step: int) -> float:
+        """Learning rate of step `step`, counted from 0."""
+        if step < self.warmup:
+            return self.lr * (step + 1) / self.warmup
+        if self.schedule == "cosine":
+            end = self.steps if self.schedule_end is None else self.schedule_end
+            done = min(1.0, (step - self.warmup) / max(1, end - self.warmup))
+            fall = (1 + math.cos(math.pi * done)) / 2
+        else:
+            fall = min(1.0, (self.steps - step) / self.cooldown) if self.cooldown else 1.0
+        return self.lr * (self.final_lr + (1 - self.final_lr) * fall)
+
+
+def seed_of(*parts: int) -> int:
+    """A 63-bit seed that is a pure function of whole numbers, such as (seed, step, rank)."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One sample of a batch: which item, and the seed of everything random about it."""
+
+    index: int
+    seed: int
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """A fresh generator; the same on every call."""
+        return np.random.default_rng(self.seed)
+
+
+def draws(
+    items: int, batch: int, step: int, seed: int, rank: int = 0, processes: int = 1
+) -> list[Draw]:
+    """The samples of process `rank` in step `step`: epochs of shuffled items, without state.
+
+    Every item is drawn once an epoch; processes share each batch without overlap.
+    """
+    share = batch // processes
+    first = step * batch + rank * share
+    found, orders = [], {}
+    for position in range(first, first + share):
+        epoch, place = divmod(position, items)
+        if epoch not in orders:
+            orders[epoch] = np.random.default_rng((seed, 1, epoch)).permutation(items)
+        found.append(Draw(int(orders[epoch][place]), seed_of(seed, 2, position)))
+    return found

@@ -1,0 +1,192 @@
+"""What a recipe is, the recipes there are, and changes to their configuration from the command line."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from savg.errors import SavgError
+from savg.train.optim import Draw, Optimisation
+
+if TYPE_CHECKING:
+    import torch
+
+    from savg.hub import Card
+
+Batch = tuple["torch.Tensor", ...]
+Scalars = dict[str, Any]
+C = TypeVar("C")
+
+RECIPES = {
+    "joint": "savg.train.joint:CONFIGS",
+    "superres": "savg.train.superres:CONFIGS",
+    "seld": "savg.train.seld:CONFIGS",
+    "yolox": "savg.train.yolox:CONFIGS",
+}
+"""Name → where its configurations are; each is a mapping with at least "full", "demo", "tiny"."""
+
+
+@dataclass(frozen=True)
+class Recipe(ABC):
+    """Network, data, loss and samples of one kind of training; a frozen configuration.
+
+    Subclasses add their own fields. All randomness comes from the draws and seeds handed in, so that
+    a resumed run repeats an uninterrupted one.
+    """
+
+    optim: Optimisation
+    kind: ClassVar[str]
+    """Kind of weights, as in `savg.hub.KINDS`; the network's configuration is the field `model`."""
+
+    @abstractmethod
+    def build(self) -> torch.nn.Module:
+        """The network to train, with a dataclass `.config`."""
+
+    @abstractmethod
+    def open(self, data: str, run: Path) -> Any:
+        """The training data named by `data` ("synthetic" or a folder); has a length.
+
+        What must be made first goes into a folder beside or in `run`. SavgError for unusable data.
+        """
+
+    @abstractmethod
+    def batch(self, data: Any, drawn: list[Draw]) -> Batch:
+        """The tensors of some samples, first axis = samples; called from a thread of its own."""
+
+    @abstractmethod
+    def loss(self, model: torch.nn.Module, batch: Batch, seed: int) -> tuple[torch.Tensor, Scalars]:
+        """Mean loss of a batch (on the device) and further scalars worth logging."""
+
+    @abstractmethod
+    def card(self, data: str) -> Card:
+        """Licence, origin and facts of weights trained by this recipe."""
+
+    def optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
+        """AdamW; groups may carry `lr_scale`, a factor on the scheduled learning rate."""
+        import torch
+
+        return torch.optim.AdamW(
+            model.parameters(), lr=self.optim.lr, weight_decay=self.optim.weight_decay
+        )
+
+    def evaluate(self, model: torch.nn.Module, data: Any, picture: Path) -> dict[str, float]:
+        """Write a sheet of samples of the averaged weights to `picture` (PNG); return scores."""
+        return {}
+
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint must share with the recipe that continues it: all but `optim`."""
+        values = dataclasses.asdict(self)
+        values.pop("optim")
+        return plain({"kind": self.kind, **values})
+
+
+def recipe_names() -> list[str]:
+    """The recipes there are."""
+    return list(RECIPES)
+
+
+def get_recipe(name: str, config: str) -> Recipe:
+    """The recipe `name` in configuration `config`; SavgError lists the configurations there are."""
+    if name not in RECIPES:
+        raise SavgError(f"Unknown recipe {name!r}: expected one of {', '.join(RECIPES)}.")
+    module, attribute = RECIPES[name].split(":")
+    configs = getattr(importlib.import_module(module), attribute)
+    if config not in configs:
+        raise SavgError(f"Unknown configuration {config!r}: expected one of {', '.join(configs)}.")
+    return configs[config]
+
+
+def override(config: C, changes: Iterable[str]) -> C:
+    """`config` with changes such as "optim.lr=1e-4" or, where the name is unambiguous, "lr=1e-4"."""
+    for change in changes:
+        path, equals, text = change.partition("=")
+        if not equals:
+            raise SavgError(f"{change!r} is not of the form key=value.")
+        places = list(_find(config, path.strip().split(".")))
+        if len(places) != 1:
+            problem = "no setting" if not places else "more than one setting"
+            raise SavgError(f"The recipe has {problem} {path!r}; settings: {_settings(config)}.")
+        try:
+            config = _replace(config, places[0], _parse(text.strip()))
+        except (TypeError, ValueError) as error:
+            raise SavgError(f"{change}: {error}") from error
+    return config
+
+
+def plain(value: Any) -> Any:
+    """Nested dataclass values as JSON would give them back, so that they compare equal to it."""
+    return json.loads(json.dumps(value, default=str))
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The dotted names whose values differ."""
+    found = []
+    for key in [*old, *(k for k in new if k not in old)]:
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found += differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            found.append(f"{prefix}{key} ({a!r} → {b!r})")
+    return found
+
+
+def _fields(config: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(config)]
+
+
+def _find(config: Any, path: list[str], prefix: tuple[str, ...] = ()) -> Iterable[tuple[str, ...]]:
+    """Full paths of settings that end in `path`."""
+    for name in _fields(config):
+        value = getattr(config, name)
+        here = (*prefix, name)
+        if dataclasses.is_dataclass(value):
+            yield from _find(value, path, here)
+        elif list(here[-len(path) :]) == path:
+            yield here
+
+
+def _settings(config: Any, prefix: str = "") -> str:
+    names = []
+    for name in _fields(config):
+        value = getattr(config, name)
+        if dataclasses.is_dataclass(value):
+            names.append(_settings(value, f"{prefix}{name}."))
+        else:
+            names.append(prefix + name)
+    return ", ".join(names)
+
+
+def _replace(config: Any, path: tuple[str, ...], value: Any) -> Any:
+    name, *rest = path
+    if rest:
+        value = _replace(getattr(config, name), tuple(rest), value)
+    else:
+        value = _like(getattr(config, name), value)
+    return dataclasses.replace(config, **{name: value})
+
+
+def _parse(text: str) -> Any:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _like(old: Any, new: Any) -> Any:
+    """`new` as the type of `old`, or ValueError."""
+    if isinstance(old, float) and type(new) in (int, float):
+        return float(new)
+    if isinstance(old, tuple) and isinstance(new, list | tuple):
+        return tuple(new)
+    if old is not None and new is not None and type(new) is not type(old):
+        raise ValueError(f"expected a {type(old).__name__}, not {new!r}.")
+    return new

@@ -1,0 +1,91 @@
+"""What a run leaves to read: log.csv, scores.csv, TensorBoard events."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from savg.paths import whole_file
+
+
+class Table:
+    """A CSV file with one row a step, whose columns may grow."""
+
+    def __init__(self, path: Path, step: int) -> None:
+        """Continue `path` after `step`: later rows, of work that was lost, are dropped."""
+        self.path = path
+        self.rows: list[dict[str, str]] = []
+        self.columns = ["step"]
+        if path.is_file():
+            with path.open(newline="", encoding="utf-8") as file:
+                reader = csv.DictReader(file)
+                self.columns = list(reader.fieldnames or self.columns)
+                self.rows = [
+                    row
+                    for row in reader
+                    if (row.get("step") or "").isdigit() and int(row["step"]) <= step
+                ]
+            self._rewrite()
+
+    def add(self, values: Mapping[str, float]) -> None:
+        """Append a row; it is on disk when this returns."""
+        row = {key: _short(value) for key, value in values.items()}
+        new = [key for key in row if key not in self.columns]
+        self.rows.append(row)
+        if new or not self.path.is_file():
+            self.columns += new
+            self._rewrite()
+            return
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, self.columns).writerow(row)
+
+    def _rewrite(self) -> None:
+        with whole_file(self.path) as part, part.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self.columns)
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+
+class Records:
+    """The tables and, where it is installed, TensorBoard; silent in all processes but the first."""
+
+    def __init__(self, run: Path, step: int, active: bool = True) -> None:
+        self.active = active
+        self.board: Any = None
+        if not active:
+            return
+        self.log = Table(run / "log.csv", step)
+        self.scores = Table(run / "scores.csv", step)
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            return
+        self.board = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else None)
+
+    def training(self, step: int, values: Mapping[str, float]) -> None:
+        """Scalars of training up to `step`."""
+        self._add("log", "train", step, values)
+
+    def samples(self, step: int, values: Mapping[str, float]) -> None:
+        """Scores of samples at `step`."""
+        self._add("scores", "samples", step, values)
+
+    def close(self) -> None:
+        """Write out what is buffered."""
+        if self.board is not None:
+            self.board.close()
+
+    def _add(self, table: str, tag: str, step: int, values: Mapping[str, float]) -> None:
+        if not self.active:
+            return
+        getattr(self, table).add({"step": step, **values})
+        if self.board is not None:
+            for key, value in values.items():
+                self.board.add_scalar(f"{tag}/{key}", value, step)
+            self.board.flush()
+
+
+def _short(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.6g}"
