@@ -5,6 +5,7 @@ Sound arrays are float32 [channels, samples], video arrays uint8 [frames, height
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -24,11 +25,16 @@ from savg.paths import whole_file
 if TYPE_CHECKING:
     import av
 
+_log = logging.getLogger(__name__)
+
 AUDIO_BIT_RATE = 192_000
 """Below 128 kbit/s AAC shrinks level differences between the channels."""
 
 MAX_PIXELS = 4096 * 2304
 """Larger pictures are refused before they are decoded."""
+
+LARGE_PIXELS = 2560 * 1440
+"""Larger pictures take noticeably long to decode, which is said."""
 
 MAX_SECONDS = 60.0
 """The longest file that becomes a clip, whatever is asked for."""
@@ -113,6 +119,10 @@ def _check_streams(video: Any, audio: Any, path: Path) -> None:
         raise MediaError(
             f"{path} has pictures of {video.width}×{video.height}: expected at most 4096×2304."
         )
+    if video.width * video.height > LARGE_PIXELS:
+        _log.warning(
+            "%s has pictures of %d×%d, which are made smaller.", path, video.width, video.height
+        )
     if audio.channels != 2:
         raise MediaError(
             f"{path} has {audio.channels} audio channel{'s' * (audio.channels != 1)}: "
@@ -191,19 +201,23 @@ def _decode(
                 continue
             began = float(frame.time or 0.0) if began is None else began
             if pictures.start is None or heard < wanted + _PRIMING + pictures.start - began:
-                blocks += [block.to_ndarray() for block in resampler.resample(frame)]
+                blocks += _arrays(resampler.resample(frame))
                 heard += frame.samples / frame.sample_rate
         if pictures.start is not None and pictures.end >= wanted and heard >= wanted + _PRIMING:
             break
     else:
         _refuse_cut_short(container, video, audio, pictures.end, heard, wanted, path)
     pictures.finish()
-    blocks += [block.to_ndarray() for block in resampler.resample(None)]
+    blocks += _arrays(resampler.resample(None))
     sound = np.concatenate(blocks, axis=1) if blocks else np.zeros((2, 0), np.float32)
     if not np.isfinite(sound).all():
         raise MediaError(f"{path} has sound with values that are not finite.")
     sound = np.clip(sound, -1.0, 1.0).astype(np.float32)
     return _shifted(sound, (began or 0.0) - (pictures.start or 0.0), sample_rate)
+
+
+def _arrays(blocks: Iterable[av.AudioFrame]) -> list[NDArray[np.float32]]:
+    return [np.asarray(block.to_ndarray(), np.float32) for block in blocks]
 
 
 def _refuse_cut_short(
@@ -226,7 +240,7 @@ def _upright(frame: av.VideoFrame, aspect: float) -> NDArray[np.uint8]:
     """A picture in RGB as a player shows it: pixels made square, turned as the file says."""
     import cv2
 
-    picture = frame.to_ndarray(format="rgb24")
+    picture: NDArray[Any] = frame.to_ndarray(format="rgb24")
     if abs(aspect - 1.0) > 1e-3:
         width = max(1, round(picture.shape[1] * aspect))
         picture = cv2.resize(picture, (width, picture.shape[0]), interpolation=cv2.INTER_AREA)

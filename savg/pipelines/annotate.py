@@ -48,9 +48,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import Alignment, Boxes, SoundEvents
-from savg.clip import Clip, ClipFormat
+from savg.clip import SAVGBENCH, Clip, ClipFormat
 from savg.errors import SavgError
-from savg.metrics.spatial import null_scores, spatial_av_align
+from savg.metrics.spatial import NullScores, null_scores, spatial_av_align
 from savg.viz import palette
 from savg.viz.levels import levels_db
 from savg.viz.overlay import overlay_fps, write_overlay
@@ -100,7 +100,7 @@ class Annotation:
             "boxes": _boxes(self.boxes),
             "events": _events(self.events, self.alignment),
             "alignment": summary(self.alignment),
-            "nulls": {name: _rounded(score) for name, score in self.nulls.items()},
+            "nulls": dict(self.nulls),
             "levels": {"rate": overlay_fps(self.format), "left_db": left, "right_db": right},
             "band": {"half_width": palette.BAND_HALF_WIDTH},
             "colors": palette.names(),
@@ -153,17 +153,32 @@ def annotate(
     """The annotation of a clip by a person detector and a sound detector.
 
     Agreement is judged by the official rule of Spatial AV-Align [S1], and by the same rule with
-    every sound at the centre and with left and right swapped.
+    every sound at the centre and with left and right swapped. Events that a detector places after
+    the clip's end are dropped.
     """
-    return judge(clip, persons(clip), sounds(clip), detectors)
+    boxes, events = persons(clip), sounds(clip)
+    inside = events.frames < clip.format.seconds * clip.format.label_fps
+    events = SoundEvents(events.frames[inside], events.categories[inside], events.x[inside])
+    return judge(clip, boxes, events, detectors)
 
 
 def judge(
     clip: Clip, boxes: Boxes, events: SoundEvents, detectors: Mapping[str, str] | None = None
 ) -> Annotation:
     """The annotation of a clip whose persons and sounds are known already."""
-    alignment = spatial_av_align(events, boxes)
-    return Annotation(clip, boxes, events, alignment, null_scores(events, boxes), detectors or {})
+    form = clip.format.with_size(SAVGBENCH.size)
+    alignment = spatial_av_align(events, boxes, form)
+    nulls = named_nulls(null_scores([(events, boxes)], form))
+    return Annotation(clip, boxes, events, alignment, nulls, detectors or {})
+
+
+def named_nulls(nulls: NullScores) -> dict[str, float | None]:
+    """Null scores by the names of the JSON form."""
+    return {
+        "centre": _rounded(nulls.centre),
+        "swapped": _rounded(nulls.swapped),
+        "other_clips": _rounded(nulls.shuffled),
+    }
 
 
 def summary(alignment: Alignment) -> dict[str, Any]:

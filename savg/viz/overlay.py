@@ -149,7 +149,7 @@ def _enlarged(clip: Clip, plan: Layout, frame: int) -> Image:
     rows = slice(*(round(y * clip.format.size / SAVGBENCH.size) for y in (plan.top, plan.bottom)))
     shown = clip.video[frame, rows]
     size = (plan.width, plan.picture_height)
-    return cv2.resize(shown, size, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.resize(shown, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def _persons(image: Image, plan: Layout, boxes: Boxes, rows: NDArray[np.int64]) -> None:

@@ -1,0 +1,1 @@
+"""Networks put together into something a user calls."""
