@@ -1,0 +1,64 @@
+"""The studio: a Gradio app in which clips are generated, looked at and listened to.
+
+`build()` makes it, `launch(studio)` serves it. A tab is a module with `TITLE`, `NAME` and
+`build(context, page)`, and one entry of `TABS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any
+
+# Gradio reads these when it is imported: nothing is reported to anybody.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+import gradio as gr
+
+from savg.studio import theme
+from savg.studio.analyst import Analyst
+from savg.studio.context import Context, Page
+from savg.studio.library import Library
+from savg.studio.parts import text
+from savg.studio.services import Services, bundled
+
+__all__ = ["TABS", "build", "launch"]
+
+TABS = ("savg.studio.generate", "savg.studio.inspect")
+"""The tabs from left to right."""
+
+MAX_UPLOAD = "500mb"
+
+
+def build(services: Services | None = None) -> gr.Blocks:
+    """The studio on the bundled weights, or on other services."""
+    services = services or bundled()
+    library = Library()
+    examples = tuple(library.add_examples(services.examples))
+    context = Context(services, library, Analyst(services), examples=examples)
+    with gr.Blocks(title="SAVG Studio", analytics_enabled=False, fill_width=False) as studio:
+        gr.HTML(text("header.html"), apply_default_css=False, elem_id="savg-header")
+        clips, wanted = gr.State([]), gr.State(None)
+        with gr.Tabs(elem_id="savg-tabs") as tabs:
+            page = Page(clips, tabs, wanted)
+            for name in TABS:
+                tab = importlib.import_module(name)
+                with gr.Tab(tab.TITLE, id=tab.NAME, elem_id=f"savg-tab-{tab.NAME}"):
+                    tab.build(context, page)
+    studio.savg_library = library
+    studio.queue(max_size=32, api_open=False)
+    return studio
+
+
+def launch(studio: gr.Blocks, **options: Any) -> Any:
+    """Serve the studio; Gradio's own environment variables say where."""
+    settings: dict[str, Any] = {
+        "theme": theme.theme(),
+        "css": theme.css(),
+        "ssr_mode": False,
+        "footer_links": [],
+        "allowed_paths": [str(studio.savg_library.root)],
+        "max_file_size": MAX_UPLOAD,
+    }
+    return studio.launch(**(settings | options))

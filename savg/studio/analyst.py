@@ -1,0 +1,47 @@
+"""Annotations of stored clips, made once and kept while they are likely to be asked for again."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+from savg.clip import Clip
+from savg.pipelines.annotate import Annotation
+from savg.studio.library import MAX_UPLOAD_SECONDS, RESULTS, VIDEO, StoredClip
+from savg.studio.services import Services
+
+KEPT = 24
+"""Annotations in memory; a five-second clip takes about five megabytes."""
+
+
+class Analyst:
+    """Annotates one clip at a time, as read back from its file, so that it is about that file."""
+
+    def __init__(self, services: Services, kept: int = KEPT) -> None:
+        self.services = services
+        self.kept = kept
+        self._done: OrderedDict[tuple[str, str], Annotation] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def annotation(self, stored: StoredClip, detector: str) -> Annotation:
+        """The annotation by a person detector; its CSV and JSON files lie in `results(detector)`."""
+        key = stored.key, detector
+        with self._lock:
+            if key not in self._done:
+                clip = Clip.read(stored.path(VIDEO), max_seconds=MAX_UPLOAD_SECONDS)
+                annotation = self.services.annotate(clip, detector)
+                annotation.write(stored.results(detector), RESULTS, overlay=False)
+                self._done[key] = annotation
+            self._done.move_to_end(key)
+            while len(self._done) > self.kept:
+                self._done.popitem(last=False)
+            return self._done[key]
+
+    def write_overlay(self, stored: StoredClip, detector: str) -> None:
+        """Write the overlay video of a clip, unless it is there."""
+        from savg.viz.overlay import write_overlay
+
+        path = stored.results(detector) / f"{RESULTS}.overlay.mp4"
+        if not path.is_file():
+            a = self.annotation(stored, detector)
+            write_overlay(path, a.clip, a.boxes, a.events, a.alignment)

@@ -1,0 +1,36 @@
+"""What the tabs of one running studio share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import gradio as gr
+
+from savg.studio.analyst import Analyst
+from savg.studio.jobs import Board
+from savg.studio.library import Library
+from savg.studio.services import Services
+
+
+@dataclass(frozen=True)
+class Context:
+    """Shared state of a studio; `examples` are keys of bundled clips."""
+
+    services: Services
+    library: Library
+    analyst: Analyst
+    board: Board = field(default_factory=Board)
+    examples: tuple[str, ...] = ()
+
+
+@dataclass
+class Page:
+    """The components by which tabs reach each other, filled in while the page is built.
+
+    clips: the keys of the visitor's own clips, newest first; tabs: the tab bar; wanted: the key of
+    the clip that Inspect should open next.
+    """
+
+    clips: gr.State
+    tabs: gr.Tabs
+    wanted: gr.State

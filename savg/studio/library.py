@@ -1,0 +1,164 @@
+"""The clips that the studio can show: generated, bundled and uploaded ones, each under an opaque key.
+
+Files lie in one folder of the library and nowhere else; a key is 128 random bits, so whoever has it
+was given it. Nothing that a browser sends becomes part of a path.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from weakref import finalize
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.clip import Clip
+from savg.errors import MediaError, SavgError
+from savg.paths import assets_dir, whole_file
+
+VIDEO, POSTER = "clip.mp4", "poster.jpg"
+
+RESULTS = "clip"
+"""Stem of the files that an annotation writes, in a folder for each detector."""
+
+MAX_UPLOAD_SECONDS = 30.0
+"""Longer files are refused: everything on screen is about single short clips."""
+
+MAX_CLIPS = 300
+"""Beyond this many, the oldest clips that are no examples go."""
+
+EXAMPLES = "Example"
+
+
+@dataclass(frozen=True)
+class StoredClip:
+    """One clip of the library: `title` and `origin` are text for people, `folder` holds its files."""
+
+    key: str
+    title: str
+    origin: str
+    folder: Path
+
+    def path(self, name: str) -> Path:
+        """The file of one of the names above."""
+        return self.folder / name
+
+    @property
+    def stem(self) -> str:
+        """A plain file name for downloads, without suffix."""
+        kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in self.title.lower())
+        return "-".join(part for part in kept.split("-") if part)[:48] or "clip"
+
+    def results(self, detector: str) -> Path:
+        """The folder of what a person detector, by its name in the registry, led to."""
+        return self.folder / detector
+
+
+class Library:
+    """The stored clips of one running studio; its folder goes when the studio ends."""
+
+    def __init__(self, root: Path | None = None, max_clips: int = MAX_CLIPS) -> None:
+        self.root = root or Path(tempfile.mkdtemp(prefix="savg-studio-"))
+        self.max_clips = max_clips
+        self._clips: dict[str, StoredClip] = {}
+        self._lock = threading.Lock()
+        if root is None:
+            finalize(self, shutil.rmtree, self.root, ignore_errors=True)
+
+    def __getitem__(self, key: object) -> StoredClip:
+        clip = self._clips.get(key) if isinstance(key, str) else None
+        if clip is None:
+            raise SavgError("This clip is no longer here: open or generate it again.")
+        return clip
+
+    def get(self, keys: Iterable[str]) -> list[StoredClip]:
+        """The clips of those keys that are still here."""
+        return [self._clips[key] for key in keys if key in self._clips]
+
+    def add(self, clip: Clip, title: str, origin: str) -> StoredClip:
+        """Store a clip with its poster; SavgError if it cannot be written."""
+        key = secrets.token_hex(16)
+        stored = StoredClip(key, title, origin, self.root / key)
+        try:
+            stored.folder.mkdir(parents=True)
+            clip.write(stored.path(VIDEO))
+            _write_poster(stored.path(POSTER), clip)
+        except (OSError, SavgError) as error:
+            shutil.rmtree(stored.folder, ignore_errors=True)
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise SavgError(f"The clip could not be stored: {reason}.") from error
+        with self._lock:
+            self._clips[key] = stored
+            self._forget_oldest()
+        return stored
+
+    def add_upload(self, path: str | os.PathLike[str], name: str) -> StoredClip:
+        """Convert and store an uploaded file; `name` is what its owner calls it.
+
+        Raises MediaError, one sentence with the owner's name for the file, if it is no clip.
+        """
+        title = Path(name.replace("\\", "/")).name.strip()[:80] or "upload"
+        try:
+            clip = Clip.read(path, max_seconds=MAX_UPLOAD_SECONDS)
+        except MediaError as error:
+            raise MediaError(str(error).replace(str(path), f"“{title}”")) from error
+        return self.add(clip, title, f"Opened file, {clip.format.seconds:.4g} s")
+
+    def add_examples(self, folder: Path | None = None) -> list[str]:
+        """Store the bundled example clips (`assets/examples/*.mp4`); returns their keys.
+
+        Beside NAME.mp4, NAME.json may hold {"title", "origin"}.
+        """
+        folder = folder or assets_dir() / "examples"
+        keys = []
+        for path in sorted(folder.glob("*.mp4")):
+            about = path.with_suffix(".json")
+            card = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
+            title = card.get("title", path.stem.replace("_", " "))
+            keys.append(self.add(Clip.read(path), title, card.get("origin", EXAMPLES)).key)
+        return keys
+
+    def _forget_oldest(self) -> None:
+        for key in [k for k, c in self._clips.items() if not c.origin.startswith(EXAMPLES)]:
+            if len(self._clips) <= self.max_clips:
+                return
+            shutil.rmtree(self._clips.pop(key).folder, ignore_errors=True)
+
+
+def media_url(path: Path) -> str:
+    """Where the browser finds a file of the library, relative to the page."""
+    return f"gradio_api/file={path.as_posix()}"
+
+
+def visible_rows(clip: Clip) -> tuple[int, int]:
+    """First and last+1 row of the frame worth showing: black padding is left out."""
+    form = clip.format
+    padding = (clip.video[:, : form.top], clip.video[:, form.bottom :])
+    if all(part.size == 0 or int(part.max()) < 24 for part in padding):
+        return form.top, form.bottom
+    return 0, form.size
+
+
+def jpeg(picture: NDArray[np.uint8], quality: int = 85) -> bytes:
+    """A picture [h, w, 3] RGB as JPEG."""
+    bgr = np.ascontiguousarray(picture[..., ::-1])
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise SavgError(f"A picture of {picture.shape} could not become a JPEG.")
+    return data.tobytes()
+
+
+def _write_poster(path: Path, clip: Clip) -> None:
+    top, bottom = visible_rows(clip)
+    picture = clip.video[clip.format.frames // 2, top:bottom]
+    with whole_file(path) as part:
+        part.write_bytes(jpeg(picture))

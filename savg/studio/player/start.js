@@ -1,0 +1,12 @@
+window.savgPlayer = {
+  state: () => ({
+    id: clip ? clip.id : null, ready: video.readyState >= 2 && !video.seeking, paused: video.paused,
+    currentTime: video.currentTime, mediaTime, frame, eventFrame, boxes: drawn.boxes, bands: drawn.bands,
+    layers: { ...layers }, levels, loop: video.loop, muted: video.muted, volume: video.volume,
+    speed: video.playbackRate, source: clip ? mediaUrl(clip.video) : null,
+    annotation, exactPictures: Boolean(video.requestVideoFrameCallback),
+  }),
+  seek, play, pause: () => video.pause(),
+};
+watch('value', () => show(props.value));
+show(props.value);

@@ -1,0 +1,117 @@
+"""Stand-ins for the networks: a clip with a known speaker on a known side, detectors that know it.
+
+Run as a program, this serves a studio on them (for the browser tests).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.annotation import Boxes, SoundEvents
+from savg.clip import SAVGBENCH, Clip, ClipFormat
+from savg.errors import Cancelled
+from savg.studio.services import DetectorChoice, PipelineChoice, Services
+
+LEFT_X, RIGHT_X = 70.0, 186.0
+
+
+def side_of(seed: int) -> float:
+    """Where the speaker of a made-up clip stands: left for even seeds."""
+    return LEFT_X if seed % 2 == 0 else RIGHT_X
+
+
+def scene(seed: int = 0, form: ClipFormat = SAVGBENCH, x: float | None = None) -> Clip:
+    """A figure that sways on a floor, and a tone that comes from where it stands."""
+    rng = np.random.default_rng(seed)
+    x = side_of(seed) if x is None else x
+    rows, columns = np.mgrid[: form.picture_height, : form.size]
+    video = np.zeros((form.frames, form.size, form.size, 3), np.uint8)
+    wall = 150 - rows // 3
+    for f in range(form.frames):
+        picture = np.stack([wall, wall - 8, wall - 20], -1).clip(0, 255)
+        picture[rows > 104] = (96, 84, 74)
+        centre = x + 6 * np.sin(f / 2)
+        body = ((columns - centre) / 20) ** 2 + ((rows - 96) / 46) ** 2 < 1
+        head = ((columns - centre) / 12) ** 2 + ((rows - 38) / 15) ** 2 < 1
+        picture[body] = (38, 70, 110 + 30 * (seed % 3))
+        picture[head] = (205, 165, 140)
+        picture = picture + rng.integers(-4, 5, picture.shape)
+        video[f, form.top : form.bottom] = picture.clip(0, 255).astype(np.uint8)
+    time_ = np.arange(form.samples) / form.sample_rate
+    envelope = (np.sin(2 * np.pi * 0.6 * time_) > -0.4) * (
+        0.6 + 0.4 * np.sin(2 * np.pi * 5 * time_)
+    )
+    tone = sum(np.sin(2 * np.pi * 180 * k * time_) / k for k in range(1, 6)) * envelope * 0.14
+    pan = (x / form.size) * np.pi / 2
+    audio = np.stack([np.cos(pan) * tone, np.sin(pan) * tone]).astype(np.float32)
+    return Clip(video, audio, form)
+
+
+def find_persons(clip: Clip) -> Boxes:
+    """A box around the bluish body of each picture."""
+    frames, corners = [], []
+    for f, picture in enumerate(clip.picture.astype(int)):
+        columns = np.flatnonzero((picture[..., 2] - picture[..., 0] > 40).sum(axis=0) > 8)
+        if len(columns):
+            frames.append(f)
+            corners.append(
+                (columns[0], clip.format.top + 22, columns[-1] + 1, clip.format.bottom - 4)
+            )
+    n = len(frames)
+    scores = np.full(n, 0.9)
+    return Boxes(np.array(frames), np.zeros(n), np.array(corners, float).reshape(-1, 4), scores)
+
+
+def find_sounds(clip: Clip) -> SoundEvents:
+    """Speech where the level is high, at the position that the level difference tells.
+
+    Every seventh event is put at the other side, so that there are false negatives to see.
+    """
+    form = clip.format
+    blocks = clip.audio.reshape(2, form.label_frames, -1)
+    level: NDArray[np.float64] = np.sqrt((blocks.astype(float) ** 2).mean(axis=2))
+    frames = np.flatnonzero(level.sum(axis=0) > 0.03)
+    x = np.arctan2(level[1, frames], level[0, frames]) / (np.pi / 2) * form.size
+    x = np.where(np.arange(len(frames)) % 7 == 6, form.size - x, x)
+    return SoundEvents(frames, np.zeros(len(frames)), x)
+
+
+class FakePipeline:
+    """A pipeline of the contract: `seconds` a step, previews, stops when told to."""
+
+    def __init__(self, seconds: float = 0.02) -> None:
+        self.seconds = seconds
+
+    def __call__(self, num_clips=1, *, seed=0, steps=10, first=0, on_step=None) -> list[Clip]:
+        clips = [scene(seed + i) for i in range(first, first + num_clips)]
+        for done in range(1, steps + 1):
+            time.sleep(self.seconds)
+            blurred = clips[0].picture[::4].astype(float) * done / steps + 90 * (1 - done / steps)
+            if on_step and on_step(done, steps, blurred.astype(np.uint8)) is False:
+                raise Cancelled
+        return clips
+
+
+def services(seconds: float = 0.02, examples: Path | None = None, missing: str = "") -> Services:
+    """A studio's services on the stand-ins."""
+    pipeline = FakePipeline(seconds)
+    choice = PipelineChoice(
+        "Stand-in", "A made-up figure and a tone.", (4, 20, 200), lambda: pipeline
+    )
+    persons = {
+        "yolox": DetectorChoice("By colour", "by colour", lambda: find_persons),
+        "none": DetectorChoice("Nobody", "none", lambda: lambda clip: Boxes.empty()),
+    }
+    return Services({"fake": choice}, persons, lambda: find_sounds, "by level", examples, missing)
+
+
+if __name__ == "__main__":
+    from savg.studio import build, launch
+
+    where = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    launch(build(services(examples=where)))
