@@ -1,0 +1,1 @@
+"""Training data: synthetic scenes, packed arrays, and what a model sees of a clip."""

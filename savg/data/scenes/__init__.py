@@ -1,0 +1,11 @@
+"""Synthetic scenes: small films of rooms and people whose picture and sound agree.
+
+`draw_scene(seed, World.demo())` says what happens, `render(scene)` makes a clip of it, with labels
+and boxes. Needs numpy, scipy and OpenCV alone.
+"""
+
+from savg.data.scenes.render import Rendered, render
+from savg.data.scenes.scene import Scene, draw_scene, split_seed
+from savg.data.scenes.world import Look, World
+
+__all__ = ["Look", "Rendered", "Scene", "World", "draw_scene", "render", "split_seed"]

@@ -1,0 +1,99 @@
+"""Cameras: how points of the world fall into a picture.
+
+A perspective camera is what clips need; a recording's equirectangular camera has the same methods.
+World coordinates as in `savg.data.scenes.scene`; pixels with y growing downwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.geometry import FIELD_OF_VIEW, focal_length
+
+Points = NDArray[np.floating]
+
+
+class Camera(Protocol):
+    """What the renderer asks of a camera."""
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def height(self) -> int: ...
+
+    def project(self, points: Points) -> tuple[Points, NDArray[np.floating]]:
+        """World points [..., 3] → pixels [..., 2] and pixels for each metre there [...]."""
+        ...
+
+    def rays(self) -> Points:
+        """Direction [height, width, 3] through the centre of each pixel."""
+        ...
+
+
+@dataclass(frozen=True)
+class Perspective:
+    """A picture `width`×`height` that looks at azimuth `view` degrees, elevation 0."""
+
+    width: int
+    height: int
+    view: float = 0.0
+    field_of_view: float = FIELD_OF_VIEW
+
+    @property
+    def _focal(self) -> float:
+        return float(focal_length(self.width, self.field_of_view))
+
+    def project(self, points: Points) -> tuple[Points, NDArray[np.floating]]:
+        """World points [..., 3] → pixels [..., 2] and pixels for each metre there [...]."""
+        a = np.deg2rad(self.view)
+        x = np.cos(a) * points[..., 0] + np.sin(a) * points[..., 1]
+        y = np.cos(a) * points[..., 1] - np.sin(a) * points[..., 0]
+        scale = self._focal / np.maximum(x, 0.05)
+        pixels = np.stack(
+            [self.width / 2 - y * scale, self.height / 2 - points[..., 2] * scale], axis=-1
+        )
+        return pixels, scale
+
+    def rays(self) -> Points:
+        """Direction [height, width, 3] through the centre of each pixel."""
+        y = (self.width / 2 - np.arange(self.width) - 0.5) / self._focal
+        z = (self.height / 2 - np.arange(self.height) - 0.5) / self._focal
+        grid_z, grid_y = np.meshgrid(z, y, indexing="ij")
+        a = np.deg2rad(self.view)
+        return np.stack(
+            [np.cos(a) - np.sin(a) * grid_y, np.sin(a) + np.cos(a) * grid_y, grid_z], axis=-1
+        )
+
+
+@dataclass(frozen=True)
+class Equirectangular:
+    """A panorama `width`×`height`: azimuth 180 at the left edge, 0 in the middle, -180 at the right."""
+
+    width: int
+    height: int
+
+    def project(self, points: Points) -> tuple[Points, NDArray[np.floating]]:
+        """World points [..., 3] → pixels [..., 2] and pixels for each metre there [...]."""
+        x, y, z = np.moveaxis(np.asarray(points, float), -1, 0)
+        distance = np.sqrt(x * x + y * y + z * z) + 1e-9
+        azimuth, elevation = np.arctan2(y, x), np.arcsin(z / distance)
+        pixels = np.stack(
+            [
+                self.width * (0.5 - azimuth / (2 * np.pi)),
+                self.height * (0.5 - elevation / np.pi),
+            ],
+            axis=-1,
+        )
+        return pixels, self.width / (2 * np.pi) / distance
+
+    def rays(self) -> Points:
+        """Direction [height, width, 3] through the centre of each pixel."""
+        azimuth = (0.5 - (np.arange(self.width) + 0.5) / self.width) * 2 * np.pi
+        elevation = (0.5 - (np.arange(self.height) + 0.5) / self.height) * np.pi
+        el, az = np.meshgrid(elevation, azimuth, indexing="ij")
+        return np.stack([np.cos(el) * np.cos(az), np.cos(el) * np.sin(az), np.sin(el)], axis=-1)

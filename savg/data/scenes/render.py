@@ -1,0 +1,236 @@
+"""A scene as a clip: picture, sound, labels and boxes of the same moment and the same geometry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.annotation import Boxes, ClipLabels
+from savg.clip import Clip, ClipFormat
+from savg.data.scenes.backdrop import backdrop
+from savg.data.scenes.camera import Camera, Perspective
+from savg.data.scenes.people import draw_person
+from savg.data.scenes.room import make_room
+from savg.data.scenes.scene import Scene
+from savg.data.scenes.shapes import SHIFT, Part, bounds, paint
+from savg.data.scenes.sound import dry_sound, envelope, stereo_sound
+
+FINE = 512
+"""Pictures up to 128 wide are drawn at half this width, larger ones at all of it, then averaged."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rendered:
+    """A rendered scene: the clip, its labels, and the box of each visible person in each frame.
+
+    Labels and boxes are in pixels of the format asked for (the 256-wide picture by default), also
+    where the clip itself was rendered smaller.
+    """
+
+    clip: Clip
+    labels: ClipLabels
+    boxes: Boxes
+
+
+def render(scene: Scene, format: ClipFormat | None = None, size: int | None = None) -> Rendered:
+    """The clip of a scene. size: side of the rendered frames where it differs from the format's.
+
+    A small rendering equals the large one averaged down, but takes a fraction of the time.
+    """
+    form = format or ClipFormat()
+    if abs(form.seconds - scene.seconds) > 1e-6:
+        raise ValueError(f"The scene lasts {scene.seconds:g} s, the format {form.seconds:g} s.")
+    dry = [dry_sound(scene, sound, form.sample_rate) for sound in scene.sounds]
+    small = form if size is None else form.with_size(size)
+    audio = stereo_sound(scene, form.sample_rate, list(dry))
+    video, extents = render_video(scene, small, dry, form.sample_rate)
+    return Rendered(
+        Clip(video, audio, small), labels_of(scene, form), boxes_of(extents, form, form.size)
+    )
+
+
+def render_video(
+    scene: Scene, form: ClipFormat, dry: list[NDArray[np.floating]], rate: int
+) -> tuple[NDArray[np.uint8], NDArray[np.floating]]:
+    """Frames [F, size, size, 3] and the extent of each person [P, F, 4] as shares of the width."""
+    scale = max(1, (FINE if form.size > 128 else FINE // 2) // form.size)
+    camera = Perspective(form.size * scale, form.picture_height * scale)
+    times = np.arange(form.frames) / form.fps
+    figures = draw_people(scene, camera, times, dry, rate)
+    extents = np.stack([bounds(parts, body_only=True) for parts in figures]) / camera.width
+    video = np.zeros((form.frames, form.size, form.size, 3), np.uint8)
+    fine, coarse = _lit_backdrop(scene, camera, scale)
+    layers = [part for parts in figures for part in parts]
+    reach = np.stack([_pixel_bounds(parts, camera) for parts in figures])
+    fixed = [(part, np.round(part.corners * 2**SHIFT).astype(np.int32)) for part in layers]
+    for frame in range(form.frames):
+        picture = video[frame, form.top : form.bottom]
+        picture[:] = coarse
+        boxes = [box[frame] // scale * scale for box in reach]
+        for x0, y0, x1, y1 in _merged(boxes, scale, camera):
+            patch = np.ascontiguousarray(fine[y0:y1, x0:x1])
+            offset = np.array([x0, y0], np.int32) * 2**SHIFT
+            _shadows(patch, scene, camera, times[frame], (x0, y0))
+            for part, corners in fixed:
+                paint(patch, corners[frame] - offset, part, smooth=scale < 4)
+            width, height = (x1 - x0) // scale, (y1 - y0) // scale
+            picture[y0 // scale : y1 // scale, x0 // scale : x1 // scale] = cv2.resize(
+                patch, (width, height), interpolation=cv2.INTER_AREA
+            )
+    return video, extents
+
+
+def draw_people(
+    scene: Scene,
+    camera: Camera,
+    times: NDArray[np.floating],
+    dry: list[NDArray[np.floating]],
+    rate: int,
+) -> list[list[Part]]:
+    """Painted parts of each person, the farthest person first."""
+    room = make_room(scene.room_seed, scene.room)
+    distance = [float(np.linalg.norm(p.track.at(times), axis=1).mean()) for p in scene.people]
+    figures = []
+    for index in np.argsort(distance)[::-1]:
+        person = scene.people[index]
+        voice, notes = np.zeros(len(times)), ()
+        for sound, source in zip(scene.sounds, dry, strict=True):
+            if sound.person == index:
+                notes = sound.notes
+                voice = envelope(source, rate, times) if sound.phrases else voice
+        figures.append(draw_person(person, times, voice, notes, camera, -room.eye, scene.light))
+    return figures
+
+
+@lru_cache(maxsize=64)
+def _coarse_backdrop(
+    room_seed: int, room: int, camera: Perspective, scale: int
+) -> NDArray[np.uint8]:
+    fine = backdrop(room_seed, room, camera)
+    size = (camera.width // scale, camera.height // scale)
+    return np.asarray(cv2.resize(fine, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _lit_backdrop(
+    scene: Scene, camera: Perspective, scale: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The room in this scene's light, at the drawn and at the final size."""
+    table = np.clip(np.arange(256)[:, None] * np.array(scene.light), 0, 255)
+    table = np.round(table).astype(np.uint8)[None]
+    fine = cv2.LUT(backdrop(scene.room_seed, scene.room, camera), table)
+    coarse = cv2.LUT(_coarse_backdrop(scene.room_seed, scene.room, camera, scale), table)
+    return np.asarray(fine, np.uint8), np.asarray(coarse, np.uint8)
+
+
+def _pixel_bounds(parts: list[Part], camera: Perspective) -> NDArray[np.int64]:
+    """Whole pixels [F, 4] that a figure and its shadow can touch, inside the picture."""
+    box = bounds(parts)
+    margin = 0.16 * (box[:, 3] - box[:, 1])
+    grown = box + np.stack([-margin, -margin * 0.2, margin, margin * 0.6], axis=1)
+    limits = np.array([camera.width, camera.height] * 2)
+    low = np.clip(np.floor(grown[:, :2]), 0, limits[:2])
+    high = np.clip(np.ceil(grown[:, 2:]), 0, limits[:2])
+    return np.concatenate([low, high], axis=1).astype(np.int64)
+
+
+def _merged(
+    boxes: list[NDArray[np.int64]], scale: int, camera: Perspective
+) -> list[tuple[int, int, int, int]]:
+    """Patches to redraw: boxes on the coarse grid, those that overlap joined into one."""
+    patches: list[tuple[int, int, int, int]] = []
+    for x0, y0, x1, y1 in boxes:
+        new = (
+            int(x0),
+            int(y0),
+            min(int(x1) + scale, camera.width),
+            min(int(y1) + scale, camera.height),
+        )
+        if new[2] <= new[0] or new[3] <= new[1]:
+            continue
+        rest = []
+        for old in patches:
+            if old[0] < new[2] and new[0] < old[2] and old[1] < new[3] and new[1] < old[3]:
+                new = (
+                    min(old[0], new[0]), min(old[1], new[1]), max(old[2], new[2]), max(old[3], new[3]),
+                )  # fmt: skip
+            else:
+                rest.append(old)
+        patches = [*rest, new]
+    return patches
+
+
+@lru_cache(maxsize=1)
+def _blob() -> NDArray[np.uint8]:
+    """A soft round shadow: 255 where it leaves the floor as it is, darker in the middle."""
+    grid = np.linspace(-1, 1, 48)
+    radius = np.hypot(*np.meshgrid(grid, grid))
+    return np.round(255 * (1 - 0.42 * np.clip(1.15 - radius, 0, 1) ** 0.8 * (radius < 1))).astype(
+        np.uint8
+    )
+
+
+def _shadows(
+    patch: NDArray[np.uint8], scene: Scene, camera: Camera, time: float, corner: tuple[int, int]
+) -> None:
+    """Darken the floor under each person."""
+    room = make_room(scene.room_seed, scene.room)
+    for person in scene.people:
+        x, y = person.track.at(time)
+        edge = np.array([[x, y, -room.eye], [x - 0.16, y, -room.eye], [x + 0.16, y, -room.eye]])
+        (centre, near, far), scale = camera.project(edge)
+        w, h = 0.36 * scale[0], max(1.0, 0.9 * (near[1] - far[1]))
+        x0, y0 = round(centre[0] - w) - corner[0], round(centre[1] - h / 2) - corner[1]
+        width, height = round(2 * w), round(h)
+        a, b = max(x0, 0), max(y0, 0)
+        c, d = min(x0 + width, patch.shape[1]), min(y0 + height, patch.shape[0])
+        if c > a and d > b and height > 0:
+            blob = cv2.resize(_blob(), (width, height))[b - y0 : d - y0, a - x0 : c - x0]
+            area = patch[b:d, a:c]
+            patch[b:d, a:c] = cv2.multiply(area, cv2.merge([blob] * 3), scale=1 / 255)
+
+
+def labels_of(scene: Scene, form: ClipFormat) -> ClipLabels:
+    """Labels of a scene: a row for each label frame in whose middle a source sounds on screen."""
+    camera = Perspective(form.size, form.picture_height)
+    room = make_room(scene.room_seed, scene.room)
+    times = (np.arange(form.label_frames) + 0.5) / form.label_fps
+    frames, classes, x, y = [], [], [], []
+    for sound in scene.sounds:
+        person = scene.people[sound.person]
+        share = 0.62 if person.instrument else 0.86
+        height = (share - (0.22 if person.seated else 0)) * person.look.height - room.eye
+        floor = person.track.at(times)
+        spot, _ = camera.project(np.concatenate([floor, np.full((len(times), 1), height)], axis=1))
+        keep = sound.active(times) & (spot[:, 0] >= 0) & (spot[:, 0] < form.size)
+        frames.append(np.flatnonzero(keep))
+        classes.append(np.full(keep.sum(), sound.label))
+        x.append(spot[keep, 0])
+        y.append(spot[keep, 1])
+    table = [np.concatenate(column) for column in (frames, classes, x, y)]
+    order = np.argsort(table[0], kind="stable")
+    return ClipLabels(*(column[order] for column in table))
+
+
+def boxes_of(extents: NDArray[np.floating], form: ClipFormat, size: int) -> Boxes:
+    """Boxes in the frame from extents [P, F, 4]; who is less than a tenth in the picture has none."""
+    full = extents * size
+    limits = np.array([size, form.picture_height] * 2, float)
+    clipped = np.clip(full, 0, limits)
+    area = lambda b: (b[..., 2] - b[..., 0]) * (b[..., 3] - b[..., 1])  # noqa: E731
+    visible = area(clipped) > 0.1 * area(full)
+    frames = np.broadcast_to(np.arange(extents.shape[1]), visible.shape)
+    order = np.lexsort((np.nonzero(visible)[0], frames[visible]))
+    xyxy = (clipped + np.array([0, form.top, 0, form.top]))[visible][order]
+    count = len(order)
+    return Boxes(frames[visible][order], np.zeros(count, np.int64), xyxy, None)
+
+
+def without_people(scene: Scene, keep: tuple[int, ...] = ()) -> Scene:
+    """The scene with only some of its people, and nothing to hear unless its source is kept."""
+    index = {old: new for new, old in enumerate(keep)}
+    sounds = tuple(replace(s, person=index[s.person]) for s in scene.sounds if s.person in index)
+    return replace(scene, people=tuple(scene.people[i] for i in keep), sounds=sounds)

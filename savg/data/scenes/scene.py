@@ -1,0 +1,332 @@
+"""A scene: everything that happens in one synthetic film, in world coordinates around the camera.
+
+World coordinates in metres: x to the front, y to the left, z up, the camera at the origin. Directions
+in degrees, azimuth positive to the left. Times in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from savg.data.scenes.voices import bank
+from savg.data.scenes.world import INSTRUMENTS, Look, World
+from savg.geometry import x_to_azimuth
+
+SPLITS = {"train": 0, "valid": 100_000_000, "test": 200_000_000}
+SPLIT_SIZE = 100_000_000
+
+
+@dataclass(frozen=True)
+class Track:
+    """Where someone stands or walks: floor positions x, y (m) at times (s).
+
+    Between the points they go straight through the room at even speed.
+    """
+
+    times: tuple[float, ...]
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+    def at(self, times: ArrayLike) -> NDArray[np.float64]:
+        """Floor positions (x, y) in metres at `times` [T] → [T, 2]."""
+        t = np.asarray(times, float)
+        return np.stack(
+            [np.interp(t, self.times, self.x), np.interp(t, self.times, self.y)], axis=-1
+        )
+
+    @property
+    def moves(self) -> bool:
+        """Whether the position changes at all."""
+        return len(set(self.x)) > 1 or len(set(self.y)) > 1
+
+
+@dataclass(frozen=True)
+class Person:
+    """Someone in the room. action: speak, play or idle; pose picks one of the ways to do it."""
+
+    look: Look
+    track: Track
+    action: str
+    instrument: str = ""
+    seated: bool = False
+    pose: int = 0
+    phase: float = 0.0
+    turn: float = 0.0
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A phrase of the voice bank spoken from `start`, `rate` times as fast and high as stored."""
+
+    start: float
+    end: float
+    index: int
+    rate: float
+
+
+@dataclass(frozen=True)
+class Note:
+    """A note: start and length in seconds, MIDI pitch (for drums 0, 1 or 2), strength 0..1."""
+
+    start: float
+    length: float
+    pitch: int
+    strength: float
+
+    @property
+    def end(self) -> float:
+        return self.start + self.length
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What one person lets hear: phrases or notes, and the STARSS23 class of it."""
+
+    person: int
+    label: int
+    phrases: tuple[Phrase, ...] = ()
+    notes: tuple[Note, ...] = ()
+    level: float = 0.08
+
+    @property
+    def parts(self) -> tuple[Phrase, ...] | tuple[Note, ...]:
+        """The phrases or the notes."""
+        return self.phrases or self.notes
+
+    def active(self, times: ArrayLike) -> NDArray[np.bool_]:
+        """Whether it sounds at `times`."""
+        t = np.asarray(times, float)
+        found = np.zeros(t.shape, bool)
+        for part in self.parts:
+            found |= (t >= part.start) & (t < part.end)
+        return found
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One synthetic film. room: index of the world's rooms; light: brightness and tint factors."""
+
+    seed: int
+    seconds: float
+    room: int
+    room_seed: int
+    light: tuple[float, float, float]
+    people: tuple[Person, ...]
+    sounds: tuple[Sound, ...]
+    noise: float = 0.001
+
+    def azimuths(self, person: int, times: ArrayLike) -> NDArray[np.float64]:
+        """Direction of a person in degrees at `times`."""
+        x, y = self.people[person].track.at(times).T
+        return np.rad2deg(np.arctan2(y, x))
+
+
+def split_seed(split: str, index: int) -> int:
+    """The seed of film `index` of a split (train, valid or test); splits never share a seed."""
+    if split not in SPLITS:
+        raise ValueError(f"A split is one of {', '.join(SPLITS)}, not {split!r}.")
+    if not 0 <= index < SPLIT_SIZE:
+        raise ValueError(f"A film's index is in 0..{SPLIT_SIZE - 1}, not {index}.")
+    return SPLITS[split] + index
+
+
+def draw_scene(seed: int, world: World, seconds: float = 5.0) -> Scene:
+    """The scene of a seed: one sounding person on screen at least 4 s of every 5, silent bystanders.
+
+    The same seed and world always give the same scene.
+    """
+    rng = np.random.default_rng([seed, 23])
+    room = int(rng.integers(world.rooms))
+    playing = bool(rng.random() < world.instrument_share)
+    count = 1 + int(rng.choice(len(world.bystanders), p=world.bystanders))
+    tracks = _draw_tracks(rng, world, count, seconds, playing)
+    looks = _draw_looks(rng, world, len(tracks), playing)
+    people = []
+    for index, (look, track) in enumerate(zip(looks, tracks, strict=True)):
+        action = ("play" if playing else "speak") if index == 0 else "idle"
+        instrument = ""
+        if action == "play":
+            instrument = look.instrument if world.looks else str(rng.choice(world.instruments))
+        seated = not track.moves and instrument != "violin" and rng.random() < world.sit_share
+        turn = float(rng.uniform(-20, 20)) if world.heads_turn else 0.0
+        people.append(
+            Person(
+                look,
+                track,
+                action,
+                instrument,
+                bool(seated),
+                int(rng.integers(8)),
+                float(rng.uniform(0, 100)),
+                turn,
+            )
+        )
+    if playing:
+        label, phrases, notes = 9, (), _draw_notes(rng, people[0].instrument, seconds)
+    else:
+        voice = people[0].look.voice
+        label = 0 if bank().female[voice] else 1
+        phrases, notes = _draw_phrases(rng, voice, seconds), ()
+    level = float(rng.uniform(0.055, 0.095))
+    brightness = rng.uniform(0.92, 1.06)
+    warmth = rng.uniform(-0.03, 0.03)
+    light = (brightness * (1 + warmth), brightness, brightness * (1 - warmth))
+    sound = Sound(0, label, phrases, notes, level)
+    noise = float(rng.uniform(0.0005, 0.0015))
+    return Scene(seed, float(seconds), room, world.room_seed, light, tuple(people), (sound,), noise)
+
+
+def _draw_looks(rng: np.random.Generator, world: World, count: int, playing: bool) -> list[Look]:
+    if not world.looks:
+        return [_random_look(rng, world) for _ in range(count)]
+    first = [
+        i for i, k in enumerate(world.looks) if not playing or k.instrument in world.instruments
+    ]
+    chosen = [int(rng.choice(first))]
+    rest = [i for i in range(len(world.looks)) if i not in chosen]
+    while len(chosen) < count and rest:
+        chosen.append(rest.pop(int(rng.integers(len(rest)))))
+    return [world.looks[i] for i in chosen]
+
+
+def _random_look(rng: np.random.Generator, world: World) -> Look:
+    female = bool(rng.random() < 0.5)
+    voices = np.flatnonzero(bank().female == female)
+    skins = ((244, 206, 178), (232, 186, 152), (204, 152, 112), (160, 110, 78), (112, 74, 54))
+    hairs = (
+        (30, 24, 22),
+        (70, 44, 28),
+        (130, 84, 44),
+        (206, 166, 96),
+        (150, 60, 30),
+        (150, 150, 150),
+    )
+    styles = ("long", "long", "bun", "short", "cap") if female else ("short",) * 4 + ("bald", "cap")
+
+    def colour(low: int, high: int) -> tuple[int, int, int]:
+        r, g, b = (int(v) for v in rng.integers(low, high, 3))
+        return r, g, b
+
+    return Look(
+        skin=skins[rng.integers(len(skins))],
+        hair=hairs[rng.integers(len(hairs))],
+        hair_style=str(rng.choice(styles)),
+        top=colour(20, 245),
+        legs=colour(25, 150),
+        shoes=colour(20, 110),
+        long_sleeves=bool(rng.random() < 0.6),
+        skirt=bool(female and rng.random() < 0.4),
+        height=float(rng.uniform(1.58, 1.76) if female else rng.uniform(1.66, 1.9)),
+        breadth=float(rng.uniform(0.88, 1.0) if female else rng.uniform(0.98, 1.18)),
+        voice=int(rng.choice(voices)),
+        instrument=str(rng.choice(world.instruments)),
+    )
+
+
+def _draw_tracks(
+    rng: np.random.Generator, world: World, count: int, seconds: float, playing: bool
+) -> list[Track]:
+    """One path a person, the sounding one first; bystanders who find no free place stay away."""
+    tracks: list[Track] = []
+    taken: list[tuple[float, float]] = []
+    for index in range(count):
+        for _ in range(20):
+            walks = not (playing and index == 0) and rng.random() < world.walk_share
+            offsets = np.sort(rng.uniform(-world.reach, world.reach, 2))
+            if walks:
+                offsets = offsets if rng.random() < 0.5 else offsets[::-1]
+            else:
+                offsets[:] = rng.uniform(-world.reach, world.reach)
+            low, high = float(offsets.min()), float(offsets.max())
+            gap = world.separation
+            if all(high + gap < a or low - gap > b for a, b in taken):
+                taken.append((low, high))
+                tracks.append(_path(rng, offsets, world.depths, seconds, walks))
+                break
+    return tracks
+
+
+def _path(
+    rng: np.random.Generator,
+    offsets: NDArray[np.float64],
+    depths: tuple[float, float],
+    seconds: float,
+    walks: bool,
+) -> Track:
+    """The path whose picture positions, as shares of half the width (right positive), are `offsets`."""
+    x = np.full(2, rng.uniform(*depths))
+    if walks:
+        x[1] = np.clip(x[0] + rng.uniform(-0.6, 0.6), *depths)
+    azimuths = np.deg2rad(x_to_azimuth(1.0 + offsets, width=2.0))
+    y = x * np.tan(azimuths)
+    if not walks:
+        return Track((0.0,), (float(x[0]),), (float(y[0]),))
+    length = float(np.hypot(x[1] - x[0], y[1] - y[0]))
+    begin = float(rng.uniform(0, 0.25) * seconds)
+    end = min(seconds, begin + max(length / rng.uniform(0.5, 1.0), 0.5))
+    end = max(end, begin + length / 1.3)
+    return Track((begin, end), (float(x[0]), float(x[1])), (float(y[0]), float(y[1])))
+
+
+def _draw_phrases(rng: np.random.Generator, voice: int, seconds: float) -> tuple[Phrase, ...]:
+    """Phrases with short pauses; together they cover at least 84 % of the time."""
+    own = np.flatnonzero(bank().voices == voice)
+    order = rng.permutation(own)
+    silence = 0.16 * seconds
+    time = float(rng.uniform(0, 0.25 * silence))
+    silence -= time
+    rate = float(rng.uniform(0.94, 1.08))
+    phrases: list[Phrase] = []
+    while time < seconds:
+        index = int(order[len(phrases) % len(order)])
+        length = bank().length(index) / rate
+        phrases.append(Phrase(time, time + length, index, rate))
+        pause = float(min(rng.uniform(0.08, 0.35), max(silence - 0.02, 0.0)))
+        silence -= pause
+        time += length + pause
+    return tuple(phrases)
+
+
+SCALE = (0, 2, 4, 7, 9)
+RANGES = {"guitar": (43, 64), "violin": (57, 79), "keyboard": (55, 79), "drum": (0, 3)}
+
+
+@lru_cache(maxsize=64)
+def _pitches(instrument: str, key: int) -> tuple[int, ...]:
+    low, high = RANGES[instrument]
+    return tuple(p for p in range(low, high) if (p - key) % 12 in SCALE)
+
+
+def _draw_notes(rng: np.random.Generator, instrument: str, seconds: float) -> tuple[Note, ...]:
+    """A short melody (a rhythm for drums) that leaves little silence."""
+    if instrument not in INSTRUMENTS:
+        raise ValueError(f"An instrument is one of {INSTRUMENTS}, not {instrument!r}.")
+    beat = float(rng.choice((0.24, 0.28, 0.32, 0.36)))
+    lengths = {"violin": (1, 2, 2, 3, 4), "drum": (1, 1, 1, 2)}.get(instrument, (1, 1, 2, 2, 3))
+    key = int(rng.choice((0, 2, 5, 7)))
+    pitches = tuple(range(3)) if instrument == "drum" else _pitches(instrument, key)
+    place = int(rng.integers(len(pitches)))
+    time, rest_left = float(rng.uniform(0, 0.2)), 0.4
+    notes: list[Note] = []
+    draw: Callable[[int, int], int] = lambda a, b: int(rng.integers(a, b))  # noqa: E731
+    while time < seconds:
+        length = beat * lengths[draw(0, len(lengths))]
+        if instrument == "drum":
+            place = draw(0, 3)
+        else:
+            place = int(np.clip(place + draw(-2, 3), 0, len(pitches) - 1))
+        strength = float(rng.uniform(0.6, 1.0))
+        notes.append(Note(time, length, pitches[place], strength))
+        if instrument in ("guitar", "keyboard") and rng.random() < 0.3:
+            second = pitches[min(place + 2, len(pitches) - 1)]
+            notes.append(Note(time, length, second, 0.7 * strength))
+        time += length
+        if rest_left > 0 and rng.random() < 0.08:
+            time += 0.3
+            rest_left -= 0.3
+    return tuple(notes)

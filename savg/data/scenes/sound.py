@@ -1,0 +1,152 @@
+"""The sound of a scene in first-order Ambisonics, and of a clip in stereo.
+
+FOA is ACN/SN3D (W, Y, Z, X) around the camera; stereo is left = W + Y, right = W − Y [S1]. Each
+source is heard directly, at its direction of each moment, by the six first reflections from their own
+directions, and in a diffuse tail.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from savg.data.scenes.instruments import play
+from savg.data.scenes.room import Room, make_room
+from savg.data.scenes.scene import Scene, Sound
+from savg.data.scenes.voices import BANK_RATE, bank
+from savg.geometry import foa_gains
+
+Array = NDArray[np.floating]
+SPEED_OF_SOUND = 343.0
+REFERENCE = 2.0
+"""Distance in metres at which a source has its own level."""
+HIGH_PASS = 100.0
+"""Cut-off in Hz of the high-pass filter of the data [S1]."""
+PEAK = 0.95
+
+
+def dry_sound(scene: Scene, sound: Sound, rate: int) -> NDArray[np.float32]:
+    """What one source emits [samples], rms about its level while it sounds."""
+    samples = round(scene.seconds * rate)
+    if sound.notes:
+        instrument = scene.people[sound.person].instrument
+        return play(instrument, sound.notes, rate, samples) * np.float32(sound.level / 0.1)
+    dry = np.zeros(samples, np.float32)
+    for phrase in sound.phrases:
+        begin = round(phrase.start * rate)
+        length = min(round((phrase.end - phrase.start) * rate), samples - begin)
+        if length > 0:
+            voice = bank().phrase(phrase.index)
+            at = np.arange(length, dtype=np.float32) * np.float32(phrase.rate * BANK_RATE / rate)
+            whole = np.minimum(at.astype(np.int64), len(voice) - 2)
+            part = at - whole
+            dry[begin : begin + length] = voice[whole] * (1 - part) + voice[whole + 1] * part
+    return dry * np.float32(sound.level / 0.1)
+
+
+def envelope(dry: Array, rate: int, times: Array, window: float = 0.09) -> Array:
+    """Loudness around each time, 0..1 of its own maximum [T]."""
+    half = max(1, round(window * rate / 2))
+    total = np.concatenate([[0.0], np.cumsum(np.square(dry, dtype=np.float64))])
+    centre = np.round(np.asarray(times) * rate).astype(int)
+    low, high = np.clip(centre - half, 0, len(dry)), np.clip(centre + half, 0, len(dry))
+    rms = np.sqrt((total[high] - total[low]) / np.maximum(high - low, 1))
+    return np.clip(rms / max(3.5 * np.sqrt(total[-1] / len(dry)) / 1.6, 1e-9), 0, 1)
+
+
+def foa_sound(scene: Scene, rate: int, dry: list[Array] | None = None) -> NDArray[np.float32]:
+    """The scene's sound as FOA [4, samples] float32, with reverberation and a noise floor."""
+    return _mix(scene, rate, dry, (0, 1, 2, 3))
+
+
+def stereo_sound(scene: Scene, rate: int, dry: list[Array] | None = None) -> NDArray[np.float32]:
+    """The scene's sound as a clip has it [2, samples] float32, peak at most 0.95."""
+    w, y = _mix(scene, rate, dry, (0, 1))
+    stereo = np.stack([w + y, w - y])
+    peak = float(np.abs(stereo).max())
+    return stereo * np.float32(PEAK / peak) if peak > PEAK else stereo
+
+
+def _mix(
+    scene: Scene, rate: int, dry: list[Array] | None, channels: tuple[int, ...]
+) -> NDArray[np.float32]:
+    room = make_room(scene.room_seed, scene.room)
+    samples = round(scene.seconds * rate)
+    sources = dry if dry is not None else [dry_sound(scene, s, rate) for s in scene.sounds]
+    tail = _tail(room.key, room.reverberation, rate)
+    size = fft.next_fast_len(samples + tail.shape[1], real=True)
+    rng = np.random.default_rng([scene.seed, 71])
+    mixed = scene.noise * rng.standard_normal((len(channels), samples), dtype=np.float32)
+    mixed[1:] *= np.float32(0.6)
+    times = np.arange(0, samples + 160, 160) / rate
+    for sound, source in zip(scene.sounds, sources, strict=True):
+        track = scene.people[sound.person].track
+        mean = track.at(np.linspace(0, scene.seconds, 11)).mean(axis=0)
+        response = _reflections(room, mean, tail, rate)[list(channels)]
+        if track.moves:
+            steps = _gains(track.at(times))[list(channels)]
+            at = np.arange(samples)
+            gains = np.stack([np.interp(at, times * rate, g) for g in steps])
+            mixed += (gains * source).astype(np.float32)
+        else:
+            response[:, 0] += _gains(mean[None])[list(channels), 0]
+        spectrum = fft.rfft(source.astype(np.float32), size)
+        spectra = fft.rfft(response.astype(np.float32), size) * spectrum
+        mixed += fft.irfft(spectra, size)[:, :samples]
+    size = fft.next_fast_len(samples + round(0.1 * rate), real=True)
+    filtered = fft.rfft(mixed, size) * _high_pass(size, rate)
+    return np.ascontiguousarray(fft.irfft(filtered, size)[:, :samples].astype(np.float32))
+
+
+def _gains(floor: Array) -> Array:
+    """FOA gains [4, T] of the direct sound from floor positions [T, 2]."""
+    distance = np.maximum(np.linalg.norm(floor, axis=1), 0.5)
+    azimuth = np.rad2deg(np.arctan2(floor[:, 1], floor[:, 0]))
+    return foa_gains(azimuth) * REFERENCE / distance
+
+
+@lru_cache(maxsize=128)
+def _tail(key: tuple[int, int], reverberation: float, rate: int) -> NDArray[np.float32]:
+    """Diffuse tail [4, samples] of a room, energy 1 in W; directional channels a third of it."""
+    rng = np.random.default_rng([*key, 31])
+    length = round(0.8 * reverberation * rate)
+    time = np.arange(length) / rate
+    noise = rng.standard_normal((4, length)) * 10 ** (-3 * time / reverberation)
+    noise[:, : round(0.012 * rate)] = 0
+    noise[1:] *= np.sqrt(1 / 3)
+    smooth = np.apply_along_axis(lambda n: np.convolve(n, [0.3, 0.4, 0.3], "same"), 1, noise)
+    return (smooth / np.sqrt(np.square(smooth[0]).sum())).astype(np.float32)
+
+
+def _reflections(room: Room, floor: Array, tail: Array, rate: int) -> Array:
+    """Impulse response [4, samples] of a room without the direct sound, whose delay is taken as 0."""
+    response = 0.28 * room.reflection * tail.astype(float)
+    source = np.array([floor[0], floor[1], 0.2])
+    direct = float(np.linalg.norm(source))
+    bounds = (
+        (-room.back, room.front),
+        (-room.right, room.left),
+        (-room.eye, room.height - room.eye),
+    )
+    for axis, pair in enumerate(bounds):
+        for wall in pair:
+            image = source.copy()
+            image[axis] = 2 * wall - source[axis]
+            distance = float(np.linalg.norm(image))
+            delay = round((distance - direct) / SPEED_OF_SOUND * rate)
+            if 0 <= delay < response.shape[1]:
+                azimuth = np.rad2deg(np.arctan2(image[1], image[0]))
+                elevation = np.rad2deg(np.arcsin(image[2] / distance))
+                gain = 0.6 * room.reflection * REFERENCE / distance
+                response[:, delay] += gain * foa_gains(azimuth, elevation)
+    return response
+
+
+@lru_cache(maxsize=8)
+def _high_pass(size: int, rate: int) -> Array:
+    """Response of a second-order Butterworth high-pass at the bins of a real FFT."""
+    s = 1j * fft.rfftfreq(size, 1 / rate) / HIGH_PASS
+    return (s * s / (s * s + np.sqrt(2) * s + 1)).astype(np.complex64)

@@ -1,0 +1,141 @@
+"""Worlds: which people, rooms, instruments and movements a synthetic scene is drawn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Colour = tuple[int, int, int]
+"""Red, green, blue in 0..255."""
+
+HAIR_STYLES = ("short", "long", "bun", "bald", "cap")
+INSTRUMENTS = ("guitar", "violin", "keyboard", "drum")
+
+
+@dataclass(frozen=True)
+class Look:
+    """A person's appearance and voice. `height` in metres, `breadth` relative to the average.
+
+    `voice` is an index of the bank in assets/voices; `instrument` is what this person plays in a
+    world with fixed roles.
+    """
+
+    skin: Colour
+    hair: Colour
+    hair_style: str
+    top: Colour
+    legs: Colour
+    shoes: Colour = (40, 36, 36)
+    long_sleeves: bool = True
+    skirt: bool = False
+    height: float = 1.72
+    breadth: float = 1.0
+    voice: int = 0
+    instrument: str = "guitar"
+
+    def __post_init__(self) -> None:
+        if self.hair_style not in HAIR_STYLES:
+            raise ValueError(f"Look.hair_style is one of {HAIR_STYLES}, not {self.hair_style!r}.")
+        if self.instrument not in INSTRUMENTS:
+            raise ValueError(f"Look.instrument is one of {INSTRUMENTS}, not {self.instrument!r}.")
+
+
+@dataclass(frozen=True)
+class World:
+    """What scenes are drawn from; shares are probabilities, depths are metres in front of the camera.
+
+    looks: fixed people, or none for people drawn at random. rooms: how many rooms exist.
+    reach: largest offset of a person from the picture's centre, as a share of half its width.
+    bystanders: probabilities of 0, 1, 2, … silent people.
+    """
+
+    rooms: int
+    looks: tuple[Look, ...]
+    instruments: tuple[str, ...]
+    room_seed: int = 0
+    instrument_share: float = 1 / 3
+    bystanders: tuple[float, ...] = (0.7, 0.3)
+    walk_share: float = 0.0
+    sit_share: float = 0.0
+    depths: tuple[float, float] = (1.8, 2.2)
+    reach: float = 0.78
+    separation: float = 0.45
+    heads_turn: bool = True
+
+    def __post_init__(self) -> None:
+        if self.rooms < 1 or not self.instruments:
+            raise ValueError("A world needs at least one room and one instrument.")
+        if abs(sum(self.bystanders) - 1) > 1e-6:
+            raise ValueError(f"World.bystanders sums to 1, not {sum(self.bystanders)}.")
+        if not 0 < self.depths[0] <= self.depths[1]:
+            raise ValueError(f"World.depths are (near, far) in metres, not {self.depths}.")
+
+    @classmethod
+    def demo(cls) -> World:
+        """Four rooms, four people with fixed voices, three instruments; people stay where they are."""
+        return cls(rooms=4, looks=DEMO_LOOKS, instruments=("guitar", "violin", "keyboard"))
+
+    @classmethod
+    def varied(cls) -> World:
+        """Many rooms and people who also walk and sit, up to three bystanders, every instrument."""
+        return cls(
+            rooms=48,
+            looks=(),
+            instruments=INSTRUMENTS,
+            room_seed=1000,
+            bystanders=(0.4, 0.35, 0.17, 0.08),
+            walk_share=0.3,
+            sit_share=0.25,
+            depths=(1.6, 3.6),
+            reach=0.86,
+            separation=0.3,
+        )
+
+
+DEMO_LOOKS = (
+    Look(
+        skin=(240, 196, 164),
+        hair=(214, 168, 84),
+        hair_style="long",
+        top=(206, 44, 52),
+        legs=(52, 56, 84),
+        height=1.70,
+        breadth=0.95,
+        voice=0,
+        instrument="violin",
+    ),
+    Look(
+        skin=(150, 100, 70),
+        hair=(28, 22, 20),
+        hair_style="short",
+        top=(38, 92, 200),
+        legs=(58, 54, 52),
+        height=1.80,
+        breadth=1.08,
+        voice=1,
+        instrument="guitar",
+    ),
+    Look(
+        skin=(222, 168, 130),
+        hair=(52, 30, 22),
+        hair_style="bun",
+        top=(36, 150, 84),
+        legs=(96, 60, 110),
+        height=1.68,
+        breadth=0.93,
+        voice=2,
+        instrument="keyboard",
+        skirt=True,
+    ),
+    Look(
+        skin=(236, 190, 160),
+        hair=(120, 70, 34),
+        hair_style="cap",
+        top=(236, 182, 40),
+        legs=(44, 70, 120),
+        height=1.76,
+        breadth=1.05,
+        voice=3,
+        instrument="guitar",
+        long_sleeves=False,
+    ),
+)
