@@ -147,9 +147,9 @@ def _spaced_times(steps: int, spacing: str) -> NDArray[np.int64]:
     """The steps to visit, rising."""
     if spacing.startswith("ddim"):
         wanted = _whole(spacing.removeprefix("ddim"), spacing)
-        for stride in range(1, steps + 1):
-            if len(range(0, steps, stride)) == wanted:
-                return np.arange(0, steps, stride)
+        for every in range(1, steps + 1):
+            if len(range(0, steps, every)) == wanted:
+                return np.arange(0, steps, every)
         raise ValueError(f"no whole stride visits {wanted} of {steps} steps.")
     counts = [_whole(part, spacing) for part in spacing.split(",")]
     base, extra = divmod(steps, len(counts))
