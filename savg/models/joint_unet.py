@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from savg.hub import ModelFormat
+from savg.models.published import numbers
 from savg.models.unet_fast import Fast
 from savg.models.unet_layers import (
     AudioConv,
@@ -160,8 +161,9 @@ class JointUNet(nn.Module):
         """Denoise video[B, F, 3, H, W] and audio[B, 2, T] at diffusion times t[B].
 
         shifts: the windows' shifts (see `draw_shifts`); without them they are drawn from torch's
-        default generator. Returns two tensors of the inputs' shapes (video of twice the channels with
-        a learned variance). ValueError if a shape does not fit the network.
+        default generator. Returns two tensors of the inputs' shapes and number formats (video of
+        twice the channels with a learned variance); computed in the parameters' number format, or
+        under autocast. ValueError if a shape does not fit the network.
         """
         self._check(video, audio)
         shifts = self.draw_shifts(frames=video.shape[1]) if shifts is None else shifts
@@ -311,10 +313,11 @@ class _Evaluation:
 
     def run(self, video: Tensor, audio: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         net, ops, c = self.net, self.ops, self.net.config
-        weight = net.time_embed[0].weight
-        embedding = net.time_embed(time_features(t, c.channels).to(weight.dtype))
+        kind = net.time_embed[0].weight.dtype
+        embedding = net.time_embed(time_features(t, c.channels).to(kind))
         kept: list[tuple[Tensor, Tensor]] = []
-        x, y = ops.enter(self.patched(video)), ops.enter(_fold(audio, c.audio_patch))
+        x = ops.enter(self.patched(video.to(kind)))
+        y = ops.enter(_fold(audio.to(kind), c.audio_patch))
         for stage in net.input_blocks:
             x, y = self.stage(stage, x, y, embedding)
             kept.append((x, y))
@@ -323,7 +326,9 @@ class _Evaluation:
             x, y = self.join(i, x, y, *kept.pop())
             x, y = self.stage(stage, x, y, embedding)
         x, y = ops.output(x, net.video_out), ops.output(y, net.audio_out)
-        return F.pixel_shuffle(ops.leave(x), c.video_patch), _unfold(ops.leave(y), c.audio_patch)
+        picture = F.pixel_shuffle(ops.leave(x), c.video_patch)
+        sound = _unfold(ops.leave(y), c.audio_patch)
+        return picture.to(video.dtype), sound.to(audio.dtype)
 
     def patched(self, video: Tensor) -> Tensor:
         """Patches as channels, and where asked for each position's coordinates in −1..1."""
@@ -411,13 +416,6 @@ BY_SIDE = {
     128: (1, 1, 2, 3, 4),
     64: (1, 2, 3, 4),
 }
-
-
-def numbers(value: Any) -> tuple[int, ...]:
-    """Whole numbers of a comma-separated string, a sequence or one number."""
-    if isinstance(value, str):
-        return tuple(int(part) for part in value.split(",") if part.strip())
-    return tuple(int(v) for v in value) if isinstance(value, Sequence) else (int(value),)
 
 
 def published_config(published: Mapping[str, Any] | None = None) -> JointUNetConfig:
