@@ -12,7 +12,7 @@ from savg.pipelines.annotate import Annotation
 from savg.studio import parts
 from savg.studio.context import Context, Page
 from savg.studio.jobs import sentence
-from savg.studio.library import StoredClip, visible_rows
+from savg.studio.library import visible_rows
 
 TITLE, NAME = "Inspect", "inspect"
 
@@ -24,7 +24,12 @@ def build(context: Context, page: Page) -> None:
     shelf = parts.shelf("savg-inspect-shelf", _shelf(context, [], None))
     with gr.Row(elem_classes="savg-row-tools"):
         upload = gr.UploadButton(
-            "Open a file …", file_count="single", elem_id="savg-upload", scale=0, min_width=150
+            "Open a file …",
+            file_count="single",
+            elem_id="savg-upload",
+            scale=0,
+            size="md",
+            min_width=170,
         )
         detector = gr.Dropdown(
             [(choice.label, name) for name, choice in context.services.persons.items()],

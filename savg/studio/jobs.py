@@ -88,7 +88,8 @@ class Job:
         try:
             while thread.is_alive():
                 with self._changed:
-                    self._changed.wait_for(lambda: self._version != seen, timeout=1.0)
+                    if self._version == seen:
+                        self._changed.wait(timeout=1.0)
                     seen, now = self._version, self._now
                 if now.state == RUNNING:
                     yield replace(now, seconds=time.monotonic() - began)

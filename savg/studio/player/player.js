@@ -52,10 +52,10 @@ function show(value) {
     video.load();
   } else if (!same) {
     video.src = mediaUrl(clip.video);
+    root.classList.remove('sp-started');
     mediaTime = 0;
     video.loop = buttons('loop')[0].getAttribute('aria-pressed') === 'true';
     video.playbackRate = Number(part('speed').value);
-    if (clip.autoplay) play();
   }
   refresh();
 }
@@ -66,6 +66,7 @@ function duration() {
 
 function seek(time) {
   if (!annotation) return;
+  root.classList.add('sp-started');
   video.currentTime = Math.max(0, Math.min(duration() - EPSILON, time + EPSILON));
   refresh();
 }
@@ -181,12 +182,16 @@ function tick() {
   ticking = !video.paused;
   if (ticking) requestAnimationFrame(tick);
 }
-video.addEventListener('play', () => { if (!ticking) { ticking = true; tick(); } });
+video.addEventListener('play', () => {
+  root.classList.add('sp-started');
+  if (!ticking) { ticking = true; tick(); }
+});
 for (const name of ['pause', 'seeked', 'ended', 'volumechange', 'loadeddata']) {
   video.addEventListener(name, refresh);
 }
 new ResizeObserver(refresh).observe(stage);
 
+for (const name of ['back', 'forward', 'loop']) setIcon(buttons(name)[0], name);
 const actions = {
   toggle, back: () => step(-1), forward: () => step(1),
   loop: () => setLoop(!video.loop), mute: () => { video.muted = !video.muted; },

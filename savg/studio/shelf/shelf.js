@@ -13,7 +13,7 @@ function stopOthers(video) {
 function badge(clip) {
   if (clip.tp === null || clip.tp === undefined) return '';
   if (!(clip.tp + clip.fn)) return 'no sound event';
-  return clip.score.toFixed(2) + '  ·  ' + clip.tp + ' TP, ' + clip.fn + ' FN';
+  return 'Spatial AV-Align ' + clip.score.toFixed(2) + '  ·  ' + clip.tp + ' TP, ' + clip.fn + ' FN';
 }
 
 function strip(clip, selected) {
