@@ -119,14 +119,14 @@ def _check_streams(video: Any, audio: Any, path: Path) -> None:
         raise MediaError(
             f"{path} has pictures of {video.width}×{video.height}: expected at most 4096×2304."
         )
-    if video.width * video.height > LARGE_PIXELS:
-        _log.warning(
-            "%s has pictures of %d×%d, which are made smaller.", path, video.width, video.height
-        )
     if audio.channels != 2:
         raise MediaError(
             f"{path} has {audio.channels} audio channel{'s' * (audio.channels != 1)}: "
             "expected stereo (2)."
+        )
+    if video.width * video.height > LARGE_PIXELS:
+        _log.warning(
+            "%s has pictures of %d×%d, which are made smaller.", path, video.width, video.height
         )
 
 
@@ -206,7 +206,8 @@ def _decode(
         if pictures.start is not None and pictures.end >= wanted and heard >= wanted + _PRIMING:
             break
     else:
-        _refuse_cut_short(container, video, audio, pictures.end, heard, wanted, path)
+        late = (began or 0.0) - (pictures.start or 0.0)
+        _refuse_cut_short(container, video, audio, pictures.end, heard, late, wanted, path)
     pictures.finish()
     blocks += _arrays(resampler.resample(None))
     sound = np.concatenate(blocks, axis=1) if blocks else np.zeros((2, 0), np.float32)
@@ -221,11 +222,18 @@ def _arrays(blocks: Iterable[av.AudioFrame]) -> list[NDArray[np.float32]]:
 
 
 def _refuse_cut_short(
-    container: Any, video: Any, audio: Any, seen: float, heard: float, wanted: float, path: Path
+    container: Any,
+    video: Any,
+    audio: Any,
+    seen: float,
+    heard: float,
+    late: float,
+    wanted: float,
+    path: Path,
 ) -> None:
-    """Raise if a track ended well before the length that the file states for it."""
+    """Raise if a track ended well before the length that the file states for it, in seconds."""
     whole = container.duration / 1e6 if container.duration else 0.0
-    tracks = [(max(seen, heard), whole)]
+    tracks = [(max(seen - min(late, 0.0), heard + max(late, 0.0)), whole)]
     for stream, reached in ((video, seen), (audio, heard)):
         if stream.duration and stream.time_base:
             tracks.append((reached, float(stream.duration * stream.time_base)))

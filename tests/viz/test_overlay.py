@@ -1,0 +1,155 @@
+"""The burnt-in overlay: what is drawn where and when, and that the sound survives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from savg.annotation import Alignment, Boxes, SoundEvents
+from savg.clip import SAVGBENCH, Clip, ClipFormat
+from savg.geometry import level_difference_db
+from savg.metrics.spatial import MARGIN
+from savg.viz import palette
+from savg.viz.levels import FLOOR_DB, levels_db
+from savg.viz.overlay import HEADER, layout, overlay_fps, overlay_frames, write_overlay
+
+ONE_SECOND = ClipFormat(frames=4)
+
+
+def grey_clip(form: ClipFormat = ONE_SECOND, left: float = 0.4, right: float = 0.2) -> Clip:
+    video = np.zeros((form.frames, form.size, form.size, 3), np.uint8)
+    video[:, form.top : form.bottom] = 90
+    tone = np.sin(2 * np.pi * 500 * np.arange(form.samples) / form.sample_rate)
+    return Clip(video, np.stack([left * tone, right * tone]).astype(np.float32), form)
+
+
+def events_at(*rows: tuple[int, int, float]) -> SoundEvents:
+    frames, categories, x = zip(*rows, strict=True)
+    return SoundEvents(np.array(frames), np.array(categories), np.array(x))
+
+
+def distance(pixels: np.ndarray, colour: str) -> float:
+    return float(np.abs(pixels.astype(int) - palette.rgb(colour)).max(axis=-1).mean())
+
+
+def middle(image: np.ndarray) -> np.ndarray:
+    """The enlarged picture without header, footer and the labels at its top and bottom."""
+    return image[HEADER + 60 : HEADER + 300]
+
+
+def test_bands_are_as_wide_as_the_metric_is_tolerant() -> None:
+    assert palette.BAND_HALF_WIDTH == MARGIN
+
+
+def test_events_and_boxes_are_on_screen_for_exactly_their_time() -> None:
+    events = events_at((3, 0, 100.0))
+    boxes = Boxes(np.array([2]), np.array([0]), np.array([[180.0, 80, 220, 170]]))
+    images = list(overlay_frames(grey_clip(), boxes, events, Alignment(np.array([True]))))
+    assert len(images) == 20 and overlay_fps(ONE_SECOND) == 20
+    line, edge = round(100 * 2.5), round(180 * 2.5)
+    sounding = [distance(middle(i)[:, line], palette.TRUE_POSITIVE) < 5 for i in images]
+    boxed = [distance(middle(i)[20:200, edge], palette.PERSON) < 5 for i in images]
+    assert np.flatnonzero(sounding).tolist() == [6, 7]
+    assert np.flatnonzero(boxed).tolist() == [10, 11, 12, 13, 14]
+
+
+def test_bands_span_forty_pixels_on_either_side() -> None:
+    events = events_at((0, 1, 128.0))
+    image = next(overlay_frames(grey_clip(), Boxes.empty(), events, Alignment(np.array([True]))))
+    tinted = np.ptp(middle(image).astype(int), axis=-1).mean(axis=0) > 10
+    columns = np.flatnonzero(tinted)
+    assert (columns[0], columns[-1]) == (round(88 * 2.5), round(168 * 2.5))
+    gaps = np.setdiff1d(np.arange(columns[0], columns[-1]), columns)
+    assert np.abs(gaps - 128 * 2.5).max(initial=0) < 5  # the dark casing of the centre line
+
+
+def test_judgements_differ_by_pattern_as_well_as_by_colour() -> None:
+    events = events_at((0, 0, 60.0), (0, 1, 190.0))
+    judged = Alignment(np.array([True, False]))
+    image = middle(next(overlay_frames(grey_clip(), Boxes.empty(), events, judged)))
+    even, hatched = image[:, 90 * 1 : 130], image[:, 395:455]
+    assert even.std(axis=(0, 1)).max() < 3
+    assert hatched.astype(float).std(axis=(0, 1)).max() > 20
+    solid, dashed = image[:, 150], image[:, 475]
+    assert distance(solid, palette.TRUE_POSITIVE) < 5
+    on_line = np.abs(dashed.astype(int) - palette.rgb(palette.FALSE_NEGATIVE)).max(axis=-1) < 5
+    assert 0.3 < on_line.mean() < 0.8
+
+
+def test_sounds_outside_the_picture_are_labelled_at_its_edge() -> None:
+    events = events_at((0, 0, -300.0), (0, 1, 400.0))
+    judged = Alignment(np.array([False, False]))
+    image = next(overlay_frames(grey_clip(), Boxes.empty(), events, judged))
+    top = image[HEADER : HEADER + 60].astype(int)
+    orange = np.abs(top - palette.rgb(palette.FALSE_NEGATIVE)).max(axis=-1) < 40
+    assert orange[:, :80].any() and orange[:, -120:].any()
+
+
+def test_black_rows_are_cut_off_but_never_picture() -> None:
+    assert layout(grey_clip()).picture_height == 360
+    square = np.full((4, 256, 256, 3), 120, np.uint8)
+    full = Clip(square, grey_clip().audio, ONE_SECOND)
+    assert layout(full).picture_height == 640
+    noise = np.random.default_rng(0).integers(0, 40, square.shape).astype(np.uint8)
+    assert layout(Clip(noise, grey_clip().audio, ONE_SECOND)).picture_height == 360
+    with pytest.raises(ValueError, match="even number of pixels wide"):
+        layout(full, 201)
+
+
+def test_a_small_clip_is_drawn_in_the_same_places() -> None:
+    small = grey_clip(ONE_SECOND.with_size(64))
+    events = events_at((0, 0, 100.0))
+    judged = Alignment(np.array([True]))
+    image = next(overlay_frames(small, Boxes.empty(), events, judged))
+    assert image.shape == (496, 640, 3)
+    assert distance(middle(image)[:, 250], palette.TRUE_POSITIVE) < 5
+
+
+def test_the_file_keeps_length_rate_and_level_difference(tmp_path: Path) -> None:
+    clip = grey_clip(SAVGBENCH, 0.4, 0.4 * 10 ** (-1.5 / 20))
+    path = tmp_path / "overlay.mp4"
+    write_overlay(path, clip, Boxes.empty(), SoundEvents.empty(), Alignment(np.zeros(0, bool)))
+    back = Clip.read(path, max_seconds=10)
+    assert back.format.frames == SAVGBENCH.frames
+    assert level_difference_db(back.audio) == pytest.approx(1.5, abs=0.1)
+    import av
+
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert (stream.average_rate, stream.frames, stream.pix_fmt) == (20, 100, "yuv420p")
+        assert container.streams.audio[0].channels == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["overlay.mp4"]
+
+
+def test_every_event_needs_a_judgement() -> None:
+    with pytest.raises(ValueError, match="1 sound events need as many judgements"):
+        next(
+            overlay_frames(
+                grey_clip(), Boxes.empty(), events_at((0, 0, 1.0)), Alignment(np.zeros(0, bool))
+            )
+        )
+
+
+def test_levels_are_rms_in_decibels_of_full_scale() -> None:
+    form = ClipFormat(frames=4)
+    square = np.where(np.arange(form.samples) % 2, 1.0, -1.0)
+    audio = np.stack([square, 0.1 * square])
+    audio[1, form.samples // 2 :] = 0.0
+    levels = levels_db(Clip(grey_clip().video, audio.astype(np.float32), form), 20)
+    assert levels.shape == (2, 20)
+    np.testing.assert_allclose(levels[0], 0.0, atol=1e-5)
+    np.testing.assert_allclose(levels[1, :10], -20.0, atol=1e-5)
+    np.testing.assert_array_equal(levels[1, 10:], FLOOR_DB)
+
+
+def test_levels_agree_with_a_plain_loop_at_a_rate_that_does_not_divide() -> None:
+    form = ClipFormat(frames=3)
+    audio = np.random.default_rng(1).uniform(-1, 1, (2, form.samples)).astype(np.float32)
+    clip = Clip(np.zeros((3, 256, 256, 3), np.uint8), audio, form)
+    levels = levels_db(clip, 7)
+    assert levels.shape == (2, 6)
+    for i in range(6):
+        part = audio[:, i * 16_000 // 7 : min((i + 1) * 16_000 // 7, form.samples)].astype(float)
+        np.testing.assert_allclose(levels[:, i], 10 * np.log10((part**2).mean(axis=1)), atol=1e-6)
