@@ -15,7 +15,7 @@ from savg.data.scenes.backdrop import backdrop
 from savg.data.scenes.camera import Camera, Perspective
 from savg.data.scenes.people import draw_person
 from savg.data.scenes.room import make_room
-from savg.data.scenes.scene import Scene
+from savg.data.scenes.scene import Person, Scene
 from savg.data.scenes.shapes import SHIFT, Part, bounds, paint
 from savg.data.scenes.sound import dry_sound, envelope, stereo_sound
 
@@ -64,23 +64,27 @@ def render_video(
     extents = np.stack([bounds(parts, body_only=True) for parts in figures]) / camera.width
     video = np.zeros((form.frames, form.size, form.size, 3), np.uint8)
     fine, coarse = _lit_backdrop(scene, camera, scale)
-    layers = [part for parts in figures for part in parts]
-    reach = np.stack([_pixel_bounds(parts, camera) for parts in figures])
-    fixed = [(part, np.round(part.corners * 2**SHIFT).astype(np.int32)) for part in layers]
+    reach = [_pixel_bounds(parts, camera) // scale * scale for parts in figures]
+    layers = [
+        [(part, np.round(part.corners * 2**SHIFT).astype(np.int32)) for part in parts]
+        for parts in figures
+    ]
+    still = [person for person in scene.people if not person.track.moves]
+    walking = [person for person in scene.people if person.track.moves]
+    _shadows(fine, scene, still, camera, 0.0, (0, 0))
     for frame in range(form.frames):
         picture = video[frame, form.top : form.bottom]
         picture[:] = coarse
-        boxes = [box[frame] // scale * scale for box in reach]
-        for x0, y0, x1, y1 in _merged(boxes, scale, camera):
+        for (x0, y0, x1, y1), members in _patches([box[frame] for box in reach], scale, camera):
             patch = np.ascontiguousarray(fine[y0:y1, x0:x1])
             offset = np.array([x0, y0], np.int32) * 2**SHIFT
-            _shadows(patch, scene, camera, times[frame], (x0, y0))
-            for part, corners in fixed:
-                paint(patch, corners[frame] - offset, part, smooth=scale < 4)
-            width, height = (x1 - x0) // scale, (y1 - y0) // scale
-            picture[y0 // scale : y1 // scale, x0 // scale : x1 // scale] = cv2.resize(
-                patch, (width, height), interpolation=cv2.INTER_AREA
-            )
+            _shadows(patch, scene, walking, camera, times[frame], (x0, y0))
+            for figure in members:
+                for part, corners in layers[figure]:
+                    paint(patch, corners[frame] - offset, part, smooth=scale < 4)
+            size = ((x1 - x0) // scale, (y1 - y0) // scale)
+            target = picture[y0 // scale : y1 // scale, x0 // scale : x1 // scale]
+            target[:] = cv2.resize(patch, size, interpolation=cv2.INTER_AREA)
     return video, extents
 
 
@@ -137,30 +141,35 @@ def _pixel_bounds(parts: list[Part], camera: Perspective) -> NDArray[np.int64]:
     return np.concatenate([low, high], axis=1).astype(np.int64)
 
 
-def _merged(
+Patch = tuple[int, int, int, int]
+
+
+def _patches(
     boxes: list[NDArray[np.int64]], scale: int, camera: Perspective
-) -> list[tuple[int, int, int, int]]:
-    """Patches to redraw: boxes on the coarse grid, those that overlap joined into one."""
-    patches: list[tuple[int, int, int, int]] = []
-    for x0, y0, x1, y1 in boxes:
-        new = (
-            int(x0),
-            int(y0),
-            min(int(x1) + scale, camera.width),
-            min(int(y1) + scale, camera.height),
-        )
-        if new[2] <= new[0] or new[3] <= new[1]:
+) -> list[tuple[Patch, list[int]]]:
+    """What to redraw: boxes on the coarse grid with the figures in them, overlapping ones joined."""
+    patches: list[tuple[Patch, list[int]]] = []
+    for index, (x0, y0, x1, y1) in enumerate(boxes):
+        right, low = min(int(x1) + scale, camera.width), min(int(y1) + scale, camera.height)
+        new, members = (int(x0), int(y0), right, low), [index]
+        if right <= x0 or low <= y0:
             continue
-        rest = []
-        for old in patches:
-            if old[0] < new[2] and new[0] < old[2] and old[1] < new[3] and new[1] < old[3]:
+        while touching := [p for p in patches if _overlap(p[0], new)]:
+            for old, others in touching:
                 new = (
-                    min(old[0], new[0]), min(old[1], new[1]), max(old[2], new[2]), max(old[3], new[3]),
-                )  # fmt: skip
-            else:
-                rest.append(old)
-        patches = [*rest, new]
+                    min(old[0], new[0]),
+                    min(old[1], new[1]),
+                    max(old[2], new[2]),
+                    max(old[3], new[3]),
+                )
+                members = sorted([*others, *members])
+            patches = [p for p in patches if p not in touching]
+        patches.append((new, members))
     return patches
+
+
+def _overlap(a: Patch, b: Patch) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 @lru_cache(maxsize=1)
@@ -174,11 +183,16 @@ def _blob() -> NDArray[np.uint8]:
 
 
 def _shadows(
-    patch: NDArray[np.uint8], scene: Scene, camera: Camera, time: float, corner: tuple[int, int]
+    patch: NDArray[np.uint8],
+    scene: Scene,
+    people: list[Person],
+    camera: Camera,
+    time: float,
+    corner: tuple[int, int],
 ) -> None:
-    """Darken the floor under each person."""
+    """Darken the floor under people, on a patch whose upper left pixel is `corner`."""
     room = make_room(scene.room_seed, scene.room)
-    for person in scene.people:
+    for person in people:
         x, y = person.track.at(time)
         edge = np.array([[x, y, -room.eye], [x - 0.16, y, -room.eye], [x + 0.16, y, -room.eye]])
         (centre, near, far), scale = camera.project(edge)

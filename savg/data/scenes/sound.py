@@ -15,7 +15,7 @@ from scipy import fft
 
 from savg.data.scenes.instruments import play
 from savg.data.scenes.room import Room, make_room
-from savg.data.scenes.scene import Scene, Sound
+from savg.data.scenes.scene import Scene, Sound, Track
 from savg.data.scenes.voices import BANK_RATE, bank
 from savg.geometry import foa_gains
 
@@ -78,27 +78,32 @@ def _mix(
     sources = dry if dry is not None else [dry_sound(scene, s, rate) for s in scene.sounds]
     tail = _tail(room.key, room.reverberation, rate)
     size = fft.next_fast_len(samples + tail.shape[1], real=True)
+    high_pass = _high_pass(size, rate)
     rng = np.random.default_rng([scene.seed, 71])
-    mixed = scene.noise * rng.standard_normal((len(channels), samples), dtype=np.float32)
+    mixed = np.float32(scene.noise) * rng.standard_normal((len(channels), samples), np.float32)
     mixed[1:] *= np.float32(0.6)
-    times = np.arange(0, samples + 160, 160) / rate
     for sound, source in zip(scene.sounds, sources, strict=True):
         track = scene.people[sound.person].track
         mean = track.at(np.linspace(0, scene.seconds, 11)).mean(axis=0)
         response = _reflections(room, mean, tail, rate)[list(channels)]
+        spectrum = fft.rfft(source.astype(np.float32), size) * high_pass
         if track.moves:
-            steps = _gains(track.at(times))[list(channels)]
-            at = np.arange(samples)
-            gains = np.stack([np.interp(at, times * rate, g) for g in steps])
-            mixed += (gains * source).astype(np.float32)
+            gains = _moving_gains(track, samples, rate)[list(channels)]
+            mixed += gains * fft.irfft(spectrum, size)[:samples]
         else:
             response[:, 0] += _gains(mean[None])[list(channels), 0]
-        spectrum = fft.rfft(source.astype(np.float32), size)
-        spectra = fft.rfft(response.astype(np.float32), size) * spectrum
-        mixed += fft.irfft(spectra, size)[:, :samples]
-    size = fft.next_fast_len(samples + round(0.1 * rate), real=True)
-    filtered = fft.rfft(mixed, size) * _high_pass(size, rate)
-    return np.ascontiguousarray(fft.irfft(filtered, size)[:, :samples].astype(np.float32))
+        spectra = fft.rfft(response.astype(np.float32), size)
+        spectra *= spectrum
+        mixed += fft.irfft(spectra, size, overwrite_x=True)[:, :samples]
+    return mixed
+
+
+def _moving_gains(track: Track, samples: int, rate: int) -> NDArray[np.float32]:
+    """FOA gains [4, samples] along a path, straight lines between every 160th sample."""
+    corners = np.arange(0, samples + 160, 160)
+    steps = _gains(track.at(corners / rate))
+    at = np.arange(samples)
+    return np.stack([np.interp(at, corners, step) for step in steps]).astype(np.float32)
 
 
 def _gains(floor: Array) -> Array:
