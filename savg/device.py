@@ -24,7 +24,9 @@ class Compute:
 
         module = module.to(self.device, self.dtype).eval()
         if self.channels_last:
-            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            for parameter in module.parameters():
+                if parameter.ndim == 4:  # networks also hold 3-D kernels, which have no such layout
+                    parameter.data = parameter.data.to(memory_format=torch.channels_last)
         return module
 
 

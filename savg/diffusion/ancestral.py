@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from savg.diffusion.limits import Limit, clamp
 from savg.diffusion.process import Diffusion, Model, State
 from savg.diffusion.progress import OnStep, report
 
@@ -22,18 +23,18 @@ def ddpm(
     start: State,
     draw: Draw,
     *,
-    clip: bool = True,
+    limit: Limit | None = clamp,
     on_step: OnStep | None = None,
 ) -> State:
     """Ancestral sampling from noise `start` through all steps of the schedule.
 
     draw: fresh noise for each step; handing out `start` every time reproduces the published
-    super-resolution path. clip: limit x_0 to −1..1 at each step.
+    super-resolution path. limit: what keeps x_0 where data can be.
     """
     state = start
     total = len(diffusion.schedule)
     for done, index in enumerate(reversed(range(total)), 1):
-        step, clean, extras = _predict(diffusion, model, state, index, clip)
+        step, clean, extras = _predict(diffusion, model, state, index, limit)
         noise = draw(done)
         moved = []
         for x, x0, extra, fresh in zip(state, clean, extras, noise, strict=True):
@@ -55,7 +56,7 @@ def ddim(
     *,
     eta: float = 0.0,
     draw: Draw | None = None,
-    clip: bool = True,
+    limit: Limit | None = clamp,
     on_step: OnStep | None = None,
 ) -> State:
     """DDIM from noise `start`; eta 0 adds no noise, eta 1 as much as DDPM (needs `draw`)."""
@@ -65,7 +66,7 @@ def ddim(
     schedule = diffusion.schedule
     total = len(schedule)
     for done, index in enumerate(reversed(range(total)), 1):
-        _, clean, _ = _predict(diffusion, model, state, index, clip)
+        _, clean, _ = _predict(diffusion, model, state, index, limit)
         now, before = schedule.alphas_cumprod[index], schedule.alphas_cumprod_prev[index]
         sigma = eta * np.sqrt((1 - before) / (1 - now)) * np.sqrt(1 - now / before)
         noise = draw(done) if draw is not None and index and eta else [None] * len(state)
@@ -80,7 +81,7 @@ def ddim(
 
 
 def _predict(
-    diffusion: Diffusion, model: Model, state: State, index: int, clip: bool
+    diffusion: Diffusion, model: Model, state: State, index: int, limit: Limit | None
 ) -> tuple[Tensor, State, list[Tensor | None]]:
     """The step as a tensor [B], x_0 of each modality, and the networks' variance outputs."""
     step = torch.full((len(state[0]),), index, dtype=torch.long, device=state[0].device)
@@ -88,6 +89,7 @@ def _predict(
     for x, output in zip(state, model(state, diffusion.model_times(step)), strict=True):
         prediction, extra = diffusion.split(output.float(), x)
         x0 = diffusion.to_clean(prediction, x, *diffusion.coefficients(step, x))
-        clean.append(x0.clamp(-1.0, 1.0) if clip else x0)
+        clean.append(x0)
         extras.append(extra)
-    return step, tuple(clean), extras
+    state = tuple(clean)
+    return step, limit(state) if limit is not None else state, extras

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from savg.diffusion.limits import Limit
 from savg.diffusion.process import Diffusion, Model, State
 from savg.diffusion.progress import OnStep, report
 
@@ -24,6 +25,9 @@ Kind = Literal["dpm_solver", "taylor"]
 def time_steps(diffusion: Diffusion, steps: int, spacing: Spacing, snap: bool = False) -> Tensor:
     """`steps` + 1 continuous times from noise to almost clean [steps + 1].
 
+    Even steps are laid out in float32, as published: where one falls on a time of the schedule, its
+    rounding decides which integer time the network is told.
+
     snap: move each to the nearest time of the schedule, where the network was trained.
     """
     schedule = diffusion.schedule
@@ -31,9 +35,9 @@ def time_steps(diffusion: Diffusion, steps: int, spacing: Spacing, snap: bool = 
     if steps < 1:
         raise ValueError(f"a sampler needs at least one step, not {steps}.")
     if spacing == "time_uniform":
-        times = torch.linspace(1.0, last, steps + 1, dtype=torch.float64)
+        times = torch.linspace(1.0, last, steps + 1).double()
     elif spacing == "time_quadratic":
-        times = torch.linspace(1.0, last**0.5, steps + 1, dtype=torch.float64).square()
+        times = torch.linspace(1.0, last**0.5, steps + 1).square().double()
     elif spacing == "logSNR":
         noisy, clean = schedule.half_log_snr(
             torch.tensor([1.0, last], dtype=torch.float64)
@@ -44,7 +48,9 @@ def time_steps(diffusion: Diffusion, steps: int, spacing: Spacing, snap: bool = 
         raise ValueError(f"unknown spacing {spacing!r}.")
     if snap:
         n = len(schedule)
-        times = torch.unique((times * n).round().clamp(1, n)).flip(0) / n
+        steps_of = torch.unique((times * n).round().clamp(1, n)).flip(0)
+        # a hair later than the step itself, or float32 would truncate it to the one before
+        times = torch.minimum(steps_of + 1e-3, torch.tensor(n)) / n
     return times
 
 
@@ -52,14 +58,13 @@ def time_steps(diffusion: Diffusion, steps: int, spacing: Spacing, snap: bool = 
 class Predictor:
     """Asks the network, and returns x_0 (or noise) of each modality in float32.
 
-    threshold: limit x_0 sample by sample to its 0.995 quantile of magnitude, at least 1, and scale
-    it back (dynamic thresholding, Saharia et al. 2022).
+    limit: what keeps x_0 where data can be (see `savg.diffusion.limits`).
     """
 
     diffusion: Diffusion
     model: Model
     clean: bool = True
-    threshold: bool = False
+    limit: Limit | None = None
 
     def __call__(self, state: State, t: Tensor) -> State:
         schedule = self.diffusion.schedule
@@ -71,9 +76,9 @@ class Predictor:
         for x, output in zip(state, outputs, strict=True):
             prediction, _ = self.diffusion.split(output.float(), x)
             convert = self.diffusion.to_clean if self.clean else self.diffusion.to_noise
-            value = convert(prediction, x, _wide(alpha, x), _wide(sigma, x))
-            results.append(_threshold(value) if self.clean and self.threshold else value)
-        return tuple(results)
+            results.append(convert(prediction, x, _wide(alpha, x), _wide(sigma, x)))
+        guess = tuple(results)
+        return self.limit(guess) if self.clean and self.limit is not None else guess
 
 
 class _Moments:
@@ -167,25 +172,24 @@ def multistep(
     order: int = 2,
     *,
     kind: Kind = "dpm_solver",
-    lower_order_final: bool | None = None,
+    lower_order_final: bool = False,
     on_step: OnStep | None = None,
 ) -> State:
     """Multistep DPM-Solver of order 1, 2 or 3 through `times` [n + 1]: one evaluation a step.
 
-    The first steps use the orders below. lower_order_final: so do the last ones (default: for fewer
-    than 15 steps, where it is steadier).
+    The first steps use the orders below. lower_order_final: so do the last ones, which is steadier
+    for a few large steps (the published solver does not).
     """
     if order not in (1, 2, 3):
         raise ValueError(f"multistep order is 1, 2 or 3, not {order}.")
     total = len(times) - 1
-    final = total < 15 if lower_order_final is None else lower_order_final
     lams = predictor.diffusion.schedule.half_log_snr(times)
     state = start
     past: list[State] = []
     for i in range(total):
         s, t = _all(times[i], state), _all(times[i + 1], state)
         past = [*past[-2:], predictor(state, s)]
-        now = min(order, len(past), total - i if final else order)
+        now = min(order, len(past), total - i if lower_order_final else order)
         slope, curve = _backward_differences(past, lams, i, now)
         state = _advance(
             predictor, state, s, t, past[-1], slope, curve, halved=now == 2 and kind == "dpm_solver"
@@ -369,10 +373,3 @@ def _scaled(state: State, factor: float) -> State:
 def _wide(values: Tensor, like: Tensor) -> Tensor:
     """values [B], computed in float64, shaped to multiply `like` in its format."""
     return values.to(like.device, like.dtype).reshape(-1, *[1] * (like.ndim - 1))
-
-
-def _threshold(x: Tensor, quantile: float = 0.995) -> Tensor:
-    """Dynamic thresholding, sample by sample."""
-    limit = torch.quantile(x.abs().flatten(1), quantile, dim=1).clamp_min(1.0)
-    limit = limit.reshape(-1, *[1] * (x.ndim - 1))
-    return x.clamp(-limit, limit) / limit

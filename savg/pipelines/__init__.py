@@ -1,1 +1,37 @@
-"""Networks put together into something a user calls."""
+"""Networks put together into something a user calls.
+
+A pipeline of weights is a folder with `pipeline.json`, whose "pipeline" names one of PIPELINES. It is
+called as `pipeline(num_clips, seed=…, steps=…, on_step=…) -> list[Clip]`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any
+
+from savg.errors import SavgError
+
+PIPELINES = {"joint": "savg.pipelines.joint:JointPipeline"}
+"""Name → its class, which has `from_pretrained(source, device=None, dtype=None)`."""
+
+
+def pipeline_class(name: str) -> Any:
+    """The class of a registered pipeline; SavgError lists those there are."""
+    if name not in PIPELINES:
+        raise SavgError(f"Unknown pipeline {name!r}: expected one of {', '.join(PIPELINES)}.")
+    module, attribute = PIPELINES[name].split(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def load_pipeline(
+    source: str | os.PathLike[str], name: str | None = None, device: str | None = None
+) -> Any:
+    """The pipeline in `source` ("demo", a folder or a Hub repo id); `name`: what it must be."""
+    from savg.hub import PIPELINE_FILE, read_json, resolve
+
+    folder = resolve(source)
+    found = str(read_json(folder / PIPELINE_FILE).get("pipeline"))
+    if name is not None and found != name:
+        raise SavgError(f"{folder} holds a {found!r} pipeline, not a {name!r} one.")
+    return pipeline_class(found).from_pretrained(folder, device=device)

@@ -1,0 +1,186 @@
+"""Which sampler a pipeline runs, with which settings; and noise that belongs to one clip alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from savg.diffusion import Diffusion, Schedule
+from savg.diffusion.ancestral import ddim, ddpm
+from savg.diffusion.dpm_solver import (
+    Predictor,
+    Spacing,
+    adaptive,
+    multistep,
+    singlestep,
+    time_steps,
+)
+from savg.diffusion.limits import LIMITS, Limit
+from savg.diffusion.process import Model, State
+from savg.diffusion.progress import OnStep
+from savg.errors import CheckpointError, SavgError
+
+SAMPLERS = ("dpmpp_multistep", "dpmpp_adaptive", "dpm_singlestep", "ddim", "ddpm")
+"""What `SamplerConfig.name` may be."""
+
+ADAPTIVE_TOTAL = 100
+"""Steps that the adaptive solver reports, whatever it takes: hundredths of its way."""
+
+
+@dataclass(frozen=True)
+class SamplerConfig:
+    """A sampler and its settings.
+
+    steps: evaluations of the network (the adaptive solver takes as many as it needs); order and
+    spacing: of the DPM-Solvers; snap: visit only times the network was trained at; limit: what keeps
+    the clean guess in range, by its name in `savg.diffusion.limits` (None: as published, dynamic
+    thresholding for DPM-Solver++ and clamping for DDIM and DDPM); batch_coupled: the published step
+    size, shared by a batch; eta: noise of DDIM.
+    """
+
+    name: str = "dpmpp_adaptive"
+    steps: int = 24
+    order: int = 2
+    spacing: Spacing = "logSNR"
+    snap: bool = False
+    limit: str | None = None
+    batch_coupled: bool = False
+    eta: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.name not in SAMPLERS:
+            raise SavgError(
+                f"Unknown sampler {self.name!r}: expected one of {', '.join(SAMPLERS)}."
+            )
+        if self.steps < 1:
+            raise SavgError(f"The number of steps is at least 1, not {self.steps}.")
+        if self.order not in (1, 2, 3):
+            raise SavgError(f"The order of a sampler is 1, 2 or 3, not {self.order}.")
+        if self.limit is not None and self.limit not in LIMITS:
+            raise SavgError(f"Unknown limit {self.limit!r}: expected one of {', '.join(LIMITS)}.")
+        if self.spacing not in get_args(Spacing):
+            names = ", ".join(get_args(Spacing))
+            raise SavgError(f"Unknown spacing {self.spacing!r}: expected one of {names}.")
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Self:
+        """The sampler of a pipeline's JSON file; CheckpointError for unknown settings."""
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise CheckpointError(f"pipeline.json: not a sampler: {error}.") from error
+
+    def asked(self, steps: int | None, name: str | None) -> Self:
+        """These settings with the user's own number of steps and sampler, where given."""
+        changed = self if name is None else replace(self, name=name)
+        return changed if steps is None else replace(changed, steps=steps)
+
+    @property
+    def total(self) -> int:
+        """Steps that are reported while it runs."""
+        return ADAPTIVE_TOTAL if self.name == "dpmpp_adaptive" else self.steps
+
+    @property
+    def limiter(self) -> Limit | None:
+        """The function named by `limit`."""
+        visits = self.name in ("ddim", "ddpm")
+        return LIMITS[self.limit or ("clamp" if visits else "dynamic_threshold")]
+
+    def run(
+        self,
+        diffusion: Diffusion,
+        model: Model,
+        start: State,
+        noise: ClipNoise,
+        on_step: OnStep | None = None,
+    ) -> State:
+        """Sample from noise `start`; `noise` gives what is added on the way, clip by clip."""
+        if self.steps > len(diffusion.schedule):
+            raise SavgError(f"{self.steps} steps asked for: the most is {len(diffusion.schedule)}.")
+        if self.name in ("ddim", "ddpm"):
+            return self._visit(spaced(diffusion, self.steps), model, start, noise, on_step)
+        clean = self.name != "dpm_singlestep"
+        predictor = Predictor(diffusion, model, clean=clean, limit=self.limiter)
+        if self.name == "dpmpp_adaptive":
+            order = max(2, self.order)
+            coupled = self.batch_coupled
+            return adaptive(predictor, start, order=order, batch_coupled=coupled, on_step=on_step)
+        times = time_steps(diffusion, self.steps, self.spacing, snap=self.snap)
+        solve = multistep if self.name == "dpmpp_multistep" else singlestep
+        return solve(predictor, start, times, min(self.order, self.steps), on_step=on_step)
+
+    def _visit(
+        self,
+        diffusion: Diffusion,
+        model: Model,
+        start: State,
+        noise: ClipNoise,
+        on_step: OnStep | None,
+    ) -> State:
+        def draw(_: int) -> Sequence[Tensor]:
+            return noise.like(start)
+
+        if self.name == "ddpm":
+            return ddpm(diffusion, model, start, draw, limit=self.limiter, on_step=on_step)
+        return ddim(
+            diffusion, model, start, eta=self.eta, draw=draw, limit=self.limiter, on_step=on_step
+        )
+
+
+def spaced(diffusion: Diffusion, steps: int) -> Diffusion:
+    """The process at `steps` of its times.
+
+    At a whole stride from time 0, as published for DDIM, where that comes close to pure noise;
+    otherwise spread evenly from the first time to the last.
+    """
+    schedule = diffusion.schedule
+    try:
+        chosen = schedule.respaced(f"ddim{steps}")
+    except ValueError:
+        chosen = None
+    if chosen is None or chosen.times[-1] < 0.95 * (len(schedule) - 1):
+        chosen = schedule.respaced(steps)
+    return replace(diffusion, schedule=chosen)
+
+
+def diffusion_of(facts: Any, **defaults: Any) -> Diffusion:
+    """The process that a component's card describes ("prediction", "variance", "diffusion_steps")."""
+    values = {"prediction": "eps", "variance": "fixed_large", "diffusion_steps": 1000} | defaults
+    values |= {key: facts[key] for key in values if key in facts}
+    try:
+        schedule = Schedule.linear(int(values.pop("diffusion_steps")))
+        return Diffusion(schedule, **values)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"The card of the weights describes no diffusion: {error}."
+        ) from error
+
+
+class ClipNoise:
+    """Normal noise for some clips of a seed: what a clip gets depends on the seed and its index.
+
+    Drawn on the CPU, so that it is the same on every device.
+    """
+
+    def __init__(self, seed: int, clips: Sequence[int], purpose: int) -> None:
+        self.generators = [generator(seed, clip, purpose) for clip in clips]
+
+    def draw(self, shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
+        """Noise [clips, *shape]."""
+        drawn = [torch.randn(tuple(shape), generator=one) for one in self.generators]
+        return torch.stack(drawn).to(device)
+
+    def like(self, state: State) -> State:
+        """Noise of the shapes and on the device of `state`."""
+        return tuple(self.draw(part.shape[1:], part.device) for part in state)
+
+
+def generator(seed: int, clip: int, purpose: int) -> torch.Generator:
+    """An independent stream of random numbers for one purpose in one clip of a seed."""
+    words = np.random.SeedSequence((seed, clip, purpose)).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(words[0] >> np.uint64(1)))

@@ -1,0 +1,114 @@
+"""Super-resolution of the joint model's small frames, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from savg.device import Compute
+from savg.diffusion import Diffusion
+from savg.pipelines.sampling import ClipNoise, SamplerConfig
+
+PUBLISHED = SamplerConfig(name="ddim", steps=25)
+"""How the published script enlarges: DDIM, 25 steps."""
+
+SCHEDULE_STEPS = 1100
+"""The published script samples 25 of 1100 steps, from a network trained with 1000."""
+
+
+@dataclass
+class SuperResolution:
+    """A super-resolution network with its process; without a network, bicubic enlargement.
+
+    shared_noise: every frame of a clip starts from the same noise, as published, so that fine detail
+    does not flicker; chunk: frames computed together.
+    """
+
+    model: nn.Module | None
+    diffusion: Diffusion | None
+    sampler: SamplerConfig
+    compute: Compute
+    shared_noise: bool = True
+    chunk: int = 5
+
+    def total(self, frames: int) -> int:
+        """Steps reported while a clip is enlarged."""
+        chunks = -(-frames // self.chunk)
+        return chunks * self.sampler.total if self.model is not None else 1
+
+    def with_steps(self, steps: int | None) -> SuperResolution:
+        """The same with another number of steps."""
+        return replace(self, sampler=self.sampler.asked(steps, None))
+
+    def __call__(
+        self,
+        small: Tensor,
+        scale: int,
+        noise: ClipNoise,
+        on_step: Callable[[int, Tensor], object] | None = None,
+    ) -> Tensor:
+        """Frames [F, 3, h, w] in −1..1 of one clip → [F, 3, scale·h, scale·w].
+
+        noise: of that one clip. on_step(done, frames as now foreseen) after every step.
+        """
+        large = enlarge(small, scale)
+        if self.model is None or self.diffusion is None:
+            if on_step:
+                on_step(1, large)
+            return large
+        shape = large.shape[1:]
+        shared = noise.draw(shape, small.device) if self.shared_noise else None
+        result = large.clone()
+        for first in range(0, len(small), self.chunk):
+            part = slice(first, min(first + self.chunk, len(small)))
+            count = part.stop - part.start
+            if shared is not None:
+                start = shared.expand(count, *shape)
+            else:
+                start = noise.draw((count, *shape), small.device)[0]
+            before = (first // self.chunk) * self.sampler.total
+
+            def tell(
+                done: int, _: int, clean: tuple[Tensor, ...], part: slice = part, b: int = before
+            ) -> object:
+                if on_step is None:
+                    return None
+                result[part] = clean[0]
+                return on_step(b + done, result)
+
+            network = self._network(small[part])
+            (result[part],) = self.sampler.run(
+                self.diffusion, network, (start,), _OneClip(noise), tell
+            )
+        return result
+
+    def _network(self, low: Tensor) -> Callable[[tuple[Tensor, ...], Tensor], tuple[Tensor, ...]]:
+        model, dtype = self.model, self.compute.dtype
+        condition = low.to(dtype)
+
+        def network(state: tuple[Tensor, ...], t: Tensor) -> tuple[Tensor, ...]:
+            assert model is not None
+            return (model(state[0].to(dtype), t, condition).float(),)
+
+        return network
+
+
+class _OneClip(ClipNoise):
+    """The noise of one clip, whose samples are frames."""
+
+    def __init__(self, noise: ClipNoise) -> None:
+        self.generators = noise.generators
+
+    def like(self, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(self.draw(part.shape, part.device)[0] for part in state)
+
+
+def enlarge(frames: Tensor, scale: int) -> Tensor:
+    """Bicubic enlargement of [F, 3, h, w] by a whole factor, within −1..1."""
+    if scale == 1:
+        return frames
+    size = [side * scale for side in frames.shape[-2:]]
+    return F.interpolate(frames.float(), size, mode="bicubic", align_corners=False).clamp(-1, 1)
