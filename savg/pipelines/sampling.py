@@ -150,7 +150,11 @@ def spaced(diffusion: Diffusion, steps: int) -> Diffusion:
 
 def diffusion_of(facts: Any, **defaults: Any) -> Diffusion:
     """The process that a component's card describes ("prediction", "variance", "diffusion_steps")."""
-    values = {"prediction": "eps", "variance": "fixed_large", "diffusion_steps": 1000} | defaults
+    values: dict[str, Any] = {
+        "prediction": "eps",
+        "variance": "fixed_large",
+        "diffusion_steps": 1000,
+    } | defaults
     values |= {key: facts[key] for key in values if key in facts}
     try:
         schedule = Schedule.linear(int(values.pop("diffusion_steps")))

@@ -1,0 +1,101 @@
+"""`python -m savg generate`: clips from a seed, written as mp4."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from savg.errors import SavgError
+
+HELP = "Generate clips with picture and stereo sound."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    from savg.pipelines import PIPELINES
+
+    parser.add_argument("--pipeline", choices=sorted(PIPELINES), default="joint")
+    parser.add_argument(
+        "--weights",
+        default="demo",
+        metavar="SOURCE",
+        help="'demo' (bundled), a pipeline folder, or a Hugging Face repo id",
+    )
+    parser.add_argument("--num", type=int, default=1, metavar="N", help="number of clips")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, metavar="K", help="of the joint network")
+    parser.add_argument("--superres-steps", type=int, metavar="K", help="of super-resolution")
+    parser.add_argument("--sampler", metavar="NAME", help="instead of the pipeline's own")
+    parser.add_argument("--batch-size", type=int, metavar="B", help="clips computed together")
+    parser.add_argument("--device", help="cpu, cuda, … (default: the best there is)")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="number format")
+    parser.add_argument(
+        "--as-published", action="store_true", help="leave pictures of mirrored weights mirrored"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--json", action="store_true", help="print the files' names as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write DIR/PIPELINE_seedS_NNNN.mp4, each whole or not at all, as soon as it is made."""
+    from tqdm import tqdm
+
+    from savg.pipelines import pipeline_class
+
+    _check(args)
+    pipeline = pipeline_class(args.pipeline).from_pretrained(
+        args.weights, device=args.device, dtype=args.dtype
+    )
+    print(f"{args.pipeline} pipeline on {pipeline.compute.reason}", file=sys.stderr)
+    batch = args.batch_size or pipeline.batch_size
+    written = []
+    with tqdm(unit="step", file=sys.stderr) as bar:
+        for first in range(0, args.num, batch):
+            count = min(batch, args.num - first)
+            clips = pipeline(
+                count,
+                seed=args.seed,
+                first=first,
+                steps=args.steps,
+                sampler=args.sampler,
+                superres_steps=args.superres_steps,
+                batch_size=batch,
+                as_published=args.as_published,
+                on_step=_advance(bar, first / args.num, count / args.num),
+            )
+            for index, clip in enumerate(clips, first):
+                path = args.out / f"{args.pipeline}_seed{args.seed}_{index:04d}.mp4"
+                clip.write(path)
+                written.append({"file": str(path), "seed": args.seed, "index": index})
+                if not args.json:
+                    tqdm.write(str(path), file=sys.stdout)
+    if args.json:
+        print(json.dumps({"pipeline": args.pipeline, "weights": args.weights, "clips": written}))
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Say what is wrong before anything is loaded."""
+    for name, least in (("num", 1), ("seed", 0), ("steps", 1), ("superres_steps", 1)):
+        value = getattr(args, name)
+        if value is not None and value < least:
+            option = name.replace("_", "-")
+            raise SavgError(f"--{option} is a whole number of at least {least}, not {value}.")
+    if args.batch_size is not None and args.batch_size < 1:
+        raise SavgError(f"--batch-size is at least 1, not {args.batch_size}.")
+    if args.out.exists() and not args.out.is_dir():
+        raise SavgError(f"{args.out}: expected a folder for the clips, found a file.")
+
+
+def _advance(bar: Any, start: float, share: float) -> Any:
+    """A callback that keeps the bar at the number of steps done out of all batches' steps."""
+
+    def on_step(done: int, total: int, _: object) -> None:
+        bar.total = round(total / share)
+        bar.n = round(bar.total * (start + share * done / total))
+        bar.refresh()
+
+    return on_step

@@ -1,0 +1,252 @@
+"""The joint pipeline on tiny random networks: reproducible, stoppable, un-mirrored, saved."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from savg.cli import main
+from savg.data.joint_codec import JointCodec
+from savg.errors import Cancelled, CheckpointError, SavgError
+from savg.pipelines import load_pipeline, pipeline_class
+from savg.pipelines.joint import JointPipeline, tiny
+from savg.pipelines.sampling import SAMPLERS, ClipNoise, SamplerConfig, diffusion_of, spaced
+from savg.pipelines.superres import SuperResolution
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> JointPipeline:
+    return tiny()
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_clip_depends_on_its_seed_and_index_alone(pipeline, sampler) -> None:
+    together = pipeline(3, seed=5, sampler=sampler, steps=3)
+    alone = pipeline(1, seed=5, first=2, sampler=sampler, steps=3, batch_size=1)[0]
+    np.testing.assert_allclose(together[2].audio, alone.audio, atol=2e-5)
+    assert np.abs(together[2].video.astype(int) - alone.video).max() <= 1
+    other = pipeline(1, seed=6, first=2, sampler=sampler, steps=3)[0]
+    assert np.abs(other.audio - alone.audio).max() > 0.01
+    assert np.abs(together[0].audio - together[1].audio).max() > 0.01
+
+
+def test_the_same_call_gives_the_same_clips(pipeline) -> None:
+    torch.manual_seed(1)
+    one = pipeline(2, seed=3)
+    torch.manual_seed(2)
+    two = pipeline(2, seed=3)
+    for a, b in zip(one, two, strict=True):
+        assert (a.video == b.video).all() and (a.audio == b.audio).all()
+
+
+def test_batches_do_not_change_clips(pipeline) -> None:
+    whole = pipeline(3, seed=9, batch_size=3)
+    split = pipeline(3, seed=9, batch_size=2)
+    for a, b in zip(whole, split, strict=True):
+        np.testing.assert_allclose(a.audio, b.audio, atol=2e-5)
+
+
+def test_progress_counts_up_to_its_total_with_previews(pipeline) -> None:
+    calls: list[tuple[int, int]] = []
+
+    def on_step(done, total, preview):
+        assert preview.dtype == np.uint8 and preview.ndim == 4 and preview.shape[-1] == 3
+        calls.append((done, total))
+
+    pipeline(3, batch_size=2, on_step=on_step)
+    steps, per_clip = pipeline.sampler.steps, pipeline.superres.total(pipeline.format.frames)
+    assert calls == [(i, 2 * steps + 3 * per_clip) for i in range(1, 2 * steps + 3 * per_clip + 1)]
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 4, 5])
+def test_returning_false_stops_at_the_next_step(pipeline, stop_at) -> None:
+    seen = []
+
+    def on_step(done, total, preview):
+        seen.append(done)
+        return done < stop_at
+
+    with pytest.raises(Cancelled):
+        pipeline(1, on_step=on_step)
+    assert seen == list(range(1, stop_at + 1))
+
+
+def test_raising_cancelled_stops_too(pipeline) -> None:
+    def on_step(done, total, preview):
+        raise Cancelled("enough")
+
+    with pytest.raises(Cancelled, match="enough"):
+        pipeline(1, on_step=on_step)
+
+
+def test_mirrored_weights_are_unmirrored_and_the_sound_is_left_alone() -> None:
+    plain, mirrored = tiny()(1, seed=4)[0], tiny(mirrored=True)
+    turned, published = mirrored(1, seed=4)[0], mirrored(1, seed=4, as_published=True)[0]
+    assert (turned.video == plain.video[:, :, ::-1]).all()
+    assert (published.video == plain.video).all()
+    assert (turned.audio == plain.audio).all() and (published.audio == plain.audio).all()
+
+
+def test_a_mirrored_preview_looks_like_the_clip() -> None:
+    last = []
+    clip = tiny(mirrored=True)(1, seed=4, on_step=lambda d, n, preview: last.append(preview))[0]
+    assert (last[-1] == clip.video).all()
+    plain = tiny(mirrored=True, enlarge=False)
+    small = []
+    clip = plain(1, seed=4, on_step=lambda d, n, preview: small.append(preview))[0]
+    seen = small[plain.sampler.steps - 1].astype(float)
+    big = clip.video.reshape(4, 16, 2, 16, 2, 3).mean((2, 4))
+    match = np.corrcoef(seen.ravel(), big.ravel())[0, 1]
+    flipped = np.corrcoef(seen[:, :, ::-1].ravel(), big.ravel())[0, 1]
+    assert match > 0.8 > flipped
+
+
+def test_rows_outside_the_picture_stay_black(monkeypatch) -> None:
+    pipeline = tiny()
+    pipeline.codec = JointCodec(size=16, rows=12, mid_gain=2.0, side_gain=4.0)
+    shapes = []
+    network = SuperResolution._network
+
+    def spy(self, low):
+        shapes.append(low.shape)
+        return network(self, low)
+
+    monkeypatch.setattr(SuperResolution, "_network", spy)
+    clip = pipeline(1)[0]
+    assert shapes[0][-2:] == (12, 16)
+    form = pipeline.format
+    assert not clip.video[:, : form.top].any() and not clip.video[:, form.bottom :].any()
+    assert clip.picture.std() > 1
+
+
+def test_all_frames_of_a_clip_start_super_resolution_from_one_noise() -> None:
+    pipeline = tiny()
+    starts = []
+    run = SamplerConfig.run
+
+    class Spy(SamplerConfig):
+        def run(self, diffusion, model, start, noise, on_step=None):
+            starts.append(start[0].clone())
+            return run(self, diffusion, model, start, noise, on_step)
+
+    pipeline.superres = replace(pipeline.superres, sampler=Spy("ddim", 2), chunk=3)
+    pipeline(1)
+    frames = torch.cat(starts)
+    assert len(frames) == 4 and (frames == frames[:1]).all()
+    starts.clear()
+    pipeline.superres = replace(pipeline.superres, shared_noise=False)
+    pipeline(1)
+    assert (torch.cat(starts)[0] != torch.cat(starts)[1]).any()
+
+
+def test_without_super_resolution_frames_are_enlarged() -> None:
+    clip = tiny(enlarge=False)(1)[0]
+    assert clip.video.shape == (4, 32, 32, 3)
+
+
+def test_saved_and_loaded_it_makes_the_same_clip(pipeline, tmp_path) -> None:
+    pipeline.save_pretrained(tmp_path / "p")
+    loaded = load_pipeline(tmp_path / "p", "joint", device="cpu")
+    loaded = JointPipeline.from_pretrained(tmp_path / "p", device="cpu", dtype="float32")
+    a, b = pipeline(1, seed=8)[0], loaded(1, seed=8)[0]
+    assert (a.video == b.video).all() and (a.audio == b.audio).all()
+    assert loaded.sampler == pipeline.sampler and loaded.cards["joint"].licence == "MIT"
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"pipeline": "other"}, "expected a 'joint' pipeline"),
+        ({"joint": "../joint"}, "must name a folder beside it"),
+        ({"sampler": {"nome": 1}}, "not a sampler"),
+        ({"codec": {"rows": 7}}, "JointCodec.rows"),
+        ({"format": {"frames": 0}}, "ClipFormat.frames"),
+        ({"format": {"size": 250, "picture_height": 144}}, "whole factor"),
+    ],
+)
+def test_a_wrong_description_is_named(pipeline, tmp_path, change, words) -> None:
+    pipeline.save_pretrained(tmp_path / "p")
+    file = tmp_path / "p" / "pipeline.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(CheckpointError, match=words):
+        JointPipeline.from_pretrained(tmp_path / "p", device="cpu")
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({"num_clips": 0}, "number of clips"),
+        ({"seed": -1}, "0 or more"),
+        ({"steps": 0}, "at least 1"),
+        ({"steps": 1001}, "most is 1000"),
+        ({"sampler": "euler"}, "Unknown sampler"),
+        ({"superres_steps": 0}, "at least 1"),
+        ({"batch_size": 0}, "batch size"),
+    ],
+)
+def test_impossible_values_get_one_sentence(pipeline, given, words) -> None:
+    with pytest.raises(SavgError, match=words):
+        pipeline(**{"num_clips": 1} | given)
+
+
+def test_values_that_are_not_finite_are_an_error_of_the_user() -> None:
+    pipeline = tiny()
+    with torch.no_grad():
+        next(pipeline.joint.parameters()).fill_(float("nan"))
+    with pytest.raises(SavgError, match="not finite"):
+        pipeline(1)
+
+
+def test_noise_of_a_clip_is_its_own() -> None:
+    three = ClipNoise(7, [0, 1, 2], 0)
+    first, second = three.draw((5,)), three.draw((5,))
+    assert torch.equal(ClipNoise(7, [1], 0).draw((5,))[0], first[1])
+    assert not torch.equal(first, second)
+    values = {
+        tuple(ClipNoise(s, [c], p).draw((2,))[0].tolist())
+        for s in (0, 1)
+        for c in (0, 1)
+        for p in (0, 1)
+    }
+    assert len(values) == 8
+
+
+def test_spacing_follows_the_published_stride_where_it_reaches_noise() -> None:
+    published = diffusion_of({}, diffusion_steps=1100)
+    assert spaced(published, 25).schedule.times.tolist() == list(range(0, 1100, 44))
+    few = spaced(diffusion_of({}), 8).schedule.times
+    assert few[0] == 0 and few[-1] == 999 and len(few) == 8
+
+
+def test_the_registry_lists_what_there_is() -> None:
+    assert pipeline_class("joint") is JointPipeline
+    with pytest.raises(SavgError, match="expected one of joint"):
+        pipeline_class("nothing")
+
+
+def test_generate_writes_clips_and_names_them(pipeline, tmp_path, capsys) -> None:
+    pipeline.save_pretrained(tmp_path / "p")
+    out = tmp_path / "out"
+    command = ["generate", "--weights", str(tmp_path / "p"), "--num", "2", "--seed", "3"]
+    assert main([*command, "--steps", "2", "--out", str(out), "--json", "--device", "cpu"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    names = ["joint_seed3_0000.mp4", "joint_seed3_0001.mp4"]
+    assert sorted(p.name for p in out.iterdir()) == names
+    assert [clip["file"] for clip in told["clips"]] == [str(out / name) for name in names]
+
+
+@pytest.mark.parametrize("wrong", [["--num", "0"], ["--steps", "0"], ["--seed", "-1"]])
+def test_generate_refuses_bad_values_before_loading(wrong, tmp_path, capsys) -> None:
+    assert main(["generate", "--weights", "nowhere", *wrong, "--out", str(tmp_path / "o")]) == 1
+    told = capsys.readouterr().err
+    assert wrong[0] in told and told.count("\n") == 1 and not (tmp_path / "o").exists()
+
+
+def test_generate_names_missing_weights(tmp_path, capsys) -> None:
+    missing = str(tmp_path / "none")
+    assert main(["generate", "--weights", missing, "--out", str(tmp_path / "o")]) == 1
+    assert missing in capsys.readouterr().err
