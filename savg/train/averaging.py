@@ -16,8 +16,8 @@ class Average:
     """Weights and float buffers averaged in float32; whole-number buffers are copied.
 
     `ema`: decay grows with the steps n as (1 + n)/(warm-up + n) up to `ema_decay`; `ema_exp`: YOLOX's
-    rule, the decay is `ema_decay`·(1 − exp(−n/2000)) [Ge et al. 2021]; `swa`: the latest weights until `average_start`, then
-    the mean of every `average_every`-th step's [Izmailov et al. 2018].
+    rule, the decay is `ema_decay`·(1 − exp(−n/2000)) [Ge et al. 2021]; `swa`: the latest weights
+    until `average_start`, then the mean of every `average_every`-th step's [Izmailov et al. 2018].
     """
 
     def __init__(self, model: torch.nn.Module, optim: Optimisation) -> None:

@@ -185,7 +185,7 @@ def _step(
         torch.manual_seed(seed)
         last = number == len(parts) - 1
         with nullcontext() if last else accelerator.no_sync(model):
-            loss, scalars = recipe.loss(model, part, seed)
+            loss, scalars = recipe.loss(model, part, step, seed)
             accelerator.backward(loss / len(parts))
         for key, value in {"loss": loss, **scalars}.items():
             values[key] = values.get(key, 0.0) + float(torch.as_tensor(value).detach()) / len(parts)

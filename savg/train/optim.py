@@ -86,9 +86,10 @@ def seed_of(*parts: int) -> int:
 
 @dataclass(frozen=True)
 class Draw:
-    """One sample of a batch: which item, and the seed of everything random about it."""
+    """One sample of a batch: which item, in which step, and the seed of all that is random about it."""
 
     index: int
+    step: int
     seed: int
 
     @property
@@ -111,5 +112,5 @@ def draws(
         epoch, place = divmod(position, items)
         if epoch not in orders:
             orders[epoch] = np.random.default_rng((seed, 1, epoch)).permutation(items)
-        found.append(Draw(int(orders[epoch][place]), seed_of(seed, 2, position)))
+        found.append(Draw(int(orders[epoch][place]), step, seed_of(seed, 2, position)))
     return found

@@ -44,6 +44,8 @@ class Recipe(ABC):
     optim: Optimisation
     kind: ClassVar[str]
     """Kind of weights, as in `savg.hub.KINDS`; the network's configuration is the field `model`."""
+    free: ClassVar[frozenset[str]] = frozenset({"optim", "synthetic", "samples", "sample_steps"})
+    """Settings that may change when a run is continued."""
 
     @abstractmethod
     def build(self) -> torch.nn.Module:
@@ -61,8 +63,10 @@ class Recipe(ABC):
         """The tensors of some samples, first axis = samples; called from a thread of its own."""
 
     @abstractmethod
-    def loss(self, model: torch.nn.Module, batch: Batch, seed: int) -> tuple[torch.Tensor, Scalars]:
-        """Mean loss of a batch (on the device) and further scalars worth logging."""
+    def loss(
+        self, model: torch.nn.Module, batch: Batch, step: int, seed: int
+    ) -> tuple[torch.Tensor, Scalars]:
+        """Mean loss of a batch (on the device) in `step`, and further scalars worth logging."""
 
     @abstractmethod
     def card(self, data: str) -> Card:
@@ -81,9 +85,8 @@ class Recipe(ABC):
         return {}
 
     def identity(self) -> dict[str, Any]:
-        """What a checkpoint must share with the recipe that continues it: all but `optim`."""
-        values = dataclasses.asdict(self)
-        values.pop("optim")
+        """What a checkpoint must share with the recipe that continues it: all but what is `free`."""
+        values = {k: v for k, v in dataclasses.asdict(self).items() if k not in self.free}
         return plain({"kind": self.kind, **values})
 
 

@@ -63,7 +63,7 @@ def test_accumulated_parts_give_the_gradient_of_the_whole_batch(tmp_path: Path) 
             model.layers[2] = torch.nn.Identity()
             return model
 
-        def loss(self, model, batch, seed):  # type: ignore[no-untyped-def]
+        def loss(self, model, batch, step, seed):  # type: ignore[no-untyped-def]
             return (model(batch[0])[:, 0] - batch[0].sum(1)).square().mean(), {}
 
     for parts in (1, 2):
@@ -149,10 +149,10 @@ def test_signals_write_a_checkpoint_and_leave_cleanly(tmp_path: Path, number: in
         from savg.train.loop import Session, train
         from toy import OPTIM, ToyRecipe
         class Slow(ToyRecipe):
-            def loss(self, model, batch, seed):
+            def loss(self, model, batch, step, seed):
                 time.sleep(0.05)
                 print("step", flush=True)
-                return super().loss(model, batch, seed)
+                return super().loss(model, batch, step, seed)
         optim = replace(OPTIM, steps=100000, save_every=0)
         print(train(Slow(optim), Session(Path({str(tmp_path)!r}), precision="float32")))
     """

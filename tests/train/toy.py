@@ -56,7 +56,9 @@ class ToyRecipe(Recipe):
         x = np.stack([data[d.index] + 0.1 * d.rng.normal(size=3) for d in drawn])
         return (torch.from_numpy(x.astype(np.float32)),)
 
-    def loss(self, model: Any, batch: Any, seed: int) -> tuple[torch.Tensor, dict[str, Any]]:
+    def loss(
+        self, model: Any, batch: Any, step: int, seed: int
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
         (x,) = batch
         noise = torch.randn(x.shape[:1], generator=torch.Generator().manual_seed(seed))
         error = model(x)[:, 0] - x.sum(1) - 0.01 * noise

@@ -1,0 +1,42 @@
+"""Contact sheets: pictures side by side in one PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.errors import SavgError
+from savg.paths import whole_file
+
+Picture = NDArray[np.uint8]
+
+
+def write_sheet(path: Path, rows: Sequence[Sequence[Picture]], scale: int = 1) -> None:
+    """Write rows of equally large pictures [h, w, 3] RGB, each enlarged `scale` times."""
+    import cv2
+
+    table = np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
+    table = table.repeat(scale, axis=0).repeat(scale, axis=1)
+    with whole_file(path) as part:
+        if not cv2.imwrite(str(part), np.ascontiguousarray(table[..., ::-1])):
+            raise SavgError(f"{path} could not be written as a picture.")
+
+
+def evenly(video: Picture, count: int) -> list[Picture]:
+    """`count` pictures [h, w, 3] of a video [F, h, w, 3], evenly spread."""
+    return [video[i] for i in np.linspace(0, len(video) - 1, count).round().astype(int)]
+
+
+def with_boxes(
+    picture: Picture, xyxy: NDArray[np.float64], colour: tuple[int, int, int]
+) -> Picture:
+    """A copy with boxes [N, 4] drawn on it."""
+    import cv2
+
+    picture = np.ascontiguousarray(picture).copy()
+    for x0, y0, x1, y1 in np.asarray(xyxy).round().astype(int):
+        cv2.rectangle(picture, (int(x0), int(y0)), (int(x1), int(y1)), colour, 1)
+    return picture
