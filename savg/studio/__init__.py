@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from dataclasses import dataclass
 from typing import Any
 
 # Gradio reads these when it is imported: nothing is reported to anybody.
@@ -23,7 +24,7 @@ from savg.studio.library import Library
 from savg.studio.parts import text
 from savg.studio.services import Services, bundled
 
-__all__ = ["TABS", "build", "launch"]
+__all__ = ["TABS", "Studio", "build", "launch"]
 
 TABS = ("savg.studio.generate", "savg.studio.inspect")
 """The tabs from left to right."""
@@ -31,13 +32,25 @@ TABS = ("savg.studio.generate", "savg.studio.inspect")
 MAX_UPLOAD = "500mb"
 
 
-def build(services: Services | None = None) -> gr.Blocks:
+@dataclass(frozen=True)
+class Studio:
+    """A built studio: the Gradio app, and the library whose folder it serves."""
+
+    blocks: gr.Blocks
+    library: Library
+
+
+def build(services: Services | None = None) -> Studio:
     """The studio on the bundled weights, or on other services."""
     services = services or bundled()
     library = Library()
     examples = tuple(library.add_examples(services.examples))
     context = Context(services, library, Analyst(services), examples=examples)
-    with gr.Blocks(title="SAVG Studio", analytics_enabled=False, fill_width=False) as studio:
+
+    def left(request: gr.Request) -> None:
+        context.board.stop(str(request.session_hash))
+
+    with gr.Blocks(title="SAVG Studio", analytics_enabled=False) as blocks:
         gr.HTML(text("header.html"), apply_default_css=False, elem_id="savg-header")
         clips, wanted = gr.State([]), gr.State(None)
         with gr.Tabs(elem_id="savg-tabs") as tabs:
@@ -46,19 +59,19 @@ def build(services: Services | None = None) -> gr.Blocks:
                 tab = importlib.import_module(name)
                 with gr.Tab(tab.TITLE, id=tab.NAME, elem_id=f"savg-tab-{tab.NAME}"):
                     tab.build(context, page)
-    studio.savg_library = library
-    studio.queue(max_size=32, api_open=False)
-    return studio
+        blocks.unload(left)
+    blocks.queue(max_size=32, api_open=False)
+    return Studio(blocks, library)
 
 
-def launch(studio: gr.Blocks, **options: Any) -> Any:
+def launch(studio: Studio, **options: Any) -> Any:
     """Serve the studio; Gradio's own environment variables say where."""
     settings: dict[str, Any] = {
         "theme": theme.theme(),
         "css": theme.css(),
         "ssr_mode": False,
         "footer_links": [],
-        "allowed_paths": [str(studio.savg_library.root)],
+        "allowed_paths": [str(studio.library.root)],
         "max_file_size": MAX_UPLOAD,
     }
-    return studio.launch(**(settings | options))
+    return studio.blocks.launch(**(settings | options))

@@ -10,6 +10,7 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
+from savg.errors import SavgError
 from savg.studio import parts
 from savg.studio.context import Context, Page
 from savg.studio.jobs import DONE, FAILED, RUNNING, STOPPED, WAITING, Job, Snapshot, sentence
@@ -110,7 +111,7 @@ def build(context: Context, page: Page) -> None:
         least, default, most = choice.steps
         return [gr.update(info=choice.about), gr.update(minimum=least, maximum=most, value=default)]
 
-    quick = {"show_progress": "hidden", "concurrency_limit": 8}
+    quick: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 8}
     pipeline.change(describe, pipeline, [pipeline, steps], **quick)
     dice.click(new_seed, None, seed, **quick)
     start = go.click(prepare, None, [notice, progress, go, stop], **quick)
@@ -134,7 +135,7 @@ class Order:
     ) -> None:
         self.context = context
         if pipeline not in context.services.pipelines:
-            raise gr.Error("This pipeline is not known.")
+            raise SavgError("This pipeline is not known: choose one of the list.")
         self.pipeline = pipeline
         least, _, most = context.services.pipelines[pipeline].steps
         self.seed = _whole(seed, "Seed", 0, MAX_SEED)
@@ -223,8 +224,6 @@ def _visitor(request: gr.Request) -> str:
 
 
 def _whole(value: Any, name: str, least: int, most: int) -> int:
-    from savg.errors import SavgError
-
     if not isinstance(value, int | float) or value != value or not least <= value <= most:
         raise SavgError(f"{name} is a whole number from {least} to {most}, not {value}.")
     return int(value)

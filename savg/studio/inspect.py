@@ -40,11 +40,11 @@ def build(context: Context, page: Page) -> None:
             min_width=220,
             elem_id="savg-detector",
         )
-        gr.HTML(
-            '<p class="savg-hint">Any video of up to 30 s with stereo sound. '
-            "It stays on this server and goes when the studio stops.</p>",
-            apply_default_css=False,
-        )
+    gr.HTML(
+        '<p class="savg-hint">Any video of up to 30 s with stereo sound. '
+        "It stays on this server and goes when the studio stops.</p>",
+        apply_default_css=False,
+    )
     notice = parts.notice_line("savg-inspect-notice")
     player = parts.player("savg-player")
     with gr.Column(visible=False, elem_id="savg-plots") as plots:
@@ -63,7 +63,7 @@ def build(context: Context, page: Page) -> None:
     def chosen(event: gr.EventData) -> str:
         return str(event._data.get("id", ""))  # type: ignore[union-attr]
 
-    opening = {
+    opening: dict[str, Any] = {
         "fn": look,
         "inputs": [page.wanted, detector, page.clips, dark],
         "outputs": outputs,
@@ -73,7 +73,7 @@ def build(context: Context, page: Page) -> None:
         "show_progress": "hidden",
         "trigger_mode": "always_last",
     }
-    quick = {"show_progress": "hidden", "concurrency_limit": 8}
+    quick: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 8}
     shelf.select(chosen, None, page.wanted, **quick)
     page.wanted.change(**opening)
     detector.change(**opening)

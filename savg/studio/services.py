@@ -14,6 +14,7 @@ from typing import Any
 
 from savg.annotation import Boxes, SoundEvents
 from savg.clip import Clip
+from savg.hub import PIPELINE_FILE, read_json
 from savg.paths import assets_dir
 
 Generate = Callable[..., list[Clip]]
@@ -78,25 +79,28 @@ def bundled() -> Services:
     persons = {"yolox": DetectorChoice("YOLOX", "YOLOX, bundled demo weights", _yolox)}
     if importlib.util.find_spec("mmdet") is not None:
         persons["mmdet"] = DetectorChoice("YOLOX by mmdet", "YOLOX run by mmdet", _mmdet)
-    folder = assets_dir() / "demo"
-    missing = (
-        ""
-        if (folder / "pipeline.json").is_file()
-        else (
+    description = assets_dir() / "demo" / PIPELINE_FILE
+    missing = ""
+    if not description.is_file():
+        missing = (
             "The bundled demo weights (assets/demo) are not here, so nothing can be generated: "
             "train and export them as the README tells."
         )
-    )
     joint = PipelineChoice(
         "Joint diffusion, demo",
         "Picture and both channels come from one diffusion model; super-resolution enlarges the "
         "picture.",
-        (4, 20, 60),
+        (4, _steps(description), 60),
         _joint,
     )
-    return Services(
-        {"joint": joint}, persons, _seld, "stereo SELD, bundled demo weights", missing=missing
-    )
+    sounds = "stereo SELD, bundled demo weights"
+    return Services({"joint": joint}, persons, _seld, sounds, missing=missing)
+
+
+def _steps(description: Path) -> int:
+    """The number of steps that a pipeline asks for, within the slider's reach."""
+    sampler = read_json(description).get("sampler", {}) if description.is_file() else {}
+    return min(max(int(sampler.get("steps") or 20), 4), 60)
 
 
 def _joint() -> Generate:

@@ -189,6 +189,9 @@ video.addEventListener('play', () => {
 for (const name of ['pause', 'seeked', 'ended', 'volumechange', 'loadeddata']) {
   video.addEventListener(name, refresh);
 }
+video.addEventListener('error', () => {
+  if (clip) part('now').textContent = 'This browser could not play the clip; the download still works.';
+});
 new ResizeObserver(refresh).observe(stage);
 
 for (const name of ['back', 'forward', 'loop']) setIcon(buttons(name)[0], name);

@@ -1,0 +1,192 @@
+"""What the tabs do behind the page: orders, opening a clip, uploads, and a page without strangers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import gradio as gr
+import pytest
+import studio_fakes
+
+from savg.annotation import Boxes, SoundEvents
+from savg.errors import SavgError
+from savg.studio import build, generate, inspect, theme
+from savg.studio.analyst import Analyst
+from savg.studio.context import Context
+from savg.studio.jobs import DONE, FAILED, STOPPED, Job
+from savg.studio.library import Library
+
+PACKAGE = Path(generate.__file__).parent
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    services = studio_fakes.services(seconds=0.002)
+    library = Library(tmp_path / "library")
+    return Context(services, library, Analyst(services))
+
+
+def run(context: Context, order: generate.Order, job: Job | None = None) -> list[list]:
+    return list(generate.follow(context, job or Job(), order, [], {}))
+
+
+def test_generated_clips_come_one_by_one_with_their_scores(context: Context) -> None:
+    updates = run(context, generate.Order(context, "fake", 4, 6, 2))
+    last = updates[-1]
+    assert last[1]["state"] == DONE and last[1]["share"] == 1.0
+    assert last[1]["preview"].startswith("data:image/jpeg;base64,")
+    clips = last[2]["clips"]
+    assert [clip["title"] for clip in clips] == ["Seed 4, clip 2", "Seed 4"]
+    assert all(clip["tp"] > 0 and clip["fn"] > 0 and 0 < clip["score"] < 1 for clip in clips)
+    assert last[2]["autoplay"] == clips[1]["id"]
+    assert last[3] == [clip["id"] for clip in clips]
+    shares = [u[1]["share"] for u in updates]
+    assert shares == sorted(shares)
+
+
+def test_clip_i_of_a_seed_is_made_alone() -> None:
+    calls = []
+
+    def pipeline(num_clips: int, **options) -> list[str]:
+        calls.append((num_clips, options["seed"], options["first"], options["steps"]))
+        return ["clip"]
+
+    assert generate.one_clip(pipeline, 3, 17, 9, None) == "clip"
+    assert calls == [(1, 17, 3, 9)]
+
+
+def test_a_stopped_order_keeps_what_is_done(context: Context) -> None:
+    job = Job()
+    order = generate.Order(context, "fake", 0, 150, 3)
+    states = []
+    for update in generate.follow(context, job, order, [], {}):
+        states.append(update[1])
+        if len(update[2].get("clips", ())) == 1:
+            job.cancel()
+    assert states[-1]["state"] == STOPPED and "1 clip of 3" in states[-1]["text"]
+
+
+@pytest.mark.parametrize(
+    ("seed", "steps", "count", "words"),
+    [
+        (None, 10, 1, "Seed is a whole number"),
+        (-1, 10, 1, "Seed is a whole number"),
+        (float("nan"), 10, 1, "Seed is a whole number"),
+        ("3", 10, 1, "Seed is a whole number"),
+        (1, 10_000, 1, "Steps is a whole number from 4 to 200"),
+        (1, 10, 10**9, "Clips is a whole number from 1 to 8"),
+    ],
+)
+def test_impossible_orders_are_refused(context, seed, steps, count, words) -> None:
+    with pytest.raises(SavgError, match=words):
+        generate.Order(context, "fake", seed, steps, count)
+
+
+def test_an_unknown_pipeline_is_refused(context: Context) -> None:
+    with pytest.raises(SavgError, match="not known"):
+        generate.Order(context, "__class__", 0, 10, 1)
+
+
+def test_a_failing_pipeline_is_a_message(context: Context) -> None:
+    def fail(*_args, **_options):
+        raise SavgError("The weights are not there.")
+
+    context.services._loaded["pipeline fake"] = fail
+    last = run(context, generate.Order(context, "fake", 0, 5, 1))[-1]
+    assert last[1]["state"] == FAILED
+    assert last[0]["value"]["text"] == "The weights are not there." and last[0]["visible"]
+
+
+def opened(context: Context, key: str | None, detector: str = "yolox") -> list[list]:
+    return list(inspect.open_clip(context, key, detector, []))
+
+
+def test_opening_a_clip_shows_it_first_and_then_the_rest(context: Context) -> None:
+    stored = context.library.add(studio_fakes.scene(0), "Anna & <b>Ben</b>", "test")
+    updates = opened(context, stored.key)
+    first = next(u[2] for u in updates if isinstance(u[2], dict) and "annotation" in u[2])
+    last = updates[-1][2]
+    assert first["title"] == "Anna & <b>Ben</b>" and first["crop"] == {"top": 56, "bottom": 200}
+    waiting = {d["label"] for d in first["downloads"] if d["url"] is None}
+    assert waiting == {"Overlay video"}
+    assert all(d["url"] for d in last["downloads"])
+    results = stored.results("yolox")
+    assert json.loads((results / "clip.json").read_text()) == last["annotation"]
+    events = SoundEvents.read_csv(results / "clip.events.csv")
+    assert len(events) == len(last["annotation"]["events"])
+    assert len(Boxes.read_csv(results / "clip.boxes.csv")) == 20
+    figures = next(u[4:] for u in updates if hasattr(u[4], "to_plotly_json"))
+    assert all(hasattr(figure, "to_plotly_json") for figure in figures)
+
+
+def test_each_detector_has_its_own_results(context: Context) -> None:
+    stored = context.library.add(studio_fakes.scene(0), "clip", "test")
+    by_colour = opened(context, stored.key)[-1][2]
+    nobody = opened(context, stored.key, "none")[-1][2]
+    assert by_colour["annotation"]["alignment"]["tp"] > 0
+    assert nobody["annotation"]["alignment"]["tp"] == 0
+    assert by_colour["downloads"][-1]["url"] != nobody["downloads"][-1]["url"]
+    assert opened(context, stored.key, "../x")[-1][2]["annotation"] == by_colour["annotation"]
+
+
+def test_unknown_clips_are_a_message(context: Context) -> None:
+    assert opened(context, None) == []
+    assert "no longer here" in opened(context, "../../etc/passwd")[-1][1]["value"]["text"]
+
+
+def test_uploads(context: Context, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.mp4", tmp_path / "bad.mp4"
+    studio_fakes.scene(1).write(good)
+    bad.write_bytes(b"\0" * 5000)
+    notice, own, wanted = inspect.receive_upload(context, str(good), ["old"])
+    assert own == [wanted, "old"] and not notice["visible"] and not good.exists()
+    notice, own, wanted = inspect.receive_upload(context, str(bad), ["old"])
+    assert "bad.mp4" in notice["value"]["text"] and notice["visible"] and not bad.exists()
+    assert str(tmp_path) not in notice["value"]["text"]
+
+
+def walk(value) -> Iterator[str]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from walk(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from walk(item)
+    elif isinstance(value, str):
+        yield value
+
+
+def test_theme_and_components_name_no_other_host() -> None:
+    studio = build(studio_fakes.services())
+    look = theme.theme()
+    words = [theme.css(), look._get_theme_css(), *look._stylesheets]
+    for component in studio.blocks.get_config_file()["components"]:
+        if component["type"] == "html":
+            words += walk({k: component["props"].get(k) for k in ("html_template", "js_on_load")})
+    assert len(words) > 12
+    for text in words:
+        assert not re.search(r"https?://|url\(|@import", text.replace("http://www.w3.org/", ""))
+    assert isinstance(studio.blocks, gr.Blocks) and studio.blocks.analytics_enabled is False
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.html")), ids=lambda p: p.name)
+def test_templates_are_static(path: Path) -> None:
+    assert not re.search(r"\$\{|\{\{", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.js")), ids=lambda p: p.name)
+def test_scripts_make_no_markup_from_data(path: Path) -> None:
+    script = path.read_text(encoding="utf-8")
+    uses = re.findall(
+        r"(?:innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\().*", script
+    )
+    assert all("ICONS[name]" in use for use in uses)
+
+
+def test_missing_weights_are_told_before_anybody_tries() -> None:
+    studio = build(studio_fakes.services(missing="The bundled demo weights are not here."))
+    text = "".join(walk(studio.blocks.get_config_file()))
+    assert "The bundled demo weights are not here." in text
