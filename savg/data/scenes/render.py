@@ -61,7 +61,8 @@ def render_video(
     camera = Perspective(form.size * scale, form.picture_height * scale)
     times = np.arange(form.frames) / form.fps
     figures = draw_people(scene, camera, times, dry, rate)
-    extents = np.stack([bounds(parts, body_only=True) for parts in figures]) / camera.width
+    found = [bounds(parts, body_only=True) / camera.width for parts in figures]
+    extents = np.reshape(found, (len(figures), form.frames, 4))
     video = np.zeros((form.frames, form.size, form.size, 3), np.uint8)
     fine, coarse = _lit_backdrop(scene, camera, scale)
     reach = [_pixel_bounds(parts, camera) // scale * scale for parts in figures]
@@ -212,7 +213,7 @@ def labels_of(scene: Scene, form: ClipFormat) -> ClipLabels:
     camera = Perspective(form.size, form.picture_height)
     room = make_room(scene.room_seed, scene.room)
     times = (np.arange(form.label_frames) + 0.5) / form.label_fps
-    frames, classes, x, y = [], [], [], []
+    frames, classes, x, y = ([np.zeros(0)] for _ in range(4))
     for sound in scene.sounds:
         person = scene.people[sound.person]
         share = 0.62 if person.instrument else 0.86
