@@ -1,0 +1,105 @@
+"""Pan, figures and their agreement, on clips whose answers are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from savg.annotation import Boxes
+from savg.clip import Clip, ClipFormat
+from savg.metrics.generation import (
+    correlation,
+    figure_position,
+    motion_position,
+    pan,
+    pan_spread,
+    person_share,
+)
+
+FORMAT = ClipFormat(frames=4, fps=4, sample_rate=8000, size=64, picture_height=36)
+
+
+def noise(left: float, right: float, seed: int = 0) -> np.ndarray:
+    wave = np.random.default_rng(seed).standard_normal(8000)
+    return np.stack([left * wave, right * wave]).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "left, right, expected", [(1, 1, 0.0), (0, 1, 1.0), (1, 0, -1.0), (1, 3, 0.5), (-3, 1, -0.5)]
+)
+def test_pan_is_the_balance_of_levels(left, right, expected) -> None:
+    assert pan(noise(left, right)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_silence_has_no_pan_and_is_left_out_of_the_spread() -> None:
+    assert np.isnan(pan(np.zeros((2, 100), np.float32)))
+    assert pan_spread([0.5, -0.5, np.nan]) == pytest.approx(0.5)
+    assert pan_spread([0.3]) is None
+
+
+def test_swapping_the_channels_turns_the_pan() -> None:
+    audio = noise(0.2, 0.5)
+    assert pan(audio[::-1]) == pytest.approx(-pan(audio))
+
+
+def test_the_surest_person_of_each_frame_counts() -> None:
+    boxes = Boxes(
+        frames=np.array([0, 0, 2]),
+        categories=np.array([0, 0, 0]),
+        xyxy=np.array([[0, 0, 20, 9], [40, 0, 60, 9], [20, 0, 40, 9]], float),
+        scores=np.array([0.4, 0.9, 0.5]),
+    )
+    assert figure_position(boxes, 4) == pytest.approx((50 + 30) / 2)
+    assert np.isnan(figure_position(Boxes.empty(), 4))
+    assert person_share([boxes, Boxes.empty()], 4) == pytest.approx(2 / 8)
+    assert person_share([], 4) is None
+
+
+@pytest.mark.parametrize("x", [8, 30, 52])
+def test_motion_is_found_where_something_moves(x) -> None:
+    rng = np.random.default_rng(x)
+    video = np.zeros((4, 64, 64, 3), np.uint8)
+    video[:, 14:50] = rng.integers(0, 255, (36, 64, 3)) // 2  # a still, textured room
+    for frame in range(4):
+        top = 20 + 3 * frame
+        video[frame, top : top + 8, x - 2 : x + 2] = 250
+    clip = Clip(video, np.zeros((2, 8000), np.float32), FORMAT)
+    assert motion_position(clip) == pytest.approx(x, abs=1.5)
+    assert motion_position(clip.mirrored()) == pytest.approx(64 - motion_position(clip), abs=0.1)
+
+
+def test_a_still_has_no_motion() -> None:
+    clip = Clip(np.full((4, 64, 64, 3), 90, np.uint8), np.zeros((2, 8000), np.float32), FORMAT)
+    assert np.isnan(motion_position(clip))
+
+
+def test_correlation_agrees_with_scipy() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(40)
+    y = 0.4 * x + rng.standard_normal(40)
+    wanted = stats.pearsonr(x, y)
+    found = correlation(x, y)
+    assert found.r == pytest.approx(wanted.statistic, abs=1e-12)
+    assert found.p == pytest.approx(wanted.pvalue, abs=0.01)
+    assert found.clips == 40
+
+
+def test_correlation_leaves_out_what_is_missing() -> None:
+    x = [1.0, np.nan, 2.0, 3.0, 4.0]
+    y = [2.0, 5.0, 4.0, np.nan, 8.0]
+    found = correlation(x, y, permutations=100)
+    assert found.r == pytest.approx(1.0) and found.clips == 3
+    assert correlation([1, 1, 1], [1, 2, 3]).r is None
+    assert correlation([], []).clips == 0
+    with pytest.raises(ValueError, match="one length"):
+        correlation([1.0], [1.0, 2.0])
+
+
+def test_unrelated_values_are_rarely_significant() -> None:
+    rng = np.random.default_rng(5)
+    p = [
+        correlation(rng.standard_normal(20), rng.standard_normal(20), permutations=200).p
+        for _ in range(100)
+    ]
+    assert np.mean(np.array(p) < 0.05) < 0.13
