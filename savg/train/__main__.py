@@ -47,6 +47,7 @@ def run_training(args: argparse.Namespace) -> int:
     """Train one recipe as the command line says."""
     import torch
 
+    from savg.train.bundle import describe
     from savg.train.loop import Session, train
 
     if args.threads is not None:
@@ -63,6 +64,7 @@ def run_training(args: argparse.Namespace) -> int:
         for name in ("log.csv", "scores.csv"):
             (args.out / name).unlink(missing_ok=True)
     args.out.mkdir(parents=True, exist_ok=True)
+    describe(args.out, args.command, args.config, args.data, recipe)
     session = Session(
         args.out,
         args.data,

@@ -1,0 +1,125 @@
+"""A finished or running training as a component folder: averaged weights, config, card, log."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from savg.errors import CheckpointError, SavgError
+from savg.hub import Card, _tuples, model_format, read_json, save_component
+from savg.paths import existing, whole_file
+from savg.train import checkpoint as checkpoints
+from savg.train.recipe import Recipe, plain
+
+RUN_FILE = "run.json"
+
+
+def describe(run: Path, name: str, config: str, data: str, recipe: Recipe) -> None:
+    """Note in RUN/run.json what is being trained; `export` and the curious read it."""
+    import torch
+
+    facts = {
+        "recipe": name,
+        "config": config,
+        "data": data if data == "synthetic" else Path(data).name,
+        "kind": recipe.kind,
+        "card": dataclasses.asdict(recipe.card(data)),
+        "settings": dataclasses.asdict(recipe),
+        "torch": torch.__version__,
+    }
+    with whole_file(run / RUN_FILE) as part:
+        part.write_text(json.dumps(plain(facts), indent=2) + "\n", encoding="utf-8")
+
+
+def export(run: Path, out: Path, dtype: str = "float16") -> str:
+    """Write the newest averaged weights of `run` as component folder `out`; returns a sentence.
+
+    dtype: of the weights in the file. The folder also holds README.md (a model card), log.csv and
+    scores.csv. CheckpointError where there is nothing to export.
+    """
+    import torch
+
+    facts = read_json(existing(run, "folder of a run") / RUN_FILE)
+    found = checkpoints.folders(run)
+    if not found:
+        raise CheckpointError(f"{run} has no checkpoint to export.")
+    saved = checkpoints.load(found[-1])
+    try:
+        form = model_format(facts["kind"])
+        model = form.build(form.config(**_tuples(saved.recipe["model"])))
+        model.load_state_dict(saved.average)
+        card = Card(**facts["card"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        first = str(error).splitlines()[0]
+        raise CheckpointError(f"{found[-1]} does not fit {run / RUN_FILE}: {first}") from error
+    training = {"step": saved.step, "samples": saved.step * facts["settings"]["optim"]["batch"]}
+    card = dataclasses.replace(card, facts={**card.facts, **training})
+    number_format = {"float16": torch.float16, "bfloat16": torch.bfloat16}.get(dtype)
+    if number_format is torch.float16:
+        _check_range(model, run)
+    texts = {"README.md": model_card(facts, saved, card, dtype, _last_scores(run))}
+    for name in ("log.csv", "scores.csv"):
+        if (run / name).is_file():
+            texts[name] = (run / name).read_text(encoding="utf-8")
+    save_component(model, out, facts["kind"], card, number_format, texts)
+    return f"{out}: {facts['kind']} after {saved.step} steps, {dtype}."
+
+
+def model_card(
+    facts: dict[str, Any],
+    saved: checkpoints.Checkpoint,
+    card: Card,
+    dtype: str,
+    scores: dict[str, str],
+) -> str:
+    """The model card of exported weights, in Markdown."""
+    optim = facts["settings"]["optim"]
+    size = sum(value.numel() for value in saved.average.values())
+    lines = [
+        "---",
+        f"license: {card.licence.lower()}",
+        "---",
+        f"# {facts['kind']} ({facts['config']})",
+        "",
+        f"Weights {card.origin}; {size / 1e6:.2f} M values in {dtype}, averaged over training.",
+        "",
+        f"- Command: `python -m savg.train {facts['recipe']} --config {facts['config']} "
+        f"--data {facts['data']} --out RUN`",
+        f"- {saved.step} steps of batch {optim['batch']}, learning rate {optim['lr']:g} "
+        f"({optim['schedule']}), average {optim['average']}; {saved.seconds / 60:.0f} minutes",
+        f"- torch {facts['torch']}; curves in log.csv, all scores in scores.csv",
+        f"- Licence of the weights: {card.licence}",
+        "",
+        "## Scores while training (averaged weights, clips not trained on where the recipe keeps some)",
+        "",
+    ]
+    lines += [f"- {key}: {value}" for key, value in scores.items()] or ["none measured"]
+    lines += [
+        "",
+        "## Configuration",
+        "",
+        "```json",
+        json.dumps(facts["settings"]["model"], indent=1),
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _last_scores(run: Path) -> dict[str, str]:
+    import csv
+
+    path = run / "scores.csv"
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return {key: value for key, value in rows[-1].items() if value} if rows else {}
+
+
+def _check_range(model: Any, run: Path) -> None:
+    for key, value in model.state_dict().items():
+        if value.is_floating_point() and not bool((value.abs() < 65_504).all()):
+            raise SavgError(f"{run}: {key} does not fit float16; use --dtype bfloat16.")

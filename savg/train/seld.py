@@ -1,0 +1,209 @@
+"""Recipe of stereo SELD: activity and position of sounds in windows of 1.27 s [S1, S2, code]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from savg.annotation import CATEGORY_NAMES, ClipLabels, SoundEvents
+from savg.detectors.seld_features import draw_starts, training_windows
+from savg.detectors.sounds import detect_sounds
+from savg.hub import Card
+from savg.metrics.sound_detection import seld_f_score
+from savg.models.seld import CONFIGS as NETWORKS
+from savg.models.seld import Seld, SeldConfig
+from savg.models.seld_loss import seld_loss
+from savg.train.optim import Draw, Optimisation
+from savg.train.recipe import Batch, Recipe, Scalars
+from savg.train.sheets import Picture, write_sheet
+from savg.train.sources import ClipSet, Synthetic, Wanted, card_of, open_clips
+
+NO_LABELS = ClipLabels(*np.zeros((4, 0)))
+
+
+@dataclass(frozen=True)
+class SeldData:
+    """Clips to train on, and others to score with; a folder of data serves as both."""
+
+    train: ClipSet
+    valid: ClipSet
+
+    def __len__(self) -> int:
+        return len(self.train)
+
+
+@dataclass(frozen=True)
+class SeldRecipe(Recipe):
+    """position_weight: of the masked squared error; gain_db: sounds are made louder or softer by up
+    to this; noise_db: white noise is added at a level drawn between this and 30 dB above (0: none);
+    silent: share of windows whose sound is that noise alone, or silence."""
+
+    model: SeldConfig
+    synthetic: Synthetic
+    valid: Synthetic
+    position_weight: float = 1.0
+    gain_db: float = 0.0
+    noise_db: float = 0.0
+    silent: float = 0.0
+    samples: int = 32
+    kind: ClassVar[str] = "seld"
+    free: ClassVar[frozenset[str]] = Recipe.free | {"valid"}
+
+    def build(self) -> torch.nn.Module:
+        return Seld(self.model)
+
+    def open(self, data: str, run: Path) -> SeldData:
+        wanted = Wanted(size=16, video=False)
+        train = open_clips(data, run, wanted, self.synthetic)
+        valid = open_clips(data, run, wanted, self.valid) if data == "synthetic" else train
+        return SeldData(train, valid)
+
+    def batch(self, data: SeldData, drawn: list[Draw]) -> Batch:
+        parts = []
+        for draw in drawn:
+            rng = draw.rng
+            audio, labels = data.train.audio(draw.index), data.train.labels(draw.index)
+            start = draw_starts(audio.shape[1], 1, rng, self.model)
+            audio, labels = self.varied(audio, labels, rng)
+            mirrored = bool(rng.random() < 0.5)
+            parts.append(training_windows(audio, labels, start, self.model, mirrored))
+        return tuple(torch.cat(column) for column in zip(*parts, strict=True))
+
+    def varied(
+        self, audio: NDArray[np.float32], labels: ClipLabels, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], ClipLabels]:
+        """Another level, more noise, or no sound at all."""
+        if self.silent and rng.random() < self.silent:
+            audio, labels = np.zeros_like(audio), NO_LABELS
+        if self.gain_db:
+            gain = 10 ** (rng.uniform(-self.gain_db, self.gain_db) / 20)
+            audio = np.clip(audio * np.float32(gain), -1, 1)
+        if self.noise_db and rng.random() < 0.7:
+            level = 10 ** ((self.noise_db + rng.uniform(0, 30)) / 20)
+            noise = level * rng.standard_normal(audio.shape, np.float32)
+            audio = audio + noise.astype(np.float32)
+        return audio, labels
+
+    def loss(
+        self, model: torch.nn.Module, batch: Batch, step: int, seed: int
+    ) -> tuple[Tensor, Scalars]:
+        features, activity, x = batch
+        logits, position = model(features)
+        frames = logits.shape[2]
+        parts = seld_loss(
+            logits.float(),
+            position.float(),
+            activity[:, :, :frames],
+            x[:, :, :frames],
+            self.position_weight,
+        )
+        return parts.total, {"activity": parts.activity, "position": parts.position}
+
+    def optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.Adam(
+            model.parameters(), lr=self.optim.lr, weight_decay=self.optim.weight_decay
+        )
+
+    def evaluate(self, model: torch.nn.Module, data: SeldData, picture: Path) -> dict[str, float]:
+        count = min(self.samples, len(data.valid))
+        # Evenly spread, so that every world is heard.
+        chosen = np.linspace(0, len(data.valid) - 1, count).round().astype(int).tolist()
+        pairs = [
+            (detect_sounds(model, data.valid.audio(i)), data.valid.labels(i))  # type: ignore[arg-type]
+            for i in chosen
+        ]
+        write_sheet(picture, [[_tracks(found, real)] for found, real in pairs[:16]])
+        counts = seld_f_score(pairs)
+        return {
+            f"f_{name}": float(score)
+            for name, score in zip(CATEGORY_NAMES, counts.f_score, strict=True)
+        }
+
+    def card(self, data: str) -> Card:
+        return card_of(data, {})
+
+
+def _tracks(found: SoundEvents, labels: ClipLabels) -> Picture:
+    """x over time: labels as grey marks, events found in green (speech) or blue (instrument)."""
+    picture = np.full((66, 512, 3), 245, np.uint8)
+    picture[-1] = 180
+
+    def mark(rows: Iterable[tuple[int, float, tuple[int, int, int]]], half: int) -> None:
+        for frame, x, colour in rows:
+            column, row = int(frame) * 10 % 512, int(np.clip(x / 4, 0, 63))
+            picture[max(row - half, 0) : row + half + 1, column : column + 9] = colour
+
+    mark(((f, x, (170, 170, 170)) for f, x in zip(labels.frames, labels.x, strict=True)), 3)
+    colours = ((30, 140, 60), (40, 80, 220))
+    found_rows = zip(found.frames, found.x, found.categories, strict=True)
+    mark(((f, x, colours[int(c) % 2]) for f, x, c in found_rows), 1)
+    return picture
+
+
+CONFIGS = {
+    "full": SeldRecipe(
+        optim=Optimisation(
+            steps=40_000,
+            batch=32,
+            lr=1e-3,
+            schedule="cosine",
+            schedule_end=30_000,
+            final_lr=0.05,
+            weight_decay=1e-6,
+            clip_norm=0.0,
+            average="swa",
+            average_start=30_000,
+            average_every=100,
+            save_every=1000,
+            sample_every=2000,
+        ),
+        model=NETWORKS["full"],
+        synthetic=Synthetic(("varied",), (20_000,)),
+        valid=Synthetic(("varied",), (200,), "valid"),
+    ),
+    "demo": SeldRecipe(
+        optim=Optimisation(
+            steps=1200,
+            batch=32,
+            lr=2e-3,
+            warmup=50,
+            schedule="cosine",
+            schedule_end=1000,
+            final_lr=0.05,
+            weight_decay=1e-6,
+            clip_norm=5.0,
+            average="swa",
+            average_start=1000,
+            average_every=10,
+            save_every=100,
+            sample_every=200,
+        ),
+        model=NETWORKS["demo"],
+        synthetic=Synthetic(("demo", "varied"), (1000, 2000)),
+        valid=Synthetic(("demo", "varied"), (20, 20), "valid"),
+        position_weight=10.0,
+        gain_db=9.0,
+        noise_db=-75.0,
+        silent=0.05,
+    ),
+    "tiny": SeldRecipe(
+        optim=Optimisation(
+            steps=4, batch=2, lr=1e-3, average="swa", average_start=2, log_every=1, save_every=2,
+            sample_every=4,
+        ),
+        model=NETWORKS["tiny"],
+        synthetic=Synthetic(("demo",), (3,)),
+        valid=Synthetic(("demo",), (2,), "valid"),
+        gain_db=6.0,
+        noise_db=-70.0,
+        silent=0.3,
+        samples=2,
+    ),
+}  # fmt: skip

@@ -1,0 +1,222 @@
+"""Recipe of super-resolution: large frames denoised given their small versions [S1, code]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from savg.clip import SAVGBENCH, ClipFormat
+from savg.diffusion import Diffusion, Schedule
+from savg.diffusion.ancestral import ddim
+from savg.hub import Card, load_official
+from savg.models.superres_unet import CONFIGS as NETWORKS
+from savg.models.superres_unet import SuperResUNet, SuperResUNetConfig
+from savg.train.optim import Draw, Optimisation
+from savg.train.recipe import Batch, Recipe, Scalars
+from savg.train.sheets import write_sheet
+from savg.train.sources import ClipSet, Synthetic, Wanted, card_of, open_clips
+
+FEW_FRAMES = ClipFormat(frames=5, fps=1)
+
+
+@dataclass(frozen=True)
+class FrameData:
+    """Single frames of clips."""
+
+    clips: ClipSet
+
+    def __len__(self) -> int:
+        return len(self.clips) * self.clips.small.frames
+
+
+@dataclass(frozen=True)
+class SuperResRecipe(Recipe):
+    """scale: from small to large; rows: of the small frame, centred, as the joint codec's; crop: rows
+    and columns of the small frame that one sample covers (0: all); degrade: largest blur (pixels of
+    the small frame) and noise (of 2) of the small frame, so that generated ones are taken too;
+    pretrained: a published checkpoint to start from, or "" for none."""
+
+    model: SuperResUNetConfig
+    synthetic: Synthetic
+    clips: ClipFormat = FEW_FRAMES
+    scale: int = 4
+    rows: int = 64
+    crop: tuple[int, int] = (0, 0)
+    degrade: tuple[float, float] = (0.0, 0.0)
+    prediction: str = "eps"
+    diffusion_steps: int = 1000
+    pretrained: str = ""
+    samples: int = 4
+    sample_steps: int = 8
+    kind: ClassVar[str] = "superres_unet"
+    free: ClassVar[frozenset[str]] = Recipe.free | {"pretrained"}
+
+    @property
+    def diffusion(self) -> Diffusion:
+        """The process that training and sampling share."""
+        variance: Any = "learned_range" if self.model.learn_variance else "fixed_large"
+        prediction: Any = self.prediction
+        return Diffusion(Schedule.linear(self.diffusion_steps), prediction, variance)
+
+    def build(self) -> torch.nn.Module:
+        if self.pretrained:
+            model = load_official("superres_unet", self.pretrained)
+            if model.config == self.model:
+                return model
+        return SuperResUNet(self.model)
+
+    def open(self, data: str, run: Path) -> FrameData:
+        form = self.clips if data == "synthetic" else SAVGBENCH
+        wanted = Wanted(form, form.size, audio=False)
+        return FrameData(open_clips(data, run, wanted, self.synthetic))
+
+    def batch(self, data: FrameData, drawn: list[Draw]) -> Batch:
+        larges, smalls = [], []
+        for draw in drawn:
+            rng = draw.rng
+            large, small = self.pair(data, draw.index)
+            if rng.random() < 0.5:
+                large, small = large[:, ::-1], small[:, ::-1]
+            small = self.degraded(small.astype(np.float32) / 127.5 - 1, rng)
+            large, small = self.cropped(large, small, rng)
+            larges.append(torch.from_numpy(large.astype(np.float32) / 127.5 - 1))
+            smalls.append(torch.from_numpy(np.ascontiguousarray(small)))
+        return torch.stack(larges).movedim(-1, 1), torch.stack(smalls).movedim(-1, 1)
+
+    def pair(self, data: FrameData, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """A large frame [rows·scale, size, 3] and its small version [rows, size/scale, 3]."""
+        import cv2
+
+        form = data.clips.small
+        clip, frame = divmod(index, form.frames)
+        large = data.clips.video(clip, slice(frame, frame + 1))[0]
+        side = form.size // self.scale
+        small = cv2.resize(large, (side, side), interpolation=cv2.INTER_AREA)
+        first = (side - self.rows) // 2
+        small = small[first : first + self.rows]
+        return large[first * self.scale : (first + self.rows) * self.scale], np.asarray(small)
+
+    def degraded(self, small: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+        """The small frame [h, w, 3] in −1..1 with a little blur and noise."""
+        import cv2
+
+        blur, noise = self.degrade
+        sigma = rng.uniform(0, blur) if blur else 0.0
+        if sigma > 0.2:
+            small = cv2.GaussianBlur(np.ascontiguousarray(small), (0, 0), sigma)
+        if noise:
+            small = small + rng.normal(0, rng.uniform(0, noise), small.shape)
+        return np.asarray(small, np.float32)
+
+    def cropped(
+        self, large: NDArray[np.uint8], small: NDArray[np.float32], rng: np.random.Generator
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """The same random window of both."""
+        cuts = []
+        for side, wanted in zip(small.shape[:2], self.crop, strict=True):
+            wanted = min(wanted or side, side)
+            first = int(rng.integers(0, side - wanted, endpoint=True))
+            cuts.append((first, first + wanted))
+        (a, b), (c, d) = cuts
+        s = self.scale
+        return large[a * s : b * s, c * s : d * s], small[a:b, c:d]
+
+    def loss(
+        self, model: torch.nn.Module, batch: Batch, step: int, seed: int
+    ) -> tuple[Tensor, Scalars]:
+        large, small = batch
+        generator = torch.Generator(large.device).manual_seed(seed)
+        times = torch.randint(
+            0, self.diffusion_steps, (len(large),), generator=generator, device=large.device
+        )
+        noise = torch.randn(large.shape, generator=generator, device=large.device)
+        total, (error,) = self.diffusion.training_loss(
+            lambda state, t: (model(state[0], t, small),), (large,), times, (noise,)
+        )
+        return total.mean(), {"error": error.mean()}
+
+    def evaluate(self, model: torch.nn.Module, data: FrameData, picture: Path) -> dict[str, float]:
+        chosen = np.linspace(0, len(data) - 1, self.samples).round().astype(int).tolist()
+        pairs = [self.pair(data, index) for index in chosen]
+        large, small = (
+            torch.from_numpy(np.stack(part)).movedim(-1, 1).float() / 127.5 - 1
+            for part in zip(*pairs, strict=True)
+        )
+        device = next(model.parameters()).device
+        small, large = small.to(device), large.to(device)
+        start = torch.randn(large.shape, generator=torch.Generator().manual_seed(1)).to(device)
+        process = self.diffusion
+        process = replace(process, schedule=process.schedule.respaced(self.sample_steps))
+        (made,) = ddim(process, lambda state, t: (model(state[0], t, small),), (start,))
+        plain = F.interpolate(small, large.shape[2:], mode="bicubic").clamp(-1, 1)
+        columns = [_pictures(part) for part in (plain, made, large)]
+        write_sheet(picture, list(zip(*columns, strict=True)))
+        return {"psnr": _psnr(made, large), "psnr_bicubic": _psnr(plain, large)}
+
+    def card(self, data: str) -> Card:
+        facts = {"prediction": self.prediction, "schedule_steps": self.diffusion_steps}
+        return card_of(data, {**facts, "variance": self.diffusion.variance})
+
+
+def _pictures(frames: Tensor) -> list[NDArray[np.uint8]]:
+    values = ((frames.float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return list(values.movedim(1, -1).numpy())
+
+
+def _psnr(made: Tensor, real: Tensor) -> float:
+    """Peak signal-to-noise ratio in dB of frames in −1..1."""
+    return float(10 * torch.log10(4 / (made - real).square().mean().clamp_min(1e-10)))
+
+
+CONFIGS = {
+    "full": SuperResRecipe(
+        optim=Optimisation(
+            steps=120_000,
+            batch=32,
+            lr=1e-4,
+            clip_norm=0.0,
+            ema_decay=0.9999,
+            save_every=1000,
+            sample_every=5000,
+        ),
+        model=NETWORKS["full"],
+        synthetic=Synthetic(("varied",), (12_000,)),
+    ),
+    "demo": SuperResRecipe(
+        optim=Optimisation(
+            steps=2400,
+            batch=8,
+            lr=1e-3,
+            warmup=100,
+            schedule="cosine",
+            final_lr=0.02,
+            weight_decay=0.01,
+            ema_decay=0.998,
+            save_every=100,
+            sample_every=300,
+        ),
+        model=NETWORKS["demo"],
+        synthetic=Synthetic(("demo",), (600,)),
+        rows=40,
+        crop=(24, 32),
+        degrade=(0.9, 0.08),
+        prediction="v",
+    ),
+    "tiny": SuperResRecipe(
+        optim=Optimisation(steps=4, batch=2, lr=1e-3, log_every=1, save_every=2, sample_every=4),
+        model=NETWORKS["tiny"],
+        synthetic=Synthetic(("demo",), (2,)),
+        clips=ClipFormat(frames=5, fps=1, size=64, picture_height=36),
+        rows=12,
+        degrade=(0.5, 0.05),
+        samples=2,
+        sample_steps=2,
+    ),
+}
