@@ -33,25 +33,28 @@ def _render(room: Room, camera: Camera) -> Picture:
     hit, normal = _inside_box(rays, low, high)
     colour = _shell_colour(room, hit, normal)
     shadow = np.ones(hit.shape[:2])
-    ground = normal[..., 2] > 0
-    nearest = np.linalg.norm(hit, axis=-1)
-    for item in room.furniture:
-        a, b = np.array(item.low) - [0, 0, room.eye], np.array(item.high) - [0, 0, room.eye]
-        distance = _floor_distance(hit, a, b)
+    ground, wall = normal[..., 2] > 0, np.abs(hit[..., 0] - room.front) < 1e-6
+    on_ground, on_wall = hit[ground], hit[wall]
+    nearest = _length(hit)
+    corners = [
+        (np.array(item.low) - [0, 0, room.eye], np.array(item.high) - [0, 0, room.eye])
+        for item in room.furniture
+    ]
+    for item, (a, b) in zip(room.furniture, corners, strict=True):
         soft = 0.5 if item.low[2] < 0.1 else 0.25
-        shadow *= np.where(ground, 1 - soft * np.exp(-distance / 0.14), 1.0)
-        wall = np.abs(hit[..., 0] - room.front) < 1e-6
-        shadow *= np.where(wall, 1 - 0.35 * np.exp(-_wall_distance(hit, a, b) / 0.1), 1.0)
-    for item in room.furniture:
-        a, b = np.array(item.low) - [0, 0, room.eye], np.array(item.high) - [0, 0, room.eye]
-        seen, point, face = _outside_box(rays, a, b)
-        length = np.linalg.norm(point, axis=-1)
-        seen &= length < nearest
-        nearest = np.where(seen, length, nearest)
-        paint = _item_colour(item, point, a, b, face)
-        for target, value in ((colour, paint), (hit, point), (normal, face)):
-            target[seen] = value[seen]
-        shadow[seen] = 1.0
+        shadow[ground] *= 1 - soft * np.exp(-_outside(on_ground, a, b, 0, 1) / 0.14)
+        shadow[wall] *= 1 - 0.35 * np.exp(-_outside(on_wall, a, b, 1, 2) / 0.1)
+    for item, (a, b) in zip(room.furniture, corners, strict=True):
+        seen, enter, axis = _outside_box(rays, a, b)
+        seen &= enter * _length(rays) < nearest
+        point = rays[seen] * enter[seen][:, None]
+        face = np.zeros_like(point)
+        columns = axis[seen][:, None]
+        signs = -np.sign(np.take_along_axis(rays[seen], columns, axis=-1))
+        np.put_along_axis(face, columns, signs, axis=-1)
+        nearest[seen] = _length(point)
+        colour[seen] = _item_colour(item, point, a, b, face)
+        hit[seen], normal[seen], shadow[seen] = point, face, 1.0
     lit = colour * (_light(room, hit, normal) * shadow)[..., None]
     glow = np.clip(lit, 0, 255)
     return np.ascontiguousarray(np.round(glow).astype(np.uint8))
@@ -73,28 +76,35 @@ def _inside_box(rays: Array, low: Array, high: Array) -> tuple[Array, Array]:
     return hit, normal
 
 
-def _outside_box(rays: Array, low: Array, high: Array) -> tuple[NDArray[np.bool_], Array, Array]:
-    """Where rays from the origin enter a box, and the face's outward normal."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t0, t1 = low / rays, high / rays
-    near, far = np.fmin(t0, t1), np.fmax(t0, t1)
-    enter = near.max(axis=-1)
-    seen = (enter > 0) & (enter <= far.min(axis=-1))
-    axis = near.argmax(axis=-1)[..., None]
-    normal = np.zeros_like(rays)
-    np.put_along_axis(normal, axis, -np.sign(np.take_along_axis(rays, axis, axis=-1)), axis=-1)
-    point = rays * np.where(seen, enter, 0.0)[..., None]
-    return seen, point, normal
+def _outside_box(
+    rays: Array, low: Array, high: Array
+) -> tuple[NDArray[np.bool_], Array, NDArray[np.intp]]:
+    """Whether rays from the origin meet a box, after how many times their length, and across which
+    axis they enter."""
+    enter = np.full(rays.shape[:2], -np.inf)
+    leave = np.full(rays.shape[:2], np.inf)
+    axis = np.zeros(rays.shape[:2], np.intp)
+    for k in range(3):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            a, b = low[k] / rays[..., k], high[k] / rays[..., k]
+        near = np.fmin(a, b)
+        axis[near > enter] = k
+        enter = np.fmax(enter, near)
+        leave = np.fmin(leave, np.fmax(a, b))
+    return (enter > 0) & (enter <= leave), enter, axis
 
 
-def _floor_distance(hit: Array, low: Array, high: Array) -> Array:
-    outside = np.maximum(np.maximum(low[:2] - hit[..., :2], hit[..., :2] - high[:2]), 0)
-    return np.linalg.norm(outside, axis=-1)
+def _length(vectors: Array) -> Array:
+    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+    return np.sqrt(x * x + y * y + z * z)
 
 
-def _wall_distance(hit: Array, low: Array, high: Array) -> Array:
-    outside = np.maximum(np.maximum(low[1:] - hit[..., 1:], hit[..., 1:] - high[1:]), 0)
-    return np.linalg.norm(outside, axis=-1)
+def _outside(hit: Array, low: Array, high: Array, first: int, second: int) -> Array:
+    """Distance of points from a box, along two axes."""
+    a, b = (
+        np.maximum(np.maximum(low[k] - hit[:, k], hit[:, k] - high[k]), 0) for k in (first, second)
+    )
+    return np.hypot(a, b)
 
 
 def _light(room: Room, hit: Array, normal: Array) -> Array:
@@ -102,7 +112,7 @@ def _light(room: Room, hit: Array, normal: Array) -> Array:
     total = np.full(hit.shape[:2], 0.64)
     for lamp in room.lamps:
         toward = np.array([lamp[0], lamp[1], lamp[2] - room.eye]) - hit
-        distance = np.linalg.norm(toward, axis=-1)
+        distance = _length(toward)
         facing = np.clip((toward * normal).sum(-1) / np.maximum(distance, 1e-6), 0, 1)
         total += 1.25 * (0.25 + 0.75 * facing) / (1 + 0.45 * distance**2)
     total += 0.09 * room.daylight * np.clip(hit[..., 1] / 3, -1, 1)
@@ -117,12 +127,13 @@ def _light(room: Room, hit: Array, normal: Array) -> Array:
 
 
 def _sample(painting: Picture, u: Array, v: Array) -> Array:
-    """Colours of a painting at metres (u from its left, v down from its top), smoothly."""
-    x = (u * DENSITY - 0.5).astype(np.float32)
-    y = (v * DENSITY - 0.5).astype(np.float32)
-    return cv2.remap(painting, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(
-        float
-    )
+    """Colours [N, 3] of a painting at metres [N] (u from its left, v down from its top), smoothly."""
+    rows, row = -(-len(u) // 1024), 1024  # remap takes no side longer than 32767
+    x, y = np.zeros((2, rows * row), np.float32)
+    x[: len(u)], y[: len(u)] = u * DENSITY - 0.5, v * DENSITY - 0.5
+    grid = (x.reshape(rows, row), y.reshape(rows, row))
+    found = cv2.remap(painting, *grid, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return found.reshape(-1, 3)[: len(u)].astype(float)
 
 
 def _shell_colour(room: Room, hit: Array, normal: Array) -> Array:
@@ -137,11 +148,11 @@ def _shell_colour(room: Room, hit: Array, normal: Array) -> Array:
     colour = np.zeros((*hit.shape[:2], 3))
     for mask, name, u, v in faces:
         if mask.any():
-            colour[mask] = _sample(_paint_wall(room, name), u, v)[mask]
+            colour[mask] = _sample(_paint_wall(room, name), u[mask], v[mask])
     ground = normal[..., 2] > 0
     if ground.any():
-        floor = _sample(_paint_floor(room), room.left - hit[..., 1], room.front - hit[..., 0])
-        colour[ground] = floor[ground]
+        u, v = room.left - hit[ground, 1], room.front - hit[ground, 0]
+        colour[ground] = _sample(_paint_floor(room), u, v)
     colour[normal[..., 2] < 0] = (236, 234, 228)
     return colour
 
@@ -268,7 +279,7 @@ def _paint_floor(room: Room) -> Picture:
 def _item_colour(item: Furniture, point: Array, low: Array, high: Array, normal: Array) -> Array:
     """Colours of a piece of furniture; the face towards the camera carries the detail."""
     base = np.array(item.colour, float)
-    colour = np.broadcast_to(base, point.shape).copy()
+    colour = np.tile(base, (len(point), 1))
     colour *= np.where(
         normal[..., 2:3] > 0.5, 1.14, np.where(np.abs(normal[..., 1:2]) > 0.5, 0.82, 1.0)
     )
@@ -276,7 +287,8 @@ def _item_colour(item: Furniture, point: Array, low: Array, high: Array, normal:
     u, v = high[1] - point[..., 1], high[2] - point[..., 2]
     if item.kind in ("shelf", "cabinet"):
         painting = _paint_front(item, float(high[1] - low[1]), float(high[2] - low[2]))
-        colour[front] = _sample(painting, u, v)[front]
+        if front.any():
+            colour[front] = _sample(painting, u[front], v[front])
     elif item.kind == "cloth":
         seam = np.exp(-(((u % 0.55) - 0.275) ** 2) / 0.0006)
         colour *= 1 - 0.22 * (seam * front)[..., None]
