@@ -134,7 +134,7 @@ class JointRecipe(Recipe):
 
     def card(self, data: str) -> Card:
         facts = {"mirrored": False, "prediction": self.prediction}
-        return card_of(data, {**facts, "schedule_steps": self.diffusion_steps})
+        return card_of(data, {**facts, "diffusion_steps": self.diffusion_steps})
 
 
 def pan(audio: NDArray[np.float32]) -> NDArray[np.float64]:

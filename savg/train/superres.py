@@ -161,7 +161,7 @@ class SuperResRecipe(Recipe):
         return {"psnr": _psnr(made, large), "psnr_bicubic": _psnr(plain, large)}
 
     def card(self, data: str) -> Card:
-        facts = {"prediction": self.prediction, "schedule_steps": self.diffusion_steps}
+        facts = {"prediction": self.prediction, "diffusion_steps": self.diffusion_steps}
         return card_of(data, {**facts, "variance": self.diffusion.variance})
 
 
