@@ -6,6 +6,12 @@ function timelinePlot() {
   return plot && plot._fullLayout && plot._fullLayout.xaxis ? plot : null;
 }
 
+/* The plot comes after the player, and comes again with another theme or size. */
+const looking = setInterval(() => {
+  if (!root.isConnected) clearInterval(looking);
+  else if (annotation) movePlayhead(video.currentTime);
+}, 400);
+
 function movePlayhead(time) {
   const plot = timelinePlot();
   if (!plot) return;

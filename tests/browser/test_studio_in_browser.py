@@ -1,0 +1,206 @@
+"""The studio's pages in a real browser, on stand-ins for the networks."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import studio_fakes
+from conftest import Visitor
+from test_player_in_browser import DECODE
+
+
+def set_number(visitor: Visitor, where: str, value: int) -> None:
+    field = visitor.page.locator(f"{where} input[type=number]")
+    field.fill(str(value))
+    field.press("Tab")
+
+
+def alert(visitor: Visitor, where: str) -> str:
+    line = visitor.page.locator(f"{where} [role=alert]")
+    line.wait_for()
+    visitor.page.wait_for_function(
+        "q => { const e = document.querySelector(q); return e && e.textContent && "
+        "e.dataset.kind === 'problem'; }",
+        arg=f"{where} [role=alert]",
+    )
+    return line.inner_text()
+
+
+def test_generate_play_and_inspect(visitor: Visitor) -> None:
+    page = visitor.page
+    set_number(visitor, "#savg-seed", 1)
+    set_number(visitor, "#savg-count", 2)
+    page.locator("#savg-go").click()
+    page.wait_for_function("/step \\d+ of 20/.test(document.querySelector('.sg-text').textContent)")
+    page.wait_for_selector(".sg-picture img:not([hidden])")
+    page.wait_for_function("document.querySelectorAll('.sv-card').length === 2")
+    page.wait_for_function(
+        "document.querySelector('.sg-text').textContent.startsWith('Done: 2 clips')"
+    )
+    cards = page.locator(".sv-card")
+    assert cards.locator("h4").all_inner_texts() == ["Seed 1, clip 2", "Seed 1"]
+    first = cards.nth(1)
+    assert " TP, " in first.locator(".sv-badge").inner_text()
+    page.wait_for_function(  # the first clip of a run plays by itself
+        "() => { const v = document.querySelectorAll('.sv-card video')[1];"
+        " return !v.paused && v.currentTime > 0.2 && !v.muted; }"
+    )
+    heard = page.evaluate(DECODE, first.locator("video").evaluate("v => v.src"))
+    assert heard["channels"] == 2 and heard["right"] > heard["left"] + 4
+    saved = first.get_by_role("link", name="Download")
+    assert saved.get_attribute("download") == "seed-1.mp4"
+    badge = first.locator(".sv-badge").inner_text()
+    first.get_by_role("button", name="Inspect").click()
+    visitor.wait_for_player()
+    counts = visitor.state()["annotation"]["alignment"]
+    assert f"{counts['score']:.2f}" in badge and f"{counts['tp']} TP, {counts['fn']} FN" in badge
+    assert page.locator("#savg-player .sp-title").inner_text() == "Seed 1"
+    page.locator("#savg-player .sp-play").click()
+    page.wait_for_function("window.savgPlayer.state().currentTime > 0.3")
+    assert page.locator("#savg-inspect-shelf .sv-thumb").count() == 4
+
+
+def test_stop_stops_at_the_next_step(visitor: Visitor) -> None:
+    page = visitor.page
+    set_number(visitor, "#savg-steps", 200)
+    set_number(visitor, "#savg-count", 8)
+    page.locator("#savg-go").click()
+    page.wait_for_function(
+        "/step \\d+ of 200/.test(document.querySelector('.sg-text').textContent)"
+    )
+    assert page.locator("#savg-go").is_disabled()
+    began = time.monotonic()
+    page.locator("#savg-stop").click()
+    page.wait_for_function("document.querySelector('.sg-text').textContent.startsWith('Stopped')")
+    assert time.monotonic() - began < 5
+    assert page.locator(".sv-card").count() == 0
+    set_number(visitor, "#savg-steps", 4)
+    set_number(visitor, "#savg-count", 1)
+    page.locator("#savg-go").click()
+    page.wait_for_selector(".sv-card")
+
+
+def test_an_empty_seed_is_a_message(visitor: Visitor) -> None:
+    visitor.page.locator("#savg-seed input").fill("")
+    visitor.page.locator("#savg-go").click()
+    assert "Seed is a whole number" in alert(visitor, "#savg-generate-notice")
+    set_number(visitor, "#savg-seed", 3)
+    visitor.page.locator("#savg-go").click()
+    visitor.page.wait_for_selector(".sv-card")
+    assert not visitor.page.locator("#savg-generate-notice").is_visible()
+
+
+def test_two_visitors_do_not_see_each_others_clips(visitor: Visitor, browser, studio: str) -> None:
+    visitor.page.locator("#savg-go").click()
+    visitor.page.wait_for_selector(".sv-card")
+    other = Visitor(browser.new_page(), studio)
+    other.arrive()
+    other.tab("Inspect")
+    other.page.wait_for_selector("#savg-inspect-shelf .sv-thumb")
+    assert other.page.locator("#savg-inspect-shelf .sv-thumb").count() == 2
+    other.page.close()
+
+
+@pytest.mark.parametrize("content", [b"this is not a film", b"", b"\x00\x00\x00\x18ftypmp42" * 9])
+def test_a_wrong_file_is_one_message_and_the_studio_lives_on(
+    visitor: Visitor, tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "holiday.mp4"
+    path.write_bytes(content)
+    visitor.tab("Inspect")
+    visitor.page.locator("#savg-upload input[type=file], input[type=file]").first.set_input_files(
+        path
+    )
+    said = alert(visitor, "#savg-inspect-notice")
+    assert "holiday.mp4" in said and said.count(".") <= 3 and str(tmp_path) not in said
+    visitor.open_example()
+    assert not visitor.page.locator("#savg-inspect-notice").is_visible()
+
+
+def test_an_upload_whose_name_is_markup(visitor: Visitor, tmp_path: Path) -> None:
+    name = "<img src=x onerror=alert(1)> ${alert(2)} {{value}}.mp4"
+    path = tmp_path / name
+    studio_fakes.scene(0).write(path)
+    visitor.tab("Inspect")
+    visitor.page.locator("#savg-upload input[type=file], input[type=file]").first.set_input_files(
+        path
+    )
+    visitor.wait_for_player()
+    title = visitor.page.locator("#savg-player .sp-title")
+    assert title.inner_text().startswith("<img src=x onerror=alert") or "img" in title.inner_text()
+    assert title.locator("img").count() == 0
+    assert visitor.page.locator(".sv-thumb .sv-name img").count() == 0
+    assert "img" not in visitor.state()["source"].rsplit("/", 2)[-2]
+
+
+def test_another_detector_gives_another_annotation(visitor: Visitor) -> None:
+    visitor.open_example()
+    assert visitor.state()["annotation"]["alignment"]["tp"] > 0
+    visitor.page.locator("#savg-detector input").click()
+    visitor.page.get_by_role("option", name="Nobody").click()
+    visitor.page.wait_for_function("window.savgPlayer.state().annotation.alignment.tp === 0")
+
+
+def test_only_the_librarys_files_are_served(visitor: Visitor) -> None:
+    visitor.open_example()
+    request, base = visitor.page.request, visitor.address
+    source = visitor.state()["source"]
+    assert request.get(source).status == 200
+    folder = source.split("file=")[1].rsplit("/", 2)[0]
+    for path in ("/etc/passwd", f"{folder}/../../etc/passwd", "app.py", "savg/paths.py"):
+        assert request.get(f"{base}/gradio_api/file={path}").status in (403, 404)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_it_fits_the_screen(browser, studio: str, tmp_path: Path, width: int, scheme: str) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    visitor = Visitor(page, studio)
+    visitor.arrive()
+    fits = "document.documentElement.scrollWidth <= window.innerWidth"
+    assert page.evaluate(fits)
+    page.locator("#savg-go").click()
+    page.wait_for_selector(".sv-card")
+    assert page.evaluate(fits)
+    page.locator(".sv-card .sv-main").click()
+    visitor.wait_for_player()
+    page.wait_for_selector("#savg-timeline .sp-playhead")
+    assert page.evaluate(fits)
+    stage = page.locator("#savg-player .sp-stage").bounding_box()
+    assert stage["width"] > 0.5 * min(width, 700)
+    assert stage["width"] / stage["height"] == pytest.approx(256 / 144, rel=0.02)
+    small = page.evaluate(
+        "() => [...document.querySelectorAll('.sp-controls button')].filter(b => "
+        "{ const r = b.getBoundingClientRect(); return r.height < 28 || r.width < 28; }).length"
+    )
+    assert small == 0
+    contrast = page.evaluate(CONTRAST)
+    assert min(contrast.values()) >= 4.5, contrast
+    shot = tmp_path / f"{width}-{scheme}.png"
+    page.screenshot(path=shot, full_page=True)
+    assert shot.stat().st_size > 20_000
+    page.close()
+    assert visitor.problems == [] and visitor.off_host() == []
+
+
+CONTRAST = """() => {
+  const pen = document.createElement('canvas').getContext('2d');
+  const rgb = c => { pen.clearRect(0, 0, 1, 1); pen.fillStyle = c; pen.fillRect(0, 0, 1, 1);
+    return [...pen.getImageData(0, 0, 1, 1).data]; };
+  const light = c => { const [r, g, b] = rgb(c).map(v => v / 255)
+    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const ground = e => { while (e) { const c = getComputedStyle(e).backgroundColor;
+    if (rgb(c)[3] === 255) return c; e = e.parentElement; } return 'white'; };
+  const out = {};
+  for (const q of ['.savg-header p', '.savg-header h1', '[role=tab][aria-selected=true]',
+                   '.savg-hint', '.sp-title', '.sp-what', '.sp-time', '.sp-name', '.sp-chip',
+                   '.sv-note', '.sp-value']) {
+    const e = document.querySelector(q);
+    const [a, b] = [light(getComputedStyle(e).color), light(ground(e))].sort((x, y) => y - x);
+    out[q] = (a + 0.05) / (b + 0.05);
+  }
+  return out;
+}"""
