@@ -264,6 +264,7 @@ class _runner:
 
     def __init__(self, part, layout, keys, draw, processes: int, todo) -> None:
         self._pool = None
+        self._done: Iterator[int]
         if processes > 1 and len(todo) > 1:
             context = multiprocessing.get_context("spawn")
             self._pool = context.Pool(processes, _start, (part, layout, keys))

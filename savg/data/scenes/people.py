@@ -233,7 +233,7 @@ def draw_person(
         _arm(stage, joints, side, look, top, skin)
     if person.instrument:
         draw_prop(stage, person.instrument + "-front", joints, tint, times, notes, behind=False)
-    return stage.parts
+    return stage.parts()
 
 
 def _arm(stage: Stage, p: Pose, side: int, look, top, skin) -> None:

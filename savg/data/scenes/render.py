@@ -15,7 +15,7 @@ from savg.data.scenes.backdrop import backdrop
 from savg.data.scenes.camera import Camera, Perspective
 from savg.data.scenes.people import draw_person
 from savg.data.scenes.room import make_room
-from savg.data.scenes.scene import Person, Scene
+from savg.data.scenes.scene import Note, Person, Scene
 from savg.data.scenes.shapes import SHIFT, Part, bounds, paint
 from savg.data.scenes.sound import dry_sound, envelope, stereo_sound
 
@@ -66,10 +66,7 @@ def render_video(
     video = np.zeros((form.frames, form.size, form.size, 3), np.uint8)
     fine, coarse = _lit_backdrop(scene, camera, scale)
     reach = [_pixel_bounds(parts, camera) // scale * scale for parts in figures]
-    layers = [
-        [(part, np.round(part.corners * 2**SHIFT).astype(np.int32)) for part in parts]
-        for parts in figures
-    ]
+    layers = [_corners(parts) for parts in figures]
     still = [person for person in scene.people if not person.track.moves]
     walking = [person for person in scene.people if person.track.moves]
     _shadows(fine, scene, still, camera, 0.0, (0, 0))
@@ -81,12 +78,22 @@ def render_video(
             offset = np.array([x0, y0], np.int32) * 2**SHIFT
             _shadows(patch, scene, walking, camera, times[frame], (x0, y0))
             for figure in members:
-                for part, corners in layers[figure]:
-                    paint(patch, corners[frame] - offset, part, smooth=scale < 4)
+                corners, ends = layers[figure]
+                shifted, begin = corners[frame] - offset, 0
+                for part, end in zip(figures[figure], ends, strict=True):
+                    paint(patch, shifted[begin:end], part, smooth=scale < 4)
+                    begin = end
             size = ((x1 - x0) // scale, (y1 - y0) // scale)
             target = picture[y0 // scale : y1 // scale, x0 // scale : x1 // scale]
             target[:] = cv2.resize(patch, size, interpolation=cv2.INTER_AREA)
     return video, extents
+
+
+def _corners(parts: list[Part]) -> tuple[NDArray[np.int32], list[int]]:
+    """All corners of a figure [F, N, 2] in the painter's units, and where each part's end."""
+    corners = np.concatenate([part.corners for part in parts], axis=1)
+    ends = np.cumsum([part.corners.shape[1] for part in parts]).tolist()
+    return np.round(corners * 2**SHIFT).astype(np.int32), ends
 
 
 def draw_people(
@@ -102,7 +109,8 @@ def draw_people(
     figures = []
     for index in np.argsort(distance)[::-1]:
         person = scene.people[index]
-        voice, notes = np.zeros(len(times)), ()
+        voice: NDArray[np.floating] = np.zeros(len(times))
+        notes: tuple[Note, ...] = ()
         for sound, source in zip(scene.sounds, dry, strict=True):
             if sound.person == index:
                 notes = sound.notes
@@ -213,7 +221,7 @@ def labels_of(scene: Scene, form: ClipFormat) -> ClipLabels:
     camera = Perspective(form.size, form.picture_height)
     room = make_room(scene.room_seed, scene.room)
     times = (np.arange(form.label_frames) + 0.5) / form.label_fps
-    frames, classes, x, y = ([np.zeros(0)] for _ in range(4))
+    tables = [np.zeros((0, 4))]
     for sound in scene.sounds:
         person = scene.people[sound.person]
         share = 0.62 if person.instrument else 0.86
@@ -221,13 +229,12 @@ def labels_of(scene: Scene, form: ClipFormat) -> ClipLabels:
         floor = person.track.at(times)
         spot, _ = camera.project(np.concatenate([floor, np.full((len(times), 1), height)], axis=1))
         keep = sound.active(times) & (spot[:, 0] >= 0) & (spot[:, 0] < form.size)
-        frames.append(np.flatnonzero(keep))
-        classes.append(np.full(keep.sum(), sound.label))
-        x.append(spot[keep, 0])
-        y.append(spot[keep, 1])
-    table = [np.concatenate(column) for column in (frames, classes, x, y)]
-    order = np.argsort(table[0], kind="stable")
-    return ClipLabels(*(column[order] for column in table))
+        label = np.full(len(times), float(sound.label))
+        rows = np.stack([np.arange(len(times)), label, spot[:, 0], spot[:, 1]], axis=1)
+        tables.append(rows[keep])
+    table = np.concatenate(tables)
+    frames, classes, x, y = table[np.argsort(table[:, 0], kind="stable")].T
+    return ClipLabels(frames.astype(np.int64), classes.astype(np.int64), x, y)
 
 
 def boxes_of(extents: NDArray[np.floating], form: ClipFormat, size: int) -> Boxes:

@@ -166,12 +166,14 @@ def draw_scene(seed: int, world: World, seconds: float = 5.0) -> Scene:
                 turn,
             )
         )
+    phrases: tuple[Phrase, ...] = ()
+    notes: tuple[Note, ...] = ()
     if playing:
-        label, phrases, notes = 9, (), _draw_notes(rng, people[0].instrument, seconds)
+        label, notes = 9, _draw_notes(rng, people[0].instrument, seconds)
     else:
         voice = people[0].look.voice
         label = 0 if bank().female[voice] else 1
-        phrases, notes = _draw_phrases(rng, voice, seconds), ()
+        phrases = _draw_phrases(rng, voice, seconds)
     level = float(rng.uniform(0.055, 0.095))
     brightness = rng.uniform(0.92, 1.06)
     warmth = rng.uniform(-0.03, 0.03)

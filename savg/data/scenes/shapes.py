@@ -35,8 +35,38 @@ def shade(colour: Colour | tuple[float, ...], factor: float) -> tuple[float, flo
     return r, g, b
 
 
+@dataclass(frozen=True, eq=False)
+class _Limb:
+    """What one limb asks for: its two points, radii in metres, and paint."""
+
+    first: int
+    radii: tuple[float, float]
+    lit: bool
+    colour: tuple[float, ...]
+    body: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Ball:
+    first: int
+    radii: Array
+    arc: tuple[float, float]
+    slant: float
+    colour: tuple[float, ...]
+    body: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Polygon:
+    first: int
+    count: int
+    colour: tuple[float, ...]
+    convex: bool
+    body: bool
+
+
 class Stage:
-    """Places shapes given in a person's own coordinates and collects them as parts.
+    """Places shapes given in a person's own coordinates and turns them into parts, all at once.
 
     Own coordinates in metres: u to the viewer's right, v up from the floor, w towards the camera,
     for a person who faces the camera; `turn` [F] degrees turns u, v, w towards the viewer's right.
@@ -44,32 +74,29 @@ class Stage:
     """
 
     def __init__(self, camera: Camera, feet: Array, floor: float, turn: Array) -> None:
-        self.camera, self.floor, self.parts = camera, floor, list[Part]()
-        self.feet = feet
+        self.camera, self.floor, self.feet = camera, floor, feet
         away = feet / np.linalg.norm(feet, axis=1, keepdims=True)
         right = np.stack([away[:, 1], -away[:, 0]], axis=1)
         c, s = np.cos(np.deg2rad(turn))[:, None], np.sin(np.deg2rad(turn))[:, None]
         self._u = c * right + s * away
         self._w = s * right - c * away
+        self._points: list[Array] = []
+        self._count = 0
+        self._shapes: list[_Limb | _Ball | _Polygon] = []
 
-    def place(self, points: Array) -> Array:
-        """Own coordinates [F, ..., 3] → world points [F, ..., 3]."""
-        extra = (1,) * (points.ndim - 2)
-        frames = len(self.feet)
-        u, w, feet = (a.reshape(frames, *extra, 2) for a in (self._u, self._w, self.feet))
-        floor = feet + points[..., :1] * u + points[..., 2:] * w
-        return np.concatenate([floor, points[..., 1:2] + self.floor], axis=-1)
-
-    def add(self, corners: Array, colour: tuple[float, ...], convex: bool, body: bool) -> None:
-        """Paint pixels [F, N, 2] next."""
-        r, g, b = colour
-        self.parts.append(Part(corners, (r, g, b), convex, body))
+    def _keep(self, points: Array) -> int:
+        """Remember points [F, N, 3] and say where the first one is."""
+        first = self._count
+        self._points.append(points)
+        self._count += points.shape[1]
+        return first
 
     def polygon(
         self, points: Array, colour: tuple[float, ...], convex: bool = True, body: bool = True
     ) -> None:
         """A flat polygon with corners [F, N, 3]."""
-        self.add(self.camera.project(self.place(points))[0], colour, convex, body)
+        first = self._keep(points)
+        self._shapes.append(_Polygon(first, points.shape[1], colour, convex, body))
 
     def capsule(
         self,
@@ -82,14 +109,11 @@ class Stage:
         light: bool = True,
     ) -> None:
         """A rounded, tapered limb from a to b [F, 3], with a lighter stripe on its lit side."""
-        ends, scale = self.camera.project(self.place(np.stack([a, b], axis=1)))
-        radii = scale * np.array([radius_a, radius_b])
+        first, radii = self._keep(np.stack([a, b], axis=1)), (radius_a, radius_b)
+        dark = shade(colour, 0.84) if light else colour
+        self._shapes.append(_Limb(first, radii, False, dark, body))
         if light:
-            self.add(_capsule(ends, radii), shade(colour, 0.84), True, body)
-            lit = ends + np.array([-0.22, -0.18]) * radii[..., None]
-            self.add(_capsule(lit, radii * 0.68), colour, True, body)
-        else:
-            self.add(_capsule(ends, radii), colour, True, body)
+            self._shapes.append(_Limb(first, radii, True, colour, body))
 
     def ball(
         self,
@@ -102,36 +126,74 @@ class Stage:
         slant: float = 0.0,
     ) -> None:
         """An ellipse that faces the camera; arc in degrees from the viewer's right, clockwise."""
-        pixel, scale = self.camera.project(self.place(centre))
-        count = 16 if arc[1] - arc[0] > 200 else 10
-        angles = np.deg2rad(np.linspace(*arc, count, endpoint=arc != (0.0, 360.0)))
-        du = np.broadcast_to(radius_u, scale.shape) * scale
-        dv = np.broadcast_to(radius_v, scale.shape) * scale
-        ring = np.stack([np.cos(angles) * du[:, None], np.sin(angles) * dv[:, None]], axis=-1)
-        if slant:
-            c, s = np.cos(np.deg2rad(slant)), np.sin(np.deg2rad(slant))
-            ring = ring @ np.array([[c, s], [-s, c]])
-        self.add(pixel[:, None] + ring, colour, True, body)
+        radii = np.empty((len(self.feet), 2))
+        radii[:, 0], radii[:, 1] = radius_u, radius_v
+        first = self._keep(centre[:, None])
+        self._shapes.append(_Ball(first, radii, arc, slant, colour, body))
+
+    def parts(self) -> list[Part]:
+        """Everything placed so far, in the order of painting."""
+        points = np.concatenate(self._points, axis=1)
+        floor = self.feet[:, None] + points[..., :1] * self._u[:, None]
+        floor += points[..., 2:] * self._w[:, None]
+        world = np.concatenate([floor, points[..., 1:2] + self.floor], axis=-1)
+        pixels, scale = self.camera.project(world)
+        limbs = [shape for shape in self._shapes if isinstance(shape, _Limb)]
+        outlines = iter(np.moveaxis(_outlines(limbs, pixels, scale), 1, 0))
+        parts = []
+        for shape in self._shapes:
+            if isinstance(shape, _Limb):
+                corners = next(outlines)
+            elif isinstance(shape, _Ball):
+                corners = _ellipse(shape, pixels[:, shape.first], scale[:, shape.first])
+            else:
+                corners = pixels[:, shape.first : shape.first + shape.count]
+            r, g, b = shape.colour
+            convex = shape.convex if isinstance(shape, _Polygon) else True
+            parts.append(Part(corners, (r, g, b), convex, shape.body))
+        return parts
 
 
-def _capsule(ends: Array, radii: Array) -> Array:
-    """Outline [F, 12, 2] of two circles [F, 2, 2] with radii [F, 2] and what lies between them."""
-    axis = ends[:, 1] - ends[:, 0]
-    angle = np.arctan2(axis[:, 1], axis[:, 0])[:, None]
-    half = np.linspace(-np.pi / 2, np.pi / 2, 6)
-    outline = []
-    for end, turned in ((0, np.pi), (1, 0.0)):
-        a = angle + turned + half
-        circle = np.stack([np.cos(a), np.sin(a)], axis=-1) * radii[:, end, None, None]
-        outline.append(ends[:, end, None] + circle)
-    return np.concatenate(outline, axis=1)
+_HALF = np.linspace(-np.pi / 2, np.pi / 2, 6)
+_RING = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+
+
+def _outlines(limbs: list[_Limb], pixels: Array, scale: Array) -> Array:
+    """Outlines [F, K, 12, 2] of K limbs: two circles and what lies between them."""
+    first = np.array([limb.first for limb in limbs], int)
+    ends = np.stack([pixels[:, first], pixels[:, first + 1]], axis=2)
+    radii = np.stack([scale[:, first], scale[:, first + 1]], axis=2)
+    radii = radii * np.array([limb.radii for limb in limbs]).reshape(-1, 2)
+    lit = np.array([limb.lit for limb in limbs], bool)[:, None]
+    ends = ends + np.where(lit, 1.0, 0.0)[..., None] * np.array([-0.22, -0.18]) * radii[..., None]
+    radii = radii * np.where(lit, 0.68, 1.0)
+    axis = ends[:, :, 1] - ends[:, :, 0]
+    angle = np.arctan2(axis[..., 1], axis[..., 0])[..., None] + _HALF
+    circle = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    near = ends[:, :, :1] - circle * radii[:, :, 0, None, None]
+    far = ends[:, :, 1:] + circle * radii[:, :, 1, None, None]
+    return np.concatenate([near, far], axis=2)
+
+
+def _ellipse(shape: _Ball, pixel: Array, scale: Array) -> Array:
+    """Outline [F, N, 2] of an ellipse or an arc of it."""
+    if shape.arc == (0.0, 360.0):
+        angles = _RING
+    else:
+        angles = np.deg2rad(np.linspace(*shape.arc, 10))
+    ring = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    ring = ring * (shape.radii * scale[:, None])[:, None]
+    if shape.slant:
+        c, s = np.cos(np.deg2rad(shape.slant)), np.sin(np.deg2rad(shape.slant))
+        ring = ring @ np.array([[c, s], [-s, c]])
+    return pixel[:, None] + ring
 
 
 def bounds(parts: list[Part], body_only: bool = False) -> Array:
     """Extent [F, 4] (x0, y0, x1, y1) in pixels of parts."""
     chosen = [p.corners for p in parts if p.body or not body_only]
-    corners = np.concatenate(chosen, axis=1)
-    return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    corners = np.ascontiguousarray(np.concatenate(chosen, axis=1).swapaxes(1, 2))
+    return np.concatenate([corners.min(axis=2), corners.max(axis=2)], axis=1)
 
 
 def paint(canvas: NDArray[np.uint8], corners: NDArray[np.int32], part: Part, smooth: bool) -> None:

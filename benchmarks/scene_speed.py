@@ -1,0 +1,92 @@
+"""Speed of the synthetic scenes: `python -m benchmarks.scene_speed [--clips N] [--out DIR]`.
+
+Clips a second of one core (process time, one thread), drawn, rendered and heard, at 64 and at 256
+pixels in both worlds; rooms are in the cache, as they are after the first clips of a run. Rendering
+small is compared with rendering large and averaging down; both run alternately, clip by clip.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from savg.clip import ClipFormat
+from savg.data.scenes import Scene, World, draw_scene, render, split_seed
+from savg.paths import whole_file
+
+WORLDS = {"demo": World.demo(), "varied": World.varied()}
+
+
+def averaged(scene: Scene) -> np.ndarray:
+    """The plain path to small pictures: render at 256, average down."""
+    picture = render(scene).clip.picture
+    return np.stack([cv2.resize(f, (64, 36), interpolation=cv2.INTER_AREA) for f in picture])
+
+
+def measure(world: World, clips: int) -> dict[str, float]:
+    """Clips a second at 64 and 256, the gain of rendering small, and how far the two differ."""
+    form = ClipFormat().with_size(64)
+    scenes = [draw_scene(split_seed("valid", 1000 + index), world) for index in range(clips)]
+    for scene in scenes:
+        render(scene), render(scene, size=64)
+    spent = {"draw": 0.0, "64": 0.0, "256": 0.0, "averaged": 0.0}
+    difference = []
+    for index in range(clips):
+        start = time.process_time()
+        scene = draw_scene(split_seed("valid", 1000 + index), world)
+        drawn = time.process_time()
+        small = render(scene, size=64)
+        ended = time.process_time()
+        render(scene)
+        large = time.process_time()
+        plain = averaged(scene)
+        spent["averaged"] += time.process_time() - large
+        spent["256"] += large - ended
+        spent["64"] += ended - drawn
+        spent["draw"] += drawn - start
+        rows = small.clip.video[:, form.top : form.bottom].astype(int)
+        difference.append(float(np.abs(rows - plain).mean()))
+    return {
+        "clips/s at 64": clips / (spent["draw"] + spent["64"]),
+        "clips/s at 256": clips / (spent["draw"] + spent["256"]),
+        "64: gain over 256 averaged": spent["averaged"] / spent["64"],
+        "64: mean difference (of 255)": float(np.mean(difference)),
+    }
+
+
+def main() -> None:
+    """Measure both worlds, print the table and write it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", type=int, default=60, help="clips of each world")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    table = {name: measure(world, args.clips) for name, world in WORLDS.items()}
+    machine = f"{platform.processor() or platform.machine()}, one core"
+    versions = f"numpy {np.__version__}, OpenCV {cv2.__version__}"
+    lines = [
+        "# Speed of the synthetic scenes",
+        "",
+        f"`python -m benchmarks.scene_speed --clips {args.clips}` on {machine}, {versions}.",
+        "",
+        "| | demo world | varied world |",
+        "|---|---|---|",
+    ]
+    for row in table["demo"]:
+        lines.append(f"| {row} | {table['demo'][row]:.1f} | {table['varied'][row]:.1f} |")
+    text = "\n".join(lines) + "\n"
+    print(text)
+    result = {"machine": machine, "versions": versions, "clips": args.clips, "worlds": table}
+    for suffix, content in ((".md", text), (".json", json.dumps(result, indent=1) + "\n")):
+        with whole_file(args.out / f"scene_speed{suffix}") as part:
+            part.write_text(content, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
