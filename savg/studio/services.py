@@ -14,7 +14,7 @@ from typing import Any
 
 from savg.annotation import Boxes, SoundEvents
 from savg.clip import Clip
-from savg.hub import PIPELINE_FILE, read_json
+from savg.hub import PIPELINE_FILE, WEIGHTS_FILE, read_json
 from savg.paths import assets_dir
 
 Generate = Callable[..., list[Clip]]
@@ -74,18 +74,23 @@ class Services:
             return self._loaded[name]
 
 
+NEEDED = ("joint", "superres", "persons", "sounds")
+
+MISSING = (
+    "The bundled demo weights (assets/demo) are not complete here: train and export them as the "
+    "README tells, or get a copy that has them."
+)
+
+
 def bundled() -> Services:
     """The pipelines and detectors of this package with the bundled demo weights."""
     persons = {"yolox": DetectorChoice("YOLOX", "YOLOX, bundled demo weights", _yolox)}
     if importlib.util.find_spec("mmdet") is not None:
         persons["mmdet"] = DetectorChoice("YOLOX by mmdet", "YOLOX run by mmdet", _mmdet)
-    description = assets_dir() / "demo" / PIPELINE_FILE
-    missing = ""
-    if not description.is_file():
-        missing = (
-            "The bundled demo weights (assets/demo) are not here, so nothing can be generated: "
-            "train and export them as the README tells."
-        )
+    folder = assets_dir() / "demo"
+    description = read_json(folder / PIPELINE_FILE) if (folder / PIPELINE_FILE).is_file() else {}
+    there = [(folder / str(description.get(role)) / WEIGHTS_FILE).is_file() for role in NEEDED]
+    missing = "" if all(there) else MISSING
     joint = PipelineChoice(
         "Joint diffusion, demo",
         "Picture and both channels come from one diffusion model; super-resolution enlarges the "
@@ -97,10 +102,9 @@ def bundled() -> Services:
     return Services({"joint": joint}, persons, _seld, sounds, missing=missing)
 
 
-def _steps(description: Path) -> int:
+def _steps(description: Mapping[str, Any]) -> int:
     """The number of steps that a pipeline asks for, within the slider's reach."""
-    sampler = read_json(description).get("sampler", {}) if description.is_file() else {}
-    return min(max(int(sampler.get("steps") or 20), 4), 60)
+    return min(max(int(description.get("sampler", {}).get("steps", 20)), 4), 60)
 
 
 def _joint() -> Generate:

@@ -1,0 +1,68 @@
+"""The whole way on the bundled weights: `python app.py`, a click, a clip that plays, its overlay."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+from conftest import ROOT, Visitor, served
+from test_player_in_browser import DECODE, downloaded, rows
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served([str(ROOT / "app.py")], tmp_path_factory.mktemp("demo")) as address:
+        yield address
+
+
+def test_a_stranger_generates_a_clip_and_sees_where_things_are(
+    browser, demo: str, record_property
+) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    visitor = Visitor(page, demo)
+    visitor.arrive()
+    assert not page.locator("#savg-generate-notice").is_visible()
+    began = time.monotonic()
+    page.locator("#savg-go").click()
+    page.wait_for_selector(".sg-picture img:not([hidden])", timeout=120_000)
+    page.wait_for_selector(".sv-card", timeout=240_000)
+    page.wait_for_function(
+        "() => { const v = document.querySelector('.sv-card video');"
+        " return !v.paused && v.currentTime > 0 && !v.muted; }"
+    )
+    seconds = time.monotonic() - began
+    record_property("seconds_from_click_to_playing", round(seconds, 1))
+    print(f"from click to playing: {seconds:.1f} s")
+
+    heard = page.evaluate(DECODE, page.locator(".sv-card video").evaluate("v => v.src"))
+    assert heard["channels"] == 2 and heard["seconds"] == pytest.approx(5, abs=0.15)
+    page.locator(".sv-card .sv-main").click()
+    visitor.wait_for_player()
+    page.wait_for_selector(".sp-downloads a[download$='-overlay.mp4']", timeout=120_000)
+    annotation = json.loads(downloaded(visitor, ".json"))
+    assert annotation["format"]["frames"] == 20 and len(annotation["levels"]["left_db"]) == 100
+    for moment in (0.4, 2.3, 4.6):
+        state = visitor.seek(moment)
+        assert state["boxes"] == rows(annotation, "boxes", int(moment * 4))
+        assert state["bands"] == rows(annotation, "events", int(moment * 10 + 1e-6))
+    page.close()
+    assert visitor.off_host() == [] and visitor.problems == []
+
+
+def test_the_bundled_examples_have_persons_and_sounds(browser, demo: str) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    visitor = Visitor(page, demo)
+    visitor.arrive()
+    annotation = visitor.open_example(0)
+    assert annotation["boxes"] and annotation["events"]
+    labels = [line.split(",") for line in (ROOT / "assets/examples/scene_1.csv").open()]
+    true_x = sum(float(row[2]) for row in labels) / len(labels)
+    found = sum(event["x"] for event in annotation["events"]) / len(annotation["events"])
+    assert abs(found - true_x) < 60
+    heard = page.evaluate(DECODE, visitor.state()["source"])
+    louder = "left" if true_x < 128 else "right"
+    assert heard[louder] > heard["right" if louder == "left" else "left"] + 1
+    page.close()
+    assert visitor.off_host() == [] and visitor.problems == []
