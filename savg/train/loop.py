@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import signal
 import sys
 import time
@@ -104,7 +105,11 @@ def train(recipe: Recipe, session: Session) -> int:
 
 def _accelerator(session: Session) -> Accelerator:
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
 
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        # It remembers the precision of an earlier run in this process, and refuses another.
+        AcceleratorState._reset_state(reset_partial_state=True)
     compute = choose(session.device, session.precision)
     mixed = {"bfloat16": "bf16", "float16": "fp16"}.get(str(compute.dtype).split(".")[-1], "no")
     return Accelerator(mixed_precision=mixed, cpu=compute.device.type == "cpu")

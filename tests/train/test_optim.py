@@ -58,7 +58,7 @@ def test_exponential_averages_match_their_recurrences() -> None:
     for name in ("ema", "ema_exp"):
         optim = replace(BASE, average=name, ema_decay=0.9)
         model = torch.nn.Linear(1, 1, bias=False)
-        expected = float(model.weight)
+        expected = model.weight.item()
         average = Average(model, optim)
         for step, value in enumerate(values, 1):
             torch.nn.init.constant_(model.weight, value)
