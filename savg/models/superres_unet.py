@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from savg.hub import ModelFormat
 from savg.models.fused_norm import norm_act
 from savg.models.published import numbers
+from savg.models.unet_fast import linear
 from savg.models.unet_layers import time_features, zeroed
 from savg.models.unet_plain import attend
 
@@ -275,8 +276,7 @@ class _Fast(_Plain):
 
     def conv(self, x: Tensor, layer: nn.Module) -> Tensor:
         if layer.kernel_size == (1, 1):
-            y = F.linear(x.permute(0, 2, 3, 1), layer.weight.flatten(1), layer.bias)
-            return y.permute(0, 3, 1, 2)
+            return linear(x.permute(0, 2, 3, 1), layer).permute(0, 3, 1, 2)
         return layer(x)
 
     def norm(
@@ -298,11 +298,10 @@ class _Fast(_Plain):
     def attention(self, x: Tensor, block: ImageAttention) -> Tensor:
         n, c, h, w = x.shape
         y = self.norm(x, block.norm).permute(0, 2, 3, 1).reshape(n, h * w, c)
-        qkv = F.linear(y, block.qkv.weight.flatten(1), block.qkv.bias)
+        qkv = linear(y, block.qkv)
         q, k, v = qkv.view(n, h * w, block.heads, 3, -1).permute(3, 0, 2, 1, 4)
         y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-        y = F.linear(y, block.proj_out.weight.flatten(1), block.proj_out.bias)
-        return x + y.unflatten(1, (h, w)).permute(0, 3, 1, 2)
+        return x + linear(y, block.proj_out).unflatten(1, (h, w)).permute(0, 3, 1, 2)
 
 
 def _stage(*layers: nn.Module) -> nn.Sequential:

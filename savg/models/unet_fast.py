@@ -35,9 +35,15 @@ def window_table(frames: int, step: int, length: int, window: int, device: str) 
     return ((start + torch.arange(window * step)) % length).to(device)
 
 
-def _linear(x: Tensor, conv: nn.Module) -> Tensor:
-    """A convolution of kernel 1 as a matrix product over the last axis."""
-    return F.linear(x, conv.weight.flatten(1), conv.bias)
+def linear(x: Tensor, conv: nn.Module) -> Tensor:
+    """A convolution of kernel 1 over the last axis of x[..., C]."""
+    weight, bias = conv.weight.flatten(1), conv.bias
+    if torch.is_grad_enabled() or x.device.type != "cpu":
+        return F.linear(x, weight, bias)
+    # oneDNN's convolution adds the bias for free; the matrix product first fills its result with it.
+    picture = x.reshape(1, -1, 1, x.shape[-1]).permute(0, 3, 1, 2)
+    y = F.conv2d(picture, weight[:, :, None, None], bias).permute(0, 2, 3, 1)
+    return y.reshape(*x.shape[:-1], -1)
 
 
 def _heads(x: Tensor, heads: int) -> Tensor:
@@ -118,7 +124,7 @@ class Fast:
         if conv.kind != "3d":
             return self._temporal(self._spatial(x, conv), conv)
         if conv.kernel == 1:
-            return _linear(x, conv.video_conv)
+            return linear(x, conv.video_conv)
         y = x.permute(0, 4, 1, 2, 3)
         y = F.conv3d(y, conv.video_conv.weight, conv.video_conv.bias, padding=conv.kernel // 2)
         return y.permute(0, 2, 3, 4, 1).contiguous()
@@ -126,7 +132,7 @@ class Fast:
     def _audio_conv(self, x: Tensor, conv: AudioConv, dilation: int) -> Tensor:
         weight, bias = conv.audio_conv.weight, conv.audio_conv.bias
         if conv.kernel == 1:
-            return F.linear(x, weight.flatten(1), bias)
+            return linear(x, conv.audio_conv)
         y = x.unsqueeze(1).permute(0, 3, 1, 2)
         padding = dilation * (conv.kernel // 2)
         y = F.conv2d(y, weight.unsqueeze(2), bias, padding=(0, padding), dilation=(1, dilation))
@@ -189,8 +195,8 @@ class Fast:
         return self.resample(h, "up") if block.resample == "up" else h
 
     def _self_attention(self, x: Tensor, block: SelfAttention) -> Tensor:
-        q, k, v = _linear(self.norm(x, block.norm), block.qkv).chunk(3, dim=-1)
-        return x + _linear(_attend(q, k, v, block.heads), block.proj_out)
+        q, k, v = linear(self.norm(x, block.norm), block.qkv).chunk(3, dim=-1)
+        return x + linear(_attend(q, k, v, block.heads), block.proj_out)
 
     def attend_space(self, x: Tensor, block: SelfAttention) -> Tensor:
         """Attention among the pixels of each frame."""
@@ -214,8 +220,8 @@ class Fast:
         b, f, h, w, c = video.shape
         pixels, length = h * w, audio.shape[1]
         step = length // f
-        v_qkv = _linear(self.norm(video, block.v_norm), block.v_qkv).reshape(b, f * pixels, 3 * c)
-        a_qkv = _linear(self.norm(audio, block.a_norm), block.a_qkv)
+        v_qkv = linear(self.norm(video, block.v_norm), block.v_qkv).reshape(b, f * pixels, 3 * c)
+        a_qkv = linear(self.norm(audio, block.a_norm), block.a_qkv)
         vq, v_kv = v_qkv.split([c, 2 * c], dim=-1)
         aq, a_kv = a_qkv.split([c, 2 * c], dim=-1)
         if block.window == f and step * f == length:
