@@ -1,4 +1,4 @@
-"""Makes the example clips beside it: synthetic scenes of seeds 1, 2, 3 and 8, chosen before looking.
+"""Makes the example clips beside it: four synthetic scenes, picked for variety among seeds 1 to 8.
 
 python assets/examples/make_examples.py          (in the repository's folder)
 """
