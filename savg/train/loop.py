@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -144,7 +144,7 @@ def _state(recipe: Recipe, session: Session, accelerator: Accelerator) -> State:
 
 def _batches(
     recipe: Recipe, data: Any, first: int, end: int, accelerator: Accelerator
-) -> Iterator[list[Batch]]:
+) -> Generator[list[Batch], None, None]:
     """The parts of each step's batch, made one step ahead in a thread."""
     optim = recipe.optim
     processes = accelerator.num_processes
@@ -292,8 +292,8 @@ def _signals() -> Iterator[list[int]]:
         signal.signal(number, old[number])
 
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            old[number] = signal.signal(number, note)
+        for wanted in (signal.SIGINT, signal.SIGTERM):
+            old[wanted] = signal.signal(wanted, note)
     except ValueError:  # not the main thread: nobody can send us signals
         old.clear()
     try:

@@ -84,10 +84,10 @@ class SuperResRecipe(Recipe):
             large, small = self.pair(data, draw.index)
             if rng.random() < 0.5:
                 large, small = large[:, ::-1], small[:, ::-1]
-            small = self.degraded(small.astype(np.float32) / 127.5 - 1, rng)
-            large, small = self.cropped(large, small, rng)
+            condition = self.degraded(small.astype(np.float32) / 127.5 - 1, rng)
+            large, condition = self.cropped(large, condition, rng)
             larges.append(torch.from_numpy(large.astype(np.float32) / 127.5 - 1))
-            smalls.append(torch.from_numpy(np.ascontiguousarray(small)))
+            smalls.append(torch.from_numpy(np.ascontiguousarray(condition)))
         return torch.stack(larges).movedim(-1, 1), torch.stack(smalls).movedim(-1, 1)
 
     def pair(self, data: FrameData, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -110,10 +110,11 @@ class SuperResRecipe(Recipe):
         blur, noise = self.degrade
         sigma = rng.uniform(0, blur) if blur else 0.0
         if sigma > 0.2:
-            small = cv2.GaussianBlur(np.ascontiguousarray(small), (0, 0), sigma)
+            blurred = cv2.GaussianBlur(np.ascontiguousarray(small), (0, 0), sigma)
+            small = np.asarray(blurred, np.float32)
         if noise:
-            small = small + rng.normal(0, rng.uniform(0, noise), small.shape)
-        return np.asarray(small, np.float32)
+            small = small + rng.normal(0, rng.uniform(0, noise), small.shape).astype(np.float32)
+        return small
 
     def cropped(
         self, large: NDArray[np.uint8], small: NDArray[np.float32], rng: np.random.Generator
