@@ -17,20 +17,11 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from savg.hub import ModelFormat
+from savg.models.joint_layout import Initial, Layout
 from savg.models.published import numbers
 from savg.models.unet_fast import Fast
-from savg.models.unet_layers import (
-    AudioConv,
-    CrossAttention,
-    Norm,
-    ResBlock,
-    VideoConv,
-    time_features,
-    zeroed,
-)
+from savg.models.unet_layers import CrossAttention, ResBlock, time_features
 from savg.models.unet_plain import Plain
-
-MAX_DILATION = 10
 
 
 @dataclass(frozen=True)
@@ -102,28 +93,17 @@ class JointUNetConfig:
         return same or tuple(self.blocks)  # type: ignore[arg-type]
 
 
-class Stage(nn.Sequential):
-    """The layers of one step down or up, under their published numbers."""
-
-
-class Initial(nn.Module):
-    """First convolution of each modality."""
-
-    def __init__(self, video: int, audio: int, outputs: int) -> None:
-        super().__init__()
-        self.video_conv = VideoConv(video, outputs, 3)
-        self.audio_conv = AudioConv(audio, outputs, 3)
-
-
-class Enlarge(nn.Module):
-    """Repetition of both modalities, where no residual block enlarges."""
-
-
 class JointUNet(nn.Module):
     """The coupled U-Net. `fast = False` selects the plain reference path.
 
     checkpoint_attention: recompute attention in the backward pass, to save memory.
     """
+
+    middle_blocks: nn.Sequential
+    output_blocks: nn.ModuleList
+    skip_projections: nn.ModuleList
+    video_out: nn.Sequential
+    audio_out: nn.Sequential
 
     def __init__(self, config: JointUNetConfig, fast: bool = True) -> None:
         super().__init__()
@@ -131,16 +111,15 @@ class JointUNet(nn.Module):
         c = config.channels
         self.time_embed = nn.Sequential(nn.Linear(c, c), nn.SiLU(), nn.Linear(c, c))
         self.input_blocks = nn.ModuleList()
-        _Builder(self).build()
+        Layout(self).build()
 
     @property
     def shifting(self) -> list[CrossAttention]:
         """The cross-modal attention blocks whose window is drawn, in forward order."""
         if not self.config.shift:
             return []
-        stages = [*self.input_blocks, *self.output_blocks]
-        layers = [layer for stage in stages for layer in stage]
-        return [m for m in layers if isinstance(m, CrossAttention) and m.shifting]
+        found = (m for m in self.modules() if isinstance(m, CrossAttention) and m.shifting)
+        return list(found)
 
     def draw_shifts(
         self, generator: torch.Generator | None = None, frames: int | None = None
@@ -189,122 +168,6 @@ class JointUNet(nn.Module):
             )
 
 
-class _Builder:
-    """Lays out the blocks in the published order, with the published audio dilations."""
-
-    def __init__(self, net: JointUNet) -> None:
-        self.net, self.config = net, net.config
-        self.step = 1  # of the audio dilations 2^(step mod 10): up on the way down, and back
-
-    def block(self, inputs: int, outputs: int, **options: Any) -> ResBlock:
-        c = self.config
-        return ResBlock(
-            inputs,
-            outputs,
-            c.channels,
-            dropout=c.dropout,
-            kind=c.video_conv,
-            dilation=2 ** (self.step % MAX_DILATION),
-            scale_shift=c.scale_shift,
-            heads=c.heads,
-            groups=c.groups,
-            **options,
-        )
-
-    def cross(self, channels: int, window: int, shifting: bool) -> CrossAttention:
-        c = self.config
-        heads = channels // c.head_channels if c.head_channels else c.heads
-        return CrossAttention(channels, heads, window, shifting, c.groups)
-
-    def layers(self, inputs: int, outputs: int, factor: int) -> list[nn.Module]:
-        """A residual block and, where configured, cross-modal attention."""
-        c = self.config
-        attention = {
-            "video_attention": factor in c.video_at,
-            "audio_attention": factor in c.audio_at,
-        }
-        made: list[nn.Module] = [self.block(inputs, outputs, **attention)]
-        if factor in c.cross_at:
-            made.append(self.cross(outputs, c.windows[c.cross_at.index(factor)], c.shift))
-        return made
-
-    def build(self) -> None:
-        c, net = self.config, self.net
-        video = c.video_channels * c.video_patch**2 + (2 if c.coordinates else 0)
-        width = c.widths[0]
-        net.input_blocks.append(Stage(Initial(video, c.audio_channels * c.audio_patch, width)))
-        skips, factor = [width], 1
-        for level, out in enumerate(c.widths):
-            for _ in range(c.depths[level]):
-                net.input_blocks.append(Stage(*self.layers(width, out, factor)))
-                width = out
-                self.step += 1
-                skips.append(width)
-            if level < len(c.widths) - 1:
-                net.input_blocks.append(Stage(self.block(width, width, resample="down")))
-                self.step += 1
-                skips.append(width)
-                factor *= 2
-        self.middle(width)
-        self.step -= 1
-        self.decoder(width, skips, factor)
-
-    def middle(self, width: int) -> None:
-        both = {"video_attention": True, "audio_attention": True}
-        layers: list[nn.Module] = [self.block(width, width, **both)]
-        if self.config.middle_cross:
-            layers.append(self.cross(width, self.config.frames, False))
-        layers.append(self.block(width, width, **both))
-        self.net.middle_blocks = Stage(*layers)
-
-    def decoder(self, width: int, skips: list[int], factor: int) -> None:
-        c, net = self.config, self.net
-        net.output_blocks = nn.ModuleList()
-        if c.skips == "add":
-            net.skip_projections = nn.ModuleList()
-        for level in reversed(range(len(c.widths))):
-            for i in range(c.depths[level] + 1):
-                skip, out = skips.pop(), c.widths[level]
-                if c.skips == "add":
-                    net.skip_projections.append(_projection(skip, width))
-                    skip = 0
-                layers = self.layers(width + skip, out, factor)
-                self.step -= 1
-                width = out
-                if level and i == c.depths[level]:
-                    # Added skips are narrow: the finer scale's width before its many positions.
-                    next_width = c.widths[level - 1] if c.skips == "add" else width
-                    if c.upsample:
-                        up: nn.Module = self.block(width, next_width, resample="up")
-                        width = next_width
-                    else:
-                        up = Enlarge()
-                    layers.append(up)
-                    factor //= 2
-                net.output_blocks.append(Stage(*layers))
-        self.heads(width)
-
-    def heads(self, width: int) -> None:
-        c = self.config
-        sound = c.audio_channels * c.audio_patch
-        picture = c.video_channels * c.video_patch**2 * (2 if c.learn_variance else 1)
-        self.net.audio_out = nn.Sequential(
-            Norm(width, c.groups), nn.SiLU(), zeroed(AudioConv(width, sound, 3))
-        )
-        self.net.video_out = nn.Sequential(
-            Norm(width, c.groups), nn.SiLU(), zeroed(VideoConv(width, picture, 3, "3d"))
-        )
-
-
-def _projection(skip: int, width: int) -> nn.ModuleDict:
-    """Pointwise layers that fit an added skip to `width` channels; empty where it fits."""
-    if skip == width:
-        return nn.ModuleDict()
-    return nn.ModuleDict(
-        {"video": VideoConv(skip, width, 1, "3d"), "audio": AudioConv(skip, width, 1)}
-    )
-
-
 class _Evaluation:
     """One forward pass along one of the two paths."""
 
@@ -313,7 +176,7 @@ class _Evaluation:
 
     def run(self, video: Tensor, audio: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         net, ops, c = self.net, self.ops, self.net.config
-        kind = net.time_embed[0].weight.dtype
+        kind = next(net.parameters()).dtype
         embedding = net.time_embed(time_features(t, c.channels).to(kind))
         kept: list[tuple[Tensor, Tensor]] = []
         x = ops.enter(self.patched(video.to(kind)))
@@ -345,12 +208,12 @@ class _Evaluation:
         ops = self.ops
         if self.net.config.skips == "concat":
             return ops.concatenate(x, sx), ops.concatenate(y, sy)
-        fit = self.net.skip_projections[i]
+        fit: Any = self.net.skip_projections[i]
         if len(fit):
             sx, sy = ops.conv(sx, fit["video"]), ops.conv(sy, fit["audio"])
         return x + sx, y + sy
 
-    def stage(self, stage: nn.Module, x: Tensor, y: Tensor, emb: Tensor) -> tuple[Tensor, Tensor]:
+    def stage(self, stage: Any, x: Tensor, y: Tensor, emb: Tensor) -> tuple[Tensor, Tensor]:
         for layer in stage:
             if isinstance(layer, ResBlock):
                 x, y = self.block(layer, x, y, emb)

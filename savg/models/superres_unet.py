@@ -192,7 +192,7 @@ class SuperResUNet(nn.Module):
             raise ValueError("labels go with a class-conditional network, and only with one")
         large = F.interpolate(low_res, frames.shape[2:], mode="bilinear", align_corners=False)
         x = F.pixel_unshuffle(torch.cat([frames, large.to(frames.dtype)], dim=1), c.patch)
-        kind = self.time_embed[0].weight.dtype
+        kind = next(self.parameters()).dtype
         embedding = self.time_embed(time_features(t, c.channels).to(kind))
         if labels is not None:
             embedding = embedding + self.label_emb(labels)
@@ -211,8 +211,8 @@ class SuperResUNet(nn.Module):
             x = self._stage(ops, stage, torch.cat([x, kept.pop()], dim=1), embedding)
         return ops.conv(ops.norm(x, self.out[0], act=True), self.out[2]).contiguous()
 
-    def _stage(self, ops: _Plain, stage: nn.Module, x: Tensor, embedding: Tensor) -> Tensor:
-        for layer in stage:  # type: ignore[attr-defined]
+    def _stage(self, ops: _Plain, stage: Any, x: Tensor, embedding: Tensor) -> Tensor:
+        for layer in stage:
             if isinstance(layer, ImageResBlock):
                 x = self._residual(ops, layer, x, embedding)
             elif isinstance(layer, ImageAttention):
@@ -242,13 +242,13 @@ class SuperResUNet(nn.Module):
 class _Plain:
     """Reference operations on [N, C, H, W]."""
 
-    def conv(self, x: Tensor, layer: nn.Module) -> Tensor:
+    def conv(self, x: Tensor, layer: Any) -> Tensor:
         return layer(x)
 
     def norm(
         self,
         x: Tensor,
-        norm: nn.GroupNorm,
+        norm: Any,
         act: bool = False,
         scale: Tensor | None = None,
         shift: Tensor | None = None,
@@ -274,7 +274,7 @@ class _Plain:
 class _Fast(_Plain):
     """The same on tensors stored channels last."""
 
-    def conv(self, x: Tensor, layer: nn.Module) -> Tensor:
+    def conv(self, x: Tensor, layer: Any) -> Tensor:
         if layer.kernel_size == (1, 1):
             return linear(x.permute(0, 2, 3, 1), layer).permute(0, 3, 1, 2)
         return layer(x)
@@ -282,7 +282,7 @@ class _Fast(_Plain):
     def norm(
         self,
         x: Tensor,
-        norm: nn.GroupNorm,
+        norm: Any,
         act: bool = False,
         scale: Tensor | None = None,
         shift: Tensor | None = None,

@@ -9,6 +9,7 @@ after everything that acts on single positions. Measured gains are in benchmarks
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +19,6 @@ from savg.models.fused_norm import norm_act
 from savg.models.unet_layers import (
     AudioConv,
     CrossAttention,
-    Norm,
     ResBlock,
     SelfAttention,
     VideoConv,
@@ -35,7 +35,7 @@ def window_table(frames: int, step: int, length: int, window: int, device: str) 
     return ((start + torch.arange(window * step)) % length).to(device)
 
 
-def linear(x: Tensor, conv: nn.Module) -> Tensor:
+def linear(x: Tensor, conv: Any) -> Tensor:
     """A convolution of kernel 1 over the last axis of x[..., C]."""
     weight, bias = conv.weight.flatten(1), conv.bias
     if torch.is_grad_enabled() or x.device.type != "cpu":
@@ -99,7 +99,7 @@ class Fast:
     def norm(
         self,
         x: Tensor,
-        norm: Norm,
+        norm: Any,
         act: bool = False,
         scale: Tensor | None = None,
         shift: Tensor | None = None,
@@ -225,8 +225,8 @@ class Fast:
         vq, v_kv = v_qkv.split([c, 2 * c], dim=-1)
         aq, a_kv = a_qkv.split([c, 2 * c], dim=-1)
         if block.window == f and step * f == length:
-            y = _attend(vq, *a_kv.chunk(2, dim=-1), block.heads)
-            z = _attend(aq, *v_kv.chunk(2, dim=-1), block.heads)
+            (ak, av), (vk, vv) = a_kv.chunk(2, dim=-1), v_kv.chunk(2, dim=-1)
+            y, z = _attend(vq, ak, av, block.heads), _attend(aq, vk, vv, block.heads)
         else:
             k, v = _windows(a_kv, f, block.window, shift).chunk(2, dim=-1)
             y = _attend(vq.reshape(b * f, pixels, c), k, v, block.heads)

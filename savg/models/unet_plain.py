@@ -6,6 +6,8 @@ sound [B, C, T].
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,7 +15,6 @@ from torch import Tensor, nn
 from savg.models.unet_layers import (
     AudioConv,
     CrossAttention,
-    Norm,
     ResBlock,
     SelfAttention,
     VideoConv,
@@ -41,7 +42,7 @@ class Plain:
     def concatenate(self, a: Tensor, b: Tensor) -> Tensor:
         return torch.cat([a, b], dim=-3 if a.ndim == 5 else 1)
 
-    def norm(self, x: Tensor, norm: Norm) -> Tensor:
+    def norm(self, x: Tensor, norm: Any) -> Tensor:
         """Group normalisation with float32 statistics."""
         group_norm = norm.GroupNorm
         weight, bias = group_norm.weight.float(), group_norm.bias.float()

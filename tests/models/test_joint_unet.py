@@ -227,3 +227,14 @@ def test_wrong_configurations_are_named():
         JointUNetConfig(channels=100)
     with pytest.raises(ValueError, match="skips"):
         JointUNetConfig(skips="none")
+
+
+@pytest.mark.gpu
+def test_an_accelerator_agrees_with_the_processor(randomised):
+    model, video, audio, t = randomised("tiny")
+    shifts = [1] * len(model.shifting)
+    with torch.no_grad():
+        here = model(video, audio, t, shifts)
+        there = model.cuda()(video.cuda(), audio.cuda(), t.cuda(), shifts)
+    for a, b in zip(there, here, strict=True):
+        assert (a.cpu() - b).square().mean() < 1e-3 * b.square().mean()
