@@ -103,6 +103,8 @@ def open_clip(
         yield [keep, parts.notice(""), value, keep, keep, keep]
         yield [keep, keep, keep, gr.update(visible=True), *figures(annotation, dark)]
         context.analyst.write_overlay(stored, detector)
+        examples = context.library.get(context.examples)
+        shown = context.analyst.compared(stored, detector, examples).to_json()
         value = parts.player_value(stored, crop, shown, stored.results(detector))
         yield [keep, keep, value, keep, keep, keep]
     except Exception as error:

@@ -6,6 +6,7 @@ Networks load on first use and stay. Tests and other hosts may hand in their own
 from __future__ import annotations
 
 import importlib.util
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,8 +15,10 @@ from typing import Any
 
 from savg.annotation import Boxes, SoundEvents
 from savg.clip import Clip
+from savg.detectors import person_detector, sound_detector
 from savg.hub import PIPELINE_FILE, WEIGHTS_FILE, read_json
 from savg.paths import assets_dir
+from savg.pipelines import load_pipeline
 
 Generate = Callable[..., list[Clip]]
 """`generate(num_clips, seed=…, steps=…, on_step=callback)`, as pipelines are called."""
@@ -83,49 +86,47 @@ MISSING = (
 
 
 def bundled() -> Services:
-    """The pipelines and detectors of this package with the bundled demo weights."""
-    persons = {"yolox": DetectorChoice("YOLOX", "YOLOX, bundled demo weights", _yolox)}
+    """The detectors and the pipeline of the bundled demo weights, and pipelines of SAVG_WEIGHTS.
+
+    That environment variable lists folders with a pipeline.json, separated as in PATH.
+    """
+    persons = {"yolox": DetectorChoice("YOLOX", "YOLOX, bundled demo weights", _persons("yolox"))}
     if importlib.util.find_spec("mmdet") is not None:
-        persons["mmdet"] = DetectorChoice("YOLOX by mmdet", "YOLOX run by mmdet", _mmdet)
+        persons["mmdet"] = DetectorChoice("YOLOX by mmdet", "YOLOX run by mmdet", _persons("mmdet"))
     folder = assets_dir() / "demo"
-    description = read_json(folder / PIPELINE_FILE) if (folder / PIPELINE_FILE).is_file() else {}
+    description = _description(folder)
     there = [(folder / str(description.get(role)) / WEIGHTS_FILE).is_file() for role in NEEDED]
-    missing = "" if all(there) else MISSING
-    joint = PipelineChoice(
-        "Joint diffusion, demo",
+    pipelines = {"demo": _choice("Joint diffusion, demo", folder)}
+    for path in filter(None, os.environ.get("SAVG_WEIGHTS", "").split(os.pathsep)):
+        kind = _description(Path(path)).get("pipeline", "unknown")
+        pipelines[path] = _choice(f"{str(kind).capitalize()} of {Path(path).name}", Path(path))
+    return Services(
+        pipelines,
+        persons,
+        lambda: sound_detector("seld"),
+        "stereo SELD, bundled demo weights",
+        missing="" if all(there) else MISSING,
+    )
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    return read_json(folder / PIPELINE_FILE) if (folder / PIPELINE_FILE).is_file() else {}
+
+
+def _choice(label: str, folder: Path) -> PipelineChoice:
+    return PipelineChoice(
+        label,
         "Picture and both channels come from one diffusion model; super-resolution enlarges the "
         "picture.",
-        (4, _steps(description), 60),
-        _joint,
+        (4, _steps(_description(folder)), 60),
+        lambda: load_pipeline(folder),
     )
-    sounds = "stereo SELD, bundled demo weights"
-    return Services({"joint": joint}, persons, _seld, sounds, missing=missing)
+
+
+def _persons(name: str) -> Callable[[], Callable[[Clip], Boxes]]:
+    return lambda: person_detector(name)
 
 
 def _steps(description: Mapping[str, Any]) -> int:
     """The number of steps that a pipeline asks for, within the slider's reach."""
     return min(max(int(description.get("sampler", {}).get("steps", 20)), 4), 60)
-
-
-def _joint() -> Generate:
-    from savg.pipelines.joint import JointPipeline
-
-    return JointPipeline.from_pretrained("demo")
-
-
-def _yolox() -> Callable[[Clip], Boxes]:
-    from savg.detectors import person_detector
-
-    return person_detector("yolox")
-
-
-def _mmdet() -> Callable[[Clip], Boxes]:
-    from savg.detectors import person_detector
-
-    return person_detector("mmdet")
-
-
-def _seld() -> Callable[[Clip], SoundEvents]:
-    from savg.detectors import sound_detector
-
-    return sound_detector("seld")

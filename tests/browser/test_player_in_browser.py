@@ -119,6 +119,7 @@ def test_the_strip_is_the_alignment_and_seeks(visitor: Visitor) -> None:
 
 def test_score_and_nulls_are_the_jsons(visitor: Visitor) -> None:
     annotation = visitor.open_example()
+    assert None not in annotation["nulls"].values()
     side = visitor.page.locator("#savg-player .sp-side")
     counts = annotation["alignment"]
     assert side.locator(".sp-number").inner_text() == f"{counts['score']:.2f}"

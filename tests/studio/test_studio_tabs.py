@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -13,6 +14,7 @@ import studio_fakes
 
 from savg.annotation import Boxes, SoundEvents
 from savg.errors import SavgError
+from savg.metrics.spatial import spatial_av_align
 from savg.studio import build, generate, inspect, theme
 from savg.studio.analyst import Analyst
 from savg.studio.context import Context
@@ -120,6 +122,18 @@ def test_opening_a_clip_shows_it_first_and_then_the_rest(context: Context) -> No
     assert len(Boxes.read_csv(results / "clip.boxes.csv")) == 20
     figures = next(u[4:] for u in updates if hasattr(u[4], "to_plotly_json"))
     assert all(hasattr(figure, "to_plotly_json") for figure in figures)
+
+
+def test_the_null_of_other_clips_is_that_of_the_examples(context: Context) -> None:
+    sides = {seed: context.library.add(studio_fakes.scene(seed), "clip", "test") for seed in (0, 1)}
+    context = replace(context, examples=(sides[0].key, sides[1].key))
+    last = opened(context, sides[0].key)[-1][2]["annotation"]
+    other = studio_fakes.find_sounds(studio_fakes.scene(1))
+    boxes = studio_fakes.find_persons(studio_fakes.scene(0))
+    assert last["nulls"]["other_clips"] == pytest.approx(
+        spatial_av_align(other, boxes).score, abs=0.03
+    )
+    assert json.loads((sides[0].results("yolox") / "clip.json").read_text()) == last
 
 
 def test_each_detector_has_its_own_results(context: Context) -> None:
