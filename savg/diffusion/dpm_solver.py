@@ -17,6 +17,7 @@ from torch import Tensor
 from savg.diffusion.limits import Limit
 from savg.diffusion.process import Diffusion, Model, State
 from savg.diffusion.progress import OnStep, report
+from savg.errors import SavgError
 
 Spacing = Literal["time_uniform", "logSNR", "time_quadratic"]
 Kind = Literal["dpm_solver", "taylor"]
@@ -69,7 +70,7 @@ class Predictor:
     def __call__(self, state: State, t: Tensor) -> State:
         schedule = self.diffusion.schedule
         device = state[0].device
-        outputs = self.model(state, schedule.model_times(t).to(device))
+        outputs = self.model(state, _on(device, schedule.model_times(t)))
         log_alpha = schedule.log_alpha(t)
         alpha, sigma = log_alpha.exp(), torch.sqrt(-torch.expm1(2.0 * log_alpha))
         results = []
@@ -118,10 +119,8 @@ def _advance(
         terms.append((gain * (0.5 * phi1 if halved else phi2), slope))
     if curve is not None:
         terms.append((gain * (phi2 / h - 0.5), curve))
-    return tuple(
-        torch.stack([_wide(factor, part[i]) * part[i] for factor, part in terms]).sum(0)
-        for i in range(len(x))
-    )
+    moved = [sum(part[i] * _wide(factor, part[i]) for factor, part in terms) for i in range(len(x))]
+    return tuple(torch.as_tensor(value) for value in moved)
 
 
 def first_order(p: Predictor, x: State, s: Tensor, t: Tensor, m: State | None = None) -> State:
@@ -297,6 +296,8 @@ def adaptive(
         solve = single_second if order == 2 else single_third
         higher, lower = solve(predictor, state, s, target)
         error = _error(higher, lower, before, atol, rtol)
+        if not error[active].isfinite().all():
+            raise SavgError("The network gave values that are not finite; try float32.")
         if batch_coupled:
             error = error.max().expand(batch)
         accepted = active & (error <= 1.0)
@@ -308,7 +309,7 @@ def adaptive(
         h = torch.minimum(theta * h * error.clamp_min(1e-12) ** (-1.0 / order), lam_last - lam)
         way = ((lam - lam_first) / (lam_last - lam_first)).mean()
         report(on_step, round(100 * float(way)), 100, state)
-    raise RuntimeError(f"the adaptive solver did not arrive within {max_attempts} attempts.")
+    raise SavgError(f"The adaptive solver did not arrive within {max_attempts} attempts.")
 
 
 def _backward_differences(
@@ -370,6 +371,18 @@ def _scaled(state: State, factor: float) -> State:
     return tuple(x * factor for x in state)
 
 
-def _wide(values: Tensor, like: Tensor) -> Tensor:
-    """values [B], computed in float64, shaped to multiply `like` in its format."""
+def _wide(values: Tensor, like: Tensor) -> Tensor | float:
+    """values [B], computed in float64, to multiply `like` with.
+
+    One number where all samples share it, as with fixed steps: nothing is copied to the device.
+    """
+    if (values == values[0]).all():
+        return float(values[0])
     return values.to(like.device, like.dtype).reshape(-1, *[1] * (like.ndim - 1))
+
+
+def _on(device: torch.device, times: Tensor) -> Tensor:
+    """Integer times [B] on the device; filled in there where they are all the same."""
+    if (times == times[0]).all():
+        return torch.full(times.shape, int(times[0]), dtype=times.dtype, device=device)
+    return times.to(device)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from savg.diffusion.schedule import Schedule
@@ -16,6 +16,9 @@ from savg.diffusion.schedule import Schedule
 State = tuple[Tensor, ...]
 Model = Callable[[State, Tensor], Sequence[Tensor]]
 """model(state, t[B]) → one prediction for each tensor of the state."""
+
+Factor = Tensor | float
+"""One number for all samples, or a tensor [B, 1, …]."""
 
 Prediction = Literal["eps", "v", "x0"]
 Variance = Literal["fixed_large", "fixed_small", "learned_range"]
@@ -52,8 +55,7 @@ class Diffusion:
 
     def coefficients(self, step: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         """√ᾱ and √(1−ᾱ) at steps [B], shaped to multiply `like`."""
-        cumulative = self.schedule.alphas_cumprod
-        return _at(np.sqrt(cumulative), step, like), _at(np.sqrt(1.0 - cumulative), step, like)
+        return self._at("alphas", step, like), self._at("sigmas", step, like)
 
     def training_loss(
         self,
@@ -87,7 +89,7 @@ class Diffusion:
 
     def model_times(self, step: Tensor) -> Tensor:
         """What the network is told at steps [B]."""
-        return torch.as_tensor(self.schedule.times, device=step.device)[step]
+        return self._table("times", step.device)[step]
 
     def split(self, output: Tensor, noisy: Tensor) -> tuple[Tensor, Tensor | None]:
         """A network's output as prediction and, where variances are learned, the rest."""
@@ -98,7 +100,7 @@ class Diffusion:
         prediction, extra = output.chunk(2, dim=self.channel_axis)
         return prediction, extra
 
-    def to_clean(self, output: Tensor, noisy: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+    def to_clean(self, output: Tensor, noisy: Tensor, alpha: Factor, sigma: Factor) -> Tensor:
         """x_0 from a prediction."""
         if self.prediction == "eps":
             return (noisy - sigma * output) / alpha
@@ -106,7 +108,7 @@ class Diffusion:
             return alpha * noisy - sigma * output
         return output
 
-    def to_noise(self, output: Tensor, noisy: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+    def to_noise(self, output: Tensor, noisy: Tensor, alpha: Factor, sigma: Factor) -> Tensor:
         """The noise from a prediction."""
         if self.prediction == "eps":
             return output
@@ -116,19 +118,35 @@ class Diffusion:
 
     def log_variance(self, extra: Tensor | None, step: Tensor, like: Tensor) -> Tensor:
         """Log variance of the ancestral step from `step`, shaped like the data."""
-        schedule = self.schedule
         if self.variance == "fixed_large":
-            return _at(schedule.fixed_large_log_variance, step, like)
-        low = _at(schedule.posterior_log_variance_clipped, step, like)
+            return self._at("fixed_large_log_variance", step, like)
+        low = self._at("posterior_log_variance_clipped", step, like)
         if extra is None:
             return low
         share = (extra + 1.0) / 2.0
-        return share * _at(np.log(schedule.betas), step, like) + (1.0 - share) * low
+        return share * self._at("log_betas", step, like) + (1.0 - share) * low
 
     def posterior_mean(self, clean: Tensor, noisy: Tensor, step: Tensor) -> Tensor:
         """Mean of x_{t−1} given x_0 and x_t."""
-        of_clean, of_noisy = self.schedule.posterior_mean_coefficients
-        return _at(of_clean, step, noisy) * clean + _at(of_noisy, step, noisy) * noisy
+        of_clean = self._at("posterior_mean_of_clean", step, noisy)
+        return of_clean * clean + self._at("posterior_mean_of_noisy", step, noisy) * noisy
+
+    def _at(self, name: str, step: Tensor, like: Tensor) -> Tensor:
+        """A row of the schedule at steps [B], on `like`'s device, float32, shaped to multiply it."""
+        picked = self._table(name, like.device)[step.to(like.device)].to(torch.float32)
+        return picked.reshape(-1, *[1] * (like.ndim - 1))
+
+    def _table(self, name: str, device: torch.device) -> Tensor:
+        """A row of the schedule on a device, copied there once: a copy waits for the device."""
+        key = (name, str(device))
+        if key not in self._tables:
+            with torch.inference_mode(False):  # training may use it after sampling has made it
+                self._tables[key] = torch.as_tensor(getattr(self.schedule, name), device=device)
+        return self._tables[key]
+
+    @cached_property
+    def _tables(self) -> dict[tuple[str, str], Tensor]:
+        return {}
 
     def _target(self, clean: Tensor, noise: Tensor, step: Tensor) -> Tensor:
         if self.prediction == "eps":
@@ -156,7 +174,7 @@ class Diffusion:
         mean = self.posterior_mean(guess, noisy, step)
         log_variance = self.log_variance(extra, step, noisy)
         true_mean = self.posterior_mean(clean, noisy, step)
-        true_log = _at(self.schedule.posterior_log_variance_clipped, step, noisy)
+        true_log = self._at("posterior_log_variance_clipped", step, noisy)
         kl = 0.5 * (
             log_variance
             - true_log
@@ -167,13 +185,6 @@ class Diffusion:
         nll = -_log_likelihood_8_bit(clean, mean, 0.5 * log_variance)
         first = (step == 0).reshape(-1, *[1] * (clean.ndim - 1))
         return torch.where(first, nll, kl).flatten(1).mean(1) / np.log(2.0)
-
-
-def _at(values: NDArray[np.float64], step: Tensor, like: Tensor) -> Tensor:
-    """values[step] in `like`'s device, float32, shaped [B, 1, …] to multiply it."""
-    table = torch.as_tensor(values, device=like.device)
-    picked = table[step.to(like.device)].to(torch.float32)
-    return picked.reshape(-1, *[1] * (like.ndim - 1))
 
 
 def _log_likelihood_8_bit(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:

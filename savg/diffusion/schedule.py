@@ -83,12 +83,30 @@ class Schedule:
         return np.log(np.concatenate([self.posterior_variance[1:2], self.betas[1:]]))
 
     @cached_property
-    def posterior_mean_coefficients(self) -> tuple[Floats, Floats]:
-        """Factors of x_0 and x_t in the mean of x_{t−1} given both."""
-        rest = 1.0 - self.alphas_cumprod
-        clean = self.betas * np.sqrt(self.alphas_cumprod_prev) / rest
-        noisy = (1.0 - self.alphas_cumprod_prev) * np.sqrt(1.0 - self.betas) / rest
-        return clean, noisy
+    def posterior_mean_of_clean(self) -> Floats:
+        """Factor of x_0 in the mean of x_{t−1} given x_0 and x_t."""
+        return self.betas * np.sqrt(self.alphas_cumprod_prev) / (1.0 - self.alphas_cumprod)
+
+    @cached_property
+    def posterior_mean_of_noisy(self) -> Floats:
+        """Factor of x_t in that mean."""
+        kept = np.sqrt(1.0 - self.betas)
+        return kept * (1.0 - self.alphas_cumprod_prev) / (1.0 - self.alphas_cumprod)
+
+    @cached_property
+    def alphas(self) -> Floats:
+        """√ᾱ, the factor of x_0 in x_t."""
+        return np.sqrt(self.alphas_cumprod)
+
+    @cached_property
+    def sigmas(self) -> Floats:
+        """√(1 − ᾱ), the factor of the noise in x_t."""
+        return np.sqrt(1.0 - self.alphas_cumprod)
+
+    @cached_property
+    def log_betas(self) -> Floats:
+        """log β."""
+        return np.log(self.betas)
 
     # Continuous time; tensors are float64 of any shape.
 
