@@ -55,7 +55,8 @@ def run_training(args: argparse.Namespace) -> int:
             raise SavgError(f"--threads is at least 1, not {args.threads}.")
         torch.set_num_threads(args.threads)
     changes = [f"optim.{k}={v}" for k in ("steps", "batch") if (v := getattr(args, k)) is not None]
-    recipe = override(get_recipe(args.command, args.config), [*changes, *args.set])
+    changes += args.set
+    recipe = override(get_recipe(args.command, args.config), changes)
     if args.out.exists() and not args.out.is_dir():
         raise SavgError(f"{args.out} is a file: --out is the folder of the run.")
     if args.fresh:
@@ -64,7 +65,7 @@ def run_training(args: argparse.Namespace) -> int:
         for name in ("log.csv", "scores.csv"):
             (args.out / name).unlink(missing_ok=True)
     args.out.mkdir(parents=True, exist_ok=True)
-    describe(args.out, args.command, args.config, args.data, recipe)
+    describe(args.out, args.command, args.config, args.data, recipe, changes)
     session = Session(
         args.out,
         args.data,

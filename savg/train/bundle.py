@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,19 @@ from savg.train.recipe import Recipe, plain
 RUN_FILE = "run.json"
 
 
-def describe(run: Path, name: str, config: str, data: str, recipe: Recipe) -> None:
-    """Note in RUN/run.json what is being trained; `export` and the curious read it."""
+def describe(
+    run: Path, name: str, config: str, data: str, recipe: Recipe, changes: Sequence[str] = ()
+) -> None:
+    """Note in RUN/run.json what is being trained; `export` and the curious read it.
+
+    changes: settings changed on the command line, as `--set` takes them.
+    """
     import torch
 
     facts = {
         "recipe": name,
         "config": config,
+        "changes": list(changes),
         "data": data if data == "synthetic" else Path(data).name,
         "kind": recipe.kind,
         "card": dataclasses.asdict(recipe.card(data)),
@@ -76,6 +83,7 @@ def model_card(
 ) -> str:
     """The model card of exported weights, in Markdown."""
     optim = facts["settings"]["optim"]
+    changes = "".join(f" --set {change}" for change in facts.get("changes", ()))
     size = sum(value.numel() for value in saved.average.values())
     lines = [
         "---",
@@ -86,7 +94,7 @@ def model_card(
         f"Weights {card.origin}; {size / 1e6:.2f} M values in {dtype}, averaged over training.",
         "",
         f"- Command: `python -m savg.train {facts['recipe']} --config {facts['config']} "
-        f"--data {facts['data']} --out RUN`",
+        f"--data {facts['data']} --out RUN{changes}`",
         f"- {saved.step} steps of batch {optim['batch']}, learning rate {optim['lr']:g} "
         f"({optim['schedule']}), average {optim['average']}; {saved.seconds / 60:.0f} minutes",
         f"- torch {facts['torch']}; curves in log.csv, all scores in scores.csv",

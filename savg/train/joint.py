@@ -6,16 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from savg.clip import SAVGBENCH, ClipFormat
+from savg.clip import SAVGBENCH, Clip, ClipFormat
 from savg.data.joint_codec import DEMO, PUBLISHED, JointCodec
 from savg.diffusion import Diffusion, Schedule
 from savg.diffusion.dpm_solver import Predictor, multistep, time_steps
 from savg.hub import Card
+from savg.metrics.generation import correlation, motion_position, pan, pan_spread
 from savg.models.joint_unet import CONFIGS as NETWORKS
 from savg.models.joint_unet import JointUNet, JointUNetConfig
 from savg.train.optim import Draw, Optimisation
@@ -108,15 +107,21 @@ class JointRecipe(Recipe):
         frames, sound = self.codec.decode_video(video), self.codec.decode_audio(audio)
         first = self.codec.first_row
         rows = frames[:, :, first : first + self.codec.rows].cpu().numpy()
-        write_sheet(picture, [evenly(clip, 8) for clip in rows], scale=2)
-        ours = pan(sound.cpu().numpy())
-        real = pan(np.stack([data.audio(i) for i in range(min(len(data), 64))]))
-        return {
-            "pan_spread": float(ours.std()),
-            "pan_spread_data": float(real.std()),
+        write_sheet(picture, [evenly(clip, 8) for clip in rows[:8]], scale=2)
+        form = self.codec.small_format(self.clips)
+        clips = [
+            Clip(video, audio, form)
+            for video, audio in zip(frames.cpu().numpy(), sound.cpu().numpy(), strict=True)
+        ]
+        pans = [pan(clip.audio) for clip in clips]
+        scores = {
+            "pan_spread": pan_spread(pans),
+            "pan_spread_data": pan_spread([pan(data.audio(i)) for i in range(min(len(data), 64))]),
+            "figure_sound": correlation([motion_position(clip) for clip in clips], pans, 1).r,
             "rms": float(sound.square().mean().sqrt()),
             "flicker": float(video.diff(dim=1).abs().mean()),
         }
+        return {key: value for key, value in scores.items() if value is not None}
 
     def generate(self, model: torch.nn.Module, count: int, seed: int = 1) -> tuple[Tensor, Tensor]:
         """Encoded video and sound of `count` clips from fixed noise."""
@@ -135,12 +140,6 @@ class JointRecipe(Recipe):
     def card(self, data: str) -> Card:
         facts = {"mirrored": False, "prediction": self.prediction}
         return card_of(data, {**facts, "diffusion_steps": self.diffusion_steps})
-
-
-def pan(audio: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(left − right) / (left + right) of the two levels (RMS) of sounds [N, 2, T]."""
-    level = np.sqrt(np.square(audio.astype(np.float64)).mean(2)) + 1e-9
-    return (level[:, 0] - level[:, 1]) / level.sum(1)
 
 
 FULL = JointRecipe(
@@ -164,9 +163,9 @@ CONFIGS = {
     "demo": JointRecipe(
         optim=Optimisation(
             steps=200_000,
-            batch=8,
-            lr=8e-4,
-            warmup=300,
+            batch=4,
+            lr=1e-3,
+            warmup=100,
             cooldown=2000,
             final_lr=0.05,
             weight_decay=0.01,
@@ -177,8 +176,9 @@ CONFIGS = {
         ),
         model=NETWORKS["demo"],
         codec=DEMO,
-        synthetic=Synthetic(worlds=("demo",), clips=(4000,)),
+        synthetic=Synthetic(worlds=("demo",), clips=(1500,)),
         prediction="v",
+        samples=16,
     ),
     "tiny": JointRecipe(
         optim=Optimisation(

@@ -192,7 +192,7 @@ CONFIGS = {
     ),
     "demo": SuperResRecipe(
         optim=Optimisation(
-            steps=2400,
+            steps=700,
             batch=8,
             lr=1e-3,
             warmup=100,
@@ -204,7 +204,7 @@ CONFIGS = {
             sample_every=300,
         ),
         model=NETWORKS["demo"],
-        synthetic=Synthetic(("demo",), (600,)),
+        synthetic=Synthetic(("demo",), (300,)),
         rows=40,
         crop=(24, 32),
         degrade=(0.9, 0.08),
