@@ -87,6 +87,8 @@ def test_left_is_left_in_the_sound_that_is_served(visitor: Visitor) -> None:
 def test_the_meters_show_what_plays(visitor: Visitor) -> None:
     visitor.open_example(0)
     assert visitor.seek(0.5)["levels"]["source"] == "annotation"
+    for _ in range(6):
+        visitor.page.keyboard.press("ArrowDown")  # the meters show the file, whatever the volume
     visitor.page.locator("#savg-player .sp-play").click()
     visitor.page.wait_for_function(
         """() => { const s = window.savgPlayer.state();

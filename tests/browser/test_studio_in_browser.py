@@ -82,6 +82,31 @@ def test_stop_stops_at_the_next_step(visitor: Visitor) -> None:
     page.wait_for_selector(".sv-card")
 
 
+def test_a_visitor_who_leaves_frees_the_studio(visitor: Visitor, browser, studio: str) -> None:
+    other = Visitor(browser.new_page(), studio)
+    other.arrive()
+    set_number(other, "#savg-steps", 200)
+    set_number(other, "#savg-count", 8)
+    other.page.locator("#savg-go").click()
+    other.page.wait_for_function("/step/.test(document.querySelector('.sg-text').textContent)")
+    other.page.close()
+    visitor.page.locator("#savg-go").click()
+    visitor.page.wait_for_selector(".sv-card", timeout=20_000)
+
+
+def test_sound_stops_where_it_is_not_seen(visitor: Visitor) -> None:
+    page = visitor.page
+    page.locator("#savg-go").click()
+    page.wait_for_function("(document.querySelector('.sv-card video') || {}).paused === false")
+    visitor.tab("Inspect")
+    page.wait_for_function("document.querySelector('.sv-card video').paused")
+    visitor.open_example()
+    page.locator("#savg-player .sp-play").click()
+    page.wait_for_function("!window.savgPlayer.state().paused")
+    visitor.tab("Generate")
+    page.wait_for_function("window.savgPlayer.state().paused")
+
+
 def test_an_empty_seed_is_a_message(visitor: Visitor) -> None:
     visitor.page.locator("#savg-seed input").fill("")
     visitor.page.locator("#savg-go").click()

@@ -30,12 +30,14 @@ function createMeters(video, root) {
     if (context.state !== 'running') context.resume();
   }
 
+  /* The level in the file: the volume slider acts before the taps, and is taken out again. */
   function measured() {
+    const gain = 20 * Math.log10(video.volume);
     return taps.map((analyser) => {
       analyser.getFloatTimeDomainData(buffer);
       let power = 0;
       for (const sample of buffer) power += sample * sample;
-      return Math.max(METER_FLOOR, 10 * Math.log10(Math.max(power / buffer.length, 1e-12)));
+      return Math.max(METER_FLOOR, 10 * Math.log10(Math.max(power / buffer.length, 1e-12)) - gain);
     });
   }
 
@@ -47,7 +49,8 @@ function createMeters(video, root) {
   }
 
   function show(annotation, time) {
-    const live = !video.paused && taps && context.state === 'running' && !video.muted;
+    const live = !video.paused && taps && context.state === 'running' && !video.muted
+      && video.volume > 0.02;
     const [left, right] = live ? measured() : stored(annotation, time);
     for (const [side, level] of [['left', left], ['right', right]]) {
       const share = Math.max(0, Math.min(1, 1 - level / METER_FLOOR));

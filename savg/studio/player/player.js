@@ -178,12 +178,14 @@ if (video.requestVideoFrameCallback) {
 let ticking = false;
 function tick() {
   if (!video.requestVideoFrameCallback) mediaTime = video.currentTime;
+  if (!root.offsetParent) video.pause();
   refresh();
   ticking = !video.paused;
   if (ticking) requestAnimationFrame(tick);
 }
 video.addEventListener('play', () => {
   root.classList.add('sp-started');
+  for (const other of document.querySelectorAll('.sv video')) other.pause();
   if (!ticking) { ticking = true; tick(); }
 });
 for (const name of ['pause', 'seeked', 'ended', 'volumechange', 'loadeddata']) {

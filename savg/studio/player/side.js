@@ -9,7 +9,7 @@ const NULLS = [
 
 function showScore(part, clip) {
   const annotation = clip && clip.annotation;
-  part('title').textContent = clip ? clip.title : 'Spatial AV-Align';
+  part('title').textContent = clip ? clip.title : 'Score';
   part('origin').textContent = clip ? clip.origin : '';
   const alignment = annotation ? annotation.alignment : { tp: 0, fn: 0, score: null };
   part('score').textContent = alignment.score === null ? '–' : alignment.score.toFixed(2);

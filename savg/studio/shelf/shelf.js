@@ -40,6 +40,7 @@ function card(clip) {
   };
   video.addEventListener('play', () => { stopOthers(video); note(); });
   video.addEventListener('pause', note);
+  new IntersectionObserver(() => { if (!stage.offsetParent) video.pause(); }).observe(stage);
   const inspect = make('button', { type: 'button', class: 'sv-action sv-main', 'data-id': clip.id }, 'Inspect');
   inspect.onclick = () => { video.pause(); trigger('select', { id: clip.id }); };
   const save = make('a', { class: 'sv-action', href: mediaUrl(clip.video), download: clip.file }, 'Download');
