@@ -11,7 +11,7 @@ from pathlib import Path
 from savg.annotation import Boxes, SoundEvents
 from savg.clip import Clip
 from savg.errors import SavgError
-from savg.metrics.spatial import Pair, SpatialReport, spatial_report
+from savg.metrics.spatial import Pair, SpatialReport, spatial_av_align, spatial_report
 from savg.paths import existing
 
 HELP = "Score a folder of clips, or of tables written by annotate, by Spatial AV-Align."
@@ -66,7 +66,12 @@ def _read_tables(paths: list[Path]) -> list[Pair]:
         boxes = path.with_name(path.name.removesuffix(EVENTS) + BOXES)
         if not boxes.is_file():
             raise SavgError(f"{path} has no {boxes.name} beside it.")
-        pairs.append((SoundEvents.read_csv(path), Boxes.read_csv(boxes)))
+        pair = SoundEvents.read_csv(path), Boxes.read_csv(boxes)
+        try:
+            spatial_av_align(*pair)
+        except SavgError as error:
+            raise SavgError(f"{path}: {error}") from error
+        pairs.append(pair)
     return pairs
 
 

@@ -1,0 +1,60 @@
+"""`python -m savg evaluate` on tables whose scores can be counted by hand."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from savg.annotation import Boxes, SoundEvents
+from savg.cli import main
+
+
+def write(folder, name: str, x: list[float], box: tuple[float, float], frame: int = 0) -> None:
+    """A clip with sounds at x in its first tenths of a second, and one person there."""
+    count = len(x)
+    events = SoundEvents(np.arange(count) + frame, np.zeros(count), np.array(x))
+    boxes = Boxes(np.array([0]), np.array([0]), np.array([[box[0], 60.0, box[1], 190.0]]))
+    events.write_csv(folder / f"{name}.events.csv")
+    boxes.write_csv(folder / f"{name}.boxes.csv")
+
+
+def test_tables_are_scored_with_their_nulls(tmp_path, capsys) -> None:
+    write(tmp_path, "left", [30.0, 40.0], (20.0, 50.0))
+    write(tmp_path, "right", [220.0, 60.0], (200.0, 240.0))
+    assert main(["evaluate", str(tmp_path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["clips"], told["tp"], told["fn"], told["score"]) == (2, 3, 1, 0.75)
+    # swapped: 226, 216 against 20…50; 36, 196 against 200…240. Others: 220, 60 and 30, 40.
+    assert told["nulls"] == {"centre": 0.0, "swapped": 0.25, "shuffled": 0.25}
+    assert told["low"] <= 0.75 <= told["high"]
+
+
+def test_the_table_is_readable(tmp_path, capsys) -> None:
+    write(tmp_path, "one", [30.0], (20.0, 50.0))
+    assert main(["evaluate", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "Spatial AV-Align  1.000" in text and "null: shuffled    –" in text
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda folder: None, "holds neither mp4 clips nor tables"),
+        (lambda folder: (folder / "a.events.csv").write_text("0,0,5\n"), "has no a.boxes.csv"),
+        (lambda folder: write(folder, "b", [9.0], (1, 2), frame=90), "b.events.csv"),
+    ],
+)
+def test_a_wrong_folder_gets_one_sentence(tmp_path, capsys, make, words) -> None:
+    make(tmp_path)
+    assert main(["evaluate", str(tmp_path)]) == 1
+    told = capsys.readouterr().err
+    assert words in told and told.startswith("error: ") and told.count("\n") == 1
+
+
+def test_a_missing_folder_or_a_file_is_named(tmp_path, capsys) -> None:
+    (tmp_path / "file").write_text("")
+    for name in ("missing", "file"):
+        assert main(["evaluate", str(tmp_path / name)]) == 1
+        assert str(tmp_path / name) in capsys.readouterr().err
