@@ -10,6 +10,8 @@ import studio_fakes
 from conftest import Visitor
 from test_player_in_browser import DECODE
 
+from savg.clip import SAVGBENCH
+
 
 def set_number(visitor: Visitor, where: str, value: int) -> None:
     field = visitor.page.locator(f"{where} input[type=number]")
@@ -158,6 +160,22 @@ def test_an_upload_whose_name_is_markup(visitor: Visitor, tmp_path: Path) -> Non
     assert title.locator("img").count() == 0
     assert visitor.page.locator(".sv-thumb .sv-name img").count() == 0
     assert "img" not in visitor.state()["source"].rsplit("/", 2)[-2]
+
+
+def test_a_longer_film_keeps_its_length(visitor: Visitor, tmp_path: Path) -> None:
+    path = tmp_path / "twelve seconds.mp4"
+    studio_fakes.scene(1, SAVGBENCH.with_frames(48)).write(path)
+    visitor.tab("Inspect")
+    visitor.page.locator("input[type=file]").first.set_input_files(path)
+    visitor.wait_for_player()
+    annotation = visitor.state()["annotation"]
+    assert annotation["format"]["seconds"] == 12
+    assert visitor.page.locator("#savg-player .sp-cell").count() == 120
+    state = visitor.seek(10.6)
+    assert state["frame"] == 42 and state["eventFrame"] == 106
+    assert state["boxes"] == [row for row in annotation["boxes"] if row["frame"] == 42]
+    assert visitor.page.evaluate("document.querySelector('.sp-strip').scrollLeft") > 200
+    assert visitor.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def test_another_detector_gives_another_annotation(visitor: Visitor) -> None:

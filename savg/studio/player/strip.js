@@ -1,6 +1,9 @@
 /* The strip of sound events: a row a category, a cell a tenth of a second. One cell is in the tab
    order; the arrow keys move along the strip. */
 
+/* More cells than this do not fit beside each other, and the strip scrolls. */
+const WIDE = 80;
+
 function clipEventFrames(format) {
   return Math.max(1, Math.round(format.seconds * format.label_fps));
 }
@@ -16,6 +19,7 @@ function buildStrip(root, annotation, onPick) {
     const name = rows.length ? rows[0].label : 'no sound';
     const line = make('div', { class: 'sp-row', role: 'group', 'aria-label': name });
     line.style.setProperty('--cells', count);
+    if (count > WIDE) line.style.width = (count * 8) + 'px';
     for (let k = 0; k < count; k++) {
       const here = rows.filter((e) => e.frame === k);
       const kind = !here.length ? 'none' : here.every((e) => e.matched) ? 'tp'
@@ -54,11 +58,15 @@ function buildStrip(root, annotation, onPick) {
     onPick(Number(next.dataset.frame));
   };
 
-  let marked = [];
+  let marked = [], shown = -1;
   function mark(frame) {
     for (const cell of marked) cell.removeAttribute('aria-current');
     marked = cells.filter((cell) => Number(cell.dataset.frame) === frame);
     for (const cell of marked) cell.setAttribute('aria-current', 'true');
+    if (count > WIDE && marked.length && frame !== shown) {
+      root.scrollLeft = marked[0].offsetLeft - root.clientWidth / 2;
+    }
+    shown = frame;
   }
   return { mark };
 }
