@@ -215,7 +215,7 @@ CONFIGS = {
         model=NETWORKS["tiny"],
         synthetic=Synthetic(("demo",), (2,)),
         clips=ClipFormat(frames=5, fps=1, size=64, picture_height=36),
-        rows=12,
+        rows=16,
         degrade=(0.5, 0.05),
         samples=2,
         sample_steps=2,

@@ -156,7 +156,7 @@ def test_small_frames_of_super_resolution_are_averages_of_the_large(data: dict[s
     recipe = replace(get_recipe("superres", "tiny"), degrade=(0.0, 0.0))
     clips = recipe.open("synthetic", data["superres"])
     large, small = recipe.batch(clips, draws(len(clips), 4, 0, 0))
-    assert large.shape == (4, 3, 48, 64) and small.shape == (4, 3, 12, 16)
+    assert large.shape == (4, 3, 64, 64) and small.shape == (4, 3, 16, 16)
     mean = torch.nn.functional.avg_pool2d(large, 4)
     assert float((mean - small).abs().max()) < 1.01 / 127.5
     cropped = replace(recipe, crop=(8, 12))
