@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from savg.errors import SavgError
+
 if TYPE_CHECKING:
     import torch
 
@@ -35,12 +37,14 @@ def choose(device: str | None = None, dtype: str | None = None) -> Compute:
 
     device: "cuda", "cpu", … or None for the first accelerator there is; dtype: "float32",
     "bfloat16" or None for bfloat16 where the hardware multiplies it natively (Ampere and later,
-    CPUs with AMX), else float32.
+    CPUs with AMX), else float32. SavgError for a device or format that is not to be had here.
     """
     import torch
 
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = _usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dtype is not None:
+        if dtype not in ("float32", "bfloat16"):
+            raise SavgError(f"Number formats are float32 and bfloat16, not {dtype}.")
         return Compute(place, getattr(torch, dtype), True, f"{place.type}, {dtype} as asked")
     if place.type == "cuda":
         if torch.cuda.is_bf16_supported(including_emulation=False):
@@ -49,3 +53,12 @@ def choose(device: str | None = None, dtype: str | None = None) -> Compute:
     if place.type == "cpu" and torch.cpu._is_amx_tile_supported():
         return Compute(place, torch.bfloat16, True, "cpu, bfloat16: AMX tiles")
     return Compute(place, torch.float32, True, f"{place.type}, float32: no fast bfloat16")
+
+
+def _usable(name: str) -> torch.device:
+    import torch
+
+    try:
+        return torch.empty(1, device=name).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise SavgError(f"{name}: no such device here; expected cpu or an accelerator.") from error

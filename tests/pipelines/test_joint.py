@@ -11,6 +11,7 @@ import torch
 
 from savg.cli import main
 from savg.data.joint_codec import JointCodec
+from savg.device import choose
 from savg.errors import Cancelled, CheckpointError, SavgError
 from savg.pipelines import load_pipeline, pipeline_class
 from savg.pipelines.joint import JointPipeline, tiny
@@ -250,3 +251,24 @@ def test_generate_names_missing_weights(tmp_path, capsys) -> None:
     missing = str(tmp_path / "none")
     assert main(["generate", "--weights", missing, "--out", str(tmp_path / "o")]) == 1
     assert missing in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "quantum"])
+def test_generate_names_a_device_that_is_not_there(pipeline, tmp_path, capsys, device) -> None:
+    pipeline.save_pretrained(tmp_path / "p")
+    given = ["--weights", str(tmp_path / "p"), "--out", str(tmp_path / "o"), "--device", device]
+    assert main(["generate", *given]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"error: {device}: no such device") and told.count("\n") == 1
+
+
+@pytest.mark.gpu
+def test_an_accelerator_makes_the_same_clip() -> None:
+    here = tiny()
+    there = JointPipeline.build(
+        here.joint, here.superres.model, here.cards, here.description, choose("cuda", "float32")
+    )
+    a = tiny()(2, seed=3)[1]
+    b = there(2, seed=3)[1]
+    np.testing.assert_allclose(a.audio, b.audio, atol=2e-3)
+    assert np.abs(a.video.astype(int) - b.video).mean() < 1
