@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +35,11 @@ MAX_UPLOAD = "500mb"
 
 @dataclass(frozen=True)
 class Studio:
-    """A built studio: the Gradio app, and the library whose folder it serves."""
+    """A built studio: the Gradio app, the library whose folder it serves, and its services."""
 
     blocks: gr.Blocks
     library: Library
+    services: Services
 
 
 def build(services: Services | None = None) -> Studio:
@@ -61,7 +63,7 @@ def build(services: Services | None = None) -> Studio:
                     tab.build(context, page)
         blocks.unload(left)
     blocks.queue(max_size=32, api_open=False)
-    return Studio(blocks, library)
+    return Studio(blocks, library, services)
 
 
 def launch(studio: Studio, **options: Any) -> Any:
@@ -74,4 +76,5 @@ def launch(studio: Studio, **options: Any) -> Any:
         "allowed_paths": [str(studio.library.root)],
         "max_file_size": MAX_UPLOAD,
     }
+    threading.Thread(target=studio.services.warm_up, name="savg-warm-up", daemon=True).start()
     return studio.blocks.launch(**(settings | options))

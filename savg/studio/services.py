@@ -9,6 +9,7 @@ import importlib.util
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,15 @@ class Services:
         find_sounds = self._once("sounds", self.sounds)
         words = {"persons": choice.words, "sounds": self.sounds_words}
         return annotate(clip, find_persons, find_sounds, words)
+
+    def warm_up(self) -> None:
+        """Load what the first click will need; problems are left for that click to tell."""
+        with suppress(Exception):
+            self.pipeline(next(iter(self.pipelines)))
+        with suppress(Exception):
+            self._once("sounds", self.sounds)
+            name, choice = next(iter(self.persons.items()))
+            self._once(f"persons {name}", choice.load)
 
     def _once(self, name: str, load: Callable[[], Any]) -> Any:
         with self._lock:

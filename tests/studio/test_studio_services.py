@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import studio_fakes
 
+from savg.errors import SavgError
 from savg.pipelines.joint import tiny
 from savg.studio import services
 
@@ -40,3 +42,16 @@ def test_named_weights_are_pipelines_too(tmp_path: Path, monkeypatch: pytest.Mon
 def test_networks_load_once() -> None:
     fake = studio_fakes.services()
     assert fake.pipeline("fake") is fake.pipeline("fake")
+
+
+def test_warming_up_loads_what_there_is_and_leaves_problems_to_the_click() -> None:
+    fake = studio_fakes.services()
+
+    def broken() -> None:
+        raise SavgError("no weights")
+
+    half = replace(fake, sounds=broken, _loaded={})
+    half.warm_up()
+    assert "pipeline fake" in half._loaded and "sounds" not in half._loaded
+    fake.warm_up()
+    assert set(fake._loaded) == {"pipeline fake", "sounds", "persons yolox"}
