@@ -13,21 +13,31 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def _statistics(x: Tensor, groups: int, eps: float) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Mean and 1/std of each sample and group, float32 [B, groups]; and x̂ where it comes for free."""
+def _forward(
+    x: Tensor, gain: Tensor, offset: Tensor, groups: int, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalised x[B, S, C] · gain + offset; mean and 1/std, float32 [B, groups]."""
     b, s, c = x.shape
-    if x.device.type != "cpu":
-        y = x.unflatten(2, (groups, -1)).float()
-        variance, mean = torch.var_mean(y, dim=(1, 3), correction=0)
-        return mean, (variance + eps).rsqrt(), None
-    picture = x.unsqueeze(2).permute(0, 3, 1, 2)  # stored channels last: read in place
-    y, mean, rstd = torch.native_group_norm(picture, None, None, b, c, s, groups, eps)
-    return mean.float(), rstd.float(), y.permute(0, 2, 3, 1).squeeze(2)
+    kind = x.dtype
+    if x.device.type == "cpu":
+        shared = gain.shape[0] == 1
+        weight, bias = (gain[0].to(kind), offset[0].to(kind)) if shared else (None, None)
+        picture = x.unsqueeze(2).permute(0, 3, 1, 2)  # stored channels last: read in place
+        z, mean, rstd = torch.native_group_norm(picture, weight, bias, b, c, s, groups, eps)
+        z = z.permute(0, 2, 3, 1).squeeze(2)
+        if not shared:
+            z.mul_(gain.to(kind)[:, None]).add_(offset.to(kind)[:, None])
+        return z, mean.float(), rstd.float()
+    variance, mean = torch.var_mean(x.unflatten(2, (groups, -1)).float(), dim=(1, 3), correction=0)
+    rstd = (variance + eps).rsqrt()
+    scale = gain.float() * _by_channel(rstd, c)
+    shift = offset.float() - _by_channel(mean, c) * scale
+    return torch.addcmul(shift.to(kind)[:, None], x, scale.to(kind)[:, None]), mean, rstd
 
 
 def _by_channel(x: Tensor, channels: int) -> Tensor:
     """[B, groups] → [B, channels]."""
-    return x.repeat_interleave(channels // x.shape[1], dim=1)
+    return x[:, :, None].expand(-1, -1, channels // x.shape[1]).reshape(x.shape[0], channels)
 
 
 class _NormAct(torch.autograd.Function):
@@ -35,14 +45,7 @@ class _NormAct(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, gain: Tensor, offset: Tensor, groups: int, eps: float, act: bool
     ) -> Tensor:
-        mean, rstd, normal = _statistics(x, groups, eps)
-        kind = x.dtype
-        if normal is not None:
-            z = normal.mul_(gain.to(kind)[:, None]).add_(offset.to(kind)[:, None])
-        else:
-            scale = gain.float() * _by_channel(rstd, x.shape[2])
-            bias = offset.float() - _by_channel(mean, x.shape[2]) * scale
-            z = torch.addcmul(bias.to(kind)[:, None], x, scale.to(kind)[:, None])
+        z, mean, rstd = _forward(x, gain, offset, groups, eps)
         ctx.save_for_backward(x, z if act else x, gain, mean, rstd)
         ctx.act = act
         return F.silu(z) if act else z
@@ -84,18 +87,5 @@ def norm_act(
     x = x.contiguous()
     if torch.is_grad_enabled():
         return _NormAct.apply(x, gain, offset, groups, eps, act)
-    b, s, c = x.shape
-    if x.device.type == "cpu":
-        fold = gain.shape[0] == 1
-        picture = x.unsqueeze(2).permute(0, 3, 1, 2)
-        weight, bias = (gain[0].to(x.dtype), offset[0].to(x.dtype)) if fold else (None, None)
-        z = torch.native_group_norm(picture, weight, bias, b, c, s, groups, eps)[0]
-        z = z.permute(0, 2, 3, 1).squeeze(2)
-        if not fold:
-            z.mul_(gain.to(x.dtype)[:, None]).add_(offset.to(x.dtype)[:, None])
-    else:
-        mean, rstd, _ = _statistics(x, groups, eps)
-        scale = gain.float() * _by_channel(rstd, c)
-        bias = offset.float() - _by_channel(mean, c) * scale
-        z = torch.addcmul(bias.to(x.dtype)[:, None], x, scale.to(x.dtype)[:, None])
+    z = _forward(x, gain, offset, groups, eps)[0]
     return F.silu(z, inplace=True) if act else z
