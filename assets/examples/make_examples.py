@@ -23,7 +23,7 @@ def main() -> None:
         rendered.clip.write(stem.with_suffix(".mp4"))
         rendered.labels.write_csv(stem.with_suffix(".csv"))
         kind = KINDS[int(rendered.labels.classes[0])]
-        card = {"title": f"Room {seed}, {kind}", "origin": "Example, synthetic scene"}
+        card = {"title": f"Room {seed}, {kind}", "origin": "Example, synthetic"}
         stem.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 

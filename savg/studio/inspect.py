@@ -40,11 +40,12 @@ def build(context: Context, page: Page) -> None:
             min_width=220,
             elem_id="savg-detector",
         )
-    gr.HTML(
-        '<p class="savg-hint">Any video of up to 30 s with stereo sound. '
-        "It stays on this server and goes when the studio stops.</p>",
-        apply_default_css=False,
-    )
+        gr.HTML(
+            '<p class="savg-hint">Any video of up to 30 s with stereo sound. '
+            "It stays on this server and goes when the studio stops.</p>",
+            apply_default_css=False,
+            elem_id="savg-upload-hint",
+        )
     notice = parts.notice_line("savg-inspect-notice")
     player = parts.player("savg-player")
     with gr.Column(visible=False, elem_id="savg-plots") as plots:

@@ -40,7 +40,7 @@ function hatch(context, colour, ratio) {
 }
 
 function drawTag(context, view, text, centre, top, colour) {
-  const size = 12 * view.ratio, pad = 4 * view.ratio;
+  const size = Math.max(9, Math.min(12, view.width / view.ratio / 34)) * view.ratio, pad = 4 * view.ratio;
   context.font = '600 ' + size + 'px system-ui, sans-serif';
   const width = context.measureText(text).width + 2 * pad, height = size + 2 * pad;
   const left = Math.max(0, Math.min(view.width - width, centre - width / 2));
@@ -55,7 +55,7 @@ function drawTag(context, view, text, centre, top, colour) {
   context.fillText(text, left + pad, y + height / 2 + 0.5 * view.ratio);
 }
 
-function drawBox(context, view, row, colors, labels) {
+function drawBox(context, view, row, colors) {
   const left = view.x(row.x0), top = view.y(row.y0);
   const width = view.x(row.x1) - left, height = view.y(row.y1) - top;
   for (const [colour, line] of [[colors.person_casing, 4], [colors.person, 2]]) {
@@ -63,13 +63,15 @@ function drawBox(context, view, row, colors, labels) {
     context.lineWidth = line * view.ratio;
     context.strokeRect(left, top, width, height);
   }
-  if (labels) {
-    const score = row.score === null || row.score === undefined ? '' : ' ' + row.score.toFixed(2);
-    drawTag(context, view, 'person' + score, left + width / 2, top + 3 * view.ratio, colors.person);
-  }
 }
 
-function drawBand(context, view, event, colors, half, labels) {
+function tagBox(context, view, row, colors) {
+  const score = row.score === null || row.score === undefined ? '' : ' ' + row.score.toFixed(2);
+  const centre = view.x((row.x0 + row.x1) / 2);
+  drawTag(context, view, 'person' + score, centre, view.y(row.y0) + 3 * view.ratio, colors.person);
+}
+
+function drawBand(context, view, event, colors, half) {
   const colour = event.matched ? colors.tp : colors.fn;
   const left = view.x(event.x - half), right = view.x(event.x + half), centre = view.x(event.x);
   context.save();
@@ -95,11 +97,12 @@ function drawBand(context, view, event, colors, half, labels) {
   context.setLineDash([]);
   drawMark(context, view, event.matched, centre, view.height - 14 * view.ratio, colour);
   context.restore();
-  if (labels) {
-    const text = event.label + (event.matched ? ' · TP' : ' · FN');
-    drawTag(context, view, text, centre, view.height - 46 * view.ratio - 22 * view.ratio * event.category,
-            colour);
-  }
+}
+
+function tagBand(context, view, event, colors) {
+  const text = event.label + (event.matched ? ' · TP' : ' · FN');
+  const top = view.height - (46 + 22 * event.category) * view.ratio;
+  drawTag(context, view, text, view.x(event.x), top, event.matched ? colors.tp : colors.fn);
 }
 
 function drawMark(context, view, matched, x, y, colour) {
@@ -135,9 +138,12 @@ function drawOverlay(canvas, annotation, crop, frame, eventFrame, layers) {
   context.clearRect(0, 0, view.width, view.height);
   const bands = layers.bands ? annotation.events.filter((e) => e.frame === eventFrame) : [];
   const boxes = layers.boxes ? annotation.boxes.filter((b) => b.frame === frame) : [];
-  for (const event of bands) {
-    drawBand(context, view, event, annotation.colors, annotation.band.half_width, layers.labels);
+  const { colors, band } = annotation;
+  for (const event of bands) drawBand(context, view, event, colors, band.half_width);
+  for (const row of boxes) drawBox(context, view, row, colors);
+  if (layers.labels) {
+    for (const row of boxes) tagBox(context, view, row, colors);
+    for (const event of bands) tagBand(context, view, event, colors);
   }
-  for (const row of boxes) drawBox(context, view, row, annotation.colors, layers.labels);
   return { boxes, bands };
 }
