@@ -108,7 +108,15 @@ def test_any_common_file_becomes_the_same_clip(name: str, tmp_path: Path) -> Non
     clip = film()
     clip.write(tmp_path / "source.mp4")
     target = tmp_path / name
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", tmp_path / "source.mp4", *FOREIGN[name], target]
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        "-v",
+        "error",
+        "-i",
+        tmp_path / "source.mp4",
+        *FOREIGN[name],
+        target,
+    ]
     subprocess.run([str(part) for part in command], check=True)
     back = Clip.read(target)
     assert back.format == SAVGBENCH
