@@ -125,8 +125,17 @@ class Fast:
             return self._temporal(self._spatial(x, conv), conv)
         if conv.kernel == 1:
             return linear(x, conv.video_conv)
+        return self._conv3d(x, conv.video_conv, conv.kernel // 2)
+
+    def _conv3d(self, x: Tensor, layer: Any, padding: int) -> Tensor:
         y = x.permute(0, 4, 1, 2, 3)
-        y = F.conv3d(y, conv.video_conv.weight, conv.video_conv.bias, padding=conv.kernel // 2)
+        if torch.is_grad_enabled() and x.device.type == "cpu":
+            # In bfloat16, oneDNN's gradient of the weight is NaN for the released network's shapes.
+            with torch.autocast("cpu", enabled=False):
+                weight, bias = layer.weight.float(), layer.bias.float()
+                y = F.conv3d(y.float(), weight, bias, padding=padding).to(x.dtype)
+        else:
+            y = F.conv3d(y, layer.weight, layer.bias, padding=padding)
         return y.permute(0, 2, 3, 4, 1).contiguous()
 
     def _audio_conv(self, x: Tensor, conv: AudioConv, dilation: int) -> Tensor:

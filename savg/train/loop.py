@@ -125,7 +125,8 @@ def _state(recipe: Recipe, session: Session, accelerator: Accelerator) -> State:
     if not found:
         return state
     saved = checkpoints.load(found[-1])
-    changed = differences(saved.recipe, recipe.identity())
+    before = {key: value for key, value in saved.recipe.items() if key not in recipe.free}
+    changed = differences(before, recipe.identity())
     if changed:
         raise CheckpointError(
             f"{session.run} was trained with other settings ({'; '.join(changed[:4])}): continue "

@@ -56,7 +56,7 @@ class SuperResRecipe(Recipe):
     samples: int = 4
     sample_steps: int = 8
     kind: ClassVar[str] = "superres_unet"
-    free: ClassVar[frozenset[str]] = Recipe.free | {"pretrained"}
+    free: ClassVar[frozenset[str]] = Recipe.free | {"pretrained", "crop", "degrade"}
 
     @property
     def diffusion(self) -> Diffusion:
