@@ -204,6 +204,7 @@ def save_component(
     }
     with whole_folder(folder) as part:
         save_file(state, part / WEIGHTS_FILE)
+        (part / WEIGHTS_FILE).chmod(0o644)  # safetensors leaves it to its owner alone
         card = dataclasses.replace(card, sha256=_sha256(part / WEIGHTS_FILE))
         config = {
             "kind": kind,
