@@ -185,7 +185,8 @@ def as_markdown(result: dict[str, Any]) -> str:
     rows += [[name, *(read(values) for values in columns.values())] for name, read in ROWS]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     command = result["setting"]["command"].strip()
-    made_with = ", ".join(str(result["setting"][k]) for k in ("cpu", "gpu", "torch"))
+    hardware = (result["setting"][k] for k in ("cpu", "gpu"))
+    made_with = ", ".join([*filter(None, hardware), f"torch {result['setting']['torch']}"])
     return f"# Demo quality\n\n`{command}` ({made_with})\n\n{table}\n"
 
 
