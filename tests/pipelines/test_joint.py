@@ -19,6 +19,11 @@ from savg.pipelines.sampling import SAMPLERS, ClipNoise, SamplerConfig, diffusio
 from savg.pipelines.superres import SuperResolution
 
 
+ROUNDING = 1e-4
+"""float32 rounding differs with the batch's shape, and x_0 from a noise prediction at pure noise,
+(x − σ·ε)/α, multiplies it by 1/α = 157; another seed differs by a hundred times as much."""
+
+
 @pytest.fixture(scope="module")
 def pipeline() -> JointPipeline:
     return tiny()
@@ -28,7 +33,7 @@ def pipeline() -> JointPipeline:
 def test_a_clip_depends_on_its_seed_and_index_alone(pipeline, sampler) -> None:
     together = pipeline(3, seed=5, sampler=sampler, steps=3)
     alone = pipeline(1, seed=5, first=2, sampler=sampler, steps=3, batch_size=1)[0]
-    np.testing.assert_allclose(together[2].audio, alone.audio, atol=2e-5)
+    np.testing.assert_allclose(together[2].audio, alone.audio, atol=ROUNDING)
     assert np.abs(together[2].video.astype(int) - alone.video).max() <= 1
     other = pipeline(1, seed=6, first=2, sampler=sampler, steps=3)[0]
     assert np.abs(other.audio - alone.audio).max() > 0.01
@@ -48,7 +53,7 @@ def test_batches_do_not_change_clips(pipeline) -> None:
     whole = pipeline(3, seed=9, batch_size=3)
     split = pipeline(3, seed=9, batch_size=2)
     for a, b in zip(whole, split, strict=True):
-        np.testing.assert_allclose(a.audio, b.audio, atol=2e-5)
+        np.testing.assert_allclose(a.audio, b.audio, atol=ROUNDING)
 
 
 def test_progress_counts_up_to_its_total_with_previews(pipeline) -> None:
