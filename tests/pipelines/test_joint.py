@@ -18,7 +18,6 @@ from savg.pipelines.joint import JointPipeline, tiny
 from savg.pipelines.sampling import SAMPLERS, ClipNoise, SamplerConfig, diffusion_of, spaced
 from savg.pipelines.superres import SuperResolution
 
-
 ROUNDING = 1e-4
 """float32 rounding differs with the batch's shape, and x_0 from a noise prediction at pure noise,
 (x − σ·ε)/α, multiplies it by 1/α = 157; another seed differs by a hundred times as much."""
