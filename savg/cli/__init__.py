@@ -19,6 +19,7 @@ COMMANDS = {
     "generate": "savg.cli.generate",
     "annotate": "savg.cli.annotate",
     "evaluate": "savg.cli.evaluate",
+    "dataset": "savg.cli.dataset",
     "weights": "savg.cli.weights",
 }
 """Command → its module; loaded only when it is asked for, so that `--help` answers at once."""

@@ -1,0 +1,1 @@
+"""STARSS23: its recordings, and the SAVGBench clips constructed from them."""
