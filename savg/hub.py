@@ -277,6 +277,17 @@ def component_folder(pipeline: Path, description: Mapping[str, Any], role: str) 
     return pipeline / name
 
 
+def part_folder(source: str | os.PathLike[str], role: str) -> Path:
+    """The component folder that `source` names: itself one, or a pipeline with a part of that role.
+
+    source: as in `resolve`; role: a key of the pipeline's JSON file, for instance "persons".
+    """
+    folder = resolve(source)
+    if (folder / PIPELINE_FILE).is_file():
+        return component_folder(folder, read_json(folder / PIPELINE_FILE), role)
+    return folder
+
+
 def _write_json(path: Path, data: Any) -> None:
     path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -18,14 +18,7 @@ from savg.annotation import Boxes
 from savg.clip import Clip, ClipFormat
 from savg.device import choose
 from savg.errors import CheckpointError
-from savg.hub import (
-    PIPELINE_FILE,
-    component_folder,
-    load_component,
-    load_official,
-    read_json,
-    resolve,
-)
+from savg.hub import load_component, load_official, part_folder
 from savg.models.yolox import Yolox, YoloxConfig, decode, letterbox
 from savg.models.yolox_boxes import Candidates, detections
 
@@ -150,10 +143,7 @@ def load_persons(source: str | os.PathLike[str]) -> Yolox:
     if Path(source).is_file():
         model = load_official("yolox", source)
     else:
-        folder = resolve(source)
-        if (folder / PIPELINE_FILE).is_file():
-            folder = component_folder(folder, read_json(folder / PIPELINE_FILE), "persons")
-        model, _ = load_component(folder, "yolox")
+        model, _ = load_component(part_folder(source, "persons"), "yolox")
     if not isinstance(model, Yolox):
         raise CheckpointError(f"{source}: expected a YOLOX network.")
     return model

@@ -18,7 +18,7 @@ from savg.clip import Clip
 from savg.detectors.seld_features import decode, inference_windows
 from savg.device import choose
 from savg.errors import CheckpointError
-from savg.hub import PIPELINE_FILE, component_folder, load_component, read_json, resolve
+from savg.hub import load_component, part_folder
 from savg.models.seld import Seld
 
 __all__ = ["SeldDetector", "detect_sounds"]
@@ -75,10 +75,7 @@ class SeldDetector:
 
         device: as in `savg.device.choose`; the network runs in float32. Raises CheckpointError.
         """
-        folder = resolve(source)
-        if (folder / PIPELINE_FILE).is_file():
-            description = read_json(folder / PIPELINE_FILE)
-            folder = component_folder(folder, description, "sounds")
+        folder = part_folder(source, "sounds")
         model, _ = load_component(folder, "seld")
         if not isinstance(model, Seld):
             raise CheckpointError(f"{folder}: expected a SELD network.")
