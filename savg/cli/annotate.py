@@ -188,23 +188,18 @@ def _report(rows: list[dict[str, Any]], judged: Sequence[Judged], as_json: bool)
 
 
 def dataset_summary(judged: Sequence[Judged]) -> dict[str, Any]:
-    """Spatial AV-Align over all events of all clips, its 95 % interval, and its null scores.
-
-    Clips of several lengths have no interval, and for the null scores are as long as the longest.
-    """
-    from savg.clip import SAVGBENCH
+    """Spatial AV-Align over all events of all clips, its 95 % interval, and its null scores."""
     from savg.metrics.spatial import spatial_report
     from savg.pipelines.annotate import named_nulls
 
-    longest = max((form for *_, form in judged), key=lambda form: form.frames, default=SAVGBENCH)
-    report = spatial_report([(events, boxes) for events, boxes, *_ in judged], longest)
+    pairs = [(events, boxes) for events, boxes, *_ in judged]
+    report = spatial_report(pairs, [form for *_, form in judged])
     tp, fn = (sum(getattr(a, name) for *_, a, _ in judged) for name in ("tp", "fn"))
-    score = round(tp / (tp + fn), 4) if tp + fn else None
-    same = len({form for *_, form in judged}) == 1
-    bounds = (report.low, report.high) if same else (None, None)
-    low, high = (None if bound is None else round(bound, 4) for bound in bounds)
+    score = tp / (tp + fn) if tp + fn else None
+    shares = {"score": score, "low": report.low, "high": report.high}
+    rounded = {k: None if value is None else round(value, 4) for k, value in shares.items()}
     return {
         "clips": len(judged),
-        "alignment": {"tp": tp, "fn": fn, "score": score, "low": low, "high": high},
+        "alignment": {"tp": tp, "fn": fn, **rounded},
         "nulls": named_nulls(report.nulls),
     }

@@ -25,6 +25,9 @@ FRAMES_AROUND = 1
 
 Pair = tuple[SoundEvents, Boxes]
 
+Formats = ClipFormat | Sequence[ClipFormat]
+"""The format of every clip, or one for each."""
+
 
 class FrameError(SavgError, ValueError):
     """A sound event that lies after the end of the clip."""
@@ -64,17 +67,23 @@ class NullScores:
 
 
 def null_scores(
-    pairs: Sequence[Pair], format: ClipFormat = SAVGBENCH, seed: int = 0, rounds: int = 32
+    pairs: Sequence[Pair], format: Formats = SAVGBENCH, seed: int = 0, rounds: int = 32
 ) -> NullScores:
     """What the clips' boxes score with (a) every sound at the centre, (b) left and right swapped,
     (c) the sounds of other clips: every other one up to 64 clips, else `rounds` random shifts of a
-    random order.
+    random order. Of a longer clip's sounds only those within the shorter clip are taken.
     """
-    centre = format.size / 2
-    centred = [(e.with_x(np.full(len(e), centre)), b) for e, b in pairs]
-    swapped = [(e.mirrored(format.size), b) for e, b in pairs]
-    shuffled = [(pairs[j][0], pairs[i][1]) for i, j in _others(len(pairs), seed, rounds)]
-    return NullScores(*(_pooled(each, format) for each in (centred, swapped, shuffled)))
+    forms = _each(format, len(pairs))
+    judged = list(zip(pairs, forms, strict=True))
+    centred = [(e.with_x(np.full(len(e), form.size / 2)), b) for (e, b), form in judged]
+    swapped = [(e.mirrored(form.size), b) for (e, b), form in judged]
+    others = _others(len(pairs), seed, rounds)
+    shuffled = [(_within(pairs[j][0], forms[i]), pairs[i][1]) for i, j in others]
+    return NullScores(
+        _pooled(centred, forms),
+        _pooled(swapped, forms),
+        _pooled(shuffled, [forms[i] for i, _ in others]),
+    )
 
 
 @dataclass(frozen=True)
@@ -91,9 +100,10 @@ class SpatialReport:
 
 
 def spatial_report(
-    pairs: Sequence[Pair], format: ClipFormat = SAVGBENCH, seed: int = 0, resamples: int = 2000
+    pairs: Sequence[Pair], format: Formats = SAVGBENCH, seed: int = 0, resamples: int = 2000
 ) -> SpatialReport:
-    """Score a set of clips; the interval is the percentile bootstrap over whole clips."""
+    """Score a set of clips; the interval is the percentile bootstrap over whole clips, whatever
+    their lengths."""
     counts = _counts(pairs, format)
     tp, fn = (int(n) for n in counts.sum(axis=0))
     low = high = None
@@ -107,13 +117,28 @@ def spatial_report(
     return SpatialReport(len(pairs), tp, fn, score, low, high, nulls)
 
 
-def _counts(pairs: Sequence[Pair], format: ClipFormat) -> NDArray[np.int64]:
+def _each(format: Formats, count: int) -> list[ClipFormat]:
+    """A format for each of `count` clips."""
+    forms = [format] * count if isinstance(format, ClipFormat) else list(format)
+    if len(forms) != count:
+        raise ValueError(f"{count} clips need as many formats, not {len(forms)}.")
+    return forms
+
+
+def _within(events: SoundEvents, form: ClipFormat) -> SoundEvents:
+    """The events that begin before the end of a clip of that format."""
+    keep = events.frames < form.label_frames
+    return SoundEvents(events.frames[keep], events.categories[keep], events.x[keep])
+
+
+def _counts(pairs: Sequence[Pair], format: Formats) -> NDArray[np.int64]:
     """True positives and false negatives of each clip [clips, 2]."""
-    judged = [spatial_av_align(events, boxes, format) for events, boxes in pairs]
+    forms = _each(format, len(pairs))
+    judged = [spatial_av_align(*pair, form) for pair, form in zip(pairs, forms, strict=True)]
     return np.array([[a.tp, a.fn] for a in judged], np.int64).reshape(-1, 2)
 
 
-def _pooled(pairs: Sequence[Pair], format: ClipFormat) -> float | None:
+def _pooled(pairs: Sequence[Pair], format: Formats) -> float | None:
     tp, fn = _counts(pairs, format).sum(axis=0)
     return float(tp / (tp + fn)) if tp + fn else None
 

@@ -66,8 +66,9 @@ def test_a_folder_becomes_results_and_a_summary(
     # 4 + 2 events, all on the left where the person is; swapped they are not.
     judged = data["dataset"]["alignment"]
     assert (judged["tp"], judged["fn"], judged["score"]) == (6, 0, 1.0)
-    # Of the longer clip's sounds one comes after the shorter clip's last picture.
-    assert data["dataset"]["nulls"] == {"centre": 0.0, "swapped": 0.0, "other_clips": 0.8333}
+    assert (judged["low"], judged["high"]) == (1.0, 1.0)
+    # Of the longer clip's sounds only those within the shorter clip count there.
+    assert data["dataset"]["nulls"] == {"centre": 0.0, "swapped": 0.0, "other_clips": 1.0}
     saved = json.loads((out / "a.json").read_text())
     assert saved["alignment"] == data["files"][0]["alignment"] == {"tp": 4, "fn": 0, "score": 1.0}
 

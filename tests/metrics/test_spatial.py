@@ -128,3 +128,22 @@ def test_nothing_heard_or_seen() -> None:
     assert spatial_report([]).clips == 0
     longer = SAVGBENCH.with_frames(40)
     assert len(spatial_av_align(SoundEvents([99], [0], [1.0]), person(1), longer).matched) == 1
+
+
+def test_clips_of_several_lengths() -> None:
+    """Each is judged by its own length; of a longer clip's sounds those within the shorter count."""
+    short, long = SAVGBENCH, SAVGBENCH.with_frames(40)
+    frames = np.arange(long.label_frames)
+    far = SoundEvents(frames, np.zeros(len(frames)), np.where(frames < 50, 30.0, 220.0))
+    pairs = [(sound(30), person(30)), (far, person(30))]
+    report = spatial_report(pairs, [short, long])
+    # the long clip's first 8 s: the boxes of `person` lie in its first 5 s alone
+    alone = spatial_av_align(far, person(30), long)
+    assert (report.tp, report.fn) == (50 + alone.tp, alone.fn)
+    assert report.low is not None and report.low <= report.score <= report.high
+    # shuffled: 50 events of the long clip fall within the short one, and all of them match there
+    back = spatial_av_align(sound(30), person(30), long)
+    expected = (50 + back.tp) / 100
+    assert report.nulls.shuffled == pytest.approx(expected)
+    with pytest.raises(ValueError, match="2 clips need as many formats, not 1"):
+        spatial_report(pairs, [short])
