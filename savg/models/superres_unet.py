@@ -31,7 +31,8 @@ class SuperResUNetConfig:
     of attention on the way down and up; head_channels: width of a head instead; attention_at:
     down-sampling factors with attention; resample_blocks: residual blocks change the scale (else
     plain convolutions); learn_variance: three more outputs; classes: of a class-conditional network;
-    patch: side of the pixel patches that become one position.
+    patch: side of the pixel patches that become one position; residual: the network's prediction is
+    added to the enlarged small frame, for networks that predict the clean frame.
     """
 
     image_channels: int = 3
@@ -49,6 +50,7 @@ class SuperResUNetConfig:
     dropout: float = 0.0
     groups: int = 32
     patch: int = 1
+    residual: bool = False
 
     def __post_init__(self) -> None:
         for width in self.widths:
@@ -196,7 +198,12 @@ class SuperResUNet(nn.Module):
         embedding = self.time_embed(time_features(t, c.channels).to(kind))
         if labels is not None:
             embedding = embedding + self.label_emb(labels)
-        return F.pixel_shuffle(self._evaluate(x.to(kind), embedding), c.patch).to(frames.dtype)
+        made = F.pixel_shuffle(self._evaluate(x.to(kind), embedding), c.patch).to(frames.dtype)
+        if not c.residual:
+            return made
+        plain = F.interpolate(low_res.float(), frames.shape[2:], mode="bicubic")
+        first, rest = made[:, : c.image_channels], made[:, c.image_channels :]
+        return torch.cat([first + plain.to(first.dtype), rest], dim=1)
 
     def _evaluate(self, x: Tensor, embedding: Tensor) -> Tensor:
         ops = _Fast() if self.fast else _Plain()
@@ -365,6 +372,7 @@ CONFIGS = {
         head_channels=32,
         groups=8,
         patch=2,
+        residual=True,
     ),
     "tiny": SuperResUNetConfig(
         channels=16, multipliers=(1, 2), blocks=1, heads=2, attention_at=(2,), groups=8

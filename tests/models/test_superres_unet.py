@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from savg.models.superres_unet import CONFIGS, SuperResUNet, SuperResUNetConfig, published_config
 from tests.goldens import case
@@ -120,3 +121,15 @@ def test_classes_condition_the_output():
     assert torch.equal(a[0], b[0]) and not torch.allclose(a[1], b[1])
     with pytest.raises(ValueError, match="labels"):
         model(frames, t, small)
+
+
+def test_a_residual_network_begins_as_bicubic_enlargement() -> None:
+    """The last layer starts at zero, so the first prediction is the enlarged small frame itself."""
+    net = SuperResUNet(replace(CONFIGS["tiny"], residual=True)).eval()
+    frames, small = torch.randn(2, 3, 16, 24), torch.rand(2, 3, 4, 6) * 2 - 1
+    with torch.no_grad():
+        made = net(frames, torch.tensor([3, 900]), small)
+    expected = F.interpolate(small, (16, 24), mode="bicubic")
+    assert made.shape == (2, 6, 16, 24)
+    assert torch.allclose(made[:, :3], expected, atol=1e-6)
+    assert not made[:, 3:].any()
