@@ -14,7 +14,7 @@ import pytest
 from savg.clip import SAVGBENCH, Clip, ClipFormat, fit_frame
 from savg.errors import MediaError
 from savg.geometry import level_difference_db
-from savg.media import read_audio
+from savg.media import read_audio, write_video
 
 
 def film(form: ClipFormat = SAVGBENCH) -> Clip:
@@ -161,3 +161,38 @@ def test_sound_files(suffix: str, tmp_path: Path) -> None:
     (tmp_path / "bad.wav").write_text("no sound")
     with pytest.raises(MediaError, match="not a sound file"):
         read_audio(tmp_path / "bad.wav")
+
+
+QUARTER_TURNS = {
+    # display matrix a, b, c, d → where the stored picture's left half is shown
+    "upright": ((1, 0, 0, 1), "left"),
+    "clockwise": ((0, 1, -1, 0), "top"),
+    "upside down": ((-1, 0, 0, -1), "right"),
+    "anticlockwise": ((0, -1, 1, 0), "bottom"),
+}
+
+
+@pytest.mark.parametrize("turn", QUARTER_TURNS)
+def test_a_phone_held_another_way_is_shown_upright(turn: str, tmp_path: Path) -> None:
+    """The rotation that a phone writes into the track header, patched in by the QuickTime layout:
+    x' = a·x + c·y, y' = b·x + d·y with y downwards."""
+    path = tmp_path / "phone.mp4"
+    video = np.zeros((4, 128, 128, 3), np.uint8)
+    video[:, :, :64] = (230, 30, 30)
+    form = SAVGBENCH.with_frames(4)
+    write_video(path, video, 4, np.zeros((2, form.samples), np.float32), 16_000)
+    data = bytearray(path.read_bytes())
+    (a, b, c, d), side = QUARTER_TURNS[turn]
+    matrix = data.index(b"tkhd") + 4 + 40
+    one = lambda value: (value << 16).to_bytes(4, "big", signed=True)  # noqa: E731
+    assert data[matrix : matrix + 4] == one(1)
+    for offset, value in ((0, a), (4, b), (12, c), (16, d)):
+        data[matrix + offset : matrix + offset + 4] = one(value)
+    path.write_bytes(data)
+    picture = Clip.read(path, form).video[0].astype(int)
+    red = picture[..., 0] - picture[..., 2] > 80
+    half = np.zeros((256, 256), bool)
+    places = {"left": np.s_[:, :128], "right": np.s_[:, 128:]}
+    places |= {"top": np.s_[:128], "bottom": np.s_[128:]}
+    half[places[side]] = True
+    assert (red == half).mean() > 0.97
