@@ -23,10 +23,10 @@ from savg.errors import SavgError
 DEVELOPMENT = Construction()
 """The published development set: windows every 0.5 s, views every 10° [S1]."""
 
-WINDOW_STEPS = (1, 2, 3, 5, 7, 10, 15, 20, 25, 50)
+WINDOW_STEPS = (1, 2, 3, 5, 7, 10, 15, 20, 25, 50, 100, 200)
 """Window steps in label frames that `evaluation_steps` tries for either category."""
 
-VIEW_STEPS = (1, 2, 3, 5, 6, 8, 9, 10, 12, 15, 20, 24, 30)
+VIEW_STEPS = (1, 2, 3, 5, 6, 8, 9, 10, 12, 15, 20, 24, 30, 45, 60, 90)
 """View steps in degrees that it tries."""
 
 RATIO = 2.0
