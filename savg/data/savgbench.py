@@ -1,0 +1,258 @@
+"""Reading sets of clips in the published layout: downloaded ones, and those that are built here.
+
+`…_Development/{video_dev,metadata_dev}` or `…_Evaluation/{video_eval,metadata_eval}`, one mp4 and one
+CSV a clip [S1, S2]; beside the folders of a built set its `manifest.json` and `report/`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from savg.annotation import CATEGORY_NAMES, Boxes, ClipLabels
+from savg.clip import Clip
+from savg.data.starss.results import parse_clip_name
+from savg.errors import SavgError
+
+SPLITS = ("dev", "eval")
+SPLIT_NAMES = {"dev": "Development", "eval": "Evaluation"}
+BUILT_NAME = "SAVGBench_Dataset"
+
+_DEPTH = 2
+"""How far below the given folder the published folders are looked for."""
+
+
+def split_folder(split: str) -> str:
+    """Name of the folder of a split that is built here, as it is published."""
+    return f"{BUILT_NAME}_{SPLIT_NAMES[split]}"
+
+
+@dataclass(frozen=True)
+class BenchItem:
+    """One clip of a set; pictures, sound and tables are read when they are asked for.
+
+    recording, view, start: what its name says (azimuth of the view in whole degrees, positive to the
+    left; first label frame of 0.1 s), or the whole name and None where the name is of another form.
+    """
+
+    name: str
+    path: Path
+    labels_path: Path
+    boxes_path: Path | None = None
+    panorama: Path | None = None
+    known_category: str | None = field(default=None, repr=False)
+
+    @cached_property
+    def _parsed(self) -> tuple[str, int | None, int | None]:
+        return parse_clip_name(self.name) or (self.name, None, None)
+
+    @property
+    def recording(self) -> str:
+        """The recording it was cut from."""
+        return self._parsed[0]
+
+    @property
+    def view(self) -> int | None:
+        """Azimuth of the view in degrees 0…359, positive to the left."""
+        return self._parsed[1]
+
+    @property
+    def start(self) -> int | None:
+        """First label frame (0.1 s) of the clip in its recording."""
+        return self._parsed[2]
+
+    @property
+    def clip(self) -> Clip:
+        """Pictures and sound, decoded anew each time. MediaError where they cannot be read."""
+        return Clip.read(self.path)
+
+    @cached_property
+    def labels(self) -> ClipLabels:
+        """Where its sound is in the picture. SavgError where the table is missing or wrong."""
+        return ClipLabels.read_csv(self.labels_path)
+
+    @cached_property
+    def boxes(self) -> Boxes | None:
+        """Persons in its pictures, where the set has a folder of boxes."""
+        return None if self.boxes_path is None else Boxes.read_csv(self.boxes_path)
+
+    @cached_property
+    def category(self) -> str | None:
+        """What sounds in most of its label frames, "speech" or "instrument"; None without labels."""
+        if self.known_category is not None:
+            return self.known_category
+        if not self.labels_path.is_file() or not len(self.labels):
+            return None
+        counts = np.bincount(self.labels.categories, minlength=len(CATEGORY_NAMES))
+        return CATEGORY_NAMES[int(counts.argmax())]
+
+
+class SavgBench(Sequence[BenchItem]):
+    """The clips of one split, in the order of their names.
+
+    folder: what is downloaded or built, a split's own folder, or one above them; split: "dev",
+    "eval", or None for the only one there; categories: keep only these ("speech", "instrument").
+    Attributes: `folder` (the split's own), `split`, `manifest`. An index or a clip's name gives an
+    item, a slice a list of them. SavgError where no such split is found.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        split: str | None = None,
+        categories: str | Iterable[str] | None = None,
+    ) -> None:
+        self.folder, self.split = find_split(folder, split)
+        self.categories = _categories(categories)
+        items = self._list()
+        if self.categories is not None:
+            items = [item for item in items if item.category in self.categories]
+        self._items = items
+        self._places = {item.name: place for place, item in enumerate(items)}
+
+    @property
+    def root(self) -> Path:
+        """The folder that holds the split's folder, and the manifest of a set built here."""
+        return self.folder.parent
+
+    @property
+    def videos(self) -> Path:
+        """Folder of the mp4 files."""
+        return self.folder / f"video_{self.split}"
+
+    @property
+    def metadata(self) -> Path:
+        """Folder of the label tables."""
+        return self.folder / f"metadata_{self.split}"
+
+    @cached_property
+    def manifest(self) -> dict[str, Any] | None:
+        """What the construction wrote about this split, or None for sets built elsewhere."""
+        return read_manifest(self.root, self.split)
+
+    def _list(self) -> list[BenchItem]:
+        boxes = _stems(self.folder / f"boxes_{self.split}", ".csv")
+        panoramas = _stems(self.root / "report" / "panoramas", ".jpg")
+        known = {clip["name"]: clip for clip in (self.manifest or {}).get("clips", ())}
+        items = []
+        for name, path in sorted(_stems(self.videos, ".mp4").items()):
+            recording, _, start = parse_clip_name(name) or (name, None, None)
+            category = known[name].get("category") if name in known else None
+            items.append(
+                BenchItem(
+                    name,
+                    path,
+                    self.metadata / f"{name}.csv",
+                    boxes.get(name),
+                    panoramas.get(f"{recording}_start{start}"),
+                    category if category in CATEGORY_NAMES else None,
+                )
+            )
+        return items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[BenchItem]:
+        return iter(self._items)
+
+    def __contains__(self, wanted: object) -> bool:
+        return wanted in self._places if isinstance(wanted, str) else wanted in self._items
+
+    @overload
+    def __getitem__(self, index: int | str) -> BenchItem: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[BenchItem]: ...
+
+    def __getitem__(self, index: int | str | slice) -> BenchItem | list[BenchItem]:
+        if isinstance(index, str):
+            if index not in self._places:
+                raise SavgError(f"{self.folder} has no clip named {index}.")
+            index = self._places[index]
+        return self._items[index]
+
+    def __repr__(self) -> str:
+        return f"SavgBench({str(self.folder)!r}, {self.split!r}, {len(self)} clips)"
+
+
+def find_split(folder: str | os.PathLike[str], split: str | None = None) -> tuple[Path, str]:
+    """The folder of a split, and which one it is; see `SavgBench`."""
+    given = Path(folder)
+    if split is not None and split not in SPLITS:
+        raise SavgError(f"A split is one of {', '.join(SPLITS)}, not {split!r}.")
+    if not given.is_dir():
+        raise SavgError(f"{given}: no such folder of clips.")
+    found = [(path, name) for path, name in _splits_at(given) if split in (None, name)]
+    if any((path / f"foa_{name}").is_dir() for path, name in found):
+        raise SavgError(f"{given} holds whole recordings, not clips: build clips from them first.")
+    if not found:
+        wanted = [split] if split else SPLITS
+        names = " or ".join(f"…_{SPLIT_NAMES[s]}/video_{s}" for s in wanted)
+        raise SavgError(f"{given} holds no set of clips: expected {names} in it.")
+    if len(found) > 1:
+        listed = ", ".join(f"{path} ({name})" for path, name in found)
+        raise SavgError(f"{given} holds several sets of clips: name one of {listed}.")
+    return found[0]
+
+
+def _splits_at(given: Path) -> list[tuple[Path, str]]:
+    """Every split's folder at, around or below a folder, nearest first and none twice."""
+    own = [given.absolute().parent] if given.name.startswith(("video_", "metadata_")) else [given]
+    level, found = own, []
+    for _ in range(_DEPTH + 1):
+        for path in level:
+            found += [(path, s) for s in SPLITS if (path / f"video_{s}").is_dir()]
+        if found:
+            break
+        level = [p for path in level for p in _subfolders(path)]
+    named = given.name.partition("_")[2]
+    return [f for f in found if f[1] == named] if own[0] != given else found
+
+
+def _subfolders(path: Path) -> list[Path]:
+    try:
+        return sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    except OSError:
+        return []
+
+
+def _stems(folder: Path, suffix: str) -> dict[str, Path]:
+    """Files of a folder by their names without suffix; none where there is no such folder."""
+    if not folder.is_dir():
+        return {}
+    with os.scandir(folder) as entries:
+        names = [e.name for e in entries if e.name.endswith(suffix) and e.name[0] != "."]
+    return {name.removesuffix(suffix): folder / name for name in names}
+
+
+def _categories(wanted: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    if wanted is None:
+        return None
+    chosen = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    for name in chosen:
+        if name not in CATEGORY_NAMES:
+            raise SavgError(f"A category is one of {', '.join(CATEGORY_NAMES)}, not {name!r}.")
+    return chosen
+
+
+def read_manifest(root: Path, split: str) -> dict[str, Any] | None:
+    """The part of ROOT/manifest.json about a split, or None; SavgError for a broken file."""
+    path = root / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        part = manifest["splits"].get(split)
+        if part is not None and not isinstance(part["clips"], list):
+            raise TypeError("clips is no list")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SavgError(f"{path} is not the manifest of a dataset ({error}).") from error
+    return part
