@@ -1,0 +1,154 @@
+"""What the published code feeds its networks and its evaluator from a clip's file, rule by rule [code].
+
+Training item: all pictures, mirrored left to right, then reduced by `published_resize`; sound as it is,
+its channels never swapped. Our own training reads packs, which are not mirrored, and mirrors picture
+and channels together or not at all (`savg.data.joint_codec`).
+
+Evaluator's pieces: files are taken for 10 pictures a second, whatever they have, by repeating pictures
+(picture i is number ⌊i · fps / 10⌋ of the file); a piece is 20 of them, one begins at each; its sound
+lasts from the beginning of its first picture to the end of its last, decoded at 44.1 kHz and cut to
+80,000 samples. Neither pictures nor sound are mirrored. The list of all pieces is shuffled by a
+generator seeded with 42, that of the generated set first.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.clip import SAVGBENCH, ClipFormat
+from savg.errors import MediaError
+
+EVALUATOR_FPS = 10
+EVALUATOR_RATE = 44_100
+EVALUATOR_SEED = 42
+
+Frames = NDArray[np.uint8]
+
+
+def published_resize(frames: Frames, height: int, width: int) -> Frames:
+    """Pictures [F, h, w, 3] fitted into [F, height, width, 3], their ratio kept, on black.
+
+    Bicubic with a = −0.75 and without antialiasing, sides cut to whole pixels, values rounded (halves
+    to even) and limited; of an odd padding the smaller part comes above and to the left. Pictures that
+    already have the size pass unchanged.
+    """
+    h, w = frames.shape[1:3]
+    ratio = min(height / h, width / w)
+    new_h, new_w = int(h * ratio), int(w * ratio)
+    top, left = (height - new_h) // 2, (width - new_w) // 2
+    fitted = np.zeros((len(frames), height, width, 3), np.uint8)
+    for place, picture in zip(fitted, frames, strict=True):
+        if (new_h, new_w) != (h, w):
+            exact = picture.astype(np.float32)
+            exact = cv2.resize(exact, (new_w, new_h), interpolation=cv2.INTER_CUBIC)
+            picture = np.clip(np.rint(exact), 0, 255).astype(np.uint8)
+        place[top : top + new_h, left : left + new_w] = picture
+    return fitted
+
+
+def training_item(
+    path: str | os.PathLike[str], size: int = 64, form: ClipFormat = SAVGBENCH
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A file as the published training sees it: video [F, 3, size, size] and sound [2, T] in −1..1.
+
+    The picture is mirrored and the sound is not, as in every published training item. MediaError
+    where the file holds less than one clip.
+    """
+    frames, sound = _pictures(Path(path)), _sound(Path(path), form.sample_rate)
+    if len(frames) < form.frames or sound.shape[1] < form.samples:
+        raise MediaError(f"{path} is shorter than {form.seconds:g} s.")
+    mirrored = np.ascontiguousarray(frames[: form.frames, :, ::-1])
+    return _network_values(published_resize(mirrored, size, size)), sound[:, : form.samples]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a file that the evaluator takes for a clip: `pictures` are numbers of the file's own
+    pictures, `start` and `end` seconds of its sound."""
+
+    file: int
+    number: int
+    start: float
+    end: float
+    pictures: tuple[int, ...]
+
+
+def evaluator_pieces(
+    counts: Sequence[int], fps: int = SAVGBENCH.fps, length: int = SAVGBENCH.frames
+) -> list[Piece]:
+    """All pieces of files with these numbers of pictures, in order of file and beginning."""
+    pieces = []
+    for file, count in enumerate(counts):
+        repeated = count * EVALUATOR_FPS // fps
+        numbers = [index * fps // EVALUATOR_FPS for index in range(repeated)]
+        for number in range(repeated - length + 1):
+            part = tuple(numbers[number : number + length])
+            start, end = Fraction(part[0], fps), Fraction(part[-1] + 1, fps)
+            pieces.append(Piece(file, number, float(start), float(end), part))
+    return pieces
+
+
+def evaluator_order(count: int, generator: random.Random | None = None) -> list[int]:
+    """The order in which `count` pieces are visited.
+
+    Without a generator that of the generated set; for both sets hand one
+    `random.Random(EVALUATOR_SEED)` to that and then to the reference set.
+    """
+    order = list(range(count))
+    (generator or random.Random(EVALUATOR_SEED)).shuffle(order)
+    return order
+
+
+def evaluator_item(
+    path: str | os.PathLike[str], piece: Piece, size: int = 256, samples: int = SAVGBENCH.samples
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A piece as the evaluator sees it: video [20, 3, size, size] in −1..1, 44.1 kHz sound [2, T]."""
+    frames = _pictures(Path(path))[list(piece.pictures)]
+    first = round(piece.start * EVALUATOR_RATE)
+    last = min(round(piece.end * EVALUATOR_RATE), first + samples)
+    sound = _sound(Path(path), EVALUATOR_RATE)[:, first:last]
+    return _network_values(published_resize(frames, size, size)), sound
+
+
+def _network_values(frames: Frames) -> NDArray[np.float32]:
+    """uint8 [F, h, w, 3] → [F, 3, h, w] in −1..1."""
+    values = np.moveaxis(frames, -1, 1).astype(np.float32) / np.float32(127.5) - np.float32(1)
+    return np.ascontiguousarray(values)
+
+
+def _pictures(path: Path) -> Frames:
+    """Every picture of a file, uint8 [F, h, w, 3]."""
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+    except (av.FFmpegError, IndexError) as error:
+        raise MediaError(f"{path} has no pictures that can be read.") from error
+    if not frames:
+        raise MediaError(f"{path} has no pictures that can be read.")
+    return np.stack(frames)
+
+
+def _sound(path: Path, rate: int) -> NDArray[np.float32]:
+    """All sound of a file at a rate, rounded to 16 bits, float32 [2, T] in −1..1."""
+    import av
+
+    resampler = av.AudioResampler("s16", "stereo", rate)
+    try:
+        with av.open(str(path)) as container:
+            blocks = [b for f in container.decode(audio=0) for b in resampler.resample(f)]
+        blocks += resampler.resample(None)
+    except (av.FFmpegError, IndexError) as error:
+        raise MediaError(f"{path} has no sound that can be read.") from error
+    parts = [block.to_ndarray().reshape(-1, 2) for block in blocks] or [np.zeros((0, 2), np.int16)]
+    return np.ascontiguousarray(np.concatenate(parts).T.astype(np.float32)) / np.float32(32768)
