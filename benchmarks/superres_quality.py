@@ -1,0 +1,158 @@
+"""Super-resolution of the bundled pipeline: `python -m benchmarks.superres_quality`.
+
+Frames of held-out synthetic clips (seeds of the test split, which no training reads) are averaged
+down to the joint model's size and enlarged again, by bicubic interpolation and by the network with
+several numbers of steps. PSNR, and the mean gradient relative to the original's, on the rows that
+hold the picture: once from clean small frames, once from slightly blurred and noisy ones as a joint
+model makes them. Writes the table as JSON and Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from savg.clip import SAVGBENCH
+from savg.data.scenes import World, draw_scene, render, split_seed
+from savg.paths import whole_file
+from savg.pipelines import load_pipeline
+from savg.pipelines.sampling import ClipNoise
+from savg.pipelines.superres import enlarge
+
+Frames = NDArray[np.uint8]
+WORLDS = {"demo": World.demo, "varied": World.varied}
+PURPOSE = 9
+"""Of the noise: apart from those of the pipeline."""
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--weights", default="demo", help="pipeline folder")
+    parser.add_argument("--clips", type=int, default=16, metavar="N", help="of each world")
+    parser.add_argument("--frames", type=int, default=2, help="of each clip")
+    parser.add_argument("--steps", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    args = parser.parse_args()
+    pipeline = load_pipeline(args.weights)
+    rows = []
+    for world in WORLDS:
+        large = frames(world, args.clips, args.frames)
+        for degraded in (False, True):
+            small = shrunk(large, pipeline.codec.size, degraded)
+            rows += measured(pipeline, world, degraded, large, small, args.steps)
+    setting = {
+        "command": "python -m benchmarks.superres_quality " + " ".join(sys.argv[1:]),
+        "hardware": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
+        "frames": args.clips * args.frames,
+        "weights": pipeline.cards["superres"].sha256,
+    }
+    text = as_markdown(setting, rows)
+    print(text)
+    result = json.dumps({"setting": setting, "rows": rows}, indent=1) + "\n"
+    for name, content in (("json", result), ("md", text)):
+        with whole_file(args.out / f"superres_quality.{name}") as part:
+            part.write_text(content, encoding="utf-8")
+
+
+def frames(world: str, clips: int, each: int) -> Frames:
+    """Frames [N, size, size, 3] of the first clips of the test split."""
+    chosen = np.linspace(0, SAVGBENCH.frames - 1, each + 2).round().astype(int)[1:-1]
+    films = (render(draw_scene(split_seed("test", i), WORLDS[world]())) for i in range(clips))
+    return np.concatenate([film.clip.video[chosen] for film in films])
+
+
+def shrunk(large: Frames, size: int, degraded: bool) -> NDArray[np.float32]:
+    """Frames averaged down to `size`, in −1..1; degraded: with a blur and noise of fixed strength."""
+    rng = np.random.default_rng(5)
+    small = []
+    for frame in large:
+        one = cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA)
+        values = one.astype(np.float32) / 127.5 - 1
+        if degraded:
+            values = np.asarray(cv2.GaussianBlur(values, (0, 0), 0.5), np.float32)
+            values = values + rng.normal(0, 0.04, values.shape).astype(np.float32)
+        small.append(values)
+    return np.stack(small)
+
+
+def measured(
+    pipeline: Any,
+    world: str,
+    degraded: bool,
+    large: Frames,
+    small: NDArray[np.float32],
+    steps: list[int],
+) -> list[dict[str, Any]]:
+    """A row for each way to enlarge the same frames."""
+    codec, scale = pipeline.codec, SAVGBENCH.size // pipeline.codec.size
+    first, last = codec.first_row, codec.first_row + codec.rows
+    low = torch.from_numpy(small[:, first:last]).movedim(-1, 1)
+    ways: dict[str, Callable[[], torch.Tensor]] = {"bicubic": lambda: enlarge(low, scale)}
+    for count in steps:
+        network = pipeline.superres.with_steps(count)
+        ways[f"network, {count} step{'s' * (count > 1)}"] = lambda network=network: torch.cat(
+            [network(one[None], scale, ClipNoise(0, [i], PURPOSE)) for i, one in enumerate(low)]
+        )
+    real = picture_rows(large)
+    rows = []
+    for name, way in ways.items():
+        made = np.zeros_like(large)
+        values = ((way().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        made[:, first * scale : last * scale] = values.movedim(1, -1).numpy()
+        shown = picture_rows(made)
+        rows.append(
+            {
+                "world": world,
+                "small frames": "blurred, noisy" if degraded else "clean",
+                "enlarged by": name,
+                "psnr": psnr(shown, real),
+                "gradient": gradient(shown) / gradient(real),
+            }
+        )
+    return rows
+
+
+def picture_rows(video: Frames) -> NDArray[np.float64]:
+    """The rows that hold the picture."""
+    return video[:, SAVGBENCH.top : SAVGBENCH.bottom].astype(np.float64)
+
+
+def psnr(made: NDArray[np.float64], real: NDArray[np.float64]) -> float:
+    """Peak signal-to-noise ratio in dB: the mean over frames."""
+    error = np.square(made - real).mean(axis=(1, 2, 3))
+    return float(np.mean(10 * np.log10(255**2 / np.maximum(error, 1e-6))))
+
+
+def gradient(video: NDArray[np.float64]) -> float:
+    """Mean absolute difference of horizontal neighbours."""
+    return float(np.abs(np.diff(video, axis=2)).mean())
+
+
+def as_markdown(setting: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+    """The rows as a table."""
+    head = "| world | small frames | enlarged by | PSNR (dB) | gradient of the original's |\n"
+    lines = [
+        f"| {r['world']} | {r['small frames']} | {r['enlarged by']} | {r['psnr']:.1f} "
+        f"| {r['gradient']:.2f} |"
+        for r in rows
+    ]
+    told = f"`{setting['command'].strip()}` ({setting['hardware']}; {setting['frames']} frames)"
+    return (
+        f"# Super-resolution\n\n{told}\n\n{head}|---|---|---|---|---|\n" + "\n".join(lines) + "\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
