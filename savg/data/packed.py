@@ -1,6 +1,6 @@
 """Packed clips: a folder of memory-mapped arrays that training reads without decoding anything.
 
-    meta.json          format, size, rows, counts, and where the clips came from
+    meta.json          format, size, rows, resize, counts, and where the clips came from
     video.npy          uint8 [N, F, rows, size, 3], only the rows that hold the picture
     frame_index.npy    int16 [N, F], which pictures of the clip these are
     audio.npy          int16 [N, 2, T] (absent where only pictures are wanted)
@@ -9,6 +9,7 @@
     keys.npy           int64 [N], the seed or index of each clip
 
 Labels and boxes are in pixels of the clip's own format (256 wide), whatever `size` the pictures have.
+Nothing is mirrored in a pack: training mirrors pictures and channels together, or neither.
 A folder is filled beside its place and takes its name when complete; an interrupted one is resumed.
 """
 
@@ -30,6 +31,7 @@ from numpy.typing import NDArray
 
 from savg.annotation import Boxes, ClipLabels
 from savg.clip import Clip, ClipFormat
+from savg.data.published_loader import published_resize
 from savg.data.scenes import World, draw_scene, render
 from savg.errors import Cancelled, SavgError
 
@@ -37,6 +39,9 @@ Progress = Callable[[int, int], Any]
 """Called with clips done and in all; returning False stops, and the next call goes on from there."""
 
 VERSION = 1
+
+RESIZES = ("area", "published")
+"""How pictures are made smaller: averaged, or as the published loader does it."""
 
 
 class Labelled(Protocol):
@@ -57,7 +62,8 @@ class PackLayout:
     """Shapes of a pack: clips of `format`, pictures `size` wide.
 
     rows: first and last + 1 of the rows kept of the size×size frame, by default those of the picture;
-    frames: how many pictures of each clip are kept, by default all; origin: notes for meta.json.
+    frames: how many pictures of each clip are kept, by default all; resize: how larger pictures are
+    made smaller, one of RESIZES; origin: notes for meta.json.
     """
 
     count: int
@@ -67,8 +73,11 @@ class PackLayout:
     frames: int | None = None
     audio: bool = True
     origin: dict[str, Any] = field(default_factory=dict)
+    resize: str = "area"
 
     def __post_init__(self) -> None:
+        if self.resize not in RESIZES:
+            raise ValueError(f"PackLayout.resize is one of {RESIZES}, not {self.resize!r}.")
         if self.count < 1:
             raise ValueError(f"A pack holds at least one clip, not {self.count}.")
         if self.frames is not None and not 1 <= self.frames <= self.format.frames:
@@ -123,7 +132,7 @@ class PackedClips:
             form = ClipFormat(**meta["format"])
             self.layout = PackLayout(
                 meta["count"], form, meta["size"], tuple(meta["rows"]), meta["frames"],
-                meta["audio"], meta["origin"],
+                meta["audio"], meta["origin"], meta.get("resize", "area"),
             )  # fmt: skip
             if meta["version"] != VERSION:
                 raise SavgError(
@@ -202,11 +211,24 @@ def pack_scenes(
     form = format or ClipFormat()
     origin = {"world": json.loads(json.dumps(asdict(world)))}
     layout = PackLayout(len(seeds), form, size, rows, frames, audio, origin)
-    keys = np.asarray(seeds, np.int64)
-    writer = PackWriter(out, layout, keys)
     draw = partial(_render_seed, world, form, size)
+    return pack_drawn(out, layout, draw, seeds, processes=processes, progress=progress)
+
+
+def pack_drawn(
+    out: str | os.PathLike[str],
+    layout: PackLayout,
+    draw: Callable[[int], Labelled],
+    keys: Sequence[int],
+    *,
+    processes: int = 1,
+    progress: Progress | None = None,
+) -> PackedClips:
+    """Pack `draw(key)` for every key, with several `processes` in any order (`draw` then goes to each
+    of them once). An interrupted call goes on where it stopped."""
+    writer = PackWriter(out, layout, np.asarray(keys, np.int64))
     todo = writer.missing()
-    with _runner(writer.part, layout, keys, draw, processes, todo) as done:
+    with _runner(writer.part, layout, writer.keys, draw, processes, todo) as done:
         _follow(writer, done, len(todo), progress)
     return writer.finish()
 
@@ -218,8 +240,8 @@ def pack_clips(
     keys: Sequence[int] | None = None,
     progress: Progress | None = None,
 ) -> PackedClips:
-    """Pack `layout.count` clips of any origin, in their order. Pictures of another size are averaged
-    down (`render` or the caller can also give them at `layout.size`)."""
+    """Pack `layout.count` clips of any origin, in their order. Pictures of another size are resized as
+    `layout.resize` says (`render` or the caller can also give them at `layout.size`)."""
     writer = PackWriter(out, layout, np.arange(layout.count) if keys is None else np.asarray(keys))
     missing = set(writer.missing().tolist())
 
@@ -244,18 +266,21 @@ def _render_seed(world: World, form: ClipFormat, size: int, seed: int) -> Labell
     return render(draw_scene(seed, world, form.seconds), form, None if size == form.size else size)
 
 
-_writer: PackWriter | None = None
+_writer: tuple[PackWriter, Callable[[int], Labelled]] | None = None
 
 
-def _start(part: Path, layout: PackLayout, keys: NDArray[np.int64]) -> None:
+def _start(
+    part: Path, layout: PackLayout, keys: NDArray[np.int64], draw: Callable[[int], Labelled]
+) -> None:
     global _writer
     cv2.setNumThreads(1)
-    _writer = PackWriter(part, layout, keys, inside=True)
+    _writer = PackWriter(part, layout, keys, inside=True), draw
 
 
-def _work(draw: Callable[[int], Labelled], index: int) -> int:
+def _work(index: int) -> int:
     assert _writer is not None
-    _writer.put(index, draw(int(_writer.keys[index])))
+    writer, draw = _writer
+    writer.put(index, draw(int(writer.keys[index])))
     return index
 
 
@@ -267,11 +292,11 @@ class _runner:
         self._done: Iterator[int]
         if processes > 1 and len(todo) > 1:
             context = multiprocessing.get_context("spawn")
-            self._pool = context.Pool(processes, _start, (part, layout, keys))
-            self._done = self._pool.imap_unordered(partial(_work, draw), todo.tolist(), chunksize=8)
+            self._pool = context.Pool(processes, _start, (part, layout, keys, draw))
+            self._done = self._pool.imap_unordered(_work, todo.tolist(), chunksize=8)
         else:
-            _start(part, layout, keys)
-            self._done = (_work(draw, index) for index in todo.tolist())
+            _start(part, layout, keys, draw)
+            self._done = (_work(index) for index in todo.tolist())
 
     def __enter__(self) -> Iterator[int]:
         return iter(self._done)
@@ -280,6 +305,16 @@ class _runner:
         if self._pool is not None:
             self._pool.terminate()
             self._pool.join()
+
+
+def _smaller(frames: NDArray[np.uint8], layout: PackLayout) -> NDArray[np.uint8]:
+    """Pictures [F, s, s, 3] at the layout's size."""
+    if layout.resize == "published":
+        return published_resize(frames, layout.size, layout.size)
+    size = (layout.size, layout.size)
+    return np.stack(
+        [np.asarray(cv2.resize(f, size, interpolation=cv2.INTER_AREA), np.uint8) for f in frames]
+    )
 
 
 class PackWriter:
@@ -346,8 +381,7 @@ class PackWriter:
         chosen = layout.pictures(index)
         frames = item.clip.video[chosen]
         if frames.shape[1] != layout.size:
-            size = (layout.size, layout.size)
-            frames = np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames])
+            frames = _smaller(frames, layout)
         arrays["video"][index] = frames[:, first:last]
         arrays["frame_index"][index] = chosen
         if layout.audio:

@@ -17,7 +17,7 @@ from typing import Any, overload
 import numpy as np
 
 from savg.annotation import CATEGORY_NAMES, Boxes, ClipLabels
-from savg.clip import Clip
+from savg.clip import SAVGBENCH, Clip, ClipFormat
 from savg.data.starss.results import parse_clip_name
 from savg.errors import SavgError
 
@@ -47,6 +47,7 @@ class BenchItem:
     labels_path: Path
     boxes_path: Path | None = None
     panorama: Path | None = None
+    format: ClipFormat = SAVGBENCH
     known_category: str | None = field(default=None, repr=False)
 
     @cached_property
@@ -71,7 +72,7 @@ class BenchItem:
     @property
     def clip(self) -> Clip:
         """Pictures and sound, decoded anew each time. MediaError where they cannot be read."""
-        return Clip.read(self.path)
+        return Clip.read(self.path, self.format)
 
     @cached_property
     def labels(self) -> ClipLabels:
@@ -99,8 +100,8 @@ class SavgBench(Sequence[BenchItem]):
 
     folder: what is downloaded or built, a split's own folder, or one above them; split: "dev",
     "eval", or None for the only one there; categories: keep only these ("speech", "instrument").
-    Attributes: `folder` (the split's own), `split`, `manifest`. An index or a clip's name gives an
-    item, a slice a list of them. SavgError where no such split is found.
+    Attributes: `folder` (the split's own), `split`, `format`, `manifest`. An index or a clip's name
+    gives an item, a slice a list of them. SavgError where no such split is found.
     """
 
     def __init__(
@@ -137,8 +138,18 @@ class SavgBench(Sequence[BenchItem]):
         """What the construction wrote about this split, or None for sets built elsewhere."""
         return read_manifest(self.root, self.split)
 
+    @cached_property
+    def format(self) -> ClipFormat:
+        """The clips' format: as the manifest says, else the published one."""
+        values = (self.manifest or {}).get("settings", {}).get("format")
+        try:
+            return ClipFormat(**values) if values else SAVGBENCH
+        except (TypeError, ValueError) as error:
+            raise SavgError(f"{self.root / 'manifest.json'}: {error}") from error
+
     def _list(self) -> list[BenchItem]:
-        boxes = _stems(self.folder / f"boxes_{self.split}", ".csv")
+        boxes = _stems(self.folder / "boxes", ".csv")
+        boxes |= _stems(self.folder / f"boxes_{self.split}", ".csv")
         panoramas = _stems(self.root / "report" / "panoramas", ".jpg")
         known = {clip["name"]: clip for clip in (self.manifest or {}).get("clips", ())}
         items = []
@@ -152,6 +163,7 @@ class SavgBench(Sequence[BenchItem]):
                     self.metadata / f"{name}.csv",
                     boxes.get(name),
                     panoramas.get(f"{recording}_start{start}"),
+                    self.format,
                     category if category in CATEGORY_NAMES else None,
                 )
             )
@@ -190,7 +202,7 @@ def find_split(folder: str | os.PathLike[str], split: str | None = None) -> tupl
         raise SavgError(f"A split is one of {', '.join(SPLITS)}, not {split!r}.")
     if not given.is_dir():
         raise SavgError(f"{given}: no such folder of clips.")
-    found = [(path, name) for path, name in _splits_at(given) if split in (None, name)]
+    found = [(path, name) for path, name in splits_in(given) if split in (None, name)]
     if any((path / f"foa_{name}").is_dir() for path, name in found):
         raise SavgError(f"{given} holds whole recordings, not clips: build clips from them first.")
     if not found:
@@ -203,18 +215,19 @@ def find_split(folder: str | os.PathLike[str], split: str | None = None) -> tupl
     return found[0]
 
 
-def _splits_at(given: Path) -> list[tuple[Path, str]]:
-    """Every split's folder at, around or below a folder, nearest first and none twice."""
-    own = [given.absolute().parent] if given.name.startswith(("video_", "metadata_")) else [given]
-    level, found = own, []
+def splits_in(given: Path) -> list[tuple[Path, str]]:
+    """Folders of splits at, around or below a folder, the nearest level only, and which they are."""
+    kind, _, named = given.name.partition("_")
+    inside = kind in ("video", "metadata") and named in SPLITS
+    level = [given.absolute().parent] if inside else [given]
+    found: list[tuple[Path, str]] = []
     for _ in range(_DEPTH + 1):
         for path in level:
             found += [(path, s) for s in SPLITS if (path / f"video_{s}").is_dir()]
         if found:
             break
         level = [p for path in level for p in _subfolders(path)]
-    named = given.name.partition("_")[2]
-    return [f for f in found if f[1] == named] if own[0] != given else found
+    return [f for f in found if f[1] == named] if inside else found
 
 
 def _subfolders(path: Path) -> list[Path]:

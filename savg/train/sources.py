@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from savg.annotation import Boxes, ClipLabels
 from savg.clip import SAVGBENCH, Clip, ClipFormat
 from savg.data.packed import PackedClips, PackLayout, Progress, pack_clips, pack_scenes
+from savg.data.packing import Purpose, bench_layout, pack_bench
+from savg.data.savgbench import SPLITS, SavgBench, splits_in
 from savg.errors import SavgError
 from savg.hub import Card
 from savg.paths import existing
@@ -59,12 +61,16 @@ class Wanted:
 
 
 class ClipSet:
-    """Packs one after another; `len` is the number of clips."""
+    """Packs one after another; `len` is the number of clips.
+
+    small: the format of the pictures, with as many frames as are kept of each clip.
+    """
 
     def __init__(self, packs: Sequence[PackedClips]) -> None:
         self.packs = list(packs)
         self.ends = np.cumsum([len(pack) for pack in self.packs])
-        self.small = self.packs[0].format.with_size(self.packs[0].size)
+        first = self.packs[0]
+        self.small = first.format.with_size(first.size).with_frames(first.video.shape[1])
 
     def __len__(self) -> int:
         return int(self.ends[-1])
@@ -98,13 +104,18 @@ class ClipSet:
         return pack.labels(place)
 
     def boxes(self, index: int) -> Boxes:
-        """Person boxes of a clip, in pixels of the format's frame."""
+        """Person boxes of a clip, in pixels of the format's frame; frames count the kept pictures."""
         pack, place = self._place(index)
-        return pack.boxes(place)
+        boxes, kept = pack.boxes(place), pack.frame_index[place]
+        if len(kept) == pack.format.frames:
+            return boxes
+        boxes = boxes.select(np.isin(boxes.frames, kept))
+        return replace(boxes, frames=np.searchsorted(kept, boxes.frames))
 
 
 def open_clips(data: str, run: Path, wanted: Wanted, synthetic: Synthetic) -> ClipSet:
-    """The clips of `data`: "synthetic", a folder of packed clips, or one with clips in mp4 files.
+    """The clips of `data`: "synthetic", a folder of packed clips, a set of clips in the published
+    layout (its development part, if it has both), or a folder with mp4 files.
 
     What has to be packed first goes to RUN/data, once. SavgError for data that cannot be used.
     """
@@ -118,6 +129,9 @@ def open_clips(data: str, run: Path, wanted: Wanted, synthetic: Synthetic) -> Cl
     folder = existing(data, "folder of training data")
     if (folder / "meta.json").is_file():
         return ClipSet([_checked(PackedClips(folder), wanted)])
+    bench = _bench(folder)
+    if bench is not None:
+        return ClipSet([_bench_pack(run, bench, wanted)])
     films = sorted(path for path in folder.rglob("*.mp4") if not path.name.startswith("."))
     if not films:
         raise SavgError(f"{folder}: no mp4 file in it; expected clips with sound to train on.")
@@ -129,6 +143,23 @@ def open_clips(data: str, run: Path, wanted: Wanted, synthetic: Synthetic) -> Cl
     return ClipSet(
         [found or pack_clips(out, _films(folder, films, wanted), layout, progress=_bar())]
     )
+
+
+def _bench(folder: Path) -> SavgBench | None:
+    """The set of clips in a folder, if it is one in the published layout."""
+    there = {split for _, split in splits_in(folder)}
+    chosen = next((split for split in SPLITS if split in there), None)
+    return None if chosen is None else SavgBench(folder, chosen)
+
+
+def _bench_pack(run: Path, bench: SavgBench, wanted: Wanted) -> PackedClips:
+    """The pack of a set of clips in RUN/data, made as `dataset pack` makes it if it is not there."""
+    purpose = Purpose(wanted.size, None if wanted.video else 1, wanted.audio)
+    layout = bench_layout(bench, purpose, wanted.format)
+    pictures = f"{wanted.format.frames}x{wanted.size}" if wanted.video else "sound"
+    out = run / "data" / f"{bench.split}-{pictures}"
+    found = _kept(out, layout, list(range(len(bench))))
+    return found or pack_bench(out, bench, layout, progress=_bar(bench.folder.name))
 
 
 def card_of(data: str, facts: Mapping[str, Any]) -> Card:
@@ -188,13 +219,16 @@ def _kept(out: Path, layout: PackLayout, keys: Sequence[int]) -> PackedClips | N
 
 
 def _checked(pack: PackedClips, wanted: Wanted) -> PackedClips:
-    if pack.format != wanted.format or pack.size != wanted.size:
+    if pack.format != wanted.format or (wanted.video and pack.size != wanted.size):
         raise SavgError(
             f"{pack.folder} holds pictures {pack.size} wide of {pack.format}: expected "
             f"{wanted.size} of {wanted.format}."
         )
     if wanted.audio and pack.audio is None:
         raise SavgError(f"{pack.folder} was packed without sound, which this recipe needs.")
+    kept, frames = pack.video.shape[1], pack.format.frames
+    if wanted.audio and wanted.video and kept < frames:
+        raise SavgError(f"{pack.folder} keeps {kept} of {frames} pictures, this recipe needs all.")
     return pack
 
 

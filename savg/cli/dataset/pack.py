@@ -1,16 +1,84 @@
-"""`python -m savg dataset pack`."""
+"""`python -m savg dataset pack`: memory-mapped training arrays from a set of clips."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from savg.annotation import CATEGORY_NAMES
+from savg.data.packed import RESIZES
+from savg.data.packing import PURPOSES, Purpose, bench_layout, pack_bench
+from savg.data.savgbench import SPLITS, SavgBench
+from savg.errors import SavgError
 
 HELP = "Write a dataset as memory-mapped training arrays."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the action."""
+    add = parser.add_argument
+    add("folder", type=Path, metavar="DIR", help="clips as they are published or built")
+    add("--out", type=Path, required=True, metavar="PACK", help="folder for the arrays")
+    add(
+        "--for",
+        dest="purpose",
+        choices=tuple(PURPOSES),
+        default="joint",
+        help="recipe that is trained on it (default: joint)",
+    )
+    add("--split", choices=SPLITS, help="needed where DIR holds both")
+    add("--category", choices=CATEGORY_NAMES, help="pack only these clips")
+    add("--frames", type=int, help="pictures kept of each clip")
+    add(
+        "--resize",
+        choices=RESIZES,
+        default="published",
+        help="how pictures are made smaller: bicubic as the published loader does, or averaged",
+    )
+    add("--processes", type=int, default=1, help="processes that decode (default: 1)")
+    add("--json", action="store_true", help="print what was packed as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the action."""
-    raise NotImplementedError
+    """Pack the clips."""
+    from tqdm import tqdm
+
+    if args.processes < 1:
+        raise SavgError(f"--processes is at least 1, not {args.processes}.")
+    bench = SavgBench(args.folder, args.split, args.category)
+    layout = bench_layout(bench, _purpose(args, bench.format.frames), resize=args.resize)
+    with tqdm(total=len(bench), unit="clip", desc="packing", file=sys.stderr) as bar:
+        pack = pack_bench(
+            args.out,
+            bench,
+            layout,
+            processes=args.processes,
+            progress=lambda done, total: bar.update(done - bar.n),
+        )
+    size = sum(path.stat().st_size for path in args.out.iterdir())
+    if args.json:
+        meta = {key: value for key, value in layout.meta().items() if key != "origin"}
+        print(json.dumps({"pack": str(args.out), "bytes": size, **meta}))
+        return 0
+    _, frames, rows, width, _ = pack.video.shape
+    sound = "with sound" if pack.audio is not None else "without sound"
+    print(
+        f"{args.out}: {len(pack)} clips of {frames} picture{'s' * (frames != 1)} {width}×{rows}, "
+        f"{sound}, {size / 2**20:.1f} MiB; train on it with "
+        f"python -m savg.train {args.purpose} --data {args.out} --out RUN"
+    )
+    return 0
+
+
+def _purpose(args: argparse.Namespace, most: int) -> Purpose:
+    purpose = PURPOSES[args.purpose]
+    if args.frames is None:
+        return purpose
+    if not 1 <= args.frames <= most:
+        raise SavgError(f"--frames is in 1…{most}, not {args.frames}.")
+    if args.purpose == "joint" and args.frames != most:
+        raise SavgError(f"The joint model is trained on all {most} pictures of a clip.")
+    return replace(purpose, frames=args.frames)

@@ -1,0 +1,118 @@
+"""Sets of clips in the published layout as packs that training reads without decoding anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from savg.annotation import Boxes, ClipLabels
+from savg.clip import Clip, ClipFormat
+from savg.data.packed import PackedClips, PackLayout, Progress, pack_drawn
+from savg.data.savgbench import BenchItem, SavgBench
+from savg.errors import SavgError
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What a recipe needs of a clip: pictures `size` wide, `frames` of each clip (None: all), with
+    sound or without; boxes: whether persons have to be known."""
+
+    size: int
+    frames: int | None = None
+    audio: bool = True
+    boxes: bool = False
+
+
+PURPOSES = {
+    "joint": Purpose(64),
+    "superres": Purpose(256, frames=4, audio=False),
+    "seld": Purpose(16, frames=1),
+    "yolox": Purpose(256, frames=4, audio=False, boxes=True),
+}
+"""Recipe → what is packed for it. Neighbouring pictures teach a network of single pictures little, and
+SELD looks at none (one small picture a clip shows what was packed)."""
+
+
+@dataclass(frozen=True)
+class PackItem:
+    """A clip read from its files, with its tables cut to its length."""
+
+    clip: Clip
+    labels: ClipLabels | None
+    boxes: Boxes | None
+
+
+def pack_bench(
+    out: str | os.PathLike[str],
+    bench: SavgBench,
+    layout: PackLayout,
+    *,
+    processes: int = 1,
+    progress: Progress | None = None,
+) -> PackedClips:
+    """Write the clips of `bench` as a pack, with a layout from `bench_layout`.
+
+    A stopped call goes on where it was. SavgError names a clip that cannot be read: none is left out.
+    """
+    refuse_other_folders(Path(out))
+    draw = partial(_read, tuple(bench), layout.format)
+    keys = range(layout.count)
+    return pack_drawn(out, layout, draw, keys, processes=processes, progress=progress)
+
+
+def bench_layout(
+    bench: SavgBench,
+    purpose: Purpose,
+    form: ClipFormat | None = None,
+    resize: str = "published",
+) -> PackLayout:
+    """The layout of a pack of `bench`; its `origin` names the clips. SavgError where nothing fits."""
+    if not len(bench):
+        raise SavgError(f"{bench.folder} holds no clips to pack.")
+    if purpose.boxes and not any(item.boxes_path for item in bench):
+        folder = bench.folder / f"boxes_{bench.split}"
+        raise SavgError(f"{folder} holds no boxes (NAME.csv), which this recipe is trained on.")
+    form = form or bench.format
+    frames = purpose.frames if purpose.frames is None else min(purpose.frames, form.frames)
+    origin = {
+        "dataset": bench.folder.name,
+        "split": bench.split,
+        "bytes": _bytes(bench),
+        "clips": [item.name for item in bench],
+    }
+    return PackLayout(
+        len(bench), form, purpose.size, None, frames, purpose.audio, origin, resize
+    )  # fmt: skip
+
+
+def refuse_other_folders(out: Path) -> None:
+    """SavgError where `out` holds something that is no pack, since a pack replaces what is there."""
+    if not out.exists() or (out / "meta.json").is_file():
+        return
+    if not out.is_dir() or any(out.iterdir()):
+        raise SavgError(f"{out} is there and holds no packed clips: name another folder.")
+
+
+def read_item(item: BenchItem, form: ClipFormat) -> PackItem:
+    """A clip in a format, and those rows of its tables that fall into it."""
+    labels, boxes = None, item.boxes
+    if item.labels_path.is_file():
+        table = item.labels
+        keep = table.frames < form.label_frames
+        labels = ClipLabels(table.frames[keep], table.classes[keep], table.x[keep], table.y[keep])
+    if boxes is not None:
+        boxes = boxes.select(boxes.frames < form.frames)
+    return PackItem(Clip.read(item.path, form), labels, boxes)
+
+
+def _read(items: Sequence[BenchItem], form: ClipFormat, key: int) -> PackItem:
+    return read_item(items[key], form)
+
+
+def _bytes(bench: SavgBench) -> int:
+    """Size of all files, so that a set that has changed is not taken for the one half packed."""
+    files = [path for item in bench for path in (item.path, item.labels_path, item.boxes_path)]
+    return sum(path.stat().st_size for path in files if path is not None and path.is_file())

@@ -1,0 +1,248 @@
+"""Packs of sets of clips: the same clips, not mirrored, that training mirrors as a whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from savg.annotation import Boxes, ClipLabels
+from savg.cli import main
+from savg.clip import SAVGBENCH, Clip, ClipFormat
+from savg.data.packed import PackedClips, PackLayout, pack_clips
+from savg.data.packing import PURPOSES, Purpose, bench_layout, pack_bench, read_item
+from savg.data.published_loader import published_resize
+from savg.data.savgbench import SavgBench, split_folder
+from savg.errors import Cancelled, SavgError
+from savg.train.joint import CONFIGS as JOINT
+from savg.train.optim import Draw
+from savg.train.sources import ClipSet, Synthetic, Wanted, open_clips
+
+FORM = SAVGBENCH
+SHORT = ClipFormat(frames=4, fps=4, sample_rate=4000)
+
+
+def lopsided(number: int) -> Clip:
+    """A clip with something bright on the left, which is also louder there."""
+    video = np.zeros((FORM.frames, FORM.size, FORM.size, 3), np.uint8)
+    video[:, FORM.top : FORM.bottom] = 30 + 5 * number
+    for frame in range(FORM.frames):
+        video[frame, 90:170, 10 + 3 * frame : 60 + 3 * frame] = (200, 180, 40 * number)
+    time = np.arange(FORM.samples) / FORM.sample_rate
+    tone = np.sin(2 * np.pi * (200 + 100 * number) * time)
+    return Clip(video, np.stack([0.6 * tone, 0.05 * tone]).astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("built")
+    folder = out / split_folder("dev")
+    for kind in ("video", "metadata", "boxes"):
+        (folder / f"{kind}_dev").mkdir(parents=True)
+    for number in range(3):
+        name = f"fold3_room1_mix00{number}_deg{10 * number}_start{5 * number}"
+        lopsided(number).write(folder / "video_dev" / f"{name}.mp4")
+        frames = np.arange(45)
+        labels = ClipLabels(frames, np.full(45, 9), 40 + frames / 2.0, np.full(45, 72.0))
+        labels.write_csv(folder / "metadata_dev" / f"{name}.csv")
+        at = np.arange(FORM.frames)
+        corners = np.stack([10 + 3 * at, 0 * at + 90, 60 + 3 * at, 0 * at + 170], 1)
+        boxes = Boxes(at, 0 * at, corners.astype(float))
+        boxes.write_csv(folder / "boxes_dev" / f"{name}.csv")
+    return out
+
+
+def test_a_pack_holds_the_clips_of_the_set_unmirrored(root: Path, tmp_path: Path) -> None:
+    bench = SavgBench(root)
+    pack = pack_bench(tmp_path / "pack", bench, bench_layout(bench, PURPOSES["joint"]))
+    meta = json.loads((tmp_path / "pack" / "meta.json").read_text())
+    assert meta["resize"] == "published" and PackedClips(tmp_path / "pack").layout == pack.layout
+    assert meta["origin"]["clips"] == [item.name for item in bench]
+    for index, item in enumerate(bench):
+        clip = item.clip
+        expected = published_resize(clip.video, 64, 64)[:, 14:50]
+        assert np.array_equal(pack.video[index], expected)
+        assert np.abs(pack.sound(index) - clip.audio).max() <= 0.5 / 32767 + 1e-7
+        assert pack.labels(index).x == pytest.approx(item.labels.x, abs=1e-4)
+        # Bright and loud on the left, as in the file.
+        assert pack.video[index][..., 0, :16, 0].mean() < pack.video[index][:, 18, 5:12, 0].mean()
+        left, right = np.abs(pack.sound(index)).mean(1)
+        assert left > 5 * right
+
+
+def test_the_choice_of_resize_is_kept(root: Path, tmp_path: Path) -> None:
+    bench = SavgBench(root)
+    item = read_item(bench[0], FORM)
+    packs = {}
+    for name in ("area", "published"):
+        layout = PackLayout(1, FORM, 64, resize=name)
+        pack_clips(tmp_path / name, [item], layout)
+        packs[name] = PackedClips(tmp_path / name)
+        assert packs[name].layout.resize == name
+    assert not np.array_equal(packs["area"].video, packs["published"].video)
+    # Without antialiasing a picture that changes every pixel keeps its contrast.
+    stripes = np.zeros((FORM.frames, 256, 256, 3), np.uint8)
+    stripes[:, :, ::4] = 240
+    striped = Clip(stripes, item.clip.audio)
+    made = {}
+    for name in packs:
+        layout = PackLayout(1, FORM, 64, resize=name)
+        made[name] = pack_clips(tmp_path / f"s-{name}", [type(item)(striped, None, None)], layout)
+    assert abs(int(made["area"].video.mean()) - 60) <= 1
+    assert abs(int(made["published"].video.mean()) - 60) > 10
+    with pytest.raises(ValueError, match="one of"):
+        PackLayout(1, FORM, 64, resize="nearest")
+
+
+def test_packs_of_before_are_still_read(root: Path, tmp_path: Path) -> None:
+    layout = PackLayout(1, FORM, 64)
+    pack_clips(tmp_path / "p", [read_item(SavgBench(root)[0], FORM)], layout)
+    plan = tmp_path / "p" / "meta.json"
+    meta = json.loads(plan.read_text())
+    del meta["resize"]
+    plan.write_text(json.dumps(meta))
+    assert PackedClips(tmp_path / "p").layout.resize == "area"
+
+
+def seeds() -> tuple[int, int]:
+    """Seeds of draws that say no and yes to mirroring."""
+    heads = [np.random.default_rng(seed).random() < 0.5 for seed in range(20)]
+    return heads.index(False), heads.index(True)
+
+
+@pytest.mark.parametrize("config", ["full", "demo"])
+def test_training_mirrors_picture_and_channels_together_or_neither(
+    root: Path, tmp_path: Path, config: str
+) -> None:
+    bench = SavgBench(root)
+    pack_bench(tmp_path / "pack", bench, bench_layout(bench, PURPOSES["joint"]))
+    recipe = JOINT[config]
+    data = recipe.open(str(tmp_path / "pack"), tmp_path / "run")
+    plain, flipped = (recipe.batch(data, [Draw(index=1, step=0, seed=seed)]) for seed in seeds())
+    # Undone by flipping the picture and swapping left and right after decoding.
+    assert torch.equal(flipped[0], plain[0].flip(-1))
+    a, b = recipe.codec.decode_audio(plain[1]), recipe.codec.decode_audio(flipped[1])
+    assert torch.allclose(b, a.flip(-2), atol=1e-6)
+    assert a[0, 0].std() > 5 * a[0, 1].std() and b[0, 1].std() > 5 * b[0, 0].std()
+    bright = plain[0][0, :, 0].mean((0, 1))
+    assert bright[:32].mean() > bright[32:].mean()
+
+
+def test_a_built_set_and_its_pack_are_the_same_training_data(root: Path, tmp_path: Path) -> None:
+    bench = SavgBench(root)
+    pack_bench(tmp_path / "pack", bench, bench_layout(bench, PURPOSES["joint"]))
+    wanted = Wanted(FORM, 64)
+    one = open_clips(str(tmp_path / "pack"), tmp_path / "a", wanted, Synthetic())
+    two = open_clips(str(root), tmp_path / "b", wanted, Synthetic())
+    again = open_clips(str(root), tmp_path / "b", wanted, Synthetic())
+    assert len(one) == len(two) == len(again) == 3
+    for index in range(3):
+        for other in (two, again):
+            assert np.array_equal(one.video(index), other.video(index))
+            assert np.array_equal(one.audio(index), other.audio(index))
+            assert one.labels(index).frames.tolist() == other.labels(index).frames.tolist()
+
+
+def test_tables_are_cut_to_a_shorter_format(root: Path, tmp_path: Path) -> None:
+    clips = open_clips(str(root), tmp_path, Wanted(SHORT, 16), Synthetic())
+    assert clips.labels(0).frames.tolist() == list(range(10))
+    assert clips.boxes(0).frames.tolist() == list(range(4))
+    assert clips.audio(0).shape == (2, 4000) and clips.video(0).shape == (4, 16, 16, 3)
+
+
+def test_few_large_pictures_keep_their_boxes(root: Path, tmp_path: Path) -> None:
+    bench = SavgBench(root)
+    pack = pack_bench(tmp_path / "p", bench, bench_layout(bench, PURPOSES["yolox"]))
+    assert pack.video.shape == (3, 4, 144, 256, 3) and pack.audio is None
+    clips = ClipSet([pack])
+    assert clips.small.frames == 4
+    for index in range(3):
+        boxes = clips.boxes(index)
+        assert boxes.frames.tolist() == [0, 1, 2, 3]
+        for place, (x0, _, x1, _) in zip(boxes.frames, boxes.xyxy.astype(int), strict=True):
+            row = clips.picture(index, int(place))[60, :, 0].astype(int)
+            assert row[x0 + 4 : x1 - 4].min() > 150 and row[x1 + 6 : x1 + 20].max() < 100
+
+
+def test_sound_alone_is_enough_for_seld(root: Path, tmp_path: Path) -> None:
+    bench = SavgBench(root)
+    pack_bench(tmp_path / "p", bench, bench_layout(bench, PURPOSES["seld"]))
+    clips = open_clips(str(tmp_path / "p"), tmp_path, Wanted(size=64, video=False), Synthetic())
+    assert clips.audio(1).shape == (2, FORM.samples) and len(clips.labels(1)) == 45
+    with pytest.raises(SavgError, match="expected 64 of"):
+        open_clips(str(tmp_path / "p"), tmp_path, Wanted(FORM, 64), Synthetic())
+    with pytest.raises(SavgError, match="keeps 1 of 20 pictures"):
+        open_clips(str(tmp_path / "p"), tmp_path, Wanted(FORM, 16), Synthetic())
+
+
+def test_a_stopped_pack_goes_on_and_processes_agree(root: Path, tmp_path: Path) -> None:
+    bench = SavgBench(root)
+    layout = bench_layout(bench, Purpose(64))
+    with pytest.raises(Cancelled):
+        pack_bench(tmp_path / "a", bench, layout, progress=lambda done, total: done < 2)
+    assert not (tmp_path / "a").exists()
+    seen: list[int] = []
+    one = pack_bench(tmp_path / "a", bench, layout, progress=lambda done, _: seen.append(done))
+    assert seen == [3]
+    two = pack_bench(tmp_path / "b", bench, layout, processes=2)
+    for name in ("video.npy", "audio.npy", "labels.npy", "boxes.npy"):
+        assert (one.folder / name).read_bytes() == (two.folder / name).read_bytes()
+
+
+def test_the_command_packs_for_each_recipe(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in PURPOSES:
+        out = tmp_path / name
+        assert main(["dataset", "pack", str(root), "--out", str(out), "--for", name]) == 0
+        told = capsys.readouterr().out
+        assert "3 clips" in told and f"savg.train {name} --data {out}" in told
+    arguments = ["dataset", "pack", str(root), "--out", str(tmp_path / "j"), "--json"]
+    assert main([*arguments, "--for", "superres", "--frames", "2", "--resize", "area"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["count"], told["size"], told["frames"], told["resize"]) == (3, 256, 2, "area")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["DIR", "--frames", "30"], "--frames is in 1…20"),
+        (["DIR", "--frames", "4"], "trained on all 20 pictures"),
+        (["DIR", "--processes", "0"], "--processes is at least 1"),
+        (["DIR", "--category", "speech"], "holds no clips to pack"),
+        (["DIR", "--split", "eval"], "expected …_Evaluation/video_eval"),
+        (["NONE"], "no such folder of clips"),
+        (["DIR", "--out", "DIR"], "holds no packed clips"),
+    ],
+)
+def test_mistakes_get_one_sentence(
+    root: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    words: str,
+) -> None:
+    places = {"DIR": str(root), "NONE": str(tmp_path / "none")}
+    given = [places.get(a, a) for a in arguments]
+    if "--out" not in given:
+        given += ["--out", str(tmp_path / "pack")]
+    assert main(["dataset", "pack", *given]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ") and words in error
+    assert sorted(p.name for p in root.iterdir()) == [split_folder("dev")]
+
+
+def test_a_clip_that_cannot_be_read_stops_the_pack(root: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "x_Development"
+    for kind in ("video_dev", "metadata_dev"):
+        (folder / kind).mkdir(parents=True)
+    (folder / "video_dev" / "a.mp4").write_bytes(b"no film")
+    bench = SavgBench(folder)
+    with pytest.raises(SavgError, match=r"a\.mp4"):
+        pack_bench(tmp_path / "p", bench, bench_layout(bench, PURPOSES["joint"]))
+    with pytest.raises(SavgError, match="holds no boxes"):
+        bench_layout(bench, PURPOSES["yolox"])
+    assert not (tmp_path / "p").exists()
