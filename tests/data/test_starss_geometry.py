@@ -254,7 +254,7 @@ def test_the_judge_keeps_the_views_that_show_the_dot(azimuth: int, elevation: in
     picture = panorama(azimuth, elevation, radius=0.4)
     kept = {c.view for c in judge(labels_at(azimuth, elevation), 5.0, SETTINGS).candidates}
     asked = [view for view in range(0, 360, 10) if not at_edge(azimuth, elevation, view)]
-    assert len(asked) >= 34
+    assert len(asked) >= 30
     assert [v for v in asked if v in kept] == [v for v in asked if seen(picture, v).max() > 0.6]
 
 
