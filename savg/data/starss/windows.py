@@ -57,7 +57,7 @@ def judge(labels: RecordingLabels, seconds: float, settings: Construction) -> Ve
     windows = judge_windows(labels, seconds, settings)
     half = visible_half_width(labels.elevations, settings)
     dropped = dict.fromkeys(RULES, 0)
-    candidates: list[Candidate] = []
+    kept: list[tuple[int, int, int]] = []
     judged = 0
     for category, steps in category_steps(settings):
         views = np.arange(0, 360, steps.view)
@@ -70,11 +70,10 @@ def judge(labels: RecordingLabels, seconds: float, settings: Construction) -> Ve
         open_starts = starts[rules < 0]
         seen = on_screen(labels, half, open_starts, length, views)
         dropped["off_screen"] += int(seen.size - seen.sum())
-        kept, kept_views = np.nonzero(seen)
-        pairs = zip(open_starts[kept].tolist(), views[kept_views].tolist(), strict=True)
-        candidates += [Candidate(start, view, category) for start, view in pairs]
-    candidates.sort(key=lambda c: (c.start, c.view))
-    return Verdict(tuple(candidates), judged, dropped)
+        which, at = np.nonzero(seen)
+        pairs = zip(open_starts[which].tolist(), views[at].tolist(), strict=True)
+        kept += [(start, view, category) for start, view in pairs]
+    return Verdict(tuple(Candidate(*place) for place in sorted(kept)), judged, dropped)
 
 
 def category_steps(settings: Construction) -> tuple[tuple[int, Steps], ...]:
@@ -153,8 +152,9 @@ def on_screen(
     used = used[np.cumsum(covered)[labels.frames[used]] > 0]
     away = np.abs(wrap_degrees(labels.azimuths[used, None] - views))
     outside = away > half_width[used, None] + _EDGE
-    hidden = np.zeros((end + 1, len(views)), np.int32)
-    np.add.at(hidden, labels.frames[used] + 1, outside)
+    row, view = np.nonzero(outside)
+    place = (labels.frames[used[row]] + 1) * len(views) + view
+    hidden = np.bincount(place, minlength=(end + 1) * len(views)).reshape(end + 1, len(views))
     total = np.cumsum(hidden, axis=0)
     return total[starts + length] == total[starts]
 
