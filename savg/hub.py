@@ -31,6 +31,7 @@ KINDS: dict[str, str] = {
     "superres_unet": "savg.models.superres_unet:FORMAT",
     "seld": "savg.models.seld:FORMAT",
     "yolox": "savg.models.yolox:FORMAT",
+    "mmaudio": "savg.models.mmaudio:FORMAT",
 }
 """kind → where its `ModelFormat` is; resolved on first use, so that this module imports no network."""
 

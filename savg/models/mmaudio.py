@@ -1,0 +1,379 @@
+"""MMAudio's flow network: the velocity of sound latents, given features of the picture and text.
+
+Latents are mel-VAE latents, time first. Stereo is a network of twice the latent channels: those of
+the left and the right channel side by side [S2]. The second stage is trained from scratch; the
+published networks are mono.
+Source: MMAudio (arXiv 2412.15322) as its public code behaves; "v2" is the authors' later variant.
+
+Shapes: B clips, L latents, C latent channels, N CLIP frames, S synchronisation features, W text
+tokens, D hidden channels. Times t[B] run from 0 (noise) to 1 (data).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from savg.hub import ModelFormat, State
+from savg.models.mmaudio_layers import (
+    Block,
+    FinalLayer,
+    Gated,
+    JointBlock,
+    TimeEmbedding,
+    TokenConv,
+    rotations,
+)
+from savg.models.mmaudio_lengths import (
+    CLIP_FPS,
+    MEL_HOPS,
+    SEGMENT_FEATURES,
+    SequenceLengths,
+)
+
+__all__ = ["CONFIGS", "FORMAT", "Conditions", "Features", "MMAudio", "MMAudioConfig"]
+
+
+@dataclass(frozen=True)
+class MMAudioConfig:
+    """Sizes of a flow network; the defaults are the published small one at 16 kHz (mono).
+
+    latent_dim: latent channels, both channels' for stereo; clip_dim, sync_dim, text_dim: channels of
+    the features; text_len: text tokens. depth: blocks, of which the last fused_depth see the latent
+    alone. mlp_multiple: the perceptrons' widths are multiples of it. sample_rate in Hz, for lengths.
+    v2: SiLU for SELU, activations after the CLIP and text projections, faster time frequencies.
+    """
+
+    latent_dim: int = 20
+    clip_dim: int = 1024
+    sync_dim: int = 768
+    text_dim: int = 1024
+    text_len: int = 77
+    hidden_dim: int = 448
+    depth: int = 12
+    fused_depth: int = 8
+    num_heads: int = 7
+    mlp_ratio: float = 4.0
+    mlp_multiple: int = 256
+    sample_rate: int = 16_000
+    v2: bool = False
+
+    def __post_init__(self) -> None:
+        for name in (field.name for field in fields(self) if field.type == "int"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
+        if self.hidden_dim % self.num_heads or self.hidden_dim // self.num_heads % 2:
+            raise ValueError(
+                f"hidden_dim {self.hidden_dim} does not divide into {self.num_heads} heads of an"
+                " even number of channels"
+            )
+        if self.fused_depth >= self.depth:
+            raise ValueError(f"fused_depth is below depth {self.depth}, not {self.fused_depth}")
+        if self.sample_rate not in MEL_HOPS:
+            raise ValueError(f"sample_rate is one of {sorted(MEL_HOPS)}, not {self.sample_rate}")
+
+    def lengths(self, seconds: float) -> SequenceLengths:
+        """The lengths of all sequences of a clip."""
+        return SequenceLengths(seconds, self.sample_rate)
+
+
+_SMALL = MMAudioConfig()
+_SMALL_44K = replace(_SMALL, latent_dim=40, sample_rate=44_100)
+_MEDIUM_44K = replace(_SMALL_44K, hidden_dim=896, num_heads=14)
+_LARGE_44K = replace(_MEDIUM_44K, depth=21, fused_depth=14)
+
+CONFIGS: dict[str, MMAudioConfig] = {
+    "small_16k": _SMALL,
+    "small_44k": _SMALL_44K,
+    "medium_44k": _MEDIUM_44K,
+    "large_44k": _LARGE_44K,
+    "large_44k_v2": replace(_LARGE_44K, v2=True),
+    "full": replace(_SMALL, latent_dim=40),
+    "demo": MMAudioConfig(
+        latent_dim=16,
+        clip_dim=128,
+        sync_dim=128,
+        text_dim=8,
+        text_len=1,
+        hidden_dim=128,
+        depth=6,
+        fused_depth=4,
+        num_heads=4,
+        mlp_multiple=64,
+        v2=True,
+    ),
+    "tiny": MMAudioConfig(
+        latent_dim=4,
+        clip_dim=6,
+        sync_dim=5,
+        text_dim=3,
+        text_len=2,
+        hidden_dim=16,
+        depth=3,
+        fused_depth=1,
+        num_heads=2,
+        mlp_multiple=16,
+    ),
+}
+"""By name: the five published networks, "full" (the second stage of [S2]: stereo at 16 kHz), and ours.
+
+[S2] does not say which size it trained; "full" takes the published size for 16 kHz.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What the network is told: CLIP features [B, N, ·], synchronisation features [B, S, ·], and
+    text features [B, W, ·] (None: no text)."""
+
+    clip: Tensor
+    sync: Tensor
+    text: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Conditions:
+    """Features as the blocks use them, computed once for a clip by `MMAudio.condition`.
+
+    clip [B, N, D], sync [B, L, D], text [B, W, D]; summary [B, D]: of CLIP and text;
+    latent_rotation [L, K / 2], clip_rotation [N, K / 2]: complex.
+    """
+
+    clip: Tensor
+    sync: Tensor
+    text: Tensor
+    summary: Tensor
+    latent_rotation: Tensor
+    clip_rotation: Tensor
+
+    def expand(self, batch: int) -> Conditions:
+        """The conditions of one clip for `batch` clips."""
+        parts = {
+            name: getattr(self, name).expand(batch, *getattr(self, name).shape[1:])
+            for name in ("clip", "sync", "text", "summary")
+        }
+        return replace(self, **parts)
+
+
+def stretch(x: Tensor, length: int) -> Tensor:
+    """Tokens of [B, S, D] repeated to `length` by nearest time, each at the middle of its interval.
+
+    The positions are those that float32 gives, on any device and in any precision: at some lengths
+    they differ from exact arithmetic by one, and published weights were trained with them.
+    """
+    positions = torch.arange(x.shape[1], dtype=torch.float32)[None, None]
+    chosen = functional.interpolate(positions, size=length, mode="nearest-exact")[0, 0].long()
+    return x[:, chosen.to(x.device)]
+
+
+class MMAudio(nn.Module):
+    """The flow network: `model(latent[B, L, C], t[B], conditions) -> velocity[B, L, C]`.
+
+    One network serves clips of any duration: lengths come with the features and the conditions.
+    """
+
+    latent_mean: nn.Parameter
+    latent_std: nn.Parameter
+
+    def __init__(self, config: MMAudioConfig) -> None:
+        super().__init__()
+        self.config = config
+        c, width = config, config.hidden_dim
+        hidden = 4 * width
+
+        def fixed(value: Tensor) -> nn.Parameter:
+            return nn.Parameter(value, requires_grad=False)
+
+        def perceptron(kernel: int) -> Gated:
+            return Gated(width, hidden, kernel, c.mlp_multiple)
+
+        self.sync_pos_emb = nn.Parameter(torch.zeros(1, 1, SEGMENT_FEATURES, c.sync_dim))
+        self.latent_mean = fixed(torch.zeros(1, 1, c.latent_dim))
+        self.latent_std = fixed(torch.ones(1, 1, c.latent_dim))
+        self.empty_string_feat = fixed(torch.zeros(c.text_len, c.text_dim))
+        self.empty_clip_feat = nn.Parameter(torch.zeros(1, c.clip_dim))
+        self.empty_sync_feat = nn.Parameter(torch.zeros(1, c.sync_dim))
+
+        activation = nn.SiLU if c.v2 else nn.SELU
+        between = [nn.SiLU()] if c.v2 else []
+        self.audio_input_proj = nn.Sequential(
+            TokenConv(c.latent_dim, width, 7), activation(), perceptron(7)
+        )
+        self.clip_input_proj = nn.Sequential(nn.Linear(c.clip_dim, width), *between, perceptron(3))
+        self.sync_input_proj = nn.Sequential(
+            TokenConv(c.sync_dim, width, 7), activation(), perceptron(3)
+        )
+        self.text_input_proj = nn.Sequential(nn.Linear(c.text_dim, width), *between, perceptron(1))
+        self.clip_cond_proj = nn.Linear(width, width)
+        self.text_cond_proj = nn.Linear(width, width)
+        self.global_cond_mlp = perceptron(1)
+        self.final_layer = FinalLayer(width, c.latent_dim)
+        self.t_embed = TimeEmbedding(width, *((width, 10_000.0) if c.v2 else (256, 1.0)))
+        joint = c.depth - c.fused_depth
+        mlp = int(width * c.mlp_ratio)
+        self.joint_blocks = nn.ModuleList(
+            JointBlock(width, c.num_heads, mlp, c.mlp_multiple, last=i == joint - 1)
+            for i in range(joint)
+        )
+        self.fused_blocks = nn.ModuleList(
+            Block(width, c.num_heads, mlp, 3, c.mlp_multiple) for _ in range(c.fused_depth)
+        )
+        self._start_as_identity()
+
+    def _start_as_identity(self) -> None:
+        """Blocks that pass their input on and a velocity of zero, as diffusion transformers start."""
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+                if "adaLN_modulation" in name:
+                    nn.init.zeros_(module.weight)
+                elif "t_embed" in name:
+                    nn.init.normal_(module.weight, std=0.02)
+        for parameter in self.final_layer.conv.parameters():
+            nn.init.zeros_(parameter)
+
+    def normalize(self, latent: Tensor) -> Tensor:
+        """Latents of the VAE [B, L, C] as the network sees them."""
+        return (latent - self.latent_mean) / self.latent_std
+
+    def unnormalize(self, latent: Tensor) -> Tensor:
+        """Latents of the network [B, L, C] as the VAE's decoder wants them."""
+        return latent * self.latent_std + self.latent_mean
+
+    def condition(self, features: Features, lengths: SequenceLengths) -> Conditions:
+        """Everything that depends on features alone. Raises ValueError for features of other lengths.
+
+        Text of one clip serves all clips.
+        """
+        self._check(features, lengths)
+        text = features.text
+        if text is None:
+            text = self.empty_string_feat[None]
+        batch = len(features.clip)
+        sync = features.sync.unflatten(1, (lengths.segments, -1)) + self.sync_pos_emb
+        clip = self.clip_input_proj(features.clip)
+        sync = stretch(self.sync_input_proj(sync.flatten(1, 2)), lengths.latent)
+        text = self.text_input_proj(text)
+        text_summary = self.text_cond_proj(text.mean(dim=1))
+        summary = self.clip_cond_proj(clip.mean(dim=1)) + text_summary
+        channels = self.config.hidden_dim // self.config.num_heads
+        turns = (
+            rotations(lengths.latent, channels),
+            rotations(lengths.clip, channels, lengths.latent / lengths.clip),
+        )
+        text = text.expand(batch, -1, -1) if len(text) == 1 else text
+        return Conditions(clip, sync, text, summary, *(turn.to(clip.device) for turn in turns))
+
+    def empty_conditions(
+        self, lengths: SequenceLengths, batch: int, negative_text: Tensor | None = None
+    ) -> Conditions:
+        """Conditions without picture and text, to guide away from.
+
+        negative_text: text features [1 or B, W, ·] to guide away from instead of none.
+        """
+        clip = self.empty_clip_feat[None].expand(-1, lengths.clip, -1)
+        sync = self.empty_sync_feat[None].expand(-1, lengths.sync, -1)
+        if negative_text is not None and len(negative_text) > 1:
+            clip, sync = (x.expand(len(negative_text), -1, -1) for x in (clip, sync))
+        return self.condition(Features(clip, sync, negative_text), lengths).expand(batch)
+
+    def drop(self, features: Features, video: Tensor, text: Tensor) -> Features:
+        """Features with those of some clips left out, for training guidance.
+
+        video, text: true [B] where CLIP and synchronisation features, or text, are replaced by the
+        learned empty ones.
+        """
+        empty_text = self.empty_string_feat[None]
+        given = empty_text if features.text is None else features.text
+        video, text = video[:, None, None], text[:, None, None]
+        return Features(
+            torch.where(video, self.empty_clip_feat[None], features.clip),
+            torch.where(video, self.empty_sync_feat[None], features.sync),
+            torch.where(text, empty_text, given),  # one clip's text becomes each clip's
+        )
+
+    def forward(self, latent: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
+        expected = (conditions.sync.shape[0], conditions.sync.shape[1], self.config.latent_dim)
+        if latent.shape != expected:
+            raise ValueError(
+                f"the flow network takes latents {list(expected)}, not {list(latent.shape)}"
+            )
+        global_c = (self.t_embed(t) + self.global_cond_mlp(conditions.summary))[:, None]
+        extended_c = global_c + conditions.sync
+        turns = (conditions.latent_rotation, conditions.clip_rotation)
+        streams = (self.audio_input_proj(latent), conditions.clip, conditions.text)
+        for block in self.joint_blocks:
+            streams = block(streams, global_c, extended_c, *turns)
+        x = streams[0]
+        for block in self.fused_blocks:
+            x = block(x, extended_c, turns[0])
+        # the published weights expect the global condition here, not the extended one
+        return self.final_layer(x, global_c)
+
+    def _check(self, features: Features, lengths: SequenceLengths) -> None:
+        c, batch = self.config, len(features.clip)
+        expected = {
+            "clip": (batch, lengths.clip, c.clip_dim),
+            "sync": (batch, lengths.sync, c.sync_dim),
+        }
+        if features.text is not None:
+            count = len(features.text)
+            expected["text"] = (1 if count == 1 else batch, c.text_len, c.text_dim)
+        for name, shape in expected.items():
+            found = getattr(features, name).shape
+            if found != shape:
+                raise ValueError(f"{name} features are {list(shape)}, not {list(found)}")
+
+
+def from_published(published: Mapping[str, Any] | None = None) -> MMAudioConfig:
+    """The configuration for the authors' constructor arguments; None: the released small_16k.
+
+    {"name": "large_44k_v2"} names a published network. Sequence lengths only tell the sample rate:
+    the network itself takes any.
+    """
+    given = dict(published or {})
+    base = _SMALL
+    if "name" in given:
+        name = given.pop("name")
+        if name not in CONFIGS:
+            raise ValueError(f"name is one of {', '.join(CONFIGS)}, not {name!r}")
+        base = CONFIGS[name]
+    given.pop("then", None)
+    theirs = {name: given.pop(f"{name}_seq_len", None) for name in ("latent", "clip", "sync")}
+    if "text_seq_len" in given:
+        given["text_len"] = given.pop("text_seq_len")
+    for name in ("latent_mean", "latent_std", "empty_string_feat"):
+        given.pop(name, None)
+    config = replace(base, **given)
+    if theirs["latent"] and theirs["clip"]:
+        config = replace(config, sample_rate=_sample_rate(theirs["latent"], theirs["clip"]))
+    return config
+
+
+def _sample_rate(latent: int, clip: int) -> int:
+    """The sample rate in Hz at which so many CLIP frames last as long as so many latents."""
+    seconds = clip / CLIP_FPS
+    return min(MEL_HOPS, key=lambda rate: abs(SequenceLengths(seconds, rate).latent - latent))
+
+
+def rename(state: State) -> State:
+    """The state dict without the tables that old files hold and every network computes itself."""
+    tables = ("t_embed.freqs", "latent_rot", "clip_rot")
+    return {key: value for key, value in state.items() if key not in tables}
+
+
+FORMAT = ModelFormat(
+    kind="mmaudio",
+    config=MMAudioConfig,
+    build=MMAudio,
+    from_published=from_published,
+    rename=rename,
+    card={"channels": 1},
+)
