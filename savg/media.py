@@ -57,7 +57,7 @@ _OPEN_OPTIONS = {
 def read_clip(path: Path, form: ClipFormat, max_seconds: float | None) -> Clip:
     """See `Clip.read`."""
     limit = min(max_seconds or MAX_SECONDS, MAX_SECONDS)
-    with _open(path) as container:
+    with open_container(path) as container:
         video = _only(container, "video", path)
         audio = _only(container, "audio", path)
         _check_streams(video, audio, path)
@@ -84,7 +84,8 @@ def _too_long(path: Path, seconds: float, limit: float) -> MediaError:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Any]:
+def open_container(path: Path) -> Iterator[Any]:
+    """A media file opened with PyAV; what goes wrong with it in the block becomes a MediaError."""
     import av
 
     if not path.is_file():
@@ -277,6 +278,7 @@ def write_video(
     fps: int | Fraction,
     audio: NDArray[np.float32],
     sample_rate: int,
+    audio_bit_rate: int = AUDIO_BIT_RATE,
 ) -> None:
     """Write an mp4 with H.264 yuv420p pictures at exactly `fps` and AAC stereo sound.
 
@@ -295,7 +297,7 @@ def write_video(
                 pictures.width, pictures.height, pictures.pix_fmt = width, height, "yuv420p"
                 pictures.options = {"crf": "16", "preset": "fast"}
                 sound = container.add_stream("aac", rate=sample_rate, layout="stereo")
-                sound.bit_rate = AUDIO_BIT_RATE
+                sound.bit_rate = audio_bit_rate
                 for picture in chain((first,), rest):
                     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
                     container.mux(pictures.encode(frame))

@@ -1,0 +1,298 @@
+"""Pictures of a 360° film: only those that are needed, and perspective views of them.
+
+Times are seconds from the film's first picture; a picture stays until the next one comes, as in
+`savg.media`. Panoramas are equirectangular, azimuth 0 in the middle column. Views are azimuths in
+degrees, positive to the left (py360convert's `u_deg` is positive to the right).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from py360convert.utils import uv2coor, xyz2uv, xyzpers
+
+from savg.errors import MediaError
+from savg.geometry import wrap_degrees
+from savg.media import open_container
+
+Picture = NDArray[np.uint8]
+
+_MICRO = 1_000_000
+_LATE = 1_000
+"""Microseconds by which a picture may come late and still be the one shown, as in `savg.media`.
+
+At 29.97 fps every thirtieth picture is late by just that, so times are compared as whole numbers.
+"""
+
+_SEEK_PACKETS = 60
+"""Gaps of fewer packets are read over, longer ones are jumped."""
+
+_VIEWS_KEPT = 72
+"""Sampling maps kept, of about 0.2 MB each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    """What is in a video file, from its packets alone: sizes, and one entry a packet in file order.
+
+    pts: presentation times in units of `tick` seconds; keys: where decoding can begin; hidden:
+    packets that only help to decode others. seconds: from the first picture to the last one's end.
+    """
+
+    path: Path
+    width: int
+    height: int
+    tick: Fraction
+    seconds: float
+    pts: NDArray[np.int64]
+    keys: NDArray[np.bool_]
+    hidden: NDArray[np.bool_]
+
+    def shown(self, times: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The pts of the pictures on screen at `times`."""
+        pts = np.sort(self.pts[~self.hidden])
+        begins = (pts - pts[0]) * (self.tick.numerator * _MICRO)
+        until = np.round(np.asarray(times) * _MICRO).astype(np.int64) + _LATE
+        index = np.searchsorted(begins, until * self.tick.denominator, side="right") - 1
+        return pts[np.maximum(index, 0)]
+
+
+def open_film(path: str | os.PathLike[str]) -> Film:
+    """Read a film's packets without decoding any; MediaError with one sentence if that fails."""
+    path = Path(path)
+    with open_container(path) as container:
+        stream = _stream(container, path)
+        packets = [
+            (packet.pts, packet.is_keyframe, packet.is_discard, packet.duration or 0)
+            for packet in container.demux(stream)
+            if packet.size
+        ]
+        tick = Fraction(stream.time_base)
+        stated = float(stream.duration * stream.time_base) if stream.duration else 0.0
+        width, height = stream.width, stream.height
+    times = [pts for pts, *_ in packets]
+    if None in times or len(set(times)) != len(times):
+        raise MediaError(f"{path} has pictures without a time of their own.")
+    pts = np.array(times, np.int64)
+    hidden = np.array([p[2] for p in packets], bool)
+    if hidden.all() or not any(p[1] for p in packets):
+        raise MediaError(f"{path} has no frame that can be decoded.")
+    last = int(np.flatnonzero(pts == pts[~hidden].max())[0])
+    seconds = float(int(pts[last] + packets[last][3] - pts[~hidden].min()) * tick)
+    if seconds < stated - 1.0:
+        raise MediaError(
+            f"{path} is cut short: only {seconds:.1f} of its {stated:.1f} s can be read."
+        )
+    keys = np.array([p[1] for p in packets], bool)
+    return Film(path, width, height, tick, seconds, pts, keys, hidden)
+
+
+class FilmFrame:
+    """A decoded picture of a film, converted only as far as somebody asks."""
+
+    def __init__(self, frame: Any, reformatter: Any) -> None:
+        self._frame, self._reformatter = frame, reformatter
+
+    def rgb(self, first: int = 0, last: int | None = None) -> Picture:
+        """Rows `first` … `last` - 1 in RGB [rows, width, 3], as converting all of them would give."""
+        last = self._frame.height if last is None else last
+        even, end = first - first % 2, min(last + last % 2, self._frame.height)
+        part = _rows(self._frame, even, end)
+        if part is None:
+            return self._frame.to_ndarray(format="rgb24")[first:last]
+        picture = self._reformatter.reformat(part, format="rgb24").to_ndarray()
+        return picture[first - even : last - even]
+
+    def small(self, width: int, height: int) -> Picture:
+        """The whole picture in RGB in another size [height, width, 3]."""
+        reformat = self._reformatter.reformat
+        return reformat(self._frame, width, height, "rgb24", interpolation="AREA").to_ndarray()
+
+
+def frames_at(
+    film: Film | str | os.PathLike[str], times: Sequence[float]
+) -> Iterator[tuple[int, FilmFrame]]:
+    """(index into `times`, picture on screen then), in order of time, each picture decoded once.
+
+    Stretches in which nothing is wanted are jumped, and pictures that no other one depends on are
+    skipped unless wanted; the result is that of decoding everything. One thread. Raises MediaError
+    where a picture cannot be decoded.
+    """
+    film = film if isinstance(film, Film) else open_film(film)
+    if not len(times):
+        return
+    order = np.argsort(times, kind="stable")
+    wanted: dict[int, list[int]] = defaultdict(list)
+    for index, pts in zip(order.tolist(), film.shown(np.asarray(times)[order]), strict=True):
+        wanted[int(pts)].append(index)
+    missing = set(wanted)
+    from av.video.reformatter import VideoReformatter
+
+    reformatter = VideoReformatter()
+    for frame in _decoded(film, wanted):
+        if frame.pts in missing and not frame.is_corrupt:
+            missing.discard(frame.pts)
+            picture = FilmFrame(frame, reformatter)
+            for index in wanted[frame.pts]:
+                yield index, picture
+    if missing:
+        second = float((min(missing) - int(film.pts[~film.hidden].min())) * film.tick)
+        raise MediaError(f"{film.path}: the picture at {second:.1f} s cannot be decoded.")
+
+
+def _stretches(film: Film, wanted: Sequence[int]) -> list[tuple[int, int]]:
+    """First and last packet of the stretches to decode so that the pictures `wanted` come out.
+
+    A picture that comes after a key frame in the file but is shown before it depends on what came
+    before, so its stretch begins at an earlier key frame.
+    """
+    place = {int(pts): i for i, pts in enumerate(film.pts)}
+    keys = np.flatnonzero(film.keys)
+    stretches: list[tuple[int, int]] = []
+    for end, pts in sorted((place[pts], pts) for pts in wanted):
+        before = keys[(keys <= end) & (film.pts[keys] <= pts)]
+        begin = int(before[-1]) if len(before) else 0
+        while stretches and begin <= stretches[-1][1]:
+            last = stretches.pop()
+            begin, end = min(begin, last[0]), max(end, last[1])
+        stretches.append((begin, end))
+    return stretches
+
+
+def _decoded(film: Film, wanted: dict[int, list[int]]) -> Iterator[Any]:
+    """Decoded frames of the stretches around `wanted`, and perhaps some more."""
+    import av
+
+    with open_container(film.path) as container:
+        stream = _stream(container, film.path)
+        decoder = stream.codec_context
+        stream.thread_type, decoder.thread_count = "NONE", 1
+        place = {int(pts): i for i, pts in enumerate(film.pts)}
+        packets = container.demux(stream)
+        position = 0
+        try:
+            for begin, end in _stretches(film, list(wanted)):
+                if begin - position > _SEEK_PACKETS:
+                    container.seek(int(film.pts[begin]), stream=stream)
+                    packets = container.demux(stream)
+                for packet in packets:
+                    if not packet.size:
+                        break
+                    position = place[packet.pts]
+                    if position < begin:
+                        continue
+                    needed = packet.pts in wanted
+                    decoder.skip_frame = "DEFAULT" if needed else "NONREF"
+                    yield from decoder.decode(packet)
+                    if position == end:
+                        break
+                yield from decoder.decode(None)
+                decoder.flush_buffers()
+        except (av.FFmpegError, KeyError) as error:
+            raise MediaError(f"{film.path} cannot be decoded to its end.") from error
+
+
+def _stream(container: Any, path: Path) -> Any:
+    streams = container.streams.video
+    if not streams or streams[0].codec_context is None or not streams[0].width:
+        raise MediaError(f"{path} has no video track that can be read.")
+    return streams[0]
+
+
+def _rows(frame: Any, first: int, last: int) -> Any:
+    """Rows of a planar 4:2:0 frame as a frame of their own; None for other formats."""
+    import av
+
+    if frame.format.name not in ("yuv420p", "yuvj420p") or last % 2 or first % 2:
+        return None
+    part = av.VideoFrame(frame.width, last - first, frame.format.name)
+    for plane, (source, target) in enumerate(zip(frame.planes, part.planes, strict=True)):
+        share = 2 if plane else 1
+        width = -(-frame.width // share)
+        rows = np.frombuffer(source, np.uint8).reshape(-1, source.line_size)
+        into = np.frombuffer(target, np.uint8).reshape(-1, target.line_size)
+        into[: (last - first) // share, :width] = rows[first // share : last // share, :width]
+    part.colorspace, part.color_range = frame.colorspace, frame.color_range
+    return part
+
+
+class Projector:
+    """Perspective views of panoramas `panorama` = (width, height), as py360convert's e2p makes them.
+
+    size: of the view (width, height) with square pixels; field_of_view: horizontal, in degrees. Only
+    the rows `first` … `last` - 1 of the panorama are read. antialias: average the panorama over one
+    pixel of the view before it is sampled (e2p does not).
+    """
+
+    def __init__(
+        self,
+        panorama: tuple[int, int],
+        size: tuple[int, int],
+        field_of_view: float,
+        antialias: bool = False,
+    ) -> None:
+        self.panorama, self.size = panorama, size
+        self._horizontal = float(np.deg2rad(field_of_view))
+        tangent = np.tan(self._horizontal / 2.0) * size[1] / size[0]
+        self.vertical = 2.0 * float(np.arctan(tangent))
+        self._blur = self._averaged_pixels() if antialias else 1
+        self._map = lru_cache(maxsize=_VIEWS_KEPT)(self._sampling_map)
+        rows = self._coordinates(0)[1]
+        margin = 1 + self._blur // 2
+        self.first = max(0, int(np.floor(rows.min())) - margin)
+        self.last = min(panorama[1], int(np.ceil(rows.max())) + margin + 1)
+
+    def prepare(self, rows: Picture) -> Picture:
+        """Rows `first` … `last` - 1 of a panorama, made ready for any number of views."""
+        expected = (self.last - self.first, self.panorama[0], 3)
+        if rows.shape != expected:
+            raise ValueError(f"Rows of the panorama have shape {expected}, not {rows.shape}.")
+        if self._blur > 1:
+            side = self._blur // 2
+            wide = cv2.copyMakeBorder(rows, 0, 0, side, side, cv2.BORDER_WRAP)
+            rows = cv2.blur(wide, (self._blur, self._blur))[:, side : side + rows.shape[1]]
+        wide = cv2.copyMakeBorder(rows, 1, 1, 1, 1, cv2.BORDER_WRAP)
+        for edge, row, here in ((0, 0, self.first == 0), (-1, -1, self.last == self.panorama[1])):
+            if here:
+                wide[edge, 1:-1] = np.roll(rows[row], rows.shape[1] // 2, axis=0)
+        return np.asarray(wide, np.uint8)
+
+    def view(self, prepared: Picture, view: int) -> Picture:
+        """What a camera sees that looks at azimuth `view`: uint8 [height, width, 3]."""
+        places, fractions = self._map(view)
+        return np.asarray(cv2.remap(prepared, places, fractions, cv2.INTER_LINEAR), np.uint8)
+
+    def __call__(self, panorama: Picture, view: int) -> Picture:
+        """One view of one whole panorama [H, W, 3]."""
+        return self.view(self.prepare(panorama[self.first : self.last]), view)
+
+    def _coordinates(self, view: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Column and row of the panorama seen by each pixel, in py360convert's own arithmetic."""
+        right = -float(wrap_degrees(view))
+        width, height = self.size
+        turn = -float(np.deg2rad(right))
+        rays = xyzpers(self._horizontal, self.vertical, turn, 0.0, (height, width), 0.0)
+        return uv2coor(*xyz2uv(rays), self.panorama[1], self.panorama[0])  # type: ignore[return-value]
+
+    def _sampling_map(self, view: int) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
+        """Fixed-point map for cv2.remap into what `prepare` gives."""
+        columns, rows = self._coordinates(view)
+        places, fractions = cv2.convertMaps(columns + 1, rows + 1, cv2.CV_16SC2)
+        places = places - np.array([0, self.first], np.int16)
+        return places, fractions  # type: ignore[return-value]
+
+    def _averaged_pixels(self) -> int:
+        """Pixels of the panorama to one of the view in its middle, an odd number."""
+        focal = self.size[0] / 2.0 / np.tan(self._horizontal / 2.0)
+        ratio = self.panorama[0] / (2.0 * np.pi) / focal
+        return max(1, 2 * round((ratio - 1.0) / 2.0) + 1)
