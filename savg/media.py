@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from itertools import chain
@@ -272,34 +273,55 @@ def _fit_length(sound: NDArray[np.float32], samples: int) -> NDArray[np.float32]
     return fitted
 
 
+@dataclass(frozen=True)
+class Encoding:
+    """How clips are coded: x264's preset, quality (0 best … 51) and tuning, the sound's bits a second
+    and options of FFmpeg's AAC encoder, and how many threads (0: as many as there are cores)."""
+
+    preset: str = "fast"
+    crf: int = 16
+    tune: str | None = None
+    audio_bit_rate: int = AUDIO_BIT_RATE
+    audio_options: Mapping[str, str] = field(default_factory=dict)
+    threads: int = 0
+
+    def video_options(self) -> dict[str, str]:
+        """x264's options."""
+        options = {"crf": str(self.crf), "preset": self.preset}
+        return options if self.tune is None else {**options, "tune": self.tune}
+
+
 def write_video(
     path: str | os.PathLike[str],
-    video: Iterable[NDArray[np.uint8]],
+    video: Iterable[NDArray[np.uint8] | av.VideoFrame],
     fps: int | Fraction,
     audio: NDArray[np.float32],
     sample_rate: int,
-    audio_bit_rate: int = AUDIO_BIT_RATE,
+    encoding: Encoding | None = None,
 ) -> None:
     """Write an mp4 with H.264 yuv420p pictures at exactly `fps` and AAC stereo sound.
 
-    video: pictures uint8 [height, width, 3] with even sides, an array or one after the other; audio
-    float32 [2, samples].
+    video: pictures uint8 [height, width, 3] with even sides, an array or one after the other, or
+    PyAV's frames; audio float32 [2, samples].
     """
     import av
 
-    rest = iter(video)
-    first = next(rest)
-    height, width = first.shape[:2]
+    encoding = encoding or Encoding()
+    frames = (_frame(picture, index) for index, picture in enumerate(video))
+    first = next(frames)
     with whole_file(path) as part:
         try:
             with av.open(str(part), "w", options={"movflags": "+faststart"}) as container:
                 pictures = container.add_stream("libx264", rate=Fraction(fps))
-                pictures.width, pictures.height, pictures.pix_fmt = width, height, "yuv420p"
-                pictures.options = {"crf": "16", "preset": "fast"}
+                pictures.width, pictures.height = first.width, first.height
+                pictures.pix_fmt, pictures.options = "yuv420p", encoding.video_options()
+                pictures.codec_context.thread_count = encoding.threads
                 sound = container.add_stream("aac", rate=sample_rate, layout="stereo")
-                sound.bit_rate = audio_bit_rate
-                for picture in chain((first,), rest):
-                    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
+                sound.bit_rate, sound.options = (
+                    encoding.audio_bit_rate,
+                    dict(encoding.audio_options),
+                )
+                for frame in chain((first,), frames):
                     container.mux(pictures.encode(frame))
                 container.mux(pictures.encode(None))
                 samples = np.ascontiguousarray(audio, np.float32)
@@ -309,6 +331,16 @@ def write_video(
                 container.mux(sound.encode(None))
         except av.FFmpegError as error:
             raise OSError(error.errno, error.strerror or str(error)) from error
+
+
+def _frame(picture: NDArray[np.uint8] | av.VideoFrame, index: int) -> av.VideoFrame:
+    """A picture as frame `index` of a video; frames given as such may belong to several videos."""
+    import av
+
+    if isinstance(picture, np.ndarray):
+        return av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
+    picture.pts, picture.time_base = None, None
+    return picture
 
 
 def read_audio(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], int]:

@@ -1,0 +1,82 @@
+"""Loudness against the standard's own figure and FFmpeg's meter; levels against closed forms."""
+
+from __future__ import annotations
+
+import math
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from savg.mos.loudness import RATE, common_gain, integrated_loudness, level_difference, true_peak
+
+TIME = np.arange(5 * RATE) / RATE
+
+
+def ffmpeg_loudness(sound: NDArray[np.float64]) -> float:
+    """Integrated loudness as the last line that FFmpeg's ebur128 filter writes on its frames."""
+    graph = av.filter.Graph()
+    source = graph.add_abuffer(sample_rate=RATE, format="fltp", layout="stereo")
+    meter = graph.add("ebur128", "metadata=1")
+    sink = graph.add("abuffersink")
+    source.link_to(meter)
+    meter.link_to(sink)
+    graph.configure()
+    frame = av.AudioFrame.from_ndarray(sound.astype(np.float32), "fltp", "stereo")
+    frame.sample_rate = RATE
+    graph.push(frame)
+    graph.push(None)
+    last = math.nan
+    while True:
+        try:
+            last = float(graph.pull().metadata.get("lavfi.r128.I", last))
+        except (av.error.EOFError, av.error.BlockingIOError):
+            return last
+
+
+def test_a_full_scale_tone_in_one_channel_has_the_standards_loudness() -> None:
+    tone = np.stack([np.sin(2 * np.pi * 997 * TIME), np.zeros_like(TIME)])
+    assert integrated_loudness(tone) == pytest.approx(-3.01, abs=0.02)
+    assert integrated_loudness(tone[[0, 0]]) == pytest.approx(0.0, abs=0.02)
+    assert integrated_loudness(0.1 * tone) == pytest.approx(-23.01, abs=0.02)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_it_agrees_with_ffmpeg_on_sound_that_comes_and_goes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    envelope = np.repeat(10 ** rng.uniform(-3.5, -0.7, 20), RATE // 4)
+    sound = envelope * np.cumsum(rng.standard_normal((2, 5 * RATE)), axis=1)
+    sound = 0.3 * np.diff(sound, prepend=0, axis=1) / np.abs(sound).max()
+    assert integrated_loudness(sound) == pytest.approx(ffmpeg_loudness(sound), abs=0.11)
+
+
+def test_silence_and_short_sounds() -> None:
+    assert integrated_loudness(np.zeros((2, RATE))) == -math.inf
+    assert integrated_loudness(np.zeros((2, 0))) == -math.inf
+    short = np.stack([np.sin(2 * np.pi * 997 * TIME[: RATE // 5])] * 2)
+    assert integrated_loudness(short) == pytest.approx(0.0, abs=0.1)
+
+
+def test_true_peak_sees_between_samples() -> None:
+    tone = np.sin(2 * np.pi * RATE / 4 * TIME + np.pi / 4)
+    assert np.abs(tone).max() == pytest.approx(0.7071, abs=1e-3)
+    assert true_peak(np.stack([tone, tone])[:, 100:-100]) == pytest.approx(0.0, abs=0.5)
+    assert true_peak(np.zeros((2, 10))) == -math.inf
+
+
+def test_level_difference_is_left_over_right_and_clamped() -> None:
+    noise = np.random.default_rng(0).standard_normal(RATE)
+    for decibels in (-6.0, 0.0, 1.5, 6.0):
+        sound = np.stack([noise * 10 ** (decibels / 20), noise])
+        assert level_difference(sound) == pytest.approx(decibels, abs=0.15)
+        assert level_difference(sound) == pytest.approx(-level_difference(sound[::-1]))
+    assert level_difference(np.stack([noise, 0 * noise])) == pytest.approx(20.0, abs=0.1)
+    assert level_difference(np.zeros((2, 5))) == 0.0
+
+
+def test_one_gain_for_all() -> None:
+    loudness = np.array([-40.0, -30.0, -26.0, -np.inf])
+    assert common_gain(loudness, np.array([-20.0, -15.0, -12.0, -np.inf]), -23.0) == 7.0
+    assert common_gain(loudness, np.array([-20.0, -15.0, -3.0, -np.inf]), -23.0) == 2.0
+    assert common_gain(np.array([-np.inf]), np.array([-np.inf]), -23.0) == 0.0

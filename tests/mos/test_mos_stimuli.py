@@ -1,0 +1,158 @@
+"""Stimuli: opaque, one gain, level differences kept, anchors and catch trials as described."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mos_clips import FORM, panned_clip, small_study, write_folder
+
+from savg.clip import Clip
+from savg.errors import MediaError, SavgError
+from savg.media import AUDIO_BIT_RATE
+from savg.mos import stimuli
+from savg.mos.assignment import assign
+from savg.mos.design import DesignError
+from savg.mos.loudness import RATE, integrated_loudness, level_difference
+from savg.mos.stimuli import Built, build, catch_picture, find_clips, with_sound
+
+HEARD = replace(FORM, sample_rate=RATE)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("conditions")
+    return {
+        "joint": write_folder(root / "joint", 3, 100),
+        "two_stage": write_folder(root / "two_stage", 4, 200),
+        "ground_truth": write_folder(root / "gt" / "SAVGBench" / "video_dev", 9, 300).parents[1],
+    }
+
+
+@pytest.fixture(scope="module")
+def built(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Built, Path]:
+    media = tmp_path_factory.mktemp("media")
+    done: list[tuple[int, int]] = []
+    made = build(small_study(), folders, media, form=FORM, on_clip=lambda *at: done.append(at))
+    assert done[-1][0] == done[-1][1] == len(done)
+    return made, media
+
+
+def test_names_and_files_say_nothing(built: tuple[Built, Path], folders: dict[str, Path]) -> None:
+    made, media = built
+    assert {p.name for p in media.iterdir()} == {s.media for s in made.stimuli}
+    for stimulus in made.stimuli:
+        data = (media / stimulus.media).read_bytes()
+        assert len(stimulus.id) == 24 and stimulus.sha256 == hashlib.sha256(data).hexdigest()
+        for word in (*folders, "clip_", "swapped", "mono", "catch", "SAVG"):
+            assert word.encode() not in data
+    assert len({(media / s.media).stat().st_mtime for s in made.stimuli}) == 1
+
+
+def test_every_kind_is_there_and_sessions_can_be_made(built: tuple[Built, Path]) -> None:
+    made, _ = built
+    kinds: dict[str, int] = {}
+    for stimulus in made.stimuli:
+        kinds[stimulus.kind] = kinds.get(stimulus.kind, 0) + 1
+        assert stimulus.seconds == 1.0
+    assert kinds["practice"] == 2 and kinds["catch"] == 1
+    assert kinds["system"] == 7 and kinds["reference"] == 7
+    assert kinds["swapped"] == kinds["mono"] >= 2
+    practised = {s.clip for s in made.stimuli if s.kind == "practice"}
+    rated = {s.clip for s in made.stimuli if s.kind in ("reference", "swapped", "mono")}
+    assert not practised & rated
+    assert len(assign(small_study(), made.stimuli, {}, 0)) == small_study().positions
+
+
+def test_one_gain_for_all_and_differences_survive(
+    built: tuple[Built, Path], folders: dict[str, Path]
+) -> None:
+    made, media = built
+    found = {n: {p.name: p for p in find_clips(f)} for n, f in folders.items()}
+    loudness = []
+    for stimulus in made.stimuli:
+        if stimulus.kind not in ("system", "reference"):
+            continue
+        source = Clip.read(found[stimulus.condition][stimulus.clip], HEARD).audio
+        heard = Clip.read(media / stimulus.media, HEARD).audio
+        before, after = integrated_loudness(source), integrated_loudness(heard)
+        assert after - before == pytest.approx(made.gain, abs=0.1)
+        assert level_difference(heard) == pytest.approx(level_difference(source), abs=0.1)
+        loudness.append(after)
+    assert np.ptp(loudness) > 6, "clips of two levels must stay different"
+    loudest = max(row.peak for row in made.levels)
+    assert loudest < 0.0 and (loudest > -2.0 or abs(made.loudness + 23.0) < 1.0)
+    summary = made.summary()
+    assert summary["level_difference_change_max_db"] <= 0.1  # type: ignore[operator]
+    assert set(summary["conditions"]) >= {"joint", "two_stage", "ground_truth", "mono"}  # type: ignore[call-overload]
+
+
+def test_anchors_are_ground_truth_off_centre(
+    built: tuple[Built, Path], folders: dict[str, Path]
+) -> None:
+    made, media = built
+    found = {p.name: p for p in find_clips(folders["ground_truth"])}
+    for stimulus in made.stimuli:
+        if stimulus.kind not in ("swapped", "mono"):
+            continue
+        truth = Clip.read(found[stimulus.clip], HEARD).audio
+        heard = Clip.read(media / stimulus.media, HEARD).audio
+        assert abs(level_difference(truth)) >= 3.0
+        expected = -level_difference(truth) if stimulus.kind == "swapped" else 0.0
+        assert level_difference(heard) == pytest.approx(expected, abs=0.1)
+        if stimulus.kind == "mono":
+            assert np.corrcoef(heard)[0, 1] > 0.9995
+        assert stimulus.scene == f"ground_truth/{Path(stimulus.clip).stem}"
+
+
+def test_catch_trials_ask_for_a_score_of_the_scale(built: tuple[Built, Path]) -> None:
+    made, media = built
+    (catch,) = [s for s in made.stimuli if s.kind == "catch"]
+    assert catch.expected in small_study().scores
+    asked = Clip.read(media / catch.media, HEARD).picture
+    assert asked[0].max() > 180, "the letters are white"
+    pictures = {
+        score: catch_picture(np.full((144, 256, 3), 90, np.uint8), score, 5) for score in (1, 2)
+    }
+    assert not np.array_equal(pictures[1], pictures[2])
+    assert (pictures[1][:30] == 90).all()
+
+
+def test_ways_of_sound() -> None:
+    sound = panned_clip(0, 6.0).audio
+    np.testing.assert_array_equal(with_sound(sound, "swapped"), sound[::-1])
+    mono = with_sound(sound, "mono")
+    np.testing.assert_array_equal(mono[0], mono[1])
+    np.testing.assert_allclose(mono[0], (sound[0] + sound[1]) / 2, atol=1e-7)
+
+
+def test_a_codec_that_moves_sounds_is_refused(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert stimuli.BIT_RATE >= AUDIO_BIT_RATE
+    monkeypatch.setattr(stimuli, "BIT_RATE", 12_000)
+    with pytest.raises(MediaError, match="level difference"):
+        build(small_study(), folders, tmp_path, form=FORM)
+
+
+def test_what_is_missing_is_named(folders: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(SavgError, match="no such folder"):
+        find_clips(tmp_path / "nothing")
+    with pytest.raises(SavgError, match="no mp4"):
+        find_clips(tmp_path)
+    with pytest.raises(DesignError, match="one for each"):
+        build(small_study(), {"joint": tmp_path}, tmp_path)
+    central = write_folder(tmp_path / "central", 8, 0, widest=1.0)
+    with pytest.raises(DesignError, match="dB off centre"):
+        build(small_study(), {**folders, "ground_truth": central}, tmp_path, form=FORM)
+    few = write_folder(tmp_path / "few", 3, 0)
+    with pytest.raises(DesignError, match="not rated"):
+        build(
+            small_study(),
+            {"joint": few, "two_stage": few, "ground_truth": few},
+            tmp_path,
+            form=FORM,
+        )

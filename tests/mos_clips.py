@@ -1,0 +1,49 @@
+"""Small folders of clips with sounds at known places, and pools of stimuli, for listening tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from savg.clip import Clip, ClipFormat
+from savg.mos.design import Study, standard
+
+FORM = ClipFormat(frames=4, size=64, picture_height=36)
+"""One second of small pictures."""
+
+
+def panned_clip(seed: int, decibels: float, level: float = 0.05, form: ClipFormat = FORM) -> Clip:
+    """A clip whose noise is `decibels` louder at the left, with a grey picture."""
+    rng = np.random.default_rng(seed)
+    noise = np.cumsum(rng.standard_normal(form.samples))
+    noise -= np.convolve(noise, np.ones(200) / 200, "same")
+    noise *= level / noise.std()
+    share = 10 ** (decibels / 20)
+    gains = np.array([share, 1.0]) / np.hypot(share, 1.0)
+    sound = np.clip(gains[:, None] * noise, -1, 1).astype(np.float32)
+    video = np.full((form.frames, form.size, form.size, 3), 40 + seed % 100, np.uint8)
+    return Clip(video, sound, form)
+
+
+def write_folder(folder: Path, clips: int, seed: int = 0, widest: float = 12.0) -> Path:
+    """`clips` mp4 clips, panned evenly from right to left by up to `widest` dB, of two levels."""
+    folder.mkdir(parents=True)
+    for i, decibels in enumerate(np.linspace(-widest, widest, clips)):
+        clip = panned_clip(seed + i, float(decibels), 0.05 if i % 2 else 0.02)
+        clip.write(folder / f"clip_{i:02d}.mp4")
+    return folder
+
+
+def small_study(**settings: object) -> Study:
+    """Three conditions of two trials each, with anchors, a repeat and a catch trial."""
+    values: dict[str, object] = {
+        "trials": 6,
+        "anchor_trials": 1,
+        "practice": 2,
+        "repeats": 1,
+        "repeat_gap": 3,
+        "catch": 1,
+    }
+    names = ["joint", "two_stage", "ground_truth"]
+    return standard("small", names, "ground_truth", **{**values, **settings})  # type: ignore[arg-type]
