@@ -11,7 +11,6 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from savg.clip import SAVGBENCH, Clip, ClipFormat
 from savg.errors import MediaError, SavgError
-from savg.media import read_clip, write_video
+from savg.media import Encoding, read_clip, write_video
 from savg.mos.design import ANCHORS, DesignError, Kind, Stimulus, Study
 from savg.mos.loudness import (
     RATE,
@@ -275,7 +274,7 @@ def _write(
     name = secrets.token_hex(12)
     path = media / f"{name}.mp4"
     sound = np.clip(sound, -1.0, 1.0)
-    write_video(path, pictures, Fraction(form.fps), sound, RATE, BIT_RATE)
+    write_video(path, pictures, form.fps, sound, RATE, Encoding(audio_bit_rate=BIT_RATE))
     os.utime(path, (0, 0))
     heard = _read(path, replace(form, frames=clip.format.frames)).audio
     before, after = level_difference(sound), level_difference(heard)
