@@ -148,12 +148,12 @@ class SavgBench(Sequence[BenchItem]):
             raise SavgError(f"{self.root / 'manifest.json'}: {error}") from error
 
     def _list(self) -> list[BenchItem]:
-        boxes = _stems(self.folder / "boxes", ".csv")
-        boxes |= _stems(self.folder / f"boxes_{self.split}", ".csv")
-        panoramas = _stems(self.root / "report" / "panoramas", ".jpg")
+        boxes = files_by_stem(self.folder / "boxes", ".csv")
+        boxes |= files_by_stem(self.folder / f"boxes_{self.split}", ".csv")
+        panoramas = files_by_stem(self.root / "report" / "panoramas", ".jpg")
         known = {clip["name"]: clip for clip in (self.manifest or {}).get("clips", ())}
         items = []
-        for name, path in sorted(_stems(self.videos, ".mp4").items()):
+        for name, path in sorted(files_by_stem(self.videos, ".mp4").items()):
             recording, _, start = parse_clip_name(name) or (name, None, None)
             category = known[name].get("category") if name in known else None
             items.append(
@@ -237,7 +237,7 @@ def _subfolders(path: Path) -> list[Path]:
         return []
 
 
-def _stems(folder: Path, suffix: str) -> dict[str, Path]:
+def files_by_stem(folder: Path, suffix: str) -> dict[str, Path]:
     """Files of a folder by their names without suffix; none where there is no such folder."""
     if not folder.is_dir():
         return {}

@@ -1,0 +1,243 @@
+"""Verifying a set of clips: files, pictures, sound, labels, and its manifest where it has one.
+
+What is expected: of each clip an mp4 and a CSV of one name; the pictures, rates and lengths of the
+set's format; black rows above and below the picture; sound that is neither silent nor clipped;
+labels within the clip and its picture, one at a time, in at least 80 % of the label frames [S1, S2].
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from savg.clip import ClipFormat
+from savg.data.clip_facts import Facts, read_facts
+from savg.data.savgbench import SPLIT_NAMES, BenchItem, SavgBench, files_by_stem
+from savg.errors import Cancelled, SavgError
+
+PUBLISHED_CLIPS = {"dev": 5031}
+"""How many clips a published split has, where that is known [S1]."""
+
+RATE_TOLERANCE = 0.01
+"""Pictures a second by which a file may differ."""
+
+SOUND_TOLERANCE = 0.1
+"""Seconds by which the sound may be shorter or longer than the clip: codecs pad it."""
+
+BLACK = 16.0
+"""Mean brightness (of 255) up to which padding counts as black: codecs smear the picture's edge."""
+
+SILENT = 1e-3
+CLIPPED_SAMPLES = 16
+"""Largest sample of silence; number of samples at full scale from which sound counts as clipped."""
+
+MIN_ACTIVE = 0.8
+
+Progress = Callable[[int, int], Any]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong: in which file (below the checked folder), of what kind, in a sentence.
+
+    kinds: count, missing, unreadable, format, picture, sound, labels, duplicate, manifest.
+    """
+
+    file: str
+    kind: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found in a split of `clips` clips; quick: nothing was decoded."""
+
+    folder: Path
+    split: str
+    clips: int
+    quick: bool
+    findings: tuple[Finding, ...]
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """How many findings there are of each kind."""
+        return dict(Counter(finding.kind for finding in self.findings))
+
+
+def check(
+    bench: SavgBench,
+    *,
+    quick: bool = False,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Checked:
+    """Check every clip of a split. quick: read only headers and tables, decode nothing."""
+    findings = [*_set_findings(bench)]
+    tables = bench.metadata.is_dir()
+    known = _label_hashes(bench.manifest)
+    least = float((bench.manifest or {}).get("settings", {}).get("min_active", MIN_ACTIVE))
+
+    def work(item: BenchItem) -> list[Finding]:
+        found = [*_clip_findings(item, bench.format, quick)]
+        if tables:
+            found += _label_findings(item, bench.format, least, known.get(item.name))
+        return found
+
+    with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
+        for done, found in enumerate(pool.map(work, bench), 1):
+            findings += found
+            if progress is not None and progress(done, len(bench)) is False:
+                pool.shutdown(cancel_futures=True)
+                raise Cancelled(f"Checking stopped after {done} of {len(bench)} clips.")
+    findings += _duplicates(bench)
+    return Checked(bench.folder, bench.split, len(bench), quick, tuple(findings))
+
+
+def _set_findings(bench: SavgBench) -> Iterator[Finding]:
+    """What is wrong with the set as a whole: numbers, pairs of files, manifest."""
+    names = {item.name for item in bench}
+    here = bench.folder.name
+    manifest, count = bench.manifest, PUBLISHED_CLIPS.get(bench.split)
+    if manifest is None and count is not None and len(bench) != count:
+        kind = SPLIT_NAMES[bench.split].lower()
+        sentence = f"{len(bench)} clips, the published {kind} set has {count}"
+        yield Finding(here, "count", f"{here} holds {sentence}.")
+    if not bench.metadata.is_dir():
+        missing = bench.metadata.name
+        yield Finding(here, "missing", f"{here} has no folder {missing} with the clips' labels.")
+    for name in sorted(set(files_by_stem(bench.metadata, ".csv")) - names):
+        file = f"{bench.metadata.name}/{name}.csv"
+        yield Finding(file, "missing", f"{file} has no clip: expected {name}.mp4.")
+    if manifest is None:
+        return
+    listed = {clip["name"] for clip in manifest["clips"]}
+    for name in sorted(listed - names):
+        file = f"{bench.videos.name}/{name}.mp4"
+        yield Finding(file, "manifest", f"{file} is missing: the manifest lists it.")
+    for name in sorted(names - listed):
+        file = f"{bench.videos.name}/{name}.mp4"
+        yield Finding(file, "manifest", f"{file} is not in the manifest.")
+
+
+def _label_hashes(manifest: dict[str, Any] | None) -> dict[str, str]:
+    clips = (manifest or {}).get("clips", ())
+    return {clip["name"]: clip["labels_sha256"] for clip in clips if "labels_sha256" in clip}
+
+
+def _clip_findings(item: BenchItem, form: ClipFormat, quick: bool) -> Iterator[Finding]:
+    file = f"{item.path.parent.name}/{item.path.name}"
+    try:
+        facts = read_facts(item.path, form, decode=not quick)
+    except SavgError as error:
+        yield Finding(file, "unreadable", _relative(str(error), item.path, file))
+        return
+    for kind, words in [*_wrong_format(facts, form), *_wrong_content(facts)]:
+        yield Finding(file, kind, f"{file} {words}.")
+
+
+def _wrong_format(facts: Facts, form: ClipFormat) -> Iterator[tuple[str, str]]:
+    if (facts.width, facts.height) != (form.size, form.size):
+        wanted = f"{form.size}×{form.size}"
+        yield "format", f"has pictures of {facts.width}×{facts.height}, expected {wanted}"
+    if abs(facts.fps - form.fps) > RATE_TOLERANCE:
+        yield "format", f"has {facts.fps:g} pictures a second, expected {form.fps}"
+    if facts.frames is not None and facts.frames != form.frames:
+        yield "format", f"has {facts.frames} pictures, expected {form.frames}"
+    if facts.channels != 2:
+        words = f"{facts.channels} sound channel{'s' * (facts.channels != 1)}"
+        yield "format", f"has {words}, expected 2"
+    if facts.sample_rate != form.sample_rate:
+        yield "format", f"has sound at {facts.sample_rate} Hz, expected {form.sample_rate}"
+    if facts.sound_seconds is not None and facts.channels:
+        late = facts.sound_seconds - form.seconds
+        if abs(late) > SOUND_TOLERANCE:
+            words = f"{facts.sound_seconds:.2f} s of sound, expected {form.seconds:g}"
+            yield "format", f"has {words}"
+
+
+def _wrong_content(facts: Facts) -> Iterator[tuple[str, str]]:
+    if facts.padding is not None and facts.padding > BLACK:
+        yield (
+            "picture",
+            f"has rows above or below its picture that are not black ({facts.padding:.0f})",
+        )
+    if facts.picture is not None and facts.picture < 1.0:
+        yield "picture", "has a black picture"
+    if facts.peaks is None:
+        return
+    if max(facts.peaks) < SILENT:
+        yield "sound", "is silent"
+    elif min(facts.peaks) < SILENT:
+        side = ("left", "right")[int(np.argmin(facts.peaks))]
+        yield "sound", f"has a silent {side} channel"
+    if facts.full_scale >= CLIPPED_SAMPLES:
+        yield "sound", f"is clipped ({facts.full_scale} samples at full scale)"
+
+
+def _label_findings(
+    item: BenchItem, form: ClipFormat, least: float, known: str | None
+) -> Iterator[Finding]:
+    file = f"{item.labels_path.parent.name}/{item.labels_path.name}"
+    if not item.labels_path.is_file():
+        video = f"{item.path.parent.name}/{item.path.name}"
+        yield Finding(file, "missing", f"{video} has no labels: expected {file}.")
+        return
+    if known is not None and _hash(item.labels_path) != known:
+        yield Finding(file, "manifest", f"{file} has changed since the manifest was written.")
+    try:
+        labels = item.labels
+    except SavgError as error:
+        yield Finding(file, "labels", _relative(str(error), item.labels_path, file))
+        return
+    late = labels.frames[labels.frames >= form.label_frames]
+    if len(late):
+        words = f"a label in frame {late[0]}, the last one is {form.label_frames - 1}"
+        yield Finding(file, "labels", f"{file} has {words}.")
+    for axis, values, most in (("x", labels.x, form.size), ("y", labels.y, form.picture_height)):
+        outside = values[(values < 0) | (values > most)]
+        if len(outside):
+            words = f"{axis} = {outside[0]:g}, outside the picture (0…{most})"
+            yield Finding(file, "labels", f"{file} has a label at {words}.")
+    frames, counts = np.unique(labels.frames, return_counts=True)
+    if (counts > 1).any():
+        words = f"{counts.max()} labels at once, first in frame {frames[counts > 1][0]}"
+        yield Finding(file, "labels", f"{file} has {words}.")
+    active = len(frames[frames < form.label_frames]) / form.label_frames
+    if active < least - 1e-9:
+        words = f"labels in {100 * active:.0f} % of the clip, expected at least {100 * least:.0f}"
+        yield Finding(file, "labels", f"{file} has {words} %.")
+
+
+def _relative(sentence: str, path: Path, file: str) -> str:
+    """A sentence about a path, naming it from the checked folder on."""
+    return sentence.replace(str(path), file)
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _duplicates(bench: SavgBench) -> Iterator[Finding]:
+    """Clips with the same bytes under several names; only files of one size are compared."""
+    for group in _equal(list(bench), lambda item: item.path.stat().st_size):
+        for same in _equal(group, lambda item: _hash(item.path)):
+            first, *others = (f"{item.path.parent.name}/{item.path.name}" for item in same)
+            for file in others:
+                yield Finding(file, "duplicate", f"{file} is the same file as {first}.")
+
+
+def _equal(items: Sequence[BenchItem], key: Callable[[BenchItem], object]) -> list[list[BenchItem]]:
+    """Groups of at least two items with one key."""
+    groups: dict[object, list[BenchItem]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return [group for group in groups.values() if len(group) > 1]

@@ -1,0 +1,124 @@
+"""What is in a video file, as it is: sizes, rates, lengths, brightness of the padding, peaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.clip import ClipFormat
+from savg.errors import MediaError
+
+_EDGE = 4
+"""Rows next to the picture that are not looked at: codecs smear it into them."""
+
+FULL_SCALE = 0.9995
+"""Samples from here on count as clipped."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Facts about one file; None where they were not asked for or cannot be known.
+
+    frames: number of pictures; padding, picture: largest mean brightness of a picture's padding and
+    of its picture rows (of 255); peaks: largest sample of each channel; full_scale: samples at or
+    beyond full scale.
+    """
+
+    width: int
+    height: int
+    fps: float
+    channels: int
+    sample_rate: int
+    frames: int | None = None
+    sound_seconds: float | None = None
+    padding: float | None = None
+    picture: float | None = None
+    peaks: tuple[float, ...] | None = None
+    full_scale: int = 0
+
+
+def read_facts(path: Path, form: ClipFormat, decode: bool = True) -> Facts:
+    """The facts about a file, of its headers alone or of everything in it.
+
+    form: says which rows hold the picture. MediaError where the file cannot be read to its end.
+    """
+    import av
+
+    try:
+        with av.open(str(path), metadata_errors="ignore") as container:
+            facts = _header(container, path)
+            return _content(container, facts, form) if decode else facts
+    except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
+        raise MediaError(f"{path} cannot be read to its end.") from error
+
+
+def _header(container: Any, path: Path) -> Facts:
+    if not container.streams.video or container.streams.video[0].codec_context is None:
+        raise MediaError(f"{path} has no pictures that can be read.")
+    video = container.streams.video[0]
+    audio = next(iter(container.streams.audio), None)
+    if audio is not None and audio.codec_context is None:
+        raise MediaError(f"{path} has sound that cannot be read.")
+    seconds = audio.duration * audio.time_base if audio is not None and audio.duration else None
+    return Facts(
+        video.width,
+        video.height,
+        float(video.average_rate or 0),
+        audio.channels if audio is not None else 0,
+        audio.rate if audio is not None else 0,
+        video.frames or None,
+        None if seconds is None else float(seconds),
+    )
+
+
+def _content(container: Any, facts: Facts, form: ClipFormat) -> Facts:
+    """Decode everything."""
+    import av
+
+    frames, padding, picture, blocks = 0, 0.0, 0.0, []
+    streams = [container.streams.video[0], *container.streams.audio[:1]]
+    shape = (form.size, form.size)
+    for packet in container.demux(*streams):
+        for frame in packet.decode():
+            if isinstance(frame, av.AudioFrame):
+                blocks.append(_samples(frame))
+                continue
+            frames += 1
+            grey = frame.to_ndarray(format="rgb24").mean(axis=2)
+            rows = grey.mean(axis=1)
+            if grey.shape == shape:
+                outer = np.concatenate([rows[: form.top - _EDGE], rows[form.bottom + _EDGE :]])
+                padding = max(padding, float(outer.max(initial=0.0)))
+                rows = rows[form.top : form.bottom]
+            picture = max(picture, float(rows.max(initial=0.0)))
+    sound = np.concatenate(blocks, axis=1) if blocks else None
+    length = None if sound is None else sound.shape[1] / facts.sample_rate
+    return Facts(
+        facts.width,
+        facts.height,
+        facts.fps,
+        facts.channels,
+        facts.sample_rate,
+        frames,
+        length,
+        padding,
+        picture if frames else None,
+        None if sound is None else tuple(float(p) for p in np.abs(sound).max(axis=1, initial=0)),
+        0 if sound is None else int((np.abs(sound) >= FULL_SCALE).sum()),
+    )
+
+
+def _samples(frame: Any) -> NDArray[np.float32]:
+    """Sound [channels, T] of a decoded block, whatever its sample format, full scale 1."""
+    values = frame.to_ndarray()
+    if not frame.format.is_planar:
+        values = values.reshape(-1, frame.layout.nb_channels).T
+    if values.dtype.kind in "iu":
+        largest = float(np.iinfo(values.dtype).max) + 1
+        offset = largest / 2 if values.dtype.kind == "u" else 0.0
+        return ((values - offset) / (largest - offset)).astype(np.float32)
+    return np.asarray(values, np.float32)
