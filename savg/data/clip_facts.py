@@ -88,8 +88,8 @@ def _content(container: Any, facts: Facts, form: ClipFormat) -> Facts:
                 blocks.append(_samples(frame))
                 continue
             frames += 1
-            grey = frame.to_ndarray(format="rgb24").mean(axis=2)
-            rows = grey.mean(axis=1)
+            grey = frame.to_ndarray(format="gray")
+            rows = grey.mean(axis=1, dtype=np.float32)
             if grey.shape == shape:
                 outer = np.concatenate([rows[: form.top - _EDGE], rows[form.bottom + _EDGE :]])
                 padding = max(padding, float(outer.max(initial=0.0)))

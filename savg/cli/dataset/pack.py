@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="published",
         help="how pictures are made smaller: bicubic as the published loader does, or averaged",
     )
-    add("--processes", type=int, default=1, help="processes that decode (default: 1)")
+    add("--processes", type=int, help="processes that decode (default: one a core)")
     add("--json", action="store_true", help="print what was packed as JSON")
 
 
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     """Pack the clips."""
     from tqdm import tqdm
 
-    if args.processes < 1:
+    if args.processes is not None and args.processes < 1:
         raise SavgError(f"--processes is at least 1, not {args.processes}.")
     bench = SavgBench(args.folder, args.split, args.category)
     layout = bench_layout(bench, _purpose(args, bench.format.frames), resize=args.resize)
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
             args.out,
             bench,
             layout,
-            processes=args.processes,
+            processes=args.processes or _processes(len(bench)),
             progress=lambda done, total: bar.update(done - bar.n),
         )
     size = sum(path.stat().st_size for path in args.out.iterdir())
@@ -71,6 +72,11 @@ def run(args: argparse.Namespace) -> int:
         f"python -m savg.train {args.purpose} --data {args.out} --out RUN"
     )
     return 0
+
+
+def _processes(clips: int) -> int:
+    """One a core, but not for a few clips: each takes a moment to start."""
+    return max(1, min(len(os.sched_getaffinity(0)), clips // 16))
 
 
 def _purpose(args: argparse.Namespace, most: int) -> Purpose:
