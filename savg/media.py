@@ -307,7 +307,7 @@ def write_video(
     import av
 
     encoding = encoding or Encoding()
-    frames = (_frame(picture, index) for index, picture in enumerate(video))
+    frames = (_frame(picture) for picture in video)
     first = next(frames)
     with whole_file(path) as part:
         try:
@@ -317,10 +317,8 @@ def write_video(
                 pictures.pix_fmt, pictures.options = "yuv420p", encoding.video_options()
                 pictures.codec_context.thread_count = encoding.threads
                 sound = container.add_stream("aac", rate=sample_rate, layout="stereo")
-                sound.bit_rate, sound.options = (
-                    encoding.audio_bit_rate,
-                    dict(encoding.audio_options),
-                )
+                sound.bit_rate = encoding.audio_bit_rate
+                sound.options = dict(encoding.audio_options)
                 for frame in chain((first,), frames):
                     container.mux(pictures.encode(frame))
                 container.mux(pictures.encode(None))
@@ -333,13 +331,13 @@ def write_video(
             raise OSError(error.errno, error.strerror or str(error)) from error
 
 
-def _frame(picture: NDArray[np.uint8] | av.VideoFrame, index: int) -> av.VideoFrame:
-    """A picture as frame `index` of a video; frames given as such may belong to several videos."""
+def _frame(picture: NDArray[np.uint8] | av.VideoFrame) -> av.VideoFrame:
+    """A picture as a frame whose time is yet open; frames may belong to several videos."""
     import av
 
     if isinstance(picture, np.ndarray):
         return av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
-    picture.pts, picture.time_base = None, None
+    picture.pts = None
     return picture
 
 

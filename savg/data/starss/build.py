@@ -1,0 +1,303 @@
+"""A SAVGBench dataset out of STARSS23: recordings in parallel, resumed after an interruption.
+
+A split is filled in a hidden folder beside its place:
+
+    .SAVGBench_Dataset_Development.part/
+        plan.json              what is being built; only an equal call goes on with it
+        clips/                 becomes SAVGBench_Dataset_Development
+        panoramas/             become report/panoramas
+        recordings/NAME.json   finished recordings; NAME.begun.json: hashes of one that was begun
+        cache/                 files unpacked from zips for the moment
+
+Clips, tables and results appear whole or not at all, so what is there after a kill is complete, and a
+later call makes only what is missing.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from savg.clip import SAVGBENCH
+from savg.data.savgbench import split_folder
+from savg.data.starss.construct import Workplace
+from savg.data.starss.labels import RecordingLabels, read_labels
+from savg.data.starss.recordings import Recording, find_recordings
+from savg.data.starss.report import write_reports
+from savg.data.starss.results import Construction, Problem, RecordingResult
+from savg.data.starss.workers import BuildTask, Built, built
+from savg.errors import Cancelled, SavgError
+from savg.paths import whole_file
+
+Progress = Callable[[int, int], Any]
+"""Called with recordings done and in all; returning False stops, and the next call goes on."""
+
+SPLITS = ("dev", "eval")
+
+
+@dataclass(frozen=True)
+class BuildOutcome:
+    """A finished split: its folder, what became of each recording (by name), and what went wrong."""
+
+    folder: Path
+    results: tuple[RecordingResult, ...]
+    problems: tuple[Problem, ...]
+
+
+def build(
+    starss: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    settings: Construction | None = None,
+    *,
+    split: str = "dev",
+    only: str | None = None,
+    strict: bool = False,
+    processes: int | None = None,
+    progress: Progress | None = None,
+    restart: bool = False,
+) -> BuildOutcome:
+    """Cut the clips of a split from the recordings in `starss` into OUT/…_Development (…_Evaluation).
+
+    only: a pattern like `dev-train-*` for the folder or the name of the recordings to use; strict:
+    stop at the first problem instead of reporting it; processes: by default one a core; restart:
+    throw away what an earlier call left or finished. Recordings that cannot be used are reported
+    and skipped. Raises SavgError where there is nothing to build from, where OUT holds something
+    else, and for the first problem if `strict`; Cancelled where `progress` stops.
+    """
+    settings = settings or Construction()
+    if split not in SPLITS:
+        raise ValueError(f"A split is one of {', '.join(SPLITS)}, not {split!r}.")
+    recordings, problems = _selected(starss, only)
+    if strict and problems:
+        raise SavgError(problems[0].sentence)
+    out = Path(out)
+    plan = {"split": split, "settings": settings.to_dict(), "only": only}
+    with _alone(out, split):
+        place = Workplace(out / f".{split_folder(split)}.part", split)
+        _remove(place.root, anyway=restart)
+        if not restart and not place.root.exists() and (out / split_folder(split)).exists():
+            return _finished(out, plan, recordings, problems)
+        _prepare(out, place, plan)
+        results, more = _construct(recordings, place, settings, strict, processes, progress)
+        problems = tuple(sorted({*problems, *more}, key=lambda p: (p.recording, p.sentence)))
+        if not results:
+            _remove(place.root)
+            raise SavgError(f"No recording of {starss} can be used: {problems[0].sentence}")
+        return _finish(out, place, plan, results, problems)
+
+
+def _selected(
+    starss: str | os.PathLike[str], only: str | None
+) -> tuple[tuple[Recording, ...], tuple[Problem, ...]]:
+    """The recordings to use, and the problems of finding them."""
+    found = find_recordings(starss)
+    if only is None:
+        if not found.recordings:
+            raise SavgError(f"No recording of {starss} can be used: {found.problems[0].sentence}")
+        return found.recordings, found.problems
+    chosen = tuple(
+        recording
+        for recording in found.recordings
+        if any(fnmatch.fnmatchcase(word, only) for word in (recording.group, recording.name))
+    )
+    if not chosen:
+        raise SavgError(f"{starss} has no recording or folder of recordings like {only}.")
+    names = {recording.name for recording in chosen}
+    return chosen, tuple(p for p in found.problems if p.recording in names)
+
+
+def labels_of(
+    starss: str | os.PathLike[str], only: str | None = None
+) -> Iterator[tuple[RecordingLabels, float]]:
+    """Labels of the recordings to use, and the seconds until their last sound; neither sound nor
+    video is looked at. Tables that cannot be read are left to `build` to report."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "labels.csv"
+        for recording in _selected(starss, only)[0]:
+            with suppress(SavgError):
+                with recording.labels.open() as source, path.open("wb") as target:
+                    shutil.copyfileobj(source, target)
+                labels = read_labels(path)
+                last = int(labels.frames.max(initial=-1)) + 1
+                yield labels, last / SAVGBENCH.label_fps
+
+
+@contextmanager
+def _alone(out: Path, split: str) -> Iterator[None]:
+    """Keep a second construction of the same split out for the time of the block."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = (out / f".{split_folder(split)}.lock").open("w")
+    except OSError as error:
+        raise SavgError(f"{out}: not a folder for a dataset: {error.strerror}.") from error
+    with lock:
+        try:
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:
+            pass
+        except OSError as error:
+            raise SavgError(f"{out / split_folder(split)} is being built already.") from error
+        try:
+            yield
+        finally:
+            Path(lock.name).unlink(missing_ok=True)
+
+
+def _prepare(out: Path, place: Workplace, plan: dict[str, Any]) -> None:
+    """Make the folders, or take up those of an equal call."""
+    path = place.root / "plan.json"
+    text = json.dumps(plan, indent=1, sort_keys=True)
+    if place.root.exists() and path.exists() and path.read_text(encoding="utf-8") != text:
+        raise SavgError(
+            f"{out} holds an unfinished construction with other settings: repeat it with those, "
+            "or throw it away with --restart."
+        )
+    final = out / split_folder(place.split)
+    if path.exists() and not place.clips.exists() and final.exists():
+        os.replace(final, place.clips)
+    for folder in (place.videos, place.tables, place.panoramas, _results(place)):
+        folder.mkdir(parents=True, exist_ok=True)
+    _sweep(place)
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def _remove(folder: Path, anyway: bool = True) -> None:
+    """Remove a folder, so that it is never seen with half of its content; finish what was begun."""
+    old = folder.with_suffix(".old")
+    if anyway and folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(folder, old)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sweep(place: Workplace) -> None:
+    """Remove what a killed call was writing or had unpacked."""
+    shutil.rmtree(place.cache, ignore_errors=True)
+    for folder in (place.root, place.videos, place.tables, place.panoramas, _results(place)):
+        for path in folder.glob(".*"):
+            path.unlink(missing_ok=True)
+
+
+def _results(place: Workplace) -> Path:
+    return place.root / "recordings"
+
+
+def _construct(
+    recordings: Sequence[Recording],
+    place: Workplace,
+    settings: Construction,
+    strict: bool,
+    processes: int | None,
+    progress: Progress | None,
+) -> tuple[list[RecordingResult], list[Problem]]:
+    """The results of all recordings, those of earlier calls taken as they are."""
+    results: list[RecordingResult] = []
+    problems: list[Problem] = []
+    todo = []
+    for recording in recordings:
+        known = _known(recording, place)
+        if known is None:
+            todo.append(recording)
+        else:
+            results += [known.result] if known.result else []
+            problems += known.problems
+    if strict and problems:
+        raise SavgError(problems[0].sentence)
+    task = BuildTask(place, settings, _results(place))
+    _tell(progress, len(recordings) - len(todo), len(recordings))
+    with built(todo, task, processes) as outcomes:
+        for count, outcome in enumerate(outcomes, len(recordings) - len(todo) + 1):
+            if strict and outcome.problems:
+                raise SavgError(outcome.problems[0].sentence)
+            results += [outcome.result] if outcome.result else []
+            problems += outcome.problems
+            _tell(progress, count, len(recordings))
+    return results, problems
+
+
+def _tell(progress: Progress | None, done: int, total: int) -> None:
+    if progress is not None and progress(done, total) is False:
+        raise Cancelled(f"The construction stopped after {done} of {total} recordings.")
+
+
+def _known(recording: Recording, place: Workplace) -> Built | None:
+    """What an earlier call found, if the recording's files and its clips are still the same."""
+    path = _results(place) / f"{recording.name}.json"
+    try:
+        known = Built.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    same = known.result is not None and known.result.sources == recording.fingerprint()
+    if same and all(place.has(clip.name) for clip in known.result.clips):  # type: ignore[union-attr]
+        return known
+    return None
+
+
+def _finish(
+    out: Path,
+    place: Workplace,
+    plan: dict[str, Any],
+    results: Sequence[RecordingResult],
+    problems: Sequence[Problem],
+) -> BuildOutcome:
+    """Give the split its name and write the reports; each step can be repeated after a kill."""
+    split = place.split
+    final = out / split_folder(split)
+    ordered = tuple(sorted(results, key=lambda result: result.name))
+    _sweep(place)
+    if final.exists():
+        shutil.rmtree(final)
+    os.replace(place.clips, final)
+    panoramas = out / "report" / "panoramas"
+    panoramas.mkdir(parents=True, exist_ok=True)
+    for path in sorted(place.panoramas.iterdir()):
+        os.replace(path, panoramas / path.name)
+    record = {
+        "plan": plan,
+        "results": [result.to_dict() for result in ordered],
+        "problems": [asdict(problem) for problem in problems],
+    }
+    with whole_file(_record_path(out, split)) as part:
+        part.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_reports(out, plan, ordered, problems)
+    _remove(place.root)
+    return BuildOutcome(final, ordered, tuple(problems))
+
+
+def _record_path(out: Path, split: str) -> Path:
+    return out / "report" / f"results_{split}.json"
+
+
+def _finished(
+    out: Path,
+    plan: dict[str, Any],
+    recordings: Sequence[Recording],
+    problems: Sequence[Problem],
+) -> BuildOutcome:
+    """The outcome of an equal call that has already ended; SavgError if it was another one."""
+    split = plan["split"]
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        record = json.loads(_record_path(out, split).read_text(encoding="utf-8"))
+        results = tuple(RecordingResult.from_dict(values) for values in record["results"])
+        known = tuple(Problem(**values) for values in record["problems"])
+        used = {result.name for result in results}
+        same = used | {p.recording for p in known} == {r.name for r in recordings} | {
+            p.recording for p in problems
+        }
+        if same and record["plan"] == json.loads(json.dumps(plan)):
+            return BuildOutcome(out / split_folder(split), results, known)
+    raise SavgError(
+        f"{out / split_folder(split)} exists and is no construction of these recordings with these "
+        "settings: choose another --out, or replace it with --restart."
+    )

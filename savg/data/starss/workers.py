@@ -1,0 +1,161 @@
+"""Recordings constructed one after the other, here or in several processes.
+
+A worker stops by itself between two clips when it is told to, and at once when the process that
+started it is gone, so a killed construction leaves nobody behind who still writes.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from savg.data.starss.construct import UnwritableError, Workplace, construct
+from savg.data.starss.recordings import Recording
+from savg.data.starss.results import Construction, Problem, RecordingResult
+from savg.errors import Cancelled, SavgError
+from savg.paths import whole_file
+
+
+@dataclass(frozen=True)
+class BuildTask:
+    """What is done with each recording: where its clips go, how they are cut, where results go."""
+
+    place: Workplace
+    settings: Construction
+    results: Path
+
+
+@dataclass(frozen=True)
+class Built:
+    """What became of a recording: its result, or None where it could not be used, and problems."""
+
+    result: RecordingResult | None
+    problems: tuple[Problem, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        result = None if self.result is None else self.result.to_dict()
+        return {"result": result, "problems": [asdict(problem) for problem in self.problems]}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """What is in a JSON file."""
+        result = values["result"] and RecordingResult.from_dict(values["result"])
+        return cls(result, tuple(Problem(**problem) for problem in values["problems"]))
+
+
+@contextmanager
+def built(
+    recordings: Sequence[Recording], task: BuildTask, processes: int | None
+) -> Iterator[Iterator[Built]]:
+    """The recordings' outcomes as they come; leaving the block stops what is still being done."""
+    count = min(processes or cores(), len(recordings))
+    if count <= 1:
+        yield (_build(recording, task, None) for recording in recordings)
+        return
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    pool = ProcessPoolExecutor(count, context, _start, (stop,))
+    try:
+        yield _results(pool, recordings, task)
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def _results(
+    pool: ProcessPoolExecutor, recordings: Sequence[Recording], task: BuildTask
+) -> Iterator[Built]:
+    futures: list[Future[Built]] = [pool.submit(_work, recording, task) for recording in recordings]
+    try:
+        for future in as_completed(futures):
+            yield future.result()
+    except BrokenProcessPool as error:
+        raise SavgError(
+            "A process of the construction ended unexpectedly (perhaps for want of memory); the "
+            "same command goes on from there."
+        ) from error
+
+
+_stop: Any = None
+
+
+def _start(stop: Any) -> None:
+    """Prepare a worker process."""
+    global _stop
+    import cv2
+
+    _stop = stop
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _work(recording: Recording, task: BuildTask) -> Built:
+    return _build(recording, task, _stop)
+
+
+def _build(recording: Recording, task: BuildTask, stop: Any) -> Built:
+    """Construct a recording and note the outcome, so that it need not be done again."""
+
+    def check() -> None:
+        if stop is not None and stop.is_set():
+            raise Cancelled("The construction was stopped.")
+
+    check()
+    try:
+        _discard_if_changed(recording, task)
+        result, problems = construct(recording, task.place, task.settings, check)
+    except UnwritableError:
+        raise
+    except SavgError as error:
+        return Built(None, (Problem(recording.name, str(error)),))
+    outcome = Built(result, problems)
+    _write_json(task.results / f"{recording.name}.json", outcome.to_dict())
+    return outcome
+
+
+def _discard_if_changed(recording: Recording, task: BuildTask) -> None:
+    """Throw away clips of an earlier call that were cut from files of other content."""
+    begun = task.results / f"{recording.name}.begun.json"
+    sources = recording.fingerprint()
+    try:
+        if json.loads(begun.read_text(encoding="utf-8")) == sources:
+            return
+    except (OSError, ValueError):
+        pass
+    task.place.discard(recording.name)
+    _write_json(begun, sources)
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    try:
+        with whole_file(path) as part:
+            part.write_text(json.dumps(values, sort_keys=True), encoding="utf-8")
+    except SavgError as error:
+        raise UnwritableError(str(error)) from error
