@@ -36,8 +36,11 @@ BLACK = 16.0
 """Mean brightness (of 255) up to which padding counts as black: codecs smear the picture's edge."""
 
 SILENT = 1e-3
-CLIPPED_SAMPLES = 16
-"""Largest sample of silence; number of samples at full scale from which sound counts as clipped."""
+"""Largest sample of silence."""
+
+CLIPPED = 0.01
+"""Share of a channel's samples at full scale from which it counts as clipped: lossy codecs carry loud
+sound that was not clipped a little beyond it."""
 
 MIN_ACTIVE = 0.8
 
@@ -178,8 +181,8 @@ def _wrong_content(facts: Facts) -> Iterator[tuple[str, str]]:
     elif min(facts.peaks) < SILENT:
         side = ("left", "right")[int(np.argmin(facts.peaks))]
         yield "sound", f"has a silent {side} channel"
-    if facts.full_scale >= CLIPPED_SAMPLES:
-        yield "sound", f"is clipped ({facts.full_scale} samples at full scale)"
+    if facts.full_scale >= CLIPPED:
+        yield "sound", f"is clipped ({100 * facts.full_scale:.0f} % of its samples at full scale)"
 
 
 def _label_findings(

@@ -24,8 +24,8 @@ class Facts:
     """Facts about one file; None where they were not asked for or cannot be known.
 
     frames: number of pictures; padding, picture: largest mean brightness of a picture's padding and
-    of its picture rows (of 255); peaks: largest sample of each channel; full_scale: samples at or
-    beyond full scale.
+    of its picture rows (of 255); peaks: largest sample of each channel; full_scale: share of samples
+    at or beyond full scale, in the channel that has most.
     """
 
     width: int
@@ -38,7 +38,7 @@ class Facts:
     padding: float | None = None
     picture: float | None = None
     peaks: tuple[float, ...] | None = None
-    full_scale: int = 0
+    full_scale: float = 0.0
 
 
 def read_facts(path: Path, form: ClipFormat, decode: bool = True) -> Facts:
@@ -108,7 +108,7 @@ def _content(container: Any, facts: Facts, form: ClipFormat) -> Facts:
         padding,
         picture if frames else None,
         None if sound is None else tuple(float(p) for p in np.abs(sound).max(axis=1, initial=0)),
-        0 if sound is None else int((np.abs(sound) >= FULL_SCALE).sum()),
+        0.0 if sound is None else float((np.abs(sound) >= FULL_SCALE).mean(axis=1).max()),
     )
 
 
