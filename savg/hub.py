@@ -32,6 +32,8 @@ KINDS: dict[str, str] = {
     "seld": "savg.models.seld:FORMAT",
     "yolox": "savg.models.yolox:FORMAT",
     "mmaudio": "savg.models.mmaudio:FORMAT",
+    "mel_vae": "savg.models.mel_vae:FORMAT",
+    "bigvgan": "savg.models.bigvgan:FORMAT",
 }
 """kind → where its `ModelFormat` is; resolved on first use, so that this module imports no network."""
 

@@ -1,0 +1,124 @@
+"""Mel spectrograms as the mel VAE and the vocoder were trained on, in torch alone.
+
+A waveform in −1..1 (beyond is clipped) becomes log amplitudes of overlapping bands, spaced evenly on
+Slaney's mel scale (linear below 1 kHz, logarithmic above) and weighted by the inverse of their width
+(Slaney 1998, the defaults of librosa). Source: behaviour of the published MMAudio code.
+
+Shapes: … any leading axes, T samples, F = T // hop frames, M bands.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+LINEAR_HZ_PER_MEL = 200 / 3
+KNEE_HZ = 1000.0
+LOG_STEP = math.log(6.4) / 27
+
+LOGARITHMS: dict[str, Callable[[Tensor], Tensor]] = {"log10": torch.log10, "log": torch.log}
+
+
+@dataclass(frozen=True)
+class MelConfig:
+    """How a mel spectrogram is taken; the defaults are the published ones at 16 kHz.
+
+    sampling_rate, fmin, fmax in Hz; n_fft, hop_size, win_size in samples; norm_fn: "log10" or "log".
+    """
+
+    sampling_rate: int = 16_000
+    n_fft: int = 1024
+    num_mels: int = 80
+    hop_size: int = 256
+    win_size: int = 1024
+    fmin: float = 0.0
+    fmax: float = 8000.0
+    norm_fn: str = "log10"
+
+    def __post_init__(self) -> None:
+        if self.norm_fn not in LOGARITHMS:
+            raise ValueError(f"norm_fn is one of {sorted(LOGARITHMS)}, not {self.norm_fn!r}")
+        if not 0 <= self.fmin < self.fmax <= self.sampling_rate / 2:
+            raise ValueError(
+                f"bands from {self.fmin} to {self.fmax} Hz do not lie in 0 to "
+                f"{self.sampling_rate / 2} Hz"
+            )
+        if not self.hop_size <= self.win_size <= self.n_fft:
+            raise ValueError(
+                f"expected hop_size ≤ win_size ≤ n_fft, not {self.hop_size}, {self.win_size}, "
+                f"{self.n_fft}"
+            )
+
+
+CONFIGS: dict[str, MelConfig] = {
+    "16k": MelConfig(),
+    "44k": MelConfig(44_100, 2048, 128, 512, 2048, 0.0, 22_050.0, "log"),
+}
+"""The two published variants."""
+
+
+def to_mel(hertz: Tensor) -> Tensor:
+    """Frequencies in Hz on Slaney's mel scale."""
+    above = KNEE_HZ / LINEAR_HZ_PER_MEL + torch.log(hertz.clamp_min(1e-9) / KNEE_HZ) / LOG_STEP
+    return torch.where(hertz < KNEE_HZ, hertz / LINEAR_HZ_PER_MEL, above)
+
+
+def to_hertz(mel: Tensor) -> Tensor:
+    """The inverse of `to_mel`."""
+    knee = KNEE_HZ / LINEAR_HZ_PER_MEL
+    above = KNEE_HZ * torch.exp(LOG_STEP * (mel - knee))
+    return torch.where(mel < knee, mel * LINEAR_HZ_PER_MEL, above)
+
+
+def mel_bands(config: MelConfig) -> Tensor:
+    """Weight of every frequency bin in every band [M, n_fft / 2 + 1], float32."""
+    low, high = to_mel(torch.tensor([config.fmin, config.fmax], dtype=torch.float64))
+    steps = torch.linspace(0, 1, config.num_mels + 2, dtype=torch.float64)
+    edges = to_hertz(low + (high - low) * steps)
+    bins = torch.linspace(0, config.sampling_rate / 2, config.n_fft // 2 + 1, dtype=torch.float64)
+    below, centre, above = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    rising = (bins - below) / (centre - below)
+    falling = (above - bins) / (above - centre)
+    triangles = torch.minimum(rising, falling).clamp_min(0)
+    return (triangles * 2 / (above - below)).float()
+
+
+class MelSpectrogram(nn.Module):
+    """Waveforms [..., T] to log mel spectrograms [..., M, F]."""
+
+    mel_basis: Tensor
+    hann_window: Tensor
+
+    def __init__(self, config: MelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("mel_basis", mel_bands(config), persistent=False)
+        self.register_buffer("hann_window", torch.hann_window(config.win_size), persistent=False)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        c = self.config
+        if waveform.shape[-1] < c.n_fft:
+            raise ValueError(
+                f"a mel spectrogram takes at least {c.n_fft} samples, not {waveform.shape[-1]}"
+            )
+        flat = waveform.reshape(-1, waveform.shape[-1]).clamp(-1, 1)
+        pad = (c.n_fft - c.hop_size) // 2
+        flat = functional.pad(flat[:, None], (pad, pad), mode="reflect")[:, 0]
+        spectrum = torch.stft(
+            flat,
+            c.n_fft,
+            c.hop_size,
+            c.win_size,
+            self.hann_window,
+            center=False,
+            return_complex=True,
+        )
+        power = torch.view_as_real(spectrum).square().sum(-1)
+        mel = self.mel_basis @ torch.sqrt(power + 1e-9)
+        mel = LOGARITHMS[c.norm_fn](mel.clamp_min(1e-5))
+        return mel.reshape(*waveform.shape[:-1], *mel.shape[1:])

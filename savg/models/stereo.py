@@ -1,0 +1,33 @@
+"""Stereo through mono networks: each channel by itself, their latents side by side [S2].
+
+Shapes: B clips, 2 channels (0 left), C latent channels, L latents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def each_channel(network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """`network` on every channel of [B, channels, …] as if it were a clip; levels stay their own."""
+    return network(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+def join_latents(latents: Tensor) -> Tensor:
+    """VAE latents of the channels [B, 2, C, L] as the flow network's [B, L, 2C], left first."""
+    return latents.flatten(1, 2).transpose(1, 2)
+
+
+def split_latents(joined: Tensor, channels: int = 2) -> Tensor:
+    """The flow network's latents [B, L, 2C] as the VAE's [B, 2, C, L]. Inverse of `join_latents`."""
+    if joined.shape[-1] % channels:
+        raise ValueError(f"{joined.shape[-1]} latent channels do not divide among {channels}")
+    return joined.transpose(1, 2).unflatten(1, (channels, -1))
+
+
+def spread(mono: Tensor, channels: int = 2) -> Tensor:
+    """Mono sound [B, 1, T] on all channels: the baseline without any direction."""
+    return torch.cat([mono] * channels, dim=1)
