@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     _, frames, rows, width, _ = pack.video.shape
     sound = "with sound" if pack.audio is not None else "without sound"
     print(
-        f"{args.out}: {len(pack)} clips of {frames} picture{'s' * (frames != 1)} {width}×{rows}, "
+        f"{args.out}: {len(pack)} clip{'s' * (len(pack) != 1)} of {frames} picture{'s' * (frames != 1)} {width}×{rows}, "
         f"{sound}, {size / 2**20:.1f} MiB; train on it with "
         f"python -m savg.train {args.purpose} --data {args.out} --out RUN"
     )

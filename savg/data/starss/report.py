@@ -95,7 +95,7 @@ def as_markdown(split: str, found: Mapping[str, Any]) -> str:
     lines = [
         f"## {SPLIT_NAMES[split]}",
         "",
-        f"{found['kept']} clips ({_categories(found)}) from {found['recordings']} recordings of "
+        f"{found['kept']} clip{'s' * (found['kept'] != 1)} ({_categories(found)}) from {found['recordings']} recordings of "
         f"{found['seconds'] / 60:.1f} min. Some of them: [contact sheet](report/{sheet}).",
         "",
         "| windows × views | number | share |",
@@ -240,6 +240,6 @@ def _level_table(found: Mapping[str, Any]) -> list[str]:
     names = ("min", "p5", "p50", "p95", "max")
     lines = ["| of the clips | " + " | ".join(names) + " |", "|---|---:|---:|---:|---:|---:|"]
     for name, spread in rows.items():
-        cells = [f"{spread[n]:.2f}" for n in names] if spread else ["–"] * len(names)
+        cells = [f"{spread[n] + 0.0:.2f}" for n in names] if spread else ["–"] * len(names)
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return [*lines, ""]
