@@ -6,7 +6,7 @@ World coordinates as in `savg.data.scenes.scene`; pixels with y growing downward
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -32,6 +32,14 @@ class Camera(Protocol):
 
     def rays(self) -> Points:
         """Direction [height, width, 3] through the centre of each pixel."""
+        ...
+
+    def ahead(self, floor: Points) -> Points:
+        """Unit vectors [..., 2] in which depth grows at floor positions (x, y) [..., 2]."""
+        ...
+
+    def towards(self, azimuth: float) -> Camera:
+        """The camera for a figure around `azimuth` degrees, whose pixels must hang together."""
         ...
 
 
@@ -69,19 +77,35 @@ class Perspective:
             [np.cos(a) - np.sin(a) * grid_y, np.sin(a) + np.cos(a) * grid_y, grid_z], axis=-1
         )
 
+    def ahead(self, floor: Points) -> Points:
+        """The viewing direction, wherever the point is."""
+        a = np.deg2rad(self.view)
+        return np.broadcast_to(np.array([np.cos(a), np.sin(a)]), np.shape(floor))
+
+    def towards(self, azimuth: float) -> Camera:
+        """This camera."""
+        return self
+
 
 @dataclass(frozen=True)
 class Equirectangular:
-    """A panorama `width`×`height`: azimuth 180 at the left edge, 0 in the middle, -180 at the right."""
+    """A panorama `width`×`height`: azimuth 180 at the left edge, 0 in the middle, -180 at the right.
+
+    Points are projected to columns up to half a turn from that of azimuth `centre`, also beyond the
+    edges, where the panorama goes on from its other side.
+    """
 
     width: int
     height: int
+    centre: float = 0.0
 
     def project(self, points: Points) -> tuple[Points, NDArray[np.floating]]:
         """World points [..., 3] → pixels [..., 2] and pixels for each metre there [...]."""
         x, y, z = np.moveaxis(np.asarray(points, float), -1, 0)
         distance = np.sqrt(x * x + y * y + z * z) + 1e-9
-        azimuth, elevation = np.arctan2(y, x), np.arcsin(z / distance)
+        middle = np.deg2rad(self.centre)
+        azimuth = middle + (np.arctan2(y, x) - middle + np.pi) % (2 * np.pi) - np.pi
+        elevation = np.arcsin(z / distance)
         pixels = np.stack(
             [
                 self.width * (0.5 - azimuth / (2 * np.pi)),
@@ -97,3 +121,12 @@ class Equirectangular:
         elevation = (0.5 - (np.arange(self.height) + 0.5) / self.height) * np.pi
         el, az = np.meshgrid(elevation, azimuth, indexing="ij")
         return np.stack([np.cos(el) * np.cos(az), np.cos(el) * np.sin(az), np.sin(el)], axis=-1)
+
+    def ahead(self, floor: Points) -> Points:
+        """Away from the camera."""
+        floor = np.asarray(floor, float)
+        return floor / np.maximum(np.linalg.norm(floor, axis=-1, keepdims=True), 1e-9)
+
+    def towards(self, azimuth: float) -> Camera:
+        """The same panorama, continued beyond its edges around `azimuth`."""
+        return replace(self, centre=azimuth)

@@ -56,6 +56,8 @@ def strike(times: Array, notes: tuple[Note, ...], spread: float = 0.16) -> Array
 
 def pitch_at(times: Array, notes: tuple[Note, ...]) -> Array:
     """Pitch of the latest note, scaled to −1..1 over the phrase [F]."""
+    if not notes:
+        return np.zeros_like(times)
     starts = np.array([n.start for n in notes])
     pitches = np.array([n.pitch for n in notes], float)
     pitches -= pitches.min()
@@ -98,16 +100,25 @@ def pose(person: Person, times: Array, voice: Array, notes: tuple[Note, ...]) ->
 
 def _walk(person: Person, times: Array, ground: Array) -> tuple[Array, Array]:
     """Phase of the steps (0 while standing) and the turn of the body while walking [F]."""
+    phase, direction = np.zeros_like(times), np.zeros_like(times)
     if not person.track.moves:
-        return np.zeros_like(times), np.zeros_like(times)
-    moving = (times > person.track.times[0]) & (times < person.track.times[-1])
-    start = person.track.at([person.track.times[0]])[0]
-    travelled = np.linalg.norm(ground - start, axis=1)
-    phase = np.where(moving, 2 * np.pi * travelled / (2 * STRIDE) + 1e-3, 0.0)
-    goal = person.track.at([person.track.times[-1]])[0] - start
+        return phase, direction
     away = ground / np.linalg.norm(ground, axis=1, keepdims=True)
     right = np.stack([away[:, 1], -away[:, 0]], axis=1)
-    return phase, np.rad2deg(np.arctan2(right @ goal, -(away @ goal)))
+    corners = person.track.at(person.track.times)
+    before = 0.0
+    for begin, end, start, goal in zip(
+        person.track.times, person.track.times[1:], corners, np.diff(corners, axis=0), strict=False
+    ):
+        if not goal.any():
+            continue
+        moving = (times > begin) & (times < end)
+        travelled = before + np.linalg.norm(ground - start, axis=1)
+        phase = np.where(moving, 2 * np.pi * travelled / (2 * STRIDE) + 1e-3, phase)
+        turn = np.rad2deg(np.arctan2(right @ goal, -(away @ goal)))
+        direction = np.where(moving, turn, direction)
+        before += float(np.linalg.norm(goal))
+    return phase, direction
 
 
 def _legs(
@@ -194,6 +205,8 @@ def _playing(
 
 def bow_position(times: Array, notes: tuple[Note, ...]) -> Array:
     """Place of the bow, 0..1 [F]: each note is one stroke, up and down in turn."""
+    if not notes:
+        return np.zeros_like(times)
     starts = np.array([n.start for n in notes])
     index = np.clip(np.searchsorted(starts, times, side="right") - 1, 0, None)
     length = np.array([n.length for n in notes])[index]

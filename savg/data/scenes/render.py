@@ -13,14 +13,17 @@ from savg.annotation import Boxes, ClipLabels
 from savg.clip import Clip, ClipFormat
 from savg.data.scenes.backdrop import backdrop
 from savg.data.scenes.camera import Camera, Perspective
+from savg.data.scenes.events import LAUGHTER
 from savg.data.scenes.people import draw_person
 from savg.data.scenes.room import make_room
-from savg.data.scenes.scene import Note, Person, Scene
+from savg.data.scenes.scene import Person, Scene
 from savg.data.scenes.shapes import SHIFT, Part, bounds, paint
-from savg.data.scenes.sound import dry_sound, envelope, stereo_sound
+from savg.data.scenes.sound import dry_sound, envelope, stereo_sound, stereo_window
 
 FINE = 512
 """Pictures up to 128 wide are drawn at half this width, larger ones at all of it, then averaged."""
+NEAREST = 0.3
+"""Who is less deep in the picture than this, in metres, is not drawn: beside or behind the camera."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,36 +39,62 @@ class Rendered:
     boxes: Boxes
 
 
-def render(scene: Scene, format: ClipFormat | None = None, size: int | None = None) -> Rendered:
+def render(
+    scene: Scene,
+    format: ClipFormat | None = None,
+    size: int | None = None,
+    view: float = 0.0,
+    start: float | None = None,
+) -> Rendered:
     """The clip of a scene. size: side of the rendered frames where it differs from the format's.
 
+    view: azimuth of the picture's middle in degrees. start: cut the clip from a longer scene, from
+    this time (s) on; without it the scene must be as long as the format says, else ValueError.
     A small rendering equals the large one averaged down, but takes a fraction of the time.
     """
     form = format or ClipFormat()
-    if abs(form.seconds - scene.seconds) > 1e-6:
+    rate = form.sample_rate
+    if start is None and abs(form.seconds - scene.seconds) > 1e-6:
         raise ValueError(f"The scene lasts {scene.seconds:g} s, the format {form.seconds:g} s.")
-    dry = [dry_sound(scene, sound, form.sample_rate) for sound in scene.sounds]
+    begin = start or 0.0
+    if not 0 <= begin <= scene.seconds - form.seconds + 1e-6:
+        raise ValueError(f"{form.seconds:g} s from {begin:g} s on: not in {scene.seconds:g} s.")
     small = form if size is None else form.with_size(size)
-    audio = stereo_sound(scene, form.sample_rate, list(dry))
-    video, extents = render_video(scene, small, dry, form.sample_rate)
-    return Rendered(
-        Clip(video, audio, small), labels_of(scene, form), boxes_of(extents, form, form.size)
-    )
+    dry = [dry_sound(scene, sound, rate) for sound in scene.sounds]
+    if start is None and not view:
+        audio = stereo_sound(scene, rate, list(dry))
+    else:
+        audio = stereo_window(scene, rate, begin, form.seconds, view)
+    times = begin + np.arange(form.frames) / form.fps
+    voices = voices_of(scene, times, dry, rate)
+    video, extents = render_video(scene, small, times, voices, view)
+    labels = labels_of(scene, form, view, begin)
+    return Rendered(Clip(video, audio, small), labels, boxes_of(extents, form, form.size))
 
 
 def render_video(
-    scene: Scene, form: ClipFormat, dry: list[NDArray[np.floating]], rate: int
+    scene: Scene,
+    form: ClipFormat,
+    times: NDArray[np.floating],
+    voices: NDArray[np.floating],
+    view: float = 0.0,
 ) -> tuple[NDArray[np.uint8], NDArray[np.floating]]:
-    """Frames [F, size, size, 3] and the extent of each person [P, F, 4] as shares of the width."""
+    """Frames [F, size, size, 3] and the extent of each person [P, F, 4] as shares of the width.
+
+    voices: how loudly each person speaks in each frame [P, F], from `voices_of`.
+    """
     scale = max(1, (FINE if form.size > 128 else FINE // 2) // form.size)
-    camera = Perspective(form.size * scale, form.picture_height * scale)
-    times = np.arange(form.frames) / form.fps
-    figures = draw_people(scene, camera, times, dry, rate)
+    camera = Perspective(form.size * scale, form.picture_height * scale, view)
+    order, figures = draw_people(scene, camera, times, voices)
     found = [bounds(parts, body_only=True) / camera.width for parts in figures]
     extents = np.reshape(found, (len(figures), form.frames, 4))
+    hidden = np.array([~_in_front(scene.people[i], camera, times) for i in order], bool)
+    extents[hidden.reshape(extents.shape[:2])] = 0.0
     video = np.zeros((form.frames, form.size, form.size, 3), np.uint8)
     fine, coarse = _lit_backdrop(scene, camera, scale)
     reach = [_pixel_bounds(parts, camera) // scale * scale for parts in figures]
+    for box, unseen in zip(reach, hidden, strict=False):
+        box[unseen] = -FINE
     layers = [_corners(parts) for parts in figures]
     still = [person for person in scene.people if not person.track.moves]
     walking = [person for person in scene.people if person.track.moves]
@@ -96,27 +125,43 @@ def _corners(parts: list[Part]) -> tuple[NDArray[np.int32], list[int]]:
     return np.round(corners * 2**SHIFT).astype(np.int32), ends
 
 
+def voices_of(
+    scene: Scene, times: NDArray[np.floating], dry: list[NDArray[np.floating]], rate: int
+) -> NDArray[np.floating]:
+    """How loudly each person speaks (or laughs) at `times`, 0..1 [P, T]; dry: `dry_sound` of each."""
+    voices = np.zeros((len(scene.people), len(times)))
+    for sound, source in zip(scene.sounds, dry, strict=True):
+        if sound.person >= 0 and (sound.phrases or sound.label == LAUGHTER):
+            begin, end = scene.span_of(sound)
+            near = (times > begin - 0.1) & (times < end + 0.1) if sound.span else slice(None)
+            heard = envelope(source, rate, times[near] - begin)
+            voices[sound.person, near] = np.maximum(voices[sound.person, near], heard)
+    return voices
+
+
 def draw_people(
-    scene: Scene,
-    camera: Camera,
-    times: NDArray[np.floating],
-    dry: list[NDArray[np.floating]],
-    rate: int,
-) -> list[list[Part]]:
-    """Painted parts of each person, the farthest person first."""
+    scene: Scene, camera: Camera, times: NDArray[np.floating], voices: NDArray[np.floating]
+) -> tuple[list[int], list[list[Part]]]:
+    """People, the farthest first, and the painted parts of each; voices: from `voices_of`."""
     room = make_room(scene.room_seed, scene.room)
     distance = [float(np.linalg.norm(p.track.at(times), axis=1).mean()) for p in scene.people]
     figures = []
-    for index in np.argsort(distance)[::-1]:
+    order = np.argsort(distance)[::-1].tolist()
+    for index in order:
         person = scene.people[index]
-        voice: NDArray[np.floating] = np.zeros(len(times))
-        notes: tuple[Note, ...] = ()
-        for sound, source in zip(scene.sounds, dry, strict=True):
-            if sound.person == index:
-                notes = sound.notes
-                voice = envelope(source, rate, times) if sound.phrases else voice
-        figures.append(draw_person(person, times, voice, notes, camera, -room.eye, scene.light))
-    return figures
+        notes = tuple(n for sound in scene.sounds if sound.person == index for n in sound.notes)
+        x, y = person.track.at(times).sum(axis=0)
+        own = camera.towards(float(np.rad2deg(np.arctan2(y, x))))
+        figures.append(
+            draw_person(person, times, voices[index], notes, own, -room.eye, scene.light)
+        )
+    return order, figures
+
+
+def _in_front(person: Person, camera: Camera, times: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Whether a person stands before the camera at `times`, and not beside or behind it."""
+    floor = person.track.at(times)
+    return (floor * camera.ahead(floor)).sum(axis=1) > NEAREST
 
 
 @lru_cache(maxsize=64)
@@ -202,9 +247,14 @@ def _shadows(
     """Darken the floor under people, on a patch whose upper left pixel is `corner`."""
     room = make_room(scene.room_seed, scene.room)
     for person in people:
-        x, y = person.track.at(time)
-        edge = np.array([[x, y, -room.eye], [x - 0.16, y, -room.eye], [x + 0.16, y, -room.eye]])
-        (centre, near, far), scale = camera.project(edge)
+        floor = person.track.at(time)
+        ahead = camera.ahead(floor)
+        if floor @ ahead <= NEAREST:
+            continue
+        (x, y), (u, v) = floor, 0.16 * ahead
+        edge = np.array([[x, y, -room.eye], [x - u, y - v, -room.eye], [x + u, y + v, -room.eye]])
+        own = camera.towards(float(np.rad2deg(np.arctan2(y, x))))
+        (centre, near, far), scale = own.project(edge)
         w, h = 0.36 * scale[0], max(1.0, 0.9 * (near[1] - far[1]))
         x0, y0 = round(centre[0] - w) - corner[0], round(centre[1] - h / 2) - corner[1]
         width, height = round(2 * w), round(h)
@@ -216,19 +266,16 @@ def _shadows(
             patch[b:d, a:c] = cv2.multiply(area, cv2.merge([blob] * 3), scale=1 / 255)
 
 
-def labels_of(scene: Scene, form: ClipFormat) -> ClipLabels:
+def labels_of(scene: Scene, form: ClipFormat, view: float = 0.0, start: float = 0.0) -> ClipLabels:
     """Labels of a scene: a row for each label frame in whose middle a source sounds on screen."""
-    camera = Perspective(form.size, form.picture_height)
-    room = make_room(scene.room_seed, scene.room)
-    times = (np.arange(form.label_frames) + 0.5) / form.label_fps
+    camera = Perspective(form.size, form.picture_height, view)
+    times = start + (np.arange(form.label_frames) + 0.5) / form.label_fps
     tables = [np.zeros((0, 4))]
     for sound in scene.sounds:
-        person = scene.people[sound.person]
-        share = 0.62 if person.instrument else 0.86
-        height = (share - (0.22 if person.seated else 0)) * person.look.height - room.eye
-        floor = person.track.at(times)
-        spot, _ = camera.project(np.concatenate([floor, np.full((len(times), 1), height)], axis=1))
+        points = scene.points(sound, times)
+        spot, _ = camera.project(points)
         keep = sound.active(times) & (spot[:, 0] >= 0) & (spot[:, 0] < form.size)
+        keep &= (points[:, :2] * camera.ahead(points[:, :2])).sum(axis=1) > 0
         label = np.full(len(times), float(sound.label))
         rows = np.stack([np.arange(len(times)), label, spot[:, 0], spot[:, 1]], axis=1)
         tables.append(rows[keep])

@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from savg.data.scenes.room import make_room
 from savg.data.scenes.voices import bank
 from savg.data.scenes.world import INSTRUMENTS, Look, World
 from savg.geometry import x_to_azimuth
@@ -84,19 +85,41 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Event:
+    """A sound of another STARSS23 class than speech or instruments; `seed` picks its details."""
+
+    start: float
+    end: float
+    seed: int
+
+
+@dataclass(frozen=True)
 class Sound:
-    """What one person lets hear: phrases or notes, and the STARSS23 class of it."""
+    """What one person, or a thing (person -1), lets hear, and the STARSS23 class of it.
+
+    Either phrases, notes or events. span: the times (s) it is confined to and levelled over, the whole
+    scene without one. track, height: where a thing is, height in metres above the camera; for people
+    they follow from the person, unless `track` is given.
+    """
 
     person: int
     label: int
     phrases: tuple[Phrase, ...] = ()
     notes: tuple[Note, ...] = ()
     level: float = 0.08
+    events: tuple[Event, ...] = ()
+    span: tuple[float, float] | None = None
+    track: Track | None = None
+    height: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.person < 0 and (self.track is None or self.height is None):
+            raise ValueError("A sound without a person needs a track and a height.")
 
     @property
-    def parts(self) -> tuple[Phrase, ...] | tuple[Note, ...]:
-        """The phrases or the notes."""
-        return self.phrases or self.notes
+    def parts(self) -> tuple[Phrase, ...] | tuple[Note, ...] | tuple[Event, ...]:
+        """The phrases, the notes or the events."""
+        return self.phrases or self.notes or self.events
 
     def active(self, times: ArrayLike) -> NDArray[np.bool_]:
         """Whether it sounds at `times`."""
@@ -124,6 +147,28 @@ class Scene:
         """Direction of a person in degrees at `times`."""
         x, y = self.people[person].track.at(times).T
         return np.rad2deg(np.arctan2(y, x))
+
+    def track_of(self, sound: Sound) -> Track:
+        """Where a sound comes from, on the floor."""
+        return sound.track or self.people[sound.person].track
+
+    def height_of(self, sound: Sound) -> float:
+        """How high above the camera a sound comes from, in metres: a mouth, an instrument, a thing."""
+        if sound.height is not None:
+            return sound.height
+        person = self.people[sound.person]
+        share = 0.62 if person.instrument else 0.86
+        eye = make_room(self.room_seed, self.room).eye
+        return (share - (0.22 if person.seated else 0)) * person.look.height - eye
+
+    def points(self, sound: Sound, times: ArrayLike) -> NDArray[np.float64]:
+        """Where a sound comes from at `times` [T], in world coordinates [T, 3]."""
+        floor = self.track_of(sound).at(times)
+        return np.concatenate([floor, np.full((len(floor), 1), self.height_of(sound))], axis=1)
+
+    def span_of(self, sound: Sound) -> tuple[float, float]:
+        """The times a sound is confined to."""
+        return sound.span or (0.0, self.seconds)
 
 
 def split_seed(split: str, index: int) -> int:

@@ -7,17 +7,19 @@ directions, and in a diffuse tail.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from savg.data.scenes.events import make_event
 from savg.data.scenes.instruments import play
 from savg.data.scenes.room import Room, make_room
 from savg.data.scenes.scene import Scene, Sound, Track
 from savg.data.scenes.voices import BANK_RATE, bank
-from savg.geometry import foa_gains
+from savg.geometry import foa_gains, rotate_foa
 
 Array = NDArray[np.floating]
 SPEED_OF_SOUND = 343.0
@@ -26,17 +28,21 @@ REFERENCE = 2.0
 HIGH_PASS = 100.0
 """Cut-off in Hz of the high-pass filter of the data [S1]."""
 PEAK = 0.95
+LEAD = 0.5
+"""Seconds before a part of a scene whose reverberation is still heard in it."""
 
 
 def dry_sound(scene: Scene, sound: Sound, rate: int) -> NDArray[np.float32]:
-    """What one source emits [samples], rms about its level while it sounds."""
-    samples = round(scene.seconds * rate)
+    """What one source emits in its span [samples], rms about its level while it sounds."""
+    first, last = scene.span_of(sound)
+    samples = round((last - first) * rate)
     if sound.notes:
         instrument = scene.people[sound.person].instrument
-        return play(instrument, sound.notes, rate, samples) * np.float32(sound.level / 0.1)
+        notes = tuple(replace(n, start=n.start - first) for n in sound.notes)
+        return play(instrument, notes, rate, samples) * np.float32(sound.level / 0.1)
     dry = np.zeros(samples, np.float32)
     for phrase in sound.phrases:
-        begin = round(phrase.start * rate)
+        begin = round((phrase.start - first) * rate)
         length = min(round((phrase.end - phrase.start) * rate), samples - begin)
         if length > 0:
             voice = bank().phrase(phrase.index)
@@ -44,6 +50,11 @@ def dry_sound(scene: Scene, sound: Sound, rate: int) -> NDArray[np.float32]:
             whole = np.minimum(at.astype(np.int64), len(voice) - 2)
             part = at - whole
             dry[begin : begin + length] = voice[whole] * (1 - part) + voice[whole + 1] * part
+    for event in sound.events:
+        begin = round((event.start - first) * rate)
+        length = min(round((event.end - event.start) * rate), samples - begin)
+        if length > 0:
+            dry[begin : begin + length] += make_event(sound.label, event.seed, length, rate)
     return dry * np.float32(sound.level / 0.1)
 
 
@@ -64,31 +75,56 @@ def foa_sound(scene: Scene, rate: int, dry: list[Array] | None = None) -> NDArra
 
 def stereo_sound(scene: Scene, rate: int, dry: list[Array] | None = None) -> NDArray[np.float32]:
     """The scene's sound as a clip has it [2, samples] float32, peak at most 0.95."""
-    w, y = _mix(scene, rate, dry, (0, 1))
+    return _limited(_mix(scene, rate, dry, (0, 1)))
+
+
+def stereo_window(
+    scene: Scene, rate: int, start: float, seconds: float, view: float
+) -> NDArray[np.float32]:
+    """Stereo [2, samples] of a part of a scene, heard by who looks at azimuth `view` degrees."""
+    lead = min(start, LEAD)
+    foa = _mix(scene, rate, None, (0, 1, 2, 3), start - lead, seconds + lead)
+    turned = rotate_foa(foa[:, round(lead * rate) :], view)
+    return _limited(turned[:2])
+
+
+def _limited(wy: NDArray[np.float32]) -> NDArray[np.float32]:
+    w, y = wy
     stereo = np.stack([w + y, w - y])
     peak = float(np.abs(stereo).max())
     return stereo * np.float32(PEAK / peak) if peak > PEAK else stereo
 
 
 def _mix(
-    scene: Scene, rate: int, dry: list[Array] | None, channels: tuple[int, ...]
+    scene: Scene,
+    rate: int,
+    dry: list[Array] | None,
+    channels: tuple[int, ...],
+    start: float = 0.0,
+    seconds: float | None = None,
 ) -> NDArray[np.float32]:
+    """FOA channels of a scene, or of `seconds` of it from `start` on."""
     room = make_room(scene.room_seed, scene.room)
-    samples = round(scene.seconds * rate)
-    sources = dry if dry is not None else [dry_sound(scene, s, rate) for s in scene.sounds]
+    seconds = scene.seconds if seconds is None else seconds
+    samples = round(seconds * rate)
     tail = _tail(room.key, room.reverberation, rate)
     size = fft.next_fast_len(samples + tail.shape[1], real=True)
     high_pass = _high_pass(size, rate)
     rng = np.random.default_rng([scene.seed, 71])
     mixed = np.float32(scene.noise) * rng.standard_normal((len(channels), samples), np.float32)
     mixed[1:] *= np.float32(0.6)
-    for sound, source in zip(scene.sounds, sources, strict=True):
-        track = scene.people[sound.person].track
-        mean = track.at(np.linspace(0, scene.seconds, 11)).mean(axis=0)
+    for index, sound in enumerate(scene.sounds):
+        first, last = scene.span_of(sound)
+        if last <= start or first >= start + seconds:
+            continue
+        source = dry[index] if dry is not None else dry_sound(scene, sound, rate)
+        source = _in_window(source, round((first - start) * rate), samples)
+        track = scene.track_of(sound)
+        mean = track.at(start + np.linspace(0, seconds, 11)).mean(axis=0)
         response = _reflections(room, mean, tail, rate)[list(channels)]
         spectrum = fft.rfft(source.astype(np.float32), size) * high_pass
         if track.moves:
-            gains = _moving_gains(track, samples, rate)[list(channels)]
+            gains = _moving_gains(track, samples, rate, start)[list(channels)]
             mixed += gains * fft.irfft(spectrum, size)[:samples]
         else:
             response[:, 0] += _gains(mean[None])[list(channels), 0]
@@ -98,10 +134,21 @@ def _mix(
     return mixed
 
 
-def _moving_gains(track: Track, samples: int, rate: int) -> NDArray[np.float32]:
+def _in_window(source: Array, begin: int, samples: int) -> Array:
+    """A source that starts at sample `begin` of a window `samples` long, in that window."""
+    if begin == 0 and len(source) == samples:
+        return source
+    placed = np.zeros(samples, np.float32)
+    skip = max(0, -begin)
+    part = source[skip : skip + samples - max(0, begin)]
+    placed[max(0, begin) : max(0, begin) + len(part)] = part
+    return placed
+
+
+def _moving_gains(track: Track, samples: int, rate: int, start: float = 0.0) -> NDArray[np.float32]:
     """FOA gains [4, samples] along a path, straight lines between every 160th sample."""
     corners = np.arange(0, samples + 160, 160)
-    steps = _gains(track.at(corners / rate))
+    steps = _gains(track.at(start + corners / rate))
     at = np.arange(samples)
     return np.stack([np.interp(at, corners, step) for step in steps]).astype(np.float32)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Colour = tuple[int, int, int]
 """Red, green, blue in 0..255."""
@@ -73,6 +73,11 @@ class World:
     def demo(cls) -> World:
         """Four rooms, four people with fixed voices, three instruments; people stay where they are."""
         return cls(rooms=4, looks=DEMO_LOOKS, instruments=("guitar", "violin", "keyboard"))
+
+    @classmethod
+    def solo(cls) -> World:
+        """The demo world without silent bystanders: whoever is seen is heard."""
+        return replace(cls.demo(), bystanders=(1.0,))
 
     @classmethod
     def varied(cls) -> World:
