@@ -16,6 +16,9 @@ PERSON_CASING = "#101418"
 PERSON_IN_PLOTS = "#8A8F98"
 LEFT = "#009E73"
 RIGHT = "#CC79A7"
+SPEECH = "#8B7CF6"
+INSTRUMENT = "#E3A008"
+UNKNOWN = "#8A8F98"
 
 BAND_HALF_WIDTH = 40.0
 """Pixels of the 256-wide picture on either side of a sound within which a person counts [S1]."""
@@ -41,6 +44,11 @@ def category_name(category: int) -> str:
     """The word for a category of sounds."""
     known = 0 <= category < len(CATEGORY_NAMES)
     return CATEGORY_NAMES[category] if known else f"class {category}"
+
+
+def category_colour(category: int) -> str:
+    """The colour of a category of sounds where nothing is judged; grey for unknown ones."""
+    return {0: SPEECH, 1: INSTRUMENT}.get(category, UNKNOWN)
 
 
 def names() -> dict[str, str]:
