@@ -34,6 +34,7 @@ KINDS: dict[str, str] = {
     "mmaudio": "savg.models.mmaudio:FORMAT",
     "mel_vae": "savg.models.mel_vae:FORMAT",
     "bigvgan": "savg.models.bigvgan:FORMAT",
+    "synchformer": "savg.models.synchformer:FORMAT",
 }
 """kind → where its `ModelFormat` is; resolved on first use, so that this module imports no network."""
 

@@ -1,0 +1,65 @@
+"""Bringing films to 8 and 25 fps: our rule by its definition, the published one by its golden case."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from savg.data.frame_sampling import choose_frames, nearest_frames
+from tests.goldens import case
+
+
+@pytest.mark.parametrize("row", range(6))
+def test_the_published_rule(row: int) -> None:
+    golden = case("mmaudio_frame_sampling")
+    facts = golden.meta["combos"][row]
+    chosen = choose_frames(
+        Fraction(facts["fps"]),
+        facts["source_frames"],
+        facts["asked_duration"],
+        "published",
+        Fraction(facts["time_base"]),
+    )
+    np.testing.assert_array_equal(chosen.clip, golden[f"out__clip_index_{row}"])
+    np.testing.assert_array_equal(chosen.sync, golden[f"out__sync_index_{row}"])
+    assert float(chosen.seconds) == facts["duration_used"]
+
+
+@pytest.mark.parametrize("fps", [4, 8, 12.5, 25, 30, Fraction(30_000, 1001), 60])
+@pytest.mark.parametrize("rate", [8, 25])
+def test_ours_takes_the_picture_shown_at_the_middle(fps, rate: int) -> None:
+    frames = int(5 * fps)
+    found = nearest_frames(fps, frames, rate, 5)
+    assert len(found) == 5 * rate
+    for k, picture in enumerate(found):
+        middle = Fraction(2 * k + 1, 2 * rate)
+        exact = Fraction(fps).limit_denominator(2000)
+        assert picture == min(middle * exact // 1, frames - 1)
+        if picture < frames - 1:  # no other picture's middle is nearer
+            middles = (np.arange(frames) + 0.5) / float(exact)
+            assert abs(middles[picture] - middle) <= np.abs(middles - float(middle)).min() + 1e-9
+
+
+def test_a_clip_keeps_its_five_seconds() -> None:
+    chosen = choose_frames(4, 20, 5.0)
+    np.testing.assert_array_equal(chosen.clip, np.repeat(np.arange(20), 2))
+    assert len(chosen.sync) == 125 and chosen.seconds == 5
+    assert set(np.bincount(chosen.sync)) == {6, 7}
+    same = choose_frames(25, 125, 5)
+    np.testing.assert_array_equal(same.sync, np.arange(125))
+
+
+def test_a_short_film_holds_its_last_picture() -> None:
+    chosen = choose_frames(10, 30, 5)
+    assert chosen.clip[-1] == chosen.sync[-1] == 29 and len(chosen.clip) == 40
+    np.testing.assert_array_equal(chosen.clip[24:], 29)
+
+
+def test_nonsense_is_refused() -> None:
+    for arguments in ((25, 0, 5), (0, 10, 5), (25, 10, 0)):
+        with pytest.raises(ValueError, match="no pictures"):
+            choose_frames(*arguments)
+    with pytest.raises(ValueError, match="rule"):
+        choose_frames(25, 125, 5, "previous")
