@@ -18,7 +18,7 @@ from savg.annotation import ClipLabels
 from savg.geometry import FIELD_OF_VIEW, focal_length, wrap_degrees
 from savg.viz import palette
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 Picture = NDArray[np.uint8]
 
 WIDTH, HEIGHT = 640, 320
@@ -36,7 +36,7 @@ _STRIP_GROUND, _STRIP_LINE, _STRIP_INK = (38, 43, 51), (74, 83, 98), (190, 197, 
 
 @dataclass(frozen=True)
 class View:
-    """Where a clip looks: azimuth in degrees, its picture's size in pixels, horizontal field of view."""
+    """Where a clip looks: azimuth, size of its picture in pixels, horizontal field of view (degrees)."""
 
     azimuth: float
     width: float = 256.0
