@@ -36,7 +36,7 @@ _STRIP_GROUND, _STRIP_LINE, _STRIP_INK = (38, 43, 51), (74, 83, 98), (190, 197, 
 
 @dataclass(frozen=True)
 class View:
-    """Where a clip looks: azimuth, size of its picture in pixels, horizontal field of view (degrees)."""
+    """Where a clip looks: azimuth and horizontal field of view in degrees, picture in pixels."""
 
     azimuth: float
     width: float = 256.0
