@@ -1,9 +1,9 @@
 """The clips of one recording.
 
 Labels are judged first, then the sound of what is left, and only then, and only where a clip is kept,
-the film is decoded: once, each view of each picture projected once, whatever number of overlapping
-windows shows it. A clip is written as soon as its last picture is there, so memory holds the pictures
-of the windows that are open at one moment.
+the film is decoded: once, each view of each picture projected and coded once, whatever number of
+overlapping windows shows it. A clip is written as soon as its last picture is there, and what no later
+clip needs is dropped, so memory does not grow with a recording's length (but for its sound).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import lcm
 from pathlib import Path
 from typing import Any
@@ -34,32 +34,12 @@ from savg.data.starss.results import (
     parse_clip_name,
 )
 from savg.data.starss.sound import RecordingSound, load_sound, open_sound
-from savg.data.starss.video import Film, FilmFrame, Projector, frames_at, open_film
+from savg.data.starss.strips import Canvas, Strip
+from savg.data.starss.video import Film, FilmFrame, frames_at, open_film, projector
 from savg.data.starss.windows import clip_labels, judge
 from savg.errors import SavgError
 from savg.geometry import level_difference_db
-from savg.media import Encoding, write_video
 from savg.paths import whole_file
-
-ENCODING = Encoding(
-    preset="ultrafast",
-    crf=16,
-    tune="zerolatency",
-    audio_bit_rate=160_000,
-    audio_options={
-        "aac_coder": "fast",
-        "aac_is": "0",
-        "aac_ms": "0",
-        "aac_pns": "0",
-        "aac_tns": "0",
-    },
-    threads=1,
-)
-"""Fast, and still without visible loss: luminance within 46 dB or more of the projected pictures.
-
-Sound is coded each channel by itself, so that nothing but rounding touches the level difference, at
-the highest rate that needs no second search of an AAC frame's size.
-"""
 
 MAX_DIFFERENCE = 1.0
 """Seconds by which sound and video of a recording may differ in length."""
@@ -123,13 +103,12 @@ class Workplace:
             path.unlink()
 
 
-@dataclass(eq=False)
-class _OpenClip:
-    """A clip on its way: its pictures so far, in the encoder's format."""
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """A clip that is kept, and its labels."""
 
     record: ClipRecord
     labels: ClipLabels
-    pictures: list[Any] = field(default_factory=list)
 
 
 def construct(
@@ -150,7 +129,7 @@ def construct(
             source, film = open_sound(files.audio), open_film(files.video)
             seconds, problems = _common_length(recording.name, source.seconds, film.seconds)
             verdict = judge(labels, seconds, settings)
-            clips: list[_OpenClip] = []
+            clips: list[_Kept] = []
             if verdict.candidates:
                 check()
                 sound = load_sound(source, settings)
@@ -189,12 +168,13 @@ def _heard(
     sound: RecordingSound,
     candidates: Iterable[Candidate],
     settings: Construction,
-) -> list[_OpenClip]:
+) -> list[_Kept]:
     """The candidates whose sound does not clip, with what is known about them."""
     form = settings.format
     kept = []
     for candidate in candidates:
-        stereo = _stereo(sound, candidate.start, candidate.view, form)
+        first = candidate.start * form.sample_rate // form.label_fps
+        stereo = sound.clip(first, candidate.view, form.samples)
         peak = float(max(stereo.max(), -stereo.min()))
         if peak > 1.0:
             continue
@@ -211,19 +191,13 @@ def _heard(
             difference_db=round(level_difference_db(stereo), _DECIMALS),
             peak=round(peak, _DECIMALS),
         )
-        kept.append(_OpenClip(record, table))
+        kept.append(_Kept(record, table))
     return kept
-
-
-def _stereo(sound: RecordingSound, start: int, view: int, form: ClipFormat) -> NDArray[np.float32]:
-    """The sound of the window that begins at label frame `start`."""
-    first = start * form.sample_rate // form.label_fps
-    return sound.clip(first, view, form.samples)
 
 
 def _write_missing(
     name: str,
-    clips: Sequence[_OpenClip],
+    clips: Sequence[_Kept],
     film: Film,
     sound: RecordingSound,
     place: Workplace,
@@ -231,74 +205,182 @@ def _write_missing(
     check: Callable[[], None],
 ) -> None:
     """Write the clips and panoramas that are not there yet, in one pass over the film."""
-    form = settings.format
-    # A moment is counted in ticks that both pictures and label frames are whole numbers of.
-    ticks = lcm(form.fps, form.label_fps)
-    picture_step, label_step = ticks // form.fps, ticks // form.label_fps
-    shown: dict[int, dict[int, list[_OpenClip]]] = defaultdict(lambda: defaultdict(list))
-    panoramas: dict[int, list[int]] = defaultdict(list)
-    for clip in clips:
-        begin = clip.record.start * label_step
-        if not place.has(clip.record.name):
-            for index in range(form.frames):
-                shown[begin + index * picture_step][clip.record.view].append(clip)
-        middle, start = begin + form.frames // 2 * picture_step, clip.record.start
-        if start not in panoramas[middle] and not place.panorama(name, start).exists():
-            panoramas[middle].append(start)
-    moments = sorted({*shown, *(moment for moment, starts in panoramas.items() if starts)})
+    clock = _Clock(settings.format)
+    panoramas = _panoramas(name, clips, place, clock)
+    plans = [plan for plan in _strips(clips, clock) if plan.missing(place)]
+    opening: dict[int, list[_StripPlan]] = defaultdict(list)
+    for plan in plans:
+        opening[plan.begin].append(plan)
+    moments = sorted({*panoramas, *(moment for plan in plans for moment in plan.moments(clock))})
     painter = _Painter(film, settings)
-    for index, frame in frames_at(film, [moment / ticks for moment in moments]):
-        check()
-        moment = moments[index]
-        for start in panoramas.pop(moment, ()):
-            _write_panorama(place.panorama(name, start), frame, film)
-        for view, picture in painter.views(frame, shown.get(moment, {})):
-            for clip in shown[moment][view]:
-                clip.pictures.append(picture)
-                if len(clip.pictures) == form.frames:
-                    check()
-                    _write_clip(clip, _stereo(sound, clip.record.start, view, form), place, form)
-                    clip.pictures = []
-        shown.pop(moment, None)
+    running: list[_Running] = []
+    try:
+        for index, frame in frames_at(film, [moment / clock.ticks for moment in moments]):
+            check()
+            moment = moments[index]
+            for start in panoramas.get(moment, ()):
+                _write_panorama(place.panorama(name, start), frame, film)
+            running += [_Running(plan, sound, clock) for plan in opening.pop(moment, ())]
+            showing = [strip for strip in running if strip.shows(moment)]
+            pictures = painter.views(frame, {strip.plan.view for strip in showing})
+            for strip in showing:
+                strip.show(pictures[strip.plan.view], place, check)
+            running = [strip for strip in running if not strip.ended]
+    finally:
+        for strip in running:
+            strip.strip.close()
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """Moments counted in ticks that both pictures and label frames are whole numbers of."""
+
+    form: ClipFormat
+
+    @property
+    def ticks(self) -> int:
+        """Ticks a second."""
+        return lcm(self.form.fps, self.form.label_fps)
+
+    @property
+    def picture(self) -> int:
+        """Ticks from one picture to the next."""
+        return self.ticks // self.form.fps
+
+    @property
+    def length(self) -> int:
+        """Ticks of a clip's pictures."""
+        return self.form.frames * self.picture
+
+    def begin(self, clip: _Kept) -> int:
+        """The moment of a clip's first picture."""
+        return clip.record.start * (self.ticks // self.form.label_fps)
+
+
+@dataclass(frozen=True, eq=False)
+class _StripPlan:
+    """Clips of a view, in order, that overlap and whose pictures fall on the same moments."""
+
+    view: int
+    begin: int
+    end: int
+    clips: tuple[_Kept, ...]
+
+    def missing(self, place: Workplace) -> bool:
+        """Whether a clip of it is not there yet."""
+        return not all(place.has(clip.record.name) for clip in self.clips)
+
+    def moments(self, clock: _Clock) -> range:
+        """The moments of its pictures."""
+        return range(self.begin, self.end, clock.picture)
+
+
+def _strips(clips: Iterable[_Kept], clock: _Clock) -> list[_StripPlan]:
+    """The strips that `clips` make, whether they are there already or not, so that a strip that is
+    taken up again is coded as it was."""
+    lanes: dict[tuple[int, int], list[_Kept]] = defaultdict(list)
+    for clip in clips:
+        lanes[clip.record.view, clock.begin(clip) % clock.picture].append(clip)
+    plans = []
+    for (view, _), lane in lanes.items():
+        lane.sort(key=clock.begin)
+        groups: list[list[_Kept]] = []
+        for clip in lane:
+            if groups and clock.begin(clip) < clock.begin(groups[-1][-1]) + clock.length:
+                groups[-1].append(clip)
+            else:
+                groups.append([clip])
+        for group in groups:
+            end = clock.begin(group[-1]) + clock.length
+            plans.append(_StripPlan(view, clock.begin(group[0]), end, tuple(group)))
+    return plans
+
+
+class _Running:
+    """A strip on its way: the clips that are still to be cut, and where it is."""
+
+    def __init__(self, plan: _StripPlan, sound: RecordingSound, clock: _Clock) -> None:
+        self.plan, self._clock = plan, clock
+        form = clock.form
+        first = _first_sample(plan.clips[0], form)
+        samples = _first_sample(plan.clips[-1], form) + form.samples - first
+
+        def hear(start: int, length: int) -> NDArray[np.float32]:
+            return sound.clip(first + start, plan.view, length)
+
+        self.strip = Strip(form, samples, hear)
+        self._begins = {clock.begin(clip) for clip in plan.clips}
+        self._waiting = list(plan.clips)
+        self._moment = plan.begin
+
+    @property
+    def ended(self) -> bool:
+        """Whether all its clips are cut; its encoders are then released."""
+        return not self._waiting
+
+    def shows(self, moment: int) -> bool:
+        """Whether its next picture is that of a moment."""
+        return self._moment == moment
+
+    def show(self, picture: Any, place: Workplace, check: Callable[[], None]) -> None:
+        """Take the next picture, and cut the clip that ends with it, if it is missing."""
+        clock, form = self._clock, self._clock.form
+        self.strip.show(picture, self._moment in self._begins)
+        self._moment += clock.picture
+        clip = self._waiting[0]
+        if clock.begin(clip) + clock.length != self._moment:
+            return
+        if not place.has(clip.record.name):
+            check()
+            shift = (clock.begin(clip) - self.plan.begin) // clock.picture
+            sample = _first_sample(clip, form) - _first_sample(self.plan.clips[0], form)
+            with _writing():
+                clip.labels.write_csv(place.tables / f"{clip.record.name}.csv")
+                with whole_file(place.videos / f"{clip.record.name}.mp4") as part:
+                    self.strip.cut(part, shift, sample)
+        del self._waiting[0]
+        if self.ended:
+            self.strip.close()
+
+
+def _first_sample(clip: _Kept, form: ClipFormat) -> int:
+    return clip.record.start * form.sample_rate // form.label_fps
+
+
+def _panoramas(
+    name: str, clips: Iterable[_Kept], place: Workplace, clock: _Clock
+) -> dict[int, list[int]]:
+    """Moments in the middle of windows → the windows' starts, where a panorama is missing."""
+    wanted: dict[int, list[int]] = defaultdict(list)
+    begins = {clip.record.start: clock.begin(clip) for clip in clips}
+    for start, begin in begins.items():
+        if not place.panorama(name, start).exists():
+            wanted[begin + clock.form.frames // 2 * clock.picture].append(start)
+    return dict(wanted)
 
 
 class _Painter:
     """Views of a film's pictures as frames for the encoder."""
 
     def __init__(self, film: Film, settings: Construction) -> None:
-        from av.video.reformatter import VideoReformatter
-
         form = settings.format
-        self._project = Projector(
+        self._project = projector(
             (film.width, film.height),
             (form.size, form.picture_height),
             settings.field_of_view,
             settings.antialias,
         )
-        self._rows = slice(form.top, form.bottom)
-        self._canvas = np.zeros((form.size, form.size, 3), np.uint8)
-        self._reformatter = VideoReformatter()
+        self._canvas = Canvas(form)
 
-    def views(self, frame: FilmFrame, views: Iterable[int]) -> Iterator[tuple[int, Any]]:
-        """(view, padded picture) of each view; the panorama is converted once, if at all."""
-        import av
-
+    def views(self, frame: FilmFrame, views: Iterable[int]) -> dict[int, Any]:
+        """View → padded picture as a yuv420p frame; the panorama is converted once, if at all."""
         prepared = None
+        pictures = {}
         for view in views:
             if prepared is None:
                 prepared = self._project.prepare(frame.rgb(self._project.first, self._project.last))
-            self._canvas[self._rows] = self._project.view(prepared, view)
-            picture = av.VideoFrame.from_ndarray(self._canvas, "rgb24")
-            yield view, self._reformatter.reformat(picture, format="yuv420p")
-
-
-def _write_clip(
-    clip: _OpenClip, stereo: NDArray[np.float32], place: Workplace, form: ClipFormat
-) -> None:
-    with _writing():
-        clip.labels.write_csv(place.tables / f"{clip.record.name}.csv")
-        path = place.videos / f"{clip.record.name}.mp4"
-        write_video(path, clip.pictures, form.fps, stereo, form.sample_rate, ENCODING)
+            pictures[view] = self._canvas.frame(self._project.view(prepared, view))
+        return pictures
 
 
 def _write_panorama(path: Path, frame: FilmFrame, film: Film) -> None:

@@ -296,3 +296,11 @@ class Projector:
         focal = self.size[0] / 2.0 / np.tan(self._horizontal / 2.0)
         ratio = self.panorama[0] / (2.0 * np.pi) / focal
         return max(1, 2 * round((ratio - 1.0) / 2.0) + 1)
+
+
+@lru_cache(maxsize=4)
+def projector(
+    panorama: tuple[int, int], size: tuple[int, int], field_of_view: float, antialias: bool = False
+) -> Projector:
+    """A `Projector`, kept with its sampling maps for the next film of the same size."""
+    return Projector(panorama, size, field_of_view, antialias)
