@@ -1,0 +1,199 @@
+"""Kills a process that stores ratings at random moments and counts acknowledged ones that are lost.
+
+`python -m benchmarks.mos_kills --kills 100 [--url postgresql+psycopg://…]` writes
+results/mos_kills.md. A child walks listeners through a study and reports each rating once the store
+has returned; it is killed with SIGKILL, and the database must hold everything that was reported, once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from savg.mos import listen
+from savg.mos.design import Stimulus, Study, standard
+from savg.mos.screening import ScreeningSound
+from savg.mos.store import Store, StudyRow, sqlite_url
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Killed:
+    """What came of a series of kills."""
+
+    kills: int
+    acknowledged: int
+    stored: int
+    lost: int
+    doubled: int
+    between: int
+
+
+def leaping_clock(step: float = 10.0) -> Callable[[], float]:
+    """A clock that advances by `step` seconds at each look, so that every clip has been played."""
+    ticks = count()
+    return lambda: time.time() + step * next(ticks)
+
+
+def sample_study(store: Store, name: str = "kills", clips: int = 40) -> Study:
+    """A study without media in the store."""
+    study = standard(name, ["joint", "two_stage", "ground_truth"], "ground_truth")
+    kinds = {"ground_truth": "reference", "swapped": "swapped", "mono": "mono"}
+    stimuli = [
+        Stimulus(
+            f"{name}-{g.name}-{i}",
+            g.name,
+            f"{i}.mp4",
+            f"{'joint' if g.name == 'joint' else 'gt' if g.name in kinds else 'two'}/{i}",
+            kinds.get(g.name, "system"),  # type: ignore[arg-type]
+            5.0,
+        )
+        for g in study.groups
+        for i in range(clips)
+    ]
+    for kind, number in (("practice", study.practice), ("catch", study.catch)):
+        stimuli += [
+            Stimulus(f"{name}-{kind}-{i}", kind, "-", f"{kind}/{i}", kind, 5.0, "", 2)  # type: ignore[arg-type]
+            for i in range(number)
+        ]
+    store.create_study(study, stimuli, sample_sounds(name))
+    return study
+
+
+def sample_sounds(name: str) -> list[ScreeningSound]:
+    """A row for every screening sound, without the sounds."""
+    sounds = [ScreeningSound(f"{name}-v", "volume", "done")]
+    sounds += [
+        ScreeningSound(f"{name}-c{i}{s}", "channels", s)
+        for s in ("left", "centre", "right")
+        for i in (0, 1)
+    ]
+    for answer in "123":
+        sounds += [ScreeningSound(f"{name}-h{answer}{i}", "huggins", answer) for i in range(4)]
+        sounds += [ScreeningSound(f"{name}-a{answer}{i}", "antiphase", answer) for i in range(2)]
+    return sounds
+
+
+def pass_screening(store: Store, token: str, row: StudyRow) -> listen.Standing:
+    """Answer everything right, from wherever the listener is."""
+    answers = {s.media: s.answer for s in row.sounds}
+    now = listen.standing(store, token)
+    if now.step == "invited":
+        now = listen.consent(store, token, {})
+    while now.step == "screening" and now.screening:
+        at = now.screening
+        now = listen.answer_screening(
+            store, token, at.stage, at.attempt, at.trial, answers[at.media]
+        )
+    return now
+
+
+def rate_next(store: Store, token: str, now: listen.Standing, score: int) -> listen.Standing:
+    """Rate the clip that comes now."""
+    assert now.trial is not None
+    listen.serve(store, token, now.trial.position)
+    return listen.rate(
+        store,
+        token,
+        now.trial.position,
+        score,
+        plays=1,
+        seconds_played=now.trial.seconds,
+        response_seconds=1.0,
+    )
+
+
+def _write_until_killed(url: str, name: str, report: int, seed: int) -> None:
+    """Rate and report until the end comes: `CODE POSITION SCORE` a line."""
+    store = Store(url, leaping_clock())
+    row, rng = store.study(name), random.Random(seed)
+    while True:
+        link = store.invite(name)[0]
+        now = pass_screening(store, link.token, row)
+        while now.trial is not None:
+            position, score = now.trial.position, rng.randint(1, 5)
+            now = rate_next(store, link.token, now, score)
+            os.write(report, f"{link.code} {position} {score}\n".encode())
+
+
+def kill_often(url: str, kills: int, seed: int = 0, longest: float = 0.4) -> Killed:
+    """Start a writer and kill it after up to `longest` seconds of rating, `kills` times."""
+    rng = random.Random(seed)
+    store = Store(url)
+    name = sample_study(store).name
+    store.close()
+    acknowledged: dict[tuple[str, int], int] = {}
+    for number in range(kills):
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.close(read)
+                _write_until_killed(url, name, write, seed + number)
+            finally:
+                os._exit(1)
+        os.close(write)
+        first = os.read(read, 4096)
+        time.sleep(rng.uniform(0, longest))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        with os.fdopen(read, "rb") as stream:
+            lines = (first + stream.read()).decode().split("\n")
+        for line in lines[:-1]:
+            code, position, score = line.split()
+            acknowledged[code, int(position)] = int(score)
+    store = Store(url)
+    rows = store.ratings(name)
+    store.close()
+    stored = {(r.participant, r.position): r.score for r in rows}
+    lost = sum(stored.get(key) != score for key, score in acknowledged.items())
+    between = len(stored.keys() - acknowledged.keys())
+    doubled = len(rows) - len(stored)
+    return Killed(kills, len(acknowledged), len(rows), lost, doubled, between)
+
+
+def main() -> int:
+    """Run and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--url", help="an empty PostgreSQL database to try as well")
+    args = parser.parse_args()
+    lines = [
+        "# Ratings and killed processes",
+        "",
+        f"`python -m benchmarks.mos_kills --kills {args.kills}`: SIGKILL at random moments. *Between*:",
+        "stored, but killed before the acknowledgement was out; at most one a kill.",
+        "",
+        "| database | kills | acknowledged | stored | lost | doubled | between |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    failed = False
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, url in (
+            ("SQLite", sqlite_url(Path(folder) / "kills.sqlite")),
+            ("PostgreSQL", args.url),
+        ):
+            if url:
+                k = kill_often(url, args.kills)
+                failed |= bool(k.lost or k.doubled)
+                lines.append(
+                    f"| {kind} | {k.kills} | {k.acknowledged} | {k.stored} | {k.lost} | "
+                    f"{k.doubled} | {k.between} |"
+                )
+    text = "\n".join(lines) + "\n"
+    print(text)
+    (RESULTS / "mos_kills.md").write_text(text)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,84 @@
+"""Connections to the database of listening tests: SQLite that never loses a commit, or PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from savg.errors import SavgError
+
+BUSY_SECONDS = 60
+"""How long a write waits for those of other processes."""
+
+
+def make_engine(url: str) -> Engine:
+    """The engine of a database URL; SavgError in one sentence if it is none."""
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            if parsed.database in (None, "", ":memory:"):
+                raise SavgError("A listening test needs a database file: sqlite:///FILE.")
+            engine = create_engine(parsed, pool_size=32, max_overflow=32)
+            event.listen(engine, "connect", _set_up_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+            return engine
+        if parsed.get_backend_name() == "postgresql":
+            if parsed.drivername == "postgresql":
+                parsed = parsed.set(drivername="postgresql+psycopg")
+            return create_engine(parsed, pool_size=16, max_overflow=16, pool_pre_ping=True)
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        raise SavgError(f"This is no database URL: {error}.") from error
+    except ModuleNotFoundError as error:
+        raise SavgError(
+            "PostgreSQL needs the extra: pip install 'savg-studio[postgres]'."
+        ) from error
+    raise SavgError(f"Expected sqlite:///FILE or postgresql://…, not {parsed.drivername}.")
+
+
+def _set_up_sqlite(connection: Any, _: Any) -> None:
+    """Autocommit, so that BEGIN is ours; every commit reaches the disk."""
+    connection.isolation_level = None
+    for pragma in (
+        f"busy_timeout={BUSY_SECONDS * 1000}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "recursive_triggers=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Writers take the lock at once: one that reads first could not wait for another's commit."""
+    reads = connection.get_execution_options().get("savg_read")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+class Turns:
+    """A lock that serves its waiters in the order they came."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: list[threading.Lock] = []
+        self._busy = False
+
+    def __enter__(self) -> None:
+        with self._guard:
+            if not self._busy:
+                self._busy = True
+                return
+            mine = threading.Lock()
+            mine.acquire()
+            self._waiting.append(mine)
+        mine.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.pop(0).release()
+            else:
+                self._busy = False
