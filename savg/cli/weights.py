@@ -24,8 +24,27 @@ PUBLISHED_FILES = {
     "model_SR_mmdiff_120000.pt": "superres_unet",
     "params_swa_20240912162834_0040000.pth": "seld",
     "yolox_tiny_8x8_300e_coco_20211124_171234-b4047906.pth": "yolox",
+    "mmaudio_small_16k.pth": "mmaudio",
+    "mmaudio_small_44k.pth": "mmaudio",
+    "mmaudio_medium_44k.pth": "mmaudio",
+    "mmaudio_large_44k.pth": "mmaudio",
+    "mmaudio_large_44k_v2.pth": "mmaudio",
+    "v1-16.pth": "mel_vae",
+    "v1-44.pth": "mel_vae",
+    "best_netG.pt": "bigvgan",
+    "synchformer_state_dict.pth": "synchformer",
 }
-"""Names of the released files → kind; all come in SAVGBench_PretrainedModels_V1.zip."""
+"""Names of released files → kind; the first four come in SAVGBench_PretrainedModels_V1.zip, the
+others are MMAudio's (mono)."""
+
+VARIANTS = {
+    "mmaudio_small_44k.pth": "small_44k",
+    "mmaudio_medium_44k.pth": "medium_44k",
+    "mmaudio_large_44k.pth": "large_44k",
+    "mmaudio_large_44k_v2.pth": "large_44k_v2",
+    "v1-44.pth": "44k",
+}
+"""Names of released files that do not hold the released configuration that is the default."""
 
 FOLDER_NAMES = {"joint_unet": "joint", "superres_unet": "superres"}
 """Component folder of a kind, where it is not the kind's own name."""
@@ -40,6 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     imported.add_argument("files", nargs="+", type=Path, metavar="FILE", help="checkpoint or .zip")
     imported.add_argument("--out", type=Path, required=True, help="folder of the new pipeline")
     imported.add_argument("--kind", choices=sorted(set(PUBLISHED_FILES.values())))
+    imported.add_argument(
+        "--variant",
+        metavar="NAME",
+        help="published variant in a renamed file, such as large_44k_v2 or 44k",
+    )
     imported.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
@@ -51,7 +75,10 @@ def run(args: argparse.Namespace) -> int:
             for path, kind in checkpoints:
                 name = FOLDER_NAMES.get(kind, kind)
                 card = Card(LICENCE, path.name, facts=dict(model_format(kind).card))
-                save_component(load_official(kind, path), args.out / name, kind, card)
+                variant = args.variant or VARIANTS.get(path.name)
+                published = None if variant is None else {"name": variant}
+                model = load_official(kind, path, published)
+                save_component(model, args.out / name, kind, card)
                 written[name] = str(args.out / name)
     roles = {"joint": "joint", "superres": "superres", "persons": "yolox", "sounds": "seld"}
     if all((args.out / folder).is_dir() for folder in roles.values()):
