@@ -28,6 +28,7 @@ State = Mapping[str, "torch.Tensor"]
 
 KINDS: dict[str, str] = {
     "joint_unet": "savg.models.joint_unet:FORMAT",
+    "video_unet": "savg.models.video_unet:FORMAT",
     "superres_unet": "savg.models.superres_unet:FORMAT",
     "seld": "savg.models.seld:FORMAT",
     "yolox": "savg.models.yolox:FORMAT",

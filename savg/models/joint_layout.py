@@ -9,7 +9,7 @@ from torch import nn
 from savg.models.unet_layers import AudioConv, CrossAttention, Norm, ResBlock, VideoConv, zeroed
 
 if TYPE_CHECKING:
-    from savg.models.joint_unet import JointUNet
+    from savg.models.joint_unet import CoupledUNet
 
 MAX_DILATION = 10
 
@@ -19,12 +19,13 @@ class Stage(nn.Sequential):
 
 
 class Initial(nn.Module):
-    """First convolution of each modality."""
+    """First convolution of each modality there is."""
 
     def __init__(self, video: int, audio: int, outputs: int) -> None:
         super().__init__()
         self.video_conv = VideoConv(video, outputs, 3)
-        self.audio_conv = AudioConv(audio, outputs, 3)
+        if audio:
+            self.audio_conv = AudioConv(audio, outputs, 3)
 
 
 class Enlarge(nn.Module):
@@ -34,7 +35,7 @@ class Enlarge(nn.Module):
 class Layout:
     """Lays out the blocks in the published order, with the published audio dilations."""
 
-    def __init__(self, net: JointUNet) -> None:
+    def __init__(self, net: CoupledUNet) -> None:
         self.net, self.config = net, net.config
         self.step = 1  # of the audio dilations 2^(step mod 10): up on the way down, and back
 
@@ -50,6 +51,7 @@ class Layout:
             scale_shift=c.scale_shift,
             heads=c.heads,
             groups=c.groups,
+            sound=bool(c.audio_channels),
             **options,
         )
 
@@ -108,7 +110,7 @@ class Layout:
             for i in range(c.depths[level] + 1):
                 skip, out = skips.pop(), c.widths[level]
                 if c.skips == "add":
-                    net.skip_projections.append(_projection(skip, width))
+                    net.skip_projections.append(_projection(skip, width, bool(c.audio_channels)))
                     skip = 0
                 layers = self.layers(width + skip, out, factor)
                 self.step -= 1
@@ -130,18 +132,20 @@ class Layout:
         c = self.config
         sound = c.audio_channels * c.audio_patch
         picture = c.video_channels * c.video_patch**2 * (2 if c.learn_variance else 1)
-        self.net.audio_out = nn.Sequential(
-            Norm(width, c.groups), nn.SiLU(), zeroed(AudioConv(width, sound, 3))
-        )
+        if sound:
+            self.net.audio_out = nn.Sequential(
+                Norm(width, c.groups), nn.SiLU(), zeroed(AudioConv(width, sound, 3))
+            )
         self.net.video_out = nn.Sequential(
             Norm(width, c.groups), nn.SiLU(), zeroed(VideoConv(width, picture, 3, "3d"))
         )
 
 
-def _projection(skip: int, width: int) -> nn.ModuleDict:
+def _projection(skip: int, width: int, sound: bool) -> nn.ModuleDict:
     """Pointwise layers that fit an added skip to `width` channels; empty where it fits."""
-    if skip == width:
-        return nn.ModuleDict()
-    return nn.ModuleDict(
-        {"video": VideoConv(skip, width, 1, "3d"), "audio": AudioConv(skip, width, 1)}
-    )
+    layers: dict[str, nn.Module] = {}
+    if skip != width:
+        layers["video"] = VideoConv(skip, width, 1, "3d")
+        if sound:
+            layers["audio"] = AudioConv(skip, width, 1)
+    return nn.ModuleDict(layers)

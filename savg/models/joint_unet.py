@@ -23,6 +23,9 @@ from savg.models.unet_fast import Fast
 from savg.models.unet_layers import CrossAttention, ResBlock, time_features
 from savg.models.unet_plain import Plain
 
+State = tuple[Tensor, ...]
+"""One tensor for each modality that a network has: picture, then sound."""
+
 
 @dataclass(frozen=True)
 class JointUNetConfig:
@@ -35,7 +38,8 @@ class JointUNetConfig:
     windows: frames seen by cross-modal attention at each factor of cross_at; upsample: residual
     blocks enlarge (else plain repetition); video_patch, audio_patch: side and length of the patches
     that become one position; skips: "concat" or "add"; coordinates: the network is told each pixel's
-    place as two more input channels.
+    place as two more input channels. audio_channels 0: the picture's half alone, without sound and
+    without attention to it (`savg.models.video_unet`).
     """
 
     frames: int = 20
@@ -72,6 +76,8 @@ class JointUNetConfig:
             raise ValueError(f"video_conv is '2d+1d' or '3d', not {self.video_conv!r}")
         if self.skips not in ("concat", "add"):
             raise ValueError(f"skips is 'concat' or 'add', not {self.skips!r}")
+        if not self.audio_channels and (self.cross_at or self.middle_cross or self.audio_at):
+            raise ValueError("audio_channels is 0: there is no sound that could be attended to")
         if isinstance(self.blocks, tuple) and len(self.blocks) != len(self.multipliers):
             raise ValueError(f"blocks: one for each of {self.multipliers} expected")
         for width in self.widths:
@@ -93,10 +99,11 @@ class JointUNetConfig:
         return same or tuple(self.blocks)  # type: ignore[arg-type]
 
 
-class JointUNet(nn.Module):
-    """The coupled U-Net. `fast = False` selects the plain reference path.
+class CoupledUNet(nn.Module):
+    """What networks of picture and sound, or of the picture alone, share: their blocks.
 
-    checkpoint_attention: recompute attention in the backward pass, to save memory.
+    `fast = False` selects the plain reference path; checkpoint_attention: recompute attention in the
+    backward pass, to save memory.
     """
 
     middle_blocks: nn.Sequential
@@ -112,6 +119,32 @@ class JointUNet(nn.Module):
         self.time_embed = nn.Sequential(nn.Linear(c, c), nn.SiLU(), nn.Linear(c, c))
         self.input_blocks = nn.ModuleList()
         Layout(self).build()
+
+    def denoise(self, parts: State, t: Tensor, shifts: Sequence[int] = ()) -> State:
+        """Evaluate on video[B, F, 3, H, W] and, in a network with sound, audio[B, 2, T]."""
+        return _Evaluation(self, Fast() if self.fast else Plain(), iter(shifts)).run(parts, t)
+
+    def check_video(self, video: Tensor) -> None:
+        """ValueError if a video does not fit the network."""
+        c = self.config
+        if video.ndim != 5 or video.shape[2] != c.video_channels:
+            raise ValueError(
+                f"video [B, F, {c.video_channels}, H, W] expected, not {tuple(video.shape)}"
+            )
+        cell = c.video_patch * 2 ** (len(c.multipliers) - 1)
+        if video.shape[3] % cell or video.shape[4] % cell:
+            raise ValueError(
+                f"picture sides divisible by {cell} expected, not {tuple(video.shape)}"
+            )
+
+
+class JointUNet(CoupledUNet):
+    """The coupled U-Net of picture and sound."""
+
+    def __init__(self, config: JointUNetConfig, fast: bool = True) -> None:
+        if not config.audio_channels:
+            raise ValueError("a joint network has sound: audio_channels of 1 or more expected")
+        super().__init__(config, fast)
 
     @property
     def shifting(self) -> list[CrossAttention]:
@@ -148,50 +181,44 @@ class JointUNet(nn.Module):
         shifts = self.draw_shifts(frames=video.shape[1]) if shifts is None else shifts
         if len(shifts) != len(self.shifting):
             raise ValueError(f"expected {len(self.shifting)} shifts, not {len(shifts)}")
-        ops = Fast() if self.fast else Plain()
-        return _Evaluation(self, ops, iter(shifts)).run(video, audio, t)
+        video, audio = self.denoise((video, audio), t, shifts)
+        return video, audio
 
     def _check(self, video: Tensor, audio: Tensor) -> None:
         c = self.config
-        if video.ndim != 5 or video.shape[2] != c.video_channels:
-            raise ValueError(
-                f"video [B, F, {c.video_channels}, H, W] expected, not {tuple(video.shape)}"
-            )
+        self.check_video(video)
         if audio.ndim != 3 or audio.shape[1] != c.audio_channels:
             raise ValueError(f"audio [B, {c.audio_channels}, T] expected, not {tuple(audio.shape)}")
-        scales = len(c.multipliers) - 1
-        cell, stretch = c.video_patch * 2**scales, c.audio_patch * 4**scales
-        if video.shape[3] % cell or video.shape[4] % cell or audio.shape[2] % stretch:
-            raise ValueError(
-                f"picture sides divisible by {cell} and a sound divisible by {stretch} expected, "
-                f"not {tuple(video.shape)} and {tuple(audio.shape)}"
-            )
+        stretch = c.audio_patch * 4 ** (len(c.multipliers) - 1)
+        if audio.shape[2] % stretch:
+            raise ValueError(f"a sound divisible by {stretch} expected, not {tuple(audio.shape)}")
 
 
 class _Evaluation:
-    """One forward pass along one of the two paths."""
+    """One forward pass along one of the two paths, of all modalities that the network has."""
 
-    def __init__(self, net: JointUNet, ops: Fast | Plain, shifts: Iterator[int]) -> None:
+    def __init__(self, net: CoupledUNet, ops: Fast | Plain, shifts: Iterator[int]) -> None:
         self.net, self.ops, self.shifts = net, ops, shifts
 
-    def run(self, video: Tensor, audio: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    def run(self, parts: State, t: Tensor) -> State:
         net, ops, c = self.net, self.ops, self.net.config
         kind = next(net.parameters()).dtype
         embedding = net.time_embed(time_features(t, c.channels).to(kind))
-        kept: list[tuple[Tensor, Tensor]] = []
-        x = ops.enter(self.patched(video.to(kind)))
-        y = ops.enter(_fold(audio.to(kind), c.audio_patch))
+        kept: list[State] = []
+        video, *sound = (part.to(kind) for part in parts)
+        entering = (self.patched(video), *(_fold(y, c.audio_patch) for y in sound))
+        h = tuple(ops.enter(x) for x in entering)
         for stage in net.input_blocks:
-            x, y = self.stage(stage, x, y, embedding)
-            kept.append((x, y))
-        x, y = self.stage(net.middle_blocks, x, y, embedding)
+            h = self.stage(stage, h, embedding)
+            kept.append(h)
+        h = self.stage(net.middle_blocks, h, embedding)
         for i, stage in enumerate(net.output_blocks):
-            x, y = self.join(i, x, y, *kept.pop())
-            x, y = self.stage(stage, x, y, embedding)
-        x, y = ops.output(x, net.video_out), ops.output(y, net.audio_out)
-        picture = F.pixel_shuffle(ops.leave(x), c.video_patch)
-        sound = _unfold(ops.leave(y), c.audio_patch)
-        return picture.to(video.dtype), sound.to(audio.dtype)
+            h = self.stage(stage, self.join(i, h, kept.pop()), embedding)
+        heads = (net.video_out, net.audio_out) if c.audio_channels else (net.video_out,)
+        video, *sound = (ops.leave(ops.output(x, head)) for x, head in zip(h, heads, strict=True))
+        video = F.pixel_shuffle(video, c.video_patch)
+        made = (video, *(_unfold(y, c.audio_patch) for y in sound))
+        return tuple(x.to(part.dtype) for x, part in zip(made, parts, strict=True))
 
     def patched(self, video: Tensor) -> Tensor:
         """Patches as channels, and where asked for each position's coordinates in −1..1."""
@@ -203,39 +230,40 @@ class _Evaluation:
         down = torch.linspace(-1, 1, h, device=x.device, dtype=x.dtype)[:, None]
         return torch.cat([x, across, down.expand(b, f, 1, h, w)], dim=2)
 
-    def join(self, i: int, x: Tensor, y: Tensor, sx: Tensor, sy: Tensor) -> tuple[Tensor, Tensor]:
+    def join(self, i: int, h: State, skip: State) -> State:
         """Bring in the skip connection of output block i."""
         ops = self.ops
         if self.net.config.skips == "concat":
-            return ops.concatenate(x, sx), ops.concatenate(y, sy)
+            return tuple(ops.concatenate(x, s) for x, s in zip(h, skip, strict=True))
         fit: Any = self.net.skip_projections[i]
         if len(fit):
-            sx, sy = ops.conv(sx, fit["video"]), ops.conv(sy, fit["audio"])
-        return x + sx, y + sy
+            skip = tuple(ops.conv(s, conv) for s, conv in zip(skip, fit.values(), strict=True))
+        return tuple(x + s for x, s in zip(h, skip, strict=True))
 
-    def stage(self, stage: Any, x: Tensor, y: Tensor, emb: Tensor) -> tuple[Tensor, Tensor]:
+    def stage(self, stage: Any, h: State, emb: Tensor) -> State:
         for layer in stage:
             if isinstance(layer, ResBlock):
-                x, y = self.block(layer, x, y, emb)
+                h = self.block(layer, h, emb)
             elif isinstance(layer, CrossAttention):
                 shift = next(self.shifts) if layer.shifting else 0
-                x, y = self.saved(self.ops.cross, x, y, layer, shift)
+                h = self.saved(self.ops.cross, *h, layer, shift)
             elif isinstance(layer, Initial):
-                x, y = self.ops.conv(x, layer.video_conv), self.ops.conv(y, layer.audio_conv)
+                h = tuple(
+                    self.ops.conv(x, conv) for x, conv in zip(h, layer.children(), strict=True)
+                )
             else:
-                x, y = self.ops.resample(x, "up"), self.ops.resample(y, "up")
-        return x, y
+                h = tuple(self.ops.resample(x, "up") for x in h)
+        return h
 
-    def block(self, b: ResBlock, x: Tensor, y: Tensor, emb: Tensor) -> tuple[Tensor, Tensor]:
+    def block(self, b: ResBlock, h: State, emb: Tensor) -> State:
         e, ops = b.emb_layers(emb), self.ops
-        x = ops.residual(x, b.video_in_layers, b.video_out_layers, b.video_skip_connection, e, b)
-        y = ops.residual(y, b.audio_in_layers, b.audio_out_layers, b.audio_skip_connection, e, b)
+        x, *sound = (ops.residual(y, *half, e, b) for y, half in zip(h, b.halves, strict=True))
         if b.spatial_attention_block is not None:
             x = self.saved(ops.attend_space, x, b.spatial_attention_block)
             x = self.saved(ops.attend_time, x, b.temporal_attention_block)
         if b.audio_attention_block is not None:
-            y = self.saved(ops.attend_sound, y, b.audio_attention_block)
-        return x, y
+            sound = [self.saved(ops.attend_sound, y, b.audio_attention_block) for y in sound]
+        return (x, *sound)
 
     def saved(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """`function(*arguments)`, recomputed in the backward pass if the network says so."""

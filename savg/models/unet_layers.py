@@ -92,7 +92,7 @@ class CrossAttention(nn.Module):
 class ResBlock(nn.Module):
     """Residual block of both modalities, conditioned on the time embedding.
 
-    resample: "" or "down" or "up" (picture by 2, sound by 4).
+    resample: "" or "down" or "up" (picture by 2, sound by 4); sound: without it, the picture's half.
     """
 
     def __init__(
@@ -110,15 +110,17 @@ class ResBlock(nn.Module):
         audio_attention: bool = False,
         heads: int = 4,
         groups: int = 32,
+        sound: bool = True,
     ) -> None:
         super().__init__()
-        self.scale_shift, self.resample = scale_shift, resample
+        self.scale_shift, self.resample, self.sound = scale_shift, resample, sound
         self.video_in_layers = nn.Sequential(
             Norm(inputs, groups), nn.SiLU(), VideoConv(inputs, outputs, 3, kind)
         )
-        self.audio_in_layers = nn.Sequential(
-            Norm(inputs, groups), nn.SiLU(), AudioConv(inputs, outputs, 3, dilation)
-        )
+        if sound:
+            self.audio_in_layers = nn.Sequential(
+                Norm(inputs, groups), nn.SiLU(), AudioConv(inputs, outputs, 3, dilation)
+            )
         self.emb_layers = nn.Sequential(
             nn.SiLU(), nn.Linear(embedding, 2 * outputs if scale_shift else outputs)
         )
@@ -128,22 +130,31 @@ class ResBlock(nn.Module):
             nn.Dropout(dropout),
             zeroed(VideoConv(outputs, outputs, 1, "3d")),
         )
-        self.audio_out_layers = nn.Sequential(
-            Norm(outputs, groups),
-            nn.SiLU(),
-            nn.Dropout(dropout),
-            zeroed(AudioConv(outputs, outputs, 1)),
-        )
+        if sound:
+            self.audio_out_layers = nn.Sequential(
+                Norm(outputs, groups),
+                nn.SiLU(),
+                nn.Dropout(dropout),
+                zeroed(AudioConv(outputs, outputs, 1)),
+            )
         self.video_skip_connection: nn.Module | None = None
         self.audio_skip_connection: nn.Module | None = None
         if inputs != outputs:
             self.video_skip_connection = VideoConv(inputs, outputs, 1, "3d")
-            self.audio_skip_connection = AudioConv(inputs, outputs, 1)
+            self.audio_skip_connection = AudioConv(inputs, outputs, 1) if sound else None
         self.spatial_attention_block: SelfAttention | None = None
         self.temporal_attention_block: SelfAttention | None = None
         self.audio_attention_block: SelfAttention | None = None
         if video_attention:
             self.spatial_attention_block = SelfAttention(outputs, heads, groups)
             self.temporal_attention_block = SelfAttention(outputs, heads, groups)
-        if audio_attention:
+        if audio_attention and sound:
             self.audio_attention_block = SelfAttention(outputs, heads, groups)
+
+    @property
+    def halves(self) -> list[tuple[nn.Sequential, nn.Sequential, nn.Module | None]]:
+        """Inner layers, outer layers and skip connection of each modality."""
+        video = (self.video_in_layers, self.video_out_layers, self.video_skip_connection)
+        if not self.sound:
+            return [video]
+        return [video, (self.audio_in_layers, self.audio_out_layers, self.audio_skip_connection)]
