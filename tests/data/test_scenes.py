@@ -38,7 +38,7 @@ def no_shadows(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     module = sys.modules[render_module_function.__module__]
-    monkeypatch.setattr(module, "_shadows", lambda *args: None)
+    monkeypatch.setattr(module, "shadows", lambda *args: None)
 
 
 def test_the_same_seed_is_the_same_film() -> None:

@@ -1,16 +1,63 @@
-"""`python -m savg dataset synth`."""
+"""`python -m savg dataset synth`: synthetic recordings in the layout of STARSS23."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+from savg.errors import SavgError
 
 HELP = "Write synthetic recordings in the layout of STARSS23."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the action."""
+    add = parser.add_argument
+    add("--out", type=Path, required=True, metavar="DIR", help="folder for the recordings")
+    add("--recordings", type=int, default=4, metavar="N", help="how many (default: 4)")
+    add("--seed", type=int, default=0, metavar="S", help="which ones (default: 0)")
+    add("--seconds", type=float, default=60.0, help="length of each (default: 60)")
+    add("--size", type=_size, default=(1920, 960), metavar="WxH", help="default: 1920x960")
+    add("--processes", type=int, help="recordings made at a time (default: one a core)")
+    add("--json", action="store_true", help="print what was written as JSON")
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)[x×](\d+)", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"a size is like 1920x960, not {text}")
+    return int(found[1]), int(found[2])
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the action."""
-    raise NotImplementedError
+    """Write the recordings."""
+    from tqdm import tqdm
+
+    from savg.data.starss.synth import write_starss
+
+    processes = args.processes or max(1, min(args.recordings, os.cpu_count() or 1))
+    if processes < 1:
+        raise SavgError(f"--processes is at least 1, not {processes}.")
+    with tqdm(total=args.recordings, unit="recording", desc="synth", file=sys.stderr) as bar:
+        names = write_starss(
+            args.out,
+            args.recordings,
+            args.seed,
+            args.seconds,
+            args.size,
+            processes,
+            progress=lambda done, total: bar.update(done - bar.n),
+        )
+    minutes = args.recordings * args.seconds / 60
+    if args.json:
+        print(json.dumps({"out": str(args.out), "recordings": names, "minutes": minutes}))
+        return 0
+    print(
+        f"{args.out}: {len(names)} recording{'s' * (len(names) != 1)}, {minutes:.1f} minutes; "
+        f"make clips of them with python -m savg dataset build --starss {args.out} --out DIR"
+    )
+    return 0

@@ -21,12 +21,13 @@ DENSITY = 100
 @lru_cache(maxsize=160)
 def backdrop(room_seed: int, index: int, camera: Camera) -> Picture:
     """The room without people [height, width, 3]; cached and read-only."""
-    picture = _render(make_room(room_seed, index), camera)
+    picture = backdrop_of(make_room(room_seed, index), camera)
     picture.flags.writeable = False
     return picture
 
 
-def _render(room: Room, camera: Camera) -> Picture:
+def backdrop_of(room: Room, camera: Camera) -> Picture:
+    """The room without people [height, width, 3]; each pixel depends on its own ray alone."""
     rays = camera.rays()
     low = np.array([-room.back, -room.right, -room.eye])
     high = np.array([room.front, room.left, room.height - room.eye])

@@ -95,17 +95,17 @@ def render_video(
     reach = [_pixel_bounds(parts, camera) // scale * scale for parts in figures]
     for box, unseen in zip(reach, hidden, strict=False):
         box[unseen] = -FINE
-    layers = [_corners(parts) for parts in figures]
+    layers = [corners_of(parts) for parts in figures]
     still = [person for person in scene.people if not person.track.moves]
     walking = [person for person in scene.people if person.track.moves]
-    _shadows(fine, scene, still, camera, 0.0, (0, 0))
+    shadows(fine, scene, still, camera, 0.0, (0, 0))
     for frame in range(form.frames):
         picture = video[frame, form.top : form.bottom]
         picture[:] = coarse
         for (x0, y0, x1, y1), members in _patches([box[frame] for box in reach], scale, camera):
             patch = np.ascontiguousarray(fine[y0:y1, x0:x1])
             offset = np.array([x0, y0], np.int32) * 2**SHIFT
-            _shadows(patch, scene, walking, camera, times[frame], (x0, y0))
+            shadows(patch, scene, walking, camera, times[frame], (x0, y0))
             for figure in members:
                 corners, ends = layers[figure]
                 shifted, begin = corners[frame] - offset, 0
@@ -118,7 +118,7 @@ def render_video(
     return video, extents
 
 
-def _corners(parts: list[Part]) -> tuple[NDArray[np.int32], list[int]]:
+def corners_of(parts: list[Part]) -> tuple[NDArray[np.int32], list[int]]:
     """All corners of a figure [F, N, 2] in the painter's units, and where each part's end."""
     corners = np.concatenate([part.corners for part in parts], axis=1)
     ends = np.cumsum([part.corners.shape[1] for part in parts]).tolist()
@@ -236,7 +236,7 @@ def _blob() -> NDArray[np.uint8]:
     )
 
 
-def _shadows(
+def shadows(
     patch: NDArray[np.uint8],
     scene: Scene,
     people: list[Person],

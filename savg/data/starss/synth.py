@@ -1,0 +1,166 @@
+"""Synthetic recordings in the layout of STARSS23, so that everything made for it can be tried.
+
+`foa_dev/dev-train-sony/fold3_roomR_mixNNN.wav` (24 kHz, first-order Ambisonics, ACN/SN3D, 16 bit),
+`video_dev/…mp4` (equirectangular) and `metadata_dev/…csv` (frame of 100 ms, class, source, azimuth,
+elevation, distance in cm). Who sounds where is known exactly, since it was drawn (`scenes.recording`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from savg.data.scenes import Scene, World
+from savg.data.scenes.recording import draw_recording
+from savg.data.scenes.reverberation import require_acoustics, room_sound
+from savg.data.scenes.sound import dry_sound
+from savg.data.starss.filming import write_film
+from savg.errors import SavgError
+from savg.media import write_audio
+from savg.paths import whole_file
+
+RATE = 24_000
+GAIN_DB = -38.0
+"""Recordings are this much quieter than the clips made of them [S1]."""
+GROUP = "dev-train-sony"
+FRAME = 0.1
+"""Seconds of a label frame."""
+PLAN = "synthetic.json"
+SHORTEST, LONGEST = 6.0, 600.0
+MOST = 10_000
+"""Recordings a seed has."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all recordings of a folder have in common; seconds each, size (width, height) in pixels."""
+
+    seed: int
+    seconds: float = 60.0
+    size: tuple[int, int] = (1920, 960)
+
+    def __post_init__(self) -> None:
+        width, height = self.size
+        if self.seed < 0:
+            raise SavgError(f"The seed is 0 or more, not {self.seed}.")
+        if not SHORTEST <= self.seconds <= LONGEST:
+            limits = f"{SHORTEST:g}…{LONGEST:g} s"
+            raise SavgError(f"A recording lasts {limits}, not {self.seconds:g} s.")
+        if width != 2 * height or width % 4 or not 64 <= width <= 7680:
+            raise SavgError(
+                f"A panorama is twice as wide as high, with a width of 64…7680 that 4 divides, "
+                f"not {width}x{height}."
+            )
+
+
+def draw_take(plan: Plan, index: int) -> tuple[str, Scene]:
+    """Name and scene of recording `index` of a plan."""
+    scene = draw_recording(plan.seed * MOST + index, World.varied(), plan.seconds)
+    return f"fold3_room{scene.room + 1}_mix{index + 1:03d}", scene
+
+
+def write_starss(
+    out: Path,
+    recordings: int,
+    seed: int,
+    seconds: float = 60.0,
+    size: tuple[int, int] = (1920, 960),
+    processes: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[str]:
+    """Write recordings 0 … `recordings` - 1 of a seed below `out` and return their names.
+
+    Those already there are kept, so that a stopped run goes on and a later one can add to it. Raises
+    SavgError where `out` holds recordings of another plan. progress: called with done and total.
+    """
+    plan = Plan(seed, float(seconds), size)
+    if not 1 <= recordings <= MOST:
+        raise SavgError(f"The number of recordings is 1…{MOST}, not {recordings}.")
+    require_acoustics()
+    _settle(out, plan)
+    if progress is not None:
+        progress(0, recordings)
+    names: dict[int, str] = {}
+    if processes <= 1:
+        for index in range(recordings):
+            names[index] = write_recording(out, plan, index)
+            if progress is not None:
+                progress(len(names), recordings)
+    else:
+        with ProcessPoolExecutor(min(processes, recordings), get_context("spawn")) as pool:
+            jobs = {pool.submit(write_recording, out, plan, i): i for i in range(recordings)}
+            try:
+                for job in as_completed(jobs):
+                    names[jobs[job]] = job.result()
+                    if progress is not None:
+                        progress(len(names), recordings)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    return [names[index] for index in range(recordings)]
+
+
+def write_recording(out: Path, plan: Plan, index: int) -> str:
+    """Write one recording, its labels last, unless it is there; returns its name."""
+    name, scene = draw_take(plan, index)
+    audio, video, labels = (
+        out / folder / GROUP / f"{name}{suffix}"
+        for folder, suffix in (("foa_dev", ".wav"), ("video_dev", ".mp4"), ("metadata_dev", ".csv"))
+    )
+    if labels.exists() and audio.exists() and video.exists():
+        return name
+    dry = [dry_sound(scene, sound, RATE) for sound in scene.sounds]
+    write_audio(audio, room_sound(scene, RATE, dry) * np.float32(10 ** (GAIN_DB / 20)), RATE)
+    write_film(video, scene, plan.size, dry, RATE)
+    with whole_file(labels) as part:
+        part.write_text("".join(f"{','.join(map(str, row))}\n" for row in label_rows(scene)))
+    return name
+
+
+def label_rows(scene: Scene) -> list[tuple[int, ...]]:
+    """Rows (frame, class, source, azimuth, elevation, distance) of what sounds in a frame's middle.
+
+    Whole degrees and centimetres, as in STARSS23; a person's source number is one more than their
+    index, things have numbers of their own.
+    """
+    times = (np.arange(int(scene.seconds / FRAME + 1e-6)) + 0.5) * FRAME
+    rows: set[tuple[int, ...]] = set()
+    for sound in scene.sounds:
+        frames = np.flatnonzero(sound.active(times))
+        x, y, z = scene.points(sound, times[frames]).T
+        azimuth = np.rint(np.rad2deg(np.arctan2(y, x))).astype(int)
+        azimuth = (azimuth + 180) % 360 - 180
+        elevation = np.rint(np.rad2deg(np.arctan2(z, np.hypot(x, y)))).astype(int)
+        distance = np.rint(100 * np.sqrt(x * x + y * y + z * z)).astype(int)
+        source = sound.person + 1 if sound.person >= 0 else 20 + sound.label
+        constant = [np.full_like(frames, value) for value in (sound.label, source)]
+        table = np.stack([frames, *constant, azimuth, elevation, distance], axis=1)
+        rows.update(tuple(row) for row in table.tolist())
+    return sorted(rows)
+
+
+def _settle(out: Path, plan: Plan) -> None:
+    """Note the plan in the folder, or check that it is the one already noted."""
+    path = out / PLAN
+    wanted = json.loads(json.dumps(asdict(plan)))
+    if path.exists():
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise SavgError(f"{path} is not a plan of synthetic recordings.") from error
+        if found != wanted:
+            raise SavgError(
+                f"{out} holds synthetic recordings made with other settings ({found}); "
+                "give these, or another folder."
+            )
+        return
+    if (out / "foa_dev").exists() or (out / "foa_dev.zip").exists():
+        raise SavgError(f"{out} holds recordings that are not synthetic; choose another folder.")
+    with whole_file(path) as part:
+        part.write_text(json.dumps(wanted) + "\n", encoding="utf-8")
