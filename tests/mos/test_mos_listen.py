@@ -1,0 +1,328 @@
+"""What listeners can and cannot do, request by request, on a clock of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+
+import pytest
+
+from benchmarks.mos_kills import pass_screening, sample_study
+from savg.mos import listen
+from savg.mos.listen import Refused, Standing, TrialView
+from savg.mos.store import Store
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Session:
+    """A store with one listener who has passed the screening."""
+
+    def __init__(self, url: str) -> None:
+        self.clock = Clock()
+        self.store = Store(url, self.clock)
+        self.study = sample_study(self.store, "s")
+        self.row = self.store.study("s")
+        self.link = self.store.invite("s")[0]
+        self.token = self.link.token
+        pass_screening(self.store, self.token, self.row)
+
+    def serve(self, position: int) -> TrialView:
+        return listen.serve(self.store, self.token, position)
+
+    def rate(self, position: int, score: int = 3, **said: float) -> Standing:
+        values = {"plays": 1, "seconds_played": 5.0, "response_seconds": 1.0, **said}
+        return listen.rate(self.store, self.token, position, score, **values)  # type: ignore[arg-type]
+
+    def through(self, position: int) -> None:
+        """Rate everything before a position."""
+        now = listen.standing(self.store, self.token)
+        while now.trial is not None and now.trial.position < position:
+            self.serve(now.trial.position)
+            self.clock.now += 6.0
+            now = self.rate(now.trial.position)
+
+
+@pytest.fixture
+def session(url: str) -> Session:
+    return Session(url)
+
+
+def refused(reason: str, call: Callable[[], object]) -> None:
+    with pytest.raises(Refused) as caught:
+        call()
+    assert caught.value.reason == reason, caught.value
+
+
+def test_a_whole_study_from_link_to_completion_code(session: Session) -> None:
+    store, token = session.store, session.token
+    now = listen.standing(store, token)
+    assert now.step == "trials" and now.trial is not None and now.trial.practice
+    served = []
+    while now.trial is not None:
+        trial = session.serve(now.trial.position)
+        assert trial.media == now.trial.media and trial.positions == 59
+        upcoming = now.upcoming
+        session.clock.now += 5.0
+        served.append(trial.media)
+        now = session.rate(trial.position)
+        if now.trial is not None:
+            assert now.trial.media == upcoming
+    assert len(served) == 59 and upcoming is None
+    assert now.step == "questions" and now.unanswered == ("headphones", "hearing", "remarks")
+    assert now.completion is None
+    listen.answer_question(store, token, "remarks", "")
+    listen.answer_question(store, token, "headphones", "in-ear")
+    end = listen.answer_question(store, token, "hearing", "no")
+    assert end.step == "done" and end.completion and len(end.completion) == 10
+    assert listen.standing(store, token) == end
+    (person,) = store.participants("s")
+    assert person.status == "done" and person.rated == 59 and person.finished_at is not None
+    assert person.answers == {"remarks": "", "headphones": "in-ear", "hearing": "no"}
+    assert person.screening == {"channels": [(4, 4)], "volume": [(1, 1)], "huggins": [(6, 6)]}
+    assert [r.stimulus + ".mp4" for r in store.ratings("s")] == served
+
+
+def test_nothing_that_a_page_sees_tells_the_condition(session: Session) -> None:
+    seen = {f.name for f in fields(TrialView)} | {f.name for f in fields(Standing)}
+    assert not seen & {"condition", "clip", "kind", "scene", "role", "expected", "answer", "seed"}
+    now = listen.standing(session.store, session.token)
+    assert now.trial is not None
+    truth = {s.media: s for s in session.row.stimuli}[now.trial.media]
+    assert truth.condition not in repr(now).replace(truth.media, "")
+    assert truth.clip not in repr(now).replace(truth.media, "")
+
+
+def test_a_rating_needs_a_served_clip_and_real_time(session: Session) -> None:
+    refused("not_served", lambda: session.rate(0))
+    session.serve(0)
+    for later in (0.0, 4.7):
+        session.clock.now = 1000.0 + later
+        refused("too_early", lambda: session.rate(0))
+    session.clock.now = 1004.76
+    refused("not_played", lambda: session.rate(0, seconds_played=4.7))
+    refused("not_played", lambda: session.rate(0, plays=0))
+    refused("not_served", lambda: session.rate(1))
+    now = session.rate(0)
+    assert now.trial is not None and now.trial.position == 1
+    assert len(session.store.ratings("s")) == 1
+
+
+def test_only_the_clip_that_comes_now_is_served(session: Session) -> None:
+    for position in (1, 58, -1, True, "0", 10**12, None):
+        refused("step", lambda p=position: session.serve(p))
+    first = session.serve(0)
+    session.clock.now += 4.0
+    assert session.serve(0) == first, "a reload keeps the first time"
+    session.clock.now += 1.0
+    session.rate(0)
+    refused("step", lambda: session.serve(0))
+
+
+def test_the_same_rating_again_is_fine_and_another_is_not(session: Session) -> None:
+    session.serve(0)
+    session.clock.now += 5.0
+    first = session.rate(0, 4)
+    assert session.rate(0, 4) == first
+    assert session.rate(0, 4, plays=3) == first
+    refused("conflict", lambda: session.rate(0, 5))
+    (row,) = session.store.ratings("s")
+    assert row.score == 4 and row.plays == 1 and row.rated_at == 1005.0
+
+
+@pytest.mark.parametrize("score", [0, 6, -1, 3.0, "3", None, True, 10**30, float("nan")])
+def test_scores_off_the_scale_are_refused(session: Session, score: object) -> None:
+    session.serve(0)
+    session.clock.now += 5.0
+    refused("value", lambda: session.rate(0, score))  # type: ignore[arg-type]
+    assert session.store.ratings("s") == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"plays": -1},
+        {"plays": 1.5},
+        {"plays": 10**9},
+        {"seconds_played": float("nan")},
+        {"seconds_played": float("inf")},
+        {"seconds_played": "5"},
+        {"response_seconds": -1.0},
+        {"response_seconds": None},
+        {"response_seconds": 1e300},
+    ],
+)
+def test_forged_numbers_are_refused(session: Session, said: dict[str, float]) -> None:
+    session.serve(0)
+    session.clock.now += 5.0
+    refused("value", lambda: session.rate(0, **said))
+    for position in (-1, 59, 10**20, "0", True):
+        refused("value", lambda p=position: session.rate(p))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "token", ["", "x", "a" * 32, "a" * 10_000, "' OR 1=1 --" * 3, "\x00" * 32, "\udc80" * 32, None]
+)
+def test_guessed_tokens_open_nothing(session: Session, token: str) -> None:
+    store = session.store
+    refused("unknown", lambda: listen.standing(store, token))
+    refused("unknown", lambda: listen.consent(store, token, {}))
+    refused("unknown", lambda: listen.serve(store, token, 0))
+    refused("unknown", lambda: listen.may_fetch(store, token, "x.mp4"))
+    refused("unknown", lambda: listen.answer_question(store, token, "remarks", ""))
+
+
+def test_nobody_rates_for_somebody_else(session: Session) -> None:
+    other = session.store.invite("s")[0]
+    pass_screening(session.store, other.token, session.row)
+    session.serve(0)
+    session.clock.now += 5.0
+    refused(
+        "not_served",
+        lambda: listen.rate(
+            session.store, other.token, 0, 3, plays=1, seconds_played=5, response_seconds=1
+        ),
+    )
+
+
+def test_files_are_fetched_only_when_they_may_be_heard(session: Session) -> None:
+    store, token = session.store, session.token
+    now = listen.standing(store, token)
+    assert now.trial is not None and now.upcoming is not None
+    assert listen.may_fetch(store, token, now.trial.media)
+    assert listen.may_fetch(store, token, now.upcoming)
+    everything = {s.media for s in session.row.stimuli} | {s.media for s in session.row.sounds}
+    allowed = {m for m in everything if listen.may_fetch(store, token, m)}
+    assert allowed == {now.trial.media, now.upcoming}
+    for wrong in ("../study.sqlite", "study.json", "", now.trial.media + "/..", "%2e%2e"):
+        assert not listen.may_fetch(store, token, wrong)
+    stranger = store.invite("s")[0].token
+    assert not any(listen.may_fetch(store, stranger, m) for m in everything)
+    begun = listen.consent(store, stranger, {})
+    assert begun.screening is not None
+    assert {m for m in everything if listen.may_fetch(store, stranger, m)} == {
+        begun.screening.media
+    }
+
+
+def answer_wrong(store: Store, token: str, stage: str, session: Session) -> Standing:
+    """Answer a whole attempt at a stage wrong, everything before it right."""
+    answers = {s.media: s.answer for s in session.row.sounds}
+    now = listen.standing(store, token)
+    begun = False
+    while now.screening is not None and not (begun and now.screening.trial == 0):
+        at = now.screening
+        if at.stage == stage and not begun:
+            begun = True
+        right = answers[at.media]
+        wrong = next((c for c in at.choices if c != right), right)
+        said = wrong if begun else right
+        now = listen.answer_screening(store, token, at.stage, at.attempt, at.trial, said)
+    return now
+
+
+def test_screening_failed_twice_ends_the_test(session: Session) -> None:
+    store = session.store
+    link = store.invite("s")[0]
+    listen.consent(store, link.token, {"agent": "test"})
+    retry = answer_wrong(store, link.token, "huggins", session)
+    assert retry.screening is not None and retry.screening.attempt == 1
+    end = answer_wrong(store, link.token, "huggins", session)
+    assert end.step == "screened_out" and end.trial is None and end.completion is None
+    refused("step", lambda: listen.serve(store, link.token, 0))
+    refused("step", lambda: listen.answer_question(store, link.token, "remarks", "x"))
+    person = store.participants("s")[-1]
+    assert person.status == "screened_out" and person.screening["huggins"] == [(0, 6), (0, 6)]
+    assert person.device == {"agent": "test"}
+
+
+def test_screening_goes_in_order_and_takes_one_answer_each(session: Session) -> None:
+    store = session.store
+    token = store.invite("s")[0].token
+    refused("step", lambda: listen.answer_screening(store, token, "channels", 0, 0, "left"))
+    now = listen.consent(store, token, {})
+    assert listen.consent(store, token, {}) == now
+    for stage, attempt, trial in (("channels", 0, 1), ("channels", 1, 0), ("huggins", 0, 0)):
+        refused(
+            "step",
+            lambda s=stage, a=attempt, t=trial: listen.answer_screening(
+                store, token, s, a, t, "left"
+            ),
+        )
+    refused("value", lambda: listen.answer_screening(store, token, "channels", 0, 0, "up"))
+    after = listen.answer_screening(store, token, "channels", 0, 0, "left")
+    assert listen.answer_screening(store, token, "channels", 0, 0, "left") == after
+    refused("conflict", lambda: listen.answer_screening(store, token, "channels", 0, 0, "right"))
+
+
+def test_a_pause_stops_new_clips_but_keeps_what_was_heard(session: Session) -> None:
+    store = session.store
+    session.serve(0)
+    session.clock.now += 5.0
+    store.set_status("s", "paused")
+    assert not listen.standing(store, session.token).open
+    session.rate(0)
+    refused("closed", lambda: session.serve(1))
+    waiting = store.invite("s")[0].token
+    refused("closed", lambda: listen.consent(store, waiting, {}))
+    store.set_status("s", "open")
+    assert session.serve(1).served
+
+
+def test_answers_are_checked_and_kept_as_text(session: Session) -> None:
+    store, token = session.store, session.token
+    refused("step", lambda: listen.answer_question(store, token, "remarks", "early"))
+    session.through(59)
+    refused("value", lambda: listen.answer_question(store, token, "salary", "x"))
+    refused("value", lambda: listen.answer_question(store, token, "headphones", "speakers"))
+    refused("value", lambda: listen.answer_question(store, token, "remarks", "x" * 4001))
+    refused("value", lambda: listen.answer_question(store, token, "remarks", 3))  # type: ignore[arg-type]
+    script = "<script>alert(1)</script>\x00 =1+1 \U0001f600 \udc80"
+    first = listen.answer_question(store, token, "remarks", script)
+    assert listen.answer_question(store, token, "remarks", script) == first
+    refused("conflict", lambda: listen.answer_question(store, token, "remarks", "other"))
+    assert store.participants("s")[0].answers["remarks"] == (
+        "<script>alert(1)</script> =1+1 \U0001f600 ?"
+    )
+
+
+def test_an_overlong_device_is_refused(session: Session) -> None:
+    link = session.store.invite("s")[0]
+    refused("value", lambda: listen.consent(session.store, link.token, {"agent": "x" * 5000}))
+    odd = {"agent": "a\x00b\udc80\U0001f600"}
+    assert listen.consent(session.store, link.token, odd).step == "screening"
+
+
+def test_a_killed_server_continues_at_the_same_trial(session: Session, url: str) -> None:
+    session.through(7)
+    session.serve(7)
+    before = listen.standing(session.store, session.token)
+    session.store.close()
+    session.store = Store(url, session.clock)
+    assert listen.standing(session.store, session.token) == before
+    session.clock.now += 5.0
+    after = session.rate(7)
+    assert after.trial is not None and after.trial.position == 8
+
+
+def test_clips_of_excluded_and_vanished_listeners_are_given_out_again(session: Session) -> None:
+    def heard() -> set[str]:
+        with session.store.reading() as connection:
+            counts = listen._counts(connection, "s", session.clock.now - listen.ABANDONED_SECONDS)
+        return set(counts)
+
+    assert len(heard()) == 3 + 51 + 2
+    session.through(20)
+    rated = {r.stimulus for r in session.store.ratings("s") if r.role != "repeat"}
+    session.clock.now += listen.ABANDONED_SECONDS + 1
+    assert heard() == rated
+    session.store.exclude("s", session.link.code, True, "asleep", "ann")
+    assert heard() == set()
+    session.store.exclude("s", session.link.code, False, "awake after all", "ann")
+    assert heard() == rated
