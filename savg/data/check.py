@@ -109,7 +109,9 @@ def _set_findings(bench: SavgBench) -> Iterator[Finding]:
     names = {item.name for item in bench}
     here = bench.folder.name
     manifest, count = bench.manifest, PUBLISHED_CLIPS.get(bench.split)
-    if manifest is None and count is not None and len(bench) != count:
+    if not names:
+        yield Finding(here, "count", f"{here} holds no clips.")
+    elif manifest is None and count is not None and len(bench) != count:
         kind = SPLIT_NAMES[bench.split].lower()
         sentence = f"{len(bench)} clips, the published {kind} set has {count}"
         yield Finding(here, "count", f"{here} holds {sentence}.")

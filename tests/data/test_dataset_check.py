@@ -211,6 +211,14 @@ def test_a_download_has_a_known_number_of_clips(
     assert "1 thing wrong (1 count)" in captured.err and "Traceback" not in captured.err
 
 
+def test_an_empty_set_is_wrong(tmp_path: Path) -> None:
+    for split in ("dev", "eval"):
+        folder = tmp_path / split_folder(split)
+        for kind in ("video", "metadata"):
+            (folder / f"{kind}_{split}").mkdir(parents=True)
+        assert told(folder) == [("count", f"{folder.name} holds no clips.")]
+
+
 def test_long_lists_are_cut_but_not_as_json(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
