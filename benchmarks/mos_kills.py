@@ -8,6 +8,7 @@ has returned; it is killed with SIGKILL, and the database must hold everything t
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import random
 import signal
@@ -50,7 +51,7 @@ def sample_study(store: Store, name: str = "kills", clips: int = 40) -> Study:
     kinds = {"ground_truth": "reference", "swapped": "swapped", "mono": "mono"}
     stimuli = [
         Stimulus(
-            f"{name}-{g.name}-{i}",
+            _opaque(name, g.name, i),
             g.name,
             f"{i}.mp4",
             f"{'joint' if g.name == 'joint' else 'gt' if g.name in kinds else 'two'}/{i}",
@@ -62,24 +63,32 @@ def sample_study(store: Store, name: str = "kills", clips: int = 40) -> Study:
     ]
     for kind, number in (("practice", study.practice), ("catch", study.catch)):
         stimuli += [
-            Stimulus(f"{name}-{kind}-{i}", kind, "-", f"{kind}/{i}", kind, 5.0, "", 2)  # type: ignore[arg-type]
+            Stimulus(_opaque(name, kind, i), kind, "-", f"{kind}/{i}", kind, 5.0, "", 2)  # type: ignore[arg-type]
             for i in range(number)
         ]
     store.create_study(study, stimuli, sample_sounds(name))
     return study
 
 
+def _opaque(*words: object) -> str:
+    return hashlib.sha256(repr(words).encode()).hexdigest()[:24]
+
+
 def sample_sounds(name: str) -> list[ScreeningSound]:
     """A row for every screening sound, without the sounds."""
-    sounds = [ScreeningSound(f"{name}-v", "volume", "done")]
+    sounds = [ScreeningSound(_opaque(name, "volume"), "volume", "done")]
     sounds += [
-        ScreeningSound(f"{name}-c{i}{s}", "channels", s)
+        ScreeningSound(_opaque(name, i, s), "channels", s)
         for s in ("left", "centre", "right")
         for i in (0, 1)
     ]
     for answer in "123":
-        sounds += [ScreeningSound(f"{name}-h{answer}{i}", "huggins", answer) for i in range(4)]
-        sounds += [ScreeningSound(f"{name}-a{answer}{i}", "antiphase", answer) for i in range(2)]
+        sounds += [
+            ScreeningSound(_opaque(name, "h", answer, i), "huggins", answer) for i in range(4)
+        ]
+        sounds += [
+            ScreeningSound(_opaque(name, "a", answer, i), "antiphase", answer) for i in range(2)
+        ]
     return sounds
 
 
