@@ -96,7 +96,8 @@ class Posterior:
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """Latents drawn from the distributions."""
-        noise = torch.randn(self.mean.shape, generator=generator).to(self.mean)
+        device = self.mean.device if generator is None else generator.device
+        noise = torch.randn(self.mean.shape, generator=generator, device=device).to(self.mean)
         return self.mean + self.std * noise
 
     def kl(self, as_published: bool = False) -> Tensor:

@@ -1,0 +1,48 @@
+"""The parts of the second stage fit together: channels, rates and lengths, from sound to sound."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from savg.models import bigvgan, mel, mel_vae, mmaudio, synchformer
+from savg.models.mmaudio_lengths import MEL_FRAMES_PER_LATENT, MEL_HOPS, SEGMENT_FEATURES
+from savg.models.stereo import each_channel, join_latents, split_latents
+
+
+@pytest.mark.parametrize(
+    ("flow", "family", "channels"),
+    [("full", "full", 2), ("demo", "demo", 2), ("small_16k", "16k", 1), ("large_44k_v2", "44k", 1)],
+)
+def test_configurations_fit(flow: str, family: str, channels: int) -> None:
+    network, vae = mmaudio.CONFIGS[flow], mel_vae.CONFIGS[family]
+    vocoder = bigvgan.CONFIGS[family]
+    spectrogram = mel.CONFIGS["44k" if family == "44k" else "16k"]
+    assert network.latent_dim == channels * vae.embed_dim
+    assert network.sample_rate == spectrogram.sampling_rate
+    assert vae.data_dim == vocoder.num_mels == spectrogram.num_mels
+    assert vocoder.hop == spectrogram.hop_size == MEL_HOPS[network.sample_rate]
+    assert vae.frames_per_latent == MEL_FRAMES_PER_LATENT
+    encoder = synchformer.CONFIGS["demo" if family == "demo" else "full"]
+    assert network.sync_dim == encoder.embed_dim and encoder.times == SEGMENT_FEATURES
+
+
+@torch.no_grad()
+def test_from_stereo_sound_to_stereo_sound() -> None:
+    torch.manual_seed(0)
+    flow = mmaudio.MMAudio(mmaudio.CONFIGS["demo"]).eval()
+    vae = mel_vae.MelVae(mel_vae.CONFIGS["demo"]).eval()
+    vocoder = bigvgan.BigVgan(bigvgan.CONFIGS["demo"]).eval()
+    lengths = flow.config.lengths(1.0)
+    sound = 0.1 * torch.randn(2, 2, lengths.samples)
+    spectrograms = mel.MelSpectrogram(mel.CONFIGS["16k"])(sound)
+    assert spectrograms.shape == (2, 2, 80, lengths.mel)
+    latents = each_channel(lambda x: vae.encode(x).mean, spectrograms)
+    joined = flow.normalize(join_latents(latents))
+    assert joined.shape == (2, lengths.latent, flow.config.latent_dim)
+    conditions = flow.empty_conditions(lengths, 2)
+    assert flow(joined, torch.zeros(2), conditions).shape == joined.shape
+    decoded = each_channel(vae.decode, split_latents(flow.unnormalize(joined)))
+    assert decoded.shape == spectrograms.shape
+    waveform = each_channel(vocoder, decoded)[:, :, 0]
+    assert waveform.shape == sound.shape
