@@ -1,0 +1,472 @@
+"""Clips out of small recordings: what is in them, what is reported, and what survives a kill."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from py360convert import e2p
+from scipy import signal as dsp
+from starss_takes import Sounding, write_panorama, write_sound, write_take
+
+from savg.annotation import ClipLabels
+from savg.cli import main
+from savg.clip import Clip
+from savg.data.savgbench import SavgBench
+from savg.data.starss import construct as construction
+from savg.data.starss.build import build
+from savg.data.starss.results import Construction, Steps, parse_clip_name
+from savg.errors import Cancelled, SavgError
+from savg.geometry import foa_to_stereo, level_difference_db, rotate_foa
+
+ROOT = Path(__file__).parents[2]
+NARROW = Construction(speech=Steps(5, 30), instrument=Steps(5, 30))
+
+
+@pytest.fixture(scope="module")
+def starss(tmp_path_factory):
+    """Two recordings: speech that begins late, and an instrument with an overlap behind it."""
+    root = tmp_path_factory.mktemp("starss")
+    speech = [Sounding(0.4, 6.0, 0, 25.0)]
+    write_take(root, "fold3_room1_mix001", speech, seconds=7.0, columns=5)
+    music = [Sounding(0.0, 6.2, 9, -100.0, 10.0), Sounding(5.5, 7.0, 1, 60.0)]
+    write_take(
+        root, "fold3_room2_mix001", music, seconds=7.0, columns=6, group="dev-test-tau", seed=1
+    )
+    return root
+
+
+@pytest.fixture(scope="module")
+def built(starss, tmp_path_factory):
+    out = tmp_path_factory.mktemp("dataset") / "out"
+    return out, build(starss, out, NARROW, processes=1)
+
+
+def contents(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def film_times(path):
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+    first = frames[0].pts * frames[0].time_base
+    times = [frame.pts * frame.time_base - first for frame in frames]
+    return times, [frame.to_ndarray(format="rgb24") for frame in frames]
+
+
+def plain_sound(path, settings, view, start):
+    """The whole recording filtered, resampled, turned and decoded, then one window of it."""
+    foa, rate = soundfile.read(path)
+    sections = dsp.butter(4, settings.high_pass, "high", fs=rate, output="sos")
+    heard = dsp.resample_poly(dsp.sosfilt(sections, foa.T, axis=1), 2, 3, axis=1)
+    stereo = foa_to_stereo(rotate_foa(heard * 10 ** (settings.gain_db / 20), view))
+    return stereo[:, start * 1600 : start * 1600 + 80_000]
+
+
+def assert_is_plain_clip(starss, item, settings, films):
+    """A clip is what its window and view give when made by itself from everything decoded."""
+    files = {
+        kind: next((starss / f"{kind}_dev").rglob(f"{item.recording}.*"))
+        for kind in ("foa", "video")
+    }
+    if item.recording not in films:
+        films[item.recording] = film_times(files["video"])
+    times, pictures = films[item.recording]
+    clip = item.clip
+    vertical = 2 * np.degrees(np.arctan(np.tan(np.radians(50)) * 144 / 256))
+    for k in range(20):
+        moment = Fraction(item.start, 10) + Fraction(k, 4) + Fraction(1, 1000)
+        panorama = pictures[max(i for i, t in enumerate(times) if t <= moment)]
+        expected = e2p(panorama, (100.0, vertical), -item.view, 0, (144, 256))
+        error = clip.picture[k].astype(float) - expected
+        assert np.abs(error).mean() < 3.0, (item.name, k)
+    assert not clip.video[:, :48].any() or clip.video[:, :48].max() < 8
+    sound = plain_sound(files["foa"], settings, item.view, item.start)
+    for lag in (-1, 1):
+        assert np.sum(np.roll(clip.audio, lag, 1) * sound) < np.sum(clip.audio * sound)
+    noise = np.mean((clip.audio - sound) ** 2, axis=1)
+    assert (10 * np.log10(np.mean(sound**2, axis=1) / noise) > 14).all(), item.name
+    assert level_difference_db(clip.audio) == pytest.approx(level_difference_db(sound), abs=0.2)
+
+
+def test_clips_are_those_made_one_by_one(starss, built):
+    out, outcome = built
+    bench = SavgBench(out)
+    assert {item.recording for item in bench} == {"fold3_room1_mix001", "fold3_room2_mix001"}
+    films = {}
+    for item in list(bench)[::4]:
+        assert_is_plain_clip(starss, item, NARROW, films)
+    assert outcome.folder == out / "SAVGBench_Dataset_Development"
+
+
+def test_pictures_that_fall_between_those_of_other_windows(starss, tmp_path):
+    settings = Construction(speech=Steps(1, 90), instrument=Steps(1, 90))
+    out = build(starss, tmp_path / "out", settings, processes=1, only="fold3_room1*")
+    starts = [clip.start for clip in out.results[0].clips]
+    assert {start % 5 for start in starts} == {0, 1, 2, 3, 4}
+    films = {}
+    for item in list(SavgBench(out.folder))[::3]:
+        assert_is_plain_clip(starss, item, settings, films)
+
+
+def test_results_say_what_is_in_the_clips(built):
+    out, outcome = built
+    speech, music = outcome.results
+    assert speech.windows == 5 * 12 and not outcome.problems
+    expected = {(start, view) for start in (0, 5, 10, 15, 20) for view in (0, 30, 60)}
+    assert {(c.start, c.view) for c in speech.clips} == expected
+    assert all(c.category == 1 for c in music.clips) and music.dropped["overlap"] > 0
+    for result in outcome.results:
+        assert sum(result.dropped.values()) + len(result.clips) == result.windows
+        assert set(result.sources) == {"audio", "video", "labels"}
+        for record in result.clips:
+            labels = ClipLabels.read_csv(outcome.folder / "metadata_dev" / f"{record.name}.csv")
+            assert parse_clip_name(record.name) == (result.name, record.view, record.start)
+            assert record.x == pytest.approx(labels.x.mean(), abs=1e-3)
+            assert record.active == len(set(labels.frames.tolist())) / 50 >= 0.8
+            assert 0 < record.peak <= 1 and record.difference_db * (128 - record.x) >= 0
+            clip = Clip.read(outcome.folder / "video_dev" / f"{record.name}.mp4")
+            level = 10 * np.log10(np.mean(clip.audio**2))
+            assert record.level_db == pytest.approx(level, abs=0.5)
+            assert (out / "report/panoramas" / f"{result.name}_start{record.start}.jpg").exists()
+
+
+def test_files_play_everywhere_and_are_exactly_five_seconds(built):
+    for path in (built[1].folder / "video_dev").glob("*.mp4"):
+        with av.open(str(path)) as container:
+            video, audio = container.streams.video[0], container.streams.audio[0]
+            assert (video.codec_context.name, video.codec_context.pix_fmt) == ("h264", "yuv420p")
+            assert (audio.codec_context.name, audio.rate, audio.channels) == ("aac", 16_000, 2)
+            assert video.frames == 20 and video.average_rate == 4
+            assert video.start_time == audio.start_time == 0
+            assert container.duration == 5_000_000
+            assert next(container.decode(video=0)).key_frame
+
+
+def test_too_loud_windows_are_dropped_by_what_they_sound_like(starss, tmp_path):
+    loud = build(starss, tmp_path / "out", Construction(gain_db=46.0), processes=1)
+    assert all(r.dropped["clipping"] > 0 for r in loud.results)
+    foa = next((starss / "foa_dev").rglob("fold3_room1_mix001.wav"))
+    kept = {(c.start, c.view) for c in loud.results[0].clips}
+    for start in (0, 10):
+        for view in (350, 20, 60):
+            peak = np.abs(plain_sound(foa, Construction(gain_db=46.0), view, start)).max()
+            assert ((start, view) in kept) == (peak <= 1.0)
+
+
+def test_equal_calls_write_equal_files(starss, built, tmp_path):
+    build(starss, tmp_path / "out", NARROW, processes=2)
+    assert contents(tmp_path / "out") == contents(built[0])
+
+
+def test_recordings_in_zip_files_give_the_same_set(starss, built, tmp_path):
+    for kind in ("foa_dev", "video_dev", "metadata_dev"):
+        with zipfile.ZipFile(tmp_path / f"{kind}.zip", "w") as archive:
+            for path in sorted((starss / kind).rglob("*.*")):
+                archive.write(path, path.relative_to(starss))
+    build(tmp_path, tmp_path / "out", NARROW, processes=1)
+    assert contents(tmp_path / "out") == contents(built[0])
+
+
+def test_a_finished_set_is_left_alone(starss, tmp_path):
+    out = tmp_path / "out"
+    first = build(starss, out, NARROW, processes=1, only="fold3_room1*")
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
+    assert build(starss, out, NARROW, processes=1, only="fold3_room1*") == first
+    assert before == {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
+    with pytest.raises(SavgError, match="choose another --out, or replace it with --restart"):
+        build(starss, out, Construction(), processes=1, only="fold3_room1*")
+    with pytest.raises(SavgError, match="--restart"):
+        build(starss, out, NARROW, processes=1)
+    again = build(starss, out, NARROW, processes=1, restart=True)
+    assert len(again.results) == 2 and not list(out.glob(".*"))
+
+
+def test_a_stopped_construction_goes_on_where_it_was(starss, built, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    with pytest.raises(Cancelled):
+        build(starss, out, NARROW, processes=1, progress=lambda done, total: done < 1)
+    with pytest.raises(SavgError, match="unfinished construction with other settings"):
+        build(starss, out, Construction(), processes=1)
+    done = []
+    monkeypatch.setattr(
+        "savg.data.starss.workers.construct",
+        lambda recording, *rest: (
+            done.append(recording.name) or construction.construct(recording, *rest)
+        ),
+    )
+    build(starss, out, NARROW, processes=1)
+    assert done == ["fold3_room2_mix001"]
+    assert contents(out) == contents(built[0])
+
+
+@pytest.mark.parametrize("step", ["write_reports", "whole_file", "_remove"])
+def test_the_last_steps_can_be_repeated(starss, built, tmp_path, monkeypatch, step):
+    out = tmp_path / "out"
+    with pytest.raises(Cancelled):
+        build(starss, out, NARROW, processes=1, progress=lambda done, total: done < 2)
+
+    def killed(*arguments, anyway=True):
+        if not anyway:
+            return
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("savg.data.starss.build._prepare", lambda *arguments: None)
+        patch.setattr(f"savg.data.starss.build.{step}", killed)
+        with pytest.raises(KeyboardInterrupt):
+            build(starss, out, NARROW, processes=1)
+    build(starss, out, NARROW, processes=1)
+    assert contents(out) == contents(built[0])
+
+
+def test_clips_of_files_that_have_changed_are_cut_anew(starss, tmp_path):
+    root, out = tmp_path / "starss", tmp_path / "out"
+    write_take(root, "take", [Sounding(0.0, 6.0, 0, 0.0)], seconds=6.0)
+    reference = build(root, tmp_path / "reference", NARROW, processes=1)
+    write_sound(root / "foa_dev/dev-train-sony/take.wav", [Sounding(0.0, 6.0, 0, 40.0)], 6.0)
+    with pytest.raises(Cancelled):
+        build(root, out, NARROW, processes=1, progress=lambda done, total: done < 1)
+    write_sound(root / "foa_dev/dev-train-sony/take.wav", [Sounding(0.0, 6.0, 0, 0.0)], 6.0)
+    assert build(root, out, NARROW, processes=1).results == reference.results
+    assert contents(out) == contents(tmp_path / "reference")
+
+
+def broken_wav(root):
+    (root / "foa_dev/dev-train-sony/bad.wav").write_bytes(b"RIFF")
+
+
+def stereo_wav(root):
+    write_sound(root / "foa_dev/dev-train-sony/bad.wav", [], 6.0, channels=2)
+
+
+def broken_film(root):
+    (root / "video_dev/dev-train-sony/bad.mp4").write_bytes(b"\0" * 500)
+
+
+def damaged_film(root):
+    path = root / "video_dev/dev-train-sony/bad.mp4"
+    data = bytearray(path.read_bytes())
+    at = data.index(b"mdat") + len(data) // 4
+    data[at : at + len(data) // 3] = bytes(len(data) // 3)
+    path.write_bytes(data)
+
+
+def missing_film(root):
+    (root / "video_dev/dev-train-sony/bad.mp4").unlink()
+
+
+def short_film(root):
+    write_panorama(root / "video_dev/dev-train-sony/bad.mp4", 4.0)
+
+
+def broken_labels(root):
+    (root / "metadata_dev/dev-train-sony/bad.csv").write_text("1,2,3\n")
+
+
+PROBLEMS = [
+    (broken_wav, "bad.wav is not a sound file"),
+    (stereo_wav, "bad.wav has 2 channels"),
+    (broken_film, "bad.mp4 is not a video"),
+    (damaged_film, "bad.mp4"),
+    (missing_film, "bad has no video"),
+    (short_film, "bad has 6.0 s of sound and 4.0 s of video"),
+    (broken_labels, "bad.csv, line 1: expected 4, 5 or 6 columns"),
+]
+
+
+@pytest.fixture(scope="module")
+def takes(tmp_path_factory):
+    """One good recording of four columns, and one that each test spoils."""
+    root = tmp_path_factory.mktemp("takes")
+    for name in ("bad", "good"):
+        write_take(root, name, [Sounding(0.0, 6.0, 9, -30.0)], seconds=6.0, columns=4)
+    return root
+
+
+@pytest.mark.parametrize(("spoil", "sentence"), PROBLEMS, ids=[s.__name__ for s, _ in PROBLEMS])
+def test_a_recording_with_a_problem_is_reported_and_skipped(takes, tmp_path, spoil, sentence):
+    root = tmp_path / "starss"
+    subprocess.run(["cp", "-r", takes, root], check=True)
+    spoil(root)
+    settings = Construction(speech=Steps(5, 90), instrument=Steps(10, 90))
+    outcome = build(root, tmp_path / "out", settings, processes=1)
+    assert [result.name for result in outcome.results] == ["good"]
+    (problem,) = outcome.problems
+    assert problem.recording == "bad" and problem.skipped and sentence in problem.sentence
+    assert all(item.recording == "good" for item in SavgBench(outcome.folder))
+    report = json.loads((tmp_path / "out/report.json").read_text())["splits"]["dev"]
+    assert [p["recording"] for p in report["problems"]] == ["bad"]
+    with pytest.raises(SavgError) as stopped:
+        build(root, tmp_path / "strict", settings, processes=1, strict=True)
+    assert str(stopped.value) == problem.sentence
+    assert not (tmp_path / "strict/SAVGBench_Dataset_Development").exists()
+
+
+def test_slightly_different_lengths_are_used_as_far_as_both_go(takes, tmp_path):
+    root = tmp_path / "starss"
+    subprocess.run(["cp", "-r", takes, root], check=True)
+    write_panorama(root / "video_dev/dev-train-sony/bad.mp4", 5.4)
+    settings = Construction(speech=Steps(5, 90), instrument=Steps(5, 90))
+    outcome = build(root, tmp_path / "out", settings, processes=2)
+    (problem,) = outcome.problems
+    assert not problem.skipped and "5.4 s of video; the common length is used" in problem.sentence
+    bad, good = outcome.results
+    assert bad.seconds == pytest.approx(5.4, abs=0.04) and good.seconds == 6.0
+    assert {c.start for c in bad.clips} == {0} and {c.start for c in good.clips} == {0, 5, 10}
+    with pytest.raises(SavgError, match="the common length"):
+        build(root, tmp_path / "strict", settings, processes=2, strict=True)
+
+
+def test_nothing_to_build_from_is_one_sentence(takes, tmp_path):
+    root = tmp_path / "starss"
+    subprocess.run(["cp", "-r", takes, root], check=True)
+    for path in (root / "foa_dev/dev-train-sony").glob("*.wav"):
+        path.write_bytes(b"")
+    with pytest.raises(
+        SavgError, match=r"No recording of .* can be used: .*bad\.wav is not a sound"
+    ):
+        build(root, tmp_path / "out", NARROW, processes=1)
+    with pytest.raises(SavgError, match="no recording or folder of recordings like nothing"):
+        build(root, tmp_path / "out", NARROW, only="nothing")
+    assert not [path for path in tmp_path.glob("out/**/*") if path.is_file()]
+
+
+def test_recordings_without_a_single_clip_still_give_a_report(tmp_path):
+    write_take(tmp_path, "silent", [], seconds=6.0)
+    outcome = build(tmp_path, tmp_path / "out", NARROW, processes=1)
+    assert outcome.results[0].clips == () and outcome.results[0].dropped["activity"] > 0
+    assert (tmp_path / "out/manifest.json").exists()
+
+
+def test_a_full_disk_stops_everything_and_blames_no_recording(takes, tmp_path, monkeypatch):
+    def full(strip, path, *rest):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("savg.data.starss.strips.Strip.cut", full)
+    with pytest.raises(SavgError, match="No space left"):
+        build(takes, tmp_path / "out", NARROW, processes=1)
+
+
+def test_two_constructions_of_one_split_keep_out_of_each_others_way(takes, tmp_path):
+    def meddle(done, total):
+        with pytest.raises(SavgError, match="is being built already"):
+            build(takes, tmp_path / "out", NARROW, processes=1)
+
+    build(takes, tmp_path / "out", NARROW, processes=1, progress=meddle, only="good")
+
+
+COMMAND = """
+import sys
+from savg.data.starss.build import build
+from savg.data.starss.results import Construction
+if __name__ == "__main__":
+    build(sys.argv[1], sys.argv[2], Construction(), processes=2)
+"""
+
+
+def test_killed_at_ten_random_moments_it_ends_with_the_same_files(starss, tmp_path):
+    root = tmp_path / "starss"
+    subprocess.run(["cp", "-r", starss, root], check=True)
+    write_take(root, "fold4_room3_mix001", [Sounding(0.0, 12.0, 1, 170.0)], seconds=12.0, seed=2)
+    script = tmp_path / "build.py"
+    script.write_text(COMMAND)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+    def start(out):
+        command = [sys.executable, str(script), str(root), str(out)]
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+        while not list(out.glob(".*.part")) and process.poll() is None:
+            time.sleep(0.01)
+        return process
+
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    process = start(whole)
+    began = time.monotonic()
+    assert process.wait() == 0, process.stderr.read().decode()
+    duration = time.monotonic() - began
+
+    rng = np.random.default_rng(10)
+    kills = 0
+    for moment in rng.uniform(0.0, 0.3 * duration, 10):
+        process = start(out)
+        time.sleep(moment)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.wait()
+        process.stderr.close()
+        if not list(out.glob(".*.part")):
+            assert contents(out) == contents(whole)
+            out = tmp_path / f"out{kills}"
+    assert kills >= 8
+    process = start(out)
+    assert process.wait() == 0, process.stderr.read().decode()
+    assert contents(out) == contents(whole)
+
+
+def run(*arguments):
+    return main(["dataset", "build", *map(str, arguments)])
+
+
+def test_command(takes, tmp_path, capsys):
+    out = tmp_path / "out"
+    steps = ("--window-step", "1", "--view-step", "90", "--processes", "1")
+    assert run("--starss", takes, "--out", out, *steps, "--only", "good") == 0
+    printed = capsys.readouterr()
+    assert "windows     8 judged" in printed.out
+    assert str(out / "SAVGBench_Dataset_Development") in printed.out
+    assert run("--starss", takes, "--out", out, *steps, "--only", "good", "--json") == 0
+    values = json.loads(capsys.readouterr().out)
+    assert values["recordings"] == 1 and values["problems"] == []
+    assert sum(values["dropped"].values()) + values["clips"] == values["windows"]
+    settings = json.loads((out / "manifest.json").read_text())["splits"]["dev"]["settings"]
+    assert settings["speech"] == settings["instrument"] == {"window": 10, "view": 90}
+
+
+def test_command_for_the_evaluation_split(starss, tmp_path, capsys):
+    arguments = ("--starss", starss, "--out", tmp_path, "--split", "eval", "--preset", "evaluation")
+    assert run(*arguments, "--processes", "2", "--json") == 0
+    values = json.loads(capsys.readouterr().out)
+    bench = SavgBench(tmp_path, "eval")
+    assert len(bench) == values["clips"] > 0
+    assert (tmp_path / "SAVGBench_Dataset_Evaluation/metadata_eval").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--window-step", "0.25"), "--window-step is a multiple of 0.1 s, not 0.25"),
+        (("--view-step", "7"), "Steps.view divides 360 degrees, and 7 does not"),
+        (("--high-pass", "9000"), "Construction.high_pass lies below 8 kHz"),
+        (("--min-active", "1.5"), "Construction.min_active lies in 0…1"),
+        (("--field-of-view", "200"), "Construction.field_of_view"),
+        (("--processes", "0"), "--processes is at least 1"),
+        (("--only", "nobody"), "like nobody"),
+    ],
+)
+def test_command_with_impossible_values(takes, tmp_path, capsys, arguments, sentence):
+    assert run("--starss", takes, "--out", tmp_path, *arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and sentence in error and error.count("\n") == 1
+
+
+def test_command_without_recordings(tmp_path, capsys):
+    assert run("--starss", tmp_path / "nowhere", "--out", tmp_path / "out") == 1
+    assert "nowhere: no such folder" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stopped:
+        run("--starss", tmp_path)
+    assert stopped.value.code == 2
