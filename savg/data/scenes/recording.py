@@ -20,8 +20,8 @@ from savg.data.scenes.scene import (
     Scene,
     Sound,
     Track,
-    _draw_looks,
-    _draw_notes,
+    draw_looks,
+    draw_notes,
 )
 from savg.data.scenes.voices import bank
 from savg.data.scenes.world import World
@@ -37,7 +37,7 @@ NEAREST, PASSING = 1.25, 0.7
 WALKS_A_MINUTE = 2.0
 MUSIC_SHARE = 0.55
 """Probability that a minute of a take with a player has a clean act of music."""
-LOUD_SHARE, LOUD = 0.08, 2.6
+LOUD_SHARE, LOUD = 0.06, 2.6
 """Some sound so much louder that their clips clip."""
 
 _THINGS = (kinds.TELEPHONE, kinds.DOMESTIC, kinds.DOOR, kinds.MUSIC)
@@ -73,7 +73,7 @@ def _draw_people(
 ) -> list[Person]:
     """One who speaks, perhaps one who plays, and others who speak, play or are silent."""
     count = int(rng.choice(PEOPLE, p=PEOPLE_SHARE))
-    looks = _draw_looks(rng, world, count, playing=False)
+    looks = draw_looks(rng, world, count, playing=False)
     places: list[tuple[float, float]] = []
     people: list[Person] = []
     for number, look in enumerate(looks):
@@ -242,7 +242,7 @@ class _Director:
             self._talk(who, begin, end)
 
     def _level(self) -> float:
-        level = 0.075 * float(np.exp(self.rng.normal(0, 0.25)))
+        level = 0.05 * float(np.exp(self.rng.normal(0, 0.25)))
         return level * (LOUD if self.rng.random() < LOUD_SHARE else 1.0)
 
     def _talk(self, who: int, begin: float, end: float) -> None:
@@ -261,7 +261,7 @@ class _Director:
             self._add(Sound(who, label, tuple(phrases), span=(begin, end)))
 
     def _perform(self, who: int, begin: float, end: float) -> None:
-        drawn = _draw_notes(self.rng, self.people[who].instrument, end - begin)
+        drawn = draw_notes(self.rng, self.people[who].instrument, end - begin)
         notes = tuple(
             replace(n, start=n.start + begin, length=min(n.length, end - begin - n.start))
             for n in drawn

@@ -29,6 +29,8 @@ PATH_STEP = 0.3
 BLUR = 0.03
 """Images of order 2 and more are moved by up to this many metres, as furniture would do; without it
 the regular grid of images is heard as a sweep."""
+ELSEWHERE = 0.75
+"""Level of what a source sends to the walls relative to what it sends to the camera, which it faces."""
 RUMBLE, RUMBLE_BELOW = 4.0, 80.0
 """Level of low-frequency noise relative to the noise floor, and its upper limit in Hz."""
 
@@ -122,7 +124,7 @@ def foa_response(room: Room, point: tuple[float, float, float], rate: int) -> ND
     complete = round(_complete(room, near) * rate)
     length = round(1.1 * room.reverberation * rate)
     kept = (orders > 0) & (delay >= 0) & (delay < min(complete, length))
-    level = gains[kept] * REFERENCE / distance[kept]
+    level = ELSEWHERE * gains[kept] * REFERENCE / distance[kept]
     toward = images[kept] / distance[kept, None]
     weights = (level, level * toward[:, 1], level * toward[:, 2], level * toward[:, 0])
     response = np.stack([np.bincount(delay[kept], w, length) for w in weights])

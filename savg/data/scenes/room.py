@@ -109,11 +109,13 @@ def make_room(room_seed: int, index: int) -> Room:
         floor = _vary(rng, floor, 18)
     height = float(rng.uniform(2.5, 3.0))
     accent = PAINTS[int(rng.integers(len(PAINTS)))]
-    fixtures = tuple(_fixtures(rng, front, left, right, height))
+    fixtures = _fixtures(rng, front, left, right, height)
+    back = float(rng.uniform(2.0, 3.5))
+    fixtures += _rear_fixtures((room_seed, index), front, back, left, right)
     return Room(
         key=(room_seed, index),
         front=front,
-        back=float(rng.uniform(2.0, 3.5)),
+        back=back,
         left=left,
         right=right,
         height=height,
@@ -122,7 +124,7 @@ def make_room(room_seed: int, index: int) -> Room:
         accent=accent,
         floor=floor,
         floor_kind=kind,
-        fixtures=fixtures,
+        fixtures=tuple(fixtures),
         furniture=tuple(_furniture(rng, front, left, right)),
         lamps=((float(rng.uniform(0.8, 2.0)), float(rng.uniform(-0.8, 0.8)), height - 0.15),),
         daylight=float(rng.choice((-1.0, 1.0)) * rng.uniform(0.25, 0.6)),
@@ -171,6 +173,33 @@ def _fixtures(
         # end of the left one; measured from the front here.
         place = near if wall == "right" else -near - w
         found.append(Fixture(kind, wall, place, v, w, h, colour))
+    return found
+
+
+def _rear_fixtures(
+    key: tuple[int, int], front: float, back: float, left: float, right: float
+) -> list[Fixture]:
+    """What hangs where only a turned view looks: on the back wall, and beside and behind the camera."""
+    rng = np.random.default_rng([*key, 11])
+    found: list[Fixture] = []
+
+    def hang(wall: str, kind: str, u: float, width: float) -> None:
+        h, v = {"window": (1.25, 0.95), "door": (2.05, 0.0), "picture": (0.6, 1.3)}[kind]
+        colour = PAINTS[int(rng.integers(len(PAINTS)))]
+        found.append(Fixture(kind, wall, u, v, width, h, colour))
+
+    sizes = {"window": (1.0, 1.4), "door": (0.9, 0.95), "picture": (0.5, 0.95)}
+    u = float(rng.uniform(0.4, 0.9))
+    for kind in rng.permutation(["window", "door", "picture", "picture"]).tolist():
+        width = float(rng.uniform(*sizes[kind]))
+        if u + width < left + right - 0.4:
+            hang("back", kind, u, width)
+        u += width + float(rng.uniform(0.5, 0.9))
+    for wall in ("left", "right"):
+        kind = str(rng.choice(["window", "picture", "picture"]))
+        width = float(rng.uniform(0.7, 1.1))
+        x = float(rng.uniform(-back + 0.4, 0.2 - width))
+        hang(wall, kind, x - front if wall == "left" else front - x - width, width)
     return found
 
 

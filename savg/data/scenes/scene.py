@@ -190,7 +190,7 @@ def draw_scene(seed: int, world: World, seconds: float = 5.0) -> Scene:
     playing = bool(rng.random() < world.instrument_share)
     count = 1 + int(rng.choice(len(world.bystanders), p=world.bystanders))
     tracks = _draw_tracks(rng, world, count, seconds, playing)
-    looks = _draw_looks(rng, world, len(tracks), playing)
+    looks = draw_looks(rng, world, len(tracks), playing)
     people = []
     for index, (look, track) in enumerate(zip(looks, tracks, strict=True)):
         action = ("play" if playing else "speak") if index == 0 else "idle"
@@ -214,7 +214,7 @@ def draw_scene(seed: int, world: World, seconds: float = 5.0) -> Scene:
     phrases: tuple[Phrase, ...] = ()
     notes: tuple[Note, ...] = ()
     if playing:
-        label, notes = 9, _draw_notes(rng, people[0].instrument, seconds)
+        label, notes = 9, draw_notes(rng, people[0].instrument, seconds)
     else:
         voice = people[0].look.voice
         label = 0 if bank().female[voice] else 1
@@ -228,7 +228,7 @@ def draw_scene(seed: int, world: World, seconds: float = 5.0) -> Scene:
     return Scene(seed, float(seconds), room, world.room_seed, light, tuple(people), (sound,), noise)
 
 
-def _draw_looks(rng: np.random.Generator, world: World, count: int, playing: bool) -> list[Look]:
+def draw_looks(rng: np.random.Generator, world: World, count: int, playing: bool) -> list[Look]:
     if not world.looks:
         return [_random_look(rng, world) for _ in range(count)]
     first = [
@@ -349,7 +349,7 @@ def _pitches(instrument: str, key: int) -> tuple[int, ...]:
     return tuple(p for p in range(low, high) if (p - key) % 12 in SCALE)
 
 
-def _draw_notes(rng: np.random.Generator, instrument: str, seconds: float) -> tuple[Note, ...]:
+def draw_notes(rng: np.random.Generator, instrument: str, seconds: float) -> tuple[Note, ...]:
     """A short melody (a rhythm for drums) that leaves little silence."""
     if instrument not in INSTRUMENTS:
         raise ValueError(f"An instrument is one of {INSTRUMENTS}, not {instrument!r}.")
