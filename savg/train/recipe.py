@@ -26,6 +26,7 @@ C = TypeVar("C")
 
 RECIPES = {
     "joint": "savg.train.joint:CONFIGS",
+    "video": "savg.train.video:CONFIGS",
     "superres": "savg.train.superres:CONFIGS",
     "seld": "savg.train.seld:CONFIGS",
     "yolox": "savg.train.yolox:CONFIGS",

@@ -19,7 +19,7 @@ from savg.train.loop import Session, train
 from savg.train.optim import draws
 from savg.train.recipe import get_recipe, override, recipe_names
 
-NAMES = ("joint", "superres", "seld", "yolox")
+NAMES = ("joint", "video", "superres", "seld", "yolox")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def fresh(data: dict[str, Path], name: str, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_there_are_the_four_recipes_each_in_three_sizes() -> None:
+def test_there_are_the_recipes_each_in_three_sizes() -> None:
     assert set(recipe_names()) >= set(NAMES)
     for name in NAMES:
         for config in ("full", "demo", "tiny"):

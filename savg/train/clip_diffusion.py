@@ -1,0 +1,125 @@
+"""What the recipes of diffusion models of clips share: process, loss, samples, card [S1, S2, code]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from savg.clip import SAVGBENCH, ClipFormat
+from savg.data.joint_codec import JointCodec
+from savg.diffusion import Diffusion, Schedule
+from savg.diffusion.dpm_solver import Predictor, multistep, time_steps
+from savg.diffusion.process import State
+from savg.hub import Card
+from savg.models.joint_unet import JointUNetConfig
+from savg.train.recipe import Batch, Recipe, Scalars
+from savg.train.sheets import evenly, write_sheet
+from savg.train.sources import ClipSet, Synthetic, Wanted, card_of, open_clips
+
+MODALITIES = ("video", "audio")
+"""Names of a batch's tensors, in order."""
+
+
+@dataclass(frozen=True)
+class ClipDiffusion(Recipe):
+    """What a network of clips, or of their pictures alone, sees and predicts.
+
+    prediction: "eps" or "v"; min_snr: γ of min-SNR weighting, 0 for none; clips: the format, whose
+    frame is the codec's; synthetic: what is drawn for `--data synthetic`; checkpoint_attention:
+    recompute attention to save memory; samples, sample_steps: of the sheets.
+    """
+
+    model: JointUNetConfig
+    codec: JointCodec
+    synthetic: Synthetic
+    clips: ClipFormat = SAVGBENCH
+    prediction: str = "eps"
+    diffusion_steps: int = 1000
+    min_snr: float = 0.0
+    checkpoint_attention: bool = False
+    samples: int = 6
+    sample_steps: int = 24
+    audio: ClassVar[bool] = True
+    """Whether the clips' sound is needed."""
+
+    @property
+    def diffusion(self) -> Diffusion:
+        """The process that training and sampling share."""
+        return Diffusion(Schedule.linear(self.diffusion_steps), self.prediction)  # type: ignore[arg-type]
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Of the mean squared error of each modality."""
+        return (1.0,)
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of one clip's tensors, as the network sees them."""
+        return (self.codec.video_shape(self.clips),)
+
+    def predict(self, model: torch.nn.Module, state: State, t: Tensor) -> State:
+        """The network's output for the tensors of all modalities."""
+        made = model(*state, t)
+        return made if isinstance(made, tuple) else (made,)
+
+    def open(self, data: str, run: Path) -> ClipSet:
+        wanted = Wanted(self.clips, self.codec.size, audio=self.audio)
+        return open_clips(data, run, wanted, self.synthetic)
+
+    def video_of(self, data: ClipSet, index: int) -> Tensor:
+        """The picture of one clip as the network sees it."""
+        return self.codec.encode_video(torch.from_numpy(data.video(index)))
+
+    def loss(
+        self, model: torch.nn.Module, batch: Batch, step: int, seed: int
+    ) -> tuple[Tensor, Scalars]:
+        device = batch[0].device
+        generator = torch.Generator(device).manual_seed(seed)
+        times = torch.randint(
+            0, self.diffusion_steps, (len(batch[0]),), generator=generator, device=device
+        )
+        noise = tuple(torch.randn(x.shape, generator=generator, device=device) for x in batch)
+        total, parts = self.diffusion.training_loss(
+            lambda state, t: self.predict(model, state, t),
+            batch,
+            times,
+            noise,
+            self.weights,
+            self.min_snr or None,
+        )
+        named = zip(MODALITIES, parts, strict=False)
+        return total.mean(), {name: part.mean() for name, part in named}
+
+    def optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(
+            model.parameters(),
+            lr=self.optim.lr,
+            betas=(0.9, 0.99),
+            weight_decay=self.optim.weight_decay,
+        )
+
+    def generate(self, model: torch.nn.Module, count: int, seed: int = 1) -> State:
+        """Tensors of all modalities of `count` clips, from fixed noise."""
+        device = next(model.parameters()).device
+        generator = torch.Generator().manual_seed(seed)
+        start = tuple(
+            torch.randn(count, *shape, generator=generator).to(device) for shape in self.shapes
+        )
+        torch.manual_seed(seed)
+        predictor = Predictor(self.diffusion, lambda state, t: self.predict(model, state, t))
+        times = time_steps(self.diffusion, self.sample_steps, "logSNR", snap=True)
+        return multistep(predictor, start, times)
+
+    def sheet(self, frames: Tensor, picture: Path) -> None:
+        """Write eight frames each of the first eight clips [N, F, size, size, 3]."""
+        first = self.codec.first_row
+        rows = frames[:, :, first : first + self.codec.rows].cpu().numpy()
+        write_sheet(picture, [evenly(clip, 8) for clip in rows[:8]], scale=2)
+
+    def card(self, data: str) -> Card:
+        facts = {"mirrored": False, "prediction": self.prediction}
+        return card_of(data, {**facts, "diffusion_steps": self.diffusion_steps})

@@ -1,0 +1,84 @@
+"""Recipe of the two-stage method's first stage: the picture alone [S2]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from savg.models.video_unet import VideoUNet, video_config
+from savg.train.clip_diffusion import ClipDiffusion
+from savg.train.joint import CONFIGS as JOINT
+from savg.train.joint import JointRecipe
+from savg.train.optim import Draw
+from savg.train.recipe import Batch
+from savg.train.sources import ClipSet
+
+SEEN = 64
+"""Training clips that samples are compared with."""
+
+
+@dataclass(frozen=True)
+class VideoRecipe(ClipDiffusion):
+    """What the video network sees and predicts; its codec's sound is not used."""
+
+    kind: ClassVar[str] = "video_unet"
+    audio: ClassVar[bool] = False
+
+    def build(self) -> torch.nn.Module:
+        model = VideoUNet(self.model)
+        model.checkpoint_attention = self.checkpoint_attention
+        return model
+
+    def batch(self, data: ClipSet, drawn: list[Draw]) -> Batch:
+        videos = []
+        for draw in drawn:
+            video = self.video_of(data, draw.index)
+            videos.append(video.flip(-1) if draw.rng.random() < 0.5 else video)
+        return (torch.stack(videos),)
+
+    def evaluate(self, model: torch.nn.Module, data: ClipSet, picture: Path) -> dict[str, float]:
+        """Change from frame to frame, and spread of pixels over the clips, beside the data's own."""
+        (video,) = self.generate(model, self.samples)
+        frames = self.codec.decode_video(video)
+        self.sheet(frames, picture)
+        real = torch.stack([torch.from_numpy(data.video(i)) for i in range(min(len(data), SEEN))])
+        return {
+            "flicker": _flicker(frames),
+            "flicker_data": _flicker(real),
+            "spread": _spread(frames),
+            "spread_data": _spread(real),
+        }
+
+
+def _flicker(frames: Tensor) -> float:
+    """Mean absolute change of pixels of clips [N, F, h, w, 3] between frames, of 255."""
+    return float(frames.float().diff(dim=1).abs().mean())
+
+
+def _spread(frames: Tensor) -> float:
+    """Mean standard deviation of a pixel over the clips [N, F, h, w, 3], of 255; 0 for one clip."""
+    return float(frames.float().std(dim=0, correction=0).mean())
+
+
+def from_joint(recipe: JointRecipe) -> VideoRecipe:
+    """The recipe of the picture half of a joint network, trained as that one is."""
+    return VideoRecipe(
+        optim=recipe.optim,
+        model=video_config(recipe.model),
+        codec=replace(recipe.codec, mid_gain=None, side_gain=None),
+        synthetic=recipe.synthetic,
+        clips=recipe.clips,
+        prediction=recipe.prediction,
+        diffusion_steps=recipe.diffusion_steps,
+        min_snr=recipe.min_snr,
+        checkpoint_attention=recipe.checkpoint_attention,
+        samples=recipe.samples,
+        sample_steps=recipe.sample_steps,
+    )
+
+
+CONFIGS = {name: from_joint(recipe) for name, recipe in JOINT.items()}
