@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +25,11 @@ from savg.studio.context import Context, Page
 from savg.studio.library import Library
 from savg.studio.parts import text
 from savg.studio.services import Services, bundled
+from savg.studio.sets import Sets
 
 __all__ = ["TABS", "Studio", "build", "launch"]
 
-TABS = ("savg.studio.generate", "savg.studio.inspect")
+TABS = ("savg.studio.generate", "savg.studio.inspect", "savg.studio.dataset")
 """The tabs from left to right."""
 
 MAX_UPLOAD = "500mb"
@@ -42,12 +44,18 @@ class Studio:
     services: Services
 
 
-def build(services: Services | None = None) -> Studio:
-    """The studio on the bundled weights, or on other services."""
+def build(
+    services: Services | None = None, datasets: Iterable[str | os.PathLike[str]] | None = None
+) -> Studio:
+    """The studio on the bundled weights, or on other services.
+
+    datasets: folders of clips that visitors may browse; without it, those of the variable SAVG_DATA.
+    """
     services = services or bundled()
     library = Library()
     examples = tuple(library.add_examples(services.examples))
-    context = Context(services, library, Analyst(services), examples=examples)
+    sets = Sets.of_environment() if datasets is None else Sets(datasets)
+    context = Context(services, library, Analyst(services), examples=examples, sets=sets)
 
     def left(request: gr.Request) -> None:
         context.board.stop(str(request.session_hash))

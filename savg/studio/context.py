@@ -10,17 +10,19 @@ from savg.studio.analyst import Analyst
 from savg.studio.jobs import Board
 from savg.studio.library import Library
 from savg.studio.services import Services
+from savg.studio.sets import Sets
 
 
 @dataclass(frozen=True)
 class Context:
-    """Shared state of a studio; `examples` are keys of bundled clips."""
+    """Shared state of a studio; `examples` are keys of bundled clips, `sets` those of its operator."""
 
     services: Services
     library: Library
     analyst: Analyst
     board: Board = field(default_factory=Board)
     examples: tuple[str, ...] = ()
+    sets: Sets = field(default_factory=Sets)
 
 
 @dataclass

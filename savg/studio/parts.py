@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from savg.studio.library import POSTER, RESULTS, VIDEO, StoredClip, jpeg, media_url
 
-PLAYER_SCRIPTS = ("overlay", "meters", "strip", "side", "timeline", "player", "keys", "start")
+SIDE = "<!-- side -->"
+"""Where the right column goes in the player's template."""
 
 
 def text(*names: str) -> str:
@@ -28,8 +29,31 @@ def text(*names: str) -> str:
 
 def player(elem_id: str) -> gr.HTML:
     """The overlay player; its value is `player_value(…)` or None."""
-    scripts = [f"player/{name}.js" for name in PLAYER_SCRIPTS]
-    return _component("player/player.html", ["player/dom.js", *scripts], elem_id)
+    return _player(elem_id, "player/score.html", ["player/side.js", "player/timeline.js"], [])
+
+
+def sample_player(elem_id: str) -> gr.HTML:
+    """The player of a dataset's clips; its value is that of `Samples` with its place, or None.
+
+    `.select` gets {"step": -1 or 1} or {"inspect": name}.
+    """
+    return _player(elem_id, "browse/sample.html", ["browse/sample.js"], ["browse/steps.js"])
+
+
+def gallery(elem_id: str) -> gr.HTML:
+    """A page of a dataset's clips; its value is `gallery_value(…)` or None.
+
+    `.select` gets {"arrived": true} when it is first seen, {"name": clip}, or {"page": number}.
+    """
+    return _component("browse/gallery.html", ["player/dom.js", "browse/gallery.js"], elem_id)
+
+
+def _player(elem_id: str, side: str, scripts: list[str], more: list[str]) -> gr.HTML:
+    """A player with a right column: its template, what it needs, and what needs the player."""
+    before = [f"player/{name}.js" for name in ("dom", "overlay", "meters", "strip")]
+    middle = ["player/player.js", "player/keys.js"]
+    html = text("player/player.html").replace(SIDE, text(side))
+    return _html(html, [*before, *scripts, *middle, *more, "player/start.js"], elem_id)
 
 
 def shelf(elem_id: str, value: dict[str, Any]) -> gr.HTML:
@@ -43,13 +67,22 @@ def progress(elem_id: str, value: dict[str, Any]) -> gr.HTML:
 
 
 def _component(html: str, scripts: list[str], elem_id: str, value: Any = None) -> gr.HTML:
+    return _html(text(html), scripts, elem_id, value)
+
+
+def _html(template: str, scripts: list[str], elem_id: str, value: Any = None) -> gr.HTML:
     return gr.HTML(
         value,
-        html_template=text(html),
+        html_template=template,
         js_on_load=text(*scripts),
         apply_default_css=False,
         elem_id=elem_id,
     )
+
+
+def first_dataset(elem_id: str) -> gr.HTML:
+    """How to make a dataset and name it to the studio."""
+    return _component("browse/empty.html", ["browse/empty.js"], elem_id)
 
 
 def notice(message: str, kind: str = "problem") -> dict[str, Any]:
@@ -105,6 +138,41 @@ def player_value(
         "annotation": annotation,
         "downloads": downloads,
     }
+
+
+def gallery_value(
+    clips: list[dict[str, Any]], page: int, pages: int, words: str, selected: Any, empty: str
+) -> dict[str, Any]:
+    """What a gallery shows: clips as {name, title, note, picture, category, x}, x from 0 to 1."""
+    return {
+        "clips": clips,
+        "page": page,
+        "pages": pages,
+        "words": words,
+        "selected": selected,
+        "empty": empty,
+    }
+
+
+def heading(elem_id: str) -> gr.HTML:
+    """A heading with a line below; its value is `heading_value(…)` or None."""
+    return gr.HTML(
+        None,
+        html_template='<div class="sb-title"><h3></h3><p></p></div>',
+        js_on_load=(
+            "const show = () => { const value = props.value || {};"
+            " element.querySelector('h3').textContent = value.title || '';"
+            " element.querySelector('.sb-title p').textContent = value.words || ''; };"
+            "watch('value', show); show();"
+        ),
+        apply_default_css=False,
+        elem_id=elem_id,
+    )
+
+
+def heading_value(title: str, words: str) -> dict[str, Any]:
+    """What a heading shows."""
+    return {"title": title, "words": words}
 
 
 def shelf_value(

@@ -76,7 +76,8 @@ def theme() -> gr.themes.Base:
 
 def css() -> str:
     """All style sheets of the studio."""
-    return text("studio.css", "player/player.css", "shelf/shelf.css", "progress/progress.css")
+    names = ("player/player.css", "shelf/shelf.css", "progress/progress.css", "browse/browse.css")
+    return text("studio.css", *names)
 
 
 def _font(name: str) -> gr.themes.Font:

@@ -71,20 +71,30 @@ function tagBox(context, view, row, colors) {
   drawTag(context, view, 'person' + score, centre, view.y(row.y0) + 3 * view.ratio, colors.person);
 }
 
+/* A label of a dataset is not judged where the set has no boxes: `matched` is null then. Labels know
+   their height in the picture too, and get a target there. */
+function judged(event) {
+  return event.matched !== null;
+}
+
+function eventColour(event, colors) {
+  return !judged(event) ? colors[event.label] : event.matched ? colors.tp : colors.fn;
+}
+
 function drawBand(context, view, event, colors, half) {
-  const colour = event.matched ? colors.tp : colors.fn;
+  const colour = eventColour(event, colors), missed = judged(event) && !event.matched;
   const left = view.x(event.x - half), right = view.x(event.x + half), centre = view.x(event.x);
   context.save();
-  context.globalAlpha = event.matched ? 0.3 : 0.14;
+  context.globalAlpha = event.matched ? 0.3 : missed ? 0.14 : 0.2;
   context.fillStyle = colour;
   context.fillRect(left, 0, right - left, view.height);
-  if (!event.matched) {
+  if (missed) {
     context.globalAlpha = 0.75;
     context.fillStyle = hatch(context, colour, view.ratio);
     context.fillRect(left, 0, right - left, view.height);
   }
   context.globalAlpha = 1;
-  const dash = event.matched ? [] : [7 * view.ratio, 5 * view.ratio];
+  const dash = missed ? [7 * view.ratio, 5 * view.ratio] : [];
   for (const [line, tint] of [[4, 'rgba(16, 20, 24, 0.8)'], [2, colour]]) {
     context.setLineDash(dash);
     context.strokeStyle = tint;
@@ -95,14 +105,17 @@ function drawBand(context, view, event, colors, half) {
     context.stroke();
   }
   context.setLineDash([]);
-  drawMark(context, view, event.matched, centre, view.height - 14 * view.ratio, colour);
+  if (judged(event)) {
+    drawMark(context, view, event.matched, centre, view.height - 14 * view.ratio, colour);
+  }
+  if (event.y !== undefined) drawTarget(context, view, centre, view.y(event.y), colour);
   context.restore();
 }
 
 function tagBand(context, view, event, colors) {
-  const text = event.label + (event.matched ? ' · TP' : ' · FN');
+  const text = event.label + (!judged(event) ? '' : event.matched ? ' · TP' : ' · FN');
   const top = view.height - (46 + 22 * event.category) * view.ratio;
-  drawTag(context, view, text, view.x(event.x), top, event.matched ? colors.tp : colors.fn);
+  drawTag(context, view, text, view.x(event.x), top, eventColour(event, colors));
 }
 
 function drawMark(context, view, matched, x, y, colour) {
@@ -129,6 +142,20 @@ function drawMark(context, view, matched, x, y, colour) {
     context.fillStyle = colour;
     context.fill();
   }
+}
+
+function drawTarget(context, view, x, y, colour) {
+  for (const [line, tint] of [[6, '#101418'], [3, colour]]) {
+    context.strokeStyle = tint;
+    context.lineWidth = line * view.ratio;
+    context.beginPath();
+    context.arc(x, y, 13 * view.ratio, 0, 2 * Math.PI);
+    context.stroke();
+  }
+  context.fillStyle = '#fff';
+  context.beginPath();
+  context.arc(x, y, 3 * view.ratio, 0, 2 * Math.PI);
+  context.fill();
 }
 
 /* Draw one moment and return the rows that were drawn. */

@@ -1,4 +1,4 @@
-/* One player in `element`; `window.savgPlayer` lets tests and other code ask what is on screen. */
+/* One player in `element`; `start.js` lets tests and other code ask what is on screen. */
 
 const ICONS = {
   play: 'M7 5v14l12-7z', pause: 'M7 5h4v14H7zM14 5h4v14h-4z',

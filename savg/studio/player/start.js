@@ -1,4 +1,6 @@
-window.savgPlayer = {
+/* `window.savgPlayers` has what is on screen in each player, by the component's id. */
+
+const api = {
   state: () => ({
     id: clip ? clip.id : null, ready: video.readyState >= 2 && !video.seeking, paused: video.paused,
     currentTime: video.currentTime, mediaTime, frame, eventFrame, boxes: drawn.boxes, bands: drawn.bands,
@@ -8,5 +10,8 @@ window.savgPlayer = {
   }),
   seek, play, pause: () => video.pause(),
 };
+const home = root.closest('[id^="savg-"]').id;
+window.savgPlayers = { ...window.savgPlayers, [home]: api };
+if (home === 'savg-player') window.savgPlayer = api;
 watch('value', () => show(props.value));
 show(props.value);

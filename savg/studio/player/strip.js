@@ -22,9 +22,9 @@ function buildStrip(root, annotation, onPick) {
     if (count > WIDE) line.style.width = (count * 8) + 'px';
     for (let k = 0; k < count; k++) {
       const here = rows.filter((e) => e.frame === k);
-      const kind = !here.length ? 'none' : here.every((e) => e.matched) ? 'tp'
-        : here.some((e) => e.matched) ? 'mixed' : 'fn';
-      const words = { none: 'no sound', tp: 'true positive', fn: 'false negative',
+      const kind = !here.length ? 'none' : !judged(here[0]) ? 'label'
+        : here.every((e) => e.matched) ? 'tp' : here.some((e) => e.matched) ? 'mixed' : 'fn';
+      const words = { none: 'no sound', label: 'label', tp: 'true positive', fn: 'false negative',
                       mixed: 'true positive and false negative' }[kind];
       const where = here.map((e) => 'x ' + Math.round(e.x)).join(', ');
       const text = (k / rate).toFixed(1) + ' s: ' + (here.length ? name + ' at ' + where + ', ' : '')
@@ -32,7 +32,8 @@ function buildStrip(root, annotation, onPick) {
       const cell = make('button', { type: 'button', class: 'sp-cell sp-' + kind, tabindex: '-1',
                                        'data-frame': k, 'data-kind': kind, 'aria-label': text,
                                        title: text });
-      cell.textContent = { none: '', tp: '●', fn: '✕', mixed: '±' }[kind];
+      cell.dataset.label = here.length ? name : '';
+      cell.textContent = { none: '', label: category ? '◆' : '●', tp: '●', fn: '✕', mixed: '±' }[kind];
       cells.push(cell);
       line.append(cell);
     }
