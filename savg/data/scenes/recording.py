@@ -37,6 +37,8 @@ NEAREST, PASSING = 1.25, 0.7
 WALKS_A_MINUTE = 2.0
 MUSIC_SHARE = 0.55
 """Probability that a minute of a take with a player has a clean act of music."""
+AUDIENCE_SHARE = 0.4
+"""Who neither speaks nor plays may laugh and clap, or else is silent."""
 LOUD_SHARE, LOUD = 0.06, 2.6
 """Some sound so much louder that their clips clip."""
 
@@ -177,8 +179,9 @@ def _draw_acts(rng: np.random.Generator, seconds: float, music: bool) -> list[Ac
     acts: list[Act] = []
     time = 0.0
     for share, act in zip(shares, [*clean, None], strict=True):
-        acts.append(("mixed", time, time + float(share)))
-        time += float(share)
+        end = time + float(share) if act is not None else seconds
+        acts.append(("mixed", time, end))
+        time = end
         if act is not None:
             acts.append((act[0], time, time + act[1]))
             time += act[1]
@@ -194,7 +197,8 @@ class _Director:
         self.rng, self.room, self.people, self.seconds = rng, room, people, seconds
         self.speakers = [i for i, p in enumerate(people) if p.action == "speak"]
         self.players = [i for i, p in enumerate(people) if p.action == "play"]
-        self.idle = [i for i, p in enumerate(people) if p.action == "idle"]
+        idle = [i for i, p in enumerate(people) if p.action == "idle"]
+        self.audience = [i for i in idle if rng.random() < AUDIENCE_SHARE]
         self.sounds: list[Sound] = []
 
     def speech(self, begin: float, end: float) -> None:
@@ -273,7 +277,7 @@ class _Director:
     def _happen(self, busy: int, begin: float, end: float) -> None:
         """Something of another class: a thing, or somebody who claps or laughs."""
         event = (Event(begin, end, int(self.rng.integers(2**31))),)
-        free = [i for i in (*self.speakers, *self.idle) if i != busy]
+        free = [i for i in (*self.speakers, *self.audience) if i != busy]
         if free and self.rng.random() < 0.3:
             label = kinds.CLAPPING if self.rng.random() < 0.4 else kinds.LAUGHTER
             who = int(self.rng.choice(free))

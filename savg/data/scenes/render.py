@@ -94,7 +94,7 @@ def render_video(
     fine, coarse = _lit_backdrop(scene, camera, scale)
     reach = [_pixel_bounds(parts, camera) // scale * scale for parts in figures]
     for box, unseen in zip(reach, hidden, strict=False):
-        box[unseen] = -FINE
+        box[unseen] = camera.width
     layers = [corners_of(parts) for parts in figures]
     still = [person for person in scene.people if not person.track.moves]
     walking = [person for person in scene.people if person.track.moves]
