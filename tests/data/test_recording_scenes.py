@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+from scene_takes import labels_of_take, one_person
 
 from savg.clip import ClipFormat
 from savg.data.scenes import World, draw_scene, panorama, render, split_seed
@@ -24,7 +25,6 @@ from savg.data.starss.synth import Plan, draw_take, label_rows
 from savg.data.starss.video import Projector
 from savg.data.starss.windows import judge
 from savg.geometry import azimuth_to_x, wrap_degrees
-from scene_takes import labels_of_take, one_person
 
 WORLD = World.varied()
 TAKES = 30
@@ -190,7 +190,7 @@ def test_patches_across_the_seam() -> None:
         parts = panorama.pieces(patch, 10)
         joined = np.concatenate([picture[rows, cols] for rows, cols, _ in parts], axis=1)
         assert joined[0].tolist() == columns
-        assert [own.start for _, _, own in parts][0] == 0
+        assert next(own.start for _, _, own in parts) == 0
     assert panorama.pieces((23, 1, 26, 3), 10) == [(slice(1, 3), slice(3, 6), slice(0, 3))]
 
 
@@ -202,7 +202,7 @@ def test_the_backdrop_in_strips_is_the_whole_one() -> None:
 
 @pytest.mark.parametrize("view", [0.0, 130.0, -170.0])
 def test_a_clip_of_a_take_is_the_view_of_its_panorama(view: float) -> None:
-    """Rendered directly by the perspective camera, and cut out of the panorama by py360convert's rays."""
+    """Rendered by the perspective camera, and cut out of the panorama as py360convert does."""
     scene = without_people(one_person(view + 22.0), (0,))
     start, form = 3.0, ClipFormat()
     direct = render(scene, form, view=view, start=start).clip.picture[4].astype(int)
