@@ -1,9 +1,10 @@
 """Clips as the joint diffusion model sees them, and back.
 
 One object owns the conversion, so that training and sampling cannot disagree about it. The published
-model sees the whole padded 64×64 frame and the two channels as they are [S1]; the small one sees the
-rows that hold the picture, and mid and side signals at comparable loudness, because where a sound
-comes from lies in the quiet side signal.
+model sees the whole padded 64×64 frame and the two channels as they are [S1]. Small ones see less and
+clearer: the rows that hold the picture; several frames as one; mid and side signals at comparable
+loudness, because where a sound comes from lies in the quiet side signal; or a spectrogram with a
+panning curve instead of samples.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from savg.clip import ClipFormat
+from savg.data.mel_sound import MelSound
 
 if TYPE_CHECKING:
     import torch
@@ -23,61 +25,92 @@ class JointCodec:
 
     size: side of the small frame; rows: how many of its rows, centred, the network sees;
     mid_gain and side_gain: factors on (left + right)/2 and (left − right)/2, or both None for
-    plain left and right.
+    plain left and right; fold: frames that are stacked as the channels of one; sound: a spectrogram
+    instead of samples.
     """
 
     size: int = 64
     rows: int = 64
     mid_gain: float | None = None
     side_gain: float | None = None
+    fold: int = 1
+    sound: MelSound | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.rows <= self.size or (self.size - self.rows) % 2:
             raise ValueError(f"JointCodec.rows is even with size {self.size}, not {self.rows}.")
         if (self.mid_gain is None) != (self.side_gain is None):
             raise ValueError("JointCodec needs both mid_gain and side_gain, or neither.")
+        if self.sound is not None and self.mid_gain is not None:
+            raise ValueError("JointCodec takes gains or a spectrogram, not both.")
+        if self.fold < 1:
+            raise ValueError(f"JointCodec.fold is at least 1, not {self.fold}.")
 
     @property
     def first_row(self) -> int:
         """The first row that the network sees."""
         return (self.size - self.rows) // 2
 
+    @property
+    def plain_sound(self) -> bool:
+        """Whether the network sees left and right as they are, in −1..1."""
+        return self.mid_gain is None and self.sound is None
+
     def small_format(self, form: ClipFormat) -> ClipFormat:
         """The clip format of the small frames."""
         return form.with_size(self.size)
 
     def video_shape(self, form: ClipFormat) -> tuple[int, int, int, int]:
-        """Shape (F, 3, h, w) of one clip's video tensor."""
-        return (form.frames, 3, self.rows, self.size)
+        """Shape (F / fold, 3·fold, h, w) of one clip's video tensor."""
+        if form.frames % self.fold:
+            raise ValueError(f"{form.frames} frames cannot be stacked by {self.fold}.")
+        return (form.frames // self.fold, 3 * self.fold, self.rows, self.size)
 
     def audio_shape(self, form: ClipFormat) -> tuple[int, int]:
-        """Shape (2, T) of one clip's sound tensor."""
+        """Shape (2, T) of one clip's sound tensor, or (rows, columns) of its spectrogram."""
+        if self.sound is not None:
+            return (self.sound.rows, self.sound.columns(form.samples))
         return (2, form.samples)
 
     def encode_video(self, frames: torch.Tensor) -> torch.Tensor:
-        """uint8 [..., size, size, 3] or [..., rows, size, 3] → float [..., 3, rows, size] in −1..1."""
+        """uint8 [..., F, size, size, 3] or [..., F, rows, size, 3] → float [..., F, 3, rows, size] in
+        −1..1, or with `fold` [..., F / fold, 3·fold, rows, size].
+        """
         if frames.shape[-3] == self.size:
             frames = frames[..., self.first_row : self.first_row + self.rows, :, :]
         elif frames.shape[-3] != self.rows:
             raise ValueError(
                 f"frames have {self.size} or {self.rows} rows, not {frames.shape[-3]}."
             )
-        return frames.movedim(-1, -3).float() / 127.5 - 1.0
+        video = frames.movedim(-1, -3).float() / 127.5 - 1.0
+        if self.fold == 1:
+            return video
+        return video.unflatten(-4, (-1, self.fold)).flatten(-4, -3)
+
+    def frames_of(self, video: torch.Tensor) -> torch.Tensor:
+        """What the network made [..., F / fold, 3·fold, h, w] as frames [..., F, 3, h, w]."""
+        if self.fold == 1:
+            return video
+        return video.unflatten(-3, (self.fold, 3)).flatten(-5, -4)
 
     def decode_video(self, video: torch.Tensor) -> torch.Tensor:
-        """float [..., 3, rows, size] in −1..1 → uint8 [..., size, size, 3], other rows black."""
+        """The inverse of `encode_video`: uint8 [..., F, size, size, 3], other rows black."""
         import torch
 
-        picture = ((video.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        picture = (
+            ((self.frames_of(video).float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        )
         picture = picture.movedim(-3, -1)
         frames = picture.new_zeros((*picture.shape[:-3], self.size, self.size, 3))
         frames[..., self.first_row : self.first_row + self.rows, :, :] = picture
         return frames
 
     def encode_audio(self, audio: torch.Tensor) -> torch.Tensor:
-        """Stereo [..., 2, T] → what the network sees [..., 2, T]."""
+        """Stereo [..., 2, T] → what the network sees, [..., 2, T] or a spectrogram."""
         import torch
 
+        if self.sound is not None:
+            return self.sound.encode(audio)
         if self.mid_gain is None or self.side_gain is None:
             return audio
         left, right = audio.unbind(-2)
@@ -88,7 +121,7 @@ class JointCodec:
         """The inverse of `encode_audio`, limited to −1..1."""
         import torch
 
-        audio = audio.float()
+        audio = audio.float() if self.sound is None else self.sound.decode(audio)
         if self.mid_gain is not None and self.side_gain is not None:
             mid, side = audio.unbind(-2)
             mid, side = mid / self.mid_gain, side / self.side_gain
@@ -99,6 +132,8 @@ class JointCodec:
         """Encoded video [..., h, w] flipped left to right and encoded sound with channels swapped."""
         import torch
 
+        if self.sound is not None:
+            return video.flip(-1), self.sound.mirror(audio)
         if self.mid_gain is None:
             return video.flip(-1), audio.flip(-2)
         mid, side = audio.unbind(-2)
@@ -111,11 +146,12 @@ class JointCodec:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """The codec of a JSON file; TypeError or ValueError for unknown or impossible values."""
-        return cls(**values)
+        sound = values.get("sound")
+        return cls(**{**values, "sound": MelSound(**sound) if isinstance(sound, dict) else sound})
 
 
 PUBLISHED = JointCodec()
 """What the released joint model was trained on."""
 
-DEMO = JointCodec(rows=40, mid_gain=8.0, side_gain=16.0)
-"""What the bundled joint model is trained on: gains bring both signals near unit variance."""
+DEMO = JointCodec(rows=40, fold=4, sound=MelSound())
+"""What the bundled joint model is trained on."""

@@ -65,12 +65,15 @@ class Diffusion:
         noise: State,
         weights: Sequence[float] | None = None,
         min_snr: float | None = None,
+        v_limit: float | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Loss of each sample [B] and its part for each modality (mean squared errors [B]).
 
         weights: of the modalities (default 1 each). min_snr: γ of min-SNR weighting (Hang et al.
-        2023). Learned variances add their variational bound in bits, through which the mean gets no
-        gradient (Nichol & Dhariwal 2021).
+        2023). v_limit: weigh predictions of x_0 as the v they stand for, SNR + 1, at most so much (Li &
+        He 2025, whose limit bounds 1/σ): where patches have more values than the network has
+        channels, x_0 is learned and v is not. Learned variances add their variational bound in
+        bits, through which the mean gets no gradient (Nichol & Dhariwal 2021).
         """
         noisy = tuple(self.add_noise(x, e, step) for x, e in zip(clean, noise, strict=True))
         outputs = model(noisy, self.model_times(step))
@@ -82,7 +85,7 @@ class Diffusion:
                 bounds.append(self._variational_bound(x, x_t, output.detach(), extra, step))
             target = self._target(x, e, step)
             parts.append((output - target).square().flatten(1).mean(1))
-        factor = self._snr_weight(step, min_snr).to(parts[0].device)
+        factor = self._snr_weight(step, min_snr, v_limit).to(parts[0].device)
         shares = weights if weights is not None else [1.0] * len(parts)
         total = sum(share * part for share, part in zip(shares, parts, strict=True)) * factor
         return torch.as_tensor(total + sum(bounds)), parts
@@ -156,10 +159,14 @@ class Diffusion:
         alpha, sigma = self.coefficients(step, clean)
         return alpha * noise - sigma * clean
 
-    def _snr_weight(self, step: Tensor, gamma: float | None) -> Tensor:
+    def _snr_weight(self, step: Tensor, gamma: float | None, v_limit: float | None) -> Tensor:
+        snr = self.schedule.alphas_cumprod / (1.0 - self.schedule.alphas_cumprod)
+        if v_limit is not None:
+            if gamma is not None or self.prediction != "x0":
+                raise ValueError("v_limit is for predictions of x0, without min_snr.")
+            return torch.from_numpy(np.minimum(snr + 1.0, v_limit)).float()[step.cpu()]
         if gamma is None:
             return torch.ones(len(step))
-        snr = self.schedule.alphas_cumprod / (1.0 - self.schedule.alphas_cumprod)
         capped = np.minimum(snr, gamma)
         weight = {"eps": capped / snr, "v": capped / (snr + 1.0), "x0": capped}[self.prediction]
         return torch.from_numpy(weight).float()[step.cpu()]

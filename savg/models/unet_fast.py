@@ -128,15 +128,18 @@ class Fast:
         return self._conv3d(x, conv.video_conv, conv.kernel // 2)
 
     def _conv3d(self, x: Tensor, layer: Any, padding: int) -> Tensor:
-        y = x.permute(0, 4, 1, 2, 3)
-        if torch.is_grad_enabled() and x.device.type == "cpu":
-            # In bfloat16, oneDNN's gradient of the weight is NaN for the released network's shapes.
-            with torch.autocast("cpu", enabled=False):
-                weight, bias = layer.weight.float(), layer.bias.float()
-                y = F.conv3d(y.float(), weight, bias, padding=padding).to(x.dtype)
-        else:
-            y = F.conv3d(y, layer.weight, layer.bias, padding=padding)
-        return y.permute(0, 2, 3, 4, 1).contiguous()
+        if not torch.is_grad_enabled() or x.device.type != "cpu":
+            y = F.conv3d(x.permute(0, 4, 1, 2, 3), layer.weight, layer.bias, padding=padding)
+            return y.permute(0, 2, 3, 4, 1).contiguous()
+        # On a CPU, oneDNN's gradient of a 3-D weight is slow, and NaN in bfloat16 for the released
+        # network's shapes: the frames under the kernel become channels of a 2-D convolution.
+        frames, depth = x.shape[1], layer.weight.shape[2]
+        padded = F.pad(x, (0, 0, 0, 0, 0, 0, padding, padding))
+        stacked = torch.cat([padded[:, i : i + frames] for i in range(depth)], dim=-1)
+        weight = layer.weight.transpose(1, 2).flatten(1, 2)
+        picture = stacked.flatten(0, 1).permute(0, 3, 1, 2)
+        y = F.conv2d(picture, weight, layer.bias, padding=padding)
+        return y.permute(0, 2, 3, 1).unflatten(0, x.shape[:2]).contiguous()
 
     def _audio_conv(self, x: Tensor, conv: AudioConv, dilation: int) -> Tensor:
         weight, bias = conv.audio_conv.weight, conv.audio_conv.bias

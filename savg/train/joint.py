@@ -17,6 +17,7 @@ from savg.hub import Card
 from savg.metrics.generation import correlation, motion_position, pan, pan_spread
 from savg.models.joint_unet import CONFIGS as NETWORKS
 from savg.models.joint_unet import JointUNet, JointUNetConfig
+from savg.train.muon import Muon, split
 from savg.train.optim import Draw, Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars
 from savg.train.sheets import evenly, write_sheet
@@ -27,10 +28,11 @@ from savg.train.sources import ClipSet, Synthetic, Wanted, card_of, open_clips
 class JointRecipe(Recipe):
     """What the network sees and predicts.
 
-    prediction: "eps" or "v"; video_weight, audio_weight: of the two mean squared errors; min_snr: γ
-    of min-SNR weighting, 0 for none; clips: the format, whose frame is the codec's; synthetic: what is
-    drawn for `--data synthetic`; checkpoint_attention: recompute attention to save memory; samples,
-    sample_steps: of the sheets.
+    prediction: "eps", "v" or "x0"; video_weight, audio_weight: of the two mean squared errors;
+    min_snr: γ of min-SNR weighting, 0 for none; v_limit: largest weight of an x0 prediction weighed as
+    v, 0 for none; clips: the format, whose frame is the codec's; synthetic: what is drawn for
+    `--data synthetic`; optimizer_kind: "adamw" or "muon"; checkpoint_attention: recompute attention to
+    save memory; samples, sample_steps: of the sheets.
     """
 
     model: JointUNetConfig
@@ -42,6 +44,8 @@ class JointRecipe(Recipe):
     video_weight: float = 1.0
     audio_weight: float = 1.0
     min_snr: float = 0.0
+    v_limit: float = 0.0
+    optimizer_kind: str = "adamw"
     checkpoint_attention: bool = False
     samples: int = 6
     sample_steps: int = 24
@@ -73,7 +77,13 @@ class JointRecipe(Recipe):
     def sample_of(self, data: ClipSet, index: int) -> tuple[Tensor, Tensor]:
         """One clip as the network sees it."""
         video = self.codec.encode_video(torch.from_numpy(data.video(index)))
-        return video, self.codec.encode_audio(torch.from_numpy(data.audio(index)))
+        if self.codec.sound is None:
+            return video, self.codec.encode_audio(torch.from_numpy(data.audio(index)))
+        kept = data.notes.get(index)
+        if kept is None:  # a spectrogram costs as much as a tenth of a training step, and is small
+            kept = self.codec.encode_audio(torch.from_numpy(data.audio(index))).half()
+            data.notes[index] = kept
+        return video, kept.float()
 
     def loss(
         self, model: torch.nn.Module, batch: Batch, step: int, seed: int
@@ -91,10 +101,15 @@ class JointRecipe(Recipe):
             noise,
             (self.video_weight, self.audio_weight),
             self.min_snr or None,
+            self.v_limit or None,
         )
         return total.mean(), {"video": video.mean(), "audio": audio.mean()}
 
     def optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
+        if self.optimizer_kind == "muon":
+            assert isinstance(model, JointUNet)
+            outer = [model.input_blocks[0], model.video_out, model.audio_out]
+            return Muon(*split(model, outer), self.optim.lr, self.optim.weight_decay)
         return torch.optim.AdamW(
             model.parameters(),
             lr=self.optim.lr,
@@ -119,7 +134,7 @@ class JointRecipe(Recipe):
             "pan_spread_data": pan_spread([pan(data.audio(i)) for i in range(min(len(data), 64))]),
             "figure_sound": correlation([motion_position(clip) for clip in clips], pans, 1).r,
             "rms": float(sound.square().mean().sqrt()),
-            "flicker": float(video.diff(dim=1).abs().mean()),
+            "flicker": float(self.codec.frames_of(video).diff(dim=1).abs().mean()),
         }
         return {key: value for key, value in scores.items() if value is not None}
 
@@ -138,8 +153,13 @@ class JointRecipe(Recipe):
         return video, audio
 
     def card(self, data: str) -> Card:
-        facts = {"mirrored": False, "prediction": self.prediction}
-        return card_of(data, {**facts, "diffusion_steps": self.diffusion_steps})
+        facts = {
+            "mirrored": False,
+            "prediction": self.prediction,
+            "diffusion_steps": self.diffusion_steps,
+            "codec": self.codec.to_dict(),
+        }
+        return card_of(data, facts)
 
 
 FULL = JointRecipe(
@@ -162,23 +182,27 @@ CONFIGS = {
     "full": FULL,
     "demo": JointRecipe(
         optim=Optimisation(
-            steps=200_000,
-            batch=4,
-            lr=1e-3,
-            warmup=100,
-            cooldown=2000,
-            final_lr=0.05,
+            steps=10_000,
+            batch=8,
+            lr=2e-3,
+            warmup=200,
+            cooldown=2500,
+            final_lr=0.02,
             weight_decay=0.01,
-            ema_decay=0.999,
+            ema_decay=0.998,
             log_every=25,
-            save_every=250,
-            sample_every=1000,
+            save_every=150,
+            sample_every=600,
         ),
         model=NETWORKS["demo"],
         codec=DEMO,
-        synthetic=Synthetic(worlds=("demo",), clips=(1500,)),
-        prediction="v",
-        samples=16,
+        synthetic=Synthetic(worlds=("solo",), clips=(4000,)),
+        prediction="x0",
+        video_weight=4.0,
+        v_limit=5.0,
+        optimizer_kind="muon",
+        samples=12,
+        sample_steps=16,
     ),
     "tiny": JointRecipe(
         optim=Optimisation(

@@ -23,7 +23,7 @@ from savg.paths import existing
 if TYPE_CHECKING:
     from savg.data.scenes import World
 
-WORLDS = ("demo", "varied")
+WORLDS = ("demo", "solo", "varied")
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,14 @@ class Wanted:
 class ClipSet:
     """Packs one after another; `len` is the number of clips.
 
-    small: the format of the pictures, with as many frames as are kept of each clip.
+    small: the format of the pictures, with as many frames as are kept of each clip; notes: what a
+    recipe wants to remember of a clip, by its index.
     """
 
     def __init__(self, packs: Sequence[PackedClips]) -> None:
         self.packs = list(packs)
         self.ends = np.cumsum([len(pack) for pack in self.packs])
+        self.notes: dict[int, Any] = {}
         first = self.packs[0]
         self.small = first.format.with_size(first.size).with_frames(first.video.shape[1])
 
@@ -174,7 +176,8 @@ def world_of(name: str) -> World:
     """The world of that name."""
     from savg.data.scenes import World
 
-    return World.varied() if name == "varied" else World.demo()
+    worlds = {"demo": World.demo, "solo": World.solo, "varied": World.varied}
+    return worlds[name]()
 
 
 def _scenes(run: Path, world: str, count: int, wanted: Wanted, synthetic: Synthetic) -> PackedClips:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 
 from savg.clip import SAVGBENCH
 from savg.data.joint_codec import DEMO, PUBLISHED, JointCodec
+from savg.data.mel_sound import MelSound
+
+MID_SIDE = JointCodec(rows=40, fold=2, mid_gain=8.0, side_gain=16.0)
 
 
-@pytest.mark.parametrize("codec", [PUBLISHED, DEMO])
+@pytest.mark.parametrize("codec", [PUBLISHED, MID_SIDE])
 def test_round_trip(codec: JointCodec) -> None:
     generator = torch.Generator().manual_seed(0)
     frames = torch.randint(0, 256, (2, 20, 64, 64, 3), generator=generator, dtype=torch.uint8)
@@ -23,17 +28,27 @@ def test_round_trip(codec: JointCodec) -> None:
     torch.testing.assert_close(codec.decode_audio(codec.encode_audio(audio)), audio)
 
 
-@pytest.mark.parametrize("codec", [PUBLISHED, DEMO])
+def test_stacked_frames_come_back_in_order() -> None:
+    frames = torch.randint(0, 256, (3, 20, 40, 64, 3), dtype=torch.uint8)
+    video = DEMO.encode_video(frames)
+    assert video.shape[1:] == DEMO.video_shape(SAVGBENCH) == (5, 12, 40, 64)
+    assert torch.equal(DEMO.decode_video(video)[:, :, 12:52], frames)
+    assert torch.equal(DEMO.frames_of(video), JointCodec(rows=40).encode_video(frames))
+    with pytest.raises(ValueError, match="20 frames cannot be stacked by 3"):
+        JointCodec(fold=3).video_shape(SAVGBENCH)
+
+
+@pytest.mark.parametrize("codec", [PUBLISHED, MID_SIDE, DEMO])
 def test_mirroring_commutes_with_encoding(codec: JointCodec) -> None:
-    frames = torch.arange(64 * 64 * 3, dtype=torch.int64).reshape(1, 64, 64, 3).to(torch.uint8)
-    audio = torch.rand(2, 100) - 0.5
+    frames = torch.arange(64 * 64 * 12, dtype=torch.int64).reshape(4, 64, 64, 3).to(torch.uint8)
+    audio = torch.rand(2, 2000) - 0.5
     video, sound = codec.mirror(codec.encode_video(frames), codec.encode_audio(audio))
     assert torch.equal(video, codec.encode_video(frames.flip(-2)))
     torch.testing.assert_close(sound, codec.encode_audio(audio.flip(0)))
 
 
 def test_a_left_source_has_a_positive_side() -> None:
-    mid, side = DEMO.encode_audio(torch.stack([torch.ones(4), torch.zeros(4)]))
+    mid, side = MID_SIDE.encode_audio(torch.stack([torch.ones(4), torch.zeros(4)]))
     assert (mid > 0).all() and (side > 0).all()
 
 
@@ -42,5 +57,14 @@ def test_impossible_settings_are_named() -> None:
         JointCodec(rows=63)
     with pytest.raises(ValueError, match="both mid_gain and side_gain"):
         JointCodec(mid_gain=1.0)
+    with pytest.raises(ValueError, match="gains or a spectrogram"):
+        JointCodec(mid_gain=1.0, side_gain=1.0, sound=MelSound())
+    with pytest.raises(ValueError, match="fold is at least 1"):
+        JointCodec(fold=0)
     with pytest.raises(ValueError, match="not 10"):
         DEMO.encode_video(torch.zeros(10, 64, 3, dtype=torch.uint8))
+
+
+def test_a_codec_survives_its_json_form() -> None:
+    for codec in (PUBLISHED, MID_SIDE, DEMO):
+        assert JointCodec.from_dict(json.loads(json.dumps(codec.to_dict()))) == codec

@@ -132,6 +132,25 @@ def test_loss_weights_and_min_snr_follow_their_formulas() -> None:
     torch.testing.assert_close(weighted, factor * (wanted[0] + wanted[1]), rtol=1e-5, atol=1e-7)
 
 
+def test_a_limited_v_weight_is_the_loss_of_v_where_the_limit_is_not_reached() -> None:
+    clean, noise = starts(), [x.flip(0) for x in starts()]
+    step = torch.tensor([5, 300, 800])
+    guess = [0.3 * x for x in clean]
+    of_x0 = Diffusion(Schedule.linear(), "x0")
+    of_v = Diffusion(Schedule.linear(), "v")
+
+    def as_v(state, t):
+        factors = [of_v.coefficients(step, x) for x in state]
+        return [(a * x_t - x) / s for x_t, x, (a, s) in zip(state, guess, factors, strict=True)]
+
+    limited, _ = of_x0.training_loss(lambda s, t: guess, clean, step, noise, v_limit=20.0)
+    true, _ = of_v.training_loss(as_v, clean, step, noise)
+    torch.testing.assert_close(limited[1:], true[1:], rtol=1e-4, atol=1e-6)
+    assert limited[0] < true[0]
+    with pytest.raises(ValueError, match="v_limit"):
+        of_v.training_loss(as_v, clean, step, noise, v_limit=20.0)
+
+
 def test_the_variational_bound_is_least_for_the_true_step() -> None:
     diffusion = Diffusion(Schedule.linear(), variance="learned_range")
     clean = torch.rand(2, 3, 4, 4) * 2 - 1

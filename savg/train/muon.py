@@ -1,0 +1,113 @@
+"""Muon: momentum whose matrices are orthogonalised, beside AdamW for everything else.
+
+Jordan et al. 2024; the size of the step after Liu et al. 2025 ("Muon is scalable for LLM training"), so
+that one learning rate and weight decay serve both kinds of parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+"""Of the quintic iteration that drives singular values towards 1 (they end in about 0.7..1.2)."""
+
+RMS = 0.2
+"""Root mean square of an update, as AdamW's typically is."""
+
+
+class Muon(torch.optim.Optimizer):
+    """Orthogonalised Nesterov momentum for `matrices` (first axis = rows), AdamW for `others`."""
+
+    def __init__(
+        self,
+        matrices: Iterable[nn.Parameter],
+        others: Iterable[nn.Parameter],
+        lr: float,
+        weight_decay: float = 0.0,
+        momentum: float = 0.95,
+        betas: tuple[float, float] = (0.9, 0.99),
+        iterations: int = 5,
+    ) -> None:
+        shared = {"lr": lr, "weight_decay": weight_decay}
+        groups = [
+            {"params": list(matrices), "matrices": True, "momentum": momentum, **shared},
+            {"params": list(others), "matrices": False, "betas": betas, **shared},
+        ]
+        super().__init__([group for group in groups if group["params"]], {})
+        self.iterations = iterations
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """One update of every parameter that has a gradient."""
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            with_gradient = [p for p in group["params"] if p.grad is not None]
+            if group["matrices"]:
+                self._turn(with_gradient, group)
+            else:
+                self._adam(with_gradient, group)
+        return loss
+
+    def _turn(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
+        lr, beta = group["lr"], group["momentum"]
+        alike: dict[tuple[int, ...], list[tuple[nn.Parameter, Tensor]]] = {}
+        for p in parameters:
+            state = self.state[p]
+            if not state:
+                state["momentum"] = torch.zeros_like(p)
+            assert p.grad is not None
+            state["momentum"].lerp_(p.grad, 1 - beta)
+            ahead = p.grad.lerp(state["momentum"], beta).flatten(1)
+            alike.setdefault(tuple(ahead.shape), []).append((p, ahead))
+        for shape, members in alike.items():
+            updates = orthogonal(torch.stack([ahead for _, ahead in members]), self.iterations)
+            scale = RMS * max(shape) ** 0.5
+            for (p, _), update in zip(members, updates, strict=True):
+                p.mul_(1 - lr * group["weight_decay"])
+                p.add_(update.reshape(p.shape).to(p.dtype), alpha=-lr * scale)
+
+    def _adam(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
+        lr, (b1, b2) = group["lr"], group["betas"]
+        for p in parameters:
+            state = self.state[p]
+            if not state:
+                state["step"] = torch.zeros(())
+                state["mean"], state["square"] = torch.zeros_like(p), torch.zeros_like(p)
+            assert p.grad is not None
+            state["step"] += 1
+            done = float(state["step"])
+            state["mean"].lerp_(p.grad, 1 - b1)
+            state["square"].mul_(b2).addcmul_(p.grad, p.grad, value=1 - b2)
+            spread = (state["square"] / (1 - b2**done)).sqrt_().add_(1e-8)
+            p.mul_(1 - lr * group["weight_decay"])
+            p.addcdiv_(state["mean"], spread, value=-lr / (1 - b1**done))
+
+
+def orthogonal(x: Tensor, iterations: int = 5) -> Tensor:
+    """About U·Vᵀ of x[N, rows, columns] = U·S·Vᵀ, in bfloat16 where that is enough: everywhere."""
+    a, b, c = COEFFICIENTS
+    y = x.bfloat16()
+    tall = y.shape[1] > y.shape[2]
+    y = y.mT if tall else y
+    y = y / y.float().square().sum((1, 2), keepdim=True).sqrt().clamp_min(1e-7).to(y.dtype)
+    for _ in range(iterations):
+        gram = y @ y.mT
+        y = a * y + (b * gram + c * (gram @ gram)) @ y
+    return (y.mT if tall else y).to(x.dtype)
+
+
+def split(model: nn.Module, outer: Iterable[nn.Module] = ()) -> tuple[list[Any], list[Any]]:
+    """A network's matrices (convolution kernels too) and its other parameters.
+
+    outer: the first and last layers, which do better with AdamW.
+    """
+    out = {id(p) for module in outer for p in module.parameters()}
+    matrices: list[Any] = []
+    others: list[Any] = []
+    for p in model.parameters():
+        (matrices if p.ndim > 1 and id(p) not in out else others).append(p)
+    return matrices, others
