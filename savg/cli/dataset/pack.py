@@ -66,9 +66,10 @@ def run(args: argparse.Namespace) -> int:
         return 0
     _, frames, rows, width, _ = pack.video.shape
     sound = "with sound" if pack.audio is not None else "without sound"
+    clips = f"{len(pack)} clip{'s' * (len(pack) != 1)}"
+    pictures = f"{frames} picture{'s' * (frames != 1)} {width}×{rows}"
     print(
-        f"{args.out}: {len(pack)} clip{'s' * (len(pack) != 1)} of {frames} picture{'s' * (frames != 1)} {width}×{rows}, "
-        f"{sound}, {size / 2**20:.1f} MiB; train on it with "
+        f"{args.out}: {clips} of {pictures}, {sound}, {size / 2**20:.1f} MiB; train on it with "
         f"python -m savg.train {args.purpose} --data {args.out} --out RUN"
     )
     return 0

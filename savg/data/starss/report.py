@@ -92,10 +92,11 @@ def summary(results: Sequence[RecordingResult], problems: Sequence[Problem]) -> 
 def as_markdown(split: str, found: Mapping[str, Any]) -> str:
     """One split's part of report.json for people."""
     sheet = "contact_sheet.jpg" if split == SPLITS[0] else f"contact_sheet_{split}.jpg"
+    clips = f"{found['kept']} clip{'s' * (found['kept'] != 1)}"
     lines = [
         f"## {SPLIT_NAMES[split]}",
         "",
-        f"{found['kept']} clip{'s' * (found['kept'] != 1)} ({_categories(found)}) from {found['recordings']} recordings of "
+        f"{clips} ({_categories(found)}) from {found['recordings']} recordings of "
         f"{found['seconds'] / 60:.1f} min. Some of them: [contact sheet](report/{sheet}).",
         "",
         "| windows × views | number | share |",
