@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from savg.device import Compute
 from savg.diffusion import Diffusion
-from savg.pipelines.sampling import ClipNoise, SamplerConfig
+from savg.hub import Card
+from savg.pipelines.sampling import ClipNoise, SamplerConfig, diffusion_of
 
 PUBLISHED = SamplerConfig(name="ddim", steps=25)
 """How the published script enlarges: DDIM, 25 steps."""
@@ -33,6 +35,25 @@ class SuperResolution:
     compute: Compute
     shared_noise: bool = True
     chunk: int = 5
+
+    @classmethod
+    def described(
+        cls,
+        model: nn.Module | None,
+        cards: Mapping[str, Card],
+        description: Mapping[str, Any],
+        compute: Compute,
+    ) -> Self:
+        """What a pipeline's JSON file says, with the card of the network "superres"."""
+        given = description.get("superres_sampler")
+        sampler = PUBLISHED if given is None else SamplerConfig.from_dict(given)
+        chunk = 5 if compute.device.type == "cpu" else 20
+        shared = bool(description.get("shared_noise", True))
+        if model is None:
+            return cls(None, None, sampler, compute, shared, chunk)
+        facts = cards["superres"].facts
+        process = diffusion_of(facts, variance="learned_range", diffusion_steps=SCHEDULE_STEPS)
+        return cls(compute.place(model), process, sampler, compute, shared, chunk)
 
     def total(self, frames: int) -> int:
         """Steps reported while a clip is enlarged."""

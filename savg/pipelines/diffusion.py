@@ -1,0 +1,323 @@
+"""What the pipelines that diffuse small clips and then enlarge them share [S1, S2]."""
+
+from __future__ import annotations
+
+import json
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from savg.clip import SAVGBENCH, ClipFormat
+from savg.data.joint_codec import JointCodec
+from savg.device import Compute, choose
+from savg.diffusion.process import State
+from savg.errors import CheckpointError, SavgError
+from savg.hub import (
+    PIPELINE_FILE,
+    Card,
+    component_folder,
+    load_component,
+    model_format,
+    read_json,
+    resolve,
+    save_component,
+)
+from savg.paths import whole_folder
+from savg.pipelines.progress import OnStep, Progress, turned
+from savg.pipelines.sampling import ClipNoise, SamplerConfig, diffusion_of
+from savg.pipelines.superres import SuperResolution
+
+START, ON_THE_WAY, SUPERRES, SHIFTS = range(4)
+"""What random numbers are for; each purpose has a stream of its own."""
+
+MAX_CLIPS = 100_000
+
+Made = TypeVar("Made")
+
+
+@dataclass
+class DiffusionPipeline(ABC, Generic[Made]):
+    """A diffusion network and a super-resolution network, and how they are sampled.
+
+    cards: of the components `name` and "superres"; one with `facts["mirrored"]` makes pictures that
+    are left-right reversed, as the published weights do, and is un-mirrored here. A subclass says
+    what the network is called with and what is made of its result.
+    """
+
+    network: Any
+    superres: SuperResolution
+    codec: JointCodec
+    sampler: SamplerConfig
+    compute: Compute
+    cards: Mapping[str, Card]
+    format: ClipFormat = SAVGBENCH
+    description: Mapping[str, Any] = field(default_factory=dict)
+    name: ClassVar[str]
+    """Of the pipeline in its JSON file, and of the network's component there."""
+    kind: ClassVar[str]
+    """Kind of the network's weights."""
+
+    def __post_init__(self) -> None:
+        self.diffusion = diffusion_of(self.cards[self.name].facts)
+        if self.format.size % self.codec.size:
+            raise CheckpointError(
+                f"pipeline.json: frames of {self.codec.size} pixels cannot be enlarged to "
+                f"{self.format.size} by a whole factor."
+            )
+
+    @property
+    @abstractmethod
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of one clip's tensors, as the network takes them."""
+
+    @abstractmethod
+    def denoiser(self, seed: int) -> Callable[[State, Tensor], State]:
+        """The network as samplers call it, with the random choices of a seed."""
+
+    @abstractmethod
+    def finish(self, frames: NDArray[np.uint8], state: State) -> Made:
+        """The result: frames [F, size, size, 3] and what the network made of one clip."""
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | os.PathLike[str] = "demo",
+        device: str | None = None,
+        dtype: str | None = None,
+    ) -> Self:
+        """The pipeline of "demo", a folder or a Hub repo id; CheckpointError for anything else.
+
+        A description without "superres" enlarges with bicubic interpolation.
+        """
+        folder = resolve(source)
+        description = read_json(folder / PIPELINE_FILE)
+        if description.get("pipeline") != cls.name:
+            raise CheckpointError(
+                f"{folder / PIPELINE_FILE}: expected a {cls.name!r} pipeline, found "
+                f"{description.get('pipeline')!r}."
+            )
+        return cls.read(folder, description, choose(device, dtype))
+
+    @classmethod
+    def read(cls, folder: Path, description: Mapping[str, Any], compute: Compute) -> Self:
+        """The pipeline whose components `description` names in `folder`; also as a part of another."""
+        network, card = load_component(component_folder(folder, description, cls.name), cls.kind)
+        cards, enlarger = {cls.name: card}, None
+        if description.get("superres"):
+            part = component_folder(folder, description, "superres")
+            enlarger, cards["superres"] = load_component(part, "superres_unet")
+        return cls.build(network, enlarger, cards, description, compute)
+
+    @classmethod
+    def build(
+        cls,
+        network: torch.nn.Module,
+        enlarger: torch.nn.Module | None,
+        cards: Mapping[str, Card],
+        description: Mapping[str, Any],
+        compute: Compute,
+    ) -> Self:
+        """A pipeline of networks in memory; `description` is what its JSON file would say."""
+        try:
+            trained = cards[cls.name].facts.get("codec", {})
+            codec = JointCodec.from_dict(dict(description.get("codec", trained)))
+            form = ClipFormat(**description.get("format", {}))
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(f"pipeline.json: {error}.") from error
+        given = {**cls.sampler_defaults(codec), **description.get("sampler", {})}
+        return cls(
+            network=compute.place(network),
+            superres=SuperResolution.described(enlarger, cards, description, compute),
+            codec=codec,
+            sampler=SamplerConfig.from_dict(given),
+            compute=compute,
+            cards=cards,
+            format=form,
+            description=description,
+        )
+
+    @classmethod
+    def sampler_defaults(cls, codec: JointCodec) -> dict[str, Any]:
+        """Settings of the sampler that a description need not give."""
+        return {}
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write a folder that `from_pretrained` loads, whole or not at all."""
+        with whole_folder(folder) as part:
+            description = {"pipeline": self.name, **self.write(part)}
+            text = json.dumps(description, indent=2) + "\n"
+            (part / PIPELINE_FILE).write_text(text, encoding="utf-8")
+
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Write the components into `folder`; returns the description that `read` wants."""
+        description: dict[str, Any] = {
+            self.name: self.name,
+            "codec": self.codec.to_dict(),
+            "sampler": asdict(self.sampler),
+            "format": asdict(self.format),
+        }
+        save_component(self.network, folder / self.name, self.kind, self.cards[self.name])
+        if self.superres.model is not None:
+            description["superres"] = "superres"
+            description["superres_sampler"] = asdict(self.superres.sampler)
+            description["shared_noise"] = self.superres.shared_noise
+            card = self.cards["superres"]
+            save_component(self.superres.model, folder / "superres", "superres_unet", card)
+        return description
+
+    @property
+    def batch_size(self) -> int:
+        """Clips computed together unless told otherwise."""
+        return 4 if self.compute.device.type == "cpu" else 16
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether the weights make pictures that are left-right reversed."""
+        return bool(self.cards[self.name].facts.get("mirrored", False))
+
+    def total(
+        self,
+        num_clips: int = 1,
+        steps: int | None = None,
+        sampler: str | None = None,
+        batch_size: int | None = None,
+        superres_steps: int | None = None,
+    ) -> int:
+        """Steps that `on_step` counts up to in such a call."""
+        batches = -(-num_clips // (batch_size or self.batch_size))
+        per_clip = self.superres.with_steps(superres_steps).total(self.format.frames)
+        return batches * self.sampler.asked(steps, sampler).total + num_clips * per_clip
+
+    def __call__(
+        self,
+        num_clips: int = 1,
+        seed: int = 0,
+        steps: int | None = None,
+        sampler: str | None = None,
+        batch_size: int | None = None,
+        on_step: OnStep | None = None,
+        superres_steps: int | None = None,
+        *,
+        first: int = 0,
+        as_published: bool = False,
+    ) -> list[Made]:
+        """Clips `first` … `first + num_clips − 1` of a seed.
+
+        A clip depends on the seed and its own index, not on the batch it is made in. steps, sampler:
+        of the diffusion network (default: the pipeline's own); superres_steps: of super-resolution;
+        as_published: leave mirrored pictures mirrored. SavgError for impossible values, Cancelled
+        when `on_step` stops it.
+        """
+        check_call(num_clips, seed, first, batch_size)
+        chosen = self.sampler.asked(steps, sampler)
+        enlarger = self.superres.with_steps(superres_steps)
+        batch = batch_size or self.batch_size
+        total = self.total(num_clips, steps, sampler, batch, superres_steps)
+        progress = Progress(on_step, total, turn=self.mirrored and not as_published)
+        made: list[Made] = []
+        for start in range(first, first + num_clips, batch):
+            some = range(start, min(start + batch, first + num_clips))
+            with torch.inference_mode():
+                state = self._sample(chosen, seed, some, progress)
+                progress.base += chosen.total
+                for i, index in enumerate(some):
+                    frames = self._enlarge(enlarger, seed, index, state[0][i], progress)
+                    progress.base += enlarger.total(self.format.frames)
+                    frames = turned(frames) if progress.turn else frames
+                    made.append(self.finish(frames, tuple(part[i] for part in state)))
+        return made
+
+    def _sample(
+        self, sampler: SamplerConfig, seed: int, some: Sequence[int], progress: Progress
+    ) -> State:
+        noise = ClipNoise(seed, some, START)
+        start = tuple(noise.draw(shape, self.compute.device) for shape in self.shapes)
+
+        def tell(done: int, _: int, clean: State) -> None:
+            progress.tell(done, lambda: self.codec.decode_video(clean[0][0].cpu()).numpy())
+
+        listener = tell if progress.on_step else None
+        later = ClipNoise(seed, some, ON_THE_WAY)
+        state = sampler.run(self.diffusion, self.denoiser(seed), start, later, listener)
+        if not all(bool(part.isfinite().all()) for part in state):
+            raise SavgError(
+                f"The {self.name} network gave values that are not finite: expected usable weights "
+                "and a number format that holds them (try float32)."
+            )
+        return state
+
+    def _enlarge(
+        self, enlarger: SuperResolution, seed: int, index: int, video: Tensor, progress: Progress
+    ) -> NDArray[np.uint8]:
+        def tell(done: int, frames: Tensor) -> None:
+            progress.tell(done, lambda: self._frames(frames))
+
+        scale = self.format.size // self.codec.size
+        noise = ClipNoise(seed, [index], SUPERRES)
+        listener = tell if progress.on_step else None
+        small = self.codec.frames_of(video.float()).clamp(-1, 1)
+        return self._frames(enlarger(small, scale, noise, listener))
+
+    def _frames(self, large: Tensor) -> NDArray[np.uint8]:
+        """Enlarged rows as whole frames; what the network did not see, and bars of its own, black."""
+        picture = ((large.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        values = picture.movedim(1, -1).cpu().numpy()
+        if self.codec.rows == self.codec.size:
+            return values
+        size = self.format.size
+        frames = np.zeros((len(values), size, size, 3), np.uint8)
+        top = (size - values.shape[1]) // 2
+        frames[:, top : top + values.shape[1]] = values
+        frames[:, : self.format.top] = 0
+        frames[:, self.format.bottom :] = 0
+        return frames
+
+    @classmethod
+    def random(
+        cls, config: Any, enlarger: Any | None, seed: int = 0, mirrored: bool = False
+    ) -> Self:
+        """A pipeline of random weights for 1 s clips: 4 frames of 32 pixels, 8,000 Hz.
+
+        config, enlarger: of the two networks (None: none). For tests and for trying out an interface.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            networks = [model_format(cls.kind).build(config)]
+            if enlarger is not None:
+                networks.append(model_format("superres_unet").build(enlarger))
+            for parameter in (p for network in networks for p in network.parameters()):
+                if not parameter.any():  # last layers start at zero: let the input matter
+                    torch.nn.init.normal_(parameter, std=0.02)
+        cards = {
+            cls.name: Card("MIT", "random", facts={"mirrored": mirrored}),
+            "superres": Card("MIT", "random"),
+        }
+        large = networks[1] if enlarger is not None else None
+        return cls.build(networks[0], large, cards, RANDOM, choose("cpu", "float32"))
+
+
+RANDOM = {
+    "codec": {"size": 16, "rows": 16},
+    "format": {"frames": 4, "fps": 4, "sample_rate": 8000, "size": 32, "picture_height": 18},
+    "sampler": {"name": "dpmpp_multistep", "steps": 3},
+    "superres_sampler": {"name": "ddim", "steps": 2},
+}
+"""What `random` pipelines are described by."""
+
+
+def check_call(num_clips: int, seed: int, first: int, batch_size: int | None) -> None:
+    """SavgError for impossible numbers of clips, seeds and batches."""
+    if not 1 <= num_clips <= MAX_CLIPS:
+        raise SavgError(f"The number of clips lies in 1..{MAX_CLIPS}, not {num_clips}.")
+    if seed < 0 or first < 0:
+        raise SavgError(f"Seeds and clip numbers are 0 or more, not {min(seed, first)}.")
+    if batch_size is not None and batch_size < 1:
+        raise SavgError(f"The batch size is at least 1, not {batch_size}.")

@@ -1,0 +1,41 @@
+"""Progress of a pipeline over all its batches and stages, and the way to stop it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.errors import Cancelled
+
+OnStep = Callable[[int, int, NDArray[np.uint8]], object]
+"""on_step(done, total, preview): preview is uint8 frames [F, H, W, 3] of the clip in work, as now
+foreseen; returning False (or raising Cancelled) stops."""
+
+
+@dataclass
+class Progress:
+    """Counts over all batches and stages; stops the sampler when told to.
+
+    turn: show previews flipped, as the clip will be; base: steps of what is finished.
+    """
+
+    on_step: OnStep | None
+    total: int
+    turn: bool = False
+    base: int = 0
+
+    def tell(self, done: int, preview: Callable[[], NDArray[np.uint8]]) -> None:
+        """Report `done` steps of the part in work; Cancelled if the listener returns False."""
+        if self.on_step is None:
+            return
+        frames = turned(preview()) if self.turn else preview()
+        if self.on_step(self.base + done, self.total, frames) is False:
+            raise Cancelled(f"stopped after step {self.base + done} of {self.total}")
+
+
+def turned(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Frames [F, H, W, 3] flipped left to right."""
+    return np.ascontiguousarray(frames[:, :, ::-1])

@@ -1,0 +1,153 @@
+"""The video pipeline on tiny random networks: seeds, progress, cancel, and as a part of another."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from savg.device import choose
+from savg.errors import Cancelled, CheckpointError, SavgError
+from savg.hub import component_folder, load_component
+from savg.pipelines.joint import JointPipeline
+from savg.pipelines.joint import tiny as tiny_joint
+from savg.pipelines.sampling import SAMPLERS, SamplerConfig
+from savg.pipelines.video import VideoPipeline, tiny
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> VideoPipeline:
+    return tiny()
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> int:
+    return int(np.abs(a.astype(int) - b).max())
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_clip_depends_on_its_seed_and_index_alone(pipeline, sampler) -> None:
+    together = pipeline(3, seed=5, sampler=sampler, steps=3, batch_size=3)
+    torch.manual_seed(1)
+    alone = pipeline(1, seed=5, first=2, sampler=sampler, steps=3, batch_size=1)[0]
+    assert alone.dtype == np.uint8 and alone.shape == (4, 32, 32, 3)
+    assert difference(together[2], alone) <= 1
+    assert difference(together[0], together[1]) > 10
+    assert difference(pipeline(1, seed=6, first=2, sampler=sampler, steps=3)[0], alone) > 10
+
+
+def test_batches_do_not_change_clips(pipeline) -> None:
+    whole, split = pipeline(3, seed=9, batch_size=3), pipeline(3, seed=9, batch_size=2)
+    assert all(difference(a, b) <= 1 for a, b in zip(whole, split, strict=True))
+
+
+def test_progress_counts_up_to_the_total_that_is_known_before(pipeline) -> None:
+    for options in ({}, {"steps": 5, "superres_steps": 1}, {"sampler": "dpmpp_adaptive"}):
+        seen = []
+
+        def on_step(done, total, preview, seen=seen):
+            assert preview.dtype == np.uint8 and preview.ndim == 4 and preview.shape[-1] == 3
+            seen.append((done, total))
+
+        pipeline(3, batch_size=2, on_step=on_step, **options)
+        total = pipeline.total(3, batch_size=2, **options)
+        assert seen[-1] == (total, total) and {n for _, n in seen} == {total}
+        assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 4, 5])
+def test_returning_false_stops_at_the_next_step(pipeline, stop_at) -> None:
+    seen = []
+
+    def on_step(done, total, preview):
+        seen.append(done)
+        return done < stop_at
+
+    with pytest.raises(Cancelled):
+        pipeline(1, on_step=on_step)
+    assert seen == list(range(1, stop_at + 1))
+
+
+def test_the_last_preview_is_the_clip_also_of_mirrored_weights() -> None:
+    plain = tiny()(1, seed=4)[0]
+    last = []
+    turned = tiny(mirrored=True)(1, seed=4, on_step=lambda done, total, frames: last.append(frames))
+    assert (turned[0] == plain[:, :, ::-1]).all() and (last[-1] == turned[0]).all()
+    assert (tiny(mirrored=True)(1, seed=4, as_published=True)[0] == plain).all()
+
+
+def test_it_samples_what_the_joint_pipeline_does_without_sound(monkeypatch) -> None:
+    """Two networks that answer alike, from the same seed: the same pictures."""
+
+    def answer(video: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return 0.9 * video + 0.1 * video.roll(1, -1)
+
+    joint, video = tiny_joint(), tiny()
+    monkeypatch.setattr(joint.joint, "forward", lambda v, a, t, shifts: (answer(v, t), a))
+    monkeypatch.setattr(video.network, "forward", answer)
+    video.superres = joint.superres
+    for options in ({"sampler": "ddim"}, {"sampler": "dpmpp_multistep", "steps": 5}):
+        clips, frames = joint(2, seed=3, **options), video(2, seed=3, **options)
+        for clip, one in zip(clips, frames, strict=True):
+            assert one.std() > 1 and difference(clip.video, one) <= 1
+
+
+def test_saved_and_loaded_it_makes_the_same_clip(pipeline, tmp_path) -> None:
+    pipeline.save_pretrained(tmp_path / "p")
+    loaded = VideoPipeline.from_pretrained(tmp_path / "p", device="cpu", dtype="float32")
+    assert (pipeline(1, seed=8)[0] == loaded(1, seed=8)[0]).all()
+    assert loaded.sampler == pipeline.sampler and loaded.cards["video"].licence == "MIT"
+    with pytest.raises(CheckpointError, match="expected a 'joint' pipeline, found 'video'"):
+        JointPipeline.from_pretrained(tmp_path / "p")
+
+
+def test_it_is_written_and_read_as_a_part_of_another_pipeline(pipeline, tmp_path) -> None:
+    tmp_path.joinpath("whole").mkdir()
+    part = json.loads(json.dumps(pipeline.write(tmp_path / "whole")))
+    folder = component_folder(tmp_path / "whole", part, "video")
+    assert load_component(folder, "video_unet")[1].licence == "MIT"
+    read = VideoPipeline.read(tmp_path / "whole", part, choose("cpu", "float32"))
+    assert (pipeline(1, seed=2)[0] == read(1, seed=2)[0]).all()
+    with pytest.raises(CheckpointError, match="must name a folder beside it"):
+        VideoPipeline.read(tmp_path / "whole", {**part, "video": "../x"}, choose("cpu"))
+
+
+def test_the_codec_may_be_in_the_card_and_bicubic_takes_the_place_of_super_resolution() -> None:
+    made = tiny(enlarge=False)
+    card = replace(made.cards["video"], facts={"codec": {"size": 16, "rows": 12}})
+    description = {key: made.description[key] for key in ("format", "sampler")}
+    built = VideoPipeline.build(made.network, None, {"video": card}, description, made.compute)
+    frames = built(1)[0]
+    assert built.shapes == ((4, 3, 12, 16),) and frames.shape == (4, 32, 32, 3)
+    form = built.format
+    assert not frames[:, : form.top].any() and frames[:, form.top : form.bottom].std() > 1
+    assert built.sampler == SamplerConfig("dpmpp_multistep", 3)
+
+
+def test_values_that_are_not_finite_are_an_error_of_the_user() -> None:
+    pipeline = tiny()
+    with torch.no_grad():
+        next(pipeline.network.parameters()).fill_(float("nan"))
+    with pytest.raises(SavgError, match=r"video network .* not finite"):
+        pipeline(1)
+
+
+def test_weights_of_another_kind_are_refused(tmp_path) -> None:
+    tiny_joint().save_pretrained(tmp_path / "p")
+    file = tmp_path / "p" / "pipeline.json"
+    told = json.loads(file.read_text()) | {"pipeline": "video", "video": "joint"}
+    file.write_text(json.dumps(told))
+    with pytest.raises(CheckpointError, match="expected weights of kind 'video_unet'"):
+        VideoPipeline.from_pretrained(tmp_path / "p", device="cpu")
+
+
+@pytest.mark.gpu
+def test_an_accelerator_makes_the_same_clip() -> None:
+    here = tiny()
+    there = VideoPipeline.build(
+        here.network, here.superres.model, here.cards, here.description, choose("cuda", "float32")
+    )
+    a, b = tiny()(2, seed=3)[1], there(2, seed=3)[1]
+    assert np.abs(a.astype(int) - b).mean() < 1
