@@ -36,6 +36,8 @@ KINDS: dict[str, str] = {
     "mel_vae": "savg.models.mel_vae:FORMAT",
     "bigvgan": "savg.models.bigvgan:FORMAT",
     "synchformer": "savg.models.synchformer:FORMAT",
+    "visual_flow": "savg.models.visual_flow:FORMAT",
+    "istft_vocoder": "savg.models.istft_vocoder:FORMAT",
 }
 """kind → where its `ModelFormat` is; resolved on first use, so that this module imports no network."""
 

@@ -192,7 +192,7 @@ def _decode(
     sample_rate, wanted = pictures.form.sample_rate, pictures.wanted
     resampler = av.AudioResampler(format="fltp", layout="stereo", rate=sample_rate)
     seconds = 1.0 / float(video.average_rate or video.guessed_rate or pictures.form.fps)
-    shape = partial(_upright, aspect=float(video.sample_aspect_ratio or 1.0))
+    shape = partial(upright, aspect=float(video.sample_aspect_ratio or 1.0))
     blocks: list[NDArray[np.float32]] = []
     began: float | None = None
     heard = 0.0
@@ -246,7 +246,7 @@ def _refuse_cut_short(
             )
 
 
-def _upright(frame: av.VideoFrame, aspect: float) -> NDArray[np.uint8]:
+def upright(frame: av.VideoFrame, aspect: float) -> NDArray[np.uint8]:
     """A picture in RGB as a player shows it: pixels made square, turned as the file says."""
     import cv2
 

@@ -1,0 +1,33 @@
+"""Persons' boxes as numbers for a network: the few that matter of each picture, in a fixed order."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.annotation import Boxes
+
+VALUES = 5
+"""Of one box: 1 (there is one), then x0, y0, x1, y1 from −1 to 1 across the frame."""
+
+FRAME = 256.0
+"""Pixels across the frame that boxes are in."""
+
+
+def box_tokens(boxes: Boxes, frames: int, count: int) -> NDArray[np.float32]:
+    """The `count` most certain boxes of each of `frames` pictures [frames, count, 5].
+
+    Without scores the largest come first; places that no box takes hold zeros. Boxes that reach out of
+    the frame are cut off at its edge.
+    """
+    tokens = np.zeros((frames, count, VALUES), np.float32)
+    x0, y0, x1, y1 = boxes.xyxy.T
+    rank = (x1 - x0) * (y1 - y0) if boxes.scores is None else boxes.scores
+    order = np.lexsort((-rank, boxes.frames))
+    places = 2 * boxes.xyxy[order].clip(0, FRAME) / FRAME - 1
+    taken = np.zeros(frames, np.int64)
+    for frame, place in zip(boxes.frames[order].tolist(), places, strict=True):
+        if frame < frames and taken[frame] < count:
+            tokens[frame, taken[frame]] = (1, *place)
+            taken[frame] += 1
+    return tokens

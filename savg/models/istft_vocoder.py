@@ -1,0 +1,136 @@
+"""A small vocoder: log mel spectrograms of one channel to a waveform through a spectrum.
+
+Blocks at the rate of mel frames say the magnitude and phase of every bin of a short-time spectrum,
+whose inverse is the waveform; nothing runs at the rate of samples, so it costs a hundredth of BigVGAN.
+The design is Vocos' (arXiv 2306.00814) with ConvNeXt blocks (2201.03545).
+
+Shapes: B clips (or channels), M mel bands, F mel frames, K = n_fft / 2 + 1 bins, T = F · hop samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from savg.hub import ModelFormat
+
+__all__ = ["CONFIGS", "FORMAT", "IstftVocoder", "IstftVocoderConfig"]
+
+LOUDEST = 8.0
+"""Largest logarithm of a bin's magnitude: a full-scale sine has log(n_fft / 4) = 5.5 at most."""
+
+
+@dataclass(frozen=True)
+class IstftVocoderConfig:
+    """Sizes of a vocoder.
+
+    num_mels, n_fft, hop: of the mel spectrogram, so that its frames are those of the spectrum; width:
+    channels of `depth` blocks, widened `ratio` times inside.
+    """
+
+    num_mels: int = 80
+    n_fft: int = 1024
+    hop: int = 256
+    width: int = 256
+    depth: int = 6
+    ratio: int = 3
+
+    def __post_init__(self) -> None:
+        for name in ("num_mels", "hop", "width", "depth", "ratio"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
+        if self.n_fft % 2 or self.n_fft < 2 * self.hop or (self.n_fft - self.hop) % 2:
+            raise ValueError(f"n_fft is even and at least two hops of {self.hop}, not {self.n_fft}")
+
+
+CONFIGS: dict[str, IstftVocoderConfig] = {
+    "full": IstftVocoderConfig(width=512, depth=8),
+    "demo": IstftVocoderConfig(),
+    "tiny": IstftVocoderConfig(num_mels=6, width=12, depth=2),
+}
+"""By name; "full" has the size that Vocos publishes for mel spectrograms."""
+
+
+class Block(nn.Module):
+    """x plus a convolution over time of each channel and a perceptron over channels: [B, W, F]."""
+
+    def __init__(self, width: int, hidden: int, scale: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(width, width, 7, padding=3, groups=width)
+        self.norm = nn.LayerNorm(width)
+        self.wide = nn.Linear(width, hidden)
+        self.back = nn.Linear(hidden, width)
+        self.scale = nn.Parameter(torch.full((width,), scale))
+
+    def forward(self, x: Tensor) -> Tensor:
+        update = self.norm(self.conv(x).transpose(1, 2))
+        update = self.back(functional.gelu(self.wide(update))) * self.scale
+        return x + update.transpose(1, 2)
+
+
+class IstftVocoder(nn.Module):
+    """Log mel spectrograms of one channel [B, M, F] to waveforms [B, 1, F · hop] in −1..1."""
+
+    window: Tensor
+
+    def __init__(self, config: IstftVocoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        bins = config.n_fft // 2 + 1
+        self.begin = nn.Conv1d(config.num_mels, config.width, 7, padding=3)
+        self.norm = nn.LayerNorm(config.width)
+        self.blocks = nn.ModuleList(
+            Block(config.width, config.ratio * config.width, 1 / config.depth)
+            for _ in range(config.depth)
+        )
+        self.end = nn.LayerNorm(config.width)
+        self.head = nn.Linear(config.width, 2 * bins)
+        self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
+
+    def spectrum(self, mel: Tensor) -> Tensor:
+        """Complex spectra [B, K, F]."""
+        x = self.norm(self.begin(mel).transpose(1, 2)).transpose(1, 2)
+        for block in self.blocks:
+            x = block(x)
+        values = self.head(self.end(x.transpose(1, 2))).transpose(1, 2).float()
+        magnitude, phase = values.chunk(2, dim=1)
+        return torch.polar(magnitude.clamp(max=LOUDEST).exp(), phase)
+
+    def waveform(self, spectrum: Tensor) -> Tensor:
+        """The samples [B, T] whose frames, hop by hop from (hop − n_fft) / 2 on, have these spectra."""
+        c, window = self.config, self.window.float()
+        frames = torch.fft.irfft(spectrum, c.n_fft, dim=1) * window[:, None]
+        total = (spectrum.shape[-1] - 1) * c.hop + c.n_fft
+        edge = (c.n_fft - c.hop) // 2
+
+        def overlap(parts: Tensor) -> Tensor:
+            return functional.fold(parts, (1, total), (1, c.n_fft), stride=(1, c.hop))[:, 0, 0]
+
+        weight = overlap(window.square()[None, :, None].expand(1, -1, spectrum.shape[-1]))
+        return (overlap(frames) / weight.clamp_min(1e-6))[:, edge : total - edge]
+
+    def forward(self, mel: Tensor) -> Tensor:
+        if mel.ndim != 3 or mel.shape[1] != self.config.num_mels:
+            raise ValueError(
+                f"the vocoder takes mel spectrograms [B, {self.config.num_mels}, F], "
+                f"not {list(mel.shape)}"
+            )
+        return self.waveform(self.spectrum(mel)).clamp(-1, 1)[:, None]
+
+
+def from_published(published: Mapping[str, Any] | None = None) -> IstftVocoderConfig:
+    """Nobody else publishes this network; None: the full configuration."""
+    return IstftVocoderConfig(**published) if published else CONFIGS["full"]
+
+
+FORMAT = ModelFormat(
+    kind="istft_vocoder",
+    config=IstftVocoderConfig,
+    build=IstftVocoder,
+    from_published=from_published,
+)

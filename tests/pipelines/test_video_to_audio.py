@@ -1,0 +1,273 @@
+"""Sound for films on tiny random networks: reproducible, in windows, stoppable, saved and loaded."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from savg.annotation import Boxes
+from savg.clip import Clip, ClipFormat
+from savg.data.film import Film
+from savg.device import choose
+from savg.diffusion.flow import guide
+from savg.errors import Cancelled, CheckpointError, SavgError
+from savg.hub import Card
+from savg.models.bigvgan import CONFIGS as BIGVGAN
+from savg.models.bigvgan import BigVgan
+from savg.models.mmaudio import CONFIGS as FLOWS
+from savg.models.mmaudio import MMAudio
+from savg.models.stereo import split_latents
+from savg.models.synchformer import CONFIGS as SYNCHFORMERS
+from savg.models.synchformer import Synchformer
+from savg.pipelines.video_to_audio import (
+    FlowSampler,
+    VideoToAudio,
+    Window,
+    cross_faded,
+    tiny,
+)
+from savg.pipelines.visual_features import ClipAndSync
+
+ROUNDING = 1e-4
+
+
+def film(seed: int = 0, seconds: float = 2, fps: int = 4) -> Film:
+    """Random pictures."""
+    frames = np.random.default_rng(seed).integers(
+        0, 255, (round(seconds * fps), 32, 32, 3), dtype=np.uint8
+    )
+    return Film(frames, Fraction(fps))
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> VideoToAudio:
+    return tiny()
+
+
+def test_sound_depends_on_film_seed_and_number_alone(pipeline: VideoToAudio) -> None:
+    films = [film(0), film(1, 3.5), film(2, 0.75)]
+    torch.manual_seed(1)
+    together = pipeline.sounds(films, seed=5)
+    torch.manual_seed(2)
+    apart = [pipeline(one, seed=5, index=i) for i, one in enumerate(films)]
+    small = pipeline.sounds(films[1:], seed=5, first=1, batch_size=1)
+    for a, b in zip(together, apart, strict=True):
+        np.testing.assert_allclose(a, b, atol=ROUNDING)
+    for a, b in zip(together[1:], small, strict=True):
+        np.testing.assert_allclose(a, b, atol=ROUNDING)
+    assert np.abs(pipeline(films[0], seed=6) - apart[0]).max() > 100 * ROUNDING
+    assert np.abs(pipeline(films[0], seed=5, index=1) - apart[0]).max() > 100 * ROUNDING
+    assert np.abs(pipeline(film(3), seed=5) - apart[0]).max() > 10 * ROUNDING
+
+
+@pytest.mark.parametrize("seconds", [0.25, 1, 2, 2.25, 5, 6.75])
+def test_sound_is_as_long_as_the_film(pipeline: VideoToAudio, seconds: float) -> None:
+    sound = pipeline(film(0, seconds), steps=1)
+    assert sound.shape == (2, round(seconds * 16_000)) and sound.dtype == np.float32
+    assert np.abs(sound).max() <= 1 and sound[0].std() > 0 and (sound[0] != sound[1]).any()
+
+
+def test_steps_follow_the_velocity(pipeline: VideoToAudio) -> None:
+    """The whole path from noise by hand: guidance, Euler, latents' units, channels."""
+    some = film(4)
+    flow = pipeline.flow.flow
+    with torch.no_grad():
+        seen = pipeline.visual(some, 0, pipeline.lengths)
+        told = pipeline.flow.condition(seen, pipeline.lengths)
+        empty = flow.empty_conditions(pipeline.lengths, 1)
+        x = Window(some, 0, 0, 0).noise(9, (pipeline.lengths.latent, 4))
+        for step in range(2):
+            t = torch.tensor([step / 2])
+            x = x + guide(flow(x, t, told), flow(x, t, empty), 2.0) / 2
+        latents = split_latents(flow.unnormalize(x))
+        expected = [pipeline.vocoder(pipeline.vae.decode(latents[:, c]))[0, 0] for c in range(2)]
+    expected = torch.stack(expected)[:, :32_000].clamp(-1, 1)
+    found = pipeline(some, seed=9, steps=2, guidance=2.0)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_conditions_are_computed_once(
+    pipeline: VideoToAudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    condition = MMAudio.condition
+    monkeypatch.setattr(MMAudio, "condition", lambda *args: calls.append(1) or condition(*args))
+    pipeline(film(), steps=5)
+    assert len(calls) == 2  # the film's and the empty ones
+
+
+def test_windows_cover_the_film_and_cross_fade() -> None:
+    sampler = FlowSampler()
+    assert sampler.windows(Fraction(5)) == [0] and sampler.windows(Fraction(1, 2)) == [0]
+    assert sampler.windows(Fraction(9)) == [0, 4] and sampler.windows(Fraction(91, 10)) == [0, 4, 8]
+    rng = np.random.default_rng(0)
+    parts = [0.1 * rng.standard_normal((2, 5000)).astype(np.float32) for _ in range(3)]
+    whole = cross_faded(parts, 1000)
+    assert whole.shape == (2, 13_000)
+    assert (whole[:, :4000] == parts[0][:, :4000]).all()
+    assert (whole[:, 5000:8000] == parts[1][:, 1000:4000]).all()
+    assert (whole[:, 9000:] == parts[2][:, 1000:]).all()
+    assert whole[:, 4000:5000].std() == pytest.approx(0.1, rel=0.1)  # neither dip nor bump
+    same = np.ones((2, 5000), np.float32)
+    assert np.abs(np.diff(cross_faded([0.5 * same, 0.5 * same], 1000))).max() < 2e-3
+
+
+def test_a_long_film_begins_like_its_first_window(pipeline: VideoToAudio) -> None:
+    whole = film(0, 4)
+    first = Film(whole.frames[:8], whole.fps)
+    long, short = pipeline(whole, seed=1), pipeline(first, seed=1)
+    np.testing.assert_allclose(long[:, :16_000], short[:, :16_000], atol=ROUNDING)
+    assert np.abs(long[:, 16_000:32_000] - short[:, 16_000:]).max() > 10 * ROUNDING
+
+
+def test_progress_counts_up_to_its_total_and_stops(pipeline: VideoToAudio) -> None:
+    calls: list[tuple[int, int]] = []
+
+    def on_step(done, total, preview):
+        assert preview.dtype == np.uint8 and preview.shape[1:] == (32, 32, 3)
+        calls.append((done, total))
+
+    pipeline.sounds([film(0, 3), film(1)], steps=4, batch_size=2, on_step=on_step)
+    assert calls == [(i, 8) for i in range(1, 9)]
+    seen = []
+
+    def stop(done, total, preview):
+        seen.append(done)
+        return done < 3
+
+    with pytest.raises(Cancelled):
+        pipeline(film(), on_step=stop)
+    assert seen == [1, 2, 3]
+
+
+def test_no_guidance_evaluates_no_empty_conditions(
+    pipeline: VideoToAudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    forward = MMAudio.forward
+    monkeypatch.setattr(MMAudio, "forward", lambda *args: calls.append(1) or forward(*args))
+    pipeline(film(), steps=3, guidance=0.0)
+    assert len(calls) == 3
+    pipeline(film(), steps=3)
+    assert len(calls) == 9
+
+
+def test_mono_networks_are_spread_to_both_channels() -> None:
+    sound = tiny(channels=1)(film())
+    assert (sound[0] == sound[1]).all() and sound.std() > 0
+
+
+def test_clips_and_files_get_new_sound(pipeline: VideoToAudio, tmp_path: Path) -> None:
+    form = ClipFormat(frames=8, fps=4, size=32, picture_height=18)
+    frames = np.repeat(np.arange(8, dtype=np.uint8) * 20, 32 * 32 * 3).reshape(8, 32, 32, 3)
+    clip = Clip(frames, np.zeros((2, form.samples), np.float32), form)
+    new = pipeline.clip(clip, seed=2)
+    assert (new.video == clip.video).all() and new.audio.std() > 0
+    assert (new.audio == pipeline(clip, seed=2)).all()
+    assert (pipeline(clip.video, 4, seed=2) != 0).any()
+    new.write(tmp_path / "in.mp4")
+    sound = pipeline.file(tmp_path / "in.mp4", tmp_path / "out.mp4", seed=3)
+    back = Clip.read(tmp_path / "out.mp4", form)
+    assert np.corrcoef(back.audio[0], sound[0])[0, 1] > 0.9
+    assert np.abs(back.video.astype(int) - clip.video).mean() < 3
+    with pytest.raises(ValueError, match="expected fps"):
+        pipeline(clip.video)
+
+
+def test_boxes_given_or_found_change_the_sound() -> None:
+    pipeline = tiny(boxes=2)
+    some = film()
+    frames = range(8)
+    left = Boxes(frames, [0] * 8, [[0.0, 50, 60, 200]] * 8)
+    told = pipeline(Film(some.frames, some.fps, left))
+    other = pipeline(Film(some.frames, some.fps, left.mirrored()))
+    assert np.abs(told - other).max() > 1e-4
+    pipeline.persons = lambda clip: left.select(left.frames < clip.format.frames)
+    np.testing.assert_allclose(pipeline(some), told, atol=1e-5)
+
+
+def test_saved_and_loaded_it_makes_the_same_sound(pipeline: VideoToAudio, tmp_path: Path) -> None:
+    pipeline.save_pretrained(tmp_path / "sound")
+    loaded = VideoToAudio.from_pretrained(tmp_path / "sound", "cpu", "float32")
+    assert loaded.sampler == pipeline.sampler
+    assert (loaded(film()) == pipeline(film())).all()
+    folders = {path.name for path in (tmp_path / "sound").iterdir()}
+    assert folders == {"pipeline.json", "flow", "vae", "vocoder"}
+
+
+def test_published_parts_are_put_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plain flow network, CLIP, Synchformer and BigVGAN instead of the demo's own parts."""
+    torch.manual_seed(0)
+    small = tiny()
+    rates = {"upsample_rates": (16, 16), "upsample_kernel_sizes": (16, 16)}
+    vocoder = BigVgan(replace(BIGVGAN["tiny"], **rates))
+    synchformer = Synchformer(SYNCHFORMERS["tiny"])
+    flow = MMAudio(replace(FLOWS["tiny"], clip_dim=3, sync_dim=12))
+    for name, parameter in flow.named_parameters():
+        if not parameter.any() and "latent_" not in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    parts = {"flow": flow, "vae": small.vae, "vocoder": vocoder, "synchformer": synchformer}
+    cards = {role: Card("MIT", "random") for role in parts}
+
+    class Images:
+        @classmethod
+        def from_pretrained(cls, name, device):
+            assert name == "hf-hub:some/clip"
+            return lambda frames: torch.from_numpy(frames.mean((1, 2)) / 255).float()
+
+    monkeypatch.setattr("savg.pipelines.video_to_audio.OpenClipImages", Images)
+    description = {"sampler": {"steps": 2, "seconds": 2.0}, "clip": "hf-hub:some/clip"}
+    made = VideoToAudio.build(parts, cards, description, choose("cpu", "float32"))
+    assert isinstance(made.visual, ClipAndSync)
+    sound = made(film())
+    assert sound.shape == (2, 32_000) and np.abs(made(film(1)) - sound).max() > 0
+    made.save_pretrained(tmp_path / "p")
+    kinds = {
+        role: json.loads((tmp_path / "p" / role / "config.json").read_text())["kind"]
+        for role in parts
+    }
+    assert kinds == {
+        "flow": "mmaudio", "vae": "mel_vae", "vocoder": "bigvgan", "synchformer": "synchformer",
+    }  # fmt: skip
+    loaded = VideoToAudio.from_pretrained(tmp_path / "p", "cpu", "float32")
+    assert (loaded(film()) == sound).all()
+
+
+def test_parts_that_do_not_fit_are_refused(pipeline: VideoToAudio, tmp_path: Path) -> None:
+    compute = choose("cpu", "float32")
+    parts = {"flow": pipeline.flow, "vae": pipeline.vae, "vocoder": pipeline.vocoder}
+    wrong = BigVgan(BIGVGAN["tiny"])
+    with pytest.raises(CheckpointError, match="8 samples a frame does not fit"):
+        VideoToAudio.build({**parts, "vocoder": wrong}, {}, {}, compute)
+    with pytest.raises(CheckpointError, match="found VisualFlow, VisualFlow, IstftVocoder"):
+        VideoToAudio.build({**parts, "vae": pipeline.flow}, {}, {}, compute)
+    flow = MMAudio(replace(FLOWS["tiny"], latent_dim=6))
+    with pytest.raises(CheckpointError, match="6 latent channels does not fit a VAE of 2"):
+        VideoToAudio.build({**parts, "flow": flow}, {}, {}, compute, visual=pipeline.visual)
+    with pytest.raises(CheckpointError, match="needs a 'synchformer'"):
+        VideoToAudio.build({**parts, "flow": MMAudio(FLOWS["tiny"])}, {}, {}, compute)
+    with pytest.raises(CheckpointError, match="not a sampler"):
+        VideoToAudio.build(parts, {}, {"sampler": {"speed": 3}}, compute)
+    (tmp_path / "pipeline.json").write_text('{"pipeline": "joint"}')
+    with pytest.raises(CheckpointError, match="expected a 'video_to_audio' pipeline"):
+        VideoToAudio.from_pretrained(tmp_path)
+
+
+def test_impossible_values_are_refused(pipeline: VideoToAudio) -> None:
+    for options, sentence in (
+        ({"seed": -1}, "Seeds and film numbers"),
+        ({"steps": 0}, "number of steps"),
+        ({"guidance": -1.0}, "guidance is 0 or more"),
+    ):
+        with pytest.raises(SavgError, match=sentence):
+            pipeline(film(), **options)
+    with pytest.raises(SavgError, match="batch size"):
+        pipeline.sounds([film()], batch_size=0)
+    with pytest.raises(SavgError, match="whole seconds"):
+        FlowSampler(seconds=5.0, overlap=0.5)
