@@ -160,7 +160,7 @@ def test_a_standing_source_hears_one_response_along_its_whole_span() -> None:
 
 
 def test_a_take_has_its_sounds_where_they_belong_and_a_floor_of_noise() -> None:
-    scene, sound = thing(90.0)
+    scene, _ = thing(90.0)
     foa = room_sound(scene, RATE, [0.05 * noise(1.0)])
     assert foa.shape == (4, 4 * RATE) and foa.dtype == np.float32
     levels = [float(np.std(foa[0, a:b])) for a, b in ((0, RATE), (RATE, 2 * RATE))]

@@ -39,7 +39,7 @@ MUSIC_SHARE = 0.55
 """Probability that a minute of a take with a player has a clean act of music."""
 AUDIENCE_SHARE = 0.4
 """Who neither speaks nor plays may laugh and clap, or else is silent."""
-LOUD_SHARE, LOUD = 0.06, 2.6
+LOUD_SHARE, LOUD = 0.05, 2.6
 """Some sound so much louder that their clips clip."""
 
 _THINGS = (kinds.TELEPHONE, kinds.DOMESTIC, kinds.DOOR, kinds.MUSIC)
@@ -246,7 +246,7 @@ class _Director:
             self._talk(who, begin, end)
 
     def _level(self) -> float:
-        level = 0.05 * float(np.exp(self.rng.normal(0, 0.25)))
+        level = 0.046 * float(np.exp(self.rng.normal(0, 0.25)))
         return level * (LOUD if self.rng.random() < LOUD_SHARE else 1.0)
 
     def _talk(self, who: int, begin: float, end: float) -> None:

@@ -107,20 +107,25 @@ def write_starss(
 
 
 def write_recording(out: Path, plan: Plan, index: int) -> str:
-    """Write one recording, its labels last, unless it is there; returns its name."""
+    """Write recording `index` of a plan unless it is there; returns its name."""
     name, scene = draw_take(plan, index)
+    write_take(out, name, scene, plan.size)
+    return name
+
+
+def write_take(out: Path, name: str, scene: Scene, size: tuple[int, int]) -> None:
+    """Write any take as recording `name`, its labels last; one that is there is kept."""
     audio, video, labels = (
         out / folder / GROUP / f"{name}{suffix}"
         for folder, suffix in (("foa_dev", ".wav"), ("video_dev", ".mp4"), ("metadata_dev", ".csv"))
     )
     if labels.exists() and audio.exists() and video.exists():
-        return name
+        return
     dry = [dry_sound(scene, sound, RATE) for sound in scene.sounds]
     write_audio(audio, room_sound(scene, RATE, dry) * np.float32(10 ** (GAIN_DB / 20)), RATE)
-    write_film(video, scene, plan.size, dry, RATE)
+    write_film(video, scene, size, dry, RATE)
     with whole_file(labels) as part:
         part.write_text("".join(f"{','.join(map(str, row))}\n" for row in label_rows(scene)))
-    return name
 
 
 def label_rows(scene: Scene) -> list[tuple[int, ...]]:

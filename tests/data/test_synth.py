@@ -1,0 +1,203 @@
+"""Synthetic recordings on disk: layout, formats, labels, taking up a stopped run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from scene_takes import labels_of_take, one_person
+
+from savg.cli import main
+from savg.data.scenes import World, draw_scene, panorama
+from savg.data.scenes.panorama import panoramas
+from savg.data.scenes.render import voices_of
+from savg.data.scenes.sound import dry_sound
+from savg.data.starss import synth
+from savg.data.starss.filming import FPS, film_times
+from savg.data.starss.labels import read_labels
+from savg.data.starss.recordings import find_recordings
+from savg.data.starss.results import Construction
+from savg.data.starss.sound import load_sound
+from savg.data.starss.synth import RATE, Plan, draw_take, label_rows, write_starss
+from savg.data.starss.windows import judge
+from savg.errors import SavgError
+
+SIZE = (240, 120)
+SMALL = Plan(2, 8.0, SIZE)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("synthetic")
+    done = []
+    names = write_starss(out, 2, 2, 8.0, SIZE, progress=lambda *step: done.append(step))
+    assert names == [draw_take(SMALL, 0)[0], draw_take(SMALL, 1)[0]]
+    assert done == [(0, 2), (1, 2), (2, 2)]
+    return out
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*.*") if p.is_file()}
+
+
+def test_layout_and_formats_are_those_of_starss23(folder: Path) -> None:
+    found = find_recordings(folder)
+    assert not found.problems
+    assert [r.name for r in found.recordings] == sorted(draw_take(SMALL, i)[0] for i in (0, 1))
+    assert {r.group for r in found.recordings} == {"dev-train-sony"}
+    for audio in folder.glob("foa_dev/dev-train-sony/*.wav"):
+        info = soundfile.info(audio)
+        assert (info.samplerate, info.channels, info.subtype) == (RATE, 4, "PCM_16")
+        assert info.frames == 8 * RATE
+        assert audio.stem.startswith("fold3_room") and "_mix00" in audio.stem
+    for video in folder.glob("video_dev/dev-train-sony/*.mp4"):
+        with av.open(str(video)) as container:
+            stream = container.streams.video[0]
+            assert stream.codec_context.name == "h264" and stream.pix_fmt == "yuv420p"
+            assert stream.average_rate == FPS and (stream.width, stream.height) == SIZE
+            keys = [p.is_keyframe for p in container.demux(stream) if p.size]
+        assert len(keys) == len(film_times(8.0)) == 240
+        assert np.diff(np.flatnonzero([*keys, True])).max() <= 60
+    assert not list(folder.rglob(".*"))
+
+
+def test_labels_are_the_drawn_directions_in_whole_degrees(folder: Path) -> None:
+    for index in (0, 1):
+        name, scene = draw_take(SMALL, index)
+        labels = read_labels(folder / "metadata_dev" / "dev-train-sony" / f"{name}.csv")
+        assert labels.distances is not None and len(labels) == len(label_rows(scene)) > 40
+        assert labels.frames.max() < 80
+        sound = scene.sounds[0]
+        times = (np.arange(80) + 0.5) / 10
+        active = np.flatnonzero(sound.active(times))
+        rows = (labels.classes == sound.label) & np.isin(labels.frames, active)
+        point = scene.points(sound, times[active[:1]])[0]
+        azimuth = np.rad2deg(np.arctan2(point[1], point[0]))
+        elevation = np.rad2deg(np.arcsin(point[2] / np.linalg.norm(point)))
+        first = np.flatnonzero(rows & (labels.frames == active[0]))
+        errors = np.abs((labels.azimuths[first] - azimuth + 180) % 360 - 180)
+        best = first[errors.argmin()]
+        assert errors.min() <= 0.5 + 1e-6
+        assert labels.elevations[best] == pytest.approx(elevation, abs=0.5)
+        assert labels.distances[best] == pytest.approx(100 * np.linalg.norm(point), abs=0.5)
+    assert (labels.elevations < 40).all() and (labels.elevations > -60).all()
+
+
+def test_sound_in_the_file_points_where_the_label_says(tmp_path: Path) -> None:
+    for azimuth in (35.0, -110.0):
+        scene = one_person(azimuth, 3.0)
+        foa = synth.room_sound(scene, RATE).astype(float)
+        w, y, _, x = foa
+        found = np.rad2deg(np.arctan2(np.mean(w * y), np.mean(w * x)))
+        row = label_rows(scene)[5]
+        assert row[:3] == (5, 1, 1) and row[3] == azimuth
+        assert found == pytest.approx(azimuth, abs=20)
+
+
+def test_the_film_shows_the_panorama(folder: Path) -> None:
+    name, scene = draw_take(SMALL, 1)
+    times = film_times(8.0)
+    dry = [dry_sound(scene, sound, RATE) for sound in scene.sounds]
+    drawn = panoramas(scene, times, voices_of(scene, times, dry, RATE), *SIZE)
+    with av.open(str(folder / "video_dev" / "dev-train-sony" / f"{name}.mp4")) as container:
+        for index, (frame, (picture, _)) in enumerate(
+            zip(container.decode(video=0), drawn, strict=True)
+        ):
+            if index in (0, 29, 100, 239):
+                error = frame.to_ndarray(format="rgb24").astype(float) - picture
+                assert np.mean(np.square(error)) < 45
+                assert np.abs(error.mean(axis=(0, 1))).max() < 2.5
+    assert panorama.CHUNK < 100
+
+
+def test_a_stopped_run_goes_on_and_gives_the_same(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "again"
+    write_starss(out, 1, 2, 8.0, SIZE)
+    kept = {p: p.stat().st_mtime_ns for p in out.rglob("*.wav")}
+    labels = next(out.rglob("*.csv"))
+    write_starss(out, 2, 2, 8.0, SIZE, processes=2)
+    assert {p: p.stat().st_mtime_ns for p in kept} == kept
+    assert files(out) == files(folder)
+    labels.unlink()
+    write_starss(out, 1, 2, 8.0, SIZE)
+    assert files(out) == files(folder)
+
+
+def test_other_settings_and_foreign_folders_are_refused(folder: Path, tmp_path: Path) -> None:
+    for changed in ((3, 8.0, SIZE), (2, 9.0, SIZE), (2, 8.0, (480, 240))):
+        with pytest.raises(SavgError, match="other settings"):
+            write_starss(folder, 2, *changed)
+    (tmp_path / "foa_dev").mkdir()
+    with pytest.raises(SavgError, match="not synthetic"):
+        write_starss(tmp_path, 1, 2, 8.0, SIZE)
+    (folder_of_text := tmp_path / "text").mkdir()
+    (folder_of_text / synth.PLAN).write_text("no")
+    with pytest.raises(SavgError, match="not a plan"):
+        write_starss(folder_of_text, 1, 2, 8.0, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"recordings": 0}, "number of recordings"),
+        ({"seed": -1}, "seed"),
+        ({"seconds": 2.0}, "lasts 6…600 s"),
+        ({"size": (100, 100)}, "twice as wide"),
+        ({"size": (30, 15)}, "twice as wide"),
+    ],
+)
+def test_wrong_values_are_refused_in_a_sentence(
+    tmp_path: Path, values: dict, sentence: str
+) -> None:
+    given = {"recordings": 1, "seed": 0, "seconds": 8.0, "size": SIZE} | values
+    with pytest.raises(SavgError, match=sentence):
+        write_starss(tmp_path / "out", **given)
+    assert not (tmp_path / "out").exists()
+
+
+def test_recordings_are_so_quiet_that_the_gain_makes_clips_of_them(tmp_path: Path) -> None:
+    """At +38 dB most windows are neither faint nor too loud, and a few clip, as in the real set."""
+    from savg.media import write_audio
+
+    settings, levels, clipped = Construction(), [], []
+    for index in range(8):
+        _, scene = draw_take(Plan(31, 20.0), index)
+        quiet = synth.room_sound(scene, RATE) * np.float32(10 ** (synth.GAIN_DB / 20))
+        assert np.abs(quiet).max() < 0.3
+        write_audio(tmp_path / "take.wav", quiet, RATE)
+        sound = load_sound(tmp_path / "take.wav", settings)
+        for candidate in judge(labels_of_take(scene), 20.0, settings).candidates:
+            clip = sound.clip(candidate.start * 1600, candidate.view, 80_000)
+            clipped.append(np.abs(clip).max() > 1)
+            levels.append(float(np.sqrt(np.mean(np.square(clip, dtype=float)))))
+    assert 0.01 < np.mean(clipped) < 0.4
+    assert 0.03 < np.median(levels) < 0.15
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "takes"
+    given = ["dataset", "synth", "--out", str(out), "--recordings", "1", "--seconds", "6"]
+    assert main([*given, "--size", "128x64", "--processes", "1", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["recordings"] == [draw_take(Plan(0, 6.0, (128, 64)), 0)[0]]
+    assert len(list(out.rglob("fold3_*"))) == 3
+    assert main([*given, "--size", "120x60", "--processes", "1"]) == 1
+    assert "other settings" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        main([*given, "--size", "wide"])
+    assert stop.value.code == 2
+
+
+def test_training_scenes_have_no_need_of_room_acoustics(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "pyroomacoustics", None)
+    scene = draw_scene(1, World.demo())
+    assert dry_sound(scene, scene.sounds[0], RATE).shape == (5 * RATE,)
+    with pytest.raises(SavgError, match=r"savg-studio\[dataset\]"):
+        write_starss(Path("nowhere"), 1, 0)
+    assert not Path("nowhere").exists()
