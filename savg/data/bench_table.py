@@ -66,7 +66,10 @@ class BenchTable:
 
 
 def expected_difference_db(x: ArrayLike) -> NDArray[np.float64]:
-    """Left minus right level of a sound at horizontal position x (pixels of 256), decoded as W ± Y."""
+    """Left minus right level of a sound at horizontal position x (pixels of 256), decoded as W ± Y.
+
+    That of the direct sound; a room's reverberation brings it nearer to 0.
+    """
     left, right = stereo_gains(x_to_azimuth(np.asarray(x, float), SAVGBENCH.size))
     return 20.0 * np.log10(left / right)
 

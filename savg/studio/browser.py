@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -97,7 +98,7 @@ class Browser:
         """A clip of the gallery, or a page."""
         if "page" in data:
             return _guarded(lambda: self._page(asked, data["page"]))
-        return _guarded(lambda: self._clip(asked, str(data.get("name"))))
+        return _guarded(lambda: self._clip(asked, data.get("name")))
 
     def stepped(self, asked: Asked, step: Any) -> list[Any]:
         """The clip before or after the open one, and the page that it is on."""
@@ -118,7 +119,7 @@ class Browser:
         keep = gr.skip()
         try:
             opened = self.sets.open(asked.key, asked.split)
-            item = opened.bench[str(asked.name)]
+            item = opened.item(asked.name)
             stored = self.context.library.add(item.clip, item.name, opened.title)
         except SavgError:
             return [keep, keep, keep]
@@ -182,22 +183,23 @@ class Browser:
         gallery, keep = self._gallery(opened, rows, page, asked.name), gr.skip()
         return [keep, gallery, keep, page, keep, keep]
 
-    def _clip(self, asked: Asked, name: str, page: int | None = None) -> list[Any]:
+    def _clip(self, asked: Asked, name: Any, page: int | None = None) -> list[Any]:
         """One clip in the player; the gallery too if it is on another page than the visitor's."""
         opened, rows = self._rows(asked)
         here = asked.page if isinstance(asked.page, int) else 0
         page = here if page is None else page
-        gallery = self._gallery(opened, rows, page, name)
+        item = opened.item(name)
+        gallery = self._gallery(opened, rows, page, item.name)
         keep = gr.skip()
         try:
-            notice, player = self._player(opened, rows, name)
+            notice, player = self._player(opened, rows, item.name)
         except SavgError as error:
             return [parts.notice(str(error)), gallery, None, page, name, keep]
         return [notice, gallery, player, page, name, keep]
 
     def _player(self, opened: OpenSet, rows: NDArray[np.int64], name: str) -> tuple[Any, Any]:
         """Notice and value of the player."""
-        value = self.samples.value(opened, opened.bench[name])
+        value = self.samples.value(opened, opened.item(name))
         at = _position(opened, rows, name)
         value["place"] = {"at": 0 if at is None else at + 1, "of": len(rows)}
         return parts.notice(value["problem"]), value
@@ -208,19 +210,18 @@ class Browser:
         table = opened.table
         clips = []
         for row in rows[page * PAGE : (page + 1) * PAGE].tolist():
-            item = opened.bench[str(table.names[row])]
+            item = opened.item(str(table.names[row]))
             code, x = int(table.categories[row]), float(table.x[row])
             category = CATEGORY_NAMES[code] if code >= 0 else None
             seconds = None if item.start is None else item.start / item.format.label_fps
             notes = [
                 f"{item.view}°" if item.view is not None else None,
                 f"{seconds:g} s" if seconds is not None else None,
-                category,
             ]
             clips.append(
                 {
                     "name": item.name,
-                    "title": item.recording,
+                    "title": short_name(item.recording),
                     "note": " · ".join(filter(None, notes)),
                     "picture": self.samples.poster(item),
                     "category": category,
@@ -230,6 +231,12 @@ class Browser:
         return parts.gallery_value(
             clips, page, -(-len(rows) // PAGE), _words(opened, rows), selected, NO_MATCH
         )
+
+
+def short_name(recording: str) -> str:
+    """A recording's room and take, where its name is of STARSS23's form, else its name."""
+    found = re.fullmatch(r"fold\d+_(room\d+)_(mix\d+)", recording)
+    return " ".join(found.groups()) if found else recording
 
 
 def _words(opened: OpenSet, rows: NDArray[np.int64]) -> str:

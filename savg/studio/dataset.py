@@ -28,15 +28,29 @@ def build(context: Context, page: Page) -> None:
             dataset = gr.Dropdown(
                 choices, value=choices[0][1], label="Dataset", elem_id="savg-dataset-name"
             )
-            split = gr.Radio([], label="Split", visible=False, elem_id="savg-dataset-split")
+            split = gr.Radio(
+                [],
+                label="Split",
+                visible=False,
+                elem_id="savg-dataset-split",
+                elem_classes="sb-chips",
+            )
             search = gr.Textbox(
                 label="Search", placeholder="part of a name", elem_id="savg-dataset-search"
             )
             category = gr.Radio(
-                list(CATEGORIES), value="All", label="Category", elem_id="savg-dataset-category"
+                list(CATEGORIES),
+                value="All",
+                label="Category",
+                elem_id="savg-dataset-category",
+                elem_classes="sb-chips",
             )
             place = gr.Radio(
-                list(PLACES), value="Anywhere", label="Sound", elem_id="savg-dataset-place"
+                list(PLACES),
+                value="All",
+                label="Position of the sound",
+                elem_id="savg-dataset-place",
+                elem_classes="sb-chips",
             )
             order = gr.Dropdown(
                 list(ORDERS), value="Name", label="Order", elem_id="savg-dataset-order"
@@ -53,8 +67,8 @@ def build(context: Context, page: Page) -> None:
                     180,
                     180,
                     step=10,
-                    label="give or take",
-                    info="Azimuth, positive to the left. 180 is every view.",
+                    label="View, give or take",
+                    info="Azimuths are positive to the left; 180 keeps every view.",
                     elem_id="savg-dataset-reach",
                 )
         with gr.Column(scale=5, min_width=300):

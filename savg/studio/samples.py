@@ -195,7 +195,7 @@ def facts(
     found.append(("Level", f"{level:.1f} dB, peak {float(np.abs(clip.audio).max()):.2f}"))
     words = f"{level_difference_db(clip.audio):+.1f} dB"
     if len(labels):
-        words += f", expected {float(expected_difference_db(labels.x.mean())):+.1f} dB"
+        words += f" ({float(expected_difference_db(labels.x.mean())):+.1f} dB without a room)"
     found.append(("Left − right", words))
     if boxes is not None:
         score = spatial_av_align(labels.events(), boxes, clip.format).score

@@ -18,7 +18,7 @@ CATEGORIES = {"All": None, **{name.capitalize(): i for i, name in enumerate(CATE
 
 THIRD = SAVGBENCH.size / 3
 PLACES = {
-    "Anywhere": (-math.inf, math.inf),
+    "All": (-math.inf, math.inf),
     "Left": (-math.inf, THIRD),
     "Centre": (THIRD, 2 * THIRD),
     "Right": (2 * THIRD, math.inf),
@@ -46,7 +46,7 @@ class Selection:
 
     search: str = ""
     category: str = "All"
-    place: str = "Anywhere"
+    place: str = "All"
     recording: str = ""
     towards: float = 0.0
     reach: float = 180.0
@@ -56,7 +56,7 @@ class Selection:
         for name, kind, otherwise in (
             ("search", str, ""),
             ("category", str, "All"),
-            ("place", str, "Anywhere"),
+            ("place", str, "All"),
             ("recording", str, ""),
             ("order", str, "Name"),
             ("towards", int | float, 0.0),
@@ -72,7 +72,7 @@ class Selection:
         category = CATEGORIES.get(self.category)
         if category is not None:
             keep &= table.categories == category
-        low, high = PLACES.get(self.place, PLACES["Anywhere"])
+        low, high = PLACES.get(self.place, PLACES["All"])
         if low > -math.inf or high < math.inf:
             keep &= (table.x >= low) & (table.x < high)
         if self.recording:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from savg.data.bench_table import BenchTable, Step, bench_table, read_report
-from savg.data.savgbench import BUILT_NAME, SPLIT_NAMES, SPLITS, SavgBench, splits_in
+from savg.data.savgbench import BUILT_NAME, SPLIT_NAMES, SPLITS, BenchItem, SavgBench, splits_in
 from savg.errors import SavgError
 from savg.geometry import FIELD_OF_VIEW
 
@@ -50,6 +50,12 @@ class OpenSet:
     def title(self) -> str:
         """The dataset and its split in words."""
         return f"{self.choice.title}, {SPLIT_NAMES[self.split].lower()}"
+
+    def item(self, name: object) -> BenchItem:
+        """The clip of a name."""
+        if not isinstance(name, str) or name not in self.bench:
+            raise SavgError("This clip is not in the dataset: choose one of the pictures.")
+        return self.bench[name]
 
     @property
     def field_of_view(self) -> float:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from savg.annotation import CATEGORY_NAMES, INSTRUMENT, SPEECH
 from savg.clip import SAVGBENCH
 from savg.data.bench_table import BenchTable, expected_difference_db
+from savg.data.starss.results import RULES
 from savg.viz import palette
 from savg.viz.plots import dress, translucent
 
@@ -67,8 +68,8 @@ def positions(table: BenchTable, *, dark: bool = False) -> go.Figure:
     edges = np.linspace(0.0, SAVGBENCH.size, POSITION_BINS + 1)
     figure = _histogram(table, table.x, edges, "x %{x}: %{y}")
     size = SAVGBENCH.size
-    ticks = {"tickvals": [0, size / 2, size], "ticktext": ["left 0", "128", f"right {size}"]}
-    figure.update_xaxes(title_text="position x of the sound, pixels", **ticks)
+    title = "position x of the sound, pixels from the left"
+    figure.update_xaxes(title_text=title, range=[0, size], tick0=0, dtick=size // 4)
     figure.update_yaxes(title_text="clips")
     return _dressed(figure, "Positions", dark)
 
@@ -85,7 +86,8 @@ def levels(table: BenchTable, *, dark: bool = False) -> go.Figure:
 
 
 def sides(table: BenchTable, *, dark: bool = False) -> go.Figure:
-    """Level difference of the channels against the label's position, with what W ± Y should give."""
+    """Level difference of the channels against the label's position, with what W ± Y gives without
+    reverberation."""
     import plotly.graph_objects as go
 
     figure = _figure()
@@ -111,9 +113,10 @@ def sides(table: BenchTable, *, dark: bool = False) -> go.Figure:
     x = np.linspace(0.0, SAVGBENCH.size, 65)
     line = {"color": palette.UNKNOWN, "width": 2, "dash": "dash"}
     expected = expected_difference_db(x)
-    curve = go.Scatter(x=x, y=expected, mode="lines", name="expected of W ± Y", line=line)
+    curve = go.Scatter(x=x, y=expected, mode="lines", name="W ± Y, dry", line=line)
     figure.add_trace(curve.update(hovertemplate="x %{x:.0f}: %{y:+.1f} dB<extra>expected</extra>"))
-    figure.update_xaxes(title_text="position x of the sound, pixels", range=[0, SAVGBENCH.size])
+    title, size = "position x of the sound, pixels from the left", SAVGBENCH.size
+    figure.update_xaxes(title_text=title, range=[0, size], tick0=0, dtick=size // 4)
     figure.update_yaxes(title_text="left − right, dB", zeroline=True)
     return _dressed(figure, "Level difference and position", dark)
 
@@ -154,7 +157,9 @@ def dropped(report: Mapping[str, Any], *, dark: bool = False) -> go.Figure:
     """What became of the windows × views of a construction, of report.json, on a logarithmic axis."""
     import plotly.graph_objects as go
 
-    counts = {**report["dropped"], "kept": report["kept"]}
+    known = report["dropped"]
+    rules = [rule for rule in RULES if rule in known] + sorted(set(known) - set(RULES))
+    counts = {**{rule: known[rule] for rule in rules}, "kept": report["kept"]}
     labels = [RULE_WORDS.get(rule, rule) for rule in counts]
     values = list(counts.values())
     share = [100.0 * v / max(report["windows"], 1) for v in values]
@@ -167,14 +172,15 @@ def dropped(report: Mapping[str, Any], *, dark: bool = False) -> go.Figure:
             orientation="h",
             marker={"color": colours},
             text=[f"{v:,}" if v else "none" for v in values],
-            textposition="auto",
+            textposition="outside",
+            cliponaxis=False,
             customdata=share,
             hovertemplate="%{y}: %{x:,} (%{customdata:.2f} %)<extra></extra>",
             showlegend=False,
         )
     )
     figure.update_yaxes(autorange="reversed")
-    top = np.log10(max([*values, 10])) + 0.15
+    top = np.log10(max([*values, 10])) + 0.5
     figure.update_xaxes(type="log", title_text="windows × views", range=[0, top], dtick=1)
     return _dressed(figure, f"Of {report['windows']:,} windows × views", dark)
 
@@ -192,6 +198,7 @@ def _dressed(figure: go.Figure, title: str, dark: bool) -> go.Figure:
         bargap=0.08,
         title={"text": title, "x": 0, "xref": "paper", "y": 0.97, "font": {"size": 15}},
         margin={"l": 52, "r": 14, "t": 74, "b": 48},
+        legend_traceorder="normal",
     )
     return figure
 

@@ -17,10 +17,14 @@ function tile(clip, selected) {
     picture.append(mark);
   }
   button.append(picture, make('span', { class: 'sb-name' }, clip.title),
-                make('span', { class: 'sb-note' }, clip.note));
+                make('span', { class: 'sb-note' }, clip.note),
+                make('span', { class: 'sb-unseen' }, clip.category || 'unknown sound'));
   button.onclick = () => {
     select(clip.name);
     trigger('select', { name: clip.name });
+    const player = document.getElementById('savg-sample');
+    const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    if (player) player.scrollIntoView({ behavior: calm ? 'auto' : 'smooth', block: 'nearest' });
   };
   return make('div', { role: 'listitem', class: 'sb-item' }, button);
 }
