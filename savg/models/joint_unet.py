@@ -120,6 +120,11 @@ class CoupledUNet(nn.Module):
         self.input_blocks = nn.ModuleList()
         Layout(self).build()
 
+    @property
+    def heads(self) -> list[nn.Sequential]:
+        """The last layers of each modality."""
+        return [self.video_out, *([self.audio_out] if self.config.audio_channels else [])]
+
     def denoise(self, parts: State, t: Tensor, shifts: Sequence[int] = ()) -> State:
         """Evaluate on video[B, F, 3, H, W] and, in a network with sound, audio[B, 2, T]."""
         return _Evaluation(self, Fast() if self.fast else Plain(), iter(shifts)).run(parts, t)
@@ -214,11 +219,11 @@ class _Evaluation:
         h = self.stage(net.middle_blocks, h, embedding)
         for i, stage in enumerate(net.output_blocks):
             h = self.stage(stage, self.join(i, h, kept.pop()), embedding)
-        heads = (net.video_out, net.audio_out) if c.audio_channels else (net.video_out,)
-        video, *sound = (ops.leave(ops.output(x, head)) for x, head in zip(h, heads, strict=True))
+        made = (ops.output(x, head) for x, head in zip(h, net.heads, strict=True))
+        video, *sound = (ops.leave(x) for x in made)
         video = F.pixel_shuffle(video, c.video_patch)
-        made = (video, *(_unfold(y, c.audio_patch) for y in sound))
-        return tuple(x.to(part.dtype) for x, part in zip(made, parts, strict=True))
+        clean = (video, *(_unfold(y, c.audio_patch) for y in sound))
+        return tuple(x.to(part.dtype) for x, part in zip(clean, parts, strict=True))
 
     def patched(self, video: Tensor) -> Tensor:
         """Patches as channels, and where asked for each position's coordinates in −1..1."""

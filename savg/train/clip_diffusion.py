@@ -14,8 +14,9 @@ from savg.data.joint_codec import JointCodec
 from savg.diffusion import Diffusion, Schedule
 from savg.diffusion.dpm_solver import Predictor, multistep, time_steps
 from savg.diffusion.process import State
-from savg.hub import Card
-from savg.models.joint_unet import JointUNetConfig
+from savg.hub import Card, model_format
+from savg.models.joint_unet import CoupledUNet, JointUNetConfig
+from savg.train.muon import Muon, split
 from savg.train.recipe import Batch, Recipe, Scalars
 from savg.train.sheets import evenly, write_sheet
 from savg.train.sources import ClipSet, Synthetic, Wanted, card_of, open_clips
@@ -28,9 +29,10 @@ MODALITIES = ("video", "audio")
 class ClipDiffusion(Recipe):
     """What a network of clips, or of their pictures alone, sees and predicts.
 
-    prediction: "eps" or "v"; min_snr: γ of min-SNR weighting, 0 for none; clips: the format, whose
-    frame is the codec's; synthetic: what is drawn for `--data synthetic`; checkpoint_attention:
-    recompute attention to save memory; samples, sample_steps: of the sheets.
+    prediction: "eps", "v" or "x0"; min_snr: γ of min-SNR weighting, 0 for none; v_limit: largest
+    weight of an x0 prediction weighed as v, 0 for none; clips: the format, whose frame is the
+    codec's; synthetic: what is drawn for `--data synthetic`; optimizer_kind: "adamw" or "muon";
+    checkpoint_attention: recompute attention to save memory; samples, sample_steps: of the sheets.
     """
 
     model: JointUNetConfig
@@ -40,6 +42,8 @@ class ClipDiffusion(Recipe):
     prediction: str = "eps"
     diffusion_steps: int = 1000
     min_snr: float = 0.0
+    v_limit: float = 0.0
+    optimizer_kind: str = "adamw"
     checkpoint_attention: bool = False
     samples: int = 6
     sample_steps: int = 24
@@ -60,6 +64,12 @@ class ClipDiffusion(Recipe):
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """Of one clip's tensors, as the network sees them."""
         return (self.codec.video_shape(self.clips),)
+
+    def build(self) -> torch.nn.Module:
+        model = model_format(self.kind).build(self.model)
+        assert isinstance(model, CoupledUNet)
+        model.checkpoint_attention = self.checkpoint_attention
+        return model
 
     def predict(self, model: torch.nn.Module, state: State, t: Tensor) -> State:
         """The network's output for the tensors of all modalities."""
@@ -90,11 +100,16 @@ class ClipDiffusion(Recipe):
             noise,
             self.weights,
             self.min_snr or None,
+            self.v_limit or None,
         )
         named = zip(MODALITIES, parts, strict=False)
         return total.mean(), {name: part.mean() for name, part in named}
 
     def optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
+        if self.optimizer_kind == "muon":
+            assert isinstance(model, CoupledUNet)
+            outer = [model.input_blocks[0], *model.heads]
+            return Muon(*split(model, outer), self.optim.lr, self.optim.weight_decay)
         return torch.optim.AdamW(
             model.parameters(),
             lr=self.optim.lr,
@@ -121,5 +136,10 @@ class ClipDiffusion(Recipe):
         write_sheet(picture, [evenly(clip, 8) for clip in rows[:8]], scale=2)
 
     def card(self, data: str) -> Card:
-        facts = {"mirrored": False, "prediction": self.prediction}
-        return card_of(data, {**facts, "diffusion_steps": self.diffusion_steps})
+        facts = {
+            "mirrored": False,
+            "prediction": self.prediction,
+            "diffusion_steps": self.diffusion_steps,
+            "codec": self.codec.to_dict(),
+        }
+        return card_of(data, facts)

@@ -9,60 +9,34 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from savg.clip import SAVGBENCH, Clip, ClipFormat
+from savg.clip import Clip, ClipFormat
 from savg.data.joint_codec import DEMO, PUBLISHED, JointCodec
-from savg.diffusion import Diffusion, Schedule
-from savg.diffusion.dpm_solver import Predictor, multistep, time_steps
-from savg.hub import Card
 from savg.metrics.generation import correlation, motion_position, pan, pan_spread
 from savg.models.joint_unet import CONFIGS as NETWORKS
-from savg.models.joint_unet import JointUNet, JointUNetConfig
-from savg.train.muon import Muon, split
+from savg.train.clip_diffusion import ClipDiffusion
 from savg.train.optim import Draw, Optimisation
-from savg.train.recipe import Batch, Recipe, Scalars
-from savg.train.sheets import evenly, write_sheet
-from savg.train.sources import ClipSet, Synthetic, Wanted, card_of, open_clips
+from savg.train.recipe import Batch
+from savg.train.sources import ClipSet, Synthetic
 
 
 @dataclass(frozen=True)
-class JointRecipe(Recipe):
-    """What the network sees and predicts.
+class JointRecipe(ClipDiffusion):
+    """What the joint network sees and predicts.
 
-    prediction: "eps", "v" or "x0"; video_weight, audio_weight: of the two mean squared errors;
-    min_snr: γ of min-SNR weighting, 0 for none; v_limit: largest weight of an x0 prediction weighed as
-    v, 0 for none; clips: the format, whose frame is the codec's; synthetic: what is drawn for
-    `--data synthetic`; optimizer_kind: "adamw" or "muon"; checkpoint_attention: recompute attention to
-    save memory; samples, sample_steps: of the sheets.
+    video_weight, audio_weight: of the two mean squared errors.
     """
 
-    model: JointUNetConfig
-    codec: JointCodec
-    synthetic: Synthetic
-    clips: ClipFormat = SAVGBENCH
-    prediction: str = "eps"
-    diffusion_steps: int = 1000
     video_weight: float = 1.0
     audio_weight: float = 1.0
-    min_snr: float = 0.0
-    v_limit: float = 0.0
-    optimizer_kind: str = "adamw"
-    checkpoint_attention: bool = False
-    samples: int = 6
-    sample_steps: int = 24
     kind: ClassVar[str] = "joint_unet"
 
     @property
-    def diffusion(self) -> Diffusion:
-        """The process that training and sampling share."""
-        return Diffusion(Schedule.linear(self.diffusion_steps), self.prediction)  # type: ignore[arg-type]
+    def weights(self) -> tuple[float, ...]:
+        return self.video_weight, self.audio_weight
 
-    def build(self) -> torch.nn.Module:
-        model = JointUNet(self.model)
-        model.checkpoint_attention = self.checkpoint_attention
-        return model
-
-    def open(self, data: str, run: Path) -> ClipSet:
-        return open_clips(data, run, Wanted(self.clips, self.codec.size), self.synthetic)
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        return self.codec.video_shape(self.clips), self.codec.audio_shape(self.clips)
 
     def batch(self, data: ClipSet, drawn: list[Draw]) -> Batch:
         videos, sounds = [], []
@@ -76,7 +50,7 @@ class JointRecipe(Recipe):
 
     def sample_of(self, data: ClipSet, index: int) -> tuple[Tensor, Tensor]:
         """One clip as the network sees it."""
-        video = self.codec.encode_video(torch.from_numpy(data.video(index)))
+        video = self.video_of(data, index)
         if self.codec.sound is None:
             return video, self.codec.encode_audio(torch.from_numpy(data.audio(index)))
         kept = data.notes.get(index)
@@ -85,44 +59,10 @@ class JointRecipe(Recipe):
             data.notes[index] = kept
         return video, kept.float()
 
-    def loss(
-        self, model: torch.nn.Module, batch: Batch, step: int, seed: int
-    ) -> tuple[Tensor, Scalars]:
-        device = batch[0].device
-        generator = torch.Generator(device).manual_seed(seed)
-        times = torch.randint(
-            0, self.diffusion_steps, (len(batch[0]),), generator=generator, device=device
-        )
-        noise = tuple(torch.randn(x.shape, generator=generator, device=device) for x in batch)
-        total, (video, audio) = self.diffusion.training_loss(
-            lambda state, t: model(*state, t),
-            batch,
-            times,
-            noise,
-            (self.video_weight, self.audio_weight),
-            self.min_snr or None,
-            self.v_limit or None,
-        )
-        return total.mean(), {"video": video.mean(), "audio": audio.mean()}
-
-    def optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
-        if self.optimizer_kind == "muon":
-            assert isinstance(model, JointUNet)
-            outer = [model.input_blocks[0], model.video_out, model.audio_out]
-            return Muon(*split(model, outer), self.optim.lr, self.optim.weight_decay)
-        return torch.optim.AdamW(
-            model.parameters(),
-            lr=self.optim.lr,
-            betas=(0.9, 0.99),
-            weight_decay=self.optim.weight_decay,
-        )
-
     def evaluate(self, model: torch.nn.Module, data: ClipSet, picture: Path) -> dict[str, float]:
         video, audio = self.generate(model, self.samples)
         frames, sound = self.codec.decode_video(video), self.codec.decode_audio(audio)
-        first = self.codec.first_row
-        rows = frames[:, :, first : first + self.codec.rows].cpu().numpy()
-        write_sheet(picture, [evenly(clip, 8) for clip in rows[:8]], scale=2)
+        self.sheet(frames, picture)
         form = self.codec.small_format(self.clips)
         clips = [
             Clip(video, audio, form)
@@ -137,29 +77,6 @@ class JointRecipe(Recipe):
             "flicker": float(self.codec.frames_of(video).diff(dim=1).abs().mean()),
         }
         return {key: value for key, value in scores.items() if value is not None}
-
-    def generate(self, model: torch.nn.Module, count: int, seed: int = 1) -> tuple[Tensor, Tensor]:
-        """Encoded video and sound of `count` clips from fixed noise."""
-        device = next(model.parameters()).device
-        generator = torch.Generator().manual_seed(seed)
-        shapes = self.codec.video_shape(self.clips), self.codec.audio_shape(self.clips)
-        start = tuple(
-            torch.randn(count, *shape, generator=generator).to(device) for shape in shapes
-        )
-        torch.manual_seed(seed)
-        predictor = Predictor(self.diffusion, lambda state, t: model(*state, t))
-        times = time_steps(self.diffusion, self.sample_steps, "logSNR", snap=True)
-        video, audio = multistep(predictor, start, times)
-        return video, audio
-
-    def card(self, data: str) -> Card:
-        facts = {
-            "mirrored": False,
-            "prediction": self.prediction,
-            "diffusion_steps": self.diffusion_steps,
-            "codec": self.codec.to_dict(),
-        }
-        return card_of(data, facts)
 
 
 FULL = JointRecipe(

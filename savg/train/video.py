@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from savg.models.video_unet import VideoUNet, video_config
+from savg.models.video_unet import video_config
 from savg.train.clip_diffusion import ClipDiffusion
 from savg.train.joint import CONFIGS as JOINT
 from savg.train.joint import JointRecipe
@@ -27,11 +27,6 @@ class VideoRecipe(ClipDiffusion):
 
     kind: ClassVar[str] = "video_unet"
     audio: ClassVar[bool] = False
-
-    def build(self) -> torch.nn.Module:
-        model = VideoUNet(self.model)
-        model.checkpoint_attention = self.checkpoint_attention
-        return model
 
     def batch(self, data: ClipSet, drawn: list[Draw]) -> Batch:
         videos = []
@@ -66,19 +61,9 @@ def _spread(frames: Tensor) -> float:
 
 def from_joint(recipe: JointRecipe) -> VideoRecipe:
     """The recipe of the picture half of a joint network, trained as that one is."""
-    return VideoRecipe(
-        optim=recipe.optim,
-        model=video_config(recipe.model),
-        codec=replace(recipe.codec, mid_gain=None, side_gain=None),
-        synthetic=recipe.synthetic,
-        clips=recipe.clips,
-        prediction=recipe.prediction,
-        diffusion_steps=recipe.diffusion_steps,
-        min_snr=recipe.min_snr,
-        checkpoint_attention=recipe.checkpoint_attention,
-        samples=recipe.samples,
-        sample_steps=recipe.sample_steps,
-    )
+    shared = {field.name: getattr(recipe, field.name) for field in fields(ClipDiffusion)}
+    codec = replace(recipe.codec, mid_gain=None, side_gain=None, sound=None)
+    return VideoRecipe(**{**shared, "model": video_config(recipe.model), "codec": codec})
 
 
 CONFIGS = {name: from_joint(recipe) for name, recipe in JOINT.items()}

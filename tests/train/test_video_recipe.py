@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from savg.data.joint_codec import JointCodec
 from savg.data.packed import PackedClips
 from savg.data.scenes import split_seed
 from savg.models.video_unet import VideoUNet, video_config
@@ -120,6 +121,20 @@ def test_it_is_trained_as_the_joint_network_is(name: str) -> None:
     video, joint = CONFIGS[name], JOINT[name]
     assert video.model == video_config(joint.model) and video.optim == joint.optim
     assert video.codec.video_shape(video.clips) == joint.codec.video_shape(joint.clips)
-    assert video.codec.mid_gain is None and video.prediction == joint.prediction
+    assert video.codec.plain_sound and video.prediction == joint.prediction
+    assert video.optimizer_kind == joint.optimizer_kind and video.v_limit == joint.v_limit
     facts = video.card("synthetic").facts
     assert facts["prediction"] == video.prediction and facts["mirrored"] is False
+    assert JointCodec.from_dict(facts["codec"]) == video.codec
+
+
+def test_muon_turns_the_matrices_between_the_first_and_the_last_layers() -> None:
+    recipe = replace(TINY, optimizer_kind="muon")
+    model = recipe.build()
+    turned, rest = recipe.optimizer(model).param_groups
+    outer = {
+        id(p) for module in (model.input_blocks[0], model.video_out) for p in module.parameters()
+    }
+    assert turned["matrices"] and all(p.ndim > 1 and id(p) not in outer for p in turned["params"])
+    assert outer <= {id(p) for p in rest["params"]}
+    assert len(turned["params"]) + len(rest["params"]) == len(list(model.parameters()))
