@@ -20,6 +20,7 @@ COMMANDS = {
     "annotate": "savg.cli.annotate",
     "evaluate": "savg.cli.evaluate",
     "dataset": "savg.cli.dataset",
+    "mos": "savg.cli.mos",
     "weights": "savg.cli.weights",
 }
 """Command → its module; loaded only when it is asked for, so that `--help` answers at once."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from savg.clip import SAVGBENCH, Clip, ClipFormat
 from savg.errors import MediaError, SavgError
 from savg.media import Encoding, read_clip, write_video
+from savg.mos.assignment import check_pool
 from savg.mos.design import ANCHORS, DesignError, Kind, Stimulus, Study
 from savg.mos.loudness import (
     RATE,
@@ -153,6 +154,7 @@ def build(
         np.array([s.loudness for s in everything]), np.array([s.peak for s in everything]), target
     )
     plan = list(_plan(study, sources, rng))
+    check_pool(study, [_unwritten(p, i) for i, p in enumerate(plan)])
     step.total = number + len(plan)
     order = rng.permutation(len(plan))
     written = {
@@ -204,6 +206,20 @@ def _plan(
         for source in found:
             if id(source) not in used:
                 yield _Planned(source, name, kind, _scene(study, source))
+
+
+def _unwritten(planned: _Planned, number: int) -> Stimulus:
+    """A stimulus as it will be, to try sessions before anything is transcoded."""
+    source = planned.source
+    return Stimulus(
+        f"{number}",
+        planned.condition,
+        source.path.name,
+        planned.scene,
+        planned.kind,
+        source.seconds,
+        expected=planned.expected,
+    )
 
 
 def _set_aside(

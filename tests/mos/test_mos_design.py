@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import savg.mos as mos_package
 from savg.mos.design import Condition, DesignError, FlagRules, Question, Study, standard
 
 
@@ -86,3 +90,13 @@ def test_parts_validate_themselves() -> None:
 def test_wrong_descriptions_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(DesignError):
         Study.from_dict(values)
+
+
+def test_listening_tests_need_no_networks_and_no_pages() -> None:
+    names = sorted(p.stem for p in Path(mos_package.__file__).parent.glob("*.py"))
+    code = (
+        f"import sys; [__import__('savg.mos.' + n) for n in {names!r} if n != '__init__']; "
+        "sys.exit(','.join(m for m in ('torch', 'gradio', 'savg.studio') if m in sys.modules) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,55 @@
+"""`python -m savg mos report`: the results of a listening test."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from savg.cli.mos.folders import named_folders
+from savg.mos.analysis import clip_scores
+from savg.mos.folder import open_folder
+from savg.mos.report import write_report
+
+HELP = "Analyse a listening test: report page, JSON and CSV tables."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the action."""
+    add = parser.add_argument
+    add("study", type=Path, metavar="STUDY", help="the study's folder")
+    add("--out", type=Path, metavar="DIR", help="where to write (default: STUDY/report)")
+    add(
+        "--tables",
+        nargs="+",
+        default=[],
+        metavar="NAME=DIR",
+        help="folders of tables by `annotate`: ratings against Spatial AV-Align, clip by clip",
+    )
+    add("--database", metavar="URL", help="where the study's database is elsewhere")
+    add("--seed", type=int, default=0, help="of the bootstraps")
+    add("--json", action="store_true", help="print the results as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the report."""
+    scores: dict[tuple[str, str], float] = {}
+    for condition, folder in named_folders(args.tables, "--tables").items():
+        scores |= clip_scores(condition, folder)
+    study = open_folder(args.study, args.database)
+    out = args.out or args.study / "report"
+    try:
+        analysis = write_report(study.store, study.name, out, scores or None, args.seed)
+    finally:
+        study.store.close()
+    if args.json:
+        print(json.dumps(analysis.to_dict(), ensure_ascii=False))
+        return 0
+    for warning in analysis.warnings:
+        print(f"Note: {warning}")
+    for result in analysis.conditions:
+        mos = result.mos
+        between = "" if mos.low is None else f"  95 % {mos.low:.2f} … {mos.high:.2f}"
+        print(f"{result.name:20} {mos.estimate:.2f}{between}  ({result.ratings} ratings)")
+    print(f"Report: {out / 'report.html'}")
+    return 0

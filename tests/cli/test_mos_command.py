@@ -1,0 +1,105 @@
+"""`python -m savg mos`: a study made from folders of clips, listened to, and reported."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from mos_clips import write_folder
+
+from benchmarks.mos_kills import leaping_clock, pass_screening, rate_next
+from savg.cli import main
+from savg.media import read_audio
+from savg.mos.folder import DATABASE_VARIABLE, open_folder
+
+SMALL = [
+    *("--trials", "6", "--anchor-trials", "1", "--practice", "2", "--repeats", "0"),
+    *("--catch", "1", "--size", "64"),
+]
+
+
+@pytest.fixture(scope="module")
+def conditions(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    root = tmp_path_factory.mktemp("clips")
+    write_folder(root / "a", 3, 10)
+    write_folder(root / "b", 3, 20)
+    write_folder(root / "gt", 8, 30)
+    return [f"joint={root / 'a'}", f"two_stage={root / 'b'}", f"ground_truth={root / 'gt'}"]
+
+
+def test_from_folders_to_a_report(
+    conditions: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "pilot"
+    create = ["mos", "create", str(folder), "--conditions", *conditions, *SMALL]
+    assert main(create) == 0
+    assert "11 trials a listener" in capsys.readouterr().out
+    assert {p.name for p in folder.iterdir()} == {"media", "study.json", "study.sqlite"}
+    study = open_folder(folder, clock=leaping_clock())
+    row = study.store.study("pilot")
+    assert {p.name for p in study.media.iterdir()} == {s.media for s in row.stimuli} | {
+        s.media for s in row.sounds
+    }
+    sound, rate = read_audio(study.media / row.sounds[0].media)
+    assert sound.shape[0] == 2 and rate == 48_000
+    assert row.levels["level_difference_change_max_db"] <= 0.2
+    for link in study.store.invite("pilot", 3):
+        now = pass_screening(study.store, link.token, row)
+        while now.trial is not None:
+            now = rate_next(
+                study.store, link.token, now, 1 + (now.trial.position + ord(link.code[0])) % 5
+            )
+    study.store.close()
+
+    assert main(["mos", "report", str(folder)]) == 0
+    assert "ground_truth" in capsys.readouterr().out
+    assert (folder / "report" / "report.html").is_file()
+    assert main(["mos", "report", str(folder), "--json", "--out", str(tmp_path / "r")]) == 0
+    assert json.loads(capsys.readouterr().out)["flow"]["analysed"] == 3
+    assert (tmp_path / "r" / "ratings.csv").is_file()
+
+    assert main(create) == 1
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_mistakes_are_one_sentence(
+    conditions: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(DATABASE_VARIABLE, raising=False)
+    new = str(tmp_path / "s")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "study.json").write_text('{"study": "s", "database": null}')
+    (tmp_path / "lost").mkdir()
+    (tmp_path / "lost" / "study.json").write_text('{"study": "s", "database": "study.sqlite"}')
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "study.json").write_text("[]")
+    for words, said in (
+        (["create", new, "--conditions", "joint"], "takes NAME=DIR"),
+        (["create", new, "--conditions", "a=x", "a=y"], "names a twice"),
+        (["create", new, "--conditions", "a=/nowhere", "--trials", "15"], "in a row"),
+        (
+            ["create", new, "--conditions", "a=/nowhere", "b=/nowhere", "--trials", "30"],
+            "no such folder",
+        ),
+        (["create", str(tmp_path / "A B"), "--conditions", *conditions], "name of a study"),
+        (["create", new, "--conditions", *conditions], "clips"),
+        (
+            ["create", new, "--conditions", *conditions, *SMALL, "--database", "x://y"],
+            "Expected sqlite",
+        ),
+        (["report", str(tmp_path)], "no study.json"),
+        (["report", str(tmp_path / "elsewhere")], "--database"),
+        (["report", str(tmp_path / "lost")], "without its database"),
+        (["report", str(tmp_path / "odd")], "not the description"),
+    ):
+        assert main(["mos", *words]) == 1
+        error = capsys.readouterr().err
+        assert said in error and "Traceback" not in error, error
+        assert not Path(new).exists()
+    with pytest.raises(SystemExit) as bad:
+        main(["mos", "listen"])
+    assert bad.value.code == 2
