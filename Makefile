@@ -43,6 +43,7 @@ lint: install-test
 bench: install-test
 	$(BIN)/python -m benchmarks.unet_speed
 	$(BIN)/python -m benchmarks.scene_speed
+	$(BIN)/python -m benchmarks.dataset_speed
 	$(BIN)/python -m benchmarks.superres_quality
 	$(BIN)/python -m benchmarks.demo_quality
 

@@ -215,7 +215,7 @@ def _rows(frame: Any, first: int, last: int) -> Any:
 
     if frame.format.name not in ("yuv420p", "yuvj420p") or last % 2 or first % 2:
         return None
-    part = av.VideoFrame(frame.width, last - first, frame.format.name)
+    part: Any = av.VideoFrame(frame.width, last - first, frame.format.name)
     for plane, (source, target) in enumerate(zip(frame.planes, part.planes, strict=True)):
         share = 2 if plane else 1
         width = -(-frame.width // share)
@@ -260,7 +260,7 @@ class Projector:
         if self._blur > 1:
             side = self._blur // 2
             wide = cv2.copyMakeBorder(rows, 0, 0, side, side, cv2.BORDER_WRAP)
-            rows = cv2.blur(wide, (self._blur, self._blur))[:, side : side + rows.shape[1]]
+            rows = np.asarray(cv2.blur(wide, (self._blur, self._blur)), np.uint8)[:, side:-side]
         wide = cv2.copyMakeBorder(rows, 1, 1, 1, 1, cv2.BORDER_WRAP)
         for edge, row, here in ((0, 0, self.first == 0), (-1, -1, self.last == self.panorama[1])):
             if here:
