@@ -123,6 +123,7 @@ def test_a_stopped_run_goes_on_and_gives_the_same(folder: Path, tmp_path: Path) 
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
     assert files(out) == files(folder)
     labels.unlink()
+    (labels.parent / f".{labels.stem}.0123abcd.csv").write_text("0,0,0")
     write_starss(out, 1, 2, 8.0, SIZE)
     assert files(out) == files(folder)
 

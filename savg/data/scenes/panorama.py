@@ -24,7 +24,7 @@ from savg.data.scenes.shapes import SHIFT, Part, bounds, paint
 Picture = NDArray[np.uint8]
 Patch = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels; columns may lie beyond the edges, where the panorama starts again."""
-CHUNK = 15
+CHUNK = 10
 """Frames whose figures are worked out together."""
 _STRIPS = 6
 

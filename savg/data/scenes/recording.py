@@ -42,8 +42,15 @@ AUDIENCE_SHARE = 0.4
 LOUD_SHARE, LOUD = 0.05, 2.6
 """Some sound so much louder that their clips clip."""
 
-_THINGS = (kinds.TELEPHONE, kinds.DOMESTIC, kinds.DOOR, kinds.MUSIC)
-_THINGS += (kinds.WATER, kinds.BELL, kinds.KNOCK)
+_THINGS = (
+    kinds.TELEPHONE,
+    kinds.DOMESTIC,
+    kinds.DOOR,
+    kinds.MUSIC,
+    kinds.WATER,
+    kinds.BELL,
+    kinds.KNOCK,
+)
 _HEIGHTS = {kinds.DOOR: -0.2, kinds.KNOCK: 0.0, kinds.MUSIC: 0.2, kinds.FOOTSTEPS: -1.0}
 
 Act = tuple[str, float, float]

@@ -22,6 +22,8 @@ from savg.data.scenes.sound import dry_sound, envelope, stereo_sound, stereo_win
 
 FINE = 512
 """Pictures up to 128 wide are drawn at half this width, larger ones at all of it, then averaged."""
+TOGETHER = 2
+"""Frames of a take that are drawn together; turned faces are drawn, or not, for all of them."""
 NEAREST = 0.3
 """Who is less deep in the picture than this, in metres, is not drawn: beside or behind the camera."""
 
@@ -67,7 +69,12 @@ def render(
         audio = stereo_window(scene, rate, begin, form.seconds, view)
     times = begin + np.arange(form.frames) / form.fps
     voices = voices_of(scene, times, dry, rate)
-    video, extents = render_video(scene, small, times, voices, view)
+    together = form.frames if start is None else TOGETHER
+    films = [
+        render_video(scene, small, times[span], voices[:, span], view)
+        for span in (slice(i, i + together) for i in range(0, form.frames, together))
+    ]
+    video, extents = (np.concatenate(p, axis=i) for i, p in enumerate(zip(*films, strict=True)))
     labels = labels_of(scene, form, view, begin)
     return Rendered(Clip(video, audio, small), labels, boxes_of(extents, form, form.size))
 
@@ -87,10 +94,10 @@ def render_video(
     camera = Perspective(form.size * scale, form.picture_height * scale, view)
     order, figures = draw_people(scene, camera, times, voices)
     found = [bounds(parts, body_only=True) / camera.width for parts in figures]
-    extents = np.reshape(found, (len(figures), form.frames, 4))
+    extents = np.reshape(found, (len(figures), len(times), 4))
     hidden = np.array([~_in_front(scene.people[i], camera, times) for i in order], bool)
     extents[hidden.reshape(extents.shape[:2])] = 0.0
-    video = np.zeros((form.frames, form.size, form.size, 3), np.uint8)
+    video = np.zeros((len(times), form.size, form.size, 3), np.uint8)
     fine, coarse = _lit_backdrop(scene, camera, scale)
     reach = [_pixel_bounds(parts, camera) // scale * scale for parts in figures]
     for box, unseen in zip(reach, hidden, strict=False):
@@ -99,7 +106,7 @@ def render_video(
     still = [person for person in scene.people if not person.track.moves]
     walking = [person for person in scene.people if person.track.moves]
     shadows(fine, scene, still, camera, 0.0, (0, 0))
-    for frame in range(form.frames):
+    for frame in range(len(times)):
         picture = video[frame, form.top : form.bottom]
         picture[:] = coarse
         for (x0, y0, x1, y1), members in _patches([box[frame] for box in reach], scale, camera):

@@ -121,6 +121,9 @@ def write_take(out: Path, name: str, scene: Scene, size: tuple[int, int]) -> Non
     )
     if labels.exists() and audio.exists() and video.exists():
         return
+    for path in (audio, video, labels):
+        for half_written in path.parent.glob(f".{name}.*"):
+            half_written.unlink()
     dry = [dry_sound(scene, sound, RATE) for sound in scene.sounds]
     write_audio(audio, room_sound(scene, RATE, dry) * np.float32(10 ** (GAIN_DB / 20)), RATE)
     write_film(video, scene, size, dry, RATE)
