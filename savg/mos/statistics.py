@@ -130,9 +130,9 @@ def _two_way(
     ratings: Ratings, sides: Sequence[tuple[int, float]], rng: np.random.Generator
 ) -> Interval:
     listeners = len(ratings.listeners)
-    weights = rng.multinomial(listeners, np.full(listeners, 1 / listeners), RESAMPLES)
+    weights = _drawn(listeners, rng)
     estimate, clips = 0.0, 0
-    by_listener, by_clip, by_rating = (np.zeros(RESAMPLES) for _ in range(3))
+    by_listener, by_rating = np.zeros(RESAMPLES), np.zeros(RESAMPLES)
     clip_variance = 0.0
     for condition, sign in sides:
         mine = ratings.condition == condition
@@ -142,13 +142,12 @@ def _two_way(
         estimate += sign * float(score.mean())
         by_listener += sign * _resampled(weights, ratings.listener[mine], score, listeners)
         used, index = np.unique(ratings.clip[mine], return_inverse=True)
-        drawn = rng.multinomial(len(used), np.full(len(used), 1 / len(used)), RESAMPLES)
-        by_clip = sign * _resampled(drawn, index, score, len(used))
+        by_clip = sign * _resampled(_drawn(len(used), rng), index, score, len(used))
         if len(used) > 1:
             clip_variance += _variance(by_clip) * len(used) / (len(used) - 1)
         clips += len(used) - 1
-        single = rng.multinomial(len(score), np.full(len(score), 1 / len(score)), RESAMPLES)
-        by_rating += sign * (single @ score) / len(score)
+        single = rng.integers(0, len(score), (RESAMPLES, len(score)))
+        by_rating += sign * score[single].mean(axis=1)
     if listeners < 2 or clips < 1:
         return Interval.without(estimate)
     listener_variance = _variance(by_listener) * listeners / (listeners - 1)
@@ -160,6 +159,14 @@ def _two_way(
     spread = listener_variance**2 / (listeners - 1) + clip_variance**2 / clips
     freedom = max(variance**2 / spread, listeners - 1)
     return Interval.student(estimate, variance**0.5, float(freedom))
+
+
+def _drawn(number: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """How often each of `number` things is drawn in each resample [resamples, number]."""
+    drawn = rng.integers(0, number, (RESAMPLES, number))
+    drawn += number * np.arange(RESAMPLES)[:, None]
+    counts = np.bincount(drawn.ravel(), minlength=RESAMPLES * number)
+    return counts.reshape(RESAMPLES, number)
 
 
 def _resampled(
