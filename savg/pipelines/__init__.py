@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import importlib
 import os
+from pathlib import Path
 from typing import Any
 
-from savg.errors import SavgError
+from savg.errors import CheckpointError, SavgError
 
 PIPELINES = {"joint": "savg.pipelines.joint:JointPipeline"}
 """Name → its class, which has `from_pretrained(source, device=None, dtype=None)`."""
@@ -22,6 +23,28 @@ def pipeline_class(name: str) -> Any:
         raise SavgError(f"Unknown pipeline {name!r}: expected one of {', '.join(PIPELINES)}.")
     module, attribute = PIPELINES[name].split(":")
     return getattr(importlib.import_module(module), attribute)
+
+
+def described(
+    source: str | os.PathLike[str], name: str, part: str | None = None
+) -> tuple[Path, dict[str, Any]]:
+    """The folder of "demo", a folder or a Hub repo id, and its description of a pipeline `name`.
+
+    part: the key under which the description of a two-stage pipeline holds such a pipeline's own.
+    CheckpointError for a folder with another pipeline.
+    """
+    from savg.hub import PIPELINE_FILE, read_json, resolve
+
+    folder = resolve(source)
+    description = read_json(folder / PIPELINE_FILE)
+    found = description.get("pipeline")
+    if part is not None and found == "two_stage" and isinstance(description.get(part), dict):
+        return folder, description[part]
+    if found != name:
+        raise CheckpointError(
+            f"{folder / PIPELINE_FILE}: expected a {name!r} pipeline, found {found!r}."
+        )
+    return folder, description
 
 
 def load_pipeline(

@@ -26,11 +26,10 @@ from savg.hub import (
     component_folder,
     load_component,
     model_format,
-    read_json,
-    resolve,
     save_component,
 )
 from savg.paths import whole_folder
+from savg.pipelines import described
 from savg.pipelines.progress import OnStep, Progress, turned
 from savg.pipelines.sampling import ClipNoise, SamplerConfig, diffusion_of
 from savg.pipelines.superres import SuperResolution
@@ -64,6 +63,8 @@ class DiffusionPipeline(ABC, Generic[Made]):
     """Of the pipeline in its JSON file, and of the network's component there."""
     kind: ClassVar[str]
     """Kind of the network's weights."""
+    part: ClassVar[str | None] = None
+    """Where the description of a two-stage pipeline holds that of this one."""
 
     def __post_init__(self) -> None:
         self.diffusion = diffusion_of(self.cards[self.name].facts)
@@ -97,17 +98,10 @@ class DiffusionPipeline(ABC, Generic[Made]):
 
         A description without "superres" enlarges with bicubic interpolation.
         """
-        folder = resolve(source)
-        description = read_json(folder / PIPELINE_FILE)
-        if description.get("pipeline") != cls.name:
-            raise CheckpointError(
-                f"{folder / PIPELINE_FILE}: expected a {cls.name!r} pipeline, found "
-                f"{description.get('pipeline')!r}."
-            )
-        return cls.read(folder, description, choose(device, dtype))
+        return cls.load(*described(source, cls.name, cls.part), choose(device, dtype))
 
     @classmethod
-    def read(cls, folder: Path, description: Mapping[str, Any], compute: Compute) -> Self:
+    def load(cls, folder: Path, description: Mapping[str, Any], compute: Compute) -> Self:
         """The pipeline whose components `description` names in `folder`; also as a part of another."""
         network, card = load_component(component_folder(folder, description, cls.name), cls.kind)
         cards, enlarger = {cls.name: card}, None
@@ -152,12 +146,12 @@ class DiffusionPipeline(ABC, Generic[Made]):
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Write a folder that `from_pretrained` loads, whole or not at all."""
         with whole_folder(folder) as part:
-            description = {"pipeline": self.name, **self.write(part)}
+            description = {"pipeline": self.name, **self.save_parts(part)}
             text = json.dumps(description, indent=2) + "\n"
             (part / PIPELINE_FILE).write_text(text, encoding="utf-8")
 
-    def write(self, folder: Path) -> dict[str, Any]:
-        """Write the components into `folder`; returns the description that `read` wants."""
+    def save_parts(self, folder: Path) -> dict[str, Any]:
+        """Write the components into `folder`; returns the description that `load` wants."""
         description: dict[str, Any] = {
             self.name: self.name,
             "codec": self.codec.to_dict(),

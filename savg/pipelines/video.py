@@ -18,12 +18,13 @@ from savg.pipelines.diffusion import DiffusionPipeline
 class VideoPipeline(DiffusionPipeline[NDArray[np.uint8]]):
     """`pipeline(num_clips, seed=…) -> list of uint8 frames [F, size, size, 3]` at `format.fps`.
 
-    The second stage makes the sound from these frames. As a part of another pipeline it is read with
-    `read` and written with `write`; `total` tells the steps that it adds to the other's progress.
+    The second stage makes the sound from these frames. As a part of another pipeline it is loaded with
+    `load` and saved with `save_parts`; `total` tells the steps that it adds to the other's progress.
     """
 
     name: ClassVar[str] = "video"
     kind: ClassVar[str] = "video_unet"
+    part: ClassVar[str | None] = "video"
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:

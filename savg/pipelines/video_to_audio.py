@@ -31,8 +31,6 @@ from savg.hub import (
     Card,
     component_folder,
     load_component,
-    read_json,
-    resolve,
     save_component,
 )
 from savg.models.bigvgan import BigVgan
@@ -43,7 +41,9 @@ from savg.models.mmaudio_lengths import MEL_HOPS, SequenceLengths
 from savg.models.stereo import each_channel, split_latents, spread
 from savg.models.synchformer import Synchformer
 from savg.models.visual_flow import Seen, VisualFlow
+from savg.pipelines import described
 from savg.pipelines.clip_images import MODEL, OpenClipImages
+from savg.pipelines.progress import OnStep
 from savg.pipelines.sampling import ClipNoise
 from savg.pipelines.visual_features import (
     ClipAndSync,
@@ -52,10 +52,6 @@ from savg.pipelines.visual_features import (
     VisualFeatures,
     with_boxes,
 )
-
-OnStep = Callable[[int, int, NDArray[np.uint8]], object]
-"""on_step(done, total, preview): preview is the pictures [F, size, size, 3] of the film in work;
-returning False (or raising Cancelled) stops."""
 
 SOUND = 1000
 """Purpose of random numbers, after those of the first stage; a window's number is added."""
@@ -146,16 +142,7 @@ class VideoToAudio:
 
         CheckpointError for anything else.
         """
-        folder = resolve(source)
-        description = read_json(folder / PIPELINE_FILE)
-        if description.get("pipeline") == "two_stage":
-            description = description.get("sound", {})
-        elif description.get("pipeline") != "video_to_audio":
-            raise CheckpointError(
-                f"{folder / PIPELINE_FILE}: expected a 'video_to_audio' pipeline, found "
-                f"{description.get('pipeline')!r}."
-            )
-        return cls.load(folder, description, choose(device, dtype))
+        return cls.load(*described(source, "video_to_audio", "sound"), choose(device, dtype))
 
     @classmethod
     def load(cls, folder: Path, description: Mapping[str, Any], compute: Compute) -> Self:

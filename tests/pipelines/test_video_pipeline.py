@@ -103,15 +103,20 @@ def test_saved_and_loaded_it_makes_the_same_clip(pipeline, tmp_path) -> None:
         JointPipeline.from_pretrained(tmp_path / "p")
 
 
-def test_it_is_written_and_read_as_a_part_of_another_pipeline(pipeline, tmp_path) -> None:
+def test_it_is_saved_and_loaded_as_a_part_of_another_pipeline(pipeline, tmp_path) -> None:
     tmp_path.joinpath("whole").mkdir()
-    part = json.loads(json.dumps(pipeline.write(tmp_path / "whole")))
+    part = json.loads(json.dumps(pipeline.save_parts(tmp_path / "whole")))
     folder = component_folder(tmp_path / "whole", part, "video")
     assert load_component(folder, "video_unet")[1].licence == "MIT"
-    read = VideoPipeline.read(tmp_path / "whole", part, choose("cpu", "float32"))
-    assert (pipeline(1, seed=2)[0] == read(1, seed=2)[0]).all()
+    told = json.dumps({"pipeline": "two_stage", "video": part})
+    (tmp_path / "whole" / "pipeline.json").write_text(told)
+    for loaded in (
+        VideoPipeline.load(tmp_path / "whole", part, choose("cpu", "float32")),
+        VideoPipeline.from_pretrained(tmp_path / "whole", device="cpu", dtype="float32"),
+    ):
+        assert (pipeline(1, seed=2)[0] == loaded(1, seed=2)[0]).all()
     with pytest.raises(CheckpointError, match="must name a folder beside it"):
-        VideoPipeline.read(tmp_path / "whole", {**part, "video": "../x"}, choose("cpu"))
+        VideoPipeline.load(tmp_path / "whole", {**part, "video": "../x"}, choose("cpu"))
 
 
 def test_the_codec_may_be_in_the_card_and_bicubic_takes_the_place_of_super_resolution() -> None:
