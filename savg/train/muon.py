@@ -96,7 +96,8 @@ def orthogonal(x: Tensor, iterations: int = 5) -> Tensor:
     y = y / y.float().square().sum((1, 2), keepdim=True).sqrt().clamp_min(1e-7).to(y.dtype)
     for _ in range(iterations):
         gram = y @ y.mT
-        y = a * y + (b * gram + c * (gram @ gram)) @ y
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        y = torch.baddbmm(y, factor, y, beta=a)
     return (y.mT if tall else y).to(x.dtype)
 
 
