@@ -33,11 +33,12 @@ from scipy import signal
 
 from savg.clip import Clip
 from savg.data.savgbench import BenchItem, SavgBench
-from savg.data.starss import construct, strips, synth, video
+from savg.data.starss import construct, cutting, strips, synth, video
 from savg.data.starss.build import build
 from savg.data.starss.labels import read_labels
 from savg.data.starss.recordings import Files, Recording, find_recordings
 from savg.data.starss.results import Candidate, ClipRecord, Construction
+from savg.data.starss.sound import RecordingSound
 from savg.data.starss.windows import clip_labels
 from savg.geometry import foa_to_stereo, rotate_foa
 from savg.paths import whole_file
@@ -164,7 +165,7 @@ class Stages:
             (construct, "read_labels", "labels"),
             (construct, "clip_labels", "labels"),
             (construct, "load_sound", "sound: filter, resample"),
-            (construct.RecordingSound, "clip", "sound: turn, decode"),
+            (RecordingSound, "clip", "sound: turn, decode"),
             (construct, "open_film", "video: index"),
             (video.FilmFrame, "rgb", "video: convert"),
             (video.Projector, "prepare", "video: project"),
@@ -174,7 +175,7 @@ class Stages:
             (strips.Strip, "show", "code: pictures"),
             (strips.Strip, "_listen", "code: sound"),
             (strips.Strip, "cut", "write clips"),
-            (construct, "_write_panorama", "write panoramas"),
+            (cutting, "_write_panorama", "write panoramas"),
             (Recording, "fingerprint", "hashes"),
         ]
         with ExitStack() as stack:

@@ -269,6 +269,10 @@ def missing_film(root):
     (root / "video_dev/dev-train-sony/bad.mp4").unlink()
 
 
+def wide_film(root):
+    write_panorama(root / "video_dev/dev-train-sony/bad.mp4", 6.0, size=(256, 144))
+
+
 def short_film(root):
     write_panorama(root / "video_dev/dev-train-sony/bad.mp4", 4.0)
 
@@ -283,6 +287,7 @@ PROBLEMS = [
     (broken_film, "bad.mp4 is not a video"),
     (damaged_film, "bad.mp4"),
     (missing_film, "bad has no video"),
+    (wide_film, "bad.mp4 has pictures of 256×144: expected a panorama twice as wide as high"),
     (short_film, "bad has 6.0 s of sound and 4.0 s of video"),
     (broken_labels, "bad.csv, line 1: expected 4, 5 or 6 columns"),
 ]
@@ -329,6 +334,26 @@ def test_slightly_different_lengths_are_used_as_far_as_both_go(takes, tmp_path):
     assert {c.start for c in bad.clips} == {0} and {c.start for c in good.clips} == {0, 5, 10}
     with pytest.raises(SavgError, match="the common length"):
         build(root, tmp_path / "strict", settings, processes=2, strict=True)
+
+
+def test_a_set_that_was_not_built_here_is_never_replaced(takes, tmp_path):
+    clip = tmp_path / "SAVGBench_Dataset_Development/video_dev/fold3_room1_mix001_deg0_start0.mp4"
+    clip.parent.mkdir(parents=True)
+    clip.write_bytes(b"downloaded")
+    for restart in (False, True):
+        with pytest.raises(SavgError, match="was not built here: choose another --out"):
+            build(takes, tmp_path, NARROW, processes=1, restart=restart)
+    assert clip.read_bytes() == b"downloaded"
+
+
+def test_a_restart_leaves_nothing_of_the_set_it_replaces(takes, tmp_path):
+    many, few = (
+        Construction(speech=Steps(step, 90), instrument=Steps(step, 90)) for step in (5, 10)
+    )
+    build(takes, tmp_path / "out", many, processes=1)
+    build(takes, tmp_path / "out", few, processes=1, restart=True)
+    build(takes, tmp_path / "few", few, processes=1)
+    assert contents(tmp_path / "out") == contents(tmp_path / "few")
 
 
 def test_nothing_to_build_from_is_one_sentence(takes, tmp_path):

@@ -28,12 +28,12 @@ from typing import Any
 
 from savg.clip import SAVGBENCH
 from savg.data.savgbench import split_folder
-from savg.data.starss.construct import Workplace
 from savg.data.starss.labels import RecordingLabels, read_labels
 from savg.data.starss.recordings import Recording, find_recordings
 from savg.data.starss.report import write_reports
 from savg.data.starss.results import Construction, Problem, RecordingResult
 from savg.data.starss.workers import BuildTask, Built, built
+from savg.data.starss.workplace import Workplace
 from savg.errors import Cancelled, SavgError
 from savg.paths import whole_file
 
@@ -82,6 +82,7 @@ def build(
     plan = {"split": split, "settings": settings.to_dict(), "only": only}
     with _alone(out, split):
         place = Workplace(out / f".{split_folder(split)}.part", split)
+        _refuse_foreign(out, place)
         _remove(place.root, anyway=restart)
         if not restart and not place.root.exists() and (out / split_folder(split)).exists():
             return _finished(out, plan, recordings, problems)
@@ -151,6 +152,14 @@ def _alone(out: Path, split: str) -> Iterator[None]:
             yield
         finally:
             Path(lock.name).unlink(missing_ok=True)
+
+
+def _refuse_foreign(out: Path, place: Workplace) -> None:
+    """Never replace a split that was not built here, for instance a downloaded one."""
+    final = out / split_folder(place.split)
+    begun = place.root.exists() and not place.clips.exists()
+    if final.exists() and not begun and not _record_path(out, place.split).exists():
+        raise SavgError(f"{final} exists and was not built here: choose another --out.")
 
 
 def _prepare(out: Path, place: Workplace, plan: dict[str, Any]) -> None:
@@ -261,6 +270,8 @@ def _finish(
     os.replace(place.clips, final)
     panoramas = out / "report" / "panoramas"
     panoramas.mkdir(parents=True, exist_ok=True)
+    for name in _panoramas_of(_read_record(out, split)) - _panoramas_of(ordered):
+        (panoramas / name).unlink(missing_ok=True)
     for path in sorted(place.panoramas.iterdir()):
         os.replace(path, panoramas / path.name)
     record = {
@@ -277,6 +288,18 @@ def _finish(
 
 def _record_path(out: Path, split: str) -> Path:
     return out / "report" / f"results_{split}.json"
+
+
+def _read_record(out: Path, split: str) -> tuple[RecordingResult, ...]:
+    """The results of the last finished call; none if there was none."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        record = json.loads(_record_path(out, split).read_text(encoding="utf-8"))
+        return tuple(RecordingResult.from_dict(values) for values in record["results"])
+    return ()
+
+
+def _panoramas_of(results: Sequence[RecordingResult]) -> set[str]:
+    return {f"{r.name}_start{clip.start}.jpg" for r in results for clip in r.clips}
 
 
 def _finished(

@@ -97,6 +97,15 @@ class Strip:
             self._pictures.popleft()
         while self._blocks[0][0] <= first_sample - 2 * _BLOCK:
             self._blocks.popleft()
+        try:
+            self._write(path, first_picture, first_sample)
+        except av.FFmpegError as error:
+            raise OSError(error.errno, error.strerror or str(error)) from error
+
+    def _write(self, path: Path, first_picture: int, first_sample: int) -> None:
+        import av
+
+        form = self._form
         unit, tick = Fraction(1, form.fps), Fraction(1, form.sample_rate)
         with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
             video = container.add_stream_from_template(self._video, opaque=True)

@@ -19,9 +19,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from savg.data.starss.construct import UnwritableError, Workplace, construct
+from savg.data.starss.construct import construct
 from savg.data.starss.recordings import Recording
 from savg.data.starss.results import Construction, Problem, RecordingResult
+from savg.data.starss.workplace import UnwritableError, Workplace
 from savg.errors import Cancelled, SavgError
 from savg.paths import whole_file
 

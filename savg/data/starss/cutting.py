@@ -1,0 +1,236 @@
+"""The clips of one recording cut out of its film and sound, in one pass over the film.
+
+Each view of each picture is projected and coded once, whatever number of overlapping windows shows it.
+A clip is written as soon as its last picture is there, and what no later clip needs is dropped, so that
+memory does not grow with a recording's length.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import lcm
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.annotation import ClipLabels
+from savg.clip import ClipFormat
+from savg.data.starss.results import ClipRecord, Construction
+from savg.data.starss.sound import RecordingSound
+from savg.data.starss.strips import Canvas, Strip
+from savg.data.starss.video import Film, FilmFrame, frames_at, projector
+from savg.data.starss.workplace import Workplace, writing
+from savg.paths import whole_file
+
+PANORAMA_WIDTH = 640
+_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 85]
+
+
+@dataclass(frozen=True, eq=False)
+class KeptClip:
+    """A clip that is kept, and its labels."""
+
+    record: ClipRecord
+    labels: ClipLabels
+
+
+def write_missing(
+    name: str,
+    clips: Sequence[KeptClip],
+    film: Film,
+    sound: RecordingSound,
+    place: Workplace,
+    settings: Construction,
+    check: Callable[[], None],
+) -> None:
+    """Write the clips and panoramas that are not there yet, in one pass over the film."""
+    clock = _Clock(settings.format)
+    panoramas = _panoramas(name, clips, place, clock)
+    plans = [plan for plan in _strips(clips, clock) if plan.missing(place)]
+    opening: dict[int, list[_StripPlan]] = defaultdict(list)
+    for plan in plans:
+        opening[plan.begin].append(plan)
+    moments = sorted({*panoramas, *(moment for plan in plans for moment in plan.moments(clock))})
+    painter = _Painter(film, settings)
+    running: list[_Running] = []
+    try:
+        for index, frame in frames_at(film, [moment / clock.ticks for moment in moments]):
+            check()
+            moment = moments[index]
+            for start in panoramas.get(moment, ()):
+                _write_panorama(place.panorama(name, start), frame, film)
+            running += [_Running(plan, sound, clock) for plan in opening.pop(moment, ())]
+            showing = [strip for strip in running if strip.shows(moment)]
+            pictures = painter.views(frame, {strip.plan.view for strip in showing})
+            for strip in showing:
+                strip.show(pictures[strip.plan.view], place, check)
+            running = [strip for strip in running if not strip.ended]
+    finally:
+        for strip in running:
+            strip.strip.close()
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """Moments counted in ticks that both pictures and label frames are whole numbers of."""
+
+    form: ClipFormat
+
+    @property
+    def ticks(self) -> int:
+        """Ticks a second."""
+        return lcm(self.form.fps, self.form.label_fps)
+
+    @property
+    def picture(self) -> int:
+        """Ticks from one picture to the next."""
+        return self.ticks // self.form.fps
+
+    @property
+    def length(self) -> int:
+        """Ticks of a clip's pictures."""
+        return self.form.frames * self.picture
+
+    def begin(self, clip: KeptClip) -> int:
+        """The moment of a clip's first picture."""
+        return clip.record.start * (self.ticks // self.form.label_fps)
+
+
+@dataclass(frozen=True, eq=False)
+class _StripPlan:
+    """Clips of a view, in order, that overlap and whose pictures fall on the same moments."""
+
+    view: int
+    begin: int
+    end: int
+    clips: tuple[KeptClip, ...]
+
+    def missing(self, place: Workplace) -> bool:
+        """Whether a clip of it is not there yet."""
+        return not all(place.has(clip.record.name) for clip in self.clips)
+
+    def moments(self, clock: _Clock) -> range:
+        """The moments of its pictures."""
+        return range(self.begin, self.end, clock.picture)
+
+
+def _strips(clips: Iterable[KeptClip], clock: _Clock) -> list[_StripPlan]:
+    """The strips that `clips` make, whether they are there already or not, so that a strip that is
+    taken up again is coded as it was."""
+    lanes: dict[tuple[int, int], list[KeptClip]] = defaultdict(list)
+    for clip in clips:
+        lanes[clip.record.view, clock.begin(clip) % clock.picture].append(clip)
+    plans = []
+    for (view, _), lane in lanes.items():
+        lane.sort(key=clock.begin)
+        groups: list[list[KeptClip]] = []
+        for clip in lane:
+            if groups and clock.begin(clip) < clock.begin(groups[-1][-1]) + clock.length:
+                groups[-1].append(clip)
+            else:
+                groups.append([clip])
+        for group in groups:
+            end = clock.begin(group[-1]) + clock.length
+            plans.append(_StripPlan(view, clock.begin(group[0]), end, tuple(group)))
+    return plans
+
+
+class _Running:
+    """A strip on its way: the clips that are still to be cut, and where it is."""
+
+    def __init__(self, plan: _StripPlan, sound: RecordingSound, clock: _Clock) -> None:
+        self.plan, self._clock = plan, clock
+        form = clock.form
+        first = first_sample(plan.clips[0].record.start, form)
+        samples = first_sample(plan.clips[-1].record.start, form) + form.samples - first
+
+        def hear(start: int, length: int) -> NDArray[np.float32]:
+            return sound.clip(first + start, plan.view, length)
+
+        self.strip = Strip(form, samples, hear)
+        self._begins = {clock.begin(clip) for clip in plan.clips}
+        self._waiting = list(plan.clips)
+        self._moment = plan.begin
+
+    @property
+    def ended(self) -> bool:
+        """Whether all its clips are cut; its encoders are then released."""
+        return not self._waiting
+
+    def shows(self, moment: int) -> bool:
+        """Whether its next picture is that of a moment."""
+        return self._moment == moment
+
+    def show(self, picture: Any, place: Workplace, check: Callable[[], None]) -> None:
+        """Take the next picture, and cut the clip that ends with it, if it is missing."""
+        clock, form = self._clock, self._clock.form
+        self.strip.show(picture, self._moment in self._begins)
+        self._moment += clock.picture
+        clip = self._waiting[0]
+        if clock.begin(clip) + clock.length != self._moment:
+            return
+        if not place.has(clip.record.name):
+            check()
+            shift = (clock.begin(clip) - self.plan.begin) // clock.picture
+            sample = first_sample(clip.record.start - self.plan.clips[0].record.start, form)
+            with writing():
+                clip.labels.write_csv(place.tables / f"{clip.record.name}.csv")
+                with whole_file(place.videos / f"{clip.record.name}.mp4") as part:
+                    self.strip.cut(part, shift, sample)
+        del self._waiting[0]
+        if self.ended:
+            self.strip.close()
+
+
+def first_sample(start: int, form: ClipFormat) -> int:
+    """The sample at which the window begins that begins with label frame `start`."""
+    return start * form.sample_rate // form.label_fps
+
+
+def _panoramas(
+    name: str, clips: Iterable[KeptClip], place: Workplace, clock: _Clock
+) -> dict[int, list[int]]:
+    """Moments in the middle of windows → the windows' starts, where a panorama is missing."""
+    wanted: dict[int, list[int]] = defaultdict(list)
+    begins = {clip.record.start: clock.begin(clip) for clip in clips}
+    for start, begin in begins.items():
+        if not place.panorama(name, start).exists():
+            wanted[begin + clock.form.frames // 2 * clock.picture].append(start)
+    return dict(wanted)
+
+
+class _Painter:
+    """Views of a film's pictures as frames for the encoder."""
+
+    def __init__(self, film: Film, settings: Construction) -> None:
+        form = settings.format
+        self._project = projector(
+            (film.width, film.height),
+            (form.size, form.picture_height),
+            settings.field_of_view,
+            settings.antialias,
+        )
+        self._canvas = Canvas(form)
+
+    def views(self, frame: FilmFrame, views: Iterable[int]) -> dict[int, Any]:
+        """View → padded picture as a yuv420p frame; the panorama is converted once, if at all."""
+        prepared = None
+        pictures = {}
+        for view in views:
+            if prepared is None:
+                prepared = self._project.prepare(frame.rgb(self._project.first, self._project.last))
+            pictures[view] = self._canvas.frame(self._project.view(prepared, view))
+        return pictures
+
+
+def _write_panorama(path: Path, frame: FilmFrame, film: Film) -> None:
+    width = min(PANORAMA_WIDTH, film.width)
+    picture = frame.small(width, max(2, round(width * film.height / film.width)))
+    data = cv2.imencode(".jpg", picture[..., ::-1], _JPEG)[1]
+    with writing(), whole_file(path) as part:
+        part.write_bytes(data.tobytes())
