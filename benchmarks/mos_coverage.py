@@ -14,9 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import norm
 
+from savg.mos import statistics
 from savg.mos.statistics import (
+    Floats,
     Interval,
     Ratings,
     mean_interval,
@@ -37,10 +40,10 @@ WORLDS = {
 TRIALS, CLIPS = 15, 60
 
 
-def expected_score(mean: float, sd: float) -> float:
-    """Mean of a normal variable rounded to 1..5."""
-    edges = np.array([-np.inf, 1.5, 2.5, 3.5, 4.5, np.inf])
-    return float(np.arange(1, 6) @ np.diff(norm.cdf((edges - mean) / sd)))
+def expected_score(mean: ArrayLike, sd: float) -> Floats:
+    """Mean of normal variables with these means, rounded to 1..5: 1 + P(> 1.5) + P(> 2.5) + …."""
+    edges = np.array([1.5, 2.5, 3.5, 4.5])
+    return 1 + norm.sf((edges - np.asarray(mean)[..., None]) / sd).sum(axis=-1)
 
 
 def study(
@@ -48,7 +51,7 @@ def study(
 ) -> tuple[Ratings, list[float], list[float]]:
     """One study with the true means of its conditions for its own clips and for all clips."""
     person = rng.normal(0, sds[0], listeners)
-    rows: list[tuple[float, str, str, str]] = []
+    scores, clips = [], []
     here, everywhere = [], []
     for k, mean in enumerate(MEANS):
         taste, clip = rng.normal(0, sds[1], listeners), rng.normal(0, sds[2], CLIPS)
@@ -57,12 +60,16 @@ def study(
             chosen = np.lexsort((rng.random(CLIPS), used))[:TRIALS]
             used[chosen] += 1
             heard = mean + person[i] + taste[i] + clip[chosen] + rng.normal(0, sds[3], TRIALS)
-            for j, score in zip(chosen, np.clip(np.rint(heard), 1, 5), strict=True):
-                rows.append((float(score), f"{i:02d}", f"{k}", f"{k}/{j:02d}"))
+            scores.append(np.clip(np.rint(heard), 1, 5))
+            clips.append(chosen + k * CLIPS)
         rest = float(np.linalg.norm([sds[0], sds[1], sds[3]]))
-        here.append(float(np.mean([expected_score(mean + c, rest) for c in clip])))
-        everywhere.append(expected_score(mean, float(np.linalg.norm(sds))))
-    return Ratings.of(*zip(*rows, strict=True)), here, everywhere
+        here.append(float(expected_score(mean + clip, rest).mean()))
+        everywhere.append(float(expected_score(mean, float(np.linalg.norm(sds)))))
+    whom = np.tile(np.repeat(np.arange(listeners), TRIALS), len(MEANS))
+    what = np.repeat(np.arange(len(MEANS)), listeners * TRIALS)
+    names = tuple(tuple(map(str, range(n))) for n in (listeners, len(MEANS), len(MEANS) * CLIPS))
+    ratings = Ratings(np.concatenate(scores), whom, what, np.concatenate(clips), *names)
+    return ratings, here, everywhere
 
 
 def naive(ratings: Ratings, condition: int) -> Interval:
@@ -76,15 +83,15 @@ def naive(ratings: Ratings, condition: int) -> Interval:
 def percentile(ratings: Ratings, first: int, second: int, rng: np.random.Generator) -> Interval:
     """Percentiles of means with listeners and clips resampled at once."""
     people = len(ratings.listeners)
-    weights = rng.multinomial(people, np.full(people, 1 / people), 1000)
-    draws = np.zeros(1000)
+    weights = rng.multinomial(people, np.full(people, 1 / people), 500)
+    draws = np.zeros(500)
     for condition, sign in ((first, 1), (second, -1)):
         mine = ratings.condition == condition
         used, index = np.unique(ratings.clip[mine], return_inverse=True)
         total, number = np.zeros((2, people, len(used)))
         total[ratings.listener[mine], index] = ratings.score[mine]
         number[ratings.listener[mine], index] = 1
-        clips = rng.multinomial(len(used), np.full(len(used), 1 / len(used)), 1000)
+        clips = rng.multinomial(len(used), np.full(len(used), 1 / len(used)), 500)
         draws += sign * ((weights @ total) * clips).sum(1) / ((weights @ number) * clips).sum(1)
     low, high = np.quantile(draws, [0.025, 0.975])
     return Interval(float(draws.mean()), float(low), float(high), None, None)
@@ -124,6 +131,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=2000)
     args = parser.parse_args()
+    statistics.RESAMPLES = 1000
     lines = [
         "# Coverage of the intervals of a listening test",
         "",
@@ -132,7 +140,8 @@ def main() -> int:
         f"studies whose 95 % interval covers the truth, in percent (± "
         f"{196 * (0.95 * 0.05 / args.studies) ** 0.5:.1f} by chance). {TRIALS} trials of each of "
         f"{len(MEANS)} conditions a listener,",
-        f"{CLIPS} clips a condition. In italics: for comparison only, not reported by the tool.",
+        f"{CLIPS} clips a condition, {statistics.RESAMPLES} resamples. In italics: for comparison",
+        "only, not reported by the tool.",
         "",
         "| world | listeners | " + " | ".join(n for n in _names()) + " |",
         "|---|---|" + "---|" * len(_names()),
