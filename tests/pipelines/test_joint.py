@@ -17,6 +17,7 @@ from savg.pipelines import load_pipeline, pipeline_class
 from savg.pipelines.joint import JointPipeline, tiny
 from savg.pipelines.sampling import SAMPLERS, ClipNoise, SamplerConfig, diffusion_of, spaced
 from savg.pipelines.superres import SuperResolution
+from savg.pipelines.video import tiny as tiny_video
 
 ROUNDING = 1e-4
 """float32 rounding differs with the batch's shape, and x_0 from a noise prediction at pure noise,
@@ -67,9 +68,10 @@ def test_progress_counts_up_to_its_total_with_previews(pipeline) -> None:
     assert calls == [(i, 2 * steps + 3 * per_clip) for i in range(1, 2 * steps + 3 * per_clip + 1)]
 
 
+@pytest.mark.parametrize("make", [tiny, tiny_video])
 @pytest.mark.parametrize("stop_at", [1, 3, 4, 5])
-def test_returning_false_stops_at_the_next_step(pipeline, stop_at) -> None:
-    seen = []
+def test_returning_false_stops_at_the_next_step(make, stop_at) -> None:
+    pipeline, seen = make(), []
 
     def on_step(done, total, preview):
         seen.append(done)
