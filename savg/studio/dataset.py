@@ -113,10 +113,10 @@ def build(context: Context, page: Page) -> None:
 
     chooser: list[Any] = [dataset, split, recording]
     gallery.select(choose, asked, [*chooser, *shown], **latest)
-    for control in chooser[:2]:
-        control.input(arrive, asked, [*chooser, *shown], **latest)
-    for control in filters:
-        control.input(refine, asked, shown, **latest)
+    # One event for all controls, so that the answer to an older click never comes last.
+    gr.on([control.input for control in chooser[:2]], arrive, asked, [*chooser, *shown], **latest)
+    refining = [search.change, *(control.input for control in filters[1:])]
+    gr.on(refining, refine, asked, shown, **latest)
     steps = [page.clips, *asked]
     player.select(move, steps, [*shown, page.clips, page.wanted, page.tabs], **latest)
     counted.change(
