@@ -47,7 +47,7 @@ class MelSound:
     mean: float = -2.3
     deviation: float = 1.8
     pan_copies: int = 16
-    pan_gain: float = 1.5
+    pan_gain: float = 3.0
     pan_seconds: float = 0.5
     diffuse: float = 0.2
     iterations: int = 32

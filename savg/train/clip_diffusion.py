@@ -31,8 +31,10 @@ class ClipDiffusion(Recipe):
 
     prediction: "eps", "v" or "x0"; min_snr: γ of min-SNR weighting, 0 for none; v_limit: largest
     weight of an x0 prediction weighed as v, 0 for none; clips: the format, whose frame is the
-    codec's; synthetic: what is drawn for `--data synthetic`; optimizer_kind: "adamw" or "muon";
-    checkpoint_attention: recompute attention to save memory; samples, sample_steps: of the sheets.
+    codec's; synthetic: what is drawn for `--data synthetic`; focus: a share of the samples whose time
+    is drawn between two shares of the diffusion, where it is decided what goes where, not from all
+    of it; optimizer_kind: "adamw" or "muon"; checkpoint_attention: recompute attention to save memory;
+    samples, sample_steps: of the sheets.
     """
 
     model: JointUNetConfig
@@ -43,6 +45,7 @@ class ClipDiffusion(Recipe):
     diffusion_steps: int = 1000
     min_snr: float = 0.0
     v_limit: float = 0.0
+    focus: tuple[float, float, float] = (0.0, 0.6, 0.95)
     optimizer_kind: str = "adamw"
     checkpoint_attention: bool = False
     samples: int = 6
@@ -89,9 +92,7 @@ class ClipDiffusion(Recipe):
     ) -> tuple[Tensor, Scalars]:
         device = batch[0].device
         generator = torch.Generator(device).manual_seed(seed)
-        times = torch.randint(
-            0, self.diffusion_steps, (len(batch[0]),), generator=generator, device=device
-        )
+        times = self.times(len(batch[0]), generator)
         noise = tuple(torch.randn(x.shape, generator=generator, device=device) for x in batch)
         total, parts = self.diffusion.training_loss(
             lambda state, t: self.predict(model, state, t),
@@ -104,6 +105,18 @@ class ClipDiffusion(Recipe):
         )
         named = zip(MODALITIES, parts, strict=False)
         return total.mean(), {name: part.mean() for name, part in named}
+
+    def times(self, count: int, generator: torch.Generator) -> Tensor:
+        """Random diffusion times [count], on the generator's device."""
+        device = generator.device
+        drawn = torch.randint(0, self.diffusion_steps, (count,), generator=generator, device=device)
+        share, low, high = self.focus
+        if not share:
+            return drawn
+        first, last = round(low * self.diffusion_steps), round(high * self.diffusion_steps)
+        inner = torch.randint(first, last, (count,), generator=generator, device=device)
+        chosen = torch.rand(count, generator=generator, device=device) < share
+        return torch.where(chosen, inner, drawn)
 
     def optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
         if self.optimizer_kind == "muon":

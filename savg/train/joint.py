@@ -117,6 +117,7 @@ CONFIGS = {
         prediction="x0",
         video_weight=4.0,
         v_limit=5.0,
+        focus=(0.5, 0.6, 0.95),
         optimizer_kind="muon",
         samples=12,
         sample_steps=16,
