@@ -32,6 +32,7 @@ def describe(
         "changes": list(changes),
         "data": data if data == "synthetic" else Path(data).name,
         "kind": recipe.kind,
+        "network": recipe.network,
         "card": dataclasses.asdict(recipe.card(data)),
         "settings": dataclasses.asdict(recipe),
         "torch": torch.__version__,
@@ -56,7 +57,13 @@ def export(run: Path, out: Path, dtype: str = "float16") -> str:
     try:
         form = model_format(facts["kind"])
         model = form.build(form.config(**_tuples(saved.recipe["model"])))
-        model.load_state_dict(saved.average)
+        prefix = facts.get("network", "")
+        average = {
+            key.removeprefix(prefix): value
+            for key, value in saved.average.items()
+            if key.startswith(prefix)
+        }
+        model.load_state_dict(average)
         card = Card(**facts["card"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         first = str(error).splitlines()[0]
@@ -84,7 +91,8 @@ def model_card(
     """The model card of exported weights, in Markdown."""
     optim = facts["settings"]["optim"]
     changes = "".join(f" --set {change}" for change in facts.get("changes", ()))
-    size = sum(value.numel() for value in saved.average.values())
+    prefix = facts.get("network", "")
+    size = sum(v.numel() for key, v in saved.average.items() if key.startswith(prefix))
     lines = [
         "---",
         f"license: {card.licence.lower()}",

@@ -75,7 +75,7 @@ def train(recipe: Recipe, session: Session) -> int:
     main = accelerator.is_main_process
     with accelerator.main_process_first():
         data = recipe.open(session.data, session.run)
-    state = _state(recipe, session, accelerator)
+    state = _state(recipe, session, accelerator, data)
     if main and not session.quiet:
         _announce(recipe, accelerator, state, len(data))
     model = accelerator.prepare_model(state.model)
@@ -115,13 +115,16 @@ def _accelerator(session: Session) -> Accelerator:
     return Accelerator(mixed_precision=mixed, cpu=compute.device.type == "cpu")
 
 
-def _state(recipe: Recipe, session: Session, accelerator: Accelerator) -> State:
+def _state(recipe: Recipe, session: Session, accelerator: Accelerator, data: Any) -> State:
     """A fresh state, or the one of the newest checkpoint of the run."""
     torch.manual_seed(seed_of(recipe.optim.seed, 3))
-    model = recipe.build().to(accelerator.device).train()
+    model = recipe.build()
+    found = checkpoints.folders(session.run)
+    if not found:
+        recipe.fit(model, data)
+    model = model.to(accelerator.device).train()
     optimizer = recipe.optimizer(model)
     state = State(model, optimizer, Average(model, recipe.optim))
-    found = checkpoints.folders(session.run)
     if not found:
         return state
     saved = checkpoints.load(found[-1])

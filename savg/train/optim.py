@@ -14,8 +14,9 @@ class Optimisation:
 
     steps: optimiser steps; batch: samples a step over all processes and accumulated parts;
     accumulation: parts that a process computes one after another; lr: after `warmup` steps;
-    schedule: "constant" (with a linear fall to `final_lr` in the last `cooldown` steps) or "cosine"
-    (to `final_lr` at `schedule_end`, default the last step, then held); final_lr is a fraction of lr;
+    schedule: "constant" (with a linear fall to `final_lr` in the last `cooldown` steps), "cosine"
+    (to `final_lr` at `schedule_end`, default the last step, then held) or "tenths" (a tenth of lr after
+    80 % of the steps, a hundredth after 90 %); final_lr is a fraction of lr;
     clip_norm: largest gradient norm (0: no clipping); average: see `averaging.Average`;
     log_every, save_every, sample_every are in steps (0: never).
     """
@@ -59,8 +60,10 @@ class Optimisation:
             raise ValueError(f"lr is positive, not {self.lr}.")
         if self.batch % self.accumulation:
             raise ValueError(f"A batch of {self.batch} has no {self.accumulation} equal parts.")
-        if self.schedule not in ("constant", "cosine"):
-            raise ValueError(f"schedule is 'constant' or 'cosine', not {self.schedule!r}.")
+        if self.schedule not in ("constant", "cosine", "tenths"):
+            raise ValueError(
+                f"schedule is 'constant', 'cosine' or 'tenths', not {self.schedule!r}."
+            )
         if self.average not in ("ema", "ema_exp", "swa"):
             raise ValueError(f"average is 'ema', 'ema_exp' or 'swa', not {self.average!r}.")
         if not 0 <= self.ema_decay < 1:
@@ -70,6 +73,9 @@ class Optimisation:
         """Learning rate of step `step`, counted from 0."""
         if step < self.warmup:
             return self.lr * (step + 1) / self.warmup
+        if self.schedule == "tenths":
+            passed = sum(step >= share * self.steps // 10 for share in (8, 9))
+            return self.lr * 0.1**passed
         if self.schedule == "cosine":
             end = self.steps if self.schedule_end is None else self.schedule_end
             done = min(1.0, (step - self.warmup) / max(1, end - self.warmup))

@@ -30,6 +30,9 @@ RECIPES = {
     "superres": "savg.train.superres:CONFIGS",
     "seld": "savg.train.seld:CONFIGS",
     "yolox": "savg.train.yolox:CONFIGS",
+    "mel_vae": "savg.train.mel_vae:CONFIGS",
+    "vocoder": "savg.train.vocoder:CONFIGS",
+    "mmaudio": "savg.train.mmaudio:CONFIGS",
 }
 """Name → where its configurations are; each is a mapping with at least "full", "demo", "tiny"."""
 
@@ -45,6 +48,8 @@ class Recipe(ABC):
     optim: Optimisation
     kind: ClassVar[str]
     """Kind of weights, as in `savg.hub.KINDS`; the network's configuration is the field `model`."""
+    network: ClassVar[str] = ""
+    """Prefix of the network's own weights, where what is trained holds more than the network."""
     free: ClassVar[frozenset[str]] = frozenset({"optim", "synthetic", "samples", "sample_steps"})
     """Settings that may change when a run is continued."""
 
@@ -58,6 +63,9 @@ class Recipe(ABC):
 
         What must be made first goes into a folder beside or in `run`. SavgError for unusable data.
         """
+
+    def fit(self, model: torch.nn.Module, data: Any) -> None:  # noqa: B027
+        """Set what a new network takes from its data before training, such as means; here nothing."""
 
     @abstractmethod
     def batch(self, data: Any, drawn: list[Draw]) -> Batch:

@@ -1,0 +1,79 @@
+"""What frozen networks make of the training clips, computed once and kept as memory maps.
+
+A folder holds one .npy file for each name and meta.json, which says what the maps were made from; it
+appears whole or not at all, and is made anew when its origin differs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.errors import SavgError
+from savg.paths import whole_folder
+
+META = "meta.json"
+
+Row = Mapping[str, NDArray[Any]]
+
+
+def feature_maps(
+    folder: Path,
+    origin: Mapping[str, Any],
+    count: int,
+    rows: Callable[[], Iterable[Row]],
+    name: str = "features",
+) -> dict[str, NDArray[Any]]:
+    """Maps [count, …] by name, opened from `folder`, or made there from `rows()` one clip at a time.
+
+    origin: what they depend on, as JSON; all rows have the names, shapes and types of the first.
+    SavgError for values that are not finite, or for fewer rows than `count`.
+    """
+    wanted = json.loads(json.dumps({"origin": dict(origin), "count": count}))
+    found = _opened(folder, wanted)
+    return found if found is not None else _made(folder, wanted, rows, name)
+
+
+def _opened(folder: Path, wanted: Mapping[str, Any]) -> dict[str, NDArray[Any]] | None:
+    try:
+        meta = json.loads((folder / META).read_text(encoding="utf-8"))
+        if {key: meta.get(key) for key in wanted} != wanted:
+            return None
+        return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in meta["names"]}
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _made(
+    folder: Path, wanted: Mapping[str, Any], rows: Callable[[], Iterable[Row]], name: str
+) -> dict[str, NDArray[Any]]:
+    from tqdm import tqdm
+
+    count = wanted["count"]
+    with whole_folder(folder) as part:
+        maps: dict[str, Any] = {}
+        number = 0
+        for number, row in enumerate(tqdm(rows(), name, count, mininterval=5), 1):
+            for key, value in row.items():
+                if not np.isfinite(value).all():
+                    raise SavgError(f"{folder}: {key} of clip {number - 1} is not finite.")
+                if key not in maps:
+                    shape = (count, *value.shape)
+                    path = part / f"{key}.npy"
+                    maps[key] = np.lib.format.open_memmap(path, "w+", value.dtype, shape)
+                maps[key][number - 1] = value
+        if number != count:
+            raise SavgError(f"{folder}: {number} of {count} clips gave features.")
+        for value in maps.values():
+            value.flush()
+        text = json.dumps({**wanted, "names": list(maps)}, indent=1)
+        (part / META).write_text(text + "\n", encoding="utf-8")
+        maps.clear()
+    found = _opened(folder, wanted)
+    assert found is not None
+    return found

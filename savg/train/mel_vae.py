@@ -1,0 +1,137 @@
+"""Recipe of the mel VAE: spectrograms of one channel through few latents and back.
+
+[S2] keeps the released VAE frozen, and how that one was trained is not published with it; these
+settings are ours. Loss: absolute error of the normalised spectrogram, and the latents' divergence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from savg.models.mel_vae import CONFIGS as NETWORKS
+from savg.models.mel_vae import MelVae, MelVaeConfig
+from savg.train.optim import Optimisation
+from savg.train.recipe import Batch, Scalars
+from savg.train.sheets import write_sheet
+from savg.train.sound_data import SoundRecipe, band_statistics, log_mel, mel_picture
+from savg.train.sources import ClipSet, Synthetic
+
+SIX_DB = 10 ** (6 / 20)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MelVaeRecipe(SoundRecipe):
+    """kl_weight: of the divergence of a latent, in nats."""
+
+    model: MelVaeConfig
+    kl_weight: float = 1e-3
+    kind: ClassVar[str] = "mel_vae"
+
+    @property
+    def bands(self) -> int:
+        return self.model.data_dim
+
+    def build(self) -> torch.nn.Module:
+        return MelVae(self.model)
+
+    def fit(self, model: torch.nn.Module, data: ClipSet) -> None:
+        """Mean and deviation of the mel bands."""
+        assert isinstance(model, MelVae)
+        mean, deviation = band_statistics(data, self.mel)
+        model.data_mean.copy_(mean)
+        model.data_std.copy_(deviation)
+
+    def loss(
+        self, model: torch.nn.Module, batch: Batch, step: int, seed: int
+    ) -> tuple[Tensor, Scalars]:
+        mel = log_mel(batch[0], self.mel)
+        made, posterior = model(mel)  # the loop has seeded the latents' noise
+        plain: Any = getattr(model, "module", model)  # DistributedDataParallel hides it
+        deviation = plain.data_std
+        error = functional.l1_loss(made.float() / deviation, mel / deviation)
+        kl = posterior.kl().float().mean()
+        return error + self.kl_weight * kl, {"error": error, "kl": kl}
+
+    def optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(
+            model.parameters(),
+            lr=self.optim.lr,
+            betas=(0.9, 0.99),
+            weight_decay=self.optim.weight_decay,
+        )
+
+    def evaluate(self, model: torch.nn.Module, data: ClipSet, picture: Path) -> dict[str, float]:
+        assert isinstance(model, MelVae)
+        sounds = self.held(data, model.data_std.device)
+        mel = log_mel(sounds, self.mel)
+        made = model.decode(model.encode(mel).mean)
+        write_sheet(
+            picture, [[mel_picture(a)] for pair in zip(mel, made, strict=True) for a in pair]
+        )
+        softer = log_mel(sounds / SIX_DB, self.mel)
+        kept = model.decode(model.encode(softer).mean)
+        change = level_db(made) - level_db(kept)
+        return {
+            "mel_error": float((made - mel).abs().mean()),
+            "level_error_db": float((level_db(made) - level_db(mel)).abs().mean()),
+            "six_db": float(change.mean()),
+            "latent_std": float(model.encode(mel).mean.std()),
+        }
+
+
+def level_db(mel: Tensor) -> Tensor:
+    """Level [...] in dB of base-10 log mel spectrograms [..., M, F], over all bands and frames."""
+    return 10 * torch.log10((10 ** (2 * mel.float())).mean((-2, -1)))
+
+
+_DEMO: dict[str, Any] = {
+    "steps": 4000,
+    "batch": 16,
+    "lr": 1e-3,
+    "warmup": 100,
+    "cooldown": 2000,
+    "final_lr": 0.02,
+    "ema_decay": 0.998,
+    "log_every": 25,
+    "save_every": 100,
+    "sample_every": 500,
+}
+
+CONFIGS = {
+    "full": MelVaeRecipe(
+        optim=Optimisation(
+            steps=200_000,
+            batch=64,
+            lr=1e-4,
+            warmup=1000,
+            ema_decay=0.9999,
+            save_every=1000,
+            sample_every=5000,
+        ),
+        model=NETWORKS["full"],
+        synthetic=Synthetic(worlds=("varied",), clips=(20_000,)),
+        frames=314,
+    ),
+    "demo": MelVaeRecipe(
+        optim=Optimisation(**_DEMO),
+        model=NETWORKS["demo"],
+        synthetic=Synthetic(worlds=("demo", "varied"), clips=(1000, 1000)),
+        gain_db=9.0,
+    ),
+    "tiny": MelVaeRecipe(
+        optim=Optimisation(
+            steps=4, batch=2, lr=1e-3, warmup=2, ema_decay=0.9, log_every=1, save_every=2,
+            sample_every=4,
+        ),
+        model=NETWORKS["tiny"],
+        synthetic=Synthetic(worlds=("demo",), clips=(3,)),
+        frames=16,
+        samples=2,
+    ),
+}  # fmt: skip

@@ -1,0 +1,381 @@
+"""Recipe of the second stage: the flow network from scratch on what is seen of the clips [S2].
+
+Latents of the frozen mel VAE, and with the published features those of CLIP and Synchformer, are
+computed first, for every clip as it is and mirrored. An encoder of the network's own takes small
+pictures instead. Half of the clips are mirrored: picture flipped, channels swapped, boxes too.
+
+Published (MMAudio): AdamW 1e-4 with betas 0.9 and 0.95, weight decay 1e-6, 1,000 steps of warm-up, a
+tenth after 80 % and 90 % of 300,000 steps, gradient norm 1, conditions left out with probability 0.1,
+bfloat16. Batch 32 is [S2]'s (MMAudio's own is 512).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from savg.clip import SAVGBENCH, ClipFormat
+from savg.data.film import Film
+from savg.device import choose
+from savg.diffusion.flow import GUIDANCE, STEPS, FlowMatching, euler
+from savg.errors import CheckpointError, SavgError
+from savg.hub import Card, load_component, part_folder
+from savg.metrics.generation import correlation
+from savg.models.mel import CONFIGS as MELS
+from savg.models.mel import MelSpectrogram
+from savg.models.mel_vae import CONFIGS as VAES
+from savg.models.mel_vae import MelVae
+from savg.models.mmaudio_lengths import SequenceLengths
+from savg.models.stereo import each_channel, join_latents, split_latents
+from savg.models.synchformer import Synchformer
+from savg.models.visual_flow import CONFIGS as NETWORKS
+from savg.models.visual_flow import Seen, VisualFlow, VisualFlowConfig
+from savg.pipelines.clip_images import MODEL, OpenClipImages
+from savg.pipelines.visual_features import ClipAndSync, Pictures, VisualFeatures, with_boxes
+from savg.train.feature_maps import Row, feature_maps
+from savg.train.mel_vae import level_db
+from savg.train.optim import Draw, Optimisation
+from savg.train.recipe import Batch, Recipe, Scalars
+from savg.train.sheets import write_sheet
+from savg.train.sound_data import mel_picture
+from savg.train.sources import ClipSet, Synthetic, Wanted, card_of, open_clips
+
+RANDOM = "random"
+"""In place of a folder: a VAE of random weights, which only tests want."""
+
+
+@dataclass(frozen=True, eq=False)
+class LatentSet:
+    """Clips, with maps of what frozen networks make of them, by name.
+
+    moments [clips, 2 channels, 2 (mean, deviation), C, L] of the VAE `vae`; clip and sync
+    [clips, 2 (as it is, mirrored), …], where the network is told features.
+    """
+
+    clips: ClipSet
+    maps: dict[str, NDArray[Any]]
+    vae: MelVae
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+
+@dataclass(frozen=True)
+class MMAudioRecipe(Recipe):
+    """vae: folder or Hub repo id of the frozen mel VAE (a component, or a pipeline with one), must be
+    given; synchformer: likewise, and clip_weights: open_clip's name, for a network without an encoder;
+    size: side of the pictures; drop: share of clips whose picture is left out; guidance, sample_steps,
+    samples: of the sheets."""
+
+    model: VisualFlowConfig
+    synthetic: Synthetic
+    vae: str = ""
+    synchformer: str = ""
+    clip_weights: str = MODEL
+    clips: ClipFormat = SAVGBENCH
+    size: int = 64
+    drop: float = 0.1
+    samples: int = 8
+    sample_steps: int = STEPS
+    guidance: float = GUIDANCE
+    kind: ClassVar[str] = "visual_flow"
+    free: ClassVar[frozenset[str]] = Recipe.free | {"vae", "synchformer", "guidance"}
+
+    @property
+    def lengths(self) -> SequenceLengths:
+        """Of the clips' sequences."""
+        return SequenceLengths(self.clips.duration, self.model.flow.sample_rate)
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Names of what is seen, in a batch's order."""
+        pictures = ("clip", "sync") if self.model.encoder is None else ("pictures",)
+        return (*pictures, "boxes") if self.model.boxes else pictures
+
+    def build(self) -> torch.nn.Module:
+        return VisualFlow(self.model)
+
+    def open(self, data: str, run: Path) -> LatentSet:
+        if self.clips.sample_rate != self.model.flow.sample_rate:
+            raise SavgError(
+                f"The clips' sound is of {self.clips.sample_rate} Hz, the network's of "
+                f"{self.model.flow.sample_rate} Hz: expected the same."
+            )
+        clips = open_clips(data, run, Wanted(self.clips, self.size), self.synthetic)
+        if self.model.boxes and not any(len(clips.boxes(i)) for i in range(len(clips))):
+            raise SavgError(
+                f"{data} has no persons' boxes: annotate the clips first, or set boxes=0."
+            )
+        device = choose().device
+        vae, name = self._vae()
+        folder = run / "data"
+        maps = feature_maps(
+            folder / "latents",
+            {"vae": name, "clips": self._origin(clips), "seconds": float(self.clips.seconds)},
+            len(clips),
+            lambda: _latents(clips, vae.to(device), self.lengths),
+            "latents",
+        )
+        if self.model.encoder is None:
+            maps |= self._features(clips, folder / "visual", device)
+        return LatentSet(clips, maps, vae.cpu())
+
+    def fit(self, model: torch.nn.Module, data: LatentSet) -> None:
+        """Mean and deviation of the latents over clips and time, alike for both channels."""
+        assert isinstance(model, VisualFlow)
+        total = squares = np.zeros(data.vae.config.embed_dim)
+        for row in data.maps["moments"]:
+            mean = row[:, 0].astype(np.float64)
+            total = total + mean.mean((0, 2))
+            squares = squares + np.square(mean).mean((0, 2))
+        mean = total / len(data)
+        deviation = np.sqrt(np.maximum(squares / len(data) - mean**2, 1e-6))
+        for target, values in ((model.flow.latent_mean, mean), (model.flow.latent_std, deviation)):
+            target.data.copy_(torch.from_numpy(np.tile(values, 2)).float()[None, None])
+
+    def batch(self, data: LatentSet, drawn: list[Draw]) -> Batch:
+        moments, seen = [], []
+        for draw in drawn:
+            mirrored = bool(draw.rng.random() < 0.5)
+            row = torch.from_numpy(np.array(data.maps["moments"][draw.index]))
+            moments.append(row.flip(0) if mirrored else row)
+            seen.append(self.look(data, draw.index, mirrored))
+        together = Seen.stack(seen)
+        return torch.stack(moments), *(getattr(together, name) for name in self.seen)
+
+    def look(self, data: LatentSet, index: int, mirrored: bool = False) -> Seen:
+        """What is seen of a clip."""
+        if self.model.encoder is None and not self.model.boxes:
+            return _kept(data, index, mirrored)
+        film = Film(data.clips.video(index), Fraction(self.clips.fps), data.clips.boxes(index))
+        film = film.mirrored() if mirrored else film
+        if self.model.encoder is None:
+            seen = _kept(data, index, mirrored)
+        else:
+            seen = Pictures(self.model.encoder)(film, 0, self.lengths)
+        if not self.model.boxes:
+            return seen
+        return with_boxes(seen, film, 0, self.lengths, self.model.boxes)
+
+    def loss(
+        self, model: torch.nn.Module, batch: Batch, step: int, seed: int
+    ) -> tuple[Tensor, Scalars]:
+        moments, *shown = batch
+        device = moments.device
+        flow = FlowMatching()
+        generator = torch.Generator().manual_seed(seed)
+        t = flow.draw_times(len(moments), generator).to(device)
+        unseen = (torch.rand(len(moments), generator=generator) < self.drop).to(device)
+        mean, deviation = (join_latents(part) for part in moments.float().unbind(2))
+        drawn, noise = (torch.randn(mean.shape, generator=generator).to(device) for _ in range(2))
+        plain: Any = getattr(model, "module", model)  # DistributedDataParallel hides it
+        data = plain.flow.normalize(mean + deviation * drawn)
+        seen = Seen(**dict(zip(self.seen, shown, strict=True)))
+        velocity = model(flow.interpolate(noise, data, t), t, seen, self.lengths, unseen)
+        each = flow.loss(velocity.float(), noise, data)
+        return each.mean(), {}
+
+    def optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        return torch.optim.AdamW(
+            trained, lr=self.optim.lr, betas=(0.9, 0.95), weight_decay=self.optim.weight_decay
+        )
+
+    def evaluate(self, model: torch.nn.Module, data: LatentSet, picture: Path) -> dict[str, float]:
+        """Spectrograms of both channels, real above generated; do their levels lean to one side?"""
+        assert isinstance(model, VisualFlow)
+        count = min(self.samples, len(data))
+        chosen = np.linspace(0, len(data) - 1, count).round().astype(int).tolist()
+        seen = Seen.stack([self.look(data, i) for i in chosen])
+        made = self.generate(model, seen, count)
+        moments = torch.from_numpy(np.stack([data.maps["moments"][i] for i in chosen]))
+        vae = data.vae.to(made.device)
+        mels = [
+            each_channel(vae.decode, latents)
+            for latents in (moments[:, :, 0].float().to(made.device), split_latents(made))
+        ]
+        rows = [[mel_picture(channel) for channel in clip] for kind in mels for clip in kind[:4]]
+        write_sheet(picture, rows)
+        real, generated = ((level_db(mel)[:, 0] - level_db(mel)[:, 1]).cpu() for mel in mels)
+        match = correlation(generated.tolist(), real.tolist(), 1).r
+        scores = {
+            "side_error_db": float((generated - real).abs().mean()),
+            "side_spread_db": float(generated.std(correction=0)),
+            "side_spread_data_db": float(real.std(correction=0)),
+            "latent_std": float(model.flow.normalize(made).std()),
+        }
+        return scores if match is None else {**scores, "side_match": float(match)}
+
+    def generate(self, model: VisualFlow, seen: Seen, count: int, seed: int = 1) -> Tensor:
+        """Latents [count, L, 2C] of the VAE from fixed noise."""
+        device = next(model.parameters()).device
+        generator = torch.Generator().manual_seed(seed)
+        shape = (count, self.lengths.latent, self.model.flow.latent_dim)
+        noise = torch.randn(shape, generator=generator).to(device)
+        conditions = model.condition(seen.to(device), self.lengths)
+        empty = model.flow.empty_conditions(self.lengths, count)
+        latents = euler(
+            FlowMatching(),
+            model.flow,
+            noise,
+            conditions,
+            empty,
+            steps=self.sample_steps,
+            guidance=self.guidance,
+        )
+        return model.flow.unnormalize(latents)
+
+    def card(self, data: str) -> Card:
+        return card_of(data, {"channels": 2, "seconds": float(self.clips.seconds)})
+
+    def _vae(self) -> tuple[MelVae, str]:
+        """The frozen VAE, and what its file is."""
+        channels = self.model.flow.latent_dim // 2
+        if self.vae == RANDOM:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                vae, name = MelVae(replace(VAES["tiny"], embed_dim=channels)).eval(), RANDOM
+        elif not self.vae:
+            raise SavgError(
+                "This recipe needs a trained mel VAE: name its folder with --set vae=DIR."
+            )
+        else:
+            loaded, card = load_component(part_folder(self.vae, "vae"), "mel_vae")
+            assert isinstance(loaded, MelVae)
+            vae, name = loaded, card.sha256
+        if 2 * vae.config.embed_dim != self.model.flow.latent_dim:
+            raise CheckpointError(
+                f"{self.vae}: a VAE of {vae.config.embed_dim} latent channels does not fit a flow "
+                f"network of {self.model.flow.latent_dim} for two of them."
+            )
+        return vae.requires_grad_(False), name
+
+    def _features(
+        self, clips: ClipSet, folder: Path, device: torch.device
+    ) -> dict[str, NDArray[Any]]:
+        """Maps of CLIP's and Synchformer's features, made with networks that are loaded for it."""
+        if not self.synchformer:
+            raise SavgError(
+                "This recipe needs Synchformer's weights: name their folder with "
+                "--set synchformer=DIR."
+            )
+        place = part_folder(self.synchformer, "synchformer")
+        encoder, card = load_component(place, "synchformer")
+        origin = {
+            "clip": self.clip_weights,
+            "synchformer": card.sha256,
+            "clips": self._origin(clips),
+            "seconds": float(self.clips.seconds),
+        }
+
+        def rows() -> Iterator[Row]:
+            images = OpenClipImages.from_pretrained(self.clip_weights, device)
+            assert isinstance(encoder, Synchformer)
+            visual = ClipAndSync(images, encoder.to(device))
+            return _visual(clips, visual, self.lengths, Fraction(self.clips.fps))
+
+        return feature_maps(folder, origin, len(clips), rows, "visual features")
+
+    def _origin(self, clips: ClipSet) -> list[Any]:
+        """What tells one set of packed clips from another."""
+        return [
+            [len(pack), np.asarray(pack.keys).tolist(), pack.layout.meta()] for pack in clips.packs
+        ]
+
+
+@torch.inference_mode()
+def _latents(clips: ClipSet, vae: MelVae, lengths: SequenceLengths) -> Iterator[Row]:
+    """Moments [2 channels, 2, C, L] of each clip; its sound is followed by silence to whole latents."""
+    device = vae.data_mean.device
+    mel = MelSpectrogram(replace(MELS["16k"], num_mels=vae.config.data_dim)).to(device)
+    for index in range(len(clips)):
+        sound = torch.from_numpy(clips.audio(index)).to(device)[:, : lengths.samples]
+        sound = nn.functional.pad(sound, (0, lengths.samples - sound.shape[1]))
+        posterior = vae.encode(mel(sound))
+        moments = torch.stack((posterior.mean, posterior.std), dim=1)
+        yield {"moments": moments.float().cpu().numpy()}
+
+
+def _visual(
+    clips: ClipSet, visual: VisualFeatures, lengths: SequenceLengths, fps: Fraction
+) -> Iterator[Row]:
+    """Features [2, …] of each clip as it is and mirrored, as float16."""
+    for index in range(len(clips)):
+        film = Film(clips.video(index), fps)
+        both = Seen.stack([visual(one, 0, lengths) for one in (film, film.mirrored())])
+        assert both.clip is not None and both.sync is not None
+        yield {
+            "clip": both.clip.half().cpu().numpy(),
+            "sync": both.sync.half().cpu().numpy(),
+        }
+
+
+def _kept(data: LatentSet, index: int, mirrored: bool) -> Seen:
+    """A clip's features from the maps."""
+    clip, sync = (
+        torch.from_numpy(np.array(data.maps[name][index, int(mirrored)]))[None].float()
+        for name in ("clip", "sync")
+    )
+    return Seen(clip=clip, sync=sync)
+
+
+CONFIGS = {
+    "full": MMAudioRecipe(
+        optim=Optimisation(
+            steps=300_000,
+            batch=32,
+            lr=1e-4,
+            warmup=1000,
+            schedule="tenths",
+            weight_decay=1e-6,
+            clip_norm=1.0,
+            ema_decay=0.9999,
+            save_every=1000,
+            sample_every=5000,
+        ),
+        model=NETWORKS["full"],
+        synthetic=Synthetic(worlds=("varied",), clips=(20_000,)),
+        size=256,
+    ),
+    "demo": MMAudioRecipe(
+        optim=Optimisation(
+            steps=12_000,
+            batch=16,
+            lr=5e-4,
+            warmup=200,
+            cooldown=4000,
+            final_lr=0.02,
+            weight_decay=1e-6,
+            ema_decay=0.998,
+            log_every=25,
+            save_every=100,
+            sample_every=1000,
+        ),
+        model=NETWORKS["demo"],
+        synthetic=Synthetic(worlds=("solo",), clips=(4000,)),
+    ),
+    "tiny": MMAudioRecipe(
+        optim=Optimisation(
+            steps=4, batch=2, lr=1e-3, warmup=2, ema_decay=0.9, log_every=1, save_every=2,
+            sample_every=4,
+        ),
+        model=NETWORKS["tiny"],
+        synthetic=Synthetic(worlds=("demo",), clips=(3,)),
+        vae=RANDOM,
+        clips=ClipFormat(frames=4, fps=4),
+        size=16,
+        samples=2,
+        sample_steps=2,
+    ),
+}  # fmt: skip
+CONFIGS["demo_boxes"] = replace(CONFIGS["demo"], model=replace(NETWORKS["demo"], boxes=3))
+CONFIGS["full_boxes"] = replace(CONFIGS["full"], model=replace(NETWORKS["full"], boxes=3))
+"""With persons' boxes, against which those without are compared."""

@@ -1,0 +1,142 @@
+"""What recipes of mel spectrograms and waveforms share: crops of one channel, and losses.
+
+Waveforms are [B, T] in −1..1 at 16 kHz; a channel of a clip is a sound by itself, as in [S2].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from savg.clip import SAVGBENCH, ClipFormat
+from savg.hub import Card
+from savg.models.mel import CONFIGS as MELS
+from savg.models.mel import MelConfig, MelSpectrogram
+from savg.models.sound_critics import Judgement
+from savg.train.optim import Draw
+from savg.train.recipe import Batch, Recipe
+from savg.train.sheets import Picture
+from savg.train.sources import ClipSet, Synthetic, Wanted, card_of, open_clips
+
+RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
+"""(n_fft, hop) in samples of the spectra that waveforms are compared by."""
+
+STATISTICS = 512
+"""Clips at most whose sound gives means and deviations."""
+
+
+@dataclass(frozen=True)
+class SoundRecipe(Recipe):
+    """frames: mel frames of a crop; gain_db: crops are made louder or softer by up to this;
+    synthetic: what is drawn for `--data synthetic`; samples: sounds of a sheet."""
+
+    synthetic: Synthetic
+    clips: ClipFormat = SAVGBENCH
+    frames: int = 128
+    gain_db: float = 6.0
+    samples: int = 8
+    free: ClassVar[frozenset[str]] = Recipe.free
+
+    @property
+    def bands(self) -> int:
+        """Mel bands of the network."""
+        raise NotImplementedError
+
+    @property
+    def mel(self) -> MelConfig:
+        """The mel spectrogram."""
+        return replace(MELS["16k"], num_mels=self.bands)
+
+    def open(self, data: str, run: Path) -> ClipSet:
+        return open_clips(data, run, Wanted(self.clips, 16, video=False), self.synthetic)
+
+    def batch(self, data: ClipSet, drawn: list[Draw]) -> Batch:
+        samples = self.frames * self.mel.hop_size
+        crops = []
+        for draw in drawn:
+            rng = draw.rng
+            sound = data.audio(draw.index)[int(rng.integers(2))]
+            start = int(rng.integers(max(1, len(sound) - samples + 1)))
+            crop = sound[start : start + samples]
+            crop = np.pad(crop, (0, samples - len(crop)))
+            gain = 10 ** (rng.uniform(-self.gain_db, self.gain_db) / 20)
+            crops.append(np.clip(crop * np.float32(gain), -1, 1))
+        return (torch.from_numpy(np.stack(crops)),)
+
+    def held(self, data: ClipSet, device: torch.device) -> Tensor:
+        """Left and right channels [2 · samples, T] of some clips, evenly spread, for scores."""
+        count = min(self.samples, len(data))
+        chosen = np.linspace(0, len(data) - 1, count).round().astype(int).tolist()
+        sounds = np.concatenate([data.audio(i) for i in chosen])
+        whole = sounds.shape[1] // (2 * self.mel.hop_size) * 2 * self.mel.hop_size
+        return torch.from_numpy(sounds[:, :whole]).to(device)
+
+    def card(self, data: str) -> Card:
+        return card_of(data, {})
+
+
+@lru_cache(maxsize=4)
+def spectrogram(config: MelConfig, device: torch.device) -> MelSpectrogram:
+    """The mel spectrogram on a device."""
+    return MelSpectrogram(config).to(device)
+
+
+def log_mel(sound: Tensor, config: MelConfig) -> Tensor:
+    """Log mel spectrograms [B, M, F] of waveforms [B, T], float32."""
+    return spectrogram(config, sound.device)(sound.float())
+
+
+def band_statistics(data: ClipSet, config: MelConfig) -> tuple[Tensor, Tensor]:
+    """Mean and deviation [1, M, 1] of the mel bands over both channels of the first clips."""
+    total = squares = torch.zeros(config.num_mels, dtype=torch.float64)
+    frames = 0
+    for index in range(min(len(data), STATISTICS)):
+        mel = log_mel(torch.from_numpy(data.audio(index)), config).double()
+        total = total + mel.sum((0, 2))
+        squares = squares + mel.square().sum((0, 2))
+        frames += mel.shape[0] * mel.shape[2]
+    mean = total / frames
+    deviation = (squares / frames - mean.square()).clamp_min(0).sqrt()
+    return mean.float()[None, :, None], deviation.clamp_min(1e-2).float()[None, :, None]
+
+
+def spectral_distance(made: Tensor, real: Tensor) -> Tensor:
+    """How far apart spectra are at several resolutions: relative error and log error
+    (arXiv 1910.11480)."""
+    total = made.new_zeros(())
+    for n_fft, hop in RESOLUTIONS:
+        window = torch.hann_window(n_fft, device=made.device)
+        a, b = (
+            torch.stft(x, n_fft, hop, window=window, return_complex=True).abs().clamp_min(1e-5)
+            for x in (made, real)
+        )
+        relative = (a - b).norm(dim=(1, 2)) / b.norm(dim=(1, 2)).clamp_min(1e-2)
+        total = total + relative.mean() + (a.log() - b.log()).abs().mean()
+    return total / len(RESOLUTIONS)
+
+
+def adversarial(judged: list[list[Judgement]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Losses of the critics, of the vocoder, and of the features that differ (least squares).
+
+    judged: by all critics, as `Contest` gives them.
+    """
+    critics = vocoder = matching = judged[0][0].scores.new_zeros(())
+    for real, made, for_vocoder in zip(*judged, strict=True):
+        critics = critics + (1 - real.scores).square().mean() + made.scores.square().mean()
+        vocoder = vocoder + (1 - for_vocoder.scores).square().mean()
+        for a, b in zip(real.features, for_vocoder.features, strict=True):
+            matching = matching + functional.l1_loss(b, a.detach())
+    return critics, vocoder, matching
+
+
+def mel_picture(mel: Tensor, low: float = -5.0, high: float = 1.5) -> Picture:
+    """A mel spectrogram [M, F] as a grey picture, low bands at the bottom."""
+    grey = ((mel.float().cpu().numpy()[::-1] - low) / (high - low) * 255).clip(0, 255)
+    return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)

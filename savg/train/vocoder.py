@@ -1,0 +1,176 @@
+"""Recipes of vocoders: mel spectrograms of one channel to waveforms, with or against critics.
+
+"full" is BigVGAN's training (arXiv 2206.04658): least-squares critics of periods and resolutions,
+features matched (2), mel error (45), Adam 1e-4 with betas 0.8 and 0.99, batch 32 of 8,192 samples.
+Both sides take their step at once, from one backward pass, instead of in turn. The small vocoder is
+also compared by spectra, and can do without critics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from savg.models.bigvgan import CONFIGS as BIGVGAN
+from savg.models.bigvgan import BigVgan, BigVganConfig
+from savg.models.istft_vocoder import CONFIGS as NETWORKS
+from savg.models.istft_vocoder import IstftVocoder, IstftVocoderConfig
+from savg.models.sound_critics import CONFIGS as CRITICS
+from savg.models.sound_critics import Contest, Critics, CriticsConfig
+from savg.train.optim import Optimisation
+from savg.train.recipe import Batch, Scalars
+from savg.train.sheets import write_sheet
+from savg.train.sound_data import (
+    SoundRecipe,
+    adversarial,
+    log_mel,
+    mel_picture,
+    spectral_distance,
+)
+from savg.train.sources import ClipSet, Synthetic
+
+
+@dataclass(frozen=True, kw_only=True)
+class VocoderRecipe(SoundRecipe):
+    """critics: None for none; critics_from: the step from which they take part; mel_weight,
+    spectral_weight, matching_weight: of the errors of mel spectrograms, of spectra, and of what the
+    critics' layers see. The vocoder's adversarial loss has weight one."""
+
+    model: IstftVocoderConfig | BigVganConfig
+    critics: CriticsConfig | None = None
+    critics_from: int = 0
+    mel_weight: float = 5.0
+    spectral_weight: float = 1.0
+    matching_weight: float = 2.0
+    kind: ClassVar[str] = "istft_vocoder"
+    network: ClassVar[str] = "network."
+
+    @property
+    def bands(self) -> int:
+        return self.model.num_mels
+
+    def build(self) -> torch.nn.Module:
+        config = self.model
+        made = IstftVocoder(config) if isinstance(config, IstftVocoderConfig) else BigVgan(config)
+        return Contest(made, None if self.critics is None else Critics(self.critics))
+
+    def loss(
+        self, model: torch.nn.Module, batch: Batch, step: int, seed: int
+    ) -> tuple[Tensor, Scalars]:
+        real = batch[0]
+        mel = log_mel(real, self.mel)
+        judging = self.critics is not None and step >= self.critics_from
+        made, judged = model(mel, real if judging else None)
+        made = made.float()
+        error = functional.l1_loss(log_mel(made, self.mel), mel)
+        total, scalars = self.mel_weight * error, {"mel": error}
+        if self.spectral_weight:
+            scalars["spectral"] = spectral_distance(made, real)
+            total = total + self.spectral_weight * scalars["spectral"]
+        if judging:
+            critics, vocoder, matching = adversarial(judged)
+            scalars |= {"critics": critics, "vocoder": vocoder, "matching": matching}
+            total = total + critics + vocoder + self.matching_weight * matching
+        return total, scalars
+
+    def optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(
+            model.parameters(),
+            lr=self.optim.lr,
+            betas=(0.8, 0.99),
+            weight_decay=self.optim.weight_decay,
+        )
+
+    def evaluate(self, model: torch.nn.Module, data: ClipSet, picture: Path) -> dict[str, float]:
+        assert isinstance(model, Contest)
+        real = self.held(data, next(model.parameters()).device)
+        mel = log_mel(real, self.mel)
+        made = model(mel)[0].float()
+        again = log_mel(made, self.mel)
+        write_sheet(
+            picture, [[mel_picture(a)] for pair in zip(mel, again, strict=True) for a in pair]
+        )
+        return {
+            "mel_error": float((again - mel).abs().mean()),
+            "spectral": float(spectral_distance(made, real)),
+            "level_db": float(20 * torch.log10(made.std() / real.std().clamp_min(1e-6))),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class BigVganRecipe(VocoderRecipe):
+    """The published vocoder."""
+
+    kind: ClassVar[str] = "bigvgan"
+
+
+CONFIGS: dict[str, VocoderRecipe] = {
+    "full": BigVganRecipe(
+        optim=Optimisation(
+            steps=1_000_000,
+            batch=32,
+            lr=1e-4,
+            schedule="cosine",
+            final_lr=0.1,
+            weight_decay=0.01,
+            clip_norm=1000.0,
+            average="ema",
+            ema_decay=0.999,
+            save_every=1000,
+            sample_every=5000,
+        ),
+        model=BIGVGAN["full"],
+        synthetic=Synthetic(worlds=("varied",), clips=(20_000,)),
+        critics=CRITICS["full"],
+        frames=32,
+        mel_weight=45.0,
+        spectral_weight=0.0,
+    ),
+    "demo": VocoderRecipe(
+        optim=Optimisation(
+            steps=12_000,
+            batch=16,
+            lr=1e-3,
+            warmup=100,
+            cooldown=6000,
+            final_lr=0.02,
+            ema_decay=0.998,
+            clip_norm=10.0,
+            log_every=25,
+            save_every=100,
+            sample_every=1000,
+        ),
+        model=NETWORKS["demo"],
+        synthetic=Synthetic(worlds=("demo", "varied"), clips=(1000, 1000)),
+        critics=CRITICS["demo"],
+        critics_from=4000,
+        frames=64,
+    ),
+    "tiny": VocoderRecipe(
+        optim=Optimisation(
+            steps=4, batch=2, lr=1e-3, warmup=2, ema_decay=0.9, log_every=1, save_every=2,
+            sample_every=4,
+        ),
+        model=NETWORKS["tiny"],
+        synthetic=Synthetic(worlds=("demo",), clips=(3,)),
+        critics=CRITICS["tiny"],
+        critics_from=2,
+        frames=16,
+        samples=2,
+    ),
+}  # fmt: skip
+CONFIGS["vocos"] = replace(
+    CONFIGS["demo"],
+    model=NETWORKS["full"],
+    critics=CRITICS["full"],
+    critics_from=0,
+    optim=replace(CONFIGS["full"].optim, lr=5e-4),
+    mel_weight=45.0,
+    synthetic=CONFIGS["full"].synthetic,
+)
+"""The spectral vocoder in its published size, with BigVGAN's critics."""

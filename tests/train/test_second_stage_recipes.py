@@ -1,0 +1,377 @@
+"""Recipes of the second stage: what they take from data, mirror and leave out; each learns one clip."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+
+from savg.errors import CheckpointError, SavgError
+from savg.hub import Card, save_component
+from savg.models.mel import CONFIGS as MELS
+from savg.models.mel import MelSpectrogram
+from savg.models.mel_vae import CONFIGS as VAES
+from savg.models.mel_vae import MelVae
+from savg.models.sound_critics import CONFIGS as CRITICS
+from savg.models.sound_critics import Critics
+from savg.models.stereo import join_latents
+from savg.models.synchformer import CONFIGS as SYNCHFORMERS
+from savg.models.synchformer import Synchformer
+from savg.models.visual_flow import CONFIGS as FLOWS
+from savg.models.visual_flow import Seen, VisualFlowConfig
+from savg.train.feature_maps import feature_maps
+from savg.train.mel_vae import level_db
+from savg.train.optim import Draw, Optimisation, draws
+from savg.train.recipe import Recipe, get_recipe
+from savg.train.sound_data import adversarial, log_mel, spectral_distance
+from savg.train.sources import Synthetic
+
+CARD = Card("MIT", "random")
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory: pytest.TempPathFactory):
+    """Three clips' sound."""
+    return get_recipe("mel_vae", "tiny").open("synthetic", tmp_path_factory.mktemp("sounds"))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the flow network whose clips and latents are drawn once."""
+    folder = tmp_path_factory.mktemp("mmaudio")
+    get_recipe("mmaudio", "tiny").open("synthetic", folder)
+    return folder
+
+
+class One:
+    """A single clip of a set."""
+
+    def __init__(self, data) -> None:
+        self.data = data
+        for name in ("maps", "vae", "clips"):
+            if hasattr(data, name):
+                setattr(self, name, getattr(data, name))
+
+    def __len__(self) -> int:
+        return 1
+
+    def audio(self, index: int):
+        return self.data.audio(0)
+
+
+def learn(recipe: Recipe, data, steps: int, lr: float) -> tuple[torch.nn.Module, list[float]]:
+    """The network after some steps of the recipe's own loss and optimiser, and the losses."""
+    torch.manual_seed(0)
+    model = recipe.build()
+    recipe.fit(model, data)
+    recipe = replace(recipe, optim=replace(recipe.optim, lr=lr))
+    optimizer = recipe.optimizer(model)
+    losses = []
+    for step in range(steps):
+        torch.manual_seed(step)
+        loss, _ = recipe.loss(model, recipe.batch(data, draws(len(data), 4, step, 0)), step, step)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    return model.eval(), losses
+
+
+def test_bands_are_normalised_by_the_data(sounds) -> None:
+    recipe = get_recipe("mel_vae", "tiny")
+    model = recipe.build()
+    recipe.fit(model, sounds)
+    mel = MelSpectrogram(replace(MELS["16k"], num_mels=6))
+    whole = [mel(torch.from_numpy(sounds.audio(i))).transpose(0, 1).flatten(1) for i in range(3)]
+    whole = torch.cat(whole, dim=1)
+    torch.testing.assert_close(model.data_mean[0, :, 0], whole.mean(1), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        model.data_std[0, :, 0], whole.std(1, correction=0), atol=1e-4, rtol=1e-4
+    )
+
+
+def test_the_vae_learns_one_clip_and_its_levels(sounds, tmp_path: Path) -> None:
+    recipe = replace(get_recipe("mel_vae", "tiny"), gain_db=9.0)
+    model, losses = learn(recipe, One(sounds), 40, 8e-3)
+    assert np.mean(losses[-10:]) < 0.6 * losses[0]
+    with torch.inference_mode():
+        scores = recipe.evaluate(model, One(sounds), tmp_path / "sheet.png")
+    assert scores["mel_error"] < 0.3 and abs(scores["six_db"] - 6.02) < 2
+
+
+def test_levels_are_those_of_the_sound() -> None:
+    sound = 0.1 * torch.randn(1, 16_000, generator=torch.Generator().manual_seed(0))
+    loud, soft = (level_db(log_mel(x, MELS["16k"])) for x in (sound, sound / 2))
+    assert float(loud - soft) == pytest.approx(20 * np.log10(2), abs=0.01)
+
+
+def test_the_vocoder_learns_one_clip(sounds, tmp_path: Path) -> None:
+    recipe = replace(get_recipe("vocoder", "tiny"), critics=None)
+    model, losses = learn(recipe, One(sounds), 60, 1e-2)
+    assert np.mean(losses[-10:]) < 0.75 * losses[0]
+    with torch.inference_mode():
+        scores = recipe.evaluate(model, One(sounds), tmp_path / "sheet.png")
+    assert scores["mel_error"] < 0.5
+
+
+def test_one_backward_pass_trains_both_sides_each_by_its_own_loss(sounds) -> None:
+    recipe = get_recipe("vocoder", "tiny")
+    torch.manual_seed(0)
+    model = recipe.build()
+    (real,) = recipe.batch(sounds, draws(3, 2, 0, 0))
+    _, judged = model(log_mel(real, recipe.mel), real)
+    critics, vocoder, matching = adversarial(judged)
+    critics.backward(retain_graph=True)
+    assert all(p.grad is None for p in model.network.parameters())
+    assert all(p.grad is not None for p in model.critics.parameters())
+    model.zero_grad()
+    (vocoder + matching).backward()
+    assert all(p.grad is None for p in model.critics.parameters())
+    assert any(p.grad is not None and p.grad.any() for p in model.network.parameters())
+    real_scores, _, again = (judged[i][0].scores for i in range(3))
+    torch.testing.assert_close(judged[1][0].scores, again)
+    expected = sum(
+        (1 - a.scores).square().mean() + b.scores.square().mean()
+        for a, b in zip(judged[0], judged[1], strict=True)
+    )
+    torch.testing.assert_close(critics, expected)
+    assert real_scores.shape[0] == 2
+
+
+def test_critics_tell_made_sound_from_real(sounds) -> None:
+    """Critics alone, against noise of the same level."""
+    torch.manual_seed(0)
+    critics = Critics(CRITICS["tiny"])
+    optimizer = torch.optim.Adam(critics.parameters(), 1e-2)
+    recipe = get_recipe("vocoder", "tiny")
+    for step in range(25):
+        (real,) = recipe.batch(sounds, draws(3, 3, step, 0))
+        made = torch.randn_like(real) * real.std()
+        loss, _, _ = adversarial([critics(real), critics(made), critics(made)])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert float(loss.detach()) < 0.7 * len(critics.each)  # chance is 0.5 a critic twice
+
+
+def test_spectra_compare_as_they_should(sounds) -> None:
+    real = torch.from_numpy(sounds.audio(0))
+    assert float(spectral_distance(real, real)) == 0
+    assert float(spectral_distance(real / 2, real)) == pytest.approx(0.5 + np.log(2), rel=0.2)
+
+
+def test_latents_are_the_vaes_of_each_channel(run: Path) -> None:
+    recipe = get_recipe("mmaudio", "tiny")
+    data = recipe.open("synthetic", run)
+    moments = data.maps["moments"]
+    assert moments.shape == (3, 2, 2, 2, recipe.lengths.latent)
+    sound = np.zeros((2, recipe.lengths.samples), np.float32)
+    sound[:, :16_000] = data.clips.audio(1)
+    mel = MelSpectrogram(replace(MELS["16k"], num_mels=6))(torch.from_numpy(sound))
+    with torch.no_grad():
+        posterior = data.vae.encode(mel[1:])
+    torch.testing.assert_close(
+        torch.from_numpy(np.array(moments[1, 1])),
+        torch.stack((posterior.mean[0], posterior.std[0])),
+        atol=1e-4,
+        rtol=1e-3,
+    )
+
+
+def test_latents_are_normalised_alike_for_both_channels(run: Path) -> None:
+    recipe = get_recipe("mmaudio", "tiny")
+    data = recipe.open("synthetic", run)
+    model = recipe.build()
+    recipe.fit(model, data)
+    mean = torch.from_numpy(np.array(data.maps["moments"][:, :, 0]))
+    mean = torch.cat((mean, mean.flip(1)))  # as trained: half of the clips are mirrored
+    normal = model.flow.normalize(join_latents(mean))
+    torch.testing.assert_close(normal.mean((0, 1)), torch.zeros(4), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        normal.std((0, 1), correction=0), torch.ones(4), atol=1e-2, rtol=1e-2
+    )
+    assert (model.flow.latent_mean[..., :2] == model.flow.latent_mean[..., 2:]).all()
+
+
+def test_clips_are_mirrored_as_a_whole_half_of_the_time(run: Path) -> None:
+    recipe = get_recipe("mmaudio", "tiny")
+    recipe = replace(recipe, model=replace(recipe.model, boxes=1))
+    data = recipe.open("synthetic", run)
+    flipped = 0
+    for draw in [draw for step in range(20) for draw in draws(3, 3, step, 0)]:
+        moments, pictures, boxes = (part[0] for part in recipe.batch(data, [draw]))
+        plain = torch.from_numpy(np.array(data.maps["moments"][draw.index]))
+        mirrored = not torch.equal(moments, plain)
+        flipped += mirrored
+        as_is = recipe.look(data, draw.index)
+        assert torch.equal(moments, plain.flip(0) if mirrored else plain)
+        assert torch.equal(pictures, as_is.pictures[0].flip(-1) if mirrored else as_is.pictures[0])
+        there = as_is.boxes[0, :, 0, 0] > 0
+        x0, x1 = as_is.boxes[0, there, 0, 1], as_is.boxes[0, there, 0, 3]
+        expected = -x1 if mirrored else x0
+        torch.testing.assert_close(boxes[there, 0, 1], expected, atol=1e-5, rtol=0)
+    assert 15 <= flipped <= 45
+
+
+def test_so_many_pictures_are_left_out(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = replace(get_recipe("mmaudio", "tiny"), drop=0.25)
+    data = recipe.open("synthetic", run)
+    model = recipe.build()
+    left_out, times = [], []
+
+    def forward(latent, t, seen, lengths, unseen):
+        left_out.extend(unseen.tolist())
+        times.extend(t.tolist())
+        return latent
+
+    batch = recipe.batch(data, draws(3, 4, 0, 0))
+    monkeypatch.setattr(model, "forward", forward)
+    for seed in range(250):
+        recipe.loss(model, batch, 0, seed)
+    assert np.mean(left_out) == pytest.approx(0.25, abs=0.05)
+    logits = np.log(times) - np.log1p(-np.array(times))
+    assert np.mean(logits) == pytest.approx(0, abs=0.1) and np.std(logits) == pytest.approx(1, 0.1)
+
+
+def test_the_flow_network_learns_one_clip(run: Path, tmp_path: Path) -> None:
+    recipe = replace(get_recipe("mmaudio", "tiny"), guidance=1.0, sample_steps=8)
+    data = One(recipe.open("synthetic", run))
+    moments = np.array(data.maps["moments"][:1])
+    moments[:, :, 1] = 0  # the random VAE's latents are nothing but noise otherwise
+    data.maps = {"moments": moments}
+    model, losses = learn(recipe, data, 80, 4e-3)
+    assert np.mean(losses[-20:]) < 0.5 * np.mean(losses[:5])
+    with torch.inference_mode():
+        made = recipe.generate(model, recipe.look(data, 0), 1)
+        real = join_latents(torch.from_numpy(np.array(data.maps["moments"][:1, :, 0])))
+        both = torch.cat((real, real.unflatten(-1, (2, -1)).flip(-2).flatten(-2)))
+        error = (model.flow.normalize(made) - model.flow.normalize(both)).square().mean((1, 2))
+        scores = recipe.evaluate(model, data, tmp_path / "sheet.png")
+    assert float(error.min()) < 0.5  # 2 for an unrelated latent of the same spread
+    assert 0.5 < scores["latent_std"] < 1.5
+
+
+def test_published_features_are_computed_once_for_both_sides(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = []
+
+    class FakeClip(torch.nn.Module):
+        def encode_image(self, x):
+            shown.append(len(x))
+            return torch.stack((x[..., :192].mean((1, 2, 3)), x[..., 192:].mean((1, 2, 3))), 1)
+
+    fake = ModuleType("open_clip")
+    fake.create_model = lambda name, require_pretrained: FakeClip()
+    monkeypatch.setitem(sys.modules, "open_clip", fake)
+    save_component(Synchformer(SYNCHFORMERS["tiny"]), tmp_path / "sync", "synchformer", CARD)
+    tiny = get_recipe("mmaudio", "tiny")
+    flow = replace(FLOWS["tiny"].flow, clip_dim=2, sync_dim=12)
+    recipe = replace(tiny, model=VisualFlowConfig(flow), synchformer=str(tmp_path / "sync"))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "data").mkdir()
+    for name in (run / "data").iterdir():
+        (tmp_path / "run" / "data" / name.name).symlink_to(name)
+    data = recipe.open("synthetic", tmp_path / "run")
+    assert data.maps["clip"].shape == (3, 2, 8, 2)
+    assert data.maps["sync"].shape == (3, 2, recipe.lengths.sync, 12)
+    assert data.maps["clip"].dtype == np.float16
+    plain, mirrored = np.array(data.maps["clip"][:, 0]), np.array(data.maps["clip"][:, 1])
+    np.testing.assert_allclose(plain, mirrored[..., ::-1], atol=2e-3)
+    assert np.abs(plain - mirrored).max() > 0.01
+    count = len(shown)
+    again = recipe.open("synthetic", tmp_path / "run")
+    assert len(shown) == count and (again.maps["sync"] == data.maps["sync"]).all()
+    model = recipe.build()
+    recipe.fit(model, data)
+    loss, _ = recipe.loss(model, recipe.batch(data, draws(3, 2, 0, 0)), 0, 0)
+    loss.backward()
+    assert recipe.seen == ("clip", "sync") and torch.isfinite(loss)
+    with pytest.raises(SavgError, match="needs Synchformer's weights"):
+        replace(recipe, synchformer="").open("synthetic", tmp_path / "run")
+
+
+def test_another_vae_gives_other_latents(run: Path, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    save_component(MelVae(VAES["tiny"]), tmp_path / "vae", "mel_vae", CARD)
+    (tmp_path / "data").mkdir()
+    for name in (run / "data").iterdir():
+        if name.name != "latents":
+            (tmp_path / "data" / name.name).symlink_to(name)
+    recipe = get_recipe("mmaudio", "tiny")
+    first = np.array(recipe.open("synthetic", tmp_path).maps["moments"])
+    assert (first == recipe.open("synthetic", run).maps["moments"]).all()
+    other = replace(recipe, vae=str(tmp_path / "vae")).open("synthetic", tmp_path)
+    assert np.abs(other.maps["moments"] - first).max() > 0.1
+
+
+def test_what_is_missing_is_one_sentence(run: Path, tmp_path: Path) -> None:
+    recipe = get_recipe("mmaudio", "tiny")
+    with pytest.raises(SavgError, match="needs a trained mel VAE: name its folder with --set vae"):
+        replace(recipe, vae="").open("synthetic", run)
+    save_component(MelVae(replace(VAES["tiny"], embed_dim=3)), tmp_path / "v", "mel_vae", CARD)
+    with pytest.raises(CheckpointError, match="a VAE of 3 latent channels does not fit"):
+        replace(recipe, vae=str(tmp_path / "v")).open("synthetic", run)
+    wrong = replace(recipe, clips=replace(recipe.clips, sample_rate=8000))
+    with pytest.raises(SavgError, match="8000 Hz, the network's of 16000 Hz"):
+        wrong.open("synthetic", run)
+
+
+def test_maps_are_whole_or_not_there(tmp_path: Path) -> None:
+    made = []
+
+    def rows(count: int, bad: float = 0.0):
+        made.append(count)
+        return ({"x": np.full((2, 3), i + bad, np.float32)} for i in range(count))
+
+    folder = tmp_path / "maps"
+    maps = feature_maps(folder, {"a": 1}, 4, lambda: rows(4))
+    assert maps["x"].shape == (4, 2, 3) and (maps["x"][2] == 2).all()
+    assert (feature_maps(folder, {"a": 1}, 4, lambda: rows(4))["x"] == maps["x"]).all()
+    assert made == [4]
+    with pytest.raises(SavgError, match="3 of 4 clips"):
+        feature_maps(folder, {"a": 2}, 4, lambda: rows(3))
+    with pytest.raises(SavgError, match="x of clip 0 is not finite"):
+        feature_maps(folder, {"a": 2}, 4, lambda: rows(4, float("nan")))
+    assert [path.name for path in tmp_path.iterdir()] == ["maps"]
+    assert (feature_maps(folder, {"a": 1}, 4, lambda: rows(4))["x"] == maps["x"]).all()
+    assert feature_maps(folder, {"a": 2}, 2, lambda: rows(2))["x"].shape == (2, 2, 3)
+
+
+def test_published_settings() -> None:
+    full = get_recipe("mmaudio", "full")
+    optim = full.optim
+    assert (optim.lr, optim.batch, optim.weight_decay, optim.warmup) == (1e-4, 32, 1e-6, 1000)
+    assert full.drop == 0.1 and full.model.flow.latent_dim == 40 and full.model.encoder is None
+    for step, share in ((999, 1), (239_999, 1), (240_000, 0.1), (270_000, 0.01), (299_999, 0.01)):
+        assert optim.lr_at(step) == pytest.approx(1e-4 * share)
+    assert optim.lr_at(0) == pytest.approx(1e-7)
+    optimizer = get_recipe("mmaudio", "tiny").optimizer(get_recipe("mmaudio", "tiny").build())
+    assert optimizer.defaults["betas"] == (0.9, 0.95)
+    vocoder = get_recipe("vocoder", "full")
+    assert vocoder.kind == "bigvgan" and vocoder.frames * 256 == 8192 and vocoder.mel_weight == 45
+    with pytest.raises(ValueError, match="'constant', 'cosine' or 'tenths', not 'steps'"):
+        Optimisation(steps=1, batch=1, lr=1.0, schedule="steps")
+
+
+def test_boxes_are_wanted_where_there_are_some(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from savg.annotation import Boxes
+    from savg.train.sources import ClipSet
+
+    recipe = get_recipe("mmaudio", "tiny")
+    recipe = replace(recipe, model=replace(recipe.model, boxes=2))
+    data = recipe.open("synthetic", run)
+    assert isinstance(recipe.look(data, 0), Seen)
+    assert recipe.look(data, 0).boxes.shape == (1, 8, 2, 5)
+    assert recipe.look(data, 0).boxes[..., 0].any()
+    monkeypatch.setattr(ClipSet, "boxes", lambda self, index: Boxes.empty())
+    with pytest.raises(SavgError, match="no persons' boxes"):
+        recipe.open("synthetic", run)
+    assert isinstance(recipe.synthetic, Synthetic)
+    assert Draw(0, 0, 1).rng.random() == Draw(0, 0, 1).rng.random()
