@@ -32,6 +32,7 @@ def _training_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data", default="synthetic", help="'synthetic' (default) or a folder of training data")
     add("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     add("--steps", type=int, help="last step (also the end of the learning-rate schedule)")
+    add("--finish", type=int, metavar="N", help="let the learning rate fall over N steps, and end")
     add("--batch", type=int, help="samples a step, over all processes")
     add("--max-minutes", type=float, help="write a checkpoint and leave after this time")
     add("--stop-at", type=int, metavar="STEP", help="write a checkpoint and leave at this step")
@@ -55,7 +56,7 @@ def run_training(args: argparse.Namespace) -> int:
             raise SavgError(f"--threads is at least 1, not {args.threads}.")
         torch.set_num_threads(args.threads)
     changes = [f"optim.{k}={v}" for k in ("steps", "batch") if (v := getattr(args, k)) is not None]
-    changes += args.set
+    changes += [*args.set, *_ending(args)]
     recipe = override(get_recipe(args.command, args.config), changes)
     if args.out.exists() and not args.out.is_dir():
         raise SavgError(f"{args.out} is a file: --out is the folder of the run.")
@@ -78,6 +79,19 @@ def run_training(args: argparse.Namespace) -> int:
     step = train(recipe, session)
     print(f"{args.out}: step {step} of {recipe.optim.steps}.", file=sys.stderr)
     return 0
+
+
+def _ending(args: argparse.Namespace) -> list[str]:
+    """The settings of a run that ends `--finish` steps after its newest checkpoint."""
+    from savg.train import checkpoint as checkpoints
+
+    if args.finish is None:
+        return []
+    if args.finish < 1 or args.steps is not None or args.fresh:
+        raise SavgError("--finish takes at least 1 step, and goes without --steps and --fresh.")
+    found = checkpoints.folders(args.out)
+    done = int(found[-1].name) if found else 0
+    return [f"optim.steps={done + args.finish}", f"optim.cooldown={args.finish}"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -26,6 +26,8 @@ TINY = ["--config", "tiny", "--precision", "float32", "--quiet", "--device", "cp
         (["--steps", "0"], "steps is at least 1"),
         (["--batch", "-3"], "batch is at least 1"),
         (["--threads", "0"], "--threads is at least 1"),
+        (["--finish", "0"], "--finish takes at least 1 step"),
+        (["--finish", "5", "--steps", "9"], "without --steps"),
         (["--config", "huge"], "expected one of full, demo, tiny"),
     ],
 )
@@ -105,3 +107,17 @@ def test_a_folder_of_clips_in_the_published_layout_is_training_data(tmp_path: Pa
         assert abs(float(clips.video(index)[:, 20:44].mean()) - 40 - 50 * index) < 6
         assert clips.audio(index).std() > 0.05
     assert not clips.video(0)[:, :14].any()
+
+
+def test_a_run_is_finished_from_wherever_it_stands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ["joint", "--out", str(tmp_path / "run"), *TINY, "--set", "sample_every=0"]
+    assert main([*run, "--steps", "900", "--stop-at", "3"]) == 0
+    assert main([*run, "--finish", "2"]) == 0
+    assert "step 5 of 5" in capsys.readouterr().err
+    rows = (tmp_path / "run" / "log.csv").read_text().splitlines()
+    rates = [
+        float(dict(zip(rows[0].split(","), row.split(","), strict=True))["lr"]) for row in rows[1:]
+    ]
+    assert rates[2:] == pytest.approx([1e-3, 1e-3, 5e-4])
