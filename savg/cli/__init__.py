@@ -17,6 +17,7 @@ from savg.errors import Cancelled, SavgError
 
 COMMANDS = {
     "generate": "savg.cli.generate",
+    "sound": "savg.cli.sound",
     "annotate": "savg.cli.annotate",
     "evaluate": "savg.cli.evaluate",
     "dataset": "savg.cli.dataset",

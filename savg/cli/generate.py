@@ -26,8 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--num", type=int, default=1, metavar="N", help="number of clips")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, metavar="K", help="of the joint network")
+    parser.add_argument("--steps", type=int, metavar="K", help="of the diffusion network")
     parser.add_argument("--superres-steps", type=int, metavar="K", help="of super-resolution")
+    parser.add_argument("--sound-steps", type=int, metavar="K", help="of the second stage")
     parser.add_argument("--sampler", metavar="NAME", help="instead of the pipeline's own")
     parser.add_argument("--batch-size", type=int, metavar="B", help="clips computed together")
     parser.add_argument("--device", help="cpu, cuda, … (default: the best there is)")
@@ -51,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     )
     print(f"{args.pipeline} pipeline on {pipeline.compute.reason}", file=sys.stderr)
     batch = args.batch_size or pipeline.batch_size
+    extra = {} if args.sound_steps is None else {"sound_steps": args.sound_steps}
     written = []
     with tqdm(unit="step", file=sys.stderr) as bar:
         for first in range(0, args.num, batch):
@@ -65,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
                 batch_size=batch,
                 as_published=args.as_published,
                 on_step=_advance(bar, first / args.num, count / args.num),
+                **extra,
             )
             for index, clip in enumerate(clips, first):
                 path = args.out / f"{args.pipeline}_seed{args.seed}_{index:04d}.mp4"
@@ -79,13 +82,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """Say what is wrong before anything is loaded."""
-    for name, least in (("num", 1), ("seed", 0), ("steps", 1), ("superres_steps", 1)):
+    least_of = {"num": 1, "seed": 0, "steps": 1, "superres_steps": 1, "sound_steps": 1}
+    for name, least in least_of.items():
         value = getattr(args, name)
         if value is not None and value < least:
             option = name.replace("_", "-")
             raise SavgError(f"--{option} is a whole number of at least {least}, not {value}.")
     if args.batch_size is not None and args.batch_size < 1:
         raise SavgError(f"--batch-size is at least 1, not {args.batch_size}.")
+    if args.sound_steps is not None and args.pipeline != "two_stage":
+        raise SavgError(f"--sound-steps: a {args.pipeline} pipeline has no second stage.")
     if args.out.exists() and not args.out.is_dir():
         raise SavgError(f"{args.out}: expected a folder for the clips, found a file.")
 

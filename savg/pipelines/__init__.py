@@ -13,7 +13,10 @@ from typing import Any
 
 from savg.errors import CheckpointError, SavgError
 
-PIPELINES = {"joint": "savg.pipelines.joint:JointPipeline"}
+PIPELINES = {
+    "joint": "savg.pipelines.joint:JointPipeline",
+    "two_stage": "savg.pipelines.two_stage:TwoStagePipeline",
+}
 """Name → its class, which has `from_pretrained(source, device=None, dtype=None)`."""
 
 
@@ -30,21 +33,29 @@ def described(
 ) -> tuple[Path, dict[str, Any]]:
     """The folder of "demo", a folder or a Hub repo id, and its description of a pipeline `name`.
 
-    part: the key under which the description of a two-stage pipeline holds such a pipeline's own.
-    CheckpointError for a folder with another pipeline.
+    A folder may describe further pipelines of its components in two_stage.json and the like. part: the
+    key under which the description of a two-stage pipeline holds such a pipeline's own.
+    CheckpointError for a folder with other pipelines.
     """
     from savg.hub import PIPELINE_FILE, read_json, resolve
 
     folder = resolve(source)
-    description = read_json(folder / PIPELINE_FILE)
-    found = description.get("pipeline")
-    if part is not None and found == "two_stage" and isinstance(description.get(part), dict):
-        return folder, description[part]
-    if found != name:
-        raise CheckpointError(
-            f"{folder / PIPELINE_FILE}: expected a {name!r} pipeline, found {found!r}."
-        )
-    return folder, description
+    others = (folder / f"{other}.json" for other in dict.fromkeys((name, "two_stage")))
+    files = [folder / PIPELINE_FILE, *(file for file in others if file.is_file())]
+    held = []
+    for file in files:
+        description = read_json(file)
+        held.append(description.get("pipeline"))
+        if held[-1] == name:
+            return folder, description
+        if part is not None and held[-1] == "two_stage":
+            own = description.get(part)
+            if isinstance(own, dict):
+                return folder, own
+    raise CheckpointError(
+        f"{folder / PIPELINE_FILE}: expected a {name!r} pipeline, found "
+        f"{' and '.join(map(repr, held))}."
+    )
 
 
 def load_pipeline(

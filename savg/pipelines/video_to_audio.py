@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
@@ -25,7 +25,7 @@ from savg.clip import Clip
 from savg.data.film import LONGEST, Film, with_sound
 from savg.device import Compute, choose
 from savg.diffusion.flow import GUIDANCE, STEPS, FlowMatching, euler
-from savg.errors import Cancelled, CheckpointError, SavgError
+from savg.errors import CheckpointError, SavgError
 from savg.hub import (
     PIPELINE_FILE,
     Card,
@@ -41,9 +41,10 @@ from savg.models.mmaudio_lengths import MEL_HOPS, SequenceLengths
 from savg.models.stereo import each_channel, split_latents, spread
 from savg.models.synchformer import Synchformer
 from savg.models.visual_flow import Seen, VisualFlow
+from savg.paths import whole_folder
 from savg.pipelines import described
 from savg.pipelines.clip_images import MODEL, OpenClipImages
-from savg.pipelines.progress import OnStep
+from savg.pipelines.progress import OnStep, Progress
 from savg.pipelines.sampling import ClipNoise
 from savg.pipelines.visual_features import (
     ClipAndSync,
@@ -88,6 +89,11 @@ class FlowSampler:
     def step(self) -> int:
         """Seconds from the start of one window to the next."""
         return round(self.seconds - self.overlap)
+
+    def asked(self, steps: int | None, guidance: float | None) -> Self:
+        """These settings with the user's own number of steps and guidance, where given."""
+        changed = self if steps is None else replace(self, steps=steps)
+        return changed if guidance is None else replace(changed, guidance=guidance)
 
     def windows(self, duration: Fraction) -> list[int]:
         """Where the windows of a film begin, in whole seconds."""
@@ -202,8 +208,6 @@ class VideoToAudio:
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Write a folder that `from_pretrained` loads, whole or not at all."""
-        from savg.paths import whole_folder
-
         with whole_folder(folder) as part:
             description = {"pipeline": "video_to_audio", **self.save_parts(part)}
             text = json.dumps(description, indent=2) + "\n"
@@ -247,6 +251,18 @@ class VideoToAudio:
         """Windows computed together unless told otherwise."""
         return 4 if self.compute.device.type == "cpu" else 32
 
+    def total(
+        self,
+        durations: Sequence[Fraction],
+        steps: int | None = None,
+        batch_size: int | None = None,
+    ) -> int:
+        """Steps that `on_step` counts up to for films of these seconds."""
+        windows = sum(len(self.sampler.windows(duration)) for duration in durations)
+        return (
+            -(-windows // (batch_size or self.batch_size)) * self.sampler.asked(steps, None).steps
+        )
+
     def __call__(
         self,
         film: Film | Clip | NDArray[np.uint8],
@@ -287,16 +303,14 @@ class VideoToAudio:
     ) -> list[NDArray[np.float32]]:
         """Sounds [2, T] of films number `first`, first + 1, … of a seed, computed in batches.
 
-        A film's sound does not depend on the others. Errors as above.
+        A film's sound does not depend on the others. Previews are the pictures of the film in work.
+        Errors as above.
         """
         if seed < 0 or first < 0:
             raise SavgError(f"Seeds and film numbers are 0 or more, not {min(seed, first)}.")
         if batch_size is not None and batch_size < 1:
             raise SavgError(f"The batch size is at least 1, not {batch_size}.")
-        asked = {"steps": steps, "guidance": guidance}
-        sampler = FlowSampler(
-            **asdict(self.sampler) | {k: v for k, v in asked.items() if v is not None}
-        )
+        sampler = self.sampler.asked(steps, guidance)
         jobs = [
             Window(film, first + number, place, start)
             for number, film in enumerate(films)
@@ -304,11 +318,12 @@ class VideoToAudio:
         ]
         batch = batch_size or self.batch_size
         batches = [jobs[i : i + batch] for i in range(0, len(jobs), batch)]
+        progress = Progress(on_step, len(batches) * sampler.steps)
         made: dict[int, list[NDArray[np.float32]]] = {}
         with torch.inference_mode():
-            for number, some in enumerate(batches):
-                told = _listener(on_step, number, len(batches), sampler.steps, some[0].film)
-                sounds = self._sample(some, seed, sampler, told)
+            for some in batches:
+                sounds = self._sample(some, seed, sampler, progress)
+                progress.base += sampler.steps
                 for window, sound in zip(some, sounds, strict=True):
                     made.setdefault(window.index - first, []).append(sound)
         overlap = round(sampler.overlap * self.sample_rate)
@@ -348,9 +363,13 @@ class VideoToAudio:
         some: Sequence[Window],
         seed: int,
         sampler: FlowSampler,
-        told: Callable[..., Any] | None,
+        progress: Progress,
     ) -> NDArray[np.float32]:
         """Sounds [B, 2, T] of some windows."""
+
+        def tell(done: int, _: int, __: object) -> None:
+            progress.tell(done, lambda: some[0].film.frames)
+
         lengths, device, dtype = self.lengths, self.compute.device, self.compute.dtype
         seen = Seen.stack([self._see(window, lengths) for window in some]).to(device, dtype)
         conditions = self.flow.condition(seen, lengths)
@@ -369,7 +388,7 @@ class VideoToAudio:
             empty,
             steps=sampler.steps,
             guidance=sampler.guidance,
-            on_step=told,
+            on_step=tell if progress.on_step else None,
         )
         return self.decode(self.flow.flow.unnormalize(latent.float()))
 
@@ -429,22 +448,6 @@ def _fitted(sound: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(sound[:, :samples])
 
 
-def _listener(
-    on_step: OnStep | None, number: int, batches: int, steps: int, film: Film
-) -> Callable[..., Any] | None:
-    """What the sampler of batch `number` reports to."""
-    if on_step is None:
-        return None
-    total = batches * steps
-
-    def tell(done: int, _: int, __: tuple[Tensor, ...]) -> None:
-        now = number * steps + done
-        if on_step(now, total, film.frames) is False:
-            raise Cancelled(f"stopped after step {now} of {total}")
-
-    return tell
-
-
 def _visual(
     flow: VisualFlow,
     synchformer: nn.Module | None,
@@ -464,8 +467,6 @@ def _visual(
 
 def tiny(seed: int = 0, boxes: int = 0, channels: int = 2) -> VideoToAudio:
     """A pipeline of random weights that runs in a second, for windows of 2 s that share one."""
-    from dataclasses import replace
-
     from savg.models import istft_vocoder, mel_vae, visual_flow
 
     config = visual_flow.CONFIGS["tiny"]
