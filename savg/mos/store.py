@@ -28,7 +28,7 @@ from savg.mos.assignment import check_pool
 from savg.mos.design import Stimulus, Study
 from savg.mos.engine import Turns, make_engine
 from savg.mos.migrations import migrate
-from savg.mos.screening import ScreeningSound
+from savg.mos.screening import ScreeningSound, stages
 
 Status = Literal["open", "paused", "closed"]
 
@@ -170,11 +170,21 @@ class Store:
         self,
         study: Study,
         stimuli: Sequence[Stimulus],
-        sounds: Iterable[ScreeningSound] = (),
+        sounds: Iterable[ScreeningSound],
         levels: dict[str, Any] | None = None,
     ) -> None:
-        """Add a study. SavgError if the name is taken or its clips do not make a session."""
+        """Add a study. SavgError if the name is taken, its clips do not make a session, or the
+        screening lacks a sound."""
         check_pool(study, stimuli)
+        sounds = tuple(sounds)
+        heard = {(s.stage, s.answer) for s in sounds}
+        for rule in stages(study.level):
+            for answer in rule.choices:
+                if (rule.stage, answer) not in heard:
+                    raise SavgError(
+                        f"Study {study.name} has no screening sound of stage {rule.stage} with the "
+                        f"answer {answer}."
+                    )
         with self.writing() as connection:
             taken = select(schema.study.c.id).where(schema.study.c.id == study.name)
             if connection.execute(taken).first():
@@ -191,8 +201,9 @@ class Store:
             )
             rows = [{**vars(s), "study_id": study.name} for s in stimuli]
             connection.execute(insert(schema.stimulus), rows)
-            if heard := [{**vars(s), "study_id": study.name} for s in sounds]:
-                connection.execute(insert(schema.sound), heard)
+            connection.execute(
+                insert(schema.sound), [{**vars(s), "study_id": study.name} for s in sounds]
+            )
 
     def studies(self) -> list[str]:
         """The names of all studies, oldest first."""

@@ -42,7 +42,9 @@ def test_a_study_comes_back_as_it_was(url: str) -> None:
     with pytest.raises(UnknownStudy, match="s1, s2"):
         store.study("s3")
     with pytest.raises(DesignError, match="clips"):
-        store.create_study(study, row.stimuli[:3])
+        store.create_study(study, row.stimuli[:3], row.sounds)
+    with pytest.raises(SavgError, match="no screening sound of stage channels"):
+        store.create_study(study, row.stimuli, row.sounds[:0])
     again.set_status("s1", "paused")
     assert store.study("s1").status == "paused"
     with pytest.raises(SavgError, match="open, paused or closed"):
