@@ -27,8 +27,8 @@ PEOPLE = {
     "mix003": (175.0, ""),
     "mix004": (104.0, "guitar"),
 }
-SIZE = (1280, 640)
-SECONDS = 5.6
+SIZE = (960, 480)
+SECONDS = 5.2
 FOCAL = 128 / np.tan(np.deg2rad(FIELD_OF_VIEW / 2))
 
 
@@ -98,11 +98,11 @@ def test_every_view_that_shows_the_person_makes_a_clip(clips) -> None:
         views = {view for name, _, view in clips if name == mix}
         near = {v for v in range(0, 360, 10) if abs((azimuth - v + 180) % 360 - 180) <= 50}
         assert views == near
-        assert {start for name, start, _ in clips if name == mix} >= {0, 5}
+        assert {start for name, start, _ in clips if name == mix} == {0}
 
 
 def test_label_sound_and_figure_agree(clips) -> None:
-    assert len(clips) >= 80
+    assert len(clips) >= 40
     for seen in clips.values():
         assert seen.label == pytest.approx(seen.truth, abs=3)
         assert seen.head == pytest.approx(seen.label, abs=6)
@@ -121,4 +121,4 @@ def test_turning_the_view_moves_all_three_together(clips) -> None:
         assert turned.head - seen.head == pytest.approx(moved, abs=6)
         assert turned.decibel < seen.decibel
         pairs += 1
-    assert pairs >= 70
+    assert pairs >= 35

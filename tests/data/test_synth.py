@@ -26,15 +26,15 @@ from savg.data.starss.synth import RATE, Plan, draw_take, label_rows, write_star
 from savg.data.starss.windows import judge
 from savg.errors import SavgError
 
-SIZE = (240, 120)
-SMALL = Plan(2, 8.0, SIZE)
+SIZE = (160, 80)
+SMALL = Plan(2, 7.0, SIZE)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("synthetic")
     done = []
-    names = write_starss(out, 2, 2, 8.0, SIZE, progress=lambda *step: done.append(step))
+    names = write_starss(out, 2, 2, 7.0, SIZE, progress=lambda *step: done.append(step))
     assert names == [draw_take(SMALL, 0)[0], draw_take(SMALL, 1)[0]]
     assert done == [(0, 2), (1, 2), (2, 2)]
     return out
@@ -52,7 +52,7 @@ def test_layout_and_formats_are_those_of_starss23(folder: Path) -> None:
     for audio in folder.glob("foa_dev/dev-train-sony/*.wav"):
         info = soundfile.info(audio)
         assert (info.samplerate, info.channels, info.subtype) == (RATE, 4, "PCM_16")
-        assert info.frames == 8 * RATE
+        assert info.frames == 7 * RATE
         assert audio.stem.startswith("fold3_room") and "_mix00" in audio.stem
     for video in folder.glob("video_dev/dev-train-sony/*.mp4"):
         with av.open(str(video)) as container:
@@ -60,7 +60,7 @@ def test_layout_and_formats_are_those_of_starss23(folder: Path) -> None:
             assert stream.codec_context.name == "h264" and stream.pix_fmt == "yuv420p"
             assert stream.average_rate == FPS and (stream.width, stream.height) == SIZE
             keys = [p.is_keyframe for p in container.demux(stream) if p.size]
-        assert len(keys) == len(film_times(8.0)) == 240
+        assert len(keys) == len(film_times(7.0)) == 210
         assert np.diff(np.flatnonzero([*keys, True])).max() <= 60
     assert not list(folder.rglob(".*"))
 
@@ -70,9 +70,9 @@ def test_labels_are_the_drawn_directions_in_whole_degrees(folder: Path) -> None:
         name, scene = draw_take(SMALL, index)
         labels = read_labels(folder / "metadata_dev" / "dev-train-sony" / f"{name}.csv")
         assert labels.distances is not None and len(labels) == len(label_rows(scene)) > 40
-        assert labels.frames.max() < 80
+        assert labels.frames.max() < 70
         sound = scene.sounds[0]
-        times = (np.arange(80) + 0.5) / 10
+        times = (np.arange(70) + 0.5) / 10
         active = np.flatnonzero(sound.active(times))
         rows = (labels.classes == sound.label) & np.isin(labels.frames, active)
         point = scene.points(sound, times[active[:1]])[0]
@@ -100,14 +100,14 @@ def test_sound_in_the_file_points_where_the_label_says(tmp_path: Path) -> None:
 
 def test_the_film_shows_the_panorama(folder: Path) -> None:
     name, scene = draw_take(SMALL, 1)
-    times = film_times(8.0)
+    times = film_times(7.0)
     dry = [dry_sound(scene, sound, RATE) for sound in scene.sounds]
     drawn = panoramas(scene, times, voices_of(scene, times, dry, RATE), *SIZE)
     with av.open(str(folder / "video_dev" / "dev-train-sony" / f"{name}.mp4")) as container:
         for index, (frame, (picture, _)) in enumerate(
             zip(container.decode(video=0), drawn, strict=True)
         ):
-            if index in (0, 29, 100, 239):
+            if index in (0, 29, 100, 209):
                 error = frame.to_ndarray(format="rgb24").astype(float) - picture
                 assert np.mean(np.square(error)) < 45
                 assert np.abs(error.mean(axis=(0, 1))).max() < 2.5
@@ -116,29 +116,29 @@ def test_the_film_shows_the_panorama(folder: Path) -> None:
 
 def test_a_stopped_run_goes_on_and_gives_the_same(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "again"
-    write_starss(out, 1, 2, 8.0, SIZE)
+    write_starss(out, 1, 2, 7.0, SIZE)
     kept = {p: p.stat().st_mtime_ns for p in out.rglob("*.wav")}
     labels = next(out.rglob("*.csv"))
-    write_starss(out, 2, 2, 8.0, SIZE, processes=2)
+    write_starss(out, 2, 2, 7.0, SIZE, processes=2)
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
     assert files(out) == files(folder)
     labels.unlink()
     (labels.parent / f".{labels.stem}.0123abcd.csv").write_text("0,0,0")
-    write_starss(out, 1, 2, 8.0, SIZE)
+    write_starss(out, 1, 2, 7.0, SIZE)
     assert files(out) == files(folder)
 
 
 def test_other_settings_and_foreign_folders_are_refused(folder: Path, tmp_path: Path) -> None:
-    for changed in ((3, 8.0, SIZE), (2, 9.0, SIZE), (2, 8.0, (480, 240))):
+    for changed in ((3, 7.0, SIZE), (2, 9.0, SIZE), (2, 7.0, (480, 240))):
         with pytest.raises(SavgError, match="other settings"):
             write_starss(folder, 2, *changed)
     (tmp_path / "foa_dev").mkdir()
     with pytest.raises(SavgError, match="not synthetic"):
-        write_starss(tmp_path, 1, 2, 8.0, SIZE)
+        write_starss(tmp_path, 1, 2, 7.0, SIZE)
     (folder_of_text := tmp_path / "text").mkdir()
     (folder_of_text / synth.PLAN).write_text("no")
     with pytest.raises(SavgError, match="not a plan"):
-        write_starss(folder_of_text, 1, 2, 8.0, SIZE)
+        write_starss(folder_of_text, 1, 2, 7.0, SIZE)
 
 
 @pytest.mark.parametrize(

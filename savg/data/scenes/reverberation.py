@@ -29,8 +29,11 @@ PATH_STEP = 0.3
 BLUR = 0.03
 """Images of order 2 and more are moved by up to this many metres, as furniture would do; without it
 the regular grid of images is heard as a sweep."""
-ELSEWHERE = 0.6
-"""Level of what a source sends to the walls relative to what it sends to the camera, which it faces."""
+ELSEWHERE = 0.45
+"""Level of what a source sends to the walls relative to what it sends to the camera, which it faces.
+
+At 1 the modes of the room make low notes louder on the wrong side now and then.
+"""
 RUMBLE, RUMBLE_BELOW = 4.0, 80.0
 """Level of low-frequency noise relative to the noise floor, and its upper limit in Hz."""
 
