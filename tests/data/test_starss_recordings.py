@@ -371,3 +371,15 @@ def test_a_split_archive_can_be_read_at_any_place(tmp_path: Path) -> None:
             size = int(rng.integers(0, 900))
             stream.seek(at)
             assert stream.read(size) == expected[at : at + size]
+
+
+def test_the_state_changes_with_a_file_and_not_with_a_look_at_it(tmp_path):
+    for folder, suffix in (("foa_dev", "wav"), ("video_dev", "mp4"), ("metadata_dev", "csv")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"take.{suffix}").write_bytes(b"content")
+    (recording,) = find_recordings(tmp_path).recordings
+    before = recording.state()
+    recording.fingerprint()
+    assert recording.state() == before
+    (tmp_path / "video_dev" / "take.mp4").write_bytes(b"other content")
+    assert recording.state() != before

@@ -244,13 +244,16 @@ def _known(recording: Recording, place: Workplace) -> Built | None:
     """What an earlier call found, if the recording's files and its clips are still the same."""
     path = _results(place) / f"{recording.name}.json"
     try:
-        known = Built.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
+        noted = json.loads(path.read_text(encoding="utf-8"))
+        known = Built.from_dict(noted)
+        if known.result is None:
+            return None
+        same = noted["state"] == recording.state()
+        if not same and known.result.sources != recording.fingerprint():
+            return None
+        return known if all(place.has(clip.name) for clip in known.result.clips) else None
+    except (SavgError, OSError, ValueError, KeyError, TypeError):
         return None
-    same = known.result is not None and known.result.sources == recording.fingerprint()
-    if same and all(place.has(clip.name) for clip in known.result.clips):  # type: ignore[union-attr]
-        return known
-    return None
 
 
 def _finish(

@@ -101,6 +101,13 @@ class Recording:
         """
         return {role: getattr(self, role).sha256() for role in ROLES}
 
+    def state(self) -> str:
+        """A text that changes when a file is replaced or moved: names, sizes and dates, hashed, so
+        nothing of the content is read."""
+        members = [getattr(self, role) for role in ROLES]
+        states = [(str(m), _state(m.container, m.inside is not None)) for m in members]
+        return hashlib.sha256(repr(states).encode()).hexdigest()
+
 
 @dataclass(frozen=True)
 class Found:

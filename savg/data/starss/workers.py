@@ -137,7 +137,8 @@ def _build(recording: Recording, task: BuildTask, stop: Any) -> Built:
     except SavgError as error:
         return Built(None, (Problem(recording.name, str(error)),))
     outcome = Built(result, problems)
-    _write_json(task.results / f"{recording.name}.json", outcome.to_dict())
+    noted = {**outcome.to_dict(), "state": recording.state()}
+    _write_json(task.results / f"{recording.name}.json", noted)
     return outcome
 
 
