@@ -201,7 +201,7 @@ def facts(
         score = spatial_av_align(labels.events(), boxes, clip.format).score
         if score is not None:
             found.append(("Spatial AV-Align", f"{score:.2f} of labels and stored boxes"))
-    return found
+    return [(name, words.replace("-", "−") if "dB" in words else words) for name, words in found]
 
 
 def middle_picture(item: BenchItem) -> NDArray[np.uint8]:

@@ -145,6 +145,7 @@ def views(table: BenchTable, *, dark: bool = False) -> go.Figure:
     figure.update_layout(
         polar={
             "angularaxis": angular,
+            "domain": {"y": [0.0, 0.94]},
             "bgcolor": ground,
             "hole": 0.15,
             "radialaxis": {"nticks": 4, "angle": 90, "tickangle": 90},
