@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import html
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -193,7 +194,7 @@ def _differences(analysis: Analysis) -> list[Block]:
     spread = [
         abs(v) for d in analysis.differences for v in (d.main.low, d.main.high) if v is not None
     ]
-    widest = max([*spread, 0.5])
+    widest = math.ceil(2 * max([*spread, 0.5])) / 2
     return [
         "Two-way bootstrap over listeners and clips: for other listeners and other clips. "
         f"{len(rows)} differences, not corrected for their number.",
@@ -301,7 +302,7 @@ def figure(rows: Sequence[tuple[str, Interval]], low: float, high: float) -> str
     for tick in ticks:
         parts.append(
             f'<line x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="8" y2="{tall - 28}" stroke="#ccc"/>'
-            f'<text x="{x(tick):.1f}" y="{tall - 10}" text-anchor="middle">{tick:.3g}</text>'
+            f'<text x="{x(tick):.1f}" y="{tall - 10}" text-anchor="middle">{_tick(tick)}</text>'
         )
     for i, (name, interval) in enumerate(rows):
         y = 22 + step * i
@@ -386,6 +387,10 @@ def _emphasis(text: str) -> str:
                 f"<{tag}>{piece}</{tag}>" if i % 2 else piece for i, piece in enumerate(pieces)
             )
     return text
+
+
+def _tick(value: float) -> str:
+    return f"{value:.3g}".replace("-", "−")
 
 
 def _number(value: float | None) -> str:
