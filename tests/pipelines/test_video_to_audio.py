@@ -25,13 +25,8 @@ from savg.models.mmaudio import MMAudio
 from savg.models.stereo import split_latents
 from savg.models.synchformer import CONFIGS as SYNCHFORMERS
 from savg.models.synchformer import Synchformer
-from savg.pipelines.video_to_audio import (
-    FlowSampler,
-    VideoToAudio,
-    Window,
-    cross_faded,
-    tiny,
-)
+from savg.pipelines.flow_sampling import FlowSampler, Window, cross_faded
+from savg.pipelines.video_to_audio import VideoToAudio, tiny
 from savg.pipelines.visual_features import ClipAndSync
 
 ROUNDING = 1e-4
