@@ -318,7 +318,7 @@ def write_video(
                 pictures.codec_context.thread_count = encoding.threads
                 sound = container.add_stream("aac", rate=sample_rate, layout="stereo")
                 sound.bit_rate = encoding.audio_bit_rate
-                sound.options = dict(encoding.audio_options)
+                sound.options = {**encoding.audio_options}
                 for frame in chain((first,), frames):
                     container.mux(pictures.encode(frame))
                 container.mux(pictures.encode(None))
