@@ -285,9 +285,9 @@ class Encoding:
     audio_options: Mapping[str, str] = field(default_factory=dict)
     threads: int = 0
 
-    def video_options(self) -> dict[str, str]:
+    def video_options(self) -> dict[str, object]:
         """x264's options."""
-        options = {"crf": str(self.crf), "preset": self.preset}
+        options: dict[str, object] = {"crf": str(self.crf), "preset": self.preset}
         return options if self.tune is None else {**options, "tune": self.tune}
 
 
