@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import tempfile
 import time
@@ -317,6 +318,7 @@ def main() -> None:
         "",
         f"`python -m benchmarks.dataset_speed` on {machine}, {versions}.",
         "Synthetic 1920×960 recordings, development steps; process time, everything included.",
+        f"Load of the machine meanwhile: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.",
     ]
     text = as_text(tables, heading)
     print(text)
