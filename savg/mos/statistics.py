@@ -121,7 +121,7 @@ def two_way_difference(ratings: Ratings, first: int, second: int, seed: int = 0)
     variance is listeners + clips − ratings (Cameron, Gelbach & Miller 2011), never less than that of
     listeners alone; a listener's general leniency, which cancels, is taken out of the last two.
     Student's t with listeners − 1. Resampling both at once and taking percentiles (Owen 2007) covers
-    97 to 99.9 % instead of 95 %: see benchmarks/mos_coverage.py.
+    97 to 99.7 % instead of 95 %: see benchmarks/mos_coverage.py.
     """
     return _two_way(ratings, [(first, 1.0), (second, -1.0)], np.random.default_rng(seed))
 
