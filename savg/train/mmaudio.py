@@ -31,7 +31,6 @@ from savg.hub import Card, load_component, part_folder
 from savg.metrics.generation import correlation
 from savg.models.mel import CONFIGS as MELS
 from savg.models.mel import MelSpectrogram
-from savg.models.mel_vae import CONFIGS as VAES
 from savg.models.mel_vae import MelVae
 from savg.models.mmaudio_lengths import SequenceLengths
 from savg.models.stereo import each_channel, join_latents, split_latents
@@ -45,11 +44,8 @@ from savg.train.mel_vae import level_db
 from savg.train.optim import Draw, Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars
 from savg.train.sheets import write_sheet
-from savg.train.sound_data import mel_picture
+from savg.train.sound_data import RANDOM, load_vae, mel_picture
 from savg.train.sources import ClipSet, Synthetic, Wanted, card_of, open_clips
-
-RANDOM = "random"
-"""In place of a folder: a VAE of random weights, which only tests want."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,25 +234,13 @@ class MMAudioRecipe(Recipe):
 
     def _vae(self) -> tuple[MelVae, str]:
         """The frozen VAE, and what its file is."""
-        channels = self.model.flow.latent_dim // 2
-        if self.vae == RANDOM:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
-                vae, name = MelVae(replace(VAES["tiny"], embed_dim=channels)).eval(), RANDOM
-        elif not self.vae:
-            raise SavgError(
-                "This recipe needs a trained mel VAE: name its folder with --set vae=DIR."
-            )
-        else:
-            loaded, card = load_component(part_folder(self.vae, "vae"), "mel_vae")
-            assert isinstance(loaded, MelVae)
-            vae, name = loaded, card.sha256
+        vae, name = load_vae(self.vae, self.model.flow.latent_dim // 2)
         if 2 * vae.config.embed_dim != self.model.flow.latent_dim:
             raise CheckpointError(
                 f"{self.vae}: a VAE of {vae.config.embed_dim} latent channels does not fit a flow "
                 f"network of {self.model.flow.latent_dim} for two of them."
             )
-        return vae.requires_grad_(False), name
+        return vae, name
 
     def _features(
         self, clips: ClipSet, folder: Path, device: torch.device

@@ -16,9 +16,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from savg.clip import SAVGBENCH, ClipFormat
-from savg.hub import Card
+from savg.errors import SavgError
+from savg.hub import Card, load_component, part_folder
 from savg.models.mel import CONFIGS as MELS
 from savg.models.mel import MelConfig, MelSpectrogram
+from savg.models.mel_vae import CONFIGS as VAES
+from savg.models.mel_vae import MelVae
 from savg.models.sound_critics import Judgement
 from savg.train.optim import Draw
 from savg.train.recipe import Batch, Recipe
@@ -27,6 +30,9 @@ from savg.train.sources import ClipSet, Synthetic, Wanted, card_of, open_clips
 
 RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
 """(n_fft, hop) in samples of the spectra that waveforms are compared by."""
+
+RANDOM = "random"
+"""In place of a folder: a VAE of random weights, which only tests want."""
 
 STATISTICS = 512
 """Clips at most whose sound gives means and deviations."""
@@ -105,6 +111,30 @@ def band_statistics(data: ClipSet, config: MelConfig) -> tuple[Tensor, Tensor]:
     mean = total / frames
     deviation = (squares / frames - mean.square()).clamp_min(0).sqrt()
     return mean.float()[None, :, None], deviation.clamp_min(1e-2).float()[None, :, None]
+
+
+def load_vae(source: str, channels: int | None = None) -> tuple[MelVae, str]:
+    """The frozen mel VAE of a component or pipeline folder or a Hub repo id, and its file's SHA-256.
+
+    "random": random weights of `channels` latent channels, which only tests want. SavgError in one
+    sentence for anything else.
+    """
+    if source == RANDOM:
+        config = VAES["tiny"] if channels is None else replace(VAES["tiny"], embed_dim=channels)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return MelVae(config).eval().requires_grad_(False), RANDOM
+    if not source:
+        raise SavgError("This recipe needs a trained mel VAE: name its folder with --set vae=DIR.")
+    vae, card = load_component(part_folder(source, "vae"), "mel_vae")
+    assert isinstance(vae, MelVae)
+    return vae.requires_grad_(False), card.sha256
+
+
+@lru_cache(maxsize=2)
+def frozen_vae(source: str, device: torch.device) -> MelVae:
+    """The VAE of `load_vae` on a device, loaded once."""
+    return load_vae(source)[0].to(device)
 
 
 def spectral_distance(made: Tensor, real: Tensor) -> Tensor:

@@ -23,11 +23,13 @@ from savg.models.istft_vocoder import IstftVocoder, IstftVocoderConfig
 from savg.models.sound_critics import CONFIGS as CRITICS
 from savg.models.sound_critics import Contest, Critics, CriticsConfig
 from savg.train.optim import Optimisation
-from savg.train.recipe import Batch, Scalars
+from savg.train.recipe import Batch, Recipe, Scalars
 from savg.train.sheets import write_sheet
 from savg.train.sound_data import (
+    RANDOM,
     SoundRecipe,
     adversarial,
+    frozen_vae,
     log_mel,
     mel_picture,
     spectral_distance,
@@ -39,7 +41,9 @@ from savg.train.sources import ClipSet, Synthetic
 class VocoderRecipe(SoundRecipe):
     """critics: None for none; critics_from: the step from which they take part; mel_weight,
     spectral_weight, matching_weight: of the errors of mel spectrograms, of spectra, and of what the
-    critics' layers see. The vocoder's adversarial loss has weight one."""
+    critics' layers see. The vocoder's adversarial loss has weight one. vae: folder or Hub repo id of a
+    mel VAE through which a share `decoded` of the spectrograms goes first, since that is what a
+    vocoder is given in the end; "" for none."""
 
     model: IstftVocoderConfig | BigVganConfig
     critics: CriticsConfig | None = None
@@ -47,8 +51,11 @@ class VocoderRecipe(SoundRecipe):
     mel_weight: float = 5.0
     spectral_weight: float = 1.0
     matching_weight: float = 2.0
+    vae: str = ""
+    decoded: float = 0.5
     kind: ClassVar[str] = "istft_vocoder"
     network: ClassVar[str] = "network."
+    free: ClassVar[frozenset[str]] = Recipe.free | {"vae"}
 
     @property
     def bands(self) -> int:
@@ -65,7 +72,7 @@ class VocoderRecipe(SoundRecipe):
         real = batch[0]
         mel = log_mel(real, self.mel)
         judging = self.critics is not None and step >= self.critics_from
-        made, judged = model(mel, real if judging else None)
+        made, judged = model(self.given(mel, seed), real if judging else None)
         made = made.float()
         error = functional.l1_loss(log_mel(made, self.mel), mel)
         total, scalars = self.mel_weight * error, {"mel": error}
@@ -77,6 +84,16 @@ class VocoderRecipe(SoundRecipe):
             scalars |= {"critics": critics, "vocoder": vocoder, "matching": matching}
             total = total + critics + vocoder + self.matching_weight * matching
         return total, scalars
+
+    def given(self, mel: Tensor, seed: int) -> Tensor:
+        """The spectrograms [B, M, F] that the vocoder is told, some as the VAE gives them back."""
+        if not self.vae:
+            return mel
+        vae = frozen_vae(self.vae, mel.device)
+        draws = torch.rand(len(mel), generator=torch.Generator().manual_seed(seed))
+        chosen = (draws < self.decoded).to(mel.device)[:, None, None]
+        with torch.no_grad():
+            return torch.where(chosen, vae.decode(vae.encode(mel).mean), mel)
 
     def optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
         return torch.optim.AdamW(
@@ -160,6 +177,7 @@ CONFIGS: dict[str, VocoderRecipe] = {
         synthetic=Synthetic(worlds=("demo",), clips=(3,)),
         critics=CRITICS["tiny"],
         critics_from=2,
+        vae=RANDOM,
         frames=16,
         samples=2,
     ),

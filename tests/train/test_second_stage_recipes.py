@@ -28,7 +28,7 @@ from savg.train.feature_maps import feature_maps
 from savg.train.mel_vae import level_db
 from savg.train.optim import Draw, Optimisation, draws
 from savg.train.recipe import Recipe, get_recipe
-from savg.train.sound_data import adversarial, log_mel, spectral_distance
+from savg.train.sound_data import adversarial, load_vae, log_mel, spectral_distance
 from savg.train.sources import Synthetic
 
 CARD = Card("MIT", "random")
@@ -112,12 +112,26 @@ def test_levels_are_those_of_the_sound() -> None:
 
 
 def test_the_vocoder_learns_one_clip(sounds, tmp_path: Path) -> None:
-    recipe = replace(get_recipe("vocoder", "tiny"), critics=None)
+    recipe = replace(get_recipe("vocoder", "tiny"), critics=None, vae="")
     model, losses = learn(recipe, One(sounds), 60, 1e-2)
     assert np.mean(losses[-10:]) < 0.75 * losses[0]
     with torch.inference_mode():
         scores = recipe.evaluate(model, One(sounds), tmp_path / "sheet.png")
     assert scores["mel_error"] < 0.5
+
+
+def test_the_vocoder_is_told_what_the_vae_gives_back(sounds) -> None:
+    recipe = get_recipe("vocoder", "tiny")
+    mel = log_mel(recipe.batch(sounds, draws(3, 8, 0, 0))[0], recipe.mel)
+    vae, _ = load_vae("random")
+    with torch.no_grad():
+        decoded = vae.decode(vae.encode(mel).mean)
+    given = recipe.given(mel, 3)
+    as_is = [torch.equal(a, b) for a, b in zip(given, mel, strict=True)]
+    assert 0 < sum(as_is) < 8 and torch.equal(given, recipe.given(mel, 3))
+    for told, own, through in zip(given, as_is, decoded, strict=True):
+        assert own or torch.allclose(told, through, atol=1e-5)
+    assert torch.equal(replace(recipe, vae="").given(mel, 3), mel)
 
 
 def test_one_backward_pass_trains_both_sides_each_by_its_own_loss(sounds) -> None:
