@@ -36,7 +36,7 @@ def listener(store: Store, seed: int, *, habit: str = "", stop: int = 1000) -> s
     bias = rng.normal(0, 0.4)
     while now.trial is not None and now.trial.position < stop:
         clip = clips[now.trial.media]
-        score = round(MEANS.get(clip.condition, 3.0) + bias + rng.normal(0, 0.6))
+        score = round(MEANS.get(clip.condition, 3.0) + bias + rng.normal(0, 0.3))
         score = clip.expected or min(max(score, 1), 5)
         if habit == "flat":
             score = 3
