@@ -14,7 +14,7 @@ from savg.data.joint_codec import JointCodec
 from savg.device import choose
 from savg.errors import Cancelled, CheckpointError, SavgError
 from savg.pipelines import load_pipeline, pipeline_class
-from savg.pipelines.joint import JointPipeline, tiny
+from savg.pipelines.joint import JointPipeline, MirrorGuidance, tiny
 from savg.pipelines.sampling import SAMPLERS, ClipNoise, SamplerConfig, diffusion_of, spaced
 from savg.pipelines.superres import SuperResolution
 from savg.pipelines.video import tiny as tiny_video
@@ -171,6 +171,7 @@ def test_saved_and_loaded_it_makes_the_same_clip(pipeline, tmp_path) -> None:
         ({"joint": "../joint"}, "must name a folder beside it"),
         ({"sampler": {"nome": 1}}, "not a sampler"),
         ({"codec": {"rows": 7}}, "JointCodec.rows"),
+        ({"guidance": {"weight": -1.0}}, "guidance needs weight"),
         ({"format": {"frames": 0}}, "ClipFormat.frames"),
         ({"format": {"size": 250, "picture_height": 144}}, "whole factor"),
     ],
@@ -278,3 +279,32 @@ def test_an_accelerator_makes_the_same_clip() -> None:
     b = there(2, seed=3)[1]
     np.testing.assert_allclose(a.audio, b.audio, atol=2e-3)
     assert np.abs(a.video.astype(int) - b.video).mean() < 1
+
+
+def test_guidance_pushes_the_picture_away_from_the_mirrored_sounds_within_its_times() -> None:
+    pipeline = tiny()
+    state = (torch.randn(2, 4, 3, 16, 16), torch.randn(2, 2, 8000))
+    mirrored = (state[0], state[1].flip(1))
+    t = torch.tensor([800, 990])
+    with torch.inference_mode():
+        plain, turned = (pipeline.denoiser(3)(s, t) for s in (state, mirrored))
+        pipeline.guidance = MirrorGuidance(2.0, 0.5, 0.96)
+        video, audio = pipeline.denoiser(3)(state, t)
+    wanted = plain[0] + 2.0 * (plain[0] - turned[0])
+    torch.testing.assert_close(video[0], wanted[0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(video[1], plain[0][1], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(audio, plain[1], rtol=1e-4, atol=1e-5)
+    assert (video[0] - plain[0][0]).abs().max() > 1e-4
+
+
+def test_guided_clips_depend_on_their_seed_alone_and_guidance_is_saved(tmp_path) -> None:
+    pipeline = tiny()
+    unguided = pipeline(1, seed=4, first=1)[0]
+    pipeline.guidance = MirrorGuidance(1.5)
+    together, alone = pipeline(2, seed=4)[1], pipeline(1, seed=4, first=1)[0]
+    assert np.abs(together.video.astype(int) - alone.video).max() <= 1
+    assert (alone.video != unguided.video).any()
+    pipeline.save_pretrained(tmp_path / "p")
+    loaded = JointPipeline.from_pretrained(tmp_path / "p", device="cpu", dtype="float32")
+    assert loaded.guidance == pipeline.guidance
+    assert (loaded(1, seed=4, first=1)[0].video == alone.video).all()
