@@ -109,6 +109,11 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+SHOWN = """() => [window.savgPlayer && window.savgPlayer.state().source,
+    document.querySelector(".sp-downloads a[download$='-overlay.mp4']")?.href]"""
+"""Addresses of the clip that is shown and of its overlay video, the last of its files."""
+
+
 class Visitor:
     """A page, with everything it asked for and complained about."""
 
@@ -116,6 +121,7 @@ class Visitor:
         self.page, self.address = page, address
         self.requests: list[str] = []
         self.problems: list[str] = []
+        self.example: int | None = None
         page.on("request", lambda r: self.requests.append(r.url))
         page.on("pageerror", lambda e: self.problems.append(str(e)))
         page.on("dialog", lambda d: (self.problems.append(f"dialog {d.message}"), d.dismiss()))
@@ -137,9 +143,16 @@ class Visitor:
     def open_example(self, number: int = 0) -> dict:
         """Open an example in Inspect and wait until its picture and all its files are there."""
         self.tab("Inspect")
+        before = self.page.evaluate(SHOWN)
         self.page.locator("#savg-inspect-shelf .sv-thumb").nth(number).click()
+        if number != self.example:  # what is there already belongs to the clip before
+            self.page.wait_for_function(
+                f"before => {{ const now = ({SHOWN})();"
+                " return now.every((place, i) => place && place !== before[i]); }",
+                arg=before,
+            )
+        self.example = number
         self.wait_for_player()
-        self.page.wait_for_selector(".sp-downloads a[download$='-overlay.mp4']")
         self.page.evaluate("document.activeElement.blur()")
         return self.state()["annotation"]
 
