@@ -2,9 +2,9 @@
 
 Held-out synthetic clips (seeds of the test split, which no training reads): F-score of sounds for
 each class, AP50 of persons. Generated clips of fixed seeds: Spatial AV-Align with its three null
-scores and a 95 % interval, pan spread, correlation of figure and sound, share of frames with a
-person; the same measures of the held-out clips stand beside them. Writes the table as JSON and
-Markdown.
+scores and a 95 % interval, also of the sounds well off the centre alone, pan spread, correlation of
+figure and sound, share of frames with a person, distance to the nearest training clip; the same
+measures of the held-out clips stand beside them. Writes the table as JSON and Markdown.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from savg.annotation import CATEGORY_NAMES, Boxes, SoundEvents
-from savg.clip import Clip
+from savg.clip import SAVGBENCH, Clip
 from savg.data.scenes import Rendered, World, draw_scene, render, split_seed
 from savg.detectors import person_detector, sound_detector
 from savg.metrics.generation import (
@@ -45,6 +48,15 @@ CURVE_THRESHOLD = 0.01
 
 WORLDS = {"demo": World.demo, "varied": World.varied}
 
+OFF_CENTRE = 40
+"""Pixels beyond which a sound counts as off the centre, where a guess of the centre gains nothing."""
+
+TRAINED_ON = World.solo, 4000
+"""World and number of training clips of the bundled joint network."""
+
+EVERY = 5
+"""Pictures of a clip that are compared with training clips: every so many."""
+
 
 def main() -> None:
     """Measure, print and write."""
@@ -53,6 +65,9 @@ def main() -> None:
     parser.add_argument("--generated", type=int, default=64, metavar="N", help="0: none")
     parser.add_argument("--held-out", type=int, default=200, metavar="N", help="of each world")
     parser.add_argument("--worlds", nargs="+", choices=sorted(WORLDS), default=["demo", "varied"])
+    parser.add_argument(
+        "--trained-on", type=int, default=TRAINED_ON[1], metavar="N", help="training clips compared"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--save", type=Path, metavar="DIR", help="keep the generated clips")
@@ -60,10 +75,11 @@ def main() -> None:
     args = parser.parse_args()
     detectors = Detectors(args.weights)
     result: dict[str, Any] = {"setting": setting(args), "held_out": {}}
+    known = Known(args.trained_on) if args.generated and args.trained_on else None
     for world in args.worlds if args.held_out else []:
-        result["held_out"][world] = held_out(detectors, world, args.held_out)
+        result["held_out"][world] = held_out(detectors, world, args.held_out, known)
     if args.generated:
-        result["generated"] = generated(detectors, args)
+        result["generated"] = generated(detectors, args, known)
     text = as_markdown(result)
     print(text)
     for name, content in (("json", json.dumps(result, indent=1) + "\n"), ("md", text)):
@@ -82,18 +98,41 @@ class Detectors:
         return self.sounds(clip), self.persons(clip)
 
 
+class Known:
+    """Training clips and their mirror images, to tell copies: `known(clip)` is the distance to the
+    nearest, the root mean square difference (of 0…255) of small pictures."""
+
+    def __init__(self, count: int) -> None:
+        world, rows = TRAINED_ON[0](), []
+        for index in progress(range(count), count, "training clips"):
+            scene = draw_scene(split_seed("train", index), world)
+            video = render(scene, size=64).clip.picture[::EVERY]
+            rows += [video.ravel(), video[:, :, ::-1].ravel()]
+        self.rows = np.stack(rows).astype(np.float32)
+        self.squares = np.square(self.rows).sum(axis=1)
+
+    def __call__(self, clip: Clip) -> float:
+        frames = [
+            cv2.resize(f, (64, 64), interpolation=cv2.INTER_AREA) for f in clip.video[::EVERY]
+        ]
+        small = clip.format.with_size(64)
+        x = np.stack(frames)[:, small.top : small.bottom].astype(np.float32).ravel()
+        square = self.squares - 2 * (self.rows @ x) + np.square(x).sum()
+        return float(np.sqrt(max(square.min(), 0.0) / len(x)))
+
+
 def sure(boxes: Boxes, threshold: float = 0.3) -> Boxes:
     """The boxes that the metric uses."""
     assert boxes.scores is not None
     return boxes.select(boxes.scores > threshold)
 
 
-def held_out(detectors: Detectors, world: str, count: int) -> dict[str, Any]:
+def held_out(detectors: Detectors, world: str, count: int, known: Known | None) -> dict[str, Any]:
     """Detection quality on clips that no training has seen, and the clips' own measures."""
     clips, events, boxes, truth = [], [], [], []
     for one in progress(films(world, count), count, f"held-out clips, {world} world"):
         heard, seen = detectors(one.clip)
-        clips.append(Measured(one.clip))
+        clips.append(Measured(one.clip, known))
         events.append(heard)
         boxes.append(seen)
         truth.append(one)
@@ -113,7 +152,9 @@ def films(world: str, count: int) -> Iterator[Rendered]:
         yield render(draw_scene(split_seed("test", index), WORLDS[world]()))
 
 
-def generated(detectors: Detectors, args: argparse.Namespace) -> dict[str, Any]:
+def generated(
+    detectors: Detectors, args: argparse.Namespace, known: Known | None
+) -> dict[str, Any]:
     """Agreement of picture and sound in clips of the pipeline."""
     pipeline = load_pipeline(args.weights)
     clips, events, boxes, seconds = [], [], [], 0.0
@@ -124,7 +165,7 @@ def generated(detectors: Detectors, args: argparse.Namespace) -> dict[str, Any]:
         if args.save:
             clip.write(args.save / f"joint_seed{args.seed}_{index:04d}.mp4")
         heard, seen = detectors(clip)
-        clips.append(Measured(clip))
+        clips.append(Measured(clip, known))
         events.append(heard)
         boxes.append(sure(seen))
     return {
@@ -137,10 +178,11 @@ def generated(detectors: Detectors, args: argparse.Namespace) -> dict[str, Any]:
 
 
 class Measured:
-    """What is kept of a clip: its pan and where it moves."""
+    """What is kept of a clip: its pan, where it moves, and how far it is from training clips."""
 
-    def __init__(self, clip: Clip) -> None:
+    def __init__(self, clip: Clip, known: Known | None) -> None:
         self.pan, self.motion, self.frames = pan(clip.audio), motion_position(clip), len(clip.video)
+        self.nearest = known(clip) if known and clip.format == SAVGBENCH else None
 
 
 def agreement(
@@ -149,15 +191,32 @@ def agreement(
     """Spatial AV-Align, pan spread, and correlation of pan with the figure's place."""
     pans = [clip.pan for clip in clips]
     frames = clips[0].frames
+    aside = [off_centre(table) for table in events]
     return {
         "clips": len(clips),
         "spatial": spatial(events, boxes),
+        "spatial_off_centre": spatial(aside, boxes),
+        "nearest_training_clip": spread([c.nearest for c in clips if c.nearest is not None]),
         "pan_spread": pan_spread(pans),
         "pan_and_person": asdict(correlation(pans, [figure_position(b, frames) for b in boxes])),
         "pan_and_motion": asdict(correlation(pans, [clip.motion for clip in clips])),
         "frames_with_person": person_share(boxes, frames),
         "events_a_clip": sum(map(len, events)) / len(events),
     }
+
+
+def off_centre(events: SoundEvents) -> SoundEvents:
+    """The events more than OFF_CENTRE pixels from the centre."""
+    keep = np.abs(events.x - SAVGBENCH.size / 2) > OFF_CENTRE
+    return SoundEvents(events.frames[keep], events.categories[keep], events.x[keep])
+
+
+def spread(values: list[float]) -> dict[str, float] | None:
+    """Least, 5th percentile, median and largest."""
+    if not values:
+        return None
+    found: NDArray[np.floating] = np.quantile(values, [0.0, 0.05, 0.5, 1.0])
+    return dict(zip(("least", "p5", "median", "largest"), found.tolist(), strict=True))
 
 
 def spatial(events: list[SoundEvents], boxes: list[Boxes]) -> dict[str, Any]:
@@ -198,14 +257,19 @@ def _class(name: str) -> Any:
     return lambda v: _number(v.get("sound_f_score", {}).get(name))
 
 
-def _interval(values: dict[str, Any]) -> str:
-    s = values["spatial"]
+def _interval(values: dict[str, Any], which: str = "spatial") -> str:
+    s = values[which]
     interval = f"{_number(s['low'])}…{_number(s['high'])}"
     return f"{_number(s['score'])} ({interval}; {s['tp']} TP, {s['fn']} FN)"
 
 
-def _null(name: str) -> Any:
-    return lambda v: _number(v["spatial"]["nulls"][name])
+def _null(name: str, which: str = "spatial") -> Any:
+    return lambda v: _number(v[which]["nulls"][name])
+
+
+def _nearest(values: dict[str, Any]) -> str:
+    found = values["nearest_training_clip"]
+    return " / ".join(_number(found[k], 1) for k in ("least", "p5", "median")) if found else "–"
 
 
 def _related(name: str) -> Any:
@@ -227,10 +291,16 @@ ROWS = [
     ("null: sounds at the centre", _null("centre")),
     ("null: left and right swapped", _null("swapped")),
     ("null: sounds of other clips", _null("shuffled")),
+    (
+        f"sounds > {OFF_CENTRE} px off the centre (95 %)",
+        lambda v: _interval(v, "spatial_off_centre"),
+    ),
+    ("their null: sounds at the centre", _null("centre", "spatial_off_centre")),
     ("pan spread", lambda v: _number(v["pan_spread"])),
     ("pan and person, correlation", _related("pan_and_person")),
     ("pan and motion, correlation", _related("pan_and_motion")),
     ("frames with a person", lambda v: _number(v["frames_with_person"])),
+    ("nearest training clip, least / p5 / median", _nearest),
     ("sound events a clip", lambda v: _number(v["events_a_clip"], 1)),
     ("seconds a clip", lambda v: _number(v.get("seconds_a_clip"), 1)),
 ]
