@@ -125,7 +125,7 @@ class Visitor:
         page.on("request", lambda r: self.requests.append(r.url))
         page.on("pageerror", lambda e: self.problems.append(str(e)))
         page.on("dialog", lambda d: (self.problems.append(f"dialog {d.message}"), d.dismiss()))
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(120_000)  # a busy machine draws a plot slowly
 
     def off_host(self) -> list[str]:
         """Requests to anybody but the studio."""
