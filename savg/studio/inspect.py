@@ -48,10 +48,12 @@ def build(context: Context, page: Page) -> None:
         )
     notice = parts.notice_line("savg-inspect-notice")
     player = parts.player("savg-player")
-    with gr.Column(visible=False, elem_id="savg-plots") as plots:
+    # Hidden by its style until it holds a plot: a figure that comes together with `visible=True` can be
+    # lost before the browser has made the component.
+    with gr.Column(elem_id="savg-plots"):
         timeline = gr.Plot(label="Timeline", show_label=False, elem_id="savg-timeline")
         spectrograms = gr.Plot(label="Spectrograms", show_label=False, elem_id="savg-spectrograms")
-    outputs = [shelf, notice, player, plots, timeline, spectrograms]
+    outputs = [shelf, notice, player, timeline, spectrograms]
 
     dark = gr.Checkbox(visible=False)
 
@@ -87,12 +89,12 @@ def build(context: Context, page: Page) -> None:
 def open_clip(
     context: Context, key: str | None, detector: str, own: list[str], dark: bool = False
 ) -> Iterator[list[Any]]:
-    """Updates of shelf, notice, player, plots and both figures while a clip opens, best first."""
+    """Updates of shelf, notice, player and both figures while a clip opens, best first."""
     if not key:
         return
     keep = gr.skip()
     shelf = _shelf(context, own, key)
-    yield [shelf, parts.notice("Looking for persons and sounds …", "busy"), keep, keep, keep, keep]
+    yield [shelf, parts.notice("Looking for persons and sounds …", "busy"), keep, keep, keep]
     try:
         if detector not in context.services.persons:
             detector = next(iter(context.services.persons))
@@ -101,15 +103,15 @@ def open_clip(
         crop = visible_rows(annotation.clip)
         shown = annotation.to_json()
         value = parts.player_value(stored, crop, shown, stored.results(detector))
-        yield [keep, parts.notice(""), value, keep, keep, keep]
-        yield [keep, keep, keep, gr.update(visible=True), *figures(annotation, dark)]
+        yield [keep, parts.notice(""), value, keep, keep]
+        yield [keep, keep, keep, *figures(annotation, dark)]
         context.analyst.write_overlay(stored, detector)
         examples = context.library.get(context.examples)
         shown = context.analyst.compared(stored, detector, examples).to_json()
         value = parts.player_value(stored, crop, shown, stored.results(detector))
-        yield [keep, keep, value, keep, keep, keep]
+        yield [keep, keep, value, keep, keep]
     except Exception as error:
-        yield [keep, parts.notice(sentence(error)), keep, keep, keep, keep]
+        yield [keep, parts.notice(sentence(error)), keep, keep, keep]
 
 
 def figures(annotation: Annotation, dark: bool) -> list[Any]:

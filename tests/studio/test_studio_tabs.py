@@ -120,7 +120,7 @@ def test_opening_a_clip_shows_it_first_and_then_the_rest(context: Context) -> No
     events = SoundEvents.read_csv(results / "clip.events.csv")
     assert len(events) == len(last["annotation"]["events"])
     assert len(Boxes.read_csv(results / "clip.boxes.csv")) == 20
-    figures = next(u[4:] for u in updates if hasattr(u[4], "to_plotly_json"))
+    figures = next(u[3:] for u in updates if hasattr(u[3], "to_plotly_json"))
     assert all(hasattr(figure, "to_plotly_json") for figure in figures)
 
 
