@@ -15,7 +15,7 @@ $(VENV)/.app: pyproject.toml | $(BIN)/python
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[test,train,dataset]'
+	$(BIN)/python -m pip install --quiet --editable '.[test,train,dataset,postgres]'
 	touch $@ $(VENV)/.app
 
 install: $(VENV)/.app
