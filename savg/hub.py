@@ -218,7 +218,7 @@ def save_component(
             "config": dataclasses.asdict(model.config),  # type: ignore[call-overload]
             "card": dataclasses.asdict(card),
         }
-        _write_json(part / CONFIG_FILE, config)
+        write_json(part / CONFIG_FILE, config)
         for name, text in (extra or {}).items():
             (part / name).write_text(text, encoding="utf-8")
 
@@ -295,7 +295,8 @@ def part_folder(source: str | os.PathLike[str], role: str) -> Path:
     return folder
 
 
-def _write_json(path: Path, data: Any) -> None:
+def write_json(path: Path, data: Any) -> None:
+    """Write a JSON file as component and pipeline folders hold it."""
     path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -55,6 +55,20 @@ class Case:
         key = spec.get("golden", spec.get("golden_tensor_name"))
         return torch.from_numpy(golden.tensor(key, tuple(spec["shape"]), spec.get("scale", 1.0)))
 
+    def check(self, name: str, value: torch.Tensor) -> None:
+        """Assert that `value` is the stored output `name`: its shape, and its (strided) values
+        within the tolerances that the case suggests."""
+        spec = self.meta["outputs"][name]
+        assert list(value.shape) == spec["shape"], name
+        stride = spec["flat_stride"]
+        torch.testing.assert_close(
+            value if stride == 1 else value.reshape(-1)[::stride],
+            torch.from_numpy(self[f"out__{name}"]),
+            atol=spec["suggested_atol"],
+            rtol=spec["suggested_rtol"],
+            msg=lambda text: f"{self.name}, {name}: {text}",
+        )
+
 
 def case(name: str) -> Case:
     """The golden case `name`; FileNotFoundError if it is in neither folder."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from savg.data.joint_codec import PUBLISHED
 from savg.errors import SavgError
-from savg.hub import PIPELINE_FILE, Card, load_official, model_format, save_component
+from savg.hub import PIPELINE_FILE, Card, load_official, model_format, save_component, write_json
 from savg.paths import existing, whole_file
 
 HELP = "Turn checkpoints as their authors publish them into folders this project loads."
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
             "sampler": {"name": "dpmpp_adaptive"},
         }
         with whole_file(args.out / PIPELINE_FILE) as part:
-            part.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+            write_json(part, description)
         written["pipeline"] = str(args.out / PIPELINE_FILE)
     lines = [json.dumps(written)] if args.json else [f"{k}: {v}" for k, v in written.items()]
     print("\n".join(lines))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +26,7 @@ from savg.hub import (
     load_component,
     model_format,
     save_component,
+    write_json,
 )
 from savg.paths import whole_folder
 from savg.pipelines import described
@@ -147,8 +147,7 @@ class DiffusionPipeline(ABC, Generic[Made]):
         """Write a folder that `from_pretrained` loads, whole or not at all."""
         with whole_folder(folder) as part:
             description = {"pipeline": self.name, **self.save_parts(part)}
-            text = json.dumps(description, indent=2) + "\n"
-            (part / PIPELINE_FILE).write_text(text, encoding="utf-8")
+            write_json(part / PIPELINE_FILE, description)
 
     def save_parts(self, folder: Path) -> dict[str, Any]:
         """Write the components into `folder`; returns the description that `load` wants."""

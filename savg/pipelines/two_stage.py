@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from savg.clip import Clip, ClipFormat
 from savg.data.film import Film
 from savg.device import Compute, choose
 from savg.errors import CheckpointError
-from savg.hub import PIPELINE_FILE
+from savg.hub import PIPELINE_FILE, write_json
 from savg.paths import whole_folder
 from savg.pipelines import described
 from savg.pipelines.diffusion import check_call
@@ -76,8 +75,7 @@ class TwoStagePipeline:
                 "video": self.video.save_parts(part),
                 "sound": self.sound.save_parts(part),
             }
-            text = json.dumps(description, indent=2) + "\n"
-            (part / PIPELINE_FILE).write_text(text, encoding="utf-8")
+            write_json(part / PIPELINE_FILE, description)
 
     @property
     def compute(self) -> Compute:

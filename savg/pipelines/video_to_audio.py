@@ -8,7 +8,6 @@ in windows that overlap by `overlap` seconds and are cross-faded.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -32,6 +31,7 @@ from savg.hub import (
     component_folder,
     load_component,
     save_component,
+    write_json,
 )
 from savg.models.bigvgan import BigVgan
 from savg.models.istft_vocoder import IstftVocoder
@@ -164,8 +164,7 @@ class VideoToAudio:
         """Write a folder that `from_pretrained` loads, whole or not at all."""
         with whole_folder(folder) as part:
             description = {"pipeline": "video_to_audio", **self.save_parts(part)}
-            text = json.dumps(description, indent=2) + "\n"
-            (part / PIPELINE_FILE).write_text(text, encoding="utf-8")
+            write_json(part / PIPELINE_FILE, description)
 
     def save_parts(self, folder: Path) -> dict[str, Any]:
         """Write the components into `folder`; what a pipeline's JSON file says of them."""

@@ -5,6 +5,7 @@ Waveforms are [B, T] in −1..1 at 16 kHz; a channel of a clip is a sound by its
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -51,9 +52,9 @@ class SoundRecipe(Recipe):
     free: ClassVar[frozenset[str]] = Recipe.free
 
     @property
+    @abstractmethod
     def bands(self) -> int:
         """Mel bands of the network."""
-        raise NotImplementedError
 
     @property
     def mel(self) -> MelConfig:

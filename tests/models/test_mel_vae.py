@@ -20,26 +20,14 @@ from savg.models.stereo import each_channel, join_latents, split_latents, spread
 from tests.goldens import Case, case
 
 
-def close(golden: Case, name: str, value: Tensor) -> None:
-    spec = golden.meta["outputs"][name]
-    assert list(value.shape) == spec["shape"], name
-    stride = spec["flat_stride"]
-    torch.testing.assert_close(
-        value if stride == 1 else value.reshape(-1)[::stride],
-        torch.from_numpy(golden[f"out__{name}"]),
-        atol=spec["suggested_atol"],
-        rtol=spec["suggested_rtol"],
-    )
-
-
 def test_the_published_mel_spectrogram() -> None:
     golden = case("mmaudio_mel_16k")
     transform = MelSpectrogram(MelConfig(**golden.meta["constructor"]))
     assert transform.config == MEL_CONFIGS["16k"]
     waveform = torch.from_numpy(golden["in__waveform"])
-    close(golden, "mel_basis", transform.mel_basis)
-    close(golden, "hann_window", transform.hann_window)
-    close(golden, "mel", transform(waveform))
+    golden.check("mel_basis", transform.mel_basis)
+    golden.check("hann_window", transform.hann_window)
+    golden.check("mel", transform(waveform))
     torch.testing.assert_close(transform(waveform[:, None])[:, 0], transform(waveform))
 
 
@@ -115,25 +103,25 @@ def test_the_vae_has_the_published_parameters(golden: Case, vae: MelVae) -> None
 @torch.no_grad()
 def test_published_parts_of_the_vae(golden: Case, vae: MelVae) -> None:
     x = golden.input("block_x")
-    close(golden, "resnet_384_to_768", vae.encoder.down[1].block[0](x))
-    close(golden, "attn_mid", vae.encoder.mid.attn_1(golden.input("attn_x")))
-    close(golden, "downsample", vae.encoder.down[0].downsample(x))
-    close(golden, "upsample", vae.decoder.up[1].upsample(golden.input("up_x")))
-    close(golden, "decoder_conv_in_weight_after_removal", vae.decoder.conv_in.kernel())
+    golden.check("resnet_384_to_768", vae.encoder.down[1].block[0](x))
+    golden.check("attn_mid", vae.encoder.mid.attn_1(golden.input("attn_x")))
+    golden.check("downsample", vae.encoder.down[0].downsample(x))
+    golden.check("upsample", vae.decoder.up[1].upsample(golden.input("up_x")))
+    golden.check("decoder_conv_in_weight_after_removal", vae.decoder.conv_in.kernel())
 
 
 @torch.no_grad()
 def test_published_encoder_and_decoder(golden: Case, vae: MelVae) -> None:
     mel = golden.input("mel") - 1.8
     posterior = vae.encode(mel)
-    close(golden, "encoder_moments", vae.encoder((mel - vae.data_mean) / vae.data_std))
-    close(golden, "encoder_moments_unnormalized_input", vae.encoder(mel))
-    close(golden, "posterior_mean", posterior.mean)
-    close(golden, "posterior_std", posterior.std)
-    close(golden, "posterior_kl", posterior.kl(as_published=True))
+    golden.check("encoder_moments", vae.encoder((mel - vae.data_mean) / vae.data_std))
+    golden.check("encoder_moments_unnormalized_input", vae.encoder(mel))
+    golden.check("posterior_mean", posterior.mean)
+    golden.check("posterior_std", posterior.std)
+    golden.check("posterior_kl", posterior.kl(as_published=True))
     decoded = vae.decode(golden.input("z"))
-    close(golden, "decoded_mel", decoded)
-    close(golden, "decoded_mel_before_unnormalize", (decoded - vae.data_mean) / vae.data_std)
+    golden.check("decoded_mel", decoded)
+    golden.check("decoded_mel_before_unnormalize", (decoded - vae.data_mean) / vae.data_std)
 
 
 def test_divergence_against_torch() -> None:

@@ -40,17 +40,6 @@ def features(golden: Case) -> Features:
     return Features(*(golden.input(f"{name}_f") for name in ("clip", "sync", "text")))
 
 
-def close(golden: Case, name: str, value: torch.Tensor) -> None:
-    spec = golden.meta["outputs"][name]
-    assert list(value.shape) == spec["shape"], name
-    stride = spec["flat_stride"]
-    expected = torch.from_numpy(golden[f"out__{name}"])
-    found = value if stride == 1 else value.reshape(-1)[::stride]
-    torch.testing.assert_close(
-        found, expected, atol=spec["suggested_atol"], rtol=spec["suggested_rtol"], msg=None
-    )
-
-
 def matrices(rotation: torch.Tensor) -> torch.Tensor:
     """Rotations as the reference stores them: [1, L, K / 2, 2, 2]."""
     cos, sin = rotation.real, rotation.imag
@@ -76,17 +65,17 @@ def test_velocity_and_guidance(name: str) -> None:
     conditions = model.condition(told, lengths)
     empty = model.empty_conditions(lengths, len(latent))
     negative = model.empty_conditions(lengths, len(latent), golden.input("negative_text_f"))
-    close(golden, "t_embed_freqs", model.t_embed.freqs)
-    close(golden, "flow", model(latent, t, conditions))
-    close(golden, "flow_empty", model(latent, t, empty))
+    golden.check("t_embed_freqs", model.t_embed.freqs)
+    golden.check("flow", model(latent, t, conditions))
+    golden.check("flow_empty", model(latent, t, empty))
     for part in ("clip", "sync", "text"):
-        close(golden, f"empty_{part}_f", getattr(empty, part)[:1])
+        golden.check(f"empty_{part}_f", getattr(empty, part)[:1])
     quarter = torch.full((len(latent),), 0.25)
     flow = model(latent, quarter, conditions)
-    close(golden, "cfg0p5_t0p25", flow)
-    close(golden, "cfg4p5_t0p25", 4.5 * flow - 3.5 * model(latent, quarter, empty))
-    close(golden, "cfg4p5_negtext_t0p25", 4.5 * flow - 3.5 * model(latent, quarter, negative))
-    close(golden, "unnormalize_latent", model.unnormalize(latent))
+    golden.check("cfg0p5_t0p25", flow)
+    golden.check("cfg4p5_t0p25", 4.5 * flow - 3.5 * model(latent, quarter, empty))
+    golden.check("cfg4p5_negtext_t0p25", 4.5 * flow - 3.5 * model(latent, quarter, negative))
+    golden.check("unnormalize_latent", model.unnormalize(latent))
     torch.testing.assert_close(model.normalize(model.unnormalize(latent)), latent)
 
 
@@ -106,18 +95,18 @@ def test_every_block(name: str) -> None:
     model(golden.input("latent"), t, conditions)
     for hook in hooks:
         hook.remove()
-    close(golden, "t_embed", model.t_embed(t))
+    golden.check("t_embed", model.t_embed(t))
     for part in ("clip", "sync", "text"):
-        close(golden, f"cond_{part}_f", getattr(conditions, part))
+        golden.check(f"cond_{part}_f", getattr(conditions, part))
     for part in ("clip", "text"):
         projection = getattr(model, f"{part}_cond_proj")
-        close(golden, f"cond_{part}_f_c", projection(getattr(conditions, part).mean(1)))
-    close(golden, "latent_rot", matrices(conditions.latent_rotation))
-    close(golden, "clip_rot", matrices(conditions.clip_rotation))
+        golden.check(f"cond_{part}_f_c", projection(getattr(conditions, part).mean(1)))
+    golden.check("latent_rot", matrices(conditions.latent_rotation))
+    golden.check("clip_rot", matrices(conditions.clip_rotation))
     for i in range(2):
         for part, value in zip(("latent", "clip", "text"), seen[f"joint{i}"], strict=True):
-            close(golden, f"joint{i}_{part}", value)
-        close(golden, f"fused{i}_latent", seen[f"fused{i}"])
+            golden.check(f"joint{i}_{part}", value)
+        golden.check(f"fused{i}_latent", seen[f"fused{i}"])
 
 
 @pytest.mark.parametrize(
