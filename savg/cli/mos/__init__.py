@@ -11,7 +11,12 @@ from savg.cli.actions import add_actions, run_action
 
 HELP = "Make and analyse listening tests over headphones."
 
-ACTIONS = {"create": "savg.cli.mos.create", "report": "savg.cli.mos.report"}
+ACTIONS = {
+    "create": "savg.cli.mos.create",
+    "serve": "savg.cli.mos.serve",
+    "invite": "savg.cli.mos.invite",
+    "report": "savg.cli.mos.report",
+}
 """Action → its module."""
 
 

@@ -1,0 +1,48 @@
+"""`python -m savg mos serve`: listening tests in the browser."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from savg.errors import SavgError
+from savg.mos.web.app import listening_app
+from savg.mos.web.server import PASSWORD_VARIABLE, listening_socket, organiser_password, serve
+from savg.mos.web.studies import Studies
+
+HELP = "Serve listening tests: /listen for listeners, /admin for their organiser."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the action."""
+    add = parser.add_argument
+    add("studies", nargs="*", type=Path, metavar="STUDY", help="folders of studies")
+    add("--root", type=Path, metavar="DIR", help="a folder of studies: also those made later")
+    add("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine alone")
+    add("--port", type=int, default=7861, help="0 takes a free one (default: 7861)")
+    add("--database", metavar="URL", help="where the studies' database is elsewhere")
+    add(
+        "--password-file",
+        type=Path,
+        metavar="FILE",
+        help=f"password of /admin (default: {PASSWORD_VARIABLE}, or one made up and printed)",
+    )
+    add("--no-admin", action="store_true", help="without /admin")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until interrupted."""
+    if not args.studies and args.root is None:
+        raise SavgError("Name the folder of a study, or --root DIR with studies in it.")
+    studies = Studies(args.studies, args.root, args.database)
+    password, new = (None, False) if args.no_admin else organiser_password(args.password_file)
+    bound = listening_socket(args.host, args.port)
+    host, port = bound.getsockname()[:2]
+    address = f"http://{'[' + host + ']' if ':' in host else host}:{port}"
+    for name in studies.names():
+        print(f"Listeners: {address}/listen/{name}#… (links: python -m savg mos invite)")
+    if password is not None:
+        print(f"Organiser: {address}/admin" + (f"  password: {password}" if new else ""))
+    print("Stop with Ctrl-C.", flush=True)
+    serve(listening_app(studies, password), bound)
+    return 0

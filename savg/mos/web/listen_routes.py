@@ -1,0 +1,221 @@
+"""/listen/STUDY: the listener's page, and its requests as JSON.
+
+A participant's link is `/listen/STUDY#TOKEN`. What follows the # stays in the browser: the page sends
+the token as `Authorization: Bearer TOKEN`, so that it is in no log and no Referer. What is allowed
+when, is decided in `savg.mos.listen` alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from savg.mos import listen
+from savg.mos.folder import StudyFolder
+from savg.mos.listen import Refused, Standing
+from savg.mos.store import Store, UnknownStudy
+from savg.mos.web.replies import Problem, Tries, json_object
+from savg.mos.web.studies import Studies
+
+PAGES = Path(__file__).parent / "pages" / "listen"
+
+TYPES = {".mp4": "video/mp4", ".wav": "audio/wav", ".flac": "audio/flac"}
+"""Of media files; nothing else is served."""
+
+LOG = logging.getLogger("savg.mos")
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+Act = Callable[[Store, str, Mapping[str, Any]], Standing]
+
+NO_LINK = "This link is not valid."
+
+
+def _consent(store: Store, token: str, said: Mapping[str, Any]) -> Standing:
+    device = said["device"]
+    if not isinstance(device, dict):
+        raise Problem("value", "The device is described by a JSON object.")
+    return listen.consent(store, token, device)
+
+
+def _screening(store: Store, token: str, said: Mapping[str, Any]) -> Standing:
+    return listen.answer_screening(
+        store, token, said["stage"], said["attempt"], said["trial"], said["answer"]
+    )
+
+
+def _serve(store: Store, token: str, said: Mapping[str, Any]) -> Standing:
+    listen.serve(store, token, said["position"])
+    return listen.standing(store, token)
+
+
+def _rating(store: Store, token: str, said: Mapping[str, Any]) -> Standing:
+    return listen.rate(
+        store,
+        token,
+        said["position"],
+        said["score"],
+        plays=said["plays"],
+        seconds_played=said["seconds_played"],
+        response_seconds=said["response_seconds"],
+    )
+
+
+def _answer(store: Store, token: str, said: Mapping[str, Any]) -> Standing:
+    return listen.answer_question(store, token, said["key"], said["text"])
+
+
+ACTS: dict[str, tuple[Act, frozenset[str]]] = {
+    "consent": (_consent, frozenset({"device"})),
+    "screening": (_screening, frozenset({"stage", "attempt", "trial", "answer"})),
+    "serve": (_serve, frozenset({"position"})),
+    "rating": (
+        _rating,
+        frozenset({"position", "score", "plays", "seconds_played", "response_seconds"}),
+    ),
+    "answer": (_answer, frozenset({"key", "text"})),
+}
+"""What a listener does → its function and the names its JSON object has."""
+
+
+class Listening:
+    """The requests of listeners of some studies."""
+
+    def __init__(self, studies: Studies) -> None:
+        self.studies = studies
+        self.tries = Tries(60, 60.0)
+
+    async def page(self, request: Request) -> Response:
+        """The same page for everybody; it finds out the rest by requests."""
+        return FileResponse(PAGES / "listen.html", headers={"Cache-Control": "no-cache"})
+
+    async def facts(self, request: Request) -> Response:
+        """What everybody may know of a study."""
+        folder = await self.study(request)
+        row = await run_in_threadpool(folder.store.study, folder.name)
+        study = row.study
+        return JSONResponse(
+            {
+                "study": study.name,
+                "open": row.status == "open",
+                "consent": study.consent,
+                "question": study.question,
+                "labels": study.labels,
+                "practice": study.practice,
+                "positions": study.positions,
+                "break_after": study.break_after,
+                "played": study.played,
+                "level": study.level,
+                "questions": [asdict(question) for question in study.questions],
+            }
+        )
+
+    async def state(self, request: Request) -> Response:
+        """Where the listener is."""
+        token = self.token(request)
+        folder = await self.study(request)
+        return self.told(folder, await run_in_threadpool(listen.standing, folder.store, token))
+
+    def act(self, name: str) -> Endpoint:
+        """The endpoint of one of ACTS."""
+        function, keys = ACTS[name]
+
+        async def endpoint(request: Request) -> Response:
+            token = self.token(request)
+            said = await json_object(request)
+            if said.keys() != keys:
+                raise Problem("value", f"This request has {', '.join(sorted(keys))}.")
+            folder = await self.study(request)
+            return self.told(folder, await run_in_threadpool(function, folder.store, token, said))
+
+        return endpoint
+
+    async def media(self, request: Request) -> Response:
+        """A clip or a screening sound that this listener may load now."""
+        token = self.token(request)
+        name = request.path_params["name"]
+        folder = await self.study(request)
+        allowed = await run_in_threadpool(listen.may_fetch, folder.store, token, name)
+        path = folder.media / name
+        if not allowed or path.suffix not in TYPES or not path.is_file():
+            raise Problem("absent", "There is nothing to load here now.")
+        return FileResponse(path, media_type=TYPES[path.suffix])
+
+    def token(self, request: Request) -> str:
+        """The token that a request shows."""
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not token:
+            raise Refused("unknown", NO_LINK)
+        return token.strip()
+
+    async def study(self, request: Request) -> StudyFolder:
+        """The study that an address names."""
+        try:
+            return await run_in_threadpool(self.studies.get, request.path_params["study"])
+        except UnknownStudy:
+            raise Refused("unknown", NO_LINK) from None
+
+    def told(self, folder: StudyFolder, standing: Standing) -> Response:
+        """A listener's state; studies may share a database, but a link is for one of them."""
+        if standing.study != folder.name:
+            raise Refused("unknown", NO_LINK)
+        return JSONResponse(asdict(standing))
+
+    def guarded(self, endpoint: Endpoint) -> Endpoint:
+        """An endpoint whose errors are told in one sentence, and nothing else of them."""
+
+        async def safely(request: Request) -> Response:
+            try:
+                return await endpoint(request)
+            except Refused as refused:
+                if refused.reason == "unknown":
+                    return await self.stranger(request)
+                return Problem(refused.reason, str(refused)).reply()
+            except Problem as problem:
+                return problem.reply()
+            except SQLAlchemyError:
+                LOG.exception("the database of a listening test failed")
+                return Problem("busy", "The server is busy: it will be tried again.").reply()
+
+        return safely
+
+    async def stranger(self, request: Request) -> Response:
+        """Reply to a token that nobody has. Somebody who tries many waits longer each time and is
+        told so; valid links of the same address go on working."""
+        who = request.client.host if request.client else ""
+        if self.tries.enough(who):
+            await asyncio.sleep(1.0)
+            return Problem("often", "Too many links that are not valid: wait a minute.").reply()
+        self.tries.failed(who)
+        return Problem("unknown", NO_LINK).reply()
+
+
+def listen_mount(studies: Studies) -> Mount:
+    """The routes below /listen."""
+    own = Listening(studies)
+
+    def route(path: str, endpoint: Endpoint, method: str) -> Route:
+        return Route(path, own.guarded(endpoint), methods=[method])
+
+    return Mount(
+        "/listen",
+        name="listen",
+        routes=[
+            Mount("/_page", StaticFiles(directory=PAGES), name="listen-static"),
+            route("/{study}", own.page, "GET"),
+            route("/{study}/api/facts", own.facts, "GET"),
+            route("/{study}/api/state", own.state, "GET"),
+            route("/{study}/api/media/{name}", own.media, "GET"),
+            *(route(f"/{{study}}/api/{name}", own.act(name), "POST") for name in ACTS),
+        ],
+    )

@@ -1,0 +1,154 @@
+"""What every reply has in common: strict headers, JSON errors of one sentence, bodies of a size."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_BODY = 16 * 1024
+"""Bytes of a request's body."""
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+"""Of every reply; Cache-Control is no-store unless a reply has its own."""
+
+STATUS = {
+    "unknown": 401,
+    "closed": 403,
+    "absent": 404,
+    "method": 405,
+    "step": 409,
+    "not_served": 409,
+    "too_early": 409,
+    "not_played": 409,
+    "conflict": 409,
+    "size": 413,
+    "form": 415,
+    "value": 422,
+    "often": 429,
+    "error": 500,
+    "busy": 503,
+}
+"""Why a request is refused → HTTP status."""
+
+
+class Problem(Exception):
+    """A request that is refused, with a reason of STATUS and one sentence."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason, self.sentence = reason, sentence
+
+    def reply(self) -> Response:
+        """As JSON."""
+        headers = {"Retry-After": "2"} if self.reason in ("often", "busy") else None
+        return JSONResponse(
+            {"reason": self.reason, "sentence": self.sentence}, STATUS[self.reason], headers
+        )
+
+
+class Strict:
+    """ASGI middleware that adds HEADERS to every reply."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
+
+
+async def body_of(request: Request, most: int = MAX_BODY) -> bytes:
+    """The whole body; Problem as soon as it is longer than `most`, whatever its header says."""
+    declared = request.headers.get("content-length", "0")
+    if not declared.isascii() or not declared.isdigit() or int(declared[:12]) > most:
+        raise Problem("size", f"A request has at most {most} bytes.")
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise Problem("size", f"A request has at most {most} bytes.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def json_object(request: Request) -> dict[str, Any]:
+    """The request's body as a JSON object; other content types are refused, so that no page of
+    another origin can post here without being asked first."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise Problem("form", "This address takes JSON.")
+    body = await body_of(request)
+    try:
+        found = json.loads(body, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise Problem("value", "The request is not valid JSON.") from None
+    if not isinstance(found, dict):
+        raise Problem("value", "The request is not a JSON object.")
+    return found
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+class Tries:
+    """How often somebody failed lately: `most` failures within `seconds` and it is enough.
+
+    A key is an address or the like; at most `keys` of them are remembered.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        seconds: float,
+        keys: int = 10_000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._most, self._seconds, self._keys, self._clock = most, seconds, keys, clock
+        self._failed: OrderedDict[str, deque[float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def enough(self, key: str) -> bool:
+        """Whether this one must wait."""
+        with self._lock:
+            times = self._failed.get(key)
+            if times is None:
+                return False
+            while times and times[0] < self._clock() - self._seconds:
+                times.popleft()
+            return len(times) >= self._most
+
+    def failed(self, key: str) -> None:
+        """Note a failure."""
+        with self._lock:
+            times = self._failed.setdefault(key, deque(maxlen=self._most))
+            times.append(self._clock())
+            self._failed.move_to_end(key)
+            while len(self._failed) > self._keys:
+                self._failed.popitem(last=False)

@@ -1,0 +1,64 @@
+"""Serve listening tests without the studio."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+
+from savg.errors import SavgError
+
+PASSWORD_VARIABLE = "SAVG_ADMIN_PASSWORD"
+"""Environment variable with the organiser's password."""
+
+LEAST_PASSWORD = 8
+"""Characters of a password that somebody chose."""
+
+
+def organiser_password(file: Path | None = None) -> tuple[str, bool]:
+    """The password of /admin, and whether it was made up now and has to be told.
+
+    From a file, else the environment variable, else a new random one. SavgError for one too short.
+    """
+    if file is not None:
+        try:
+            chosen, where = file.read_text(encoding="utf-8").strip(), str(file)
+        except (OSError, UnicodeDecodeError) as error:
+            raise SavgError(f"{file} cannot be read as a file with a password.") from error
+    elif PASSWORD_VARIABLE in os.environ:
+        chosen, where = os.environ[PASSWORD_VARIABLE].strip(), PASSWORD_VARIABLE
+    else:
+        return secrets.token_urlsafe(12), True
+    if len(chosen) < LEAST_PASSWORD:
+        raise SavgError(f"{where}: a password has at least {LEAST_PASSWORD} characters.")
+    return chosen, False
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket bound to an address; port 0 takes a free one. SavgError if it is taken."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )[0]
+        made = socket.socket(family, kind, protocol)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+    except (OSError, OverflowError) as error:
+        raise SavgError(f"{host}:{port} cannot be listened on: {error}.") from error
+    return made
+
+
+def serve(app: Starlette, bound: socket.socket) -> None:
+    """Serve until interrupted. Requests are not logged: the log of a study is its database."""
+    config = uvicorn.Config(
+        app,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+    uvicorn.Server(config).run(sockets=[bound])
