@@ -6,14 +6,13 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from savg.cli.mos.folders import named_folders
-from savg.mos.design import LABELS, QUESTION, standard
-from savg.mos.folder import create_folder, form_of
+from savg.mos.folder import create_folder
+from savg.mos.options import NO_REFERENCE, OPTIONS, REFERENCE, Option, plan_study
 
 HELP = "Make a listening test: clips under opaque names at one level, screening, design, database."
-
-REFERENCE = "ground_truth"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,26 +26,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=DIR",
         help=f"folders of mp4 clips; {REFERENCE}=DIR is the hidden reference unless --reference",
     )
-    add("--reference", metavar="NAME", help="the condition that is ground truth ('none': none is)")
-    add("--question", default=QUESTION, help="what is asked about every clip")
-    add("--labels", nargs="+", default=LABELS, metavar="LABEL", help="the scale, worst first")
-    add("--trials", type=int, default=45, help="of all conditions together (default 45)")
-    add("--anchor-trials", type=int, default=3, help="of each anchor (default 3, 0: no anchors)")
-    add("--practice", type=int, default=3, help="practice clips (default 3)")
-    add("--repeats", type=int, default=3, help="clips rated twice (default 3)")
-    add("--catch", type=int, default=2, help="catch trials (default 2)")
-    add("--level", choices=("in-person", "remote"), default="in-person", help="of the screening")
     add(
-        "--matched",
-        action="store_true",
-        help="clips of one name show one scene, which nobody meets twice",
+        "--reference",
+        metavar="NAME",
+        help=f"the condition that is ground truth ('{NO_REFERENCE}': none is)",
     )
-    add("--clips", type=int, default=100, help="at most so many clips of a condition")
-    add("--fps", type=int, default=4, help="frame rate in which all clips are shown")
-    add("--size", type=int, default=256, help="width in pixels in which all clips are shown")
-    add("--seed", type=int, default=0)
+    for option in OPTIONS:
+        add(f"--{option.name.replace('_', '-')}", dest=option.name, **_argument(option))
     add("--database", metavar="URL", help="instead of SQLite in the folder: postgresql://…")
     add("--json", action="store_true", help="print a summary as JSON")
+
+
+def _argument(option: Option) -> dict[str, Any]:
+    """A setting as the command line takes it; words of choices have dashes."""
+    if option.kind == "flag":
+        return {"action": "store_true", "help": option.help}
+    given: dict[str, Any] = {"default": option.default, "help": option.help}
+    if option.kind == "lines":
+        return given | {"nargs": "+", "metavar": option.name.upper().removesuffix("S")}
+    if option.kind == "whole":
+        return given | {
+            "type": int,
+            "metavar": "N",
+            "help": f"{option.help} (default: {option.default})",
+        }
+    if option.kind == "choice":
+        words = [value.replace("_", "-") for value, _ in option.choices]
+        return given | {"choices": words, "default": option.default.replace("_", "-")}
+    return given | {"metavar": "TEXT"}
+
+
+def _value(option: Option, given: Any) -> Any:
+    return given.replace("-", "_") if option.kind == "choice" else given
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,22 +65,9 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     folders = named_folders(args.conditions, "--conditions")
-    reference = args.reference or (REFERENCE if REFERENCE in folders else None)
-    study = standard(
-        args.study.resolve().name,
-        list(folders),
-        None if reference == "none" else reference,
-        trials=args.trials,
-        anchor_trials=args.anchor_trials,
-        question=args.question,
-        labels=tuple(args.labels),
-        practice=args.practice,
-        repeats=args.repeats,
-        catch=args.catch,
-        level=args.level.replace("-", "_"),
-        matched=args.matched,
-        seed=args.seed,
-    )
+    values = {option.name: _value(option, getattr(args, option.name)) for option in OPTIONS}
+    plan = plan_study(args.study.resolve().name, list(folders), args.reference, values)
+    study = plan.study
     with tqdm(unit="clip", file=sys.stderr) as bar:
 
         def progress(done: int, total: int) -> None:
@@ -81,8 +79,8 @@ def run(args: argparse.Namespace) -> int:
             folders,
             args.study,
             url=args.database,
-            clips=args.clips,
-            form=form_of(args.fps, args.size),
+            clips=plan.clips,
+            form=plan.form,
             on_clip=progress,
         )
     summary = built.summary()
