@@ -29,6 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, metavar="K", help="of the diffusion network")
     parser.add_argument("--superres-steps", type=int, metavar="K", help="of super-resolution")
     parser.add_argument("--sound-steps", type=int, metavar="K", help="of the second stage")
+    parser.add_argument("--guidance", type=float, metavar="G", help="of the second stage")
+    parser.add_argument(
+        "--no-boxes", action="store_true", help="keep persons' boxes from the second stage"
+    )
     parser.add_argument("--sampler", metavar="NAME", help="instead of the pipeline's own")
     parser.add_argument("--batch-size", type=int, metavar="B", help="clips computed together")
     parser.add_argument("--device", help="cpu, cuda, … (default: the best there is)")
@@ -52,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     )
     print(f"{args.pipeline} pipeline on {pipeline.compute.reason}", file=sys.stderr)
     batch = args.batch_size or pipeline.batch_size
-    extra = {} if args.sound_steps is None else {"sound_steps": args.sound_steps}
+    extra = _second_stage(args) if args.pipeline == "two_stage" else {}
     written = []
     with tqdm(unit="step", file=sys.stderr) as bar:
         for first in range(0, args.num, batch):
@@ -90,10 +94,18 @@ def _check(args: argparse.Namespace) -> None:
             raise SavgError(f"--{option} is a whole number of at least {least}, not {value}.")
     if args.batch_size is not None and args.batch_size < 1:
         raise SavgError(f"--batch-size is at least 1, not {args.batch_size}.")
-    if args.sound_steps is not None and args.pipeline != "two_stage":
-        raise SavgError(f"--sound-steps: a {args.pipeline} pipeline has no second stage.")
+    for option in _second_stage(args) if args.pipeline != "two_stage" else ():
+        option = "no-boxes" if option == "boxes" else option.replace("_", "-")
+        raise SavgError(f"--{option}: a {args.pipeline} pipeline has no second stage.")
     if args.out.exists() and not args.out.is_dir():
         raise SavgError(f"{args.out}: expected a folder for the clips, found a file.")
+
+
+def _second_stage(args: argparse.Namespace) -> dict[str, Any]:
+    """What was said about the second stage."""
+    said = {"sound_steps": args.sound_steps, "guidance": args.guidance}
+    said["boxes"] = False if args.no_boxes else None
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _advance(bar: Any, start: float, share: float) -> Any:

@@ -1,4 +1,7 @@
-"""`python -m savg sound`: new stereo sound for any video, silent or sounding."""
+"""`python -m savg sound`: new stereo sound for any video, silent or sounding.
+
+A video's sound depends on the video, the seed and the settings, not on the others beside it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from savg.errors import SavgError
 
@@ -25,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, metavar="K", help="of the flow network (default: 25)")
     parser.add_argument("--guidance", type=float, metavar="G", help="strength (default: 4.5)")
     parser.add_argument(
+        "--no-boxes", action="store_true", help="keep persons' boxes from a network that takes some"
+    )
+    parser.add_argument(
         "--max-seconds", type=float, default=120.0, metavar="S", help="refuse longer videos"
     )
     parser.add_argument("--device", help="cpu, cuda, … (default: the best there is)")
@@ -40,41 +47,64 @@ def run(args: argparse.Namespace) -> int:
     from savg.cli.annotate import find_videos, result_names
     from savg.pipelines.video_to_audio import VideoToAudio
 
-    if args.out.exists() and not args.out.is_dir():
-        raise SavgError(f"{args.out}: expected a folder for the videos, found a file.")
+    _check(args)
     files = find_videos(args.inputs)
     targets = _targets(files, result_names(files), args.out)
     pipeline = VideoToAudio.from_pretrained(args.weights, args.device, args.dtype)
     print(f"video to audio on {pipeline.compute.reason}", file=sys.stderr)
-    written, failed = [], 0
-    for index, (source, target) in enumerate(zip(files, targets, strict=True)):
+    rows: list[dict[str, Any]] = []
+    for source, target in zip(files, targets, strict=True):
         with tqdm(desc=source.name, unit="step", file=sys.stderr) as bar:
-
-            def on_step(done: int, total: int, _: object, bar: tqdm = bar) -> None:
-                bar.total, bar.n = total, done
-                bar.refresh()
-
             try:
-                pipeline.file(
+                sound = pipeline.file(
                     source,
                     target,
                     seed=args.seed,
-                    index=index,
                     steps=args.steps,
                     guidance=args.guidance,
+                    boxes=not args.no_boxes,
                     max_seconds=args.max_seconds,
-                    on_step=on_step,
+                    on_step=_advance(bar),
                 )
             except SavgError as error:
-                failed += 1
                 tqdm.write(f"error: {error}", file=sys.stderr)
+                rows.append({"source": str(source), "error": str(error)})
                 continue
-        written.append({"file": str(target), "source": str(source), "seed": args.seed})
+        seconds = sound.shape[1] / pipeline.sample_rate
+        rows.append({"source": str(source), "file": str(target), "seconds": round(seconds, 3)})
         if not args.json:
             print(target)
+    failed = sum("error" in row for row in rows)
     if args.json:
-        print(json.dumps({"weights": args.weights, "videos": written}))
+        said = {"weights": args.weights, "seed": args.seed}
+        print(json.dumps({**said, "videos": rows, "failed": failed}, indent=1))
+    elif failed:
+        print(f"{failed} of {len(rows)} videos got no sound.", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Say what is wrong before anything is loaded."""
+    if args.out.exists() and not args.out.is_dir():
+        raise SavgError(f"{args.out}: expected a folder for the videos, found a file.")
+    for name, least in (("seed", 0), ("steps", 1)):
+        value = getattr(args, name)
+        if value is not None and value < least:
+            raise SavgError(f"--{name} is a whole number of at least {least}, not {value}.")
+    if args.guidance is not None and not 0 <= args.guidance < float("inf"):
+        raise SavgError(f"--guidance is 0 or more, not {args.guidance}.")
+    if not args.max_seconds > 0:
+        raise SavgError(f"--max-seconds is more than 0, not {args.max_seconds}.")
+
+
+def _advance(bar: Any) -> Any:
+    """A callback that keeps the bar at the number of steps done."""
+
+    def on_step(done: int, total: int, _: object) -> None:
+        bar.total, bar.n = total, done
+        bar.refresh()
+
+    return on_step
 
 
 def _targets(files: list[Path], names: list[str], out: Path) -> list[Path]:

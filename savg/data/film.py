@@ -1,14 +1,14 @@
 """A film that is to get sound: its pictures at a constant rate, from a clip or any video file.
 
 Pictures are fitted into a clip's square frame, as networks see them; the file itself keeps its own
-when sound is written to it. Times count from the first picture.
+when sound is written to it (`film_sound`). Times count from the first picture.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,13 +21,10 @@ from savg.annotation import Boxes
 from savg.clip import SAVGBENCH, Clip, ClipFormat, fit_frame
 from savg.data.frame_sampling import Indices, nearest_frames
 from savg.errors import MediaError
-from savg.media import MAX_PIXELS, open_container, upright, write_video
+from savg.media import MAX_PIXELS, open_container, upright
 
 FASTEST = 25
 """Pictures a second that networks look at, at most."""
-
-SMOOTHEST = 60
-"""Pictures a second of a written file, at most."""
 
 LONGEST = 120.0
 """Seconds of a film, unless told otherwise."""
@@ -81,16 +78,20 @@ class Film:
         path: str | os.PathLike[str],
         form: ClipFormat = SAVGBENCH,
         max_seconds: float = LONGEST,
+        watch: Callable[[float], object] | None = None,
     ) -> Film:
         """The film in a video file, silent or sounding, at its own rate up to 25 pictures a second.
 
-        MediaError with one sentence for a file that is none, or too long.
+        watch: told the seconds read so far; what it raises stops the reading. MediaError with one
+        sentence for a file that is none, or too long.
         """
         path = Path(path)
         rate = min(Fraction(FASTEST), film_rate(path))
         pictures = []
         for picture in pictures_of(path, rate):
             pictures.append(fit_frame(picture, form))
+            if watch is not None:
+                watch(len(pictures) / float(rate))
             if len(pictures) > max_seconds * rate + rate / 2:
                 raise MediaError(f"{path} is longer than {max_seconds:g} s: expected a short film.")
         return cls(np.stack(pictures), rate)
@@ -111,7 +112,7 @@ def film_rate(path: str | os.PathLike[str]) -> Fraction:
     """Pictures a second of a video file: its nominal rate, or on average where it has none."""
     path = Path(path)
     with open_container(path) as container:
-        return _rate(_pictures(container, path), path)
+        return _rate(picture_stream(container, path), path)
 
 
 def pictures_of(path: str | os.PathLike[str], fps: Fraction) -> Iterator[NDArray[np.uint8]]:
@@ -121,7 +122,7 @@ def pictures_of(path: str | os.PathLike[str], fps: Fraction) -> Iterator[NDArray
     """
     path = Path(path)
     with open_container(path) as container:
-        video = _pictures(container, path)
+        video = picture_stream(container, path)
         video.thread_type = "AUTO"
         aspect = float(video.sample_aspect_ratio or 1.0)
         lasts = 1 / float(_rate(video, path))
@@ -144,24 +145,6 @@ def pictures_of(path: str | os.PathLike[str], fps: Fraction) -> Iterator[NDArray
             yield picture
 
 
-def with_sound(
-    source: str | os.PathLike[str],
-    target: str | os.PathLike[str],
-    audio: NDArray[np.float32],
-    sample_rate: int,
-) -> None:
-    """Write the pictures of `source` with new stereo sound [2, T] as an mp4 that plays in browsers.
-
-    Pictures keep their size and rate (up to 60 a second; odd sides lose a line). Whole or not at all.
-    """
-    rate = min(Fraction(SMOOTHEST), film_rate(source))
-    pictures = (
-        picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
-        for picture in pictures_of(source, rate)
-    )
-    write_video(target, pictures, rate, audio, sample_rate)
-
-
 def _due(seconds: float, fps: Fraction) -> int:
     """How many pictures at `fps` are to be shown before a time, a millisecond more or less."""
     return max(0, math.ceil((seconds - 1e-3) * fps))
@@ -178,7 +161,8 @@ def _rate(video: Any, path: Path) -> Fraction:
     return Fraction(rate).limit_denominator(1001)
 
 
-def _pictures(container: Any, path: Path) -> Any:
+def picture_stream(container: Any, path: Path) -> Any:
+    """The stream of a film's pictures; album art is none. MediaError for a file without."""
     streams = [
         stream
         for stream in container.streams.video

@@ -63,6 +63,8 @@ class DiffusionPipeline(ABC, Generic[Made]):
     """Of the pipeline in its JSON file, and of the network's component there."""
     kind: ClassVar[str]
     """Kind of the network's weights."""
+    makes: ClassVar[str] = "picture and sound"
+    """What the network makes, in words."""
     part: ClassVar[str | None] = None
     """Where the description of a two-stage pipeline holds that of this one."""
 
@@ -188,6 +190,11 @@ class DiffusionPipeline(ABC, Generic[Made]):
         batches = -(-num_clips // (batch_size or self.batch_size))
         per_clip = self.superres.with_steps(superres_steps).total(self.format.frames)
         return batches * self.sampler.asked(steps, sampler).total + num_clips * per_clip
+
+    def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
+        """What is done for one clip, and in how many steps, in order."""
+        made = self.sampler.asked(steps, None).total
+        return (self.makes, made), ("super-resolution", self.superres.total(self.format.frames))
 
     def __call__(
         self,

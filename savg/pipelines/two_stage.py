@@ -92,6 +92,16 @@ class TwoStagePipeline:
         """Clips computed together unless told otherwise."""
         return self.video.batch_size
 
+    @property
+    def takes_boxes(self) -> bool:
+        """Whether the second stage is told where persons are."""
+        return self.sound.takes_boxes
+
+    def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
+        """What is done for one clip, and in how many steps, in order."""
+        heard = self.sound.total([self.format.duration])
+        return (*self.video.stages(steps), ("sound", heard))
+
     def __call__(
         self,
         num_clips: int = 1,
@@ -106,12 +116,14 @@ class TwoStagePipeline:
         as_published: bool = False,
         sound_steps: int | None = None,
         guidance: float | None = None,
+        boxes: bool = True,
     ) -> list[Clip]:
         """Clips `first` … `first + num_clips − 1` of a seed, as `JointPipeline` makes them.
 
-        steps, sampler: of the video network; sound_steps, guidance: of the second stage. A clip
-        depends on the seed and its own index alone; pictures are those of the first stage by itself,
-        and the sound is made for them as they are shown. Errors as there.
+        steps, sampler: of the video network; sound_steps, guidance: of the second stage; boxes: False
+        keeps persons' boxes from one that takes some. A clip depends on the seed and its own index
+        alone; pictures are those of the first stage by itself, and the sound is made for them as
+        they are shown. Errors as there.
         """
         check_call(num_clips, seed, first, batch_size)
         batch = batch_size or self.batch_size
@@ -119,6 +131,7 @@ class TwoStagePipeline:
         batches = [range(i, min(i + batch, ends)) for i in range(first, ends, batch)]
         lasts = self.format.duration
         seeing = {"steps": steps, "sampler": sampler, "superres_steps": superres_steps}
+        hearing = {"steps": sound_steps, "guidance": guidance, "boxes": boxes}
         per_batch = [
             (
                 self.video.total(len(some), batch_size=batch, **seeing),  # type: ignore[arg-type]
@@ -138,7 +151,7 @@ class TwoStagePipeline:
             pictures = self.video(len(some), seed, as_published=as_published, **seeing, **where)  # type: ignore[arg-type]
             progress.base += seen
             films = [Film(frames, Fraction(self.format.fps)) for frames in pictures]
-            sounds = self.sound.sounds(films, seed, steps=sound_steps, guidance=guidance, **where)  # type: ignore[arg-type]
+            sounds = self.sound.sounds(films, seed, **hearing, **where)  # type: ignore[arg-type]
             progress.base += heard
             clips += [Clip(*both, self.format) for both in zip(pictures, sounds, strict=True)]
         return clips

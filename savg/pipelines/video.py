@@ -24,6 +24,7 @@ class VideoPipeline(DiffusionPipeline[NDArray[np.uint8]]):
 
     name: ClassVar[str] = "video"
     kind: ClassVar[str] = "video_unet"
+    makes: ClassVar[str] = "picture"
     part: ClassVar[str | None] = "video"
 
     @property

@@ -20,8 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from savg.annotation import Boxes
 from savg.clip import Clip
-from savg.data.film import LONGEST, Film, with_sound
+from savg.data.film import LONGEST, Film
+from savg.data.film_sound import with_sound
 from savg.device import Compute, choose
 from savg.diffusion.flow import FlowMatching, euler
 from savg.errors import CheckpointError, SavgError
@@ -34,6 +36,7 @@ from savg.hub import (
     write_json,
 )
 from savg.models.bigvgan import BigVgan
+from savg.models.griffin_lim import GriffinLim
 from savg.models.istft_vocoder import IstftVocoder
 from savg.models.mel_vae import MelVae
 from savg.models.mmaudio import MMAudio
@@ -55,6 +58,13 @@ from savg.pipelines.visual_features import (
 )
 
 ROLES = {"flow": VisualFlow, "vae": MelVae, "vocoder": nn.Module}
+
+VOCODERS: dict[type, str] = {
+    BigVgan: "bigvgan",
+    IstftVocoder: "istft_vocoder",
+    GriffinLim: "griffin_lim",
+}
+"""Networks from mel spectrograms to waveforms, and the kinds of their weights."""
 
 
 @dataclass
@@ -137,7 +147,7 @@ class VideoToAudio:
         flow, vae, vocoder = (parts[role] for role in ROLES)
         if isinstance(flow, MMAudio):
             flow = VisualFlow.around(flow)
-        known = isinstance(vae, MelVae) and isinstance(vocoder, BigVgan | IstftVocoder)
+        known = isinstance(vae, MelVae) and isinstance(vocoder, tuple(VOCODERS))
         if not known or not isinstance(flow, VisualFlow):
             kinds = ", ".join(type(parts[role]).__name__ for role in ROLES)
             raise CheckpointError(
@@ -169,7 +179,7 @@ class VideoToAudio:
     def save_parts(self, folder: Path) -> dict[str, Any]:
         """Write the components into `folder`; what a pipeline's JSON file says of them."""
         plain = self.flow.encoder is None and self.flow.boxes is None
-        vocoder = "bigvgan" if isinstance(self.vocoder, BigVgan) else "istft_vocoder"
+        vocoder = VOCODERS[type(self.vocoder)]
         kinds = {
             "flow": ("mmaudio", self.flow.flow) if plain else ("visual_flow", self.flow),
             "vae": ("mel_vae", self.vae),
@@ -193,6 +203,11 @@ class VideoToAudio:
     def sample_rate(self) -> int:
         """Of the sound, in Hz."""
         return self.flow.config.flow.sample_rate
+
+    @property
+    def takes_boxes(self) -> bool:
+        """Whether the flow network is told where persons are."""
+        return self.flow.config.boxes > 0
 
     @property
     def lengths(self) -> SequenceLengths:
@@ -225,12 +240,14 @@ class VideoToAudio:
         index: int = 0,
         steps: int | None = None,
         guidance: float | None = None,
+        boxes: bool = True,
         on_step: OnStep | None = None,
     ) -> NDArray[np.float32]:
         """Stereo sound [2, T] of a film, a clip, or pictures [F, H, W, 3] at `fps`, of its length.
 
-        The sound depends on the film, the seed and `index` (the film's number). SavgError for
-        impossible values, Cancelled when `on_step` stops it.
+        The sound depends on the film, the seed and `index` (the film's number). boxes: False keeps
+        persons' boxes from a network that takes some. SavgError for impossible values, Cancelled
+        when `on_step` stops it.
         """
         if isinstance(film, Clip):
             film = Film.of(film)
@@ -238,9 +255,8 @@ class VideoToAudio:
             if fps is None:
                 raise ValueError("pictures need their rate: expected fps.")
             film = Film.of_pictures(film, fps)
-        (sound,) = self.sounds(
-            [film], seed, first=index, steps=steps, guidance=guidance, on_step=on_step
-        )
+        asked = {"steps": steps, "guidance": guidance, "boxes": boxes, "on_step": on_step}
+        (sound,) = self.sounds([film], seed, first=index, **asked)  # type: ignore[arg-type]
         return sound
 
     def sounds(
@@ -251,6 +267,7 @@ class VideoToAudio:
         first: int = 0,
         steps: int | None = None,
         guidance: float | None = None,
+        boxes: bool = True,
         batch_size: int | None = None,
         on_step: OnStep | None = None,
     ) -> list[NDArray[np.float32]]:
@@ -264,6 +281,8 @@ class VideoToAudio:
         if batch_size is not None and batch_size < 1:
             raise SavgError(f"The batch size is at least 1, not {batch_size}.")
         sampler = self.sampler.asked(steps, guidance)
+        if not boxes:
+            films = [replace(film, boxes=Boxes.empty()) for film in films]
         jobs = [
             Window(film, first + number, place, start)
             for number, film in enumerate(films)

@@ -12,7 +12,8 @@ import pytest
 from savg.annotation import Boxes
 from savg.clip import Clip, ClipFormat
 from savg.data.box_tokens import box_tokens
-from savg.data.film import Film, film_rate, pictures_of, with_sound
+from savg.data.film import Film, film_rate, pictures_of
+from savg.data.film_sound import with_sound
 from savg.data.frame_sampling import choose_frames
 from savg.errors import MediaError
 from savg.media import read_audio, write_audio

@@ -67,6 +67,15 @@ def test_progress_counts_across_both_stages(pipeline: TwoStagePipeline) -> None:
     assert calls == [(i, total) for i in range(1, total + 1)]
 
 
+@pytest.mark.parametrize("make", [tiny, tiny_joint])
+def test_stages_add_up_to_the_steps_of_a_clip(make) -> None:
+    pipeline, calls = make(), []
+    pipeline(1, steps=2, on_step=lambda done, total, _: calls.append(total))
+    stages = pipeline.stages(2)
+    assert sum(steps for _, steps in stages) == len(calls) == calls[0]
+    assert stages[0][1] == 2 and all(steps > 0 for _, steps in stages)
+
+
 @pytest.mark.parametrize("stage", ["video", "sound"])
 def test_it_stops_in_either_stage(pipeline: TwoStagePipeline, stage: str) -> None:
     end = 2 if stage == "video" else pipeline.video.total(1) + 2
@@ -128,6 +137,10 @@ def test_boxes_are_looked_for_in_the_pictures_made(monkeypatch: pytest.MonkeyPat
     pipeline.sound.persons = lambda clip: seen.append(clip.video.copy()) or Boxes.empty()
     clip = pipeline(1, seed=1)[0]
     assert len(seen) == 1 and (seen[0] == clip.video).all()
+    without = pipeline(1, seed=1, boxes=False)[0]
+    assert pipeline.takes_boxes and len(seen) == 1
+    assert (without.video == clip.video).all()
+    np.testing.assert_allclose(without.audio, clip.audio, atol=ROUNDING)  # there was nobody
 
 
 def test_the_command_generates_and_refuses(
@@ -144,6 +157,8 @@ def test_the_command_generates_and_refuses(
     assert all(Path(row["file"]).is_file() for row in made["clips"])
     assert main(["generate", "--sound-steps", "2", "--out", str(out)]) == 1
     assert "a joint pipeline has no second stage" in capsys.readouterr().err
+    assert main(["generate", "--no-boxes", "--out", str(out)]) == 1
+    assert "--no-boxes: a joint pipeline" in capsys.readouterr().err
 
 
 def test_the_command_gives_videos_new_sound(
@@ -159,7 +174,10 @@ def test_the_command_gives_videos_new_sound(
     assert main([*arguments, "--seed", "3", "--json", "--out", str(tmp_path / "out")]) == 1
     captured = capsys.readouterr()
     assert "b.mp4" in captured.err and "Traceback" not in captured.err
-    (row,) = json.loads(captured.out)["videos"]
+    said = json.loads(captured.out)
+    row, bad = said["videos"]
+    assert said["failed"] == 1 and said["seed"] == 3 and row["seconds"] == clip.format.seconds
+    assert "b.mp4" in bad["error"] and not (tmp_path / "out" / "b.mp4").exists()
     assert Path(row["file"]) == tmp_path / "out" / "a.mp4"
     back = Clip.read(row["file"], clip.format)
     film = Film.read(tmp_path / "in" / "a.mp4")
@@ -167,3 +185,36 @@ def test_the_command_gives_videos_new_sound(
     assert np.corrcoef(back.audio[0], sound[0])[0, 1] > 0.9
     assert main([*arguments, "--out", str(tmp_path / "in")]) == 1
     assert "would be replaced" in capsys.readouterr().err
+
+
+def test_a_videos_sound_does_not_depend_on_the_others(folder: Path, tmp_path: Path) -> None:
+    from films import write_film
+
+    codecs = ("libx264", "aac")
+    names = [
+        write_film(tmp_path / f"{n}.mp4", codecs=codecs, fps=5 + i) for i, n in enumerate("ab")
+    ]
+    for out, order in (("one", names), ("two", names[::-1])):
+        arguments = ["sound", *map(str, order), "--weights", str(folder), "--steps", "1"]
+        assert main([*arguments, "--out", str(tmp_path / out)]) == 0
+    for name in "ab":
+        files = [tmp_path / out / f"{name}.mp4" for out in ("one", "two")]
+        assert files[0].read_bytes() == files[1].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--seed", "-1"], "--seed is a whole number of at least 0, not -1"),
+        (["--steps", "0"], "--steps is a whole number of at least 1, not 0"),
+        (["--guidance", "-2"], "--guidance is 0 or more, not -2"),
+        (["--guidance", "nan"], "--guidance is 0 or more, not nan"),
+        (["--max-seconds", "0"], "--max-seconds is more than 0"),
+    ],
+)
+def test_impossible_values_are_told_before_anything_is_loaded(
+    arguments, words, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--weights", str(tmp_path / "none"), "--out", str(tmp_path / "out")]
+    assert main(["sound", "a.mp4", *arguments, *common]) == 1
+    assert words in capsys.readouterr().err

@@ -185,6 +185,11 @@ def test_boxes_given_or_found_change_the_sound() -> None:
     assert np.abs(told - other).max() > 1e-4
     pipeline.persons = lambda clip: left.select(left.frames < clip.format.frames)
     np.testing.assert_allclose(pipeline(some), told, atol=1e-5)
+    kept = pipeline(some, boxes=False)
+    np.testing.assert_allclose(
+        kept, pipeline(Film(some.frames, some.fps, Boxes.empty())), atol=1e-5
+    )
+    assert np.abs(kept - told).max() > 1e-4 and pipeline.takes_boxes and not tiny().takes_boxes
 
 
 def test_saved_and_loaded_it_makes_the_same_sound(pipeline: VideoToAudio, tmp_path: Path) -> None:

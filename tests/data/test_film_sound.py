@@ -1,0 +1,182 @@
+"""The sound of films: read from any file, written to pictures that stay as they are."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from films import write_film
+
+from savg.data.film import Film, film_rate, pictures_of
+from savg.data.film_sound import sound_of, with_sound
+from savg.errors import Cancelled, MediaError
+
+H264 = ("libx264", "aac")
+
+
+def tone(seconds: float = 2.0, left: float = 0.5, right: float = 0.1) -> np.ndarray:
+    wave = np.sin(2 * np.pi * 440 * np.arange(round(seconds * 16_000)) / 16_000)
+    return np.stack([left * wave, right * wave]).astype(np.float32)
+
+
+def packets(path: Path) -> list[tuple[float, bool, bytes]]:
+    """Time, key flag and bytes of every picture's packet, in the file's order."""
+    with av.open(str(path)) as container:
+        return [
+            (float(p.pts * p.time_base), p.is_keyframe, bytes(p))
+            for p in container.demux(video=0)
+            if p.size
+        ]
+
+
+def levels(path: Path) -> tuple[float, float, int]:
+    """RMS of both channels, and the number of audio streams."""
+    with av.open(str(path)) as container:
+        count = len(container.streams.audio)
+        blocks = [frame.to_ndarray() for frame in container.decode(audio=0)]
+    left, right = np.concatenate(blocks, axis=1).std(axis=1)
+    return float(left), float(right), count
+
+
+def test_pictures_that_browsers_show_are_copied_untouched(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.mp4", seconds=2, fps=12, codecs=H264)
+    assert with_sound(path, tmp_path / "b.mp4", tone(), 16_000) is True
+    assert packets(tmp_path / "b.mp4") == packets(path)
+    left, right, streams = levels(tmp_path / "b.mp4")
+    assert streams == 1 and left / right == pytest.approx(5, rel=0.05)
+    assert left == pytest.approx(0.5 / np.sqrt(2), rel=0.05)
+
+
+def test_a_copy_begins_at_nought_wherever_its_source_begins(tmp_path: Path) -> None:
+    """A transport stream begins at 1.4 s; its pictures and their rate are the same afterwards."""
+    path = write_film(tmp_path / "a.ts", seconds=2, fps=10, codecs=H264)
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].start_time > 0
+    assert with_sound(path, tmp_path / "b.mp4", tone(), 16_000) is True
+    with av.open(str(tmp_path / "b.mp4")) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    assert times == pytest.approx([i / 10 for i in range(20)], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codecs", "size"),
+    [("avi", ("mpeg4", "pcm_s16le"), (96, 64)), ("mkv", ("libx264rgb", "aac"), (97, 65))],
+)
+def test_other_pictures_are_coded_anew(tmp_path, suffix, codecs, size) -> None:
+    width, height = size
+    path = tmp_path / f"a.{suffix}"
+    if codecs[0] == "libx264rgb":
+        with av.open(str(path), "w") as container:
+            video = container.add_stream("libx264rgb", rate=5)
+            video.width, video.height, video.pix_fmt = width, height, "rgb24"
+            for i in range(10):
+                grey = np.full((height, width, 3), 20 + 10 * i, np.uint8)
+                container.mux(video.encode(av.VideoFrame.from_ndarray(grey, "rgb24")))
+            container.mux(video.encode(None))
+    else:
+        write_film(path, seconds=2, fps=5, width=width, height=height, codecs=codecs)
+    assert with_sound(path, tmp_path / "b.mp4", tone(), 16_000) is False
+    frames = np.stack(list(pictures_of(tmp_path / "b.mp4", Fraction(5))))
+    assert frames.shape == (10, height // 2 * 2, width // 2 * 2, 3)
+    assert np.abs(frames.mean((1, 2, 3)) - [20 + 10 * i for i in range(10)]).max() < 3
+    with av.open(str(tmp_path / "b.mp4")) as container:
+        assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"
+
+
+def turned(source: Path, target: Path) -> Path:
+    """The same pictures with the note that they are to be shown turned by a quarter."""
+    data = bytearray(source.read_bytes())
+    plain = b"".join(v.to_bytes(4, "big") for v in (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30))
+    quarter = b"".join(
+        v.to_bytes(4, "big", signed=True) for v in (0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    )
+    at = data.index(plain, data.index(b"tkhd"))
+    data[at : at + 36] = quarter
+    target.write_bytes(data)
+    return target
+
+
+def test_turned_pictures_become_upright(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.mp4", width=128, height=64, codecs=H264, sound=False)
+    path = turned(path, tmp_path / "turned.mp4")
+    assert next(pictures_of(path, Fraction(4))).shape == (128, 64, 3)
+    assert with_sound(path, tmp_path / "b.mp4", tone(1), 16_000) is False
+    assert next(pictures_of(tmp_path / "b.mp4", Fraction(4))).shape == (128, 64, 3)
+    with av.open(str(tmp_path / "b.mp4")) as container:
+        assert next(container.decode(video=0)).rotation == 0
+    film = Film.read(path)
+    dark = film.frames[:, :, :60].max()  # a tall picture has black at both sides
+    assert dark == 0 and film.frames[:, :, 128].max() > 20
+
+
+def test_a_films_own_sound_keeps_its_sides_and_length(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.mkv", seconds=2, channels=2)
+    sound = sound_of(path, 2.0)
+    assert sound.shape == (2, 96_000) and sound.dtype == np.float32
+    left, right = sound[:, 4800:].std(axis=1)
+    assert left == pytest.approx(0.3 / np.sqrt(2), rel=0.02)
+    assert left / right == pytest.approx(4, rel=0.02)
+    longer = sound_of(path, 3.0)
+    assert longer.shape == (2, 144_000) and not longer[:, 97_000:].any()
+    assert sound_of(path, 0.5).shape == (2, 24_000)
+
+
+def test_mono_goes_to_both_channels_as_it_is(tmp_path: Path) -> None:
+    sound = sound_of(write_film(tmp_path / "a.mkv", channels=1), 1.0)
+    assert (sound[0] == sound[1]).all()
+    assert sound[0].std() == pytest.approx(0.3 / np.sqrt(2), rel=0.02)
+
+
+def test_many_channels_are_mixed_down(tmp_path: Path) -> None:
+    sound = sound_of(write_film(tmp_path / "a.mkv", channels=6), 1.0)
+    assert sound.shape == (2, 48_000) and sound[0].std() > sound[1].std() > 0
+
+
+def test_late_sound_stays_late(tmp_path: Path) -> None:
+    sound = sound_of(write_film(tmp_path / "a.mkv", seconds=2, sound_late=0.5), 2.0)
+    assert not sound[:, :23_000].any() and sound[0, 25_000:].std() > 0.1
+
+
+def test_a_silent_film_has_none(tmp_path: Path) -> None:
+    assert sound_of(write_film(tmp_path / "a.mkv", sound=False), 1.0) is None
+    (tmp_path / "t.mp4").write_text("no film")
+    with pytest.raises(MediaError, match=r"t\.mp4"):
+        sound_of(tmp_path / "t.mp4", 1.0)
+
+
+@pytest.mark.parametrize("codecs", [H264, ("mpeg4", "pcm_s16le")])
+def test_a_stopped_writing_leaves_nothing(tmp_path: Path, codecs: tuple[str, str]) -> None:
+    path = write_film(tmp_path / "a.mkv", seconds=2, fps=12, codecs=codecs)
+    seen: list[float] = []
+
+    def stop(seconds: float) -> None:
+        seen.append(seconds)
+        if len(seen) == 5:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        with_sound(path, tmp_path / "b.mp4", tone(), 16_000, stop)
+    assert len(seen) == 5 and sorted(p.name for p in tmp_path.iterdir()) == ["a.mkv"]
+    with pytest.raises(Cancelled):
+        Film.read(path, watch=_stop_at(1.0))
+
+
+def _stop_at(limit: float):  # type: ignore[no-untyped-def]
+    def watch(seconds: float) -> None:
+        if seconds >= limit:
+            raise Cancelled
+
+    return watch
+
+
+def test_sound_longer_and_shorter_than_the_pictures(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.mp4", seconds=2, codecs=H264)
+    for seconds in (1.0, 3.0):
+        with_sound(path, tmp_path / "b.mp4", tone(seconds), 16_000)
+        assert film_rate(tmp_path / "b.mp4") == 4
+        with av.open(str(tmp_path / "b.mp4")) as container:
+            audio = container.streams.audio[0]
+            assert float(audio.duration * audio.time_base) == pytest.approx(seconds, abs=0.1)
