@@ -23,7 +23,7 @@ class Studies:
         self, folders: Iterable[Path] = (), root: Path | None = None, url: str | None = None
     ) -> None:
         self.root = root
-        self._url = url
+        self.url = url
         self._open: dict[str, StudyFolder] = {}
         self._lock = threading.Lock()
         for folder in folders:
@@ -31,7 +31,7 @@ class Studies:
 
     def add(self, folder: Path) -> StudyFolder:
         """Open one more study."""
-        study = open_folder(folder, self._url)
+        study = open_folder(folder, self.url)
         with self._lock:
             known = self._open.get(study.name)
             if known is None:
@@ -69,7 +69,8 @@ class Studies:
             return
         known = {study.path.resolve() for study in list(self._open.values())}
         for folder in sorted(self.root.iterdir()):
-            if folder.resolve() in known or not (folder / "study.json").is_file():
+            hidden = folder.name.startswith(".")  # a study in the making
+            if hidden or folder.resolve() in known or not (folder / "study.json").is_file():
                 continue
             try:
                 self.add(folder)
