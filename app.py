@@ -1,6 +1,6 @@
 """Build the studio and launch it."""
 
-from savg.studio import build, launch
+from savg.studio import main
 
 if __name__ == "__main__":
-    launch(build())
+    main()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,17 +20,24 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 import gradio as gr
 
+from savg.errors import SavgError
 from savg.studio import theme
 from savg.studio.analyst import Analyst
 from savg.studio.context import Context, Page
+from savg.studio.hosted import Hosted, end_by_signal
 from savg.studio.library import Library
 from savg.studio.parts import text
 from savg.studio.services import Services, bundled
 from savg.studio.sets import Sets
 
-__all__ = ["TABS", "Studio", "build", "launch"]
+__all__ = ["TABS", "Studio", "build", "launch", "main"]
 
-TABS = ("savg.studio.generate", "savg.studio.inspect", "savg.studio.dataset")
+TABS = (
+    "savg.studio.generate",
+    "savg.studio.inspect",
+    "savg.studio.dataset",
+    "savg.studio.listening",
+)
 """The tabs from left to right."""
 
 MAX_UPLOAD = "500mb"
@@ -37,25 +45,33 @@ MAX_UPLOAD = "500mb"
 
 @dataclass(frozen=True)
 class Studio:
-    """A built studio: the Gradio app, the library whose folder it serves, and its services."""
+    """A built studio: the Gradio app, the library whose folder it serves, its services, and the
+    listening tests beside it."""
 
     blocks: gr.Blocks
     library: Library
     services: Services
+    hosted: Hosted
 
 
 def build(
-    services: Services | None = None, datasets: Iterable[str | os.PathLike[str]] | None = None
+    services: Services | None = None,
+    datasets: Iterable[str | os.PathLike[str]] | None = None,
+    hosted: Hosted | None = None,
 ) -> Studio:
     """The studio on the bundled weights, or on other services.
 
     datasets: folders of clips that visitors may browse; without it, those of the variable SAVG_DATA.
+    hosted: the listening tests beside it; without it, those of the variable SAVG_STUDIES.
     """
     services = services or bundled()
     library = Library()
     examples = tuple(library.add_examples(services.examples))
     sets = Sets.of_environment() if datasets is None else Sets(datasets)
-    context = Context(services, library, Analyst(services), examples=examples, sets=sets)
+    hosted = Hosted.of_environment() if hosted is None else hosted
+    context = Context(
+        services, library, Analyst(services), examples=examples, sets=sets, hosted=bool(hosted)
+    )
 
     def left(request: gr.Request) -> None:
         context.board.stop(str(request.session_hash))
@@ -71,11 +87,11 @@ def build(
                     tab.build(context, page)
         blocks.unload(left)
     blocks.queue(max_size=32, api_open=False)
-    return Studio(blocks, library, services)
+    return Studio(blocks, library, services, hosted)
 
 
 def launch(studio: Studio, **options: Any) -> Any:
-    """Serve the studio; Gradio's own environment variables say where."""
+    """Serve the studio and its listening tests; Gradio's own environment variables say where."""
     settings: dict[str, Any] = {
         "theme": theme.theme(),
         "css": theme.css(),
@@ -83,6 +99,22 @@ def launch(studio: Studio, **options: Any) -> Any:
         "footer_links": [],
         "allowed_paths": [str(studio.library.root)],
         "max_file_size": MAX_UPLOAD,
+        "app_kwargs": {"routes": studio.hosted.routes()},
     }
     threading.Thread(target=studio.services.warm_up, name="savg-warm-up", daemon=True).start()
-    return studio.blocks.launch(**(settings | options))
+    settings |= options
+    if settings.get("prevent_thread_lock"):
+        return studio.blocks.launch(**settings)
+    end_by_signal()
+    try:
+        return studio.blocks.launch(**settings)
+    finally:
+        studio.hosted.close()
+
+
+def main() -> None:
+    """Build the studio and serve it; what the operator got wrong is told in one sentence."""
+    try:
+        launch(build())
+    except SavgError as error:
+        sys.exit(f"app.py: {error}")

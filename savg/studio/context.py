@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import gradio as gr
 
 from savg.studio.analyst import Analyst
+from savg.studio.films import Films
 from savg.studio.jobs import Board
 from savg.studio.library import Library
 from savg.studio.services import Services
@@ -15,7 +16,8 @@ from savg.studio.sets import Sets
 
 @dataclass(frozen=True)
 class Context:
-    """Shared state of a studio; `examples` are keys of bundled clips, `sets` those of its operator."""
+    """Shared state of a studio; `examples` are keys of bundled clips, `sets` those of its operator,
+    `hosted` whether listening tests are served beside it."""
 
     services: Services
     library: Library
@@ -23,6 +25,8 @@ class Context:
     board: Board = field(default_factory=Board)
     examples: tuple[str, ...] = ()
     sets: Sets = field(default_factory=Sets)
+    hosted: bool = False
+    films: Films = field(default_factory=Films)
 
 
 @dataclass

@@ -40,6 +40,13 @@ def sample_player(elem_id: str) -> gr.HTML:
     return _player(elem_id, "browse/sample.html", ["browse/sample.js"], ["browse/steps.js"])
 
 
+def take_player(elem_id: str) -> gr.HTML:
+    """The player of a video with new sound and its own; its value is `take_value(…)` or None."""
+    return _player(
+        elem_id, "sound/sound.html", ["player/side.js", "sound/no_plot.js"], ["sound/sound.js"]
+    )
+
+
 def gallery(elem_id: str) -> gr.HTML:
     """A page of a dataset's clips; its value is `gallery_value(…)` or None.
 
@@ -58,7 +65,8 @@ def _player(elem_id: str, side: str, scripts: list[str], more: list[str]) -> gr.
 
 def shelf(elem_id: str, value: dict[str, Any]) -> gr.HTML:
     """Clips to choose from; `.select` gets {"id": key}; its value is `shelf_value(…)`."""
-    return _component("shelf/shelf.html", ["player/dom.js", "shelf/shelf.js"], elem_id, value)
+    scripts = ["player/dom.js", "player/overlay.js", "shelf/shelf.js"]
+    return _component("shelf/shelf.html", scripts, elem_id, value)
 
 
 def progress(elem_id: str, value: dict[str, Any]) -> gr.HTML:
@@ -83,6 +91,13 @@ def _html(template: str, scripts: list[str], elem_id: str, value: Any = None) ->
 def first_dataset(elem_id: str) -> gr.HTML:
     """How to make a dataset and name it to the studio."""
     return _component("browse/empty.html", ["browse/empty.js"], elem_id)
+
+
+def listening_tests(elem_id: str, served: bool) -> gr.HTML:
+    """What a listening test is, and the organiser's page, or how to make and serve one."""
+    if served:
+        return _component("about/served.html", [], elem_id)
+    return _component("about/no_study.html", ["browse/empty.js"], elem_id)
 
 
 def notice(message: str, kind: str = "problem") -> dict[str, Any]:
@@ -140,6 +155,14 @@ def player_value(
     }
 
 
+def take_value(
+    key: str, versions: list[dict[str, Any]], level: str, missing: str = ""
+) -> dict[str, Any]:
+    """What the player of a take shows: versions as `player_value(…)` with the name of their "sound"
+    and the dB by which it is played "quieter"; words on the level, and on a version that is missing."""
+    return {"id": key, "versions": versions, "level": level, "missing": missing}
+
+
 def gallery_value(
     clips: list[dict[str, Any]], page: int, pages: int, words: str, selected: Any, empty: str
 ) -> dict[str, Any]:
@@ -184,7 +207,8 @@ def shelf_value(
     empty: str = "",
     judged: dict[str, dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """What a shelf shows; `judged` holds the summary of an alignment by key."""
+    """What a shelf shows; `judged` holds by key the summary of an alignment, and where wanted the
+    address of the annotation and the pair that a clip belongs to, with its place in it."""
     rows = []
     for clip in clips:
         row = {

@@ -1,0 +1,163 @@
+"""`python app.py` with studies: the studio, /listen and /admin on one address, each by its own rules."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import gradio as gr
+import httpx
+import pytest
+import studio_fakes
+
+from benchmarks.mos_kills import sample_study
+from savg.errors import SavgError
+from savg.mos.store import Store, sqlite_url
+from savg.mos.web.studies import Studies
+from savg.studio import build, launch
+from savg.studio.hosted import VARIABLE, Hosted
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PASSWORD = "a long password"
+
+
+def make_study(folder: Path) -> str:
+    """A study without media; returns a participant's token."""
+    (folder / "media").mkdir(parents=True)
+    store = Store(sqlite_url(folder / "study.sqlite"))
+    sample_study(store, folder.name)
+    token = store.invite(folder.name)[0].token
+    store.close()
+    (folder / "study.json").write_text(f'{{"study": "{folder.name}", "database": "study.sqlite"}}')
+    return token
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, subprocess.Popen]]:
+    """The address of a running app.py, a participant's token, and the process."""
+    folder = tmp_path_factory.mktemp("app")
+    token = make_study(folder / "studies" / "trial")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    env = os.environ | {
+        "GRADIO_SERVER_PORT": str(port),
+        "SAVG_ADMIN_PASSWORD": PASSWORD,
+        "GRADIO_TEMP_DIR": str(folder / "gradio"),
+        VARIABLE: str(folder / "studies"),
+    }
+    log = (folder / "log").open("w+")
+    process = subprocess.Popen(
+        [sys.executable, "app.py"], cwd=ROOT, env=env, stdout=log, stderr=log
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 180
+        while True:
+            try:
+                if httpx.get(address, timeout=5).status_code == 200:
+                    break
+            except httpx.HTTPError:
+                pass
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail((folder / "log").read_text())
+            time.sleep(0.3)
+        yield address, token, process
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        log.close()
+    said = (folder / "log").read_text()
+    assert "Listening tests: trial" in said and "/admin" in said
+    assert PASSWORD not in said and "Traceback" not in said
+
+
+def test_the_studio_the_listeners_and_the_organiser(
+    app: tuple[str, str, subprocess.Popen],
+) -> None:
+    address, token, _ = app
+    assert "gradio" in httpx.get(address).text
+    page = httpx.get(f"{address}/listen/trial")
+    assert (
+        page.status_code == 200 and "default-src 'self'" in page.headers["content-security-policy"]
+    )
+    assert "gradio" not in page.text.lower()
+    state = httpx.get(f"{address}/listen/trial/api/state", headers=bearer(token)).json()
+    assert state["step"] == "invited"
+    assert httpx.get(f"{address}/listen/trial/api/state").status_code == 401
+    for path in ("/listen/trial/elsewhere", "/listen/trial/api/none"):
+        assert httpx.get(f"{address}{path}").json()["reason"] == "absent"
+
+
+def test_the_organisers_page_asks_for_its_password(app: tuple[str, str, subprocess.Popen]) -> None:
+    address, *_ = app
+    reply = httpx.get(f"{address}/admin", follow_redirects=True)
+    assert reply.status_code in (200, 401) and "password" in reply.text.lower()
+    assert "trial" not in reply.text
+    assert "default-src 'self'" in reply.headers["content-security-policy"]
+
+
+def test_gradios_login_does_not_guard_listen(tmp_path: Path) -> None:
+    token = make_study(tmp_path / "trial")
+    studio = build(
+        studio_fakes.services(), datasets=(), hosted=Hosted(Studies([tmp_path / "trial"]))
+    )
+    try:
+        _, address, _ = launch(
+            studio,
+            prevent_thread_lock=True,
+            quiet=True,
+            auth=("ann", "secret"),
+            max_file_size="1kb",
+        )
+        address = address.rstrip("/")
+        assert httpx.get(f"{address}/config").status_code == 401
+        url = f"{address}/listen/trial/api"
+        assert httpx.get(f"{url}/state", headers=bearer(token)).json()["step"] == "invited"
+        said = {"device": {"browser": "x" * 3000}}
+        reply = httpx.post(f"{url}/consent", json=said, headers=bearer(token))
+        assert reply.json()["step"] == "screening"
+        evil = httpx.get(f"{url}/facts", headers={"Origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in evil.headers
+    finally:
+        studio.blocks.close()
+        studio.hosted.close()
+
+
+def test_the_operator_names_studies(tmp_path: Path) -> None:
+    assert not Hosted.of_environment({})
+    make_study(tmp_path / "one")
+    make_study(tmp_path / "more" / "two")
+    named = os.pathsep.join(map(str, (tmp_path / "one", tmp_path / "more")))
+    hosted = Hosted.of_environment({VARIABLE: named})
+    assert hosted and hosted.studies is not None and hosted.studies.names() == ["one", "two"]
+    make_study(tmp_path / "more" / "three")
+    assert hosted.studies.names() == ["one", "three", "two"]
+    hosted.close()
+    for wrong in ("gone", os.pathsep.join((str(tmp_path), str(tmp_path / "more")))):
+        with pytest.raises(SavgError, match=VARIABLE):
+            Hosted.of_environment({VARIABLE: wrong})
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_the_tab_names_no_study(tmp_path: Path, served: bool) -> None:
+    make_study(tmp_path / "secretname")
+    hosted = Hosted(Studies([tmp_path / "secretname"])) if served else Hosted()
+    studio = build(studio_fakes.services(), datasets=(), hosted=hosted)
+    assert isinstance(studio.blocks, gr.Blocks)
+    said = str(studio.blocks.get_config_file())
+    assert "secretname" not in said
+    assert ('href="admin"' in said) == served and ("mos create" in said) != served
+    hosted.close()
