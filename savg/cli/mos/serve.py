@@ -9,6 +9,7 @@ from savg.errors import SavgError
 from savg.mos.web.app import listening_app
 from savg.mos.web.server import PASSWORD_VARIABLE, listening_socket, organiser_password, serve
 from savg.mos.web.studies import Studies
+from savg.paths import existing
 
 HELP = "Serve listening tests: /listen for listeners, /admin for their organiser."
 
@@ -18,6 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("studies", nargs="*", type=Path, metavar="STUDY", help="folders of studies")
     add("--root", type=Path, metavar="DIR", help="a folder of studies: also those made later")
+    add(
+        "--clips",
+        nargs="+",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="folders under which /admin may choose clips for new studies, which --root takes",
+    )
     add("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine alone")
     add("--port", type=int, default=7861, help="0 takes a free one (default: 7861)")
     add("--database", metavar="URL", help="where the studies' database is elsewhere")
@@ -34,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
     if not args.studies and args.root is None:
         raise SavgError("Name the folder of a study, or --root DIR with studies in it.")
+    for folder in args.clips:
+        existing(folder, "folder of clips")
     studies = Studies(args.studies, args.root, args.database)
     password, new = (None, False) if args.no_admin else organiser_password(args.password_file)
     bound = listening_socket(args.host, args.port)
@@ -44,5 +55,5 @@ def run(args: argparse.Namespace) -> int:
     if password is not None:
         print(f"Organiser: {address}/admin" + (f"  password: {password}" if new else ""))
     print("Stop with Ctrl-C.", flush=True)
-    serve(listening_app(studies, password), bound)
+    serve(listening_app(studies, password, args.clips), bound)
     return 0

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
 
+from savg.mos.web.admin_routes import admin_mount
 from savg.mos.web.listen_routes import listen_mount
 from savg.mos.web.replies import Problem, Strict
 from savg.mos.web.studies import Studies
@@ -20,31 +22,52 @@ from savg.mos.web.studies import Studies
 LOG = logging.getLogger("savg.mos")
 
 
-def listening_app(studies: Studies, password: str | None = None) -> Starlette:
-    """Everything, as an application of its own; /admin only with a password."""
+def listening_app(
+    studies: Studies, password: str | None = None, clips: Sequence[Path] = ()
+) -> Starlette:
+    """Everything, as an application of its own; /admin only with a password.
+
+    clips: folders under which an organiser may choose the clips of a new study.
+    """
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         studies.close()
 
-    return _application(_mounts(studies, password), lifespan=lifespan)
+    mounts = _mounts(studies, password, clips)
+    return _application([*mounts, *map(_slash, mounts)], lifespan=lifespan)
 
 
-def routes(studies: Studies, password: str | None = None) -> list[BaseRoute]:
+def routes(
+    studies: Studies, password: str | None = None, clips: Sequence[Path] = ()
+) -> list[BaseRoute]:
     """The same as routes for an application that has others too; the caller closes `studies`."""
     found: list[BaseRoute] = []
-    for mount in _mounts(studies, password):
+    for mount in _mounts(studies, password, clips):
         inner = _application(mount.routes)
-        found.append(Mount(mount.path, inner, name=mount.name))
+        found += [Mount(mount.path, inner, name=mount.name), _slash(mount)]
     return found
 
 
-def _mounts(studies: Studies, password: str | None) -> list[Mount]:
-    return [listen_mount(studies)]
+def _mounts(studies: Studies, password: str | None, clips: Sequence[Path]) -> list[Mount]:
+    mounts = [listen_mount(studies)]
+    if password:
+        mounts.append(admin_mount(studies, password, clips))
+    return mounts
 
 
-def _application(routes: list[BaseRoute] | list[Mount], **settings: object) -> Starlette:
+def _slash(mount: Mount) -> Route:
+    """From /admin to /admin/, relative, whatever a proxy puts before it."""
+    target = f"{mount.path.lstrip('/')}/"
+
+    async def redirect(request: Request) -> Response:
+        return RedirectResponse(target, 307)
+
+    return Route(mount.path, redirect)
+
+
+def _application(routes: list[BaseRoute], **settings: object) -> Starlette:
     return Starlette(
         routes=routes,
         middleware=[Middleware(Strict)],

@@ -1,0 +1,213 @@
+"""Making a study in the background: from which folders, how far it is, and stopping it.
+
+Folders of clips are chosen from those under roots that the operator named when starting the server;
+what a browser sends is only ever looked up in their list.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from savg.errors import Cancelled, SavgError
+from savg.mos.folder import create_folder
+from savg.mos.options import Plan
+from savg.mos.web.studies import Studies
+
+LOG = logging.getLogger("savg.mos")
+
+DEPTH, MOST_FOLDERS = 4, 500
+"""How deep under a root folders are looked for, and how many are offered at most."""
+
+KEPT = 5
+"""Ended works that are still shown."""
+
+
+@dataclass(frozen=True)
+class ClipFolder:
+    """A folder that can become a condition: `label` is all that a page shows of its path."""
+
+    label: str
+    path: Path
+    clips: int
+
+
+def clip_folders(roots: Sequence[Path]) -> dict[str, ClipFolder]:
+    """Folders with mp4 clips under the roots by label; links to elsewhere are not followed."""
+    found: dict[str, ClipFolder] = {}
+    for root in roots:
+        for folder in _walk(root.resolve()):
+            clips = sum(
+                e.name.endswith(".mp4") and not e.name.endswith(".overlay.mp4")
+                for e in os.scandir(folder)
+            )
+            if not clips:
+                continue
+            label = Path(root.resolve().name, folder.relative_to(root.resolve())).as_posix()
+            while label in found:
+                label += " (another)"
+            found[label] = ClipFolder(label, folder, clips)
+            if len(found) >= MOST_FOLDERS:
+                return found
+    return found
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    for place, inside, files in os.walk(root):
+        folder = Path(place)
+        depth = len(folder.relative_to(root).parts)
+        hidden = depth >= DEPTH or "study.json" in files
+        inside[:] = [] if hidden else sorted(d for d in inside if not d.startswith("."))
+        yield folder
+
+
+@dataclass(frozen=True)
+class Work:
+    """A study in the making; `state` is running, done, stopped or failed."""
+
+    number: int
+    name: str
+    state: str = "running"
+    done: int = 0
+    total: int = 0
+    error: str = ""
+    began: float = 0.0
+    seconds: float = 0.0
+    stopping: bool = False
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that it will probably take still."""
+        if self.state != "running" or self.done < 3:
+            return None
+        return self.seconds / self.done * (self.total - self.done)
+
+
+class Maker:
+    """Makes studies in the root folder of `studies`, one at a time, each in a thread of its own."""
+
+    def __init__(self, studies: Studies, roots: Sequence[Path] = ()) -> None:
+        self.studies, self.roots = studies, tuple(roots)
+        self._works: dict[int, Work] = {}
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._number = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether the server was started with a place for studies and folders of clips."""
+        return self.studies.root is not None and bool(self.roots)
+
+    def folders(self) -> dict[str, ClipFolder]:
+        """What can be chosen now."""
+        return clip_folders(self.roots)
+
+    def works(self) -> list[Work]:
+        """Works that run or ended lately, newest first."""
+        with self._lock:
+            return [self._now(w) for w in sorted(self._works.values(), key=lambda w: -w.number)]
+
+    def start(self, plan: Plan, folders: Mapping[str, Path]) -> Work:
+        """Begin; SavgError if one is being made, or the name is taken."""
+        name = plan.study.name
+        root = self.studies.root
+        if root is None:
+            raise SavgError("The server was started without a folder for new studies.")
+        if name in self.studies.names() or (root / name).exists():
+            raise SavgError(f"A study called {name} exists already: choose another name.")
+        with self._lock:
+            if any(w.state == "running" for w in self._works.values()):
+                raise SavgError("Another study is being made: wait until it is done, or stop it.")
+            self._number += 1
+            work = Work(self._number, name, began=time.monotonic())
+            self._works[work.number] = work
+            for old in sorted(self._works)[:-KEPT]:
+                del self._works[old]
+            self._stop = threading.Event()
+        thread = threading.Thread(
+            target=self._make,
+            args=(work.number, plan, dict(folders), root / name, self._stop),
+            name="savg-make-study",
+            daemon=True,
+        )
+        thread.start()
+        return work
+
+    def stop(self, number: int) -> None:
+        """Stop a work at its next clip; nothing of the study stays."""
+        with self._lock:
+            work = self._works.get(number)
+            if work is not None and work.state == "running":
+                self._stop.set()
+                self._works[number] = replace(work, stopping=True)
+
+    def forget(self, number: int) -> None:
+        """Show an ended work no longer."""
+        with self._lock:
+            if number in self._works and self._works[number].state != "running":
+                del self._works[number]
+
+    def _make(
+        self,
+        number: int,
+        plan: Plan,
+        folders: Mapping[str, Path],
+        path: Path,
+        stop: threading.Event,
+    ) -> None:
+        def on_clip(done: int, total: int) -> None:
+            if stop.is_set():
+                raise Cancelled
+            self._update(number, done=done, total=total)
+
+        try:
+            create_folder(
+                plan.study,
+                folders,
+                path,
+                url=self.studies.url,
+                clips=plan.clips,
+                form=plan.form,
+                on_clip=on_clip,
+            )
+        except Cancelled:
+            self._end(number, "stopped")
+        except SavgError as error:
+            self._end(number, "failed", self._without_paths(str(error)))
+        except Exception as error:
+            LOG.error("a study could not be made", exc_info=error)
+            self._end(
+                number,
+                "failed",
+                f"Something unexpected went wrong ({type(error).__name__}); the server's log has "
+                "details.",
+            )
+        else:
+            self._end(number, "done")
+
+    def _without_paths(self, sentence: str) -> str:
+        """A sentence that names files as the form does, not by where they lie on the server."""
+        for root in (*self.roots, self.studies.root):
+            if root is not None:
+                for place in {str(root.resolve()), str(root)}:
+                    sentence = sentence.replace(place, root.resolve().name)
+        return sentence
+
+    def _end(self, number: int, state: str, error: str = "") -> None:
+        with self._lock:
+            work = self._now(self._works[number])
+            self._works[number] = replace(work, state=state, error=error, stopping=False)
+
+    def _update(self, number: int, **changes: int) -> None:
+        with self._lock:
+            self._works[number] = replace(self._works[number], **changes)  # type: ignore[arg-type]
+
+    def _now(self, work: Work) -> Work:
+        if work.state != "running":
+            return work
+        return replace(work, seconds=time.monotonic() - work.began)

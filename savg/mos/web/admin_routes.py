@@ -1,0 +1,177 @@
+"""/admin: the organiser's pages, behind a password.
+
+Every page but the login refuses without a session, and everything that changes something is a POST
+that carries the session's own token.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from savg.errors import SavgError
+from savg.mos.web import admin_acts as acts
+from savg.mos.web import admin_pages as pages
+from savg.mos.web.admin_making import Maker
+from savg.mos.web.admin_session import COOKIE, SESSION_SECONDS, Door, Sessions
+from savg.mos.web.admin_visit import PAGES, Desk, Visit, read_form
+from savg.mos.web.replies import STATUS, Problem
+from savg.mos.web.studies import Studies
+
+LOG = logging.getLogger("savg.mos")
+
+Handler = Callable[[Visit], Response]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+PLACE = re.compile(r"(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)?")
+"""Where a login may lead: a page below /admin, nothing else."""
+
+MAX_NAME = 80
+
+
+def admin_mount(
+    studies: Studies,
+    password: str,
+    clips: Sequence[Path] = (),
+    clock: Callable[[], float] = time.time,
+) -> Mount:
+    """The routes below /admin. clips: folders under which those of new studies may be chosen."""
+    desk = Desk(studies, Door(password, clock), Sessions(clock), Maker(studies, clips), clock)
+
+    def get(path: str, handler: Handler) -> Route:
+        return Route(path, _guarded(desk, handler), methods=["GET"])
+
+    def post(path: str, handler: Handler) -> Route:
+        return Route(path, _guarded(desk, handler), methods=["POST"])
+
+    study, person = "/studies/{study}", "/studies/{study}/people/{code}"
+    return Mount(
+        "/admin",
+        name="admin",
+        routes=[
+            Mount("/_page", StaticFiles(directory=PAGES / "static"), name="admin-static"),
+            Route("/login", _login(desk), methods=["POST"]),
+            post("/logout", _logout),
+            get("/", pages.overview),
+            get("/new", pages.new),
+            post("/new", acts.make),
+            get("/works", pages.works),
+            post("/works/{number:int}/stop", acts.stop),
+            post("/works/{number:int}/forget", acts.forget),
+            get(study, pages.study),
+            get(f"{study}/live", pages.live),
+            post(f"{study}/status", acts.status),
+            post(f"{study}/links", acts.links),
+            get(f"{study}/links", pages.links),
+            get(f"{study}/report", pages.report),
+            post(f"{study}/export", acts.export),
+            get(person, pages.person),
+            post(f"{person}/decision", acts.decision),
+            Route("/{rest:path}", _guarded(desk, _nothing), methods=["GET", "POST"]),
+        ],
+    )
+
+
+def _guarded(desk: Desk, handler: Handler) -> Endpoint:
+    """A handler that only somebody who is logged in reaches, and whose errors are one sentence."""
+
+    async def endpoint(request: Request) -> Response:
+        visit = Visit(desk, request, desk.sessions.get(request.cookies.get(COOKIE, "")))
+        if visit.session is None:
+            return visit.page("login.html", 401, problem="", wanted=visit.place)
+        try:
+            if request.method == "POST":
+                visit.form = await read_form(request)
+                _check_origin(visit)
+            return await run_in_threadpool(handler, visit)
+        except Problem as problem:
+            return visit.problem(problem, STATUS[problem.reason])
+        except SavgError as error:
+            return visit.problem(Problem("value", str(error)), 422)
+        except SQLAlchemyError:
+            LOG.exception("the database of a listening test failed")
+            sentence = "The database is busy or not there: try again in a moment."
+            return visit.problem(Problem("busy", sentence), 503)
+        except Exception as error:
+            LOG.error("a page of /admin failed", exc_info=error)
+            sentence = "Something went wrong on the server; its log has details."
+            return visit.problem(Problem("error", sentence), 500)
+
+    return endpoint
+
+
+def _check_origin(visit: Visit) -> None:
+    """Problem unless a page of this session sent the form."""
+    given, own = visit.text("csrf").encode(), visit.who.csrf.encode()
+    if not hmac.compare_digest(given, own) or _from_elsewhere(visit.request):
+        raise Problem("closed", "This form is too old: go back, reload the page and try again.")
+
+
+def _from_elsewhere(request: Request) -> bool:
+    return request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
+
+
+def _login(desk: Desk) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        visit = Visit(desk, request)
+        try:
+            visit.form = await read_form(request)
+        except Problem as problem:
+            return visit.problem(problem, STATUS[problem.reason])
+        return await run_in_threadpool(_enter, visit)
+
+    return endpoint
+
+
+def _enter(visit: Visit) -> Response:
+    """Log in, or the login page again with what to do."""
+    request, desk = visit.request, visit.desk
+    wanted = visit.text("wanted") if PLACE.fullmatch(visit.text("wanted")) else ""
+
+    def again(status: int, problem: str) -> Response:
+        return visit.page("login.html", status, problem=problem, wanted=wanted)
+
+    if _from_elsewhere(request):
+        return again(403, "Log in on this page.")
+    address = request.client.host if request.client else ""
+    wait = desk.door.try_password(address, visit.text("password"))
+    if wait > 0:
+        reply = again(429, f"Too many wrong passwords: try again in {wait:.0f} s.")
+        reply.headers["Retry-After"] = f"{wait + 0.5:.0f}"
+        return reply
+    if wait < 0:
+        return again(401, "This is not the password.")
+    who = " ".join(visit.text("who").split())[:MAX_NAME] or "organiser"
+    reply = visit.to(wanted)
+    reply.set_cookie(
+        COOKIE,
+        desk.sessions.begin(who),
+        max_age=int(SESSION_SECONDS),
+        path=None,  # the folder of this address as the browser sees it, whatever a proxy adds
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="lax",
+    )
+    return reply
+
+
+def _logout(visit: Visit) -> Response:
+    visit.desk.sessions.end(visit.request.cookies.get(COOKIE, ""))
+    reply = visit.to()
+    reply.delete_cookie(COOKIE, path=None, httponly=True, samesite="lax")  # type: ignore[arg-type]
+    return reply
+
+
+def _nothing(visit: Visit) -> Response:
+    raise Problem("absent", "There is no such page.")

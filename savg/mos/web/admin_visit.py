@@ -1,0 +1,195 @@
+"""What all pages of /admin share: who asks, the form that was sent, templates and addresses.
+
+Addresses in pages are relative, so that the pages work below any prefix that a proxy adds or removes.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import parse_qs
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from savg import __version__
+from savg.mos.folder import StudyFolder
+from savg.mos.store import UnknownStudy
+from savg.mos.web.admin_making import Maker
+from savg.mos.web.admin_session import Door, Session, Sessions
+from savg.mos.web.replies import Problem, body_of
+from savg.mos.web.studies import Studies
+
+PAGES = Path(__file__).parent / "pages" / "admin"
+
+MAX_FORM = 64 * 1024
+"""Bytes of a form."""
+
+T = TypeVar("T")
+
+
+class Kept:
+    """Values that are worth keeping for a moment, by key: made once, however many ask at a time."""
+
+    def __init__(self, most: int = 32) -> None:
+        self._most = most
+        self._values: dict[str, tuple[object, Any]] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: str, state: object, make: Callable[[], T]) -> T:
+        """The value made for this state, else a new one."""
+        with self._lock:
+            mine = self._locks.setdefault(key, threading.Lock())
+        with mine:
+            if key in self._values and self._values[key][0] == state:
+                return self._values[key][1]  # type: ignore[no-any-return]
+            value = make()
+            with self._lock:
+                while len(self._values) >= self._most:
+                    self._values.pop(next(iter(self._values)))
+                self._values[key] = state, value
+            return value
+
+
+@dataclass
+class Desk:
+    """What the organiser's pages work with."""
+
+    studies: Studies
+    door: Door
+    sessions: Sessions
+    maker: Maker
+    clock: Callable[[], float] = time.time
+    kept: Kept = field(default_factory=Kept)
+
+
+@dataclass
+class Visit:
+    """One request: `session` of who is logged in, and what the form says."""
+
+    desk: Desk
+    request: Request
+    session: Session | None = None
+    form: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """The page asked for, below /admin/."""
+        scope = self.request.scope
+        return str(scope["path"]).removeprefix(scope.get("root_path", "")).lstrip("/")
+
+    @property
+    def base(self) -> str:
+        """How to get from here to /admin/."""
+        return "../" * self.place.count("/") or "./"
+
+    @property
+    def who(self) -> Session:
+        """The session; only handlers behind the login ask."""
+        assert self.session is not None
+        return self.session
+
+    def text(self, name: str) -> str:
+        """A field of the form, empty if it was not sent."""
+        return next(iter(self.form.get(name, ())), "")
+
+    def study(self) -> StudyFolder:
+        """The study that the address names; Problem if there is none."""
+        try:
+            return self.desk.studies.get(self.request.path_params["study"])
+        except UnknownStudy:
+            raise Problem("absent", "There is no such study.") from None
+
+    def to(self, place: str = "") -> Response:
+        """Go on to another page, with GET."""
+        return RedirectResponse(self.base + place, 303)
+
+    def page(self, template: str, code: int = 200, **values: Any) -> Response:
+        """A page from its template."""
+        part = template.startswith("_")
+        common = {
+            "base": self.base,
+            "place": self.place,
+            "session": self.session,
+            "notes": self.session.told() if self.session and not part else [],
+            "version": __version__,
+        }
+        html = TEMPLATES.get_template(template).render(common | values)
+        return HTMLResponse(html, code, {"X-Frame-Options": "DENY", "Cache-Control": "no-store"})
+
+    def problem(self, problem: Problem, code: int) -> Response:
+        """A page with one sentence."""
+        reply = self.page("message.html", code, sentence=problem.sentence)
+        if problem.reason in ("often", "busy"):
+            reply.headers["Retry-After"] = "2"
+        return reply
+
+
+async def read_form(request: Request) -> dict[str, list[str]]:
+    """The fields of a form that was sent; Problem for one too large or of another kind."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    if kind != "application/x-www-form-urlencoded":
+        raise Problem("form", "This address takes the form of its page.")
+    body = await body_of(request, MAX_FORM)
+    try:
+        return parse_qs(body.decode("ascii"), True, errors="replace", max_num_fields=200)
+    except ValueError:
+        raise Problem("value", "The form cannot be read.") from None
+
+
+def when(seconds: float | None) -> Markup:
+    """A time, which the page turns into the visitor's own zone."""
+    if seconds is None:
+        return Markup("–")
+    at = datetime.fromtimestamp(seconds, UTC)
+    return Markup('<time datetime="{}">{} UTC</time>').format(
+        at.isoformat(timespec="seconds").replace("+00:00", "Z"), at.strftime("%Y-%m-%d %H:%M")
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in words."""
+    if seconds is None:
+        return "–"
+    if seconds < 55:
+        return f"{max(seconds, 1):.0f} s"
+    minutes = max(round(seconds / 60), 1)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """A number, a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def emphasis(text: str) -> Markup:
+    """The report's **strong** and *emphasised* words, all else escaped."""
+    found = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", str(escape(text)))
+    return Markup(re.sub(r"(?<!\w)\*([^*]+)\*(?!\w)", r"<em>\1</em>", found))
+
+
+def _templates() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(PAGES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"when": when, "duration": duration, "number": number, "emphasis": emphasis}
+    return made
+
+
+TEMPLATES = _templates()

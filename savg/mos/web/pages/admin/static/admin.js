@@ -1,0 +1,116 @@
+// The organiser's pages: times in the visitor's zone, moving parts kept up to date, links to copy.
+
+function localTimes(root) {
+  const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    time.textContent = day.format(at);
+    time.title = time.dateTime;
+  }
+}
+
+// A part is replaced only when it changed; what is open stays open and the focus stays where it was.
+function replacePart(part, html) {
+  if (part.dataset.last === html) return;
+  part.dataset.last = html;
+  const fresh = new DOMParser().parseFromString(html, "text/html").body;
+  for (const open of part.querySelectorAll("details[id][open]")) {
+    fresh.querySelector(`details[id="${CSS.escape(open.id)}"]`)?.setAttribute("open", "");
+  }
+  localTimes(fresh);
+  const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
+  part.replaceChildren(...fresh.childNodes);
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+}
+
+function keepLive(part) {
+  const every = 1000 * Number(part.dataset.every);
+  const state = document.getElementById("live-state");
+  let wait = every;
+  let lost = false;
+  const say = (text) => { if (state && state.textContent !== text) state.textContent = text; };
+
+  async function look() {
+    if (document.visibilityState !== "visible") return;
+    const began = performance.now();
+    try {
+      const reply = await fetch(part.dataset.live, { signal: AbortSignal.timeout(20000) });
+      if (reply.status === 401) { location.reload(); return; }
+      if (!reply.ok) throw new Error(String(reply.status));
+      replacePart(part, await reply.text());
+      // A server that is busy with listeners is asked less often.
+      wait = Math.max(every, 10 * (performance.now() - began));
+      if (lost) say("The connection is back.");
+      lost = false;
+    } catch {
+      wait = Math.min(2 * wait, 60000);
+      lost = true;
+      say("No connection to the server: trying again.");
+    }
+  }
+
+  async function go() {
+    await look();
+    setTimeout(go, wait);
+  }
+  setTimeout(go, wait);
+  document.addEventListener("visibilitychange", look);
+}
+
+function links(table) {
+  const said = document.getElementById("links-said");
+  const made = [...table.tBodies[0].rows].map((row) => {
+    const link = row.querySelector("a");
+    link.textContent = link.href;
+    return [row.cells[0].textContent.trim(), link.href];
+  });
+  document.getElementById("copy-links").addEventListener("click", async () => {
+    const text = made.map(([, link]) => link).join("\n");
+    try {
+      await navigator.clipboard.writeText(text);
+      said.textContent = `Copied ${made.length} links, one a line.`;
+    } catch {
+      const range = document.createRange();
+      range.selectNodeContents(table.tBodies[0]);
+      getSelection().removeAllRanges();
+      getSelection().addRange(range);
+      said.textContent = "The browser does not let a page copy here: the links are selected, copy them by hand.";
+    }
+  });
+  const save = document.getElementById("save-links");
+  save.addEventListener("click", () => {
+    const lines = [["code", "link"], ...made].map((row) => row.join(",")).join("\r\n");
+    const file = URL.createObjectURL(new Blob([`${lines}\r\n`], { type: "text/csv" }));
+    const anchor = document.createElement("a");
+    anchor.href = file;
+    anchor.download = save.dataset.name;
+    anchor.click();
+    setTimeout(() => URL.revokeObjectURL(file), 10000);
+    said.textContent = `Saved as ${save.dataset.name}.`;
+  });
+}
+
+// The folder's name is a good first name for a condition; ground truth is the usual reference.
+function newStudy(form) {
+  for (const select of form.querySelectorAll("select[data-names]")) {
+    const name = form.elements[select.dataset.names];
+    select.addEventListener("change", () => {
+      if (name.value && name.dataset.made !== name.value) return;
+      const last = select.value.split("/").pop() || "";
+      name.value = last.toLowerCase().replace(/[^a-z0-9_-]+/g, "_").replace(/^[_-]+|[_-]+$/g, "").slice(0, 40);
+      name.dataset.made = name.value;
+      if (name.value === "ground_truth") {
+        const own = name.id.replace("condition", "");
+        form.querySelector(`input[name="reference"][value="${own}"]`).checked = true;
+      }
+    });
+  }
+}
+
+localTimes(document);
+for (const part of document.querySelectorAll("[data-live]")) keepLive(part);
+const table = document.getElementById("new-links");
+if (table) links(table);
+const form = document.getElementById("new-study");
+if (form) newStudy(form);
