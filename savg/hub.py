@@ -38,6 +38,7 @@ KINDS: dict[str, str] = {
     "synchformer": "savg.models.synchformer:FORMAT",
     "visual_flow": "savg.models.visual_flow:FORMAT",
     "istft_vocoder": "savg.models.istft_vocoder:FORMAT",
+    "griffin_lim": "savg.models.griffin_lim:FORMAT",
 }
 """kind → where its `ModelFormat` is; resolved on first use, so that this module imports no network."""
 

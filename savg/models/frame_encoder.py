@@ -58,7 +58,7 @@ class FrameEncoderConfig:
 
 
 CONFIGS: dict[str, FrameEncoderConfig] = {
-    "demo": FrameEncoderConfig(),
+    "demo": FrameEncoderConfig(width=16, features=96, clip_dim=64, sync_dim=64),
     "tiny": FrameEncoderConfig(image=16, width=4, features=8, clip_dim=6, sync_dim=5),
 }
 """By name; their tokens fit the flow networks of the same names."""

@@ -76,7 +76,7 @@ CONFIGS: dict[str, MelVaeConfig] = {
     "16k": MelVaeConfig(),
     "44k": MelVaeConfig(data_dim=128, embed_dim=40, hidden_dim=512),
     "full": MelVaeConfig(),
-    "demo": MelVaeConfig(embed_dim=8, hidden_dim=64, ch_mult=(1, 2, 2)),
+    "demo": MelVaeConfig(embed_dim=12, hidden_dim=64, ch_mult=(1, 1, 1)),
     "tiny": MelVaeConfig(data_dim=6, embed_dim=2, hidden_dim=8, num_res_blocks=1),
 }
 """By name: the two published networks; "full" is the one [S2] keeps frozen, "16k"."""

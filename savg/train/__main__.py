@@ -31,6 +31,7 @@ def _training_arguments(parser: argparse.ArgumentParser) -> None:
     add("--config", default="demo", help="full, demo or tiny (default: demo)")
     add("--data", default="synthetic", help="'synthetic' (default) or a folder of training data")
     add("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
+    add("--init", metavar="DIR", help="component folder whose weights a new run starts from")
     add("--steps", type=int, help="last step (also the end of the learning-rate schedule)")
     add("--finish", type=int, metavar="N", help="let the learning rate fall over N steps, and end")
     add("--batch", type=int, help="samples a step, over all processes")
@@ -66,7 +67,7 @@ def run_training(args: argparse.Namespace) -> int:
         for name in ("log.csv", "scores.csv"):
             (args.out / name).unlink(missing_ok=True)
     args.out.mkdir(parents=True, exist_ok=True)
-    describe(args.out, args.command, args.config, args.data, recipe, changes)
+    describe(args.out, args.command, args.config, args.data, recipe, changes, args.init)
     session = Session(
         args.out,
         args.data,
@@ -75,6 +76,7 @@ def run_training(args: argparse.Namespace) -> int:
         args.max_minutes,
         args.stop_at,
         args.quiet,
+        args.init,
     )
     step = train(recipe, session)
     print(f"{args.out}: step {step} of {recipe.optim.steps}.", file=sys.stderr)

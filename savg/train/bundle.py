@@ -18,18 +18,28 @@ RUN_FILE = "run.json"
 
 
 def describe(
-    run: Path, name: str, config: str, data: str, recipe: Recipe, changes: Sequence[str] = ()
+    run: Path,
+    name: str,
+    config: str,
+    data: str,
+    recipe: Recipe,
+    changes: Sequence[str] = (),
+    init: str | None = None,
 ) -> None:
     """Note in RUN/run.json what is being trained; `export` and the curious read it.
 
-    changes: settings changed on the command line, as `--set` takes them.
+    changes: settings changed on the command line, as `--set` takes them; init: weights that a new run
+    starts from. A run that is continued keeps what it began with.
     """
     import torch
 
+    if init is None and (run / RUN_FILE).is_file() and checkpoints.folders(run):
+        init = read_json(run / RUN_FILE).get("init")
     facts = {
         "recipe": name,
         "config": config,
         "changes": list(changes),
+        "init": init,
         "data": data if data == "synthetic" else Path(data).name,
         "kind": recipe.kind,
         "network": recipe.network,
@@ -91,6 +101,9 @@ def model_card(
     """The model card of exported weights, in Markdown."""
     optim = facts["settings"]["optim"]
     changes = "".join(f" --set {change}" for change in facts.get("changes", ()))
+    if facts.get("init"):
+        place = Path(facts["init"])
+        changes += f" --init {place.name if place.is_absolute() else place}"
     prefix = facts.get("network", "")
     size = sum(v.numel() for key, v in saved.average.items() if key.startswith(prefix))
     lines = [

@@ -29,6 +29,7 @@ from savg.train.averaging import Average
 from savg.train.optim import draws, seed_of
 from savg.train.recipe import Batch, Recipe, differences
 from savg.train.records import Records
+from savg.train.start import start_from
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -41,7 +42,7 @@ BAD_STEPS = 10
 class Session:
     """One call of the loop. run: its folder; data: "synthetic" or a folder; precision: "bfloat16",
     "float32" or None for what suits the machine; max_minutes, stop_at: leave cleanly after that
-    time or step; quiet: no progress bar."""
+    time or step; quiet: no progress bar; init: weights that a new run starts from, see `start_from`."""
 
     run: Path
     data: str = "synthetic"
@@ -50,6 +51,7 @@ class Session:
     max_minutes: float | None = None
     stop_at: int | None = None
     quiet: bool = False
+    init: str | None = None
 
 
 @dataclass
@@ -120,7 +122,9 @@ def _state(recipe: Recipe, session: Session, accelerator: Accelerator, data: Any
     torch.manual_seed(seed_of(recipe.optim.seed, 3))
     model = recipe.build()
     found = checkpoints.folders(session.run)
-    if not found:
+    if not found and session.init:
+        start_from(model, recipe, session.init)
+    elif not found:
         recipe.fit(model, data)
     model = model.to(accelerator.device).train()
     optimizer = recipe.optimizer(model)

@@ -25,7 +25,7 @@ from savg.models.synchformer import Synchformer
 from savg.models.visual_flow import CONFIGS as FLOWS
 from savg.models.visual_flow import Seen, VisualFlowConfig
 from savg.train.feature_maps import feature_maps
-from savg.train.mel_vae import level_db
+from savg.train.mel_vae import level_db, level_error, loud_error
 from savg.train.optim import Draw, Optimisation, draws
 from savg.train.recipe import Recipe, get_recipe
 from savg.train.sound_data import adversarial, load_vae, log_mel, spectral_distance
@@ -251,6 +251,73 @@ def test_so_many_pictures_are_left_out(run: Path, monkeypatch: pytest.MonkeyPatc
     assert np.mean(left_out) == pytest.approx(0.25, abs=0.05)
     logits = np.log(times) - np.log1p(-np.array(times))
     assert np.mean(logits) == pytest.approx(0, abs=0.1) and np.std(logits) == pytest.approx(1, 0.1)
+
+
+def test_boxes_are_withheld_by_themselves(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = get_recipe("mmaudio", "tiny")
+    recipe = replace(recipe, model=replace(recipe.model, boxes=2), drop=0.25, box_drop=0.5)
+    data = recipe.open("synthetic", run)
+    model = recipe.build()
+    blind, told = [], []
+
+    def forward(latent, t, seen, lengths, unseen):
+        blind.extend(unseen.tolist())
+        told.extend(seen.boxes.flatten(1).any(1).tolist())
+        assert torch.equal(seen.pictures, batch[1])
+        return latent
+
+    batch = recipe.batch(data, draws(3, 4, 0, 0))
+    there = batch[2].flatten(1).any(1)
+    assert there.all()
+    monkeypatch.setattr(model, "forward", forward)
+    for seed in range(250):
+        recipe.loss(model, batch, 0, seed)
+    assert np.mean(told) == pytest.approx(0.5, abs=0.05)
+    assert abs(np.corrcoef(blind, told)[0, 1]) < 0.1
+    assert recipe.card("synthetic").facts["box_drop"] == 0.5
+
+
+def test_muon_turns_the_matrices_inside_the_flow_network() -> None:
+    recipe = get_recipe("mmaudio", "tiny")
+    recipe = replace(recipe, model=replace(recipe.model, boxes=2), optimizer_kind="muon")
+    model = recipe.build()
+    turned, rest = recipe.optimizer(model).param_groups
+    names = {id(p): name for name, p in model.named_parameters()}
+    turned, rest = ({names[id(p)] for p in group["params"]} for group in (turned, rest))
+    trained = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert turned | rest == trained and not turned & rest
+    assert "flow.fused_blocks.0.attn.qkv.weight" in turned and "encoder.gather.weight" in turned
+    outer = {"flow.final_layer.conv.weight", "boxes.weight", "encoder.look.0.weight"}
+    assert {*outer, "flow.empty_clip_feat", "flow.sync_pos_emb"} <= rest
+
+
+def test_scores_with_and_without_boxes(run: Path, tmp_path: Path) -> None:
+    recipe = get_recipe("mmaudio", "tiny")
+    recipe = replace(recipe, model=replace(recipe.model, boxes=2), box_drop=0.5)
+    data = recipe.open("synthetic", run)
+    model = recipe.build()
+    recipe.fit(model, data)
+    with torch.inference_mode():
+        scores = recipe.evaluate(model.eval(), data, tmp_path / "sheet.png")
+        assert scores["side_error_db"] == scores["side_error_db_without_boxes"]  # boxes start at 0
+        torch.nn.init.normal_(model.boxes.weight)
+        for parameter in model.flow.parameters():
+            if parameter.requires_grad and not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.1)
+        scores = recipe.evaluate(model, data, tmp_path / "sheet.png")
+    assert scores["side_error_db"] != scores["side_error_db_without_boxes"]
+    assert "side_spread_data_db_without_boxes" not in scores
+
+
+def test_the_vae_is_told_of_loud_bands_and_of_levels() -> None:
+    real = torch.full((1, 4, 3), -4.0)
+    real[0, 1] = 0.0
+    loud, soft = real.clone(), real.clone()
+    loud[0, 1] -= 0.5
+    soft[0, 2] -= 0.5
+    assert float(loud_error(real, real)) == 0 == float(level_error(real, real))
+    assert float(loud_error(loud, real)) > 50 * float(loud_error(soft, real))
+    assert float(level_error(real - 0.5, real)) == pytest.approx(1.0, abs=1e-3)  # 0.5 is 10 dB
 
 
 def test_the_flow_network_learns_one_clip(run: Path, tmp_path: Path) -> None:

@@ -1,0 +1,136 @@
+"""A vocoder without weights: log mel spectrograms of one channel to a waveform by Griffin-Lim.
+
+Mel bands become a non-negative spectrum by multiplicative updates (Lee & Seung 2001); phases start
+from the same random ones for every sound and settle in fast Griffin-Lim iterations (Perraudin et al.
+2013). Channels whose spectra differ by a factor come out as one waveform with that factor: a source
+that is panned by its level stays one source.
+
+Shapes: B clips (or channels), M mel bands, F mel frames, K = n_fft / 2 + 1 bins, T = F · hop samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from savg.hub import ModelFormat
+from savg.models.mel import CONFIGS as MELS
+from savg.models.mel import mel_bands
+
+__all__ = ["CONFIGS", "FORMAT", "GriffinLim", "GriffinLimConfig"]
+
+MOMENTUM = 0.99
+LOUDEST = 2.0
+"""Largest log10 of a mel band: a full-scale sine has about 0.6."""
+
+
+@dataclass(frozen=True)
+class GriffinLimConfig:
+    """mel: name of the published mel spectrogram; num_mels: its bands; iterations: of Griffin-Lim;
+    updates: of the spectrum from its bands."""
+
+    mel: str = "16k"
+    num_mels: int = 80
+    iterations: int = 32
+    updates: int = 30
+
+    def __post_init__(self) -> None:
+        if self.mel not in MELS:
+            raise ValueError(f"mel is one of {', '.join(MELS)}, not {self.mel!r}")
+        for name in ("num_mels", "updates"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
+        if self.iterations < 0:
+            raise ValueError(f"iterations is 0 or more, not {self.iterations}")
+
+    @property
+    def hop(self) -> int:
+        """Samples a mel frame."""
+        return MELS[self.mel].hop_size
+
+
+CONFIGS: dict[str, GriffinLimConfig] = {
+    "full": GriffinLimConfig(),
+    "demo": GriffinLimConfig(),
+    "tiny": GriffinLimConfig(num_mels=6, iterations=2, updates=2),
+}
+
+
+class GriffinLim(nn.Module):
+    """Log mel spectrograms of one channel [B, M, F] to waveforms [B, 1, F · hop] in −1..1."""
+
+    bands: Tensor
+    window: Tensor
+
+    def __init__(self, config: GriffinLimConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.mel = replace(MELS[config.mel], num_mels=config.num_mels)
+        if self.mel.norm_fn != "log10":
+            raise ValueError("Griffin-Lim takes mel spectrograms of base 10")
+        self.register_buffer("bands", mel_bands(self.mel))
+        self.register_buffer("window", torch.hann_window(self.mel.win_size), persistent=False)
+
+    def magnitudes(self, mel: Tensor) -> Tensor:
+        """Non-negative spectra [B, K, F] with these mel bands."""
+        bands = self.bands.float()
+        target = 10 ** mel.float().clamp(max=LOUDEST)
+        gram, wanted = bands.T @ bands, bands.T @ target
+        found = bands.T @ (target / bands.sum(1).square().clamp_min(1e-9)[:, None]) + 1e-9
+        for _ in range(self.config.updates):
+            found = found * wanted / (gram @ found).clamp_min(1e-9)
+        return found
+
+    def spectrum(self, sound: Tensor) -> Tensor:
+        """Complex spectra [B, K, F] of the frames that the mel spectrogram is taken of."""
+        c = self.mel
+        padded = functional.pad(sound, ((c.n_fft - c.hop_size) // 2,) * 2)
+        return torch.stft(
+            padded, c.n_fft, c.hop_size, c.win_size, self.window, center=False, return_complex=True
+        )
+
+    def waveform(self, spectrum: Tensor) -> Tensor:
+        """The samples [B, T] whose frames come nearest to these spectra."""
+        c, frames = self.mel, spectrum.shape[-1]
+        parts = torch.fft.irfft(spectrum, c.n_fft, dim=1) * self.window[:, None]
+        total = (frames - 1) * c.hop_size + c.n_fft
+        edge = (c.n_fft - c.hop_size) // 2
+
+        def overlap(x: Tensor) -> Tensor:
+            return functional.fold(x, (1, total), (1, c.n_fft), stride=(1, c.hop_size))[:, 0, 0]
+
+        weight = overlap(self.window.square()[None, :, None].expand(1, -1, frames))
+        return (overlap(parts) / weight.clamp_min(1e-6))[:, edge : total - edge]
+
+    def forward(self, mel: Tensor) -> Tensor:
+        if mel.ndim != 3 or mel.shape[1] != self.config.num_mels:
+            raise ValueError(
+                f"the vocoder takes mel spectrograms [B, {self.config.num_mels}, F], "
+                f"not {list(mel.shape)}"
+            )
+        wanted = self.magnitudes(mel)
+        generator = torch.Generator().manual_seed(0)
+        phases = torch.rand(wanted.shape[1:], generator=generator).to(wanted) * (2 * torch.pi)
+        spectrum = wanted * torch.polar(torch.ones_like(phases), phases)
+        before = torch.zeros_like(spectrum)
+        for _ in range(self.config.iterations):
+            found = self.spectrum(self.waveform(spectrum))
+            ahead = found - before * (MOMENTUM / (1 + MOMENTUM))
+            spectrum = wanted * ahead / ahead.abs().clamp_min(1e-12)
+            before = found
+        return self.waveform(spectrum).clamp(-1, 1)[:, None]
+
+
+def from_published(published: Mapping[str, Any] | None = None) -> GriffinLimConfig:
+    """There are no weights to publish; None: the full configuration."""
+    return GriffinLimConfig(**published) if published else CONFIGS["full"]
+
+
+FORMAT = ModelFormat(
+    kind="griffin_lim", config=GriffinLimConfig, build=GriffinLim, from_published=from_published
+)

@@ -1,0 +1,34 @@
+"""Weights that a run starts from: a component's, or those of a network that holds the trained one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from savg.errors import CheckpointError
+from savg.hub import load_component, model_format, resolve
+from savg.train.recipe import Recipe
+
+
+def start_from(model: torch.nn.Module, recipe: Recipe, source: str) -> None:
+    """Load the weights of `source`, a component folder or a Hub repo id, into a recipe's new network.
+
+    A component of another kind goes through `rename` of the recipe's own, which takes for instance
+    the picture's half of a joint network. CheckpointError for weights that do not fit.
+    """
+    given = load_component(resolve(source))[0]
+    form = model_format(recipe.kind)
+    state: Mapping[str, torch.Tensor] = given.state_dict()
+    if not isinstance(given, type(form.build(recipe.model))):  # type: ignore[attr-defined]
+        state = form.rename(state)
+    own = {key for key in model.state_dict() if key.startswith(recipe.network)}
+    state = {recipe.network + key: value for key, value in state.items()}
+    try:
+        if state.keys() != own:
+            first = sorted(state.keys() ^ own)[0]
+            raise CheckpointError(f"{source} does not fit the recipe's network: see {first}.")
+        model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        first = " ".join(str(error).split("\n\t")[1:2])
+        raise CheckpointError(f"{source} does not fit the recipe's network: {first}") from error
