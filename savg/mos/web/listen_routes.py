@@ -115,6 +115,7 @@ class Listening:
                 "positions": study.positions,
                 "break_after": study.break_after,
                 "played": study.played,
+                "seconds": max((clip.seconds for clip in row.stimuli), default=0.0),
                 "level": study.level,
                 "questions": [asdict(question) for question in study.questions],
             }

@@ -1,0 +1,167 @@
+/* The clip to rate, and how much of it was really played. The picture is a Blob's, so its address
+   says nothing; there is no way to seek, and time counts only while the clip runs at its own speed. */
+
+import { icon, make } from './dom.js';
+
+/** A stage with a video. `onChange(player)` follows every change of what can be asked here. */
+export function clipStage(onChange) {
+  const video = make('video', {
+    playsinline: true, preload: 'auto', tabindex: '-1', disablepictureinpicture: true,
+    disableremoteplayback: true, 'aria-label': 'The clip to rate',
+  });
+  const big = make('button', { type: 'button', class: 'big', tabindex: '-1', 'aria-hidden': 'true' });
+  const line = make('i');
+  const node = make('div', { class: 'clip' },
+    make('div', { class: 'stage' }, video, big),
+    make('div', { class: 'line', 'aria-hidden': 'true' }, line));
+
+  let address = null, last = 0, lastClock = 0, beginning = true, frame = 0;
+  let heard = fresh();
+
+  function fresh() {
+    return { plays: 0, seconds: 0, covered: 0, ended: null };
+  }
+
+  const player = {
+    node,
+    video,
+    get state() {
+      if (video.error) return 'broken';
+      if (!address || video.readyState < 2) return 'loading';
+      if (video.ended) return 'ended';
+      return video.paused ? 'ready' : 'playing';
+    },
+    get heard() { return { ...heard }; },
+
+    /** Show a clip; `before` is what was heard of it before the page was loaded again. */
+    open(blob, before) {
+      player.close();
+      heard = { ...fresh(), ...before };
+      address = URL.createObjectURL(blob);
+      video.src = address;
+    },
+
+    close() {
+      cancelAnimationFrame(frame);
+      video.pause();
+      if (address) URL.revokeObjectURL(address);
+      address = null;
+      beginning = true;
+      last = 0;
+      heard = fresh();
+      video.removeAttribute('src');
+      video.load();
+      draw();
+    },
+
+    /** Play from where it stands, from the beginning once it has ended. */
+    play() {
+      if (!address || video.error) return;
+      if (video.ended) rewind();
+      lastClock = performance.now() / 1000;
+      video.muted = false;
+      video.volume = 1;
+      video.playbackRate = 1;
+      video.play().catch(changed);
+    },
+
+    again() {
+      rewind();
+      player.play();
+    },
+
+    pause() {
+      video.pause();
+    },
+  };
+
+  function rewind() {
+    video.currentTime = 0;
+    last = 0;
+    beginning = true;
+  }
+
+  /* A step counts if it is forward and no longer than the clock's, else it was a jump. */
+  function count() {
+    const time = video.currentTime, clock = performance.now() / 1000;
+    const step = time - last;
+    if (step > 0 && step <= 1.1 * (clock - lastClock) + 0.1) heard.seconds += step;
+    if (beginning) heard.plays += 1;
+    beginning = false;
+    last = time;
+    lastClock = clock;
+    let covered = 0;
+    for (let i = 0; i < video.played.length; i += 1) covered += video.played.end(i) - video.played.start(i);
+    heard.covered = Math.max(heard.covered, Math.min(covered, heard.seconds));
+  }
+
+  function draw() {
+    const share = video.duration ? Math.min(1, video.currentTime / video.duration) : 0;
+    line.style.transform = 'scaleX(' + (address ? share : 0).toFixed(4) + ')';
+  }
+
+  function tick() {
+    if (video.paused || video.ended || !address) return;
+    count();
+    draw();
+    frame = requestAnimationFrame(tick);
+    onChange(player);
+  }
+
+  function changed() {
+    draw();
+    const name = { ready: 'play', ended: 'again' }[player.state];
+    big.hidden = !name;
+    if (name && big.dataset.icon !== name) {
+      big.dataset.icon = name;
+      big.replaceChildren(icon(name));
+    }
+    node.dataset.state = player.state;
+    onChange(player);
+  }
+
+  function toggle() {
+    if (player.state === 'playing') player.pause();
+    else if (player.state !== 'loading') player.play();
+  }
+
+  const on = (name, act) => video.addEventListener(name, act);
+  on('playing', () => {
+    cancelAnimationFrame(frame);
+    tick();
+    changed();
+  });
+  on('timeupdate', () => {
+    if (!video.paused) count();
+  });
+  on('pause', () => {
+    if (address && !beginning) count();
+    changed();
+  });
+  on('ended', () => {
+    if (!address) return;
+    count();
+    heard.ended ??= Date.now();
+    changed();
+  });
+  on('ratechange', () => {
+    if (video.playbackRate !== 1) video.playbackRate = 1;
+  });
+  on('loadeddata', changed);
+  on('error', () => address && changed());
+  on('contextmenu', (event) => event.preventDefault());
+  on('click', toggle);
+  big.addEventListener('click', toggle);
+  quietMediaKeys();
+  changed();
+  return player;
+}
+
+/* Buttons on headphones and keyboards must not jump within a clip or to another one. */
+function quietMediaKeys() {
+  for (const name of ['seekbackward', 'seekforward', 'seekto', 'previoustrack', 'nexttrack']) {
+    try {
+      navigator.mediaSession.setActionHandler(name, () => {});
+    } catch { /* this browser has no such key */ }
+  }
+}
