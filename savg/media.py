@@ -203,7 +203,7 @@ def _decode(
                 continue
             began = float(frame.time or 0.0) if began is None else began
             if pictures.start is None or heard < wanted + _PRIMING + pictures.start - began:
-                blocks += _arrays(resampler.resample(frame))
+                blocks += as_arrays(resampler.resample(frame))
                 heard += frame.samples / frame.sample_rate
         if pictures.start is not None and pictures.end >= wanted and heard >= wanted + _PRIMING:
             break
@@ -211,7 +211,7 @@ def _decode(
         late = (began or 0.0) - (pictures.start or 0.0)
         _refuse_cut_short(container, video, audio, pictures.end, heard, late, wanted, path)
     pictures.finish()
-    blocks += _arrays(resampler.resample(None))
+    blocks += as_arrays(resampler.resample(None))
     sound = np.concatenate(blocks, axis=1) if blocks else np.zeros((2, 0), np.float32)
     if not np.isfinite(sound).all():
         raise MediaError(f"{path} has sound with values that are not finite.")
@@ -219,7 +219,8 @@ def _decode(
     return _shifted(sound, (began or 0.0) - (pictures.start or 0.0), sample_rate)
 
 
-def _arrays(blocks: Iterable[av.AudioFrame]) -> list[NDArray[np.float32]]:
+def as_arrays(blocks: Iterable[av.AudioFrame]) -> list[NDArray[np.float32]]:
+    """Blocks of planar float sound as arrays [channels, samples]."""
     return [np.asarray(block.to_ndarray(), np.float32) for block in blocks]
 
 

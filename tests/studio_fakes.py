@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from savg.annotation import Boxes, SoundEvents
 from savg.clip import SAVGBENCH, Clip, ClipFormat
 from savg.errors import Cancelled
-from savg.studio.services import DetectorChoice, PipelineChoice, Services
+from savg.studio.services import DetectorChoice, PipelineChoice, Services, SoundChoice
 
 LEFT_X, RIGHT_X = 70.0, 186.0
 
@@ -97,8 +98,52 @@ class FakePipeline:
         return clips
 
 
-def services(seconds: float = 0.02, examples: Path | None = None, missing: str = "") -> Services:
-    """A studio's services on the stand-ins."""
+class FakeSound:
+    """What gives films sound, of the contract of `VideoToAudio`: a tone from where blue is seen."""
+
+    sample_rate = 16_000
+
+    def __init__(self, seconds: float = 0.02) -> None:
+        self.seconds = seconds
+        self.calls: list[dict] = []
+
+    def __call__(self, film, *, seed=0, steps=25, guidance=4.5, boxes=True, on_step=None):
+        self.calls.append({"seed": seed, "steps": steps, "guidance": guidance, "boxes": boxes})
+        for done in range(1, steps + 1):
+            time.sleep(self.seconds)
+            if on_step and on_step(done, steps, film.frames) is False:
+                raise Cancelled
+        blue = (film.frames[..., 2].astype(int) - film.frames[..., 0] > 40).sum(axis=(0, 1))
+        places = np.arange(len(blue))
+        x = (blue * places).sum() / blue.sum() / len(blue) if blue.sum() else 0.5
+        t = np.arange(round(film.duration * self.sample_rate)) / self.sample_rate
+        tone = 0.3 * np.sin(2 * np.pi * (220 + 20 * seed) * t)
+        pan = x * np.pi / 2
+        return np.stack([np.cos(pan) * tone, np.sin(pan) * tone]).astype(np.float32)
+
+
+class FakeTwoStage(FakePipeline):
+    """A pipeline with stages whose second one gives other films sound too."""
+
+    def __init__(self, seconds: float = 0.02) -> None:
+        super().__init__(seconds)
+        self.sound = FakeSound(seconds)
+        self.boxes: list[bool] = []
+
+    def stages(self, steps=None):
+        return ("picture", steps), ("sound", 5)
+
+    def __call__(self, num_clips=1, *, seed=0, steps=10, first=0, on_step=None, boxes=True):
+        self.boxes.append(boxes)
+        return super().__call__(
+            num_clips, seed=seed + 1, steps=steps + 5, first=first, on_step=on_step
+        )
+
+
+def services(
+    seconds: float = 0.02, examples: Path | None = None, missing: str = "", both: bool = False
+) -> Services:
+    """A studio's services on the stand-ins; both: with a second pipeline beside the first."""
     pipeline = FakePipeline(seconds)
     choice = PipelineChoice(
         "Stand-in", "A made-up figure and a tone.", (4, 20, 200), lambda: pipeline
@@ -107,11 +152,20 @@ def services(seconds: float = 0.02, examples: Path | None = None, missing: str =
         "yolox": DetectorChoice("By colour", "by colour", lambda: find_persons),
         "none": DetectorChoice("Nobody", "none", lambda: lambda clip: Boxes.empty()),
     }
-    return Services({"fake": choice}, persons, lambda: find_sounds, "by level", examples, missing)
+    plain = {"fake": choice}, persons, lambda: find_sounds, "by level", examples, missing
+    if not both:
+        return Services(*plain)
+    about, two = "Two made-up stages.", FakeTwoStage(seconds)
+    second = PipelineChoice("Two stand-ins", about, (4, 10, 100), lambda: two, "Two-stage", True)
+    pipelines = {"fake": replace(choice, name="Joint"), "second": second}
+    sound = SoundChoice("Two stand-ins", about, (1, 10, 60), lambda: two.sound, boxes=True)
+    return Services(
+        pipelines, *plain[1:], together=("fake", "second"), film_sounds={"second": sound}
+    )
 
 
 if __name__ == "__main__":
     from savg.studio import build, launch
 
     where = Path(sys.argv[1]) if len(sys.argv) > 1 else None
-    launch(build(services(examples=where)))
+    launch(build(services(examples=where, both="both" in sys.argv[2:])))

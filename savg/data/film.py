@@ -108,6 +108,36 @@ class Film:
         return Film(np.ascontiguousarray(self.frames[:, :, ::-1]), self.fps, boxes)
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What a video file says of itself: pictures as they are shown, length in seconds if it tells,
+    channels of its sound (0: none)."""
+
+    width: int
+    height: int
+    fps: Fraction
+    seconds: float | None
+    channels: int
+
+
+def facts(path: str | os.PathLike[str]) -> Facts:
+    """What a video file says of itself, and that its first picture can be shown; else MediaError."""
+    path = Path(path)
+    with open_container(path) as container:
+        video = picture_stream(container, path)
+        fps = _rate(video, path)
+        sounds = [stream for stream in container.streams.audio if stream.codec_context is not None]
+        seconds = container.duration / 1e6 if container.duration else None
+        if video.duration and video.time_base:
+            seconds = float(video.duration * video.time_base)
+        first = next(container.decode(video), None)
+        if first is None:
+            raise MediaError(f"{path} has no frame that can be decoded.")
+        height, width = upright(first, float(video.sample_aspect_ratio or 1.0)).shape[:2]
+    channels = sounds[0].channels if sounds else 0
+    return Facts(width, height, fps, seconds, channels)
+
+
 def film_rate(path: str | os.PathLike[str]) -> Fraction:
     """Pictures a second of a video file: its nominal rate, or on average where it has none."""
     path = Path(path)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from savg.data.film import film_rate, picture_stream, pictures_of
 from savg.errors import MediaError
-from savg.media import AUDIO_BIT_RATE, open_container, write_video
+from savg.media import AUDIO_BIT_RATE, as_arrays, open_container, write_video
 from savg.paths import whole_file
 
 SMOOTHEST = 60
@@ -58,11 +58,11 @@ def sound_of(
         heard = 0.0
         for frame in container.decode(audio):
             first = float(frame.time or 0.0) if first is None else first
-            blocks += [block.to_ndarray() for block in resampler.resample(frame)]
+            blocks += as_arrays(resampler.resample(frame))
             heard += frame.samples / frame.sample_rate
             if first + heard > begins + seconds + 0.1:
                 break
-        blocks += [block.to_ndarray() for block in resampler.resample(None)]
+        blocks += as_arrays(resampler.resample(None))
     if not blocks:
         return None
     sound = np.concatenate(blocks, axis=1)
@@ -119,7 +119,7 @@ def _copyable(path: Path) -> int | None:
         first = next(container.decode(video), None)
         if first is None or first.rotation:
             return None
-    stamps = []
+    stamps: list[int] = []
     with open_container(path) as container:
         for packet in container.demux(picture_stream(container, path)):
             if packet.size == 0:

@@ -34,6 +34,7 @@ __all__ = ["TABS", "Studio", "build", "launch", "main"]
 
 TABS = (
     "savg.studio.generate",
+    "savg.studio.video_to_audio",
     "savg.studio.inspect",
     "savg.studio.dataset",
     "savg.studio.listening",
@@ -74,7 +75,9 @@ def build(
     )
 
     def left(request: gr.Request) -> None:
-        context.board.stop(str(request.session_hash))
+        visitor = str(request.session_hash)
+        context.board.stop(visitor)
+        context.library.forget(context.films.forget(visitor))
 
     with gr.Blocks(title="SAVG Studio", analytics_enabled=False) as blocks:
         gr.HTML(text("header.html"), apply_default_css=False, elem_id="savg-header")

@@ -12,9 +12,10 @@ import secrets
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from weakref import finalize
 
 import cv2
@@ -86,20 +87,42 @@ class Library:
 
     def add(self, clip: Clip, title: str, origin: str) -> StoredClip:
         """Store a clip with its poster; SavgError if it cannot be written."""
+        top, bottom = visible_rows(clip)
+        poster = clip.video[clip.format.frames // 2, top:bottom]
+        return self.store(clip.write, poster, title, origin)
+
+    def store(
+        self, write: Callable[[Path], Any], poster: NDArray[np.uint8], title: str, origin: str
+    ) -> StoredClip:
+        """Store the video that `write` writes to the path it is given, and a picture [h, w, 3] of it.
+
+        SavgError if it cannot be written; nothing is left then.
+        """
         key = secrets.token_hex(16)
         stored = StoredClip(key, title, origin, self.root / key)
         try:
             stored.folder.mkdir(parents=True)
-            clip.write(stored.path(VIDEO))
-            _write_poster(stored.path(POSTER), clip)
+            write(stored.path(VIDEO))
+            with whole_file(stored.path(POSTER)) as part:
+                part.write_bytes(jpeg(poster))
         except (OSError, SavgError) as error:
-            shutil.rmtree(stored.folder, ignore_errors=True)
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise SavgError(f"The clip could not be stored: {reason}.") from error
+        finally:
+            if not stored.path(POSTER).is_file():
+                shutil.rmtree(stored.folder, ignore_errors=True)
         with self._lock:
             self._clips[key] = stored
             self._forget_oldest()
         return stored
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Delete clips and all that was found in them."""
+        for key in keys:
+            with self._lock:
+                stored = self._clips.pop(key, None)
+            if stored:
+                shutil.rmtree(stored.folder, ignore_errors=True)
 
     def add_upload(self, path: str | os.PathLike[str], name: str) -> StoredClip:
         """Convert and store an uploaded file; `name` is what its owner calls it.
@@ -155,10 +178,3 @@ def jpeg(picture: NDArray[np.uint8], quality: int = 85) -> bytes:
     if not done:
         raise SavgError(f"A picture of {picture.shape} could not become a JPEG.")
     return data.tobytes()
-
-
-def _write_poster(path: Path, clip: Clip) -> None:
-    top, bottom = visible_rows(clip)
-    picture = clip.video[clip.format.frames // 2, top:bottom]
-    with whole_file(path) as part:
-        part.write_bytes(jpeg(picture))

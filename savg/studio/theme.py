@@ -76,8 +76,8 @@ def theme() -> gr.themes.Base:
 
 def css() -> str:
     """All style sheets of the studio."""
-    names = ("player/player.css", "shelf/shelf.css", "progress/progress.css", "browse/browse.css")
-    return text("studio.css", *names)
+    folders = ("player", "shelf", "progress", "browse", "sound")
+    return text("studio.css", *(f"{name}/{name}.css" for name in folders))
 
 
 def _font(name: str) -> gr.themes.Font:

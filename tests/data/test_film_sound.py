@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from films import write_film
 
-from savg.data.film import Film, film_rate, pictures_of
+from savg.data.film import Facts, Film, facts, film_rate, pictures_of
 from savg.data.film_sound import sound_of, with_sound
 from savg.errors import Cancelled, MediaError
 
@@ -180,3 +180,13 @@ def test_sound_longer_and_shorter_than_the_pictures(tmp_path: Path) -> None:
         with av.open(str(tmp_path / "b.mp4")) as container:
             audio = container.streams.audio[0]
             assert float(audio.duration * audio.time_base) == pytest.approx(seconds, abs=0.1)
+
+
+def test_facts_are_of_pictures_as_they_are_shown(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.mp4", seconds=2, width=128, height=64, fps=12, codecs=H264)
+    assert facts(path) == Facts(128, 64, Fraction(12), 2.0, 2)
+    silent = write_film(tmp_path / "b.mp4", width=128, height=64, codecs=H264, sound=False)
+    assert facts(turned(silent, tmp_path / "c.mp4")) == Facts(64, 128, Fraction(4), 1.0, 0)
+    (tmp_path / "t.mp4").write_bytes(silent.read_bytes()[:400])
+    with pytest.raises(MediaError, match=r"t\.mp4"):
+        facts(tmp_path / "t.mp4")

@@ -15,7 +15,7 @@ import studio_fakes
 from savg.annotation import Boxes, SoundEvents
 from savg.errors import SavgError
 from savg.metrics.spatial import spatial_av_align
-from savg.studio import build, generate, inspect, theme
+from savg.studio import build, generate, inspect, orders, theme
 from savg.studio.analyst import Analyst
 from savg.studio.context import Context
 from savg.studio.jobs import DONE, FAILED, STOPPED, Job
@@ -31,12 +31,12 @@ def context(tmp_path: Path) -> Context:
     return Context(services, library, Analyst(services))
 
 
-def run(context: Context, order: generate.Order, job: Job | None = None) -> list[list]:
+def run(context: Context, order: orders.Order, job: Job | None = None) -> list[list]:
     return list(generate.follow(context, job or Job(), order, [], {}))
 
 
 def test_generated_clips_come_one_by_one_with_their_scores(context: Context) -> None:
-    updates = run(context, generate.Order(context, "fake", 4, 6, 2))
+    updates = run(context, orders.Order(context, "fake", 4, 6, 2))
     last = updates[-1]
     assert last[1]["state"] == DONE and last[1]["share"] == 1.0
     assert last[1]["preview"].startswith("data:image/jpeg;base64,")
@@ -56,13 +56,13 @@ def test_clip_i_of_a_seed_is_made_alone() -> None:
         calls.append((num_clips, options["seed"], options["first"], options["steps"]))
         return ["clip"]
 
-    assert generate.one_clip(pipeline, 3, 17, 9, None) == "clip"
+    assert orders.one_clip(pipeline, 3, 17, 9, None) == "clip"
     assert calls == [(1, 17, 3, 9)]
 
 
 def test_a_stopped_order_keeps_what_is_done(context: Context) -> None:
     job = Job()
-    order = generate.Order(context, "fake", 0, 150, 3)
+    order = orders.Order(context, "fake", 0, 150, 3)
     states = []
     for update in generate.follow(context, job, order, [], {}):
         states.append(update[1])
@@ -84,12 +84,12 @@ def test_a_stopped_order_keeps_what_is_done(context: Context) -> None:
 )
 def test_impossible_orders_are_refused(context, seed, steps, count, words) -> None:
     with pytest.raises(SavgError, match=words):
-        generate.Order(context, "fake", seed, steps, count)
+        orders.Order(context, "fake", seed, steps, count)
 
 
 def test_an_unknown_pipeline_is_refused(context: Context) -> None:
     with pytest.raises(SavgError, match="not known"):
-        generate.Order(context, "__class__", 0, 10, 1)
+        orders.Order(context, "__class__", 0, 10, 1)
 
 
 def test_a_failing_pipeline_is_a_message(context: Context) -> None:
@@ -97,7 +97,7 @@ def test_a_failing_pipeline_is_a_message(context: Context) -> None:
         raise SavgError("The weights are not there.")
 
     context.services._loaded["pipeline fake"] = fail
-    last = run(context, generate.Order(context, "fake", 0, 5, 1))[-1]
+    last = run(context, orders.Order(context, "fake", 0, 5, 1))[-1]
     assert last[1]["state"] == FAILED
     assert last[0]["value"]["text"] == "The weights are not there." and last[0]["visible"]
 

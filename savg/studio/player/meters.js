@@ -7,7 +7,7 @@ function createMeters(video, root) {
   for (const side of ['left', 'right']) {
     bars[side] = root.querySelector('.sp-meter[data-side="' + side + '"]');
   }
-  let context = null, taps = null, buffer = null;
+  let context = null, taps = null, buffer = null, gain = null, quieter = 0;
 
   /* An audio context may start only in a user's gesture; before that, sound plays without it. */
   function connect() {
@@ -17,7 +17,10 @@ function createMeters(video, root) {
       context = new Context();
       const source = context.createMediaElementSource(video);
       const splitter = context.createChannelSplitter(2);
-      source.connect(context.destination);
+      gain = context.createGain();
+      source.connect(gain);
+      gain.connect(context.destination);
+      quieten(quieter);
       source.connect(splitter);
       taps = [0, 1].map((channel) => {
         const analyser = context.createAnalyser();
@@ -28,6 +31,12 @@ function createMeters(video, root) {
       buffer = new Float32Array(2048);
     }
     if (context.state !== 'running') context.resume();
+  }
+
+  /* Play both channels so many dB quieter than the file has them; the meters show the file. */
+  function quieten(decibels) {
+    quieter = decibels;
+    if (gain) gain.gain.value = Math.pow(10, -quieter / 20);
   }
 
   /* The level in the file: the volume slider acts before the taps, and is taken out again. */
@@ -60,5 +69,5 @@ function createMeters(video, root) {
     return { left, right, source: live ? 'sound' : 'annotation' };
   }
 
-  return { connect, show };
+  return { connect, show, quieten, quieter: () => quieter };
 }

@@ -1,10 +1,11 @@
-/* Clips to choose from. `cards` play in place with their score; `strip` is a row of small pictures.
-   Titles are text of visitors, and go in as text only. */
+/* Clips to choose from. `cards` play in place with their overlay and score, those of a pair beside each
+   other; `strip` is a row of small pictures. Titles are text of visitors, and go in as text only. */
 
 const root = element.querySelector('.sv');
 const list = root.querySelector('.sv-list');
-const cards = new Map();
-let played = new Set();
+const cards = new Map(), pairs = new Map();
+const overlay = root.querySelector('.sv-overlay');
+let played = new Set(), drawn = true;
 
 function stopOthers(video) {
   for (const other of document.querySelectorAll('.sv video, .sp video')) if (other !== video) other.pause();
@@ -26,13 +27,43 @@ function strip(clip, selected) {
   return make('div', { role: 'listitem', class: 'sv-item' }, button);
 }
 
+/* The overlay of a card: the annotation is fetched when the card is made, and drawn picture by picture. */
+function createOverlay(clip, video, stage) {
+  const canvas = make('canvas', { 'aria-hidden': 'true' });
+  stage.append(canvas);
+  const layers = { boxes: true, bands: true, labels: true };
+  let annotation = null, time = 0;
+  function draw() {
+    if (!annotation) return;
+    const { format } = annotation;
+    if (drawn) drawOverlay(canvas, annotation, clip.crop, frameAt(time, format),
+                           eventFrameAt(video.currentTime, format), layers);
+    else canvas.getContext('2d').clearRect(0, 0, canvas.width, canvas.height);
+  }
+  function tick(now, metadata) {
+    time = metadata ? metadata.mediaTime : video.currentTime;
+    draw();
+    if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(tick);
+  }
+  if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(tick);
+  video.addEventListener('timeupdate', () => { time = video.requestVideoFrameCallback ? time : video.currentTime; draw(); });
+  new ResizeObserver(draw).observe(stage);
+  if (clip.annotation) {
+    fetch(mediaUrl(clip.annotation)).then((answer) => answer.json())
+      .then((found) => { annotation = found; draw(); }).catch(() => {});
+  }
+  return { draw, shown: () => Boolean(annotation) && drawn };
+}
+
 function card(clip) {
   const video = make('video', { playsinline: '', loop: '', preload: 'auto', src: mediaUrl(clip.video),
                                 poster: '', tabindex: '-1' });
   video.style.setProperty('--shift', (100 * clip.crop.top / clip.crop.size) + '%');
   const stage = make('button', { type: 'button', class: 'sv-stage', 'aria-label': 'Play ' + clip.title });
   stage.style.setProperty('--ratio', clip.crop.size + ' / ' + (clip.crop.bottom - clip.crop.top));
-  stage.append(video, make('span', { class: 'sv-play', 'aria-hidden': 'true' }));
+  stage.append(video);
+  const layer = createOverlay(clip, video, stage);
+  stage.append(make('span', { class: 'sv-play', 'aria-hidden': 'true' }));
   stage.onclick = () => { if (video.paused) video.play(); else video.pause(); };
   const note = () => {
     stage.classList.toggle('sv-playing', !video.paused);
@@ -41,14 +72,18 @@ function card(clip) {
   video.addEventListener('play', () => { stopOthers(video); note(); });
   video.addEventListener('pause', note);
   new IntersectionObserver(() => { if (!stage.offsetParent) video.pause(); }).observe(stage);
-  const inspect = make('button', { type: 'button', class: 'sv-action sv-main', 'data-id': clip.id }, 'Inspect');
+  const inspect = make('button', { type: 'button', class: 'sv-action sv-main', 'data-id': clip.id,
+                                   'aria-label': 'Inspect ' + clip.title }, 'Inspect');
   inspect.onclick = () => { video.pause(); trigger('select', { id: clip.id }); };
-  const save = make('a', { class: 'sv-action', href: mediaUrl(clip.video), download: clip.file }, 'Download');
+  const save = make('a', { class: 'sv-action', href: mediaUrl(clip.video), download: clip.file,
+                           'aria-label': 'Download ' + clip.title }, 'Download');
   const score = make('p', { class: 'sv-badge' });
-  const node = make('article', { class: 'sv-card', role: 'listitem', 'data-id': clip.id }, stage,
-    make('div', { class: 'sv-about' }, make('h4', {}, clip.title), score),
+  const node = make('article', { class: 'sv-card', role: 'listitem', 'data-id': clip.id,
+                                 'aria-label': clip.title }, stage,
+    make('div', { class: 'sv-about' }, make('h4', {}, clip.title),
+         make('p', { class: 'sv-origin' }, clip.origin), score),
     make('div', { class: 'sv-actions' }, inspect, save));
-  return { node, video, score };
+  return { node, video, score, layer };
 }
 
 function fill(score, clip) {
@@ -74,17 +109,51 @@ function show(value) {
   for (const [id, entry] of cards) {
     if (!clips.some((clip) => clip.id === id)) { entry.node.remove(); cards.delete(id); }
   }
-  clips.forEach((clip, i) => {
+  for (const [id, node] of pairs) {
+    if (!clips.some((clip) => clip.pair === id)) { node.remove(); pairs.delete(id); }
+  }
+  const order = [];
+  for (const clip of clips) {
     if (!cards.has(clip.id)) cards.set(clip.id, card(clip));
     const entry = cards.get(clip.id);
-    if (list.children[i] !== entry.node) list.insertBefore(entry.node, list.children[i] || null);
     fill(entry.score, clip);
+    const node = clip.pair ? pairOf(clip) : entry.node;
+    if (clip.pair) place(node, entry.node, clip.place);
+    if (!order.includes(node)) order.push(node);
     if (clip.id === autoplay && !played.has(clip.id)) {
       played.add(clip.id);
       entry.video.play().catch(() => {});
     }
+  }
+  order.forEach((node, i) => {
+    if (list.children[i] !== node) list.insertBefore(node, list.children[i] || null);
   });
+  overlay.hidden = !clips.some((clip) => clip.annotation);
 }
+
+/* Clips of one seed by several pipelines lie in a row of their own. */
+function pairOf(clip) {
+  if (!pairs.has(clip.pair)) {
+    pairs.set(clip.pair, make('div', { class: 'sv-pair', role: 'group', 'aria-label': 'Side by side, one seed' }));
+  }
+  return pairs.get(clip.pair);
+}
+
+function place(row, node, at) {
+  node.style.order = at;
+  if (node.parentElement === row) return;
+  const after = [...row.children].find((other) => Number(other.style.order) > at);
+  row.insertBefore(node, after || null);
+}
+
+overlay.onclick = () => {
+  drawn = !drawn;
+  overlay.setAttribute('aria-pressed', String(drawn));
+  for (const entry of cards.values()) entry.layer.draw();
+};
+const home = root.closest('[id^="savg-"]').id;
+window.savgShelves = { ...window.savgShelves,
+  [home]: () => [...cards].map(([id, entry]) => ({ id, overlay: entry.layer.shown() })) };
 
 watch('value', () => show(props.value));
 show(props.value);

@@ -1,0 +1,3 @@
+/* There is no timeline below this player. */
+
+function movePlayhead() {}

@@ -1,0 +1,72 @@
+/* A video with its new sound and its own: one player, whose sound is switched while it plays. */
+
+const showOne = show;
+const still = make('canvas', { class: 'ss-still', 'aria-hidden': 'true' });
+video.after(still);
+let take = null, version = 0;
+
+show = (value) => {
+  const next = value && value.versions ? value : null;
+  const same = take && next && take.id === next.id;
+  take = next;
+  if (!same) version = 0;
+  showVersion();
+};
+
+function showVersion() {
+  showOne(take ? take.versions[version] : null);
+  meters.quieten(take ? take.versions[version].quieter : 0);
+  const versions = take ? take.versions : [];
+  const group = part('switch');
+  if (group.dataset.take !== (take ? take.id : '')) {
+    group.dataset.take = take ? take.id : '';
+    group.replaceChildren(...versions.map((one, i) => {
+      const { score, tp, fn } = one.annotation.alignment;
+      const words = score === null ? 'no sound event' : score.toFixed(2) + ' · ' + tp + ' TP, ' + fn + ' FN';
+      const button = make('button', { type: 'button', class: 'ss-choice', title: 'Other sound (A)' },
+        make('span', { class: 'ss-name' }, one.sound), make('span', { class: 'ss-score' }, words));
+      button.onclick = () => swap(i);
+      return button;
+    }));
+    if (versions.length === 1) group.append(make('p', { class: 'ss-none' }, take.missing));
+  }
+  group.querySelectorAll('.ss-choice').forEach((button, i) => button.setAttribute('aria-pressed', String(i === version)));
+  if (take) part('downloads').append(inspect);
+  part('level').textContent = take ? take.level : '';
+}
+
+/* The picture on screen stays until the other file shows the same one. */
+function hold() {
+  const side = Math.max(1, Math.round(video.getBoundingClientRect().width * (window.devicePixelRatio || 1)));
+  still.width = still.height = side;
+  const scale = Math.min(side / (video.videoWidth || side), side / (video.videoHeight || side));
+  const width = video.videoWidth * scale, height = video.videoHeight * scale;
+  still.getContext('2d').drawImage(video, (side - width) / 2, (side - height) / 2, width, height);
+  still.classList.add('ss-held');
+}
+
+function swap(to) {
+  if (!take || to === version || !take.versions[to]) return;
+  const time = video.currentTime, playing = !video.paused, began = root.classList.contains('sp-started');
+  if (video.readyState >= 2) hold();
+  version = to;
+  showVersion();
+  root.classList.toggle('sp-started', began);
+  mediaTime = time;
+  refresh();
+  video.addEventListener('loadedmetadata', () => {
+    video.currentTime = time;
+    video.addEventListener('seeked', () => still.classList.remove('ss-held'), { once: true });
+    if (playing) play();
+  }, { once: true });
+}
+
+const inspect = make('button', { type: 'button', class: 'sp-link ss-inspect' }, 'Open in Inspect');
+inspect.onclick = () => { video.pause(); trigger('select', { inspect: take.versions[version].id }); };
+
+KEYS.a = () => swap(1 - version);
+const line = make('div', {}, make('dt', {}, make('kbd', {}, 'A')), make('dd', {}, 'other sound: new or its own'));
+root.querySelector('.sp-help dl').append(line);
+root.querySelector('.sp-empty').replaceChildren(
+  make('p', { class: 'sp-empty-title' }, 'No sound made yet'),
+  make('p', {}, 'Choose a video above and generate sound for it.'));

@@ -1,0 +1,97 @@
+"""One seed for two pipelines, side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import studio_fakes
+
+from savg.errors import SavgError
+from savg.studio import generate
+from savg.studio.analyst import Analyst
+from savg.studio.context import Context
+from savg.studio.jobs import DONE, STOPPED, Job
+from savg.studio.library import RESULTS, Library
+from savg.studio.orders import TOGETHER, Order, offered
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    services = studio_fakes.services(seconds=0.002, both=True)
+    return Context(services, Library(tmp_path / "library"), Analyst(services))
+
+
+def run(context: Context, order: Order, job: Job | None = None) -> list[list]:
+    return list(generate.follow(context, job or Job(), order, [], {}))
+
+
+def test_both_is_the_natural_choice(context: Context) -> None:
+    choices = offered(context.services)
+    assert list(choices) == [TOGETHER, "fake", "second"]
+    both = choices[TOGETHER]
+    assert both.label == "Both, side by side" and both.names == ("fake", "second")
+    assert both.steps == (4, 20, 100) and both.boxes
+    assert list(offered(studio_fakes.services())) == ["fake"]
+
+
+def test_one_seed_goes_to_both_and_both_have_scores(context: Context) -> None:
+    updates = run(context, Order(context, TOGETHER, 4, 6, 2))
+    last = updates[-1]
+    assert last[1]["state"] == DONE and "4 clips" in last[1]["text"]
+    clips = {clip["title"]: clip for clip in last[2]["clips"]}
+    assert set(clips) == {
+        "Seed 4, joint", "Seed 4, two-stage", "Seed 4, clip 2, joint", "Seed 4, clip 2, two-stage",
+    }  # fmt: skip
+    joint, two = clips["Seed 4, joint"], clips["Seed 4, two-stage"]
+    assert (joint["pair"], joint["place"], two["pair"], two["place"]) == (
+        joint["id"],
+        0,
+        joint["id"],
+        1,
+    )
+    assert clips["Seed 4, clip 2, two-stage"]["pair"] == clips["Seed 4, clip 2, joint"]["id"]
+    for clip in clips.values():
+        assert clip["tp"] > 0 and 0 < clip["score"] < 1
+        stored = context.library[clip["id"]]
+        path = stored.results("yolox") / f"{RESULTS}.json"
+        assert clip["annotation"].endswith(path.as_posix())
+        assert json.loads(path.read_text())["alignment"]["tp"] == clip["tp"]
+    assert "Stand-in, 6 steps" in joint["origin"] and "Two stand-ins, 6 steps" in two["origin"]
+    shares = [u[1]["share"] for u in updates]
+    assert shares == sorted(shares)
+
+
+def test_progress_names_the_pipeline_and_its_stage(context: Context) -> None:
+    texts = {u[1]["text"].split("  ·")[0] for u in run(context, Order(context, TOGETHER, 0, 30, 1))}
+    assert any(text.startswith("Clip, joint: step ") for text in texts)
+    assert any(text.startswith("Clip, two-stage: picture, step ") for text in texts), texts
+    assert all(" of 5" in text for text in texts if "two-stage: sound" in text)
+
+
+def test_a_stop_in_the_second_keeps_the_first(context: Context) -> None:
+    job, last = Job(), None
+    for update in generate.follow(context, job, Order(context, TOGETHER, 0, 100, 1), [], {}):
+        last = update
+        if "two-stage: picture" in update[1]["text"]:
+            job.cancel()
+    assert last[1]["state"] == STOPPED and "1 clip of 2" in last[1]["text"]
+    assert [clip["name"] for clip in last[2]["clips"]] == ["Joint"]
+
+
+def test_boxes_are_an_option_of_the_second_stage(context: Context) -> None:
+    two = context.services.pipeline("second")
+    run(context, Order(context, "second", 0, 4, 1))
+    last = run(context, Order(context, "second", 0, 4, 1, False))[-1]
+    run(context, Order(context, "fake", 0, 4, 1, False))  # it knows no such option
+    assert two.boxes == [True, False]
+    (clip,) = last[2]["clips"]
+    assert clip["origin"].endswith("without boxes") and "pair" not in clip
+    assert clip["title"] == "Seed 0"
+
+
+def test_steps_are_within_what_both_can_do(context: Context) -> None:
+    with pytest.raises(SavgError, match="Steps is a whole number from 4 to 100"):
+        Order(context, TOGETHER, 0, 150, 1)
+    assert Order(context, "fake", 0, 150, 1).steps == 150
