@@ -1,7 +1,8 @@
 """A report of a listening test: CSV tables, JSON, Markdown, and one HTML page with its figures.
 
 Cells of a CSV that a spreadsheet would take for a formula get an apostrophe in front. The page loads
-nothing and runs nothing; texts of listeners are escaped.
+nothing and runs nothing; texts of listeners are escaped. What comes from simulated listeners says so:
+in the names of the files, in a column of each table about listeners, in titles and on every figure.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class Figure:
     caption: str
 
 
+SIMULATED = "SIMULATED LISTENERS"
+
 Block = str | Table | Figure
 Section = tuple[str, Sequence[Block]]
 
@@ -51,31 +54,42 @@ def write_report(
 ) -> Analysis:
     """Analyse a study and write report.html, report.md, report.json and the tables into `folder`.
 
-    The run is recorded in the store. SavgError if nobody has finished the study.
+    With simulated listeners the files are named simulated-report.html, …. The run is recorded in the
+    store. SavgError if nobody has finished the study.
     """
     analysis = analyse(store, name, scores, seed)
     folder.mkdir(parents=True, exist_ok=True)
     write_tables(store, name, folder)
     result = analysis.to_dict()
     sections = sections_of(analysis)
-    title = f"Listening test {name}"
+    mark = SIMULATED if analysis.simulated else ""
+    title = f"{mark}: listening test {name}" if mark else f"Listening test {name}"
     now = datetime.now(UTC).isoformat(timespec="seconds")
     note = f"SAVG Studio {__version__}, {now}, data {analysis.data_sha256[:12]}"
     for file, text in (
         ("report.json", json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False)),
         ("report.md", as_markdown(title, note, sections)),
-        ("report.html", as_html(title, note, sections)),
+        ("report.html", as_html(title, note, sections, mark)),
     ):
-        with whole_file(folder / file) as part:
+        with whole_file(report_file(folder, file, analysis.simulated)) as part:
             part.write_text(text + "\n", encoding="utf-8")
     store.record_analysis(name, {"seed": seed}, result, analysis.data_sha256)
     return analysis
 
 
+def report_file(folder: Path, name: str, simulated: bool) -> Path:
+    """Where a report's file is, such as "report.html"; those of simulated listeners say so."""
+    return folder / (f"simulated-{name}" if simulated else name)
+
+
 def write_tables(store: Store, name: str, folder: Path) -> None:
-    """ratings.csv, participants.csv, exclusions.csv and stimuli.csv: all that is stored."""
+    """ratings.csv, participants.csv, exclusions.csv and stimuli.csv: all that is stored.
+
+    Names begin with simulated- if nobody real has rated yet, but simulated listeners have.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     rows = [asdict(row) for row in store.ratings(name)]
+    simulated = bool(rows) and all(row["simulated"] for row in rows)
     people = []
     for person in store.participants(name):
         values = asdict(person)
@@ -89,7 +103,7 @@ def write_tables(store: Store, name: str, folder: Path) -> None:
         ("exclusions.csv", [asdict(row) for row in store.exclusions(name)]),
         ("stimuli.csv", clips),
     ):
-        write_csv(folder / file, table)
+        write_csv(report_file(folder, file, simulated), table)
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
@@ -346,15 +360,25 @@ _STYLE = (
 )
 
 
-def as_html(title: str, note: str, sections: Sequence[Section]) -> str:
-    """The report as one page."""
+_MARKED = (
+    "body::before{{content:'{0}';position:fixed;top:40%;left:0;right:0;text-align:center;"
+    "font:bold 8vw sans-serif;color:#c001;transform:rotate(-25deg);pointer-events:none;z-index:1}}"
+    ".mark{{background:#a00;color:#fff;padding:.5rem 1rem;font-weight:bold;position:sticky;top:0}}"
+    "figure::after{{content:'{0}';display:block;color:#a00;font-weight:bold}}"
+)
+
+
+def as_html(title: str, note: str, sections: Sequence[Section], mark: str = "") -> str:
+    """The report as one page; `mark` (letters and spaces) stands across it and at every figure."""
     parts = [
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
         "style-src 'unsafe-inline'\">"
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
-        f"<h1>{html.escape(title)}</h1><p>{html.escape(note)}</p>"
+        f"<title>{html.escape(title)}</title>"
+        f"<style>{_STYLE}{_MARKED.format(mark) if mark else ''}</style>"
+        + (f'<p class="mark">{mark}: no result of this page is real.</p>' if mark else "")
+        + f"<h1>{html.escape(title)}</h1><p>{html.escape(note)}</p>"
     ]
     for heading, blocks in sections:
         parts.append(f"<h2>{html.escape(heading)}</h2>")

@@ -105,6 +105,7 @@ class RatingRow:
     response_seconds: float
     served_at: float
     rated_at: float
+    simulated: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ class ExclusionRow:
     reason: str
     who: str
     decided_at: float
+    simulated: bool = False
 
 
 def sqlite_url(path: Path) -> str:
@@ -309,6 +311,7 @@ class Store:
                 score.c.response_seconds,
                 given.c.served_at,
                 score.c.rated_at,
+                person.c.simulated,
             )
             .select_from(joined)
             .where(person.c.study_id == name)
@@ -348,6 +351,7 @@ class Store:
                 table.c.reason,
                 table.c.who,
                 table.c.decided_at,
+                person.c.simulated,
             )
             .join(person, person.c.id == table.c.participant_id)
             .where(person.c.study_id == name)

@@ -207,7 +207,7 @@ def test_a_rehearsal_says_so(tmp_path: Path) -> None:
         listener(store, i, habit="simulated")
     result = write_report(store, "s", tmp_path / "report")
     assert result.simulated and result.warnings[0].startswith("SIMULATED")
-    assert "SIMULATED" in (tmp_path / "report" / "report.html").read_text()
+    assert "SIMULATED" in (tmp_path / "report" / "simulated-report.html").read_text()
 
 
 def test_one_listener_has_means_but_no_intervals(tmp_path: Path) -> None:

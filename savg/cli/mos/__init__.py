@@ -15,6 +15,7 @@ ACTIONS = {
     "create": "savg.cli.mos.create",
     "serve": "savg.cli.mos.serve",
     "invite": "savg.cli.mos.invite",
+    "simulate": "savg.cli.mos.simulate",
     "report": "savg.cli.mos.report",
 }
 """Action → its module."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from savg.cli.mos.folders import named_folders
 from savg.mos.analysis import clip_scores
 from savg.mos.folder import open_folder
-from savg.mos.report import write_report
+from savg.mos.report import report_file, write_report
 
 HELP = "Analyse a listening test: report page, JSON and CSV tables."
 
@@ -51,5 +51,5 @@ def run(args: argparse.Namespace) -> int:
         mos = result.mos
         between = "" if mos.low is None else f"  95 % {mos.low:.2f} … {mos.high:.2f}"
         print(f"{result.name:20} {mos.estimate:.2f}{between}  ({result.ratings} ratings)")
-    print(f"Report: {out / 'report.html'}")
+    print(f"Report: {report_file(out, 'report.html', analysis.simulated)}")
     return 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from savg.errors import SavgError
@@ -15,15 +16,20 @@ class Studies:
     """Study folders, and those found in a root folder, which is looked through again when asked.
 
     So studies made while the server runs appear. url: where the databases of folders are that do not
-    hold their own. SavgError for a folder of `folders` that is no study, or a name that comes twice;
-    what is no study under `root` is passed over.
+    hold their own; clock: seconds since 1970. SavgError for a folder of `folders` that is no study, or
+    a name that comes twice; what is no study under `root` is passed over.
     """
 
     def __init__(
-        self, folders: Iterable[Path] = (), root: Path | None = None, url: str | None = None
+        self,
+        folders: Iterable[Path] = (),
+        root: Path | None = None,
+        url: str | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.root = root
         self.url = url
+        self._clock = clock
         self._open: dict[str, StudyFolder] = {}
         self._lock = threading.Lock()
         for folder in folders:
@@ -31,7 +37,7 @@ class Studies:
 
     def add(self, folder: Path) -> StudyFolder:
         """Open one more study."""
-        study = open_folder(folder, self.url)
+        study = open_folder(folder, self.url, self._clock)
         with self._lock:
             known = self._open.get(study.name)
             if known is None:

@@ -1,0 +1,113 @@
+"""`python -m savg mos simulate`: a rehearsal of a listening test with simulated listeners."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from savg.errors import SavgError
+from savg.mos.folder import open_folder
+from savg.mos.rehearsal import SUFFIX, as_json, rehearse
+from savg.mos.rehearsal_model import Crowd, ListenerModel
+
+HELP = "Rehearse a listening test: simulated listeners fill a copy of it over HTTP, and its report."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the action."""
+    add = parser.add_argument
+    add("study", type=Path, metavar="STUDY", help="the study's folder, which is only read")
+    add("--listeners", type=int, default=24, metavar="N", help="of all kinds (default: 24)")
+    add("--careless", type=int, metavar="N", help="of these straight-line (default: one in 12)")
+    add("--failing", type=int, metavar="N", help="of these fail the screening (default: 1)")
+    add("--leaving", type=int, metavar="N", help="of these leave half-way (default: 1)")
+    add(
+        "--means",
+        nargs="+",
+        default=[],
+        metavar="NAME=MOS",
+        help="mean of a condition or anchor on a scale of 1 to 5",
+    )
+    for name, default, text in (
+        ("listener", 0.4, "listeners"),
+        ("taste", 0.3, "listeners' taste for a condition"),
+        ("clip", 0.5, "clips"),
+        ("noise", 0.7, "single ratings"),
+    ):
+        add(f"--{name}-sd", type=float, default=default, metavar="POINTS", help=f"spread of {text}")
+    add("--seed", type=int, default=0)
+    clock = parser.add_mutually_exclusive_group()
+    clock.add_argument(
+        "--speed",
+        type=float,
+        default=60.0,
+        help="the clock of the rehearsal's server runs so many times as fast (default: 60)",
+    )
+    clock.add_argument("--real-time", action="store_true", help="the same as --speed 1")
+    add("--out", type=Path, metavar="DIR", help=f"the copy (default: STUDY{SUFFIX})")
+    add("--instead", action="store_true", help="replace an earlier rehearsal in that folder")
+    add("--database", metavar="URL", help="where the study's database is elsewhere")
+    add("--json", action="store_true", help="print the outcome as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Rehearse the study."""
+    from tqdm import tqdm
+
+    crowd = Crowd(args.listeners, args.careless, args.failing, args.leaving, args.seed)
+    model = ListenerModel(
+        _means(args.means), args.listener_sd, args.taste_sd, args.clip_sd, args.noise_sd
+    )
+    folder = args.study.resolve()
+    out = args.out or folder.with_name(f"{folder.name}{SUFFIX}")
+    study = open_folder(args.study, args.database)
+    try:
+        with tqdm(unit="rating", file=sys.stderr, mininterval=0.5) as bar:
+
+            def progress(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            speed = 1.0 if args.real_time else args.speed
+            done, analysis = rehearse(
+                study,
+                out,
+                crowd,
+                model,
+                speed=speed,
+                instead=args.instead,
+                on_ratings=progress,
+            )
+    finally:
+        study.store.close()
+    if args.json:
+        print(json.dumps(as_json(done, analysis), ensure_ascii=False))
+        return 0
+    kinds = ", ".join(f"{number} {kind}" for kind, number in done.listeners.items())
+    print(f"SIMULATED: {args.listeners} listeners ({kinds}), {done.ratings} ratings over HTTP.")
+    clock = "in real time" if speed == 1 else f"by a clock {speed:g} times as fast as a real one"
+    print(f"{done.requests} requests in {done.seconds:.0f} s, {clock}; all ratings are stored.")
+    for result in analysis.conditions:
+        mos = result.mos
+        between = "" if mos.low is None else f"  95 % {mos.low:.2f} … {mos.high:.2f}"
+        print(
+            f"{result.name:20} {mos.estimate:.2f}{between}  (expected {done.expected[result.name]:.2f})"
+        )
+    print(f"Copy: {out}")
+    print(f"Report: {done.report}")
+    return 0
+
+
+def _means(given: list[str]) -> dict[str, float]:
+    found = {}
+    for item in given:
+        name, sign, value = item.partition("=")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            sign = ""
+        if not sign or not name:
+            raise SavgError(f"--means takes NAME=MOS, not {item!r}.")
+    return found
