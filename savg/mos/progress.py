@@ -17,7 +17,7 @@ from savg.mos.flags import Flag, flags_of, repeated
 from savg.mos.store import ParticipantRow, RatingRow, Store, StudyRow
 
 STEPS = {
-    "invited": "invited",
+    "invited": "not begun",
     "screening": "in screening",
     "trials": "in trials",
     "questions": "at the questions",
@@ -123,7 +123,7 @@ def progress_from(
         simulated,
         {step: steps[step] for step in STEPS},
         sum(p.row.excluded for p in counted),
-        sum(bool(p.flags) and not p.row.excluded for p in counted),
+        sum(bool(p.flags) and bool(p.row.rated) and not p.row.excluded for p in counted),
         sum(p.row.rated for p in counted),
         row.study.positions * len(begun),
         _coverage(row, [r for r in ratings if r.participant in kept]),

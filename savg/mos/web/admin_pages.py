@@ -200,8 +200,8 @@ def _shown(visit: Visit, folder: StudyFolder) -> dict[str, Any]:
         "steps": STEPS,
         "begun": [p for p in now.people if p.row.status != "invited"],
         "unused": [p for p in now.people if p.row.status == "invited"],
+        "decisions": folder.store.exclusions(folder.name),
         "levels": now.row.levels,
-        "now": visit.desk.clock(),
     }
 
 

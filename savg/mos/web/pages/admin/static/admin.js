@@ -1,11 +1,14 @@
 // The organiser's pages: times in the visitor's zone, moving parts kept up to date, links to copy.
 
 function localTimes(root) {
-  const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const parts = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
+  const thisYear = new Intl.DateTimeFormat(undefined, parts);
+  const anyYear = new Intl.DateTimeFormat(undefined, { ...parts, year: "numeric" });
+  const year = new Date().getFullYear();
   for (const time of root.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
-    time.textContent = day.format(at);
+    time.textContent = (at.getFullYear() === year ? thisYear : anyYear).format(at);
     time.title = time.dateTime;
   }
 }
