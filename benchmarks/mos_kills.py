@@ -45,8 +45,8 @@ def leaping_clock(step: float = 10.0) -> Callable[[], float]:
     return lambda: time.time() + step * next(ticks)
 
 
-def sample_study(store: Store, name: str = "kills", clips: int = 40) -> Study:
-    """A study without media in the store."""
+def sample_study(store: Store, name: str = "kills", clips: int = 40, seconds: float = 5.0) -> Study:
+    """A study without media in the store, of clips of so many seconds."""
     study = standard(name, ["joint", "two_stage", "ground_truth"], "ground_truth")
     kinds = {"ground_truth": "reference", "swapped": "swapped", "mono": "mono"}
     stimuli = [
@@ -56,14 +56,14 @@ def sample_study(store: Store, name: str = "kills", clips: int = 40) -> Study:
             f"{i}.mp4",
             f"{'joint' if g.name == 'joint' else 'gt' if g.name in kinds else 'two'}/{i}",
             kinds.get(g.name, "system"),  # type: ignore[arg-type]
-            5.0,
+            seconds,
         )
         for g in study.groups
         for i in range(clips)
     ]
     for kind, number in (("practice", study.practice), ("catch", study.catch)):
         stimuli += [
-            Stimulus(_opaque(name, kind, i), kind, "-", f"{kind}/{i}", kind, 5.0, "", 2)  # type: ignore[arg-type]
+            Stimulus(_opaque(name, kind, i), kind, "-", f"{kind}/{i}", kind, seconds, "", 2)  # type: ignore[arg-type]
             for i in range(number)
         ]
     store.create_study(study, stimuli, sample_sounds(name))

@@ -53,9 +53,17 @@ class Wire:
     async def request(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
     ) -> Reply:
-        """Send once and read the reply. OSError or EOFError if the connection is lost."""
-        if self._streams is None:
-            self._streams = await asyncio.open_connection(self.host, self.port)
+        """Send and read the reply; on a new connection if the server has closed an idle one. OSError
+        or EOFError if the connection is lost."""
+        if self._streams is not None:
+            if not self._streams[0].at_eof():
+                return await self._once(method, path, headers, body)
+            self.drop()
+        self._streams = await asyncio.open_connection(self.host, self.port)
+        return await self._once(method, path, headers, body)
+
+    async def _once(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        assert self._streams is not None
         reader, writer = self._streams
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}:{self.port}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]

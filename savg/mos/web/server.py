@@ -59,6 +59,7 @@ def serve(app: Starlette, bound: socket.socket) -> None:
         access_log=False,
         log_level="warning",
         server_header=False,
+        timeout_keep_alive=75,  # longer than a trial: a request must not meet a closing connection
         timeout_graceful_shutdown=10,
     )
     uvicorn.Server(config).run(sockets=[bound])

@@ -1,0 +1,181 @@
+"""Kills the HTTP server of a listening test while listeners rate, and counts what is lost.
+
+`python -m benchmarks.mos_kills_http --kills 100 [--postgres]` writes results/mos_kills_http.md.
+`python -m savg mos serve` runs as a process; listeners go through consent, screening, trials and
+questions by HTTP, with clips of a tenth of a second. The process gets SIGKILL at random moments and is
+started again; listeners send what got no answer again. In the end the database must hold every rating
+that was acknowledged, once, and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.mos_server import PlainMind, Server, study_folder
+from benchmarks.postgres import new_schema, temporary_server
+from savg.mos.folder import StudyFolder
+from savg.mos.rehearsal_http import Visitor
+from savg.mos.rehearsal_listener import Attended, Pace, attend
+from savg.mos.store import Link
+
+RESULTS = Path(__file__).parent / "results"
+
+SECONDS = 0.1
+"""Length of a clip."""
+
+
+@dataclass(frozen=True)
+class Killed:
+    """What came of a series of kills; `unknown`: stored, but never acknowledged."""
+
+    database: str
+    kills: int
+    in_flight: int
+    sessions: int
+    acknowledged: int
+    stored: int
+    lost: int
+    doubled: int
+    unknown: int
+    unfinished: int
+
+
+class Siege:
+    """Listeners at one server that is killed again and again."""
+
+    def __init__(self, study: StudyFolder, server: Server, seed: int) -> None:
+        self.study, self.server = study, server
+        self.rng = random.Random(seed)
+        self.answers = {s.media: s.answer for s in study.store.study(study.name).sounds}
+        self.given: dict[tuple[str, int], int] = {}
+        self.minds: list[PlainMind] = []
+        self.over = False
+        self.done = self.again = 0
+
+    def keep(self, code: str, position: int, score: int) -> None:
+        """One acknowledged rating; acknowledging one twice would be an error of the client."""
+        assert (code, position) not in self.given
+        self.given[code, position] = score
+
+    async def worker(self, links: Iterator[Link]) -> list[Attended]:
+        """One listener after the other, until it is over."""
+        went = []
+        for link in links:
+            if self.over:
+                break
+            mind = PlainMind(self.answers, self.rng.randrange(2**31), 0.02)
+            self.minds.append(mind)
+            visitor = Visitor("127.0.0.1", self.server.port, self.study.name, link.token, 120.0)
+            went.append(await attend(visitor, mind, Pace(), self.keep))
+            self.again += visitor.again
+            visitor.close()
+        return went
+
+    async def kill(self, kills: int, longest: float) -> None:
+        """Kill within `longest` seconds of rating, again and again."""
+        for _ in range(kills):
+            before = len(self.given)
+            while len(self.given) == before:
+                await asyncio.sleep(0.005)
+            await asyncio.sleep(self.rng.uniform(0.0, longest))
+            await asyncio.to_thread(self.server.kill)
+            await asyncio.to_thread(self.server.start)
+        self.over = True
+        for mind in self.minds:
+            mind.leaving = True
+
+    async def run(
+        self, kills: int, longest: float, listeners: int, links: list[Link]
+    ) -> list[Attended]:
+        """Everything."""
+        queue = iter(links)
+        async with asyncio.TaskGroup() as group:
+            workers = [group.create_task(self.worker(queue)) for _ in range(listeners)]
+            group.create_task(self.kill(kills, longest))
+        return [went for task in workers for went in task.result()]
+
+
+def kill_often(
+    folder: Path,
+    url: str | None,
+    kills: int,
+    *,
+    listeners: int = 12,
+    longest: float = 0.8,
+    seed: int = 0,
+) -> Killed:
+    """Besiege a server of a new study in `folder`. RuntimeError if the listeners run out."""
+    study = study_folder(
+        folder, "kills", url, seconds=SECONDS, clip_bytes=20_000, sound_bytes=20_000
+    )
+    links = study.store.invite(study.name, min(10_000, listeners * (kills + 2)))
+    server = Server(folder, url)
+    server.start()
+    siege = Siege(study, server, seed)
+    try:
+        went = asyncio.run(siege.run(kills, longest, listeners, links))
+    finally:
+        server.stop()
+    rows = study.store.ratings(study.name)
+    study.store.close()
+    stored = {(r.participant, r.position): r.score for r in rows}
+    return Killed(
+        database="PostgreSQL" if url else "SQLite",
+        kills=kills,
+        in_flight=siege.again,
+        sessions=len(went),
+        acknowledged=len(siege.given),
+        stored=len(rows),
+        lost=sum(stored.get(key) != score for key, score in siege.given.items()),
+        doubled=len(rows) - len(stored),
+        unknown=len(stored.keys() - siege.given.keys()),
+        unfinished=sum(w.step not in ("done", "trials", "questions") for w in went),
+    )
+
+
+def main() -> int:
+    """Run and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL server as well")
+    args = parser.parse_args()
+    command = f"python -m benchmarks.mos_kills_http --kills {args.kills}"
+    lines = [
+        "# Ratings and killed servers",
+        "",
+        f"`{command}{' --postgres' if args.postgres else ''}`: SIGKILL of `mos serve` at random",
+        "moments while 12 listeners go through consent, screening and trials over HTTP and send again what got",
+        "no answer. *Unknown*: stored, but never acknowledged in the end.",
+        "",
+        "| database | kills | listeners | sent again | acknowledged | stored | lost | doubled "
+        "| unknown |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    failed = False
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        urls: list[str | None] = [None]
+        if args.postgres:
+            urls.append(new_schema(stack.enter_context(temporary_server()), "kills"))
+        for number, url in enumerate(urls):
+            k = kill_often(Path(folder) / f"{number}", url, args.kills)
+            failed |= bool(k.lost or k.doubled or k.unknown or k.unfinished)
+            lines.append(
+                f"| {k.database} | {k.kills} | {k.sessions} | {k.in_flight} | {k.acknowledged} | "
+                f"{k.stored} | {k.lost} | {k.doubled} | {k.unknown} |"
+            )
+            print(lines[-1], flush=True)
+    text = "\n".join(lines) + "\n"
+    print(text)
+    (RESULTS / "mos_kills_http.md").write_text(text)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
