@@ -74,7 +74,9 @@ def find_sounds(clip: Clip) -> SoundEvents:
     Every seventh event is put at the other side, so that there are false negatives to see.
     """
     form = clip.format
-    blocks = clip.audio.reshape(2, form.label_frames, -1)
+    samples = form.sample_rate // form.label_fps
+    whole = clip.audio[:, : clip.audio.shape[1] // samples * samples]
+    blocks = whole.reshape(2, -1, samples)
     level: NDArray[np.float64] = np.sqrt((blocks.astype(float) ** 2).mean(axis=2))
     frames = np.flatnonzero(level.sum(axis=0) > 0.03)
     x = np.arctan2(level[1, frames], level[0, frames]) / (np.pi / 2) * form.size

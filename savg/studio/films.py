@@ -96,6 +96,11 @@ class Films:
         with self._lock:
             self._clips.setdefault(visitor, []).extend(keys)
 
+    def came_of(self, visitor: str) -> frozenset[str]:
+        """Those keys."""
+        with self._lock:
+            return frozenset(self._clips.get(visitor, ()))
+
     def forget(self, visitor: str) -> list[str]:
         """The visitor has left; returns the keys of the library's clips that are to go too."""
         with self._lock:

@@ -252,7 +252,9 @@ def _progress(now: Snapshot) -> dict[str, Any]:
 def _videos(context: Context, visitor: str, own: list[str]) -> list[tuple[str, str]]:
     """Names and keys: what the visitor uploaded here, the visitor's own clips, the examples."""
     uploaded = [(source.name, source.key) for source in context.films.all_of(visitor)]
-    clips = [(stored.title, stored.key) for stored in context.library.get(own)]
+    made = context.films.came_of(visitor)
+    kept = context.library.get(key for key in own if key not in made)
+    clips = [(stored.title, stored.key) for stored in kept]
     examples = context.library.get(context.examples)
     return [*uploaded, *clips, *((f"Example: {s.title}", s.key) for s in examples)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import studio_fakes
 
 from savg.errors import SavgError
 from savg.pipelines.joint import tiny
+from savg.pipelines.two_stage import tiny as tiny_two_stage
+from savg.pipelines.video_to_audio import tiny as tiny_sound
 from savg.studio import services
 
 
@@ -37,6 +40,43 @@ def test_named_weights_are_pipelines_too(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(clips) == 1 and calls and calls[-1][0] == calls[-1][1]
     assert calls[-1][2].dtype.name == "uint8" and calls[-1][2].shape[-1] == 3
     assert bundled.pipeline(str(folder)) is generate
+
+
+def test_two_stage_weights_beside_the_joint_ones_are_offered_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the bundled folder holds them; from random weights, through to clips from one seed."""
+    tiny().save_pretrained(tmp_path / "demo")
+    tiny_two_stage(boxes=1).save_pretrained(tmp_path / "two")
+    for part in (tmp_path / "two").iterdir():
+        if part.is_dir() and not (tmp_path / "demo" / part.name).exists():
+            shutil.copytree(part, tmp_path / "demo" / part.name)
+    shutil.copy(tmp_path / "two" / "pipeline.json", tmp_path / "demo" / "two_stage.json")
+    monkeypatch.setattr(services, "assets_dir", lambda: tmp_path)
+    bundled = services.bundled()
+    assert bundled.together == ("demo", "demo/two_stage")
+    two = bundled.pipelines["demo/two_stage"]
+    assert (two.label, two.name, two.boxes) == ("Two-stage diffusion, demo", "Two-stage", True)
+    sound = bundled.film_sounds["demo/two_stage"]
+    assert sound.steps == (1, 3, 60) and sound.boxes
+    joint, second = (bundled.pipeline(name) for name in bundled.together)
+    made = joint(1, seed=3, steps=2)[0], second(1, seed=3, steps=2, boxes=False)[0]
+    assert made[0].video.dtype == made[1].video.dtype and made[1].audio.std() > 0
+    assert bundled.film_sound("demo/two_stage") is bundled.pipeline("demo/two_stage").sound
+    (tmp_path / "demo" / "flow" / "model.safetensors").unlink()
+    assert services.bundled().together == () and not services.bundled().film_sounds
+
+
+def test_named_networks_that_only_give_sound_are_no_pipeline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_sound().save_pretrained(tmp_path / "sound")
+    monkeypatch.setenv("SAVG_WEIGHTS", str(tmp_path / "sound"))
+    bundled = services.bundled()
+    key = str(tmp_path / "sound")
+    assert key not in bundled.pipelines
+    assert bundled.film_sounds[key].label == "Video to audio of sound"
+    assert bundled.film_sound(key).sample_rate == 16_000
 
 
 def test_networks_load_once() -> None:

@@ -1,0 +1,314 @@
+"""Uploaded videos get new sound beside their own: what is stored, refused, stopped and forgotten."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import studio_fakes
+from films import write_film
+
+from savg.clip import SAVGBENCH
+from savg.data.film import facts
+from savg.data.film_sound import sound_of
+from savg.errors import MediaError, SavgError
+from savg.media import write_audio
+from savg.mos.loudness import integrated_loudness
+from savg.studio import video_to_audio
+from savg.studio.analyst import Analyst
+from savg.studio.context import Context
+from savg.studio.films import Films
+from savg.studio.jobs import DONE, FAILED, STOPPED, Job
+from savg.studio.library import POSTER, VIDEO, Library
+from savg.studio.takes import TakeOrder, at_rate, equally_loud
+
+H264 = ("libx264", "aac")
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    services = studio_fakes.services(seconds=0.002, both=True)
+    return Context(services, Library(tmp_path / "library"), Analyst(services))
+
+
+def person_film(
+    path: Path, x: float, size: tuple[int, int] = (256, 144), seconds: float = 2
+) -> Path:
+    """A film in which somebody in blue stands at x of 0 … 1, with a tone at both sides alike."""
+    width, height = size
+    rate, samples = 16_000, round(seconds * 16_000)
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=8)
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        audio = container.add_stream("aac", rate=rate, layout="stereo")
+        for _ in range(round(seconds * 8)):
+            picture = np.full((height, width, 3), 120, np.uint8)
+            left = round(x * width) - width // 10
+            picture[height // 5 :, left : left + width // 5] = (20, 30, 160)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(video.encode(None))
+        tone = np.float32(0.02) * np.sin(2 * np.pi * 300 * np.arange(samples) / rate)
+        block = av.AudioFrame.from_ndarray(
+            np.stack([tone, tone]).astype(np.float32), "fltp", "stereo"
+        )
+        block.sample_rate = rate
+        container.mux(audio.encode(block))
+        container.mux(audio.encode(None))
+    return path
+
+
+def received(context: Context, path: Path, visitor: str = "me") -> str:
+    return context.films.receive(path, path.name, visitor).key
+
+
+def order(context: Context, video: str, **changes) -> TakeOrder:
+    asked = {
+        "pipeline": "second",
+        "seed": 3,
+        "steps": 4,
+        "guidance": 4.5,
+        "visitor": "me",
+    } | changes
+    return TakeOrder(context, video=video, **asked)
+
+
+def run(context: Context, work: TakeOrder, job: Job | None = None) -> list[list]:
+    return list(video_to_audio.follow(context, job or Job(), work, "me", ["old"]))
+
+
+def level_difference(path: Path) -> float:
+    left, right = np.square(sound_of(path, float(facts(path).seconds))).mean(axis=1)
+    return 10 * np.log10(left / right)
+
+
+@pytest.mark.parametrize(("x", "sign"), [(0.15, 1), (0.85, -1)])
+def test_left_is_left_from_the_upload_to_the_download(
+    context: Context, tmp_path: Path, x: float, sign: int
+) -> None:
+    source = person_film(tmp_path / "holiday.mp4", x)
+    pictures = [bytes(p) for p in av.open(str(source)).demux(video=0) if p.size]
+    updates = run(context, order(context, received(context, source)))
+    last = updates[-1]
+    assert last[1]["state"] == DONE, last[0]
+    new, own = last[2]["versions"]
+    assert (new["sound"], own["sound"]) == ("New sound", "Its own sound")
+    stored = context.library[new["id"]]
+    assert sign * level_difference(stored.path(VIDEO)) > 6
+    assert abs(level_difference(context.library[own["id"]].path(VIDEO))) < 0.2
+    kept = [bytes(p) for p in av.open(str(stored.path(VIDEO))).demux(video=0) if p.size]
+    assert kept == pictures  # the visitor's own pictures, byte for byte
+    assert new["annotation"]["alignment"]["tp"] > 0
+    assert stored.title == "holiday, new sound" and stored.stem == "holiday-new-sound"
+    assert new["downloads"][0]["label"] == "Video"
+    assert last[3] == [new["id"], own["id"], "old"]
+    assert not source.exists()  # taken over, and not served
+    shares = [u[1]["share"] for u in updates]
+    assert shares == sorted(shares)
+    assert stored.path(POSTER).is_file()
+
+
+def test_both_sounds_are_played_equally_loud_and_nothing_is_normalised(
+    context: Context, tmp_path: Path
+) -> None:
+    key = received(context, person_film(tmp_path / "a.mp4", 0.5))
+    value = run(context, order(context, key))[-1][2]
+    new, own = value["versions"]
+    assert own["quieter"] == 0 and new["quieter"] > 10
+    loudness = []
+    for version in (new, own):
+        path = context.library[version["id"]].path(VIDEO)
+        sound = sound_of(path, float(facts(path).seconds))
+        loudness.append(integrated_loudness(sound) - version["quieter"])
+    assert loudness[0] == pytest.approx(loudness[1], abs=0.3)
+    assert f"played {new['quieter']:.1f} dB quieter" in value["level"]
+    peak = np.abs(sound_of(context.library[new["id"]].path(VIDEO), 2.0)).max()
+    assert peak == pytest.approx(0.3 * np.cos(np.pi / 4), rel=0.1)  # as the networks made it
+
+
+def test_only_the_louder_one_is_turned_down() -> None:
+    t = np.arange(96_000) / 48_000
+    loud = np.stack([0.5 * np.sin(2 * np.pi * 997 * t)] * 2).astype(np.float32)
+    assert equally_loud(loud, loud / 2) == (pytest.approx(6.02, abs=0.02), 0.0)
+    assert equally_loud(loud / 2, loud) == (0.0, pytest.approx(6.02, abs=0.02))
+    assert equally_loud(loud, np.zeros_like(loud)) == (0.0, 0.0)
+    slow = loud[:, ::3]
+    assert integrated_loudness(at_rate(slow, 16_000)) == pytest.approx(
+        integrated_loudness(loud), abs=0.1
+    )
+
+
+def test_a_silent_video_has_no_sound_to_compare_with(context: Context, tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.mkv", seconds=2, sound=False)
+    value = run(context, order(context, received(context, path)))[-1][2]
+    assert [version["sound"] for version in value["versions"]] == ["New sound"]
+    assert value["missing"] == "This video has no sound of its own." and value["level"] == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("tall.mkv", {"width": 90, "height": 160, "fps": 25}),
+        ("fast.mp4", {"width": 320, "height": 240, "fps": 50, "codecs": H264}),
+        ("mono.avi", {"channels": 1, "fps": 10}),
+        ("odd.mkv", {"seconds": 1.3, "fps": 7, "channels": 6}),
+    ],
+)
+def test_size_rate_and_length_stay(context: Context, tmp_path: Path, name, options) -> None:
+    path = write_film(tmp_path / name, **({"seconds": 2.0} | options))
+    before = facts(path)
+    value = run(context, order(context, received(context, path)))[-1][2]
+    assert len(value["versions"]) == 2
+    for version in value["versions"]:
+        after = facts(context.library[version["id"]].path(VIDEO))
+        assert (after.width, after.height) == (before.width, before.height)
+        assert float(after.fps) == pytest.approx(float(before.fps), rel=0.02)
+        assert after.channels == 2
+    new = context.library[value["versions"][0]["id"]].path(VIDEO)
+    with av.open(str(new)) as container:
+        audio = container.streams.audio[0]
+        lasts = float(audio.duration * audio.time_base)
+    assert lasts == pytest.approx(options.get("seconds", 2.0), abs=0.15)
+
+
+def test_bad_uploads_are_one_sentence_with_the_owners_name(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silence = np.zeros((2, 16_000), np.float32)
+    cases = {
+        "text.mp4": (lambda p: p.write_text("no video"), "is not a video"),
+        "empty.mp4": (lambda p: p.write_bytes(b""), "is not a video"),
+        "song.wav": (lambda p: write_audio(p, silence, 16_000), "has no pictures"),
+        "long.mkv": (lambda p: write_film(p, seconds=40, fps=2), "lasts 40 s: expected a video of"),
+    }
+    for name, (write, words) in cases.items():
+        write(tmp_path / name)
+        update = video_to_audio.receive_video(context, str(tmp_path / name), "me", [])
+        said = update[0]["value"]["text"]
+        assert name in said and words in said and str(tmp_path) not in said
+        assert said.count(". ") == 0 and not (tmp_path / name).exists()
+    monkeypatch.setattr("savg.studio.films.MAX_BYTES", 1000)
+    person_film(tmp_path / "large.mp4", 0.5)
+    update = video_to_audio.receive_video(context, str(tmp_path / "large.mp4"), "me", [])
+    assert "“large.mp4” has" in update[0]["value"]["text"]
+    assert context.films.all_of("me") == []
+    good = person_film(tmp_path / "good.mp4", 0.5)
+    monkeypatch.undo()
+    notice, video = video_to_audio.receive_video(context, str(good), "me", [])
+    assert not notice["visible"] and video["choices"][0] == ("good.mp4", video["value"])
+    assert "256×144, 8 pictures a second, 2 s, stereo sound" in video["info"]
+
+
+def test_a_video_that_breaks_off_is_told_by_its_owners_name(
+    context: Context, tmp_path: Path
+) -> None:
+    whole = write_film(tmp_path / "w.mkv", seconds=8, fps=25, codecs=H264).read_bytes()
+    half = tmp_path / "half.mkv"
+    half.write_bytes(whole[: len(whole) // 3] + bytes(2000) + whole[len(whole) // 2 :])
+    last = run(context, order(context, received(context, half)))[-1]
+    if last[1]["state"] == FAILED:
+        text = last[0]["value"]["text"]
+        assert "half.mkv" in text and str(tmp_path) not in text and "/" not in text
+        assert not list(context.library.root.iterdir())
+    else:
+        assert last[1]["state"] == DONE
+
+
+def test_a_visitors_videos_are_its_own_and_go_with_it(context: Context, tmp_path: Path) -> None:
+    key = received(context, person_film(tmp_path / "a.mp4", 0.5))
+    kept = context.films.of(key, "me").path
+    assert context.films.of(key, "you") is None and context.films.all_of("you") == []
+    with pytest.raises(SavgError, match="no longer here"):
+        order(context, key, visitor="you")
+    value = run(context, order(context, key))[-1][2]
+    folders = [context.library[version["id"]].folder for version in value["versions"]]
+    context.library.forget(context.films.forget("me"))
+    assert not kept.exists() and not any(folder.exists() for folder in folders)
+    with pytest.raises(SavgError, match="no longer here"):
+        order(context, key)
+
+
+def test_old_videos_go_when_there_are_too_many(tmp_path: Path) -> None:
+    films = Films(max_films=2)
+    keys = [
+        films.receive(person_film(tmp_path / f"{i}.mp4", 0.5), f"{i}.mp4", "me").key
+        for i in range(3)
+    ]
+    assert films.of(keys[0], "me") is None
+    assert [source.key for source in films.all_of("me")] == [keys[2], keys[1]]
+
+
+@pytest.mark.parametrize("words", ["Reading", "Sound: step 2", "Looking"])
+def test_a_stop_leaves_nothing(context: Context, tmp_path: Path, words: str) -> None:
+    key = received(context, person_film(tmp_path / "a.mp4", 0.5))
+    job, seen = Job(), []
+    step = job.step
+
+    def watched(done, total, text, preview=None):
+        seen.append(text)
+        if text.startswith(words):
+            job.cancel()
+        return step(done, total, text, preview)
+
+    job.step = watched
+    last = run(context, order(context, key), job)[-1]
+    assert last[1]["state"] == STOPPED and any(text.startswith(words) for text in seen)
+    assert not context.library.root.exists() or not list(context.library.root.iterdir())
+    assert context.films.of(key, "me") is not None  # it may be tried again
+
+
+def test_clips_of_the_studio_get_sound_too(context: Context) -> None:
+    stored = context.library.add(studio_fakes.scene(1), "Seed 1", "test")
+    value = run(context, order(context, stored.key))[-1][2]
+    assert value["versions"][0]["annotation"]["format"]["seconds"] == SAVGBENCH.seconds
+    keys = [version["id"] for version in value["versions"]]
+    new = context.library[keys[0]].path(VIDEO)
+    offered = video_to_audio._videos(context, "me", [*keys, stored.key])
+    assert offered == [("Seed 1", stored.key)]  # what was made is not offered again
+    assert level_difference(new) < -3 and facts(new).fps == Fraction(4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"video": ""}, "Choose a video first"),
+        ({"video": None}, "Choose a video first"),
+        ({"video": "../../etc/passwd"}, "no longer here"),
+        ({"pipeline": "x"}, "not known"),
+        ({"seed": -1}, "Seed is a whole number"),
+        ({"steps": 1000}, "Steps is a whole number from 1 to 60"),
+        ({"guidance": float("nan")}, "Guidance is from 0 to 15"),
+        ({"guidance": "4"}, "Guidance is from 0 to 15"),
+    ],
+)
+def test_impossible_orders_are_refused(context: Context, changes: dict, words: str) -> None:
+    stored = context.library.add(studio_fakes.scene(0), "Seed 0", "test")
+    asked = {"video": stored.key} | changes
+    with pytest.raises(SavgError, match=words):
+        order(context, **asked)
+
+
+def test_boxes_reach_the_flow_network(context: Context) -> None:
+    stored = context.library.add(studio_fakes.scene(0), "Seed 0", "test")
+    sound = context.services.film_sound("second")
+    run(context, order(context, stored.key))
+    last = run(context, order(context, stored.key, boxes=False, guidance=2.0))[-1]
+    assert [call["boxes"] for call in sound.calls] == [True, False]
+    assert sound.calls[1] == {"seed": 3, "steps": 4, "guidance": 2.0, "boxes": False}
+    assert last[2]["versions"][0]["origin"].endswith("guidance 2, without boxes")
+
+
+def test_a_library_that_cannot_write_is_a_message(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = context.library.add(studio_fakes.scene(0), "Seed 0", "test")
+
+    def fail(*_args, **_options):
+        raise MediaError("The disk is full.")
+
+    monkeypatch.setattr("savg.studio.takes.with_sound", fail)
+    last = run(context, order(context, stored.key))[-1]
+    assert last[1]["state"] == FAILED and "The disk is full" in last[0]["value"]["text"]
+    assert [path.name for path in context.library.root.iterdir()] == [stored.key]
