@@ -123,6 +123,7 @@ class Maker:
         with self._lock:
             if any(w.state == "running" for w in self._works.values()):
                 raise SavgError("Another study is being made: wait until it is done, or stop it.")
+            self._works = {n: w for n, w in self._works.items() if w.name != name}
             self._number += 1
             work = Work(self._number, name, began=time.monotonic())
             self._works[work.number] = work

@@ -12,7 +12,7 @@ from savg.errors import SavgError
 from savg.mos.analysis import Analysis, analyse
 from savg.mos.design import Study
 from savg.mos.folder import StudyFolder
-from savg.mos.options import NO_REFERENCE, OPTIONS, REFERENCE
+from savg.mos.options import NO_REFERENCE, OPTIONS
 from savg.mos.progress import STEPS, Progress, progress_of
 from savg.mos.report import Figure, Table, sections_of
 from savg.mos.web.admin_visit import Visit
@@ -138,8 +138,7 @@ def new_page(visit: Visit, problem: str = "", status: int = 200) -> Response:
         name=visit.text("name"),
         rows=rows,
         reference=visit.text("reference") or NO_REFERENCE,
-        usual=REFERENCE,
-        none=NO_REFERENCE,
+        without=NO_REFERENCE,
         folders=list(visit.desk.maker.folders().values()),
         problem=problem,
     )

@@ -89,7 +89,7 @@ def _guarded(desk: Desk, handler: Handler) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         visit = Visit(desk, request, desk.sessions.get(request.cookies.get(COOKIE, "")))
         if visit.session is None:
-            return visit.page("login.html", 401, problem="", wanted=visit.place)
+            return visit.page("login.html", 401, problem="", wanted=visit.place, who="")
         try:
             if request.method == "POST":
                 visit.form = await read_form(request)
@@ -138,9 +138,10 @@ def _enter(visit: Visit) -> Response:
     """Log in, or the login page again with what to do."""
     request, desk = visit.request, visit.desk
     wanted = visit.text("wanted") if PLACE.fullmatch(visit.text("wanted")) else ""
+    who = " ".join(visit.text("who").split())[:MAX_NAME]
 
     def again(status: int, problem: str) -> Response:
-        return visit.page("login.html", status, problem=problem, wanted=wanted)
+        return visit.page("login.html", status, problem=problem, wanted=wanted, who=who)
 
     if _from_elsewhere(request):
         return again(403, "Log in on this page.")
@@ -152,11 +153,10 @@ def _enter(visit: Visit) -> Response:
         return reply
     if wait < 0:
         return again(401, "This is not the password.")
-    who = " ".join(visit.text("who").split())[:MAX_NAME] or "organiser"
     reply = visit.to(wanted)
     reply.set_cookie(
         COOKIE,
-        desk.sessions.begin(who),
+        desk.sessions.begin(who or "organiser"),
         max_age=int(SESSION_SECONDS),
         path=None,  # the folder of this address as the browser sees it, whatever a proxy adds
         secure=request.url.scheme == "https",
