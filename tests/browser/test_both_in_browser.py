@@ -1,0 +1,289 @@
+"""Two pipelines side by side, and new sound for a video, in a real browser on stand-ins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import studio_fakes
+from conftest import ROOT, Visitor, served
+from films import write_film
+from test_player_in_browser import DECODE
+from test_studio_in_browser import CONTRAST, alert, set_number
+
+FITS = "document.documentElement.scrollWidth <= window.innerWidth"
+TAKE = "window.savgPlayers['savg-take']"
+DONE = "document.querySelector('#savg-take-progress .sg-text').textContent.startsWith('Done')"
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A studio with two stand-in pipelines, the second of which gives films sound."""
+    folder = tmp_path_factory.mktemp("both")
+    studio_fakes.scene(0).write(folder / "examples" / "1_speaker_on_the_left.mp4")
+    program = [str(ROOT / "tests" / "studio_fakes.py"), str(folder / "examples"), "both"]
+    with served(program, folder) as address:
+        yield address
+
+
+def arrived(browser, address: str, width: int = 1280, **options) -> Visitor:
+    visitor = Visitor(
+        browser.new_page(viewport={"width": width, "height": 900}, **options), address
+    )
+    visitor.arrive()
+    return visitor
+
+
+@pytest.fixture
+def guest(browser, both: str) -> Iterator[Visitor]:
+    visit = arrived(browser, both)
+    yield visit
+    visit.page.close()
+    assert visit.off_host() == [] and visit.problems == []
+
+
+def generated(visitor: Visitor) -> None:
+    set_number(visitor, "#savg-seed", 4)
+    set_number(visitor, "#savg-steps", 6)
+    visitor.page.locator("#savg-go").click()
+    visitor.page.wait_for_function(
+        "document.querySelector('#savg-progress .sg-text').textContent.startsWith('Done: 2')"
+    )
+    visitor.page.wait_for_function(
+        "window.savgShelves['savg-results']().filter(c => c.overlay).length === 2"
+    )
+
+
+def test_one_seed_two_clips_side_by_side(guest: Visitor) -> None:
+    page = guest.page
+    assert page.locator("#savg-pipeline input").input_value() == "Both, side by side"
+    assert page.locator("#savg-boxes input").is_checked()
+    generated(guest)
+    cards = page.locator(".sv-pair .sv-card")
+    assert cards.locator("h4").all_inner_texts() == ["Seed 4, joint", "Seed 4, two-stage"]
+    assert all(" TP, " in text for text in cards.locator(".sv-badge").all_inner_texts())
+    left, right = (cards.nth(i).bounding_box() for i in range(2))
+    assert left["y"] == right["y"] and left["x"] + left["width"] < right["x"]
+    assert left["width"] == pytest.approx(right["width"], abs=1)
+
+    painted = """card => { const c = card.querySelector('canvas');
+        return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v > 0); }"""
+    assert all(cards.nth(i).evaluate(painted) for i in range(2))
+    page.locator("#savg-results .sv-overlay").click()
+    assert not any(cards.nth(i).evaluate(painted) for i in range(2))
+    page.locator("#savg-results .sv-overlay").press("Enter")
+    assert all(cards.nth(i).evaluate(painted) for i in range(2))
+
+    page.get_by_role("button", name="Play Seed 4, two-stage").press("Enter")
+    page.wait_for_function(
+        "() => { const [a, b] = document.querySelectorAll('.sv-pair video');"
+        " return a.paused && !b.paused && b.currentTime > 0.2; }"
+    )
+    heard = [
+        page.evaluate(DECODE, cards.nth(i).locator("video").evaluate("v => v.src")) for i in (0, 1)
+    ]
+    assert heard[0]["left"] > heard[0]["right"] + 4 and heard[1]["right"] > heard[1]["left"] + 4
+    badge = cards.nth(1).locator(".sv-badge").inner_text()
+    page.get_by_role("button", name="Inspect Seed 4, two-stage").click()
+    guest.wait_for_player()
+    counts = guest.state()["annotation"]["alignment"]
+    assert f"{counts['score']:.2f}" in badge and f"{counts['tp']} TP, {counts['fn']} FN" in badge
+
+
+def test_one_stop_stops_both(guest: Visitor) -> None:
+    page = guest.page
+    set_number(guest, "#savg-steps", 100)
+    page.locator("#savg-go").click()
+    page.wait_for_function("/joint: step/.test(document.querySelector('.sg-text').textContent)")
+    began = time.monotonic()
+    page.locator("#savg-stop").click()
+    page.wait_for_function("document.querySelector('.sg-text').textContent.startsWith('Stopped')")
+    assert time.monotonic() - began < 10 and page.locator(".sv-card").count() == 0
+
+
+def test_a_single_pipeline_works_as_before(guest: Visitor) -> None:
+    page = guest.page
+    page.locator("#savg-pipeline input").click()
+    page.get_by_role("option", name="Stand-in", exact=True).click()
+    page.wait_for_function("!document.querySelector('#savg-boxes')?.offsetParent")
+    page.locator("#savg-go").click()
+    page.wait_for_selector(".sv-card")
+    assert page.locator(".sv-pair").count() == 0
+    assert page.locator(".sv-card h4").all_inner_texts() == ["Seed 0"]
+
+
+def person_film(path: Path, x: float) -> Path:
+    """Somebody in blue at x of 0 … 1 in 320×180 at 10 pictures a second, a faint tone at the right."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=10)
+        video.width, video.height, video.pix_fmt = 320, 180, "yuv420p"
+        audio = container.add_stream("aac", rate=44_100, layout="stereo")
+        for _ in range(30):
+            picture = np.full((180, 320, 3), 120, np.uint8)
+            picture[40:, round(320 * x) - 30 : round(320 * x) + 30] = (20, 30, 160)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(video.encode(None))
+        tone = 0.05 * np.sin(2 * np.pi * 300 * np.arange(3 * 44_100) / 44_100)
+        sound = np.stack([0.1 * tone, tone]).astype(np.float32)
+        block = av.AudioFrame.from_ndarray(sound, "fltp", "stereo")
+        block.sample_rate = 44_100
+        container.mux(audio.encode(block))
+        container.mux(audio.encode(None))
+    return path
+
+
+def open_video(visitor: Visitor, path: Path) -> None:
+    visitor.tab("Video to audio")
+    visitor.page.locator("#savg-tab-video-to-audio input[type=file]").set_input_files(path)
+
+
+def sounded(visitor: Visitor, path: Path) -> None:
+    """Upload a video and make sound for it."""
+    page = visitor.page
+    open_video(visitor, path)
+    page.wait_for_function(
+        "name => document.querySelector('#savg-take-video input').value === name", arg=path.name
+    )
+    page.locator("#savg-take-go").click()
+    page.wait_for_function(DONE)
+    page.wait_for_function(f"{TAKE} && {TAKE}.state().ready")
+
+
+def test_an_uploaded_video_gets_sound_beside_its_own(guest: Visitor, tmp_path: Path) -> None:
+    page = guest.page
+    sounded(guest, person_film(tmp_path / "holiday.mp4", 0.2))
+    player = page.locator("#savg-take")
+    assert player.locator(".sp-title").inner_text() == "holiday, new sound"
+    choices = player.locator(".ss-choice")
+    assert choices.locator(".ss-name").all_inner_texts() == ["New sound", "Its own sound"]
+    assert all(" TP, " in text for text in choices.locator(".ss-score").all_inner_texts())
+    state = page.evaluate(f"{TAKE}.state()")
+    new = page.evaluate(DECODE, state["source"])
+    assert new["left"] > new["right"] + 4 and state["annotation"]["boxes"]
+    assert state["quieter"] > 5  # the faint original sets the level
+    link = player.get_by_role("link", name="Video", exact=True)
+    assert link.get_attribute("download") == "holiday-new-sound.mp4"
+    saved = tmp_path / "saved.mp4"
+    saved.write_bytes(page.request.get(link.evaluate("a => a.href")).body())
+    with av.open(str(saved)) as container:
+        video = container.streams.video[0]
+        assert (video.width, video.height, video.average_rate) == (320, 180, 10)
+
+    player.locator(".sp-play").click()
+    page.wait_for_function(f"{TAKE}.state().currentTime > 0.5")
+    page.evaluate("document.activeElement.blur()")
+    before = page.evaluate(f"{TAKE}.state().currentTime")
+    page.keyboard.press("a")
+    page.wait_for_function(
+        "old => { const s = window.savgPlayers['savg-take'].state();"
+        " return s.source !== old && s.ready && !s.paused && s.currentTime > 0; }",
+        arg=state["source"],
+    )
+    after = page.evaluate(f"{TAKE}.state()")
+    assert after["currentTime"] >= before - 0.3 or after["loop"]
+    assert after["quieter"] == 0
+    assert choices.nth(1).get_attribute("aria-pressed") == "true"
+    own = page.evaluate(DECODE, after["source"])
+    assert own["right"] > own["left"] + 12
+    choices.nth(0).click()
+    page.wait_for_function(
+        "old => window.savgPlayers['savg-take'].state().source === old", arg=state["source"]
+    )
+    assert page.evaluate(f"{TAKE}.state().quieter") == state["quieter"]
+    player.get_by_role("button", name="Open in Inspect").click()
+    guest.wait_for_player()
+    assert page.locator("#savg-player .sp-title").inner_text() == "holiday, new sound"
+
+
+def test_a_silent_tall_video(guest: Visitor, tmp_path: Path) -> None:
+    path = write_film(tmp_path / "tall.mp4", seconds=2, width=90, height=160, fps=25, sound=False,
+                      codecs=("libx264", "aac"))  # fmt: skip
+    sounded(guest, path)
+    page = guest.page
+    assert page.locator("#savg-take .ss-choice").count() == 1
+    assert "no sound of its own" in page.locator("#savg-take .ss-none").inner_text()
+    size = page.locator("#savg-take video").evaluate("v => [v.videoWidth, v.videoHeight]")
+    assert size == [90, 160]
+    stage = page.locator("#savg-take .sp-stage").bounding_box()
+    assert stage["width"] == pytest.approx(stage["height"], rel=0.02)
+
+
+@pytest.mark.parametrize("content", [b"this is not a film", b"", b"\x00\x00\x00\x18ftypmp42" * 9])
+def test_a_wrong_video_is_one_message(guest: Visitor, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "holiday.mp4"
+    path.write_bytes(content)
+    open_video(guest, path)
+    said = alert(guest, "#savg-take-notice")
+    assert "holiday.mp4" in said and str(tmp_path) not in said
+    guest.page.locator("#savg-take-go").click()  # the example is still chosen
+    guest.page.wait_for_function(DONE)
+
+
+def test_a_visitors_video_is_its_own_and_goes_with_it(
+    browser, both: str, guest: Visitor, tmp_path: Path
+) -> None:
+    other = arrived(browser, both)
+    sounded(other, person_film(tmp_path / "secret.mp4", 0.8))
+    source = other.page.evaluate(f"{TAKE}.state().source")
+    guest.tab("Video to audio")
+    guest.page.locator("#savg-take-video input").click()
+    names = guest.page.get_by_role("option").all_inner_texts()
+    assert len(names) == 1 and "secret" not in names[0]
+    assert guest.page.request.get(source).status == 200
+    other.page.close()
+    deadline = time.monotonic() + 60
+    while guest.page.request.get(source).status == 200:
+        assert time.monotonic() < deadline, "the video is still there"
+        time.sleep(0.5)
+
+
+def test_stopping_leaves_the_video_to_try_again(guest: Visitor, tmp_path: Path) -> None:
+    page = guest.page
+    open_video(guest, person_film(tmp_path / "a.mp4", 0.5))
+    page.wait_for_function("document.querySelector('#savg-take-video input').value === 'a.mp4'")
+    page.get_by_role("button", name="Sampling").click()
+    set_number(guest, "#savg-take-steps", 60)
+    page.locator("#savg-take-go").click()
+    page.wait_for_function(
+        "/Sound: step/.test(document.querySelector('#savg-take-progress .sg-text').textContent)"
+    )
+    page.locator("#savg-take-stop").click()
+    page.wait_for_function(
+        "document.querySelector('#savg-take-progress .sg-text').textContent.startsWith('Stopped')"
+    )
+    set_number(guest, "#savg-take-steps", 2)
+    page.locator("#savg-take-go").click()
+    page.wait_for_function(DONE)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_both_fit_the_screen(browser, both: str, tmp_path: Path, width: int, scheme: str) -> None:
+    visitor = arrived(browser, both, width, color_scheme=scheme)
+    page = visitor.page
+    generated(visitor)
+    assert page.evaluate(FITS)
+    boxes = [page.locator(".sv-pair .sv-card").nth(i).bounding_box() for i in range(2)]
+    assert (boxes[0]["y"] == boxes[1]["y"]) == (width > 600)
+    page.screenshot(path=tmp_path / "both.png", full_page=True)
+    sounded(visitor, person_film(tmp_path / "holiday.mp4", 0.2))
+    assert page.evaluate(FITS)
+    sizes = page.locator("#savg-take .ss-choice").evaluate_all(
+        "all => all.map(b => b.getBoundingClientRect()).map(r => [r.width, r.height])"
+    )
+    assert all(w > 120 and h >= 40 for w, h in sizes)
+    page.screenshot(path=tmp_path / "take.png", full_page=True)
+    asked = CONTRAST.replace(
+        "['.savg-header p'", "['.ss-limits', '.ss-level', '.ss-score', '.sv-origin'"
+    )
+    asked = (
+        asked[: asked.index("'.sv-origin'") + len("'.sv-origin'")] + asked[asked.index("]) {") :]
+    )
+    contrast = page.evaluate(asked)
+    assert min(contrast.values()) >= 4.5, contrast
+    page.close()
+    assert visitor.problems == [] and visitor.off_host() == []
