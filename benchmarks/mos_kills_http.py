@@ -151,8 +151,8 @@ def main() -> int:
         "# Ratings and killed servers",
         "",
         f"`{command}{' --postgres' if args.postgres else ''}`: SIGKILL of `mos serve` at random",
-        "moments while 12 listeners go through consent, screening and trials over HTTP and send again what got",
-        "no answer. *Unknown*: stored, but never acknowledged in the end.",
+        "moments while 12 listeners go through consent, screening and trials over HTTP and send",
+        "again what got no answer. *Unknown*: stored, but never acknowledged in the end.",
         "",
         "| database | kills | listeners | sent again | acknowledged | stored | lost | doubled "
         "| unknown |",
