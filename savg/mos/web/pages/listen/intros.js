@@ -68,7 +68,7 @@ export function setUpPage(app) {
 export function practicePage(app) {
   const { facts } = app;
   return {
-    node: card('Thank you, your headphones work well',
+    node: card('Your headphones work well',
       make('p', {}, 'Now you will watch short clips and answer one question about each:'),
       make('p', { class: 'question quoted' }, facts.question),
       scaleWords(facts.labels),
@@ -76,7 +76,9 @@ export function practicePage(app) {
         + 'There are no right or wrong answers: your own impression counts.'),
       make('p', {}, 'You answer once a clip has played, and may watch it again before you do. '
         + 'An answer cannot be changed after you have gone on.'),
-      facts.practice ? make('p', {}, 'First come ' + count(facts.practice, 'clip') + ' to get used to it; they do not count.') : null,
+      facts.practice ? make('p', {}, facts.practice === 1
+        ? 'First comes one clip to get used to it; it does not count.'
+        : 'First come ' + facts.practice + ' clips to get used to it; they do not count.') : null,
       keys(facts.labels.length),
       onward(facts.practice ? 'Start with practice' : 'Start', () => app.dismiss(0))),
   };
@@ -103,7 +105,7 @@ export function breakPage(app) {
   return {
     node: card('Time for a break',
       make('p', {}, 'You have done half of it, thank you! Rest your ears for a minute or two: take off the headphones, stand up, look out of the window.'),
-      make('p', {}, count(facts.positions - position, 'clip') + ' are left. Put the headphones back on the same way round (L on the left ear), and leave the volume as it was.'),
+      make('p', {}, 'To come: ' + count(facts.positions - position, 'clip') + '. Put the headphones back on the same way round (L on the left ear), and leave the volume as it was.'),
       onward('Go on', () => app.dismiss(position))),
   };
 }

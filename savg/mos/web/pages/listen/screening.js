@@ -22,6 +22,10 @@ export function screeningPage(app) {
   return app.state.screening.stage === 'volume' ? volumePage(app) : soundPage(app);
 }
 
+function after(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
 /* A round button with a ring that fills while the sound is played. */
 function soundButton(press) {
   const ring = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
@@ -61,10 +65,11 @@ function soundOf(app, { loop, changed, ticked }) {
       if (sound.gone) return;
       if (error.reason) {
         await app.lost(error);
-        setTimeout(() => sound.gone || load(), AGAIN_MS);
-      } else {
-        sound.failed = true;
+        await after(AGAIN_MS);
+        if (!sound.gone) await load();
+        return;
       }
+      sound.failed = true;
     }
     if (!sound.gone) changed();
   }
@@ -92,7 +97,7 @@ function soundOf(app, { loop, changed, ticked }) {
     sound.stop();
   };
   audio();
-  load();
+  sound.loaded = load();
   return sound;
 }
 
@@ -115,7 +120,7 @@ function soundPage(app) {
   function draw(seconds) {
     const unit = sound.buffer.duration / (1.5 * choices.length - 0.5), turn = Math.floor(seconds / (1.5 * unit));
     row.point(stage !== 'channels' && seconds - 1.5 * unit * turn < unit ? turn : -1);
-    button.show('stop', 'Playing', seconds / sound.buffer.duration);
+    button.show('sounds', 'Playing', seconds / sound.buffer.duration);
   }
 
   function press() {
@@ -155,7 +160,9 @@ function soundPage(app) {
   }
 
   refresh();
-  const timer = starts ? setTimeout(() => !document.hidden && press(), LEAD_MS) : 0;
+  if (starts) {
+    Promise.all([sound.loaded, after(LEAD_MS)]).then(() => document.hidden || sound.gone || sound.heard || press());
+  }
   const node = card(title,
     make('p', { class: 'dim of' }, 'Sound ' + (trial + 1) + ' of ' + trials),
     make('div', { class: 'sounding' }, button.node), row.node, hint,
@@ -165,7 +172,6 @@ function soundPage(app) {
     node,
     hush: sound.stop,
     stop() {
-      clearTimeout(timer);
       endKeys();
       sound.end();
     },
