@@ -34,7 +34,7 @@ from savg.pipelines.progress import OnStep, Progress, turned
 from savg.pipelines.sampling import ClipNoise, SamplerConfig, diffusion_of
 from savg.pipelines.superres import SuperResolution
 
-START, ON_THE_WAY, SUPERRES, SHIFTS = range(4)
+START, ON_THE_WAY, SUPERRES, SHIFTS, GUIDANCE = range(5)
 """What random numbers are for; each purpose has a stream of its own."""
 
 MAX_CLIPS = 100_000
@@ -82,8 +82,8 @@ class DiffusionPipeline(ABC, Generic[Made]):
         """Of one clip's tensors, as the network takes them."""
 
     @abstractmethod
-    def denoiser(self, seed: int) -> Callable[[State, Tensor], State]:
-        """The network as samplers call it, with the random choices of a seed."""
+    def denoiser(self, seed: int, some: Sequence[int]) -> Callable[[State, Tensor], State]:
+        """The network as samplers call it, with the random choices of clips `some` of a seed."""
 
     @abstractmethod
     def finish(self, frames: NDArray[np.uint8], state: State) -> Made:
@@ -246,7 +246,7 @@ class DiffusionPipeline(ABC, Generic[Made]):
 
         listener = tell if progress.on_step else None
         later = ClipNoise(seed, some, ON_THE_WAY)
-        state = sampler.run(self.diffusion, self.denoiser(seed), start, later, listener)
+        state = sampler.run(self.diffusion, self.denoiser(seed, some), start, later, listener)
         if not all(bool(part.isfinite().all()) for part in state):
             raise SavgError(
                 f"The {self.name} network gave values that are not finite: expected usable weights "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -81,7 +81,7 @@ class JointPipeline(DiffusionPipeline[Clip]):
         """A codec's own kind of sound does not lie in −1..1, so only the picture is limited."""
         return {} if codec.plain_sound else {"limit": "clamp_first"}
 
-    def denoiser(self, seed: int) -> Callable[[State, Tensor], State]:
+    def denoiser(self, seed: int, some: Sequence[int]) -> Callable[[State, Tensor], State]:
         """The joint network, with window shifts that depend on the seed and the call's number."""
         shifts = generator(seed, 0, SHIFTS)
         dtype, guidance = self.compute.dtype, self.guidance

@@ -287,9 +287,9 @@ def test_guidance_pushes_the_picture_away_from_the_mirrored_sounds_within_its_ti
     mirrored = (state[0], state[1].flip(1))
     t = torch.tensor([800, 990])
     with torch.inference_mode():
-        plain, turned = (pipeline.denoiser(3)(s, t) for s in (state, mirrored))
+        plain, turned = (pipeline.denoiser(3, range(2))(s, t) for s in (state, mirrored))
         pipeline.guidance = MirrorGuidance(2.0, 0.5, 0.96)
-        video, audio = pipeline.denoiser(3)(state, t)
+        video, audio = pipeline.denoiser(3, range(2))(state, t)
     wanted = plain[0] + 2.0 * (plain[0] - turned[0])
     torch.testing.assert_close(video[0], wanted[0], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(video[1], plain[0][1], rtol=1e-4, atol=1e-5)

@@ -13,9 +13,10 @@ from savg.device import choose
 from savg.errors import CheckpointError, SavgError
 from savg.hub import component_folder, load_component
 from savg.models.video_unet import CONFIGS, VideoUNet
+from savg.pipelines.diffusion import GUIDANCE
 from savg.pipelines.joint import JointPipeline
 from savg.pipelines.joint import tiny as tiny_joint
-from savg.pipelines.sampling import SAMPLERS, SamplerConfig
+from savg.pipelines.sampling import SAMPLERS, ClipNoise, SamplerConfig
 from savg.pipelines.video import VideoPipeline, tiny
 
 
@@ -158,3 +159,57 @@ def test_an_accelerator_makes_the_same_clip() -> None:
     )
     a, b = tiny()(2, seed=3)[1], there(2, seed=3)[1]
     assert np.abs(a.astype(int) - b).mean() < 1
+
+
+def guided(seed: int = 0, **changes: float) -> VideoPipeline:
+    """A tiny pipeline that predicts clean pictures, with guidance."""
+    plain = tiny(seed)
+    card = replace(plain.cards["video"], facts={"prediction": "x0"})
+    cards = {**plain.cards, "video": card}
+    description = {**plain.description, "guidance": {"weight": 1.5, "shift": 0.1, **changes}}
+    return VideoPipeline.build(
+        plain.network, plain.superres.model, cards, description, plain.compute
+    )
+
+
+@torch.no_grad()
+def test_guidance_pushes_away_from_what_is_seen_through_more_noise() -> None:
+    pipeline = guided()
+    kept = torch.from_numpy(pipeline.diffusion.schedule.alphas_cumprod)
+    video = torch.randn(2, *pipeline.shapes[0], generator=torch.Generator().manual_seed(0))
+    t = torch.tensor([700, 700])
+    fresh = ClipNoise(3, range(2), GUIDANCE).draw(pipeline.shapes[0])
+    share = float(kept[800] / kept[700])
+    worse_input = share**0.5 * video + (1 - share) ** 0.5 * fresh
+    made = pipeline.network(video, t)
+    worse = pipeline.network(worse_input, torch.tensor([800, 800]))
+    (found,) = pipeline.denoiser(3, range(2))((video,), t)
+    torch.testing.assert_close(found, made + 1.5 * (made - worse), atol=1e-4, rtol=1e-4)
+    outside = torch.tensor([400, 400])
+    (found,) = pipeline.denoiser(3, range(2))((video,), outside)
+    assert torch.equal(found, pipeline.network(video, outside))
+    noisier, later = pipeline.guidance.noisier(pipeline.diffusion, video, t + 280, fresh)
+    assert later.tolist() == [999, 999] and noisier.shape == video.shape
+    pure = torch.zeros_like(video)
+    spread, _ = pipeline.guidance.noisier(pipeline.diffusion, pure, t, fresh)
+    assert float(spread.var()) == pytest.approx(1 - share, rel=0.1)
+
+
+def test_guided_clips_depend_on_their_seed_and_index_alone(tmp_path) -> None:
+    pipeline = guided()
+    together = pipeline(3, seed=5, steps=4, batch_size=3)
+    assert difference(pipeline(1, seed=5, first=2, steps=4, batch_size=1)[0], together[2]) <= 1
+    assert difference(guided(weight=0.0)(1, seed=5, steps=4)[0], together[0]) > 2
+    pipeline.save_pretrained(tmp_path / "p")
+    again = VideoPipeline.from_pretrained(tmp_path / "p", "cpu", "float32")
+    assert again.guidance == pipeline.guidance
+    assert difference(again(1, seed=5, steps=4)[0], together[0]) <= 1
+
+
+def test_impossible_guidance_is_one_sentence() -> None:
+    with pytest.raises(CheckpointError, match="guidance needs weight"):
+        guided(shift=0.0)
+    plain = tiny()
+    description = {**plain.description, "guidance": {"weight": 1.0}}
+    with pytest.raises(CheckpointError, match=r"predicts the clean picture \('x0'\), not 'eps'"):
+        VideoPipeline.build(plain.network, None, plain.cards, description, plain.compute)
