@@ -19,7 +19,7 @@ from savg.studio.takes import MAX_GUIDANCE, Take, TakeOrder, find
 
 TITLE, NAME = "Video to audio", "video-to-audio"
 
-HINT = "The video whose sound is being made."
+HINT = "Your video appears here while its sound is made."
 LIMITS = (
     f"Silent or sounding, up to {MAX_UPLOAD_SECONDS:.0f} s and {MAX_BYTES / 1e6:.0f} MB. The new "
     "video keeps the pictures' size, rate and turn. Only you see it, and it goes when you leave."

@@ -3,6 +3,9 @@
 const showOne = show;
 const still = make('canvas', { class: 'ss-still', 'aria-hidden': 'true' });
 video.after(still);
+const group = make('div', { class: 'ss-switch', role: 'group', 'aria-label': 'Sound to play' });
+const level = make('p', { class: 'ss-level' });
+root.querySelector('.sp-frame').after(group, level);
 let take = null, version = 0;
 
 show = (value) => {
@@ -17,7 +20,6 @@ function showVersion() {
   showOne(take ? take.versions[version] : null);
   meters.quieten(take ? take.versions[version].quieter : 0);
   const versions = take ? take.versions : [];
-  const group = part('switch');
   if (group.dataset.take !== (take ? take.id : '')) {
     group.dataset.take = take ? take.id : '';
     group.replaceChildren(...versions.map((one, i) => {
@@ -32,7 +34,7 @@ function showVersion() {
   }
   group.querySelectorAll('.ss-choice').forEach((button, i) => button.setAttribute('aria-pressed', String(i === version)));
   if (take) part('downloads').append(inspect);
-  part('level').textContent = take ? take.level : '';
+  level.textContent = take ? take.level : '';
 }
 
 /* The picture on screen stays until the other file shows the same one. */

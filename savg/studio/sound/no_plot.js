@@ -1,3 +1,0 @@
-/* There is no timeline below this player. */
-
-function movePlayhead() {}
