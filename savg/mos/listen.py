@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -30,6 +31,9 @@ Reason = Literal[
 
 MAX_TEXT, MAX_DEVICE, MAX_TOKEN = 4000, 4000, 64
 """Characters of a free-text answer, of the device's description as JSON, and of a token."""
+
+_MEDIA = re.compile(r"[A-Za-z0-9_-]{1,80}\.[a-z0-9]{2,4}")
+"""Names of media files."""
 
 ABANDONED_SECONDS = 2 * 3600.0
 """Clips given out but not rated within this time count as not given out."""
@@ -92,7 +96,10 @@ def standing(store: Store, token: str) -> Standing:
 
 def consent(store: Store, token: str, device: Mapping[str, Any]) -> Standing:
     """The listener agrees and describes the device; screening begins."""
-    text = json.dumps(dict(device), ensure_ascii=True)
+    try:
+        text = json.dumps(_storable(dict(device)), ensure_ascii=True, allow_nan=False)
+    except (ValueError, TypeError, RecursionError):
+        raise Refused("value", "The device is described by texts and numbers.") from None
     if len(text) > MAX_DEVICE:
         raise Refused("value", f"The device is described in at most {MAX_DEVICE} characters.")
     with store.writing() as connection:
@@ -102,7 +109,7 @@ def consent(store: Store, token: str, device: Mapping[str, Any]) -> Standing:
                 connection,
                 person,
                 status="screening",
-                device=text.replace("\\u0000", ""),
+                device=text,
                 consented_at=store.clock(),
             )
             person, row = _entered(store, connection, token)
@@ -113,22 +120,24 @@ def answer_screening(
     store: Store, token: str, stage: str, attempt: int, trial: int, answer: str
 ) -> Standing:
     """Store the answer to the screening trial that comes now, and judge the stage when it ends."""
+    whole = all(_is_whole(number) and 0 <= number < 1000 for number in (attempt, trial))
+    if not whole or stage not in list(RULES):
+        raise Refused("value", "There is no such screening trial.")
     with store.writing() as connection:
         person, row = _entered(store, connection, token, must_be_open=True)
-        if _is_whole(attempt) and _is_whole(trial):
-            table = schema.screening
-            stored = connection.execute(
-                select(table.c.answer).where(
-                    table.c.participant_id == person.id,
-                    table.c.stage == str(stage)[:12],
-                    table.c.attempt == attempt,
-                    table.c.trial == trial,
-                )
-            ).scalar()
-            if stored is not None:
-                if stored != answer:
-                    raise Refused("conflict", "This screening trial has another answer already.")
-                return _standing(connection, person, row)
+        table = schema.screening
+        stored = connection.execute(
+            select(table.c.answer).where(
+                table.c.participant_id == person.id,
+                table.c.stage == stage,
+                table.c.attempt == attempt,
+                table.c.trial == trial,
+            )
+        ).scalar()
+        if stored is not None:
+            if stored != answer:
+                raise Refused("conflict", "This screening trial has another answer already.")
+            return _standing(connection, person, row)
         if person.status != "screening":
             raise Refused("step", "This listener is not in the screening.")
         now = _progress(connection, person, row.study)
@@ -235,7 +244,7 @@ def rate(
                 rated_at=store.clock(),
             )
         )
-        if position == row.study.positions - 1:
+        if _first_unrated(connection, person) == row.study.positions:
             asked = bool(row.study.questions)
             _set(
                 connection,
@@ -251,7 +260,7 @@ def answer_question(store: Store, token: str, key: str, text: str) -> Standing:
     """Store the answer to a question of the study; free text may be empty."""
     with store.writing() as connection:
         person, row = _entered(store, connection, token)
-        asked = {q.key: q for q in row.study.questions}.get(key)
+        asked = next((q for q in row.study.questions if q.key == key), None)
         if asked is None:
             raise Refused("value", "The study has no such question.")
         if not isinstance(text, str) or len(text) > MAX_TEXT:
@@ -260,7 +269,7 @@ def answer_question(store: Store, token: str, key: str, text: str) -> Standing:
             raise Refused("value", "This answer is none of the choices.")
         if person.status not in ("questions", "done"):
             raise Refused("step", "The questions come after the trials.")
-        text = text.replace("\x00", "").encode("utf-8", "replace").decode()
+        text = _storable(text)
         said = _answers(connection, person)
         if key in said:
             if said[key] != text:
@@ -279,6 +288,8 @@ def answer_question(store: Store, token: str, key: str, text: str) -> Standing:
 
 def may_fetch(store: Store, token: str, media: str) -> bool:
     """Whether this listener may load a file now: clips up to the next one, own screening sounds."""
+    if not _MEDIA.fullmatch(media):
+        media = ""
     with store.reading() as connection:
         person = _person(connection, token, lock=False)
         row = store.load(connection, person.study_id)
@@ -297,6 +308,17 @@ def may_fetch(store: Store, token: str, media: str) -> bool:
             )
         )
         return media.endswith(".mp4") and found.first() is not None
+
+
+def _storable(value: Any) -> Any:
+    """A JSON value whose texts every database and file takes: no NUL, no half of a surrogate pair."""
+    if isinstance(value, str):
+        return value.replace("\x00", "").encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {_storable(str(key)): _storable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_storable(item) for item in value]
+    return value
 
 
 def _person(connection: Connection, token: str, *, lock: bool) -> Row[Any]:
@@ -396,10 +418,17 @@ def _counts(connection: Connection, study: str, since: float) -> dict[str, int]:
 
 
 def _first_unrated(connection: Connection, person: Row[Any]) -> int:
-    """The position that comes now; positions are rated in order, so it is their number."""
+    """The position that comes now. Positions are rated in order, so it is their number, unless a
+    rating could not be restored: then that trial comes again."""
     table = schema.rating
-    count = select(func.count()).select_from(table).where(table.c.participant_id == person.id)
-    return int(connection.execute(count).scalar_one())
+    mine = table.c.participant_id == person.id
+    count, last = connection.execute(
+        select(func.count(), func.max(table.c.position)).where(mine)
+    ).one()
+    if not count or last == count - 1:
+        return int(count)
+    rated = set(connection.execute(select(table.c.position).where(mine)).scalars())
+    return next(position for position in range(last + 1) if position not in rated)
 
 
 def _answers(connection: Connection, person: Row[Any]) -> dict[str, str]:

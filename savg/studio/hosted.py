@@ -18,6 +18,7 @@ from types import FrameType
 from starlette.routing import BaseRoute
 
 from savg.errors import SavgError
+from savg.mos.push import DATASET_VARIABLE, Pushes, pushes_of
 from savg.mos.web.app import routes
 from savg.mos.web.server import organiser_password
 from savg.mos.web.studies import Studies
@@ -25,26 +26,49 @@ from savg.mos.web.studies import Studies
 VARIABLE = "SAVG_STUDIES"
 """Environment variable: folders of studies, or one folder in which studies lie (also later ones)."""
 
+RESTORED = Path("~/.cache/savg-studio/studies")
+"""Where studies of a dataset are restored if SAVG_STUDIES names no folder of studies."""
+
 
 @dataclass(frozen=True)
 class Hosted:
-    """The listening tests of one running studio; empty where its operator named none."""
+    """The listening tests of one running studio, empty where its operator named none, and the
+    pushes that keep them in a dataset."""
 
     studies: Studies | None = None
+    pushes: Pushes | None = None
 
     @classmethod
     def of_environment(cls, environment: Mapping[str, str] = os.environ) -> Hosted:
-        """Those of SAVG_STUDIES. SavgError for a folder that is neither a study nor holds studies."""
+        """Those of SAVG_STUDIES, and of the dataset SAVG_MOS_DATASET.
+
+        SavgError for a folder that is neither a study nor holds studies.
+        """
         named = [Path(p) for p in environment.get(VARIABLE, "").split(os.pathsep) if p]
-        return cls(opened(named)) if named else cls()
+        dataset = environment.get(DATASET_VARIABLE, "").strip()
+        if dataset and all((folder / "study.json").is_file() for folder in named):
+            named.append(RESTORED.expanduser())
+        if dataset:
+            for folder in named:
+                folder.mkdir(parents=True, exist_ok=True)
+        if not named:
+            return cls()
+        studies = opened(named)
+        if environment.get("SPACE_ID") and not dataset:
+            print(f"* Warning: ratings are lost when this Space restarts: set {DATASET_VARIABLE}.")
+        return cls(studies, pushes_of(studies, environment))
 
     def __bool__(self) -> bool:
         return self.studies is not None
 
     def routes(self) -> list[BaseRoute]:
-        """What comes before Gradio's own routes; tells the operator the way in."""
+        """What comes before Gradio's own routes; restores, and tells the operator the way in."""
         if self.studies is None:
             return []
+        if self.pushes is not None:
+            self.pushes.start()
+            for sentence in self.pushes.told():
+                print(f"* {sentence}")
         password, new = organiser_password()
         made_up = f", password: {password}" if new else ""
         print(f"* Listening tests: {', '.join(self.studies.names()) or 'none yet'}")
@@ -52,7 +76,9 @@ class Hosted:
         return routes(self.studies, password)
 
     def close(self) -> None:
-        """Close all databases."""
+        """Push what is left, and close all databases."""
+        if self.pushes is not None:
+            self.pushes.close()
         if self.studies is not None:
             self.studies.close()
 

@@ -1,4 +1,4 @@
-"""`python app.py` with studies: the studio, /listen and /admin on one address, each by its own rules."""
+"""`python app.py` with studies: studio, /listen and /admin on one address, each by its own rules."""
 
 from __future__ import annotations
 

@@ -1,0 +1,424 @@
+"""Pushes to a private dataset and back, against a small Hub on this machine that can fail."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from fake_hub import TOKEN, FakeHub
+from huggingface_hub import HfApi
+
+from benchmarks.mos_kills import leaping_clock, pass_screening, rate_next, sample_study
+from savg.errors import SavgError
+from savg.mos import listen
+from savg.mos.folder import StudyFolder
+from savg.mos.hub_dataset import Refusal
+from savg.mos.push import Pushes, pushes_of
+from savg.mos.store import Link, Store, sqlite_url
+from savg.mos.web.studies import Studies
+
+DATASET = "lab/tests"
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
+    made = FakeHub()
+    monkeypatch.setattr("savg.mos.hub_dataset.HfApi", lambda: HfApi(endpoint=made.url))
+    monkeypatch.setattr("savg.mos.push.FIRST_TRIES", (0.0,))
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def clock() -> Callable[[], float]:
+    return leaping_clock()
+
+
+@pytest.fixture
+def first(tmp_path: Path, clock: Callable[[], float]) -> Iterator[Studies]:
+    """A server's studies: one, with its media."""
+    folder = tmp_path / "first" / "s"
+    (folder / "media").mkdir(parents=True)
+    store = Store(sqlite_url(folder / "study.sqlite"), clock)
+    sample_study(store, "s", clips=22)
+    row = store.study("s")
+    for item in (*row.stimuli, *row.sounds):
+        (folder / "media" / item.media).write_bytes(item.id.encode())
+    (folder / "study.json").write_text('{"study": "s", "database": "study.sqlite"}')
+    store.close()
+    studies = Studies(root=tmp_path / "first", clock=clock)
+    yield studies
+    studies.close()
+
+
+Start = Callable[..., Pushes]
+
+
+@pytest.fixture
+def begin(tmp_path: Path, clock: Callable[[], float]) -> Iterator[Start]:
+    """Start a server's pushes: of `studies`, or those of an empty disk."""
+    running: list[Pushes] = []
+
+    def started(studies: Studies | None = None, disk: str = "new", wait: bool = True) -> Pushes:
+        (tmp_path / disk).mkdir(exist_ok=True)
+        pushes = Pushes(studies or Studies(root=tmp_path / disk, clock=clock), DATASET, 600)
+        running.append(pushes)
+        pushes.start()
+        deadline = time.monotonic() + 30
+        while wait and pushes.state.pushed_at is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return pushes
+
+    yield started
+    for pushes in running:
+        if not pushes._closed.is_set():
+            pushes.close()
+
+
+def crash(pushes: Pushes) -> None:
+    """A server that is gone without a last push."""
+    pushes._closed.set()
+    if pushes._scheduler is not None:
+        pushes._scheduler.stop()
+
+
+def listened(study: StudyFolder, link: Link, trials: int, score: int = 3) -> listen.Standing:
+    """Some more trials of a listener, from wherever they are."""
+    now = pass_screening(study.store, link.token, study.store.study(study.name))
+    for _ in range(trials):
+        if now.trial is not None:
+            now = rate_next(study.store, link.token, now, score)
+    return now
+
+
+def contents(study: StudyFolder) -> dict[str, object]:
+    """All that is stored, but for the numbers of rows."""
+    store = study.store
+    with store.reading() as connection:
+        runs = connection.exec_driver_sql("SELECT software, result, run_at FROM analysis").all()
+        people = connection.exec_driver_sql(
+            "SELECT token_sha256, code, seed, status, simulated, device, completion, created_at, "
+            "consented_at, assigned_at, finished_at FROM participant ORDER BY id"
+        ).all()
+        given = connection.exec_driver_sql(
+            "SELECT code, position, role, stimulus_id, repeat_of, served_at FROM assignment "
+            "JOIN participant ON participant.id = participant_id ORDER BY code, position"
+        ).all()
+        heard = connection.exec_driver_sql(
+            "SELECT code, stage, attempt, trial, sound_id, answer, correct, answered_at FROM "
+            "screening JOIN participant ON participant.id = participant_id ORDER BY answered_at"
+        ).all()
+    return {
+        "study": store.study(study.name),
+        "people": people,
+        "participants": store.participants(study.name),
+        "ratings": store.ratings(study.name),
+        "exclusions": store.exclusions(study.name),
+        "assignment": given,
+        "screening": heard,
+        "runs": runs,
+    }
+
+
+def lived(study: StudyFolder) -> list[Link]:
+    """A study with all that can happen: done, half-way, screened out, invited, excluded, paused."""
+    links = study.store.invite("s", 5)
+    links += study.store.invite("s", simulated=True)
+    now = listened(study, links[0], 100, 4)
+    said = {"headphones": "on-ear", "hearing": "no", "remarks": "ü\n\u2028=1+1<script>"}
+    for question in now.unanswered:
+        listen.answer_question(study.store, links[0].token, question, said[question])
+    listened(study, links[1], 7, 2)
+    listen.serve(study.store, links[1].token, 7)
+    now = listen.consent(study.store, links[2].token, {"browser": "Ä"})
+    while now.step == "screening" and now.screening:
+        at = now.screening
+        now = listen.answer_screening(
+            study.store, links[2].token, at.stage, at.attempt, at.trial, at.choices[0]
+        )
+    assert now.step == "screened_out"
+    listened(study, links[5], 3)
+    study.store.exclude("s", links[0].code, True, "phoned", "ann")
+    study.store.exclude("s", links[1].code, True, "late", "bob")
+    study.store.exclude("s", links[0].code, False, "it was the doorbell", "ann")
+    study.store.record_analysis("s", {"seed": 0}, {"mos": 3.5}, "0" * 64)
+    study.store.set_status("s", "paused")
+    return links
+
+
+def test_a_restart_with_an_empty_disk_brings_everything_back(
+    hub: FakeHub, first: Studies, begin: Start
+) -> None:
+    study = first.get("s")
+    links = lived(study)
+    crash(begin(first))
+    back = begin(disk="second").studies.get("s")
+    assert contents(back) == contents(study)
+    assert back.path != study.path
+    names = sorted(p.name for p in study.media.iterdir())
+    assert names == sorted(p.name for p in back.media.iterdir())
+    assert all((back.media / n).read_bytes() == (study.media / n).read_bytes() for n in names)
+    back.store.set_status("s", "open")
+    assert listen.standing(back.store, links[1].token).trial.position == 7  # type: ignore[union-attr]
+    assert listened(back, links[1], 1).trial.position == 8  # type: ignore[union-attr]
+
+
+def test_two_restarts_and_what_was_not_pushed(hub: FakeHub, first: Studies, begin: Start) -> None:
+    link = first.get("s").store.invite("s")[0]
+    listened(first.get("s"), link, 4)
+    pushes = begin(first)
+    listened(first.get("s"), link, 3)
+    crash(pushes)
+    again = begin(disk="second")
+    study = again.studies.get("s")
+    assert [r.position for r in study.store.ratings("s")] == [0, 1, 2, 3], "lost: not pushed yet"
+    listened(study, link, 5, 5)
+    assert again.close()
+    third = begin(disk="third").studies.get("s")
+    assert [r.score for r in third.store.ratings("s")] == [3] * 4 + [5] * 5
+    lines = hub.files(DATASET)[f"s/participants/{link.code}.jsonl"].decode().splitlines()
+    assert [json.loads(line)["n"] for line in lines] == list(range(1, len(lines) + 1))
+
+
+def test_files_only_grow_and_hold_no_token(hub: FakeHub, first: Studies, begin: Start) -> None:
+    study = first.get("s")
+    links = study.store.invite("s", 2)
+    pushes = begin(first)
+    for _ in range(3):
+        for link in links:
+            listened(study, link, 2)
+        pushes.push()
+    assert hub.commits(DATASET) == 4 and pushes.push() is None and hub.commits(DATASET) == 4
+    path = f"s/participants/{links[0].code}.jsonl"
+    versions = [files[path] for _, files in hub.datasets[DATASET] if path in files]
+    assert all(new.startswith(old) for old, new in pairwise(versions))
+    for _, files in hub.datasets[DATASET]:
+        everything = b"".join(files.values())
+        assert not any(link.token.encode() in everything for link in links)
+    assert DATASET not in hub.public
+    assert not any(path.endswith(".sqlite") for path in hub.files(DATASET))
+
+
+@pytest.mark.parametrize("only", ["/api/", "/preupload/", "/commit/"])
+def test_errors_of_the_hub_cost_nothing(
+    hub: FakeHub, first: Studies, begin: Start, only: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasty = SimpleNamespace(**{**vars(time), "sleep": lambda seconds: None})
+    monkeypatch.setattr("huggingface_hub.utils._http.time", hasty)
+    study = first.get("s")
+    pushes = begin(first)
+    link = study.store.invite("s")[0]
+    listened(study, link, 3)
+    with hub.failing(500, only=only):
+        assert pushes.push() is None
+        assert pushes.state.failures == 1 and any("tried again" in s for s in pushes.told())
+        listened(study, link, 2)
+    assert pushes.push() is not None
+    assert pushes.state.failures == 0 and len(pushes.told()) == 1
+    crash(pushes)
+    assert contents(begin(disk="second").studies.get("s")) == contents(study)
+
+
+def test_a_hub_that_says_nothing_is_given_up(
+    hub: FakeHub, first: Studies, begin: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushes = begin(first)
+    listened(first.get("s"), first.get("s").store.invite("s")[0], 2)
+    monkeypatch.setattr("savg.mos.hub_dataset.SECONDS", 0.3)
+    with hub.failing(silence=3.0, only="/commit/"):
+        begun = time.monotonic()
+        assert pushes.push() is None and pushes.state.failures == 1
+        assert time.monotonic() - begun < 2.5
+        begun = time.monotonic()
+        assert not pushes.close(seconds=0.5)
+        assert time.monotonic() - begun < 2
+
+
+def test_a_start_without_the_hub_pushes_nothing_before_it_has_read(
+    hub: FakeHub, first: Studies, begin: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasty = SimpleNamespace(**{**vars(time), "sleep": lambda seconds: None})
+    monkeypatch.setattr("huggingface_hub.utils._http.time", hasty)
+    study = first.get("s")
+    link = study.store.invite("s")[0]
+    listened(study, link, 6)
+    crash(begin(first))
+    commits = hub.commits(DATASET)
+    with hub.failing(503):
+        pushes = begin(disk="second", wait=False)
+        assert pushes.studies.names() == [] and pushes.state.failures >= 1
+    assert pushes.push() is None and hub.commits(DATASET) == commits
+    assert contents(pushes.studies.get("s")) == contents(study)
+
+
+def test_two_servers_keep_each_others_ratings(hub: FakeHub, first: Studies, begin: Start) -> None:
+    """As when a Space is replaced while the old one still runs."""
+    old = first.get("s")
+    a, b = old.store.invite("s", 2)
+    pushes = begin(first)
+    other = begin(disk="second")
+    new = other.studies.get("s")
+    listened(old, a, 3)
+    listened(new, b, 4)
+    assert other.push() is not None
+    assert pushes.push() is not None
+    assert len(old.store.ratings("s")) == 7, "it read the other's before it wrote"
+    third = begin(disk="third").studies.get("s")
+    assert contents(third)["ratings"] == old.store.ratings("s")
+    assert other.push() is None and len(new.store.ratings("s")) == 7
+
+
+def test_what_contradicts_the_database_is_named(hub: FakeHub, first: Studies, begin: Start) -> None:
+    old = first.get("s")
+    link = old.store.invite("s")[0]
+    listened(old, link, 3)
+    pushes = begin(first)
+    other = begin(disk="second")
+    listened(old, link, 1, 1)
+    listened(other.studies.get("s"), link, 2, 5)
+    assert other.push() is not None
+    pushes.push()
+    assert [r.score for r in old.store.ratings("s")] == [3, 3, 3, 1, 5]
+    assert any("trial 3 has another rating" in p for p in pushes.told())
+
+
+def spoiled(hub: FakeHub, path: str, change: Callable[[list[bytes]], list[bytes]]) -> None:
+    lines = hub.files(DATASET)[path].splitlines()
+    hub.commit(DATASET, {path: b"\n".join(change(lines)) + b"\n"})
+
+
+def line_with(lines: list[bytes], word: str) -> int:
+    return next(i for i, line in enumerate(lines) if word.encode() in line)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda line: line.replace(b'"score":3', b'"score":5'), "was changed"),
+        (lambda line: line[:40], "is not JSON"),
+        (lambda line: b"\xff\xfe\x00garbage", "is not JSON"),
+        (lambda line: b'{"event":"rating"}', "was changed"),
+        (lambda line: b"[" * 50_000, "is not JSON"),
+    ],
+    ids=["tampered", "cut", "bytes", "forged", "deep"],
+)
+def test_a_spoiled_line_is_named_and_costs_itself_alone(
+    hub: FakeHub, first: Studies, begin: Start, change: Callable[[bytes], bytes], sentence: str
+) -> None:
+    study = first.get("s")
+    link = study.store.invite("s")[0]
+    listened(study, link, 6)
+    crash(begin(first))
+    path = f"s/participants/{link.code}.jsonl"
+    place = line_with(hub.files(DATASET)[path].splitlines(), '"rating","position":2')
+    spoiled(hub, path, lambda ls: [*ls[:place], change(ls[place]), *ls[place + 1 :]])
+    spoiled_file = hub.files(DATASET)[path]
+    pushes = begin(disk="second")
+    (problem,) = pushes.state.problems
+    assert f"{path}, line {place + 1} {sentence}" in problem and problem.count("\n") == 0
+    back = pushes.studies.get("s")
+    assert [r.position for r in back.store.ratings("s")] == [0, 1, 3, 4, 5]
+    now = listened(back, link, 1, 4)
+    assert now.trial is not None and now.trial.position == 6, "trial 2 was asked for again"
+    pushes.push()
+    assert hub.files(DATASET)[path].startswith(spoiled_file), "the line stays for a human to see"
+    third = begin(disk="third").studies.get("s")
+    assert [r.score for r in third.store.ratings("s")] == [3, 3, 4, 3, 3, 3]
+
+
+def test_a_line_that_is_gone_is_noticed(hub: FakeHub, first: Studies, begin: Start) -> None:
+    study = first.get("s")
+    link = study.store.invite("s")[0]
+    listened(study, link, 3)
+    pushes = begin(first)
+    path = f"s/participants/{link.code}.jsonl"
+    place = line_with(hub.files(DATASET)[path].splitlines(), '"rating","position":1')
+    spoiled(hub, path, lambda ls: [*ls[:place], *ls[place + 1 :]])
+    assert pushes.push() is not None, "the database has it: it is written again"
+    assert any("lacks 1 of its lines" in p for p in pushes.state.problems)
+    assert len(begin(disk="second").studies.get("s").store.ratings("s")) == 3
+
+
+def test_a_participant_without_a_session_is_not_restored_by_half(
+    hub: FakeHub, first: Studies, begin: Start
+) -> None:
+    study = first.get("s")
+    a, b = study.store.invite("s", 2)
+    listened(study, a, 3)
+    listened(study, b, 3)
+    crash(begin(first))
+    for link, word in ((a, '"event":"assigned"'), (b, '"event":"invited"')):
+        path = f"s/participants/{link.code}.jsonl"
+        spoiled(hub, path, lambda ls, w=word: [line for line in ls if w.encode() not in line])
+    pushes = begin(disk="second")
+    assert pushes.studies.get("s").store.participants("s") == []
+    said = " ".join(pushes.state.problems)
+    assert f"Participant {a.code}: the line of the session's clips" in said
+    assert f"Participant {b.code}: the line of the invitation" in said
+
+
+def test_a_dataset_of_another_study_of_that_name_is_left_alone(
+    hub: FakeHub, first: Studies, begin: Start, tmp_path: Path, clock: Callable[[], float]
+) -> None:
+    crash(begin(first))
+    before = dict(hub.files(DATASET))
+    folder = tmp_path / "other" / "s"
+    (folder / "media").mkdir(parents=True)
+    store = Store(sqlite_url(folder / "study.sqlite"), clock)
+    sample_study(store, "s", clips=25)
+    store.invite("s")
+    store.close()
+    (folder / "study.json").write_text('{"study": "s", "database": "study.sqlite"}')
+    pushes = begin(Studies(root=tmp_path / "other", clock=clock))
+    assert "another study called s" in pushes.told()[1]
+    assert pushes.push() is None and hub.files(DATASET) == before
+
+
+def test_studies_made_while_the_server_runs_are_pushed_with_their_media(
+    hub: FakeHub, first: Studies, begin: Start
+) -> None:
+    pushes = begin(disk="second")
+    assert pushes.studies.names() == [] and hub.commits(DATASET) == 0
+    source = first.get("s")
+    assert pushes.studies.root is not None
+    source.path.rename(pushes.studies.root / "s")
+    assert pushes.push() is not None
+    assert begin(disk="third").studies.names() == ["s"]
+
+
+def test_datasets_that_cannot_be_used_are_told_at_once(
+    hub: FakeHub, first: Studies, begin: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.make("lab/tests")
+    hub.public.add("lab/tests")
+    with pytest.raises(Refusal, match="is public"):
+        begin(first)
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    with pytest.raises(Refusal, match="HF_TOKEN"):
+        begin(first)
+    for wrong in ({"SAVG_MOS_DATASET": "no-slash"}, {"SAVG_MOS_DATASET": "../x/y"},
+                  {"SAVG_MOS_DATASET": DATASET, "SAVG_MOS_PUSH_MINUTES": "often"},
+                  {"SAVG_MOS_DATASET": DATASET, "SAVG_MOS_PUSH_MINUTES": "-1"}):  # fmt: skip
+        with pytest.raises(SavgError):
+            pushes_of(first, wrong)
+    assert pushes_of(first, {}) is None
+
+
+def test_the_scheduler_pushes_by_itself(hub: FakeHub, first: Studies) -> None:
+    pushes = Pushes(first, DATASET, 0.01)
+    pushes.start()
+    study = first.get("s")
+    link = study.store.invite("s")[0]
+    path = f"s/participants/{link.code}.jsonl"
+    deadline = time.monotonic() + 60
+    while DATASET not in hub.datasets or path not in hub.files(DATASET):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert pushes.close()
