@@ -42,7 +42,7 @@ CONDITIONS = ("joint", "two_stage", "ground_truth")
 
 def write_clip(path: Path, decibels: float, form: ClipFormat = FORM) -> None:
     """A clip as the clips of a study are written, `decibels` louder at the left."""
-    clip = panned_clip(round(100 + decibels), decibels, 0.05, replace(form, sample_rate=RATE))
+    clip = panned_clip(round(100 + decibels), decibels, 0.02, replace(form, sample_rate=RATE))
     write_video(path, clip.picture, form.fps, clip.audio, RATE, Encoding(audio_bit_rate=BIT_RATE))
 
 

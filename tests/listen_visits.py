@@ -39,7 +39,7 @@ class Visit:
         page.set_default_timeout(PATIENCE)
         page.on("request", lambda r: self.requests.append(r.url))
         page.on("pageerror", lambda e: self.problems.append(str(e)))
-        page.on("console", lambda m: self.noted(m.text))
+        page.on("console", lambda m: m.type == "error" and self.noted(m.text))
         return page
 
     def noted(self, text: str) -> None:

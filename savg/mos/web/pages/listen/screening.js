@@ -75,7 +75,11 @@ function soundOf(app, { loop, changed, ticked }) {
   }
 
   sound.play = () => {
-    if (!sound.buffer || sound.playing) return;
+    if (sound.playing || sound.failed) return;
+    if (!sound.buffer) {
+      sound.loaded.then(() => sound.gone || sound.play());
+      return;
+    }
     app.sounding();
     sound.playing = start(sound.buffer, {
       loop,

@@ -42,10 +42,11 @@ export function trialPage(app) {
 
   function press() {
     if (saving) return;
-    starts = false;
+    starts = player.state === 'loading'; // pressed too early: it starts as soon as it can
     if (player.state === 'playing') player.pause();
     else if (player.state === 'broken') load(true);
     else player.play();
+    refresh();
   }
 
   /* A new position of the server's: another clip, locked until it was played. */
