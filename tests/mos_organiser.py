@@ -32,7 +32,7 @@ class Clock:
         return self.now
 
 
-def make(folder: Path, study: Study, clock: Clock, clips: int = 6) -> StudyFolder:
+def make(folder: Path, study: Study, clock: Clock) -> StudyFolder:
     """A study without media, as a folder."""
     folder.mkdir(parents=True)
     store = Store(sqlite_url(folder / "study.sqlite"), clock)
@@ -41,7 +41,7 @@ def make(folder: Path, study: Study, clock: Clock, clips: int = 6) -> StudyFolde
         for rule in stages("remote")
         for answer in rule.choices
     ]
-    store.create_study(study, pool(study, clips), sounds)
+    store.create_study(study, pool(study, 6), sounds)
     kept = f'{{"study": "{study.name}", "database": "study.sqlite"}}'
     (folder / "study.json").write_text(kept)
     return StudyFolder(folder, study.name, store)

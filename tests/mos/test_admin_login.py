@@ -202,7 +202,7 @@ FORM = "application/x-www-form-urlencoded"
 
 def test_every_reply_is_strict(studies: Studies) -> None:
     organiser = Organiser(studies).log_in()
-    for place in ("", "new", "studies/small", "studies/small/live", "nowhere", "_page/admin.js"):
+    for place in ("", "new", "studies/small", "live/small", "nowhere", "_page/admin.js"):
         reply = organiser.get(place)
         policy = reply.headers["content-security-policy"]
         assert "default-src 'self'" in policy and "unsafe" not in policy

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mos_clips import small_study
 from mos_organiser import Clock, Organiser, make
 
 from savg.cli.mos import create
@@ -63,7 +64,7 @@ class Making:
             assert self.step.acquire(timeout=20)
         if self.error:
             raise self.error
-        make(path, study, Clock(), 20)
+        make(path, dataclasses.replace(small_study(), name=study.name), Clock())
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def test_progress_is_that_of_the_listeners(
     assert screen(folder.store, out.token, right=False).step == "screened_out"
     rehearsed = listener(folder, clock, simulated=True)
     unused = folder.store.invite("small", 3)
-    seen = Seen(organiser.get("studies/small/live").text).text
+    seen = Seen(organiser.get("live/small").text).text
     for tile in ("3 not begun", "0 in screening", "1 in trials", "2 done", "1 screened out"):
         assert tile in seen
     assert "1 simulated listener not counted" in seen
@@ -90,10 +90,21 @@ def test_progress_is_that_of_the_listeners(
         covered = len({r.stimulus for r in of_it})
         assert f"{name} {each} {len(of_it)} {covered} of {clips}" in seen
     folder.store.exclude("small", done[0], True, "left early", "ann")
-    seen = Seen(organiser.get("studies/small/live").text).text
+    seen = Seen(organiser.get("live/small").text).text
     kept = [r for r in mine if r.participant != done[0] and r.condition == "joint"]
     assert f"joint 2 {len(kept)} " in seen and "1 excluded" in seen
     assert "1 decision about participants" in seen and "left early" in seen
+
+
+def test_parts_of_a_page_lead_where_the_page_leads(
+    organiser: Organiser, folder: StudyFolder, clock: Clock
+) -> None:
+    """A part is put into its page, so its relative addresses are those of the page."""
+    listener(folder, clock)
+    for page, part in (("studies/small", "live/small"), ("", "works")):
+        whole = organiser.get(page).text
+        assert f'data-live="{"../" if "/" in page else "./"}{part}"' in whole
+        assert organiser.get(part).text.strip() in whole
 
 
 def test_overview_has_every_study(organiser: Organiser, folder: StudyFolder, clock: Clock) -> None:
@@ -128,7 +139,7 @@ def test_nothing_that_a_stranger_wrote_is_taken_for_a_page(
     listen.consent(folder.store, link.token, {NASTY: NASTY, "list": [NASTY]})
     code = listener(folder, clock, remark=NASTY)
     folder.store.exclude("small", code, True, NASTY, NASTY[:80])
-    places = ("", "studies/small", "studies/small/live", f"studies/small/people/{code}")
+    places = ("", "studies/small", "live/small", f"studies/small/people/{code}")
     for place in (*places, f"studies/small/people/{link.code}", "studies/small/report"):
         seen = Seen(organiser.get(place).text)
         scripts = [a for tag, a in seen.tags if tag == "script"]
@@ -191,7 +202,7 @@ def test_links_are_shown_once_and_work(organiser: Organiser, folder: StudyFolder
         )
         assert state.json()["step"] == "invited" and state.json()["code"] in reply.text
         assert f"http://testserver/listen/small#{token}" in reply.text
-    for place in ("studies/small/links", "studies/small", "studies/small/live", ""):
+    for place in ("studies/small/links", "studies/small", "live/small", ""):
         assert not any(token in organiser.get(place).text for token in tokens)
     once = re.search(r'name="once" value="([^"]+)"', reply.text)
     assert once and not any(p.simulated for p in folder.store.participants("small"))

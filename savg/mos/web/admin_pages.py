@@ -58,7 +58,7 @@ def study(visit: Visit) -> Response:
 
 
 def live(visit: Visit) -> Response:
-    """The moving part of a study's page."""
+    """The moving part of a study's page, at an address as deep as the page's own."""
     return visit.page("_live.html", **_shown(visit, visit.study()))
 
 

@@ -70,7 +70,7 @@ def admin_mount(
             post("/works/{number:int}/stop", acts.stop),
             post("/works/{number:int}/forget", acts.forget),
             get(study, pages.study),
-            get(f"{study}/live", pages.live),
+            get("/live/{study}", pages.live),
             post(f"{study}/status", acts.status),
             post(f"{study}/links", acts.links),
             get(f"{study}/links", pages.links),

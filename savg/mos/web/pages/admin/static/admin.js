@@ -13,18 +13,47 @@ function localTimes(root) {
   }
 }
 
-// A part is replaced only when it changed; what is open stays open and the focus stays where it was.
+// Nodes stay the same ones while what they say changes: a click, the focus, what is open and where
+// the page stands survive an update. Nodes with an id are found again wherever they move.
+function morph(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    old.nodeValue = fresh.nodeValue;
+    return;
+  }
+  const kept = old.nodeName === "DETAILS" ? ["open"] : [];
+  for (const { name } of [...old.attributes]) {
+    if (!fresh.hasAttribute(name) && !kept.includes(name)) old.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) {
+    if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+  morphChildren(old, fresh);
+}
+
+function morphChildren(old, fresh) {
+  const wanted = [...fresh.childNodes];
+  for (const [i, next] of wanted.entries()) {
+    const here = old.childNodes[i];
+    const moved = next.id && [...old.children].find((child) => child.id === next.id);
+    if (moved) {
+      if (moved !== here) old.insertBefore(moved, here);
+      morph(moved, next);
+    } else if (here && !here.id && !next.id && here.nodeName === next.nodeName) {
+      morph(here, next);
+    } else {
+      old.insertBefore(next, here ?? null);
+    }
+  }
+  while (old.childNodes.length > wanted.length) old.lastChild.remove();
+}
+
 function replacePart(part, html) {
   if (part.dataset.last === html) return;
   part.dataset.last = html;
   const fresh = new DOMParser().parseFromString(html, "text/html").body;
-  for (const open of part.querySelectorAll("details[id][open]")) {
-    fresh.querySelector(`details[id="${CSS.escape(open.id)}"]`)?.setAttribute("open", "");
-  }
   localTimes(fresh);
-  const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
-  part.replaceChildren(...fresh.childNodes);
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  morphChildren(part, fresh);
 }
 
 function keepLive(part) {
