@@ -101,6 +101,7 @@ def main() -> int:
     try:
         studies = Studies([args.folder], clock=fast_clock(args.speed))
         bound = listening_socket("127.0.0.1", 0)
+        bound.listen(1024)
     except SavgError as error:
         print(error, file=sys.stderr)
         return 1

@@ -68,12 +68,14 @@ def _slash(mount: Mount) -> Route:
 
 
 def _application(routes: list[BaseRoute], **settings: object) -> Starlette:
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=[Middleware(Strict)],
         exception_handlers={HTTPException: _refused, Exception: _failed},  # type: ignore[dict-item]
         **settings,  # type: ignore[arg-type]
     )
+    app.router.redirect_slashes = False  # it would redirect to whatever the Host header says
+    return app
 
 
 async def _refused(request: Request, error: HTTPException) -> Response:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 
 from savg.mos import listen
@@ -208,15 +208,12 @@ def listen_mount(studies: Studies) -> Mount:
     def route(path: str, endpoint: Endpoint, method: str) -> Route:
         return Route(path, own.guarded(endpoint), methods=[method])
 
-    return Mount(
-        "/listen",
-        name="listen",
-        routes=[
-            Mount("/_page", StaticFiles(directory=PAGES), name="listen-static"),
-            route("/{study}", own.page, "GET"),
-            route("/{study}/api/facts", own.facts, "GET"),
-            route("/{study}/api/state", own.state, "GET"),
-            route("/{study}/api/media/{name}", own.media, "GET"),
-            *(route(f"/{{study}}/api/{name}", own.act(name), "POST") for name in ACTS),
-        ],
-    )
+    found = [
+        Mount("/_page", StaticFiles(directory=PAGES), name="listen-static"),
+        route("/{study}", own.page, "GET"),
+        route("/{study}/api/facts", own.facts, "GET"),
+        route("/{study}/api/state", own.state, "GET"),
+        route("/{study}/api/media/{name}", own.media, "GET"),
+        *(route(f"/{{study}}/api/{name}", own.act(name), "POST") for name in ACTS),
+    ]
+    return Mount("/listen", Router(found, redirect_slashes=False), name="listen")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import math
 import threading
 import time
 from collections import OrderedDict, deque
@@ -10,12 +12,18 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 16 * 1024
 """Bytes of a request's body."""
+
+BODY_SECONDS = 30.0
+"""Seconds within which a body must arrive."""
+
+MAX_DEPTH = 16
+"""How deeply a request's JSON may nest."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
@@ -32,6 +40,7 @@ STATUS = {
     "closed": 403,
     "absent": 404,
     "method": 405,
+    "slow": 408,
     "step": 409,
     "not_served": 409,
     "too_early": 409,
@@ -90,11 +99,17 @@ async def body_of(request: Request, most: int = MAX_BODY) -> bytes:
     if not declared.isascii() or not declared.isdigit() or int(declared[:12]) > most:
         raise Problem("size", f"A request has at most {most} bytes.")
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            raise Problem("size", f"A request has at most {most} bytes.")
-        parts.append(part)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > most:
+                    raise Problem("size", f"A request has at most {most} bytes.")
+                parts.append(part)
+    except TimeoutError:
+        raise Problem("slow", "The request did not arrive in time.") from None
+    except ClientDisconnect:
+        raise Problem("slow", "The request did not arrive.") from None
     return b"".join(parts)
 
 
@@ -105,7 +120,12 @@ async def json_object(request: Request) -> dict[str, Any]:
         raise Problem("form", "This address takes JSON.")
     body = await body_of(request)
     try:
-        found = json.loads(body, parse_constant=_refuse)
+        text = body.decode("utf-8")
+        found = json.loads(
+            text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_once_each
+        )
+        _check_depth(found)
+        json.dumps(found, ensure_ascii=False).encode("utf-8")  # refuses halves of surrogate pairs
     except (ValueError, RecursionError):
         raise Problem("value", "The request is not valid JSON.") from None
     if not isinstance(found, dict):
@@ -113,8 +133,36 @@ async def json_object(request: Request) -> dict[str, Any]:
     return found
 
 
+def _check_depth(value: object) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner: list[object] = []
+        for item in level:
+            inner += (
+                item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+            )
+        if not inner:
+            return
+        level = inner
+    raise ValueError("nested too deeply")
+
+
 def _refuse(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits} is too large")
+    return number
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name comes twice")
+    return found
 
 
 class Tries:
