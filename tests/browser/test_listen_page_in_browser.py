@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from listen_studies import Server, advance, make_study, tiny_study
 from listen_visits import PATIENCE, UNLOCKED, Visit, shot
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Route
 
 from savg.mos import listen
 from savg.mos.design import standard
@@ -239,6 +239,10 @@ def test_a_phone_by_touch(tiny: StudyFolder, visits: Visits) -> None:
     assert _places(visit) == places, "nothing jumps"
     bottom = visit.page.locator("button.primary").bounding_box()
     assert bottom and bottom["y"] + bottom["height"] <= 640, "all of it is on the screen"
+    visit.page.set_viewport_size({"width": 740, "height": 360})
+    _fits(visit, "phone-turned")
+    bottom = visit.page.locator("button.primary").bounding_box()
+    assert bottom and bottom["y"] + bottom["height"] <= 360, "turned as well"
     visit.page.tap("button.primary")
     visit.wait_for("trials")
     assert visit.scores() == [4]
@@ -311,6 +315,30 @@ def test_only_real_playback_unlocks(tiny: StudyFolder, visits: Visits) -> None:
     visit.rate(3)
     visit.go()
     assert visit.scores() == [3, 3, 3]
+
+
+def test_a_rating_that_is_ahead_of_the_server_waits(tiny: StudyFolder, visits: Visits) -> None:
+    """The note that a clip is shown is lost on the way: the rating follows it, in time."""
+    visit = visits(tiny)
+    advance(tiny.path, visit.link.token, ratings=2)
+    lost, replies = [0], []
+
+    def lose(route: Route) -> None:
+        lost[0] += 1
+        if lost[0] <= 2:
+            route.abort()
+        else:
+            route.continue_()
+
+    visit.page.route("**/api/serve", lose)
+    visit.page.on("response", lambda r: replies.append(r.status) if "/rating" in r.url else None)
+    visit.arrive()
+    visit.page.wait_for_selector(".clip[data-state=ready]")
+    visit.page.keyboard.press(" ")
+    visit.rate(5)
+    visit.go()
+    assert visit.scores() == [3, 3, 5]
+    assert replies[-1] == 200 and set(replies[:-1]) <= {409}
 
 
 def test_a_hidden_page_does_not_play(tiny: StudyFolder, visits: Visits) -> None:

@@ -13,7 +13,7 @@ export function choiceRow(title, entries, onChange, kind = '') {
     type: 'radio', name, value, id: name + '-' + i, onchange: () => onChange(entries[i].value),
   }));
   const longest = Math.max(...entries.map(({ label }) => longestWord(label)));
-  const short = longest <= 10 && entries.length <= 5;
+  const short = longest <= 9 && entries.length <= 5;
   const node = make('fieldset', {
     class: 'choices ' + kind, 'data-fit': short ? 'short' : 'long',
   }, make('legend', { class: 'spoken' }, title),

@@ -9,7 +9,7 @@ export function clipStage(onChange) {
     playsinline: true, preload: 'auto', tabindex: '-1', disablepictureinpicture: true,
     disableremoteplayback: true, 'aria-label': 'The clip to rate',
   });
-  const big = make('button', { type: 'button', class: 'big', tabindex: '-1', 'aria-hidden': 'true' });
+  const big = make('button', { type: 'button', class: 'big', tabindex: '-1', 'aria-hidden': 'true' }, icon('play'));
   const line = make('i');
   const node = make('div', { class: 'clip' },
     make('div', { class: 'stage' }, video, big),
@@ -110,12 +110,7 @@ export function clipStage(onChange) {
 
   function changed() {
     draw();
-    const name = { ready: 'play', ended: 'again' }[player.state];
-    big.hidden = !name;
-    if (name && big.dataset.icon !== name) {
-      big.dataset.icon = name;
-      big.replaceChildren(icon(name));
-    }
+    big.hidden = player.state !== 'ready';
     node.dataset.state = player.state;
     onChange(player);
   }

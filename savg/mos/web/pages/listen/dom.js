@@ -56,9 +56,3 @@ export function card(title, ...children) {
 export function paragraphs(text) {
   return text.trim().split(/\n\s*\n/).map((part) => make('p', { class: 'said' }, part));
 }
-
-/** Tell a screen reader something that others see. */
-export function speak(words) {
-  const place = document.getElementById('spoken');
-  if (place.textContent !== words) place.textContent = words;
-}

@@ -2,7 +2,7 @@
    another tab or a server that was away all end at the same place. */
 
 import { Refused, connect } from './api.js';
-import { make, speak } from './dom.js';
+import { make } from './dom.js';
 import { insist, mention } from './line.js';
 import { remember } from './memory.js';
 import { openOutbox } from './outbox.js';
@@ -131,7 +131,6 @@ function openPage(token, study) {
     const heading = view.node.querySelector('h1');
     (view.first || heading).focus({ preventScroll: true });
     document.title = heading.textContent + ' · Listening test';
-    speak('');
     if (view.update) view.update();
   }
 

@@ -2,7 +2,7 @@
 
 import { choiceKeys, choiceRow } from './choices.js';
 import { clipStage } from './clip.js';
-import { iconButton, make, speak } from './dom.js';
+import { iconButton, make } from './dom.js';
 import { insist } from './line.js';
 
 const LEAD_MS = 400; // between the clips, so that the eyes are back on the picture
@@ -64,7 +64,6 @@ export function trialPage(app) {
       ? 'Practice clip ' + (position + 1) + ' of ' + facts.practice
       : 'Clip ' + (position - facts.practice + 1) + ' of ' + (trial.positions - facts.practice);
     heading.focus({ preventScroll: true });
-    speak(heading.textContent);
     load(false);
     if (!trial.served) {
       insist(() => app.api.post('serve', { position: trial.position })).then(app.take, app.lost);
@@ -123,15 +122,15 @@ export function trialPage(app) {
   function words() {
     const { state, heard } = player;
     if (saving) return 'Saving …';
-    if (state === 'broken') return 'This clip could not be shown. Please load it again.';
+    if (state === 'broken') return 'The clip could not be shown.';
     if (state === 'loading') return 'Loading the clip …';
     if (unlocked()) {
       if (row.value !== null) return 'Go on when you are sure.';
       return state === 'playing' ? 'You can answer now.' : 'Please choose your answer.';
     }
-    if (state === 'playing') return 'Watch and listen to the end, then answer.';
+    if (state === 'playing') return 'Watch and listen to the end.';
     if (starts) return 'The clip starts now.';
-    return heard.plays ? 'Paused. Play the clip to its end to answer.' : 'Play the clip, then answer.';
+    return heard.plays ? 'Paused: play it to the end.' : 'Play the clip, then answer.';
   }
 
   function refresh() {
