@@ -144,10 +144,9 @@ def make(visit: Visit) -> Response:
             reference = visit.text(f"condition{int(reference[:4])}").strip() or NO_REFERENCE
         values = {o.name: o.parse(visit.text(o.name)) for o in OPTIONS}
         plan = plan_study(visit.text("name").strip(), list(folders), reference, values)
-        work = desk.maker.start(plan, folders)
+        desk.maker.start(plan, folders)
     except SavgError as error:
         return new_page(visit, str(error), 422)
-    visit.who.say("good", f"{work.name} is being made; it appears below when it is ready.")
     return visit.to()
 
 
