@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -72,7 +73,7 @@ class Siege:
                 break
             mind = PlainMind(self.answers, self.rng.randrange(2**31), 0.02)
             self.minds.append(mind)
-            visitor = Visitor("127.0.0.1", self.server.port, self.study.name, link.token, 120.0)
+            visitor = Visitor("127.0.0.1", self.server.port, self.study.name, link.token, 300.0)
             went.append(await attend(visitor, mind, Pace(), self.keep))
             self.again += visitor.again
             visitor.close()
@@ -80,13 +81,16 @@ class Siege:
 
     async def kill(self, kills: int, longest: float) -> None:
         """Kill within `longest` seconds of rating, again and again."""
-        for _ in range(kills):
+        for number in range(kills):
             before = len(self.given)
             while len(self.given) == before:
                 await asyncio.sleep(0.005)
             await asyncio.sleep(self.rng.uniform(0.0, longest))
             await asyncio.to_thread(self.server.kill)
-            await asyncio.to_thread(self.server.start)
+            took = await asyncio.to_thread(self.server.start)
+            told = f"kill {number + 1} of {kills}, {len(self.given)} ratings, start {took:.1f} s"
+            print(f"\r{told}", end="", file=sys.stderr, flush=True)
+        print(file=sys.stderr)
         self.over = True
         for mind in self.minds:
             mind.leaving = True

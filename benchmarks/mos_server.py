@@ -73,7 +73,7 @@ class Server:
             environment["SAVG_MOS_DATABASE"] = self.url
         began = time.monotonic()
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-        while time.monotonic() - began < 120:
+        while time.monotonic() - began < 240:
             if self.process.poll() is not None:
                 raise RuntimeError(f"The server ended with {self.process.returncode}.")
             try:
@@ -81,7 +81,7 @@ class Server:
                 return time.monotonic() - began
             except OSError:
                 time.sleep(0.01)
-        raise RuntimeError("The server did not start within two minutes.")
+        raise RuntimeError("The server did not start within four minutes.")
 
     def kill(self) -> None:
         """SIGKILL."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from savg.annotation import Boxes, SoundEvents
 from savg.clip import Clip
@@ -36,10 +38,19 @@ def run(args: argparse.Namespace) -> int:
     if not folder.is_dir():
         raise SavgError(f"{folder}: expected a folder of clips or tables, found a file.")
     tables = sorted(folder.glob(f"*{EVENTS}"))
-    pairs = _read_tables(tables) if tables else _detect(folder, args)
-    report = spatial_report(pairs, seed=args.seed)
-    print(json.dumps(asdict(report)) if args.json else as_text(report))
+    named = _read_tables(tables) if tables else _detect(folder, args)
+    report = spatial_report(list(named.values()), seed=args.seed)
+    if args.json:
+        print(json.dumps(asdict(report) | {"each": clip_by_clip(named)}))
+    else:
+        print(as_text(report))
     return 0
+
+
+def clip_by_clip(named: Mapping[str, Pair]) -> list[dict[str, Any]]:
+    """The counts and the score of each clip; a clip without a sound event has the score None."""
+    judged = {name: spatial_av_align(*pair) for name, pair in named.items()}
+    return [{"clip": n, "tp": a.tp, "fn": a.fn, "score": a.score} for n, a in judged.items()]
 
 
 def as_text(report: SpatialReport) -> str:
@@ -60,10 +71,11 @@ def as_text(report: SpatialReport) -> str:
     )
 
 
-def _read_tables(paths: list[Path]) -> list[Pair]:
-    pairs = []
+def _read_tables(paths: list[Path]) -> dict[str, Pair]:
+    pairs = {}
     for path in paths:
-        boxes = path.with_name(path.name.removesuffix(EVENTS) + BOXES)
+        name = path.name.removesuffix(EVENTS)
+        boxes = path.with_name(name + BOXES)
         if not boxes.is_file():
             raise SavgError(f"{path} has no {boxes.name} beside it.")
         pair = SoundEvents.read_csv(path), Boxes.read_csv(boxes)
@@ -71,11 +83,11 @@ def _read_tables(paths: list[Path]) -> list[Pair]:
             spatial_av_align(*pair)
         except SavgError as error:
             raise SavgError(f"{path}: {error}") from error
-        pairs.append(pair)
+        pairs[name] = pair
     return pairs
 
 
-def _detect(folder: Path, args: argparse.Namespace) -> list[Pair]:
+def _detect(folder: Path, args: argparse.Namespace) -> dict[str, Pair]:
     from tqdm import tqdm
 
     from savg.detectors import person_detector, sound_detector
@@ -85,8 +97,8 @@ def _detect(folder: Path, args: argparse.Namespace) -> list[Pair]:
         raise SavgError(f"{folder} holds neither mp4 clips nor tables named NAME{EVENTS}.")
     persons = person_detector(args.detector, source=args.weights)
     sounds = sound_detector("seld", source=args.weights)
-    pairs = []
+    pairs = {}
     for path in tqdm(paths, unit="clip", file=sys.stderr):
         clip = Clip.read(path)
-        pairs.append((sounds(clip), persons(clip)))
+        pairs[path.stem] = (sounds(clip), persons(clip))
     return pairs

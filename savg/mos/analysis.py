@@ -16,12 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from savg.annotation import Boxes, SoundEvents
 from savg.errors import SavgError
-from savg.metrics.spatial import spatial_av_align
 from savg.mos.design import Study
 from savg.mos.flags import Flag, flags_of, repeated
 from savg.mos.mixed import MixedReport, mixed_model
+from savg.mos.scores import LEVELS_KEY, read_scores, stored_scores
 from savg.mos.statistics import (
     Correlation,
     Interval,
@@ -113,7 +112,7 @@ class Analysis:
         """As JSON types; the fit of the mixed model by names."""
         made = asdict(self)
         made["study"] = self.study.to_dict()
-        made["levels"] = {k: v for k, v in self.levels.items() if k != "clips"}
+        made["levels"] = {k: v for k, v in self.levels.items() if k not in ("clips", LEVELS_KEY)}
         if self.mixed is not None:
             made["mixed"]["differences"] = [
                 {"first": i, "second": j, **asdict(interval)}
@@ -123,8 +122,10 @@ class Analysis:
 
 
 def analyse(store: Store, name: str, scores: ClipScores | None = None, seed: int = 0) -> Analysis:
-    """Analyse a study as it is now. SavgError if nobody has finished it."""
+    """Analyse a study as it is now; scores of clips: those that it was made with unless others are
+    given. SavgError if nobody has finished it."""
     row = store.study(name)
+    scores = stored_scores(row.levels) if scores is None else scores
     people = store.participants(name)
     rows = store.ratings(name)
     simulated = all(p.simulated for p in people if p.rated)
@@ -306,35 +307,39 @@ def _warnings(
     return tuple(said)
 
 
-def clip_scores(condition: str, folder: Path) -> dict[tuple[str, str], float]:
-    """Spatial AV-Align of each clip from the tables NAME.boxes.csv and NAME.events.csv that
-    `annotate` wrote; clips without a sound event have none."""
-    found = {}
-    for path in sorted(folder.glob("*.events.csv")):
-        name = path.name.removesuffix(".events.csv")
-        boxes = path.with_name(f"{name}.boxes.csv")
-        if not boxes.is_file():
-            raise SavgError(f"{path} has no {boxes.name} beside it.")
-        score = spatial_av_align(SoundEvents.read_csv(path), Boxes.read_csv(boxes)).score
-        if score is not None:
-            found[condition, name] = score
-    if not found:
-        raise SavgError(f"{folder} holds no tables NAME.events.csv with NAME.boxes.csv.")
-    return found
+def clip_scores(condition: str, place: Path) -> dict[tuple[str, str], float]:
+    """Spatial AV-Align of each clip from a folder of tables by `annotate`, or from a file with what
+    `evaluate --json` printed; clips without a sound event have none."""
+    return {(condition, name): score for name, score in read_scores(place).items()}
+
+
+def clip_means(rows: Sequence[RatingRow], scores: ClipScores) -> list[dict[str, Any]]:
+    """Each clip with a score: condition, clip, ratings, mean_rating, spatial_av_align."""
+    given: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        key = row.condition, Path(row.clip).stem
+        if row.role == "test" and key in scores:
+            given.setdefault(key, []).append(row.score)
+    return [
+        {
+            "condition": condition,
+            "clip": clip,
+            "ratings": len(found),
+            "mean_rating": float(np.mean(found)),
+            "spatial_av_align": scores[condition, clip],
+        }
+        for (condition, clip), found in sorted(given.items())
+    ]
 
 
 def correlations(
     rows: Sequence[RatingRow], scores: ClipScores, seed: int = 0
 ) -> dict[str, Correlation]:
     """Mean rating of each clip against its Spatial AV-Align: by condition, and "all" together."""
-    given: dict[tuple[str, str], list[int]] = {}
-    for row in rows:
-        key = row.condition, Path(row.clip).stem
-        if row.role == "test" and key in scores:
-            given.setdefault(key, []).append(row.score)
+    clips = clip_means(rows, scores)
     found = {}
-    for name in [*dict.fromkeys(key[0] for key in sorted(given)), "all"]:
-        keys = [key for key in given if name in (key[0], "all")]
-        means = [float(np.mean(given[key])) for key in keys]
-        found[name] = correlation(means, [scores[key] for key in keys], seed)
+    for name in [*dict.fromkeys(clip["condition"] for clip in clips), "all"]:
+        mine = [clip for clip in clips if name in (clip["condition"], "all")]
+        means = [clip["mean_rating"] for clip in mine]
+        found[name] = correlation(means, [clip["spatial_av_align"] for clip in mine], seed)
     return found

@@ -19,6 +19,7 @@ from savg.errors import SavgError
 from savg.media import write_audio
 from savg.mos.design import Study
 from savg.mos.loudness import RATE
+from savg.mos.scores import LEVELS_KEY, find_scores
 from savg.mos.screening import make_set
 from savg.mos.stimuli import TARGET_LUFS, Built, OnClip, build
 from savg.mos.store import Store, sqlite_url
@@ -54,16 +55,19 @@ def create_folder(
     form: ClipFormat = SAVGBENCH,
     target: float = TARGET_LUFS,
     on_clip: OnClip | None = None,
+    scores: Mapping[str, Path] | None = None,
 ) -> Built:
     """Make a study: clips from a folder for each condition, screening sounds, and the database.
 
-    The folder appears when everything is there. url: a database elsewhere. Raises SavgError in one
-    sentence; a folder that exists and is not empty is never touched.
+    The folder appears when everything is there. url: a database elsewhere. scores: where the
+    Spatial AV-Align of a condition's clips is, if not beside them (see `scores`). Raises SavgError in
+    one sentence; a folder that exists and is not empty is never touched.
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise SavgError(f"{path} exists already: a study is made in a new folder.")
     if url is not None:
         _check_elsewhere(url, study.name)
+    spatial = find_scores(folders, scores or {})
     with whole_folder(path) as part:
         media = part / "media"
         media.mkdir()
@@ -77,7 +81,8 @@ def create_folder(
         (part / "study.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
         store = Store(url or sqlite_url(part / DATABASE))
         try:
-            store.create_study(study, built.stimuli, sounds, built.summary())
+            levels = built.summary() | ({LEVELS_KEY: spatial} if spatial else {})
+            store.create_study(study, built.stimuli, sounds, levels)
         finally:
             store.close()
     return built

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from savg import __version__
-from savg.mos.analysis import Analysis, ClipScores, ConditionResult, analyse
+from savg.mos.analysis import Analysis, ClipScores, ConditionResult, analyse, clip_means
+from savg.mos.scores import stored_scores
 from savg.mos.statistics import Interval
 from savg.mos.store import Store
 from savg.paths import whole_file
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
 """What a cell must not begin with."""
 
 
@@ -52,11 +53,13 @@ Section = tuple[str, Sequence[Block]]
 def write_report(
     store: Store, name: str, folder: Path, scores: ClipScores | None = None, seed: int = 0
 ) -> Analysis:
-    """Analyse a study and write report.html, report.md, report.json and the tables into `folder`.
+    """Analyse a study and write report.html, report.md, report.json and the tables into `folder`;
+    with scores of clips also clips.csv, each clip's mean rating beside its score.
 
     With simulated listeners the files are named simulated-report.html, …. The run is recorded in the
     store. SavgError if nobody has finished the study.
     """
+    scores = stored_scores(store.study(name).levels) if scores is None else scores
     analysis = analyse(store, name, scores, seed)
     folder.mkdir(parents=True, exist_ok=True)
     write_tables(store, name, folder)
@@ -73,6 +76,9 @@ def write_report(
     ):
         with whole_file(report_file(folder, file, analysis.simulated)) as part:
             part.write_text(text + "\n", encoding="utf-8")
+    if scores:
+        used = [row for row in store.ratings(name) if row.participant in analysis.listeners]
+        write_csv(report_file(folder, "clips.csv", analysis.simulated), clip_means(used, scores))
     store.record_analysis(name, {"seed": seed}, result, analysis.data_sha256)
     return analysis
 

@@ -33,6 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     for option in OPTIONS:
         add(f"--{option.name.replace('_', '-')}", dest=option.name, **_argument(option))
+    add(
+        "--scores",
+        nargs="+",
+        default=[],
+        metavar="NAME=PATH",
+        help="Spatial AV-Align of a condition's clips: tables by `annotate`, or what `evaluate "
+        "--json` printed (default: beside the clips, as evaluate.json or tables)",
+    )
     add("--database", metavar="URL", help="instead of SQLite in the folder: postgresql://…")
     add("--json", action="store_true", help="print a summary as JSON")
 
@@ -82,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
             clips=plan.clips,
             form=plan.form,
             on_clip=progress,
+            scores=named_folders(args.scores, "--scores"),
         )
     summary = built.summary()
     if args.json:

@@ -23,8 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tables",
         nargs="+",
         default=[],
-        metavar="NAME=DIR",
-        help="folders of tables by `annotate`: ratings against Spatial AV-Align, clip by clip",
+        metavar="NAME=PATH",
+        help="tables by `annotate`, or what `evaluate --json` printed: ratings against Spatial "
+        "AV-Align, clip by clip (default: those that the study was made with)",
     )
     add("--database", metavar="URL", help="where the study's database is elsewhere")
     add("--seed", type=int, default=0, help="of the bootstraps")
