@@ -22,9 +22,13 @@ from savg.mos.push import DATASET_VARIABLE, Pushes, pushes_of
 from savg.mos.web.app import routes
 from savg.mos.web.server import organiser_password
 from savg.mos.web.studies import Studies
+from savg.paths import existing
 
 VARIABLE = "SAVG_STUDIES"
 """Environment variable: folders of studies, or one folder in which studies lie (also later ones)."""
+
+CLIPS_VARIABLE = "SAVG_CLIPS"
+"""Environment variable: folders under which organisers may choose the clips of a new study."""
 
 RESTORED = Path("~/.cache/savg-studio/studies")
 """Where studies of a dataset are restored if SAVG_STUDIES names no folder of studies."""
@@ -37,12 +41,14 @@ class Hosted:
 
     studies: Studies | None = None
     pushes: Pushes | None = None
+    clips: tuple[Path, ...] = ()
 
     @classmethod
     def of_environment(cls, environment: Mapping[str, str] = os.environ) -> Hosted:
         """Those of SAVG_STUDIES, and of the dataset SAVG_MOS_DATASET.
 
-        SavgError for a folder that is neither a study nor holds studies.
+        SavgError for a folder that is neither a study nor holds studies, or a folder of SAVG_CLIPS
+        that is not there.
         """
         named = [Path(p) for p in environment.get(VARIABLE, "").split(os.pathsep) if p]
         dataset = environment.get(DATASET_VARIABLE, "").strip()
@@ -56,7 +62,9 @@ class Hosted:
         studies = opened(named)
         if environment.get("SPACE_ID") and not dataset:
             print(f"* Warning: ratings are lost when this Space restarts: set {DATASET_VARIABLE}.")
-        return cls(studies, pushes_of(studies, environment))
+        roots = environment.get(CLIPS_VARIABLE, "").split(os.pathsep)
+        clips = tuple(existing(p, "folder of clips") for p in roots if p)
+        return cls(studies, pushes_of(studies, environment), clips)
 
     def __bool__(self) -> bool:
         return self.studies is not None
@@ -73,7 +81,7 @@ class Hosted:
         made_up = f", password: {password}" if new else ""
         print(f"* Listening tests: {', '.join(self.studies.names()) or 'none yet'}")
         print(f"* Organiser's page: /admin beside the studio{made_up}", flush=True)
-        return routes(self.studies, password)
+        return routes(self.studies, password, self.clips)
 
     def close(self) -> None:
         """Push what is left, and close all databases."""

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from mos_clips import small_study
-from mos_organiser import Clock, Organiser, make
+from mos_organiser import PASSWORD, Clock, Organiser, make
 
 from savg.cli.mos import create
-from savg.errors import MediaError
+from savg.errors import MediaError, SavgError
 from savg.mos.design import DesignError, Study
 from savg.mos.options import NO_REFERENCE, OPTIONS, REFERENCE, Option, plan_study
 from savg.mos.web import admin_making
@@ -248,3 +248,22 @@ def test_a_server_without_places_says_how(tmp_path: Path, clips: Path) -> None:
         assert "Not on this server" in organiser.get("new").text
         assert organiser.post("new", **fields()).status_code == 422
         assert "New study" not in organiser.get().text
+
+
+def test_the_studio_offers_the_folders_that_its_operator_named(
+    tmp_path: Path, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from starlette.applications import Starlette
+    from starlette.testclient import TestClient
+
+    from savg.studio.hosted import Hosted
+
+    monkeypatch.setenv("SAVG_ADMIN_PASSWORD", PASSWORD)
+    named = {"SAVG_STUDIES": str(tmp_path), "SAVG_CLIPS": str(clips)}
+    hosted = Hosted.of_environment(named)
+    client = TestClient(Starlette(routes=hosted.routes()))
+    page = client.post("/admin/login", data={"password": PASSWORD, "wanted": "new"})
+    assert page.status_code == 200 and "clips/joint (3)" in page.text
+    hosted.close()
+    with pytest.raises(SavgError, match="no such folder of clips"):
+        Hosted.of_environment(named | {"SAVG_CLIPS": str(tmp_path / "none")})
