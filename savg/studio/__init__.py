@@ -37,6 +37,7 @@ TABS = (
     "savg.studio.video_to_audio",
     "savg.studio.inspect",
     "savg.studio.dataset",
+    "savg.studio.results",
     "savg.studio.listening",
 )
 """The tabs from left to right."""

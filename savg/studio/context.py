@@ -10,6 +10,7 @@ from savg.studio.analyst import Analyst
 from savg.studio.films import Films
 from savg.studio.jobs import Board
 from savg.studio.library import Library
+from savg.studio.measured import Reports
 from savg.studio.services import Services
 from savg.studio.sets import Sets
 
@@ -17,7 +18,7 @@ from savg.studio.sets import Sets
 @dataclass(frozen=True)
 class Context:
     """Shared state of a studio; `examples` are keys of bundled clips, `sets` those of its operator,
-    `hosted` whether listening tests are served beside it."""
+    `hosted` whether listening tests are served beside it, `reports` those of the Results tab."""
 
     services: Services
     library: Library
@@ -26,6 +27,7 @@ class Context:
     examples: tuple[str, ...] = ()
     sets: Sets = field(default_factory=Sets)
     hosted: bool = False
+    reports: Reports = field(default_factory=Reports.of_environment)
     films: Films = field(default_factory=Films)
 
 

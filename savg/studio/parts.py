@@ -177,6 +177,34 @@ def gallery_value(
     }
 
 
+def board(elem_id: str, value: dict[str, Any] | None = None) -> gr.HTML:
+    """Headings, lines, tables and downloads; its value is `board_value(…)` or None.
+
+    `.select` gets {"arrived": true, "dark": …} when it is first seen.
+    """
+    return _component("board/board.html", ["player/dom.js", "board/board.js"], elem_id, value)
+
+
+def board_value(
+    title: str,
+    lines: list[str],
+    tables: list[dict[str, Any]],
+    *,
+    badge: str = "",
+    notes: list[str] | None = None,
+    downloads: list[dict[str, str]] | None = None,
+) -> dict[str, Any]:
+    """What a board shows: tables as {caption, how, head, rows}; downloads as {label, name, url}."""
+    return {
+        "title": title,
+        "badge": badge,
+        "lines": lines,
+        "notes": notes or [],
+        "tables": tables,
+        "downloads": downloads or [],
+    }
+
+
 def heading(elem_id: str) -> gr.HTML:
     """A heading with a line below; its value is `heading_value(…)` or None."""
     return gr.HTML(

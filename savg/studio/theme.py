@@ -76,7 +76,7 @@ def theme() -> gr.themes.Base:
 
 def css() -> str:
     """All style sheets of the studio."""
-    folders = ("player", "shelf", "progress", "browse", "sound")
+    folders = ("player", "shelf", "progress", "browse", "sound", "board")
     return text("studio.css", *(f"{name}/{name}.css" for name in folders))
 
 

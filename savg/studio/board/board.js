@@ -1,0 +1,43 @@
+/* Headings, lines, tables and downloads. All words come from files, and go in as text only. */
+
+const root = element.querySelector('.rb');
+const part = (name) => root.querySelector('.rb-' + name);
+
+function tableOf(table) {
+  const head = make('tr', null, ...table.head.map((cell) => make('th', { scope: 'col' }, cell)));
+  const rows = table.rows.map((row) => make('tr', null, ...row.map((cell, i) =>
+    (i ? make('td', null, cell) : make('th', { scope: 'row' }, cell)))));
+  const caption = make('caption', null, table.caption);
+  const whole = make('table', null, caption, make('thead', null, head), make('tbody', null, ...rows));
+  const scroll = make('div', { class: 'rb-scroll', tabindex: '0', role: 'region',
+                               'aria-label': table.caption }, whole);
+  const wide = table.head.length > 2 ? ' rb-wide' : '';
+  const figure = make('div', { class: 'rb-table' + wide }, scroll);
+  if (table.how) figure.append(make('p', { class: 'rb-how' }, table.how));
+  return figure;
+}
+
+function show(value) {
+  root.hidden = !value;
+  if (!value) return;
+  part('badge').textContent = value.badge;
+  part('badge').hidden = !value.badge;
+  root.querySelector('h3').textContent = value.title;
+  root.querySelector('h3').hidden = !value.title;
+  part('notes').replaceChildren(...value.notes.map((line) => make('p', null, line)));
+  part('lines').replaceChildren(...value.lines.map((line) => make('p', null, line)));
+  part('tables').replaceChildren(...value.tables.map(tableOf));
+  part('downloads').replaceChildren(...value.downloads.map((file) =>
+    make('a', { href: mediaUrl(file.url), download: file.name }, file.label)));
+  part('downloads').hidden = !value.downloads.length;
+}
+
+watch('value', () => show(props.value));
+show(props.value);
+
+const seen = new IntersectionObserver((entries) => {
+  if (!entries.some((entry) => entry.isIntersecting)) return;
+  seen.disconnect();
+  trigger('select', { arrived: true, dark: document.body.classList.contains('dark') });
+});
+seen.observe(element);
