@@ -103,11 +103,13 @@ class Pushes:
         SavgError for a dataset that cannot be used at all. A Hub that does not answer is tried again
         later: nothing is pushed before everything there was read.
         """
+        self.studies.closing.append(self.close)
         for pause in FIRST_TRIES:
             self._closed.wait(pause)
             if self._try(self._pull):
                 break
             if isinstance(self._error, Refusal):
+                self.studies.closing.remove(self.close)
                 self.close(0.0)
                 raise self._error
         threading.Thread(target=self._begin, name="savg-push", daemon=True).start()
@@ -131,6 +133,8 @@ class Pushes:
 
     def close(self, seconds: float = 25.0) -> bool:
         """Push what is left and stop; whether everything reached the dataset in time."""
+        if self._closed.is_set():
+            return not self.state.failures
         self._closed.set()
         scheduler, done = self._scheduler, False
         if seconds > 0:

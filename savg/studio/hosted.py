@@ -30,6 +30,9 @@ VARIABLE = "SAVG_STUDIES"
 CLIPS_VARIABLE = "SAVG_CLIPS"
 """Environment variable: folders under which organisers may choose the clips of a new study."""
 
+CLIPS_VARIABLE = "SAVG_CLIPS"
+"""Environment variable: folders under which the organiser may choose the clips of a new study."""
+
 RESTORED = Path("~/.cache/savg-studio/studies")
 """Where studies of a dataset are restored if SAVG_STUDIES names no folder of studies."""
 
@@ -85,8 +88,6 @@ class Hosted:
 
     def close(self) -> None:
         """Push what is left, and close all databases."""
-        if self.pushes is not None:
-            self.pushes.close()
         if self.studies is not None:
             self.studies.close()
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from savg.errors import SavgError
+from savg.mos.push import DATASET_VARIABLE, pushes_of
 from savg.mos.web.app import listening_app
 from savg.mos.web.server import PASSWORD_VARIABLE, listening_socket, organiser_password, serve
 from savg.mos.web.studies import Studies
@@ -36,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=f"password of /admin (default: {PASSWORD_VARIABLE}, or one made up and printed)",
     )
+    add(
+        "--dataset",
+        metavar="USER/NAME",
+        help="keep everything in this private dataset on the Hub and restore it from there "
+        f"(default: {DATASET_VARIABLE})",
+    )
     add("--no-admin", action="store_true", help="without /admin")
 
 
@@ -46,9 +54,14 @@ def run(args: argparse.Namespace) -> int:
     for folder in args.clips:
         existing(folder, "folder of clips")
     studies = Studies(args.studies, args.root, args.database)
+    chosen = {DATASET_VARIABLE: args.dataset} if args.dataset else {}
+    pushes = pushes_of(studies, {**os.environ, **chosen})
     password, new = (None, False) if args.no_admin else organiser_password(args.password_file)
     bound = listening_socket(args.host, args.port)
     host, port = bound.getsockname()[:2]
+    if pushes is not None:
+        pushes.start()
+        print(*pushes.told(), sep="\n")
     address = f"http://{'[' + host + ']' if ':' in host else host}:{port}"
     for name in studies.names():
         print(f"Listeners: {address}/listen/{name}#… (links: python -m savg mos invite)")

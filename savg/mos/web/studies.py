@@ -32,6 +32,7 @@ class Studies:
         self._clock = clock
         self._open: dict[str, StudyFolder] = {}
         self._lock = threading.Lock()
+        self.closing: list[Callable[[], object]] = []
         for folder in folders:
             self.add(folder)
 
@@ -64,7 +65,9 @@ class Studies:
         return sorted(self._open)
 
     def close(self) -> None:
-        """Close all databases."""
+        """Do what must come before (`closing`), and close all databases."""
+        while self.closing:
+            self.closing.pop()()
         with self._lock:
             for study in self._open.values():
                 study.store.close()
