@@ -46,6 +46,7 @@ bench: install-test
 	$(BIN)/python -m benchmarks.dataset_speed
 	$(BIN)/python -m benchmarks.superres_quality
 	$(BIN)/python -m benchmarks.demo_quality
+	$(BIN)/python -m benchmarks.two_stage_quality --speed 8
 
 # mmcv compiles for about ten minutes; it lives in an environment of its own.
 test-mmdet: install-test
