@@ -107,6 +107,10 @@ def test_a_whole_study_with_reloads_kills_and_a_lost_network(
     visit.wait_for("done")
     completion = listen.standing(study.store, visit.link.token).completion
     assert completion and visit.page.inner_text("#completion") == completion
+    visit.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visit.onward()
+    visit.page.wait_for_selector("button:has-text('Copied')")
+    assert visit.page.evaluate("navigator.clipboard.readText()") == completion
     visit.arrive()
     assert visit.page.inner_text("#completion") == completion, "the link shows it again"
     rows = study.store.ratings("whole")
@@ -312,9 +316,13 @@ def test_only_real_playback_unlocks(tiny: StudyFolder, visits: Visits) -> None:
     page.keyboard.press("Enter")
     assert visit.scores() == [3, 3]
     page.keyboard.press(" ")
-    visit.rate(3)
+    visit.rate(4)
+    page.reload()
+    page.wait_for_selector(UNLOCKED)
+    assert page.locator("fieldset.choices input:checked").input_value() == "4"
+    assert page.evaluate("document.querySelector('video').played.length") == 0
     visit.go()
-    assert visit.scores() == [3, 3, 3]
+    assert visit.scores() == [3, 3, 4], "what was heard and chosen survives a reload"
 
 
 def test_a_rating_that_is_ahead_of_the_server_waits(tiny: StudyFolder, visits: Visits) -> None:

@@ -10,17 +10,26 @@ export function choiceRow(title, entries, onChange, kind = '') {
   groups += 1;
   const name = 'choice-' + groups;
   const inputs = entries.map(({ value }, i) => make('input', {
-    type: 'radio', name, value, id: name + '-' + i, onchange: () => onChange(entries[i].value),
+    type: 'radio', name, value, id: name + '-' + i, onchange: () => chosen(i),
   }));
+  const labels = entries.map(({ label, mark }, i) => make('label', { for: name + '-' + i }, inputs[i],
+    make('span', { class: 'mark', 'aria-hidden': 'true' }, mark),
+    make('span', { class: 'words' }, label)));
   const longest = Math.max(...entries.map(({ label }) => longestWord(label)));
   const short = longest <= 9 && entries.length <= 5;
   const node = make('fieldset', {
     class: 'choices ' + kind, 'data-fit': short ? 'short' : 'long',
-  }, make('legend', { class: 'spoken' }, title),
-  entries.map(({ label, mark }, i) => make('label', { for: name + '-' + i }, inputs[i],
-    make('span', { class: 'mark', 'aria-hidden': 'true' }, mark),
-    make('span', { class: 'words' }, label))));
+  }, make('legend', { class: 'spoken' }, title), labels);
   node.style.setProperty('--number', entries.length);
+
+  function mark() {
+    for (const [i, label] of labels.entries()) label.classList.toggle('chosen', inputs[i].checked);
+  }
+
+  function chosen(i) {
+    mark();
+    onChange(entries[i].value);
+  }
 
   const row = {
     node,
@@ -33,12 +42,13 @@ export function choiceRow(title, entries, onChange, kind = '') {
     },
     clear() {
       for (const input of inputs) input.checked = false;
+      mark();
     },
     choose(i) {
       if (node.disabled || !inputs[i]) return;
       inputs[i].checked = true;
       inputs[i].focus({ preventScroll: true });
-      onChange(entries[i].value);
+      chosen(i);
     },
     /** One to the left or right; where nothing is chosen, a scale begins in its middle. */
     step(by) {
@@ -49,7 +59,7 @@ export function choiceRow(title, entries, onChange, kind = '') {
     },
     /** Point out an answer, or none, while its sound is played. */
     point(i) {
-      for (const [k, label] of node.querySelectorAll('label').entries()) label.classList.toggle('now', k === i);
+      for (const [k, label] of labels.entries()) label.classList.toggle('now', k === i);
     },
   };
   return row;

@@ -11,7 +11,7 @@ const AGAIN_MS = 3000;
 /** The page of the trials. */
 export function trialPage(app) {
   const { facts, memory, outbox } = app;
-  let position = null, trial = null, saving = false, starts = false, ahead = false, kept = '';
+  let position = null, trial = null, saving = false, starts = false, ahead = false, kept = '', earlier = 0, leading = 0;
 
   const heading = make('h1', { tabindex: '-1', class: 'count' });
   const player = clipStage(() => position !== null && refresh());
@@ -42,6 +42,7 @@ export function trialPage(app) {
 
   function press() {
     if (saving) return;
+    endLead();
     starts = player.state === 'loading'; // pressed too early: it starts as soon as it can
     if (player.state === 'playing') player.pause();
     else if (player.state === 'broken') load(true);
@@ -57,6 +58,8 @@ export function trialPage(app) {
     saving = false;
     ahead = false;
     kept = '';
+    earlier = 0;
+    endLead();
     starts = Boolean(app.pressed);
     app.pressed = false;
     row.clear();
@@ -81,10 +84,7 @@ export function trialPage(app) {
       const before = memory.read('heard');
       const same = before && before.position === position;
       player.open(blob, same ? before.heard : null);
-      if (same && before.choice) {
-        refresh();
-        row.choose(Number(before.choice) - 1);
-      }
+      earlier = same && before.choice ? Number(before.choice) : 0;
     } catch (error) {
       await app.lost(error);
       setTimeout(() => mine === position && load(true), AGAIN_MS);
@@ -119,6 +119,23 @@ export function trialPage(app) {
     load(false);
   }
 
+  /* A moment between two clips, then the next one starts by itself. */
+  function lead() {
+    starts = false;
+    player.node.classList.add('leading');
+    leading = setTimeout(() => {
+      endLead();
+      if (!document.hidden && player.state === 'ready') player.play();
+      refresh();
+    }, LEAD_MS);
+  }
+
+  function endLead() {
+    clearTimeout(leading);
+    leading = 0;
+    player.node.classList.remove('leading');
+  }
+
   function words() {
     const { state, heard } = player;
     if (saving) return 'Saving …';
@@ -129,7 +146,7 @@ export function trialPage(app) {
       return state === 'playing' ? 'You can answer now.' : 'Please choose your answer.';
     }
     if (state === 'playing') return 'Watch and listen to the end.';
-    if (starts) return 'The clip starts now.';
+    if (starts || leading) return 'The clip starts now.';
     return heard.plays ? 'Paused: play it to the end.' : 'Play the clip, then answer.';
   }
 
@@ -140,13 +157,15 @@ export function trialPage(app) {
       app.sounding();
       if (app.state.upcoming) app.media(app.state.upcoming).catch(() => {});
     }
-    if (state === 'ready' && starts) {
-      starts = false;
-      setTimeout(() => !document.hidden && player.state === 'ready' && player.play(), LEAD_MS);
-    }
+    if (state === 'ready' && starts) lead();
     const free = unlocked() && !saving && state !== 'loading';
-    if (state !== 'playing' && heard.plays && !saving) keep();
+    if (state !== 'playing' && state !== 'loading' && heard.plays && !saving && !earlier) keep();
     row.lock(!free);
+    if (free && earlier) {
+      const choice = earlier;
+      earlier = 0;
+      row.choose(choice - 1);
+    }
     const able = free && row.value !== null;
     next.setAttribute('aria-disabled', String(!able));
     next.show('next', position === trial.positions - 1 ? 'Finish' : 'Next clip');
@@ -162,9 +181,14 @@ export function trialPage(app) {
     node,
     first: heading,
     update,
-    hush: () => player.pause(),
+    hush() {
+      starts = false;
+      endLead();
+      player.pause();
+    },
     stop() {
       endKeys();
+      endLead();
       position = null;
       player.close();
     },
