@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +159,13 @@ def children(parent: int) -> list[int]:
     return [int(c) for c in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
 
 
+def wait_for(happens: Callable[[], bool], seconds: float = 100.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not (now := happens()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return now
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_stopping_it_leaves_no_half_copy_and_no_server(
@@ -167,17 +175,12 @@ def test_stopping_it_leaves_no_half_copy_and_no_server(
     process = subprocess.Popen(
         [*command, "--out", str(tmp_path / "copy")], stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 60
-    while not (servers := children(process.pid)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert servers
-    while not list(tmp_path.glob(".*/study.sqlite-wal")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    assert wait_for(lambda: bool(children(process.pid)))
+    servers = children(process.pid)
+    assert wait_for(lambda: bool(list(tmp_path.glob(".*/study.sqlite-wal"))))
     process.send_signal(how)
-    said = process.communicate(timeout=60)[1]
-    while any(Path(f"/proc/{pid}").exists() for pid in servers) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(Path(f"/proc/{pid}").exists() for pid in servers)
+    said = process.communicate(timeout=100)[1]
+    assert wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in servers))
     assert not (tmp_path / "copy").exists()
     if how == signal.SIGINT:
         assert process.returncode == 1 and said.strip().endswith("Stopped.")
