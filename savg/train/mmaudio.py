@@ -303,7 +303,7 @@ class MMAudioRecipe(Recipe):
 
 
 def without_boxes(seen: Seen, withheld: Tensor) -> Seen:
-    """What is seen where the boxes of the clips `withheld` [B] are not told, as if nobody were there."""
+    """What is seen where the boxes of clips `withheld` [B] are not told, as if nobody were there."""
     assert seen.boxes is not None
     return replace(seen, boxes=seen.boxes * ~withheld[:, None, None, None])
 
