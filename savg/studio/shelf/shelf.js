@@ -40,13 +40,20 @@ function createOverlay(clip, video, stage) {
                            eventFrameAt(video.currentTime, format), layers);
     else canvas.getContext('2d').clearRect(0, 0, canvas.width, canvas.height);
   }
-  function tick(now, metadata) {
-    time = metadata ? metadata.mediaTime : video.currentTime;
+  const exact = Boolean(video.requestVideoFrameCallback);
+  function onPicture(now, metadata) {
+    time = metadata.mediaTime;
     draw();
-    if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(tick);
+    video.requestVideoFrameCallback(onPicture);
   }
-  if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(tick);
-  video.addEventListener('timeupdate', () => { time = video.requestVideoFrameCallback ? time : video.currentTime; draw(); });
+  if (exact) video.requestVideoFrameCallback(onPicture);
+  /* Sound events change between pictures too. */
+  function follow() {
+    if (!exact) time = video.currentTime;
+    draw();
+    if (!video.paused) requestAnimationFrame(follow);
+  }
+  video.addEventListener('play', follow);
   new ResizeObserver(draw).observe(stage);
   if (clip.annotation) {
     fetch(mediaUrl(clip.annotation)).then((answer) => answer.json())
