@@ -58,8 +58,8 @@ class Findings:
         tables = [_scores(benchmark) for benchmark in found]
         if known := published():
             head = ["method", *map(str, known.get("columns", []))]
-            rows = [[name, *(f"{v:g}" for v in row)] for name, row in known["rows"].items()]
-            how = " ".join(str(known.get(k, "")) for k in ("source", "note") if known.get(k))
+            rows = [[name, *(f"{v:.2f}" for v in row)] for name, row in known["rows"].items()]
+            how = ". ".join(str(known.get(k, "")) for k in ("source", "note") if known.get(k))
             tables.append({"caption": "Published", "how": how, "head": head, "rows": rows})
         lines = [ABOUT] if tables else ["This installation has no results of benchmarks."]
         return parts.board_value("Where picture and sound agree", lines, tables)
@@ -238,12 +238,11 @@ def _figures(report: Report, dark: bool) -> list[Any]:
         for r in data["differences"]
     ]
     widest = max([1.0, *(abs(v) for e in apart for v in (e.value, e.low, e.high) if v is not None)])
-    made = [
-        intervals(means, "Mean opinion scores", "rating", (0.9, most + 0.1), ticks=ticks,
-                  dark=dark, mark=mark),
-        intervals(apart, "Differences", "points of the scale", (-widest * 1.08, widest * 1.08),
-                  zero=True, dark=dark, mark=mark),
-    ]  # fmt: skip
+    look: dict[str, Any] = {"dark": dark, "mark": mark}
+    over = "Mean opinion scores, 95 % (these clips)"
+    made = [intervals(means, over, "rating", (0.7, most + 0.35), ticks=ticks, **look)]
+    over, reach = "Differences, 95 % (all clips)", (-1.08 * widest, 1.08 * widest)
+    made.append(intervals(apart, over, "points of the scale", reach, zero=True, **look))
     found = [gr.update(value=plot, visible=True) for plot in made]
     points = [
         (c["condition"], c["clip"], c["spatial_av_align"], c["mean_rating"], c["ratings"])

@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "cross")
 
+COLOURS_ON_DARK = ("#56A9E8", "#FF8A4C", "#2FC79B", "#E39AC4", "#F2C14E", "#9AD8FF")
+
+TOOLS = (
+    "lasso2d",
+    "select2d",
+    "zoom2d",
+    "pan2d",
+    "zoomIn2d",
+    "zoomOut2d",
+    "autoScale2d",
+    "resetScale2d",
+)
+"""Buttons that these figures do not need."""
+
 ROW = 54
 """Pixels of a row: a name, and below it the estimate."""
 
@@ -149,6 +163,7 @@ def against(
     mean rating, ratings)."""
     import plotly.graph_objects as go
 
+    colours = COLOURS_ON_DARK if dark else COLOURS
     figure = go.Figure()
     for number, condition in enumerate(dict.fromkeys(point[0] for point in points)):
         mine = [point for point in points if point[0] == condition]
@@ -160,7 +175,7 @@ def against(
                 name=_plain(condition),
                 text=[f"{_plain(p[1])}, {p[4]} ratings" for p in mine],
                 marker={
-                    "color": COLOURS[number % len(COLOURS)],
+                    "color": colours[number % len(colours)],
                     "symbol": SYMBOLS[number % len(SYMBOLS)],
                     "size": 9,
                     "opacity": 0.8,
@@ -176,6 +191,7 @@ def against(
 
 
 def _marked(figure: go.Figure, mark: str, dark: bool) -> go.Figure:
+    figure.update_layout(modebar={"remove": list(TOOLS), "bgcolor": "rgba(0,0,0,0)"})
     if mark:
         figure.add_annotation(
             text=_plain(mark),
