@@ -149,20 +149,20 @@ class Findings:
         }  # fmt: skip
         prefix = "simulated-" if report.simulated else ""
         found = []
-        with whole_file(folder / "results.json") as part:
+        with whole_file(folder / f"{prefix}results.json") as part:
             part.write_text(json.dumps(kept, indent=1, ensure_ascii=False), encoding="utf-8")
         for name, rows in tables.items():
             if rows:
-                write_csv(folder / f"{name}.csv", rows)
+                write_csv(folder / f"{prefix}{name}.csv", rows)
         for label, name in (
             ("Results JSON", "results.json"),
             ("Mean opinion scores CSV", "mos.csv"),
             ("Differences CSV", "differences.csv"),
             ("Clips CSV", "clips.csv"),
         ):
-            if (folder / name).is_file():
-                url = media_url(folder / name)
-                found.append({"label": label, "name": f"{prefix}{name}", "url": url})
+            path = folder / f"{prefix}{name}"
+            if path.is_file():
+                found.append({"label": label, "name": path.name, "url": media_url(path)})
         return found
 
 

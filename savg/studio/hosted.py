@@ -30,9 +30,6 @@ VARIABLE = "SAVG_STUDIES"
 CLIPS_VARIABLE = "SAVG_CLIPS"
 """Environment variable: folders under which organisers may choose the clips of a new study."""
 
-CLIPS_VARIABLE = "SAVG_CLIPS"
-"""Environment variable: folders under which the organiser may choose the clips of a new study."""
-
 RESTORED = Path("~/.cache/savg-studio/studies")
 """Where studies of a dataset are restored if SAVG_STUDIES names no folder of studies."""
 

@@ -146,6 +146,10 @@ def test_the_operator_names_studies(tmp_path: Path) -> None:
     make_study(tmp_path / "more" / "three")
     assert hosted.studies.names() == ["one", "three", "two"]
     hosted.close()
+    later = {VARIABLE: str(tmp_path / "later"), "SAVG_MOS_DATASET": "lab/tests", "SPACE_ID": "a/b"}
+    kept = Hosted.of_environment(later)
+    assert kept.pushes is not None and kept.studies is not None and kept.studies.names() == []
+    assert kept.pushes.state.dataset == "lab/tests" and (tmp_path / "later").is_dir()
     for wrong in ("gone", os.pathsep.join((str(tmp_path), str(tmp_path / "more")))):
         with pytest.raises(SavgError, match=VARIABLE):
             Hosted.of_environment({VARIABLE: wrong})
