@@ -71,7 +71,7 @@ def same_study(row: StudyRow, made: dict[str, Any]) -> bool:
 def media_of(made: dict[str, Any]) -> list[str]:
     """The names of a study's media files."""
     _, stimuli, sounds = _parts(made)
-    names = [s.media for s in (*stimuli, *sounds)]
+    names = [*(s.media for s in stimuli), *(s.media for s in sounds)]
     for name in names:
         if not MEDIA.fullmatch(name):
             raise SavgError(f"{name[:60]!r} is no name of a media file.")

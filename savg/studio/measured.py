@@ -104,7 +104,8 @@ def _measures(data: Any, path: tuple[str, ...] = ()) -> Iterator[Measure]:
     spatial = data.get("spatial")
     if isinstance(spatial, dict) and isinstance(spatial.get("score"), int | float):
         name = "/".join(path)
-        nulls = spatial.get("nulls") if isinstance(spatial.get("nulls"), dict) else {}
+        given = spatial.get("nulls")
+        nulls = given if isinstance(given, dict) else {}
         yield Measure(
             str(data.get("label") or LABELS.get(name) or _words(path)),
             int(spatial.get("clips") or data.get("clips") or 0),
