@@ -1,0 +1,87 @@
+"""The bundled two-stage weights: levels through the VAE, seeds, boxes, and mirrored films."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from savg.clip import Clip
+from savg.data.film import Film
+from savg.data.scenes import World, draw_scene, render, split_seed
+from savg.hub import load_component, resolve
+from savg.metrics.generation import pan
+from savg.models.mel import CONFIGS as MELS
+from savg.models.mel import MelSpectrogram
+from savg.models.stereo import each_channel
+from savg.pipelines.two_stage import TwoStagePipeline
+from savg.train.mel_vae import level_db
+
+FAST = {"steps": 4, "sound_steps": 4, "superres_steps": 1}
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> TwoStagePipeline:
+    return TwoStagePipeline.from_pretrained("demo", "cpu", "float32")
+
+
+def film(index: int) -> Clip:
+    """A clip that no training reads."""
+    return render(draw_scene(split_seed("test", index), World.solo())).clip
+
+
+@torch.inference_mode()
+def test_level_differences_survive_the_vae() -> None:
+    """±6 dB within 0.5 dB, in the decoded spectrograms and in the vocoder's waveforms."""
+    vae, _ = load_component(resolve("demo") / "vae", "mel_vae")
+    vocoder, _ = load_component(resolve("demo") / "vocoder")
+    spectrogram = MelSpectrogram(MELS["16k"])
+    quieter = 10 ** (-6 / 20)
+    in_mel, in_sound = [], []
+    for index in range(4):
+        mid = torch.from_numpy(film(index).audio.mean(axis=0))
+        for gains in ((1.0, quieter), (quieter, 1.0)):
+            mel = spectrogram(torch.stack([gain * mid for gain in gains]))[None]
+            made = each_channel(lambda x: vae.decode(vae.encode(x).mean), mel[..., :312])
+            sound = each_channel(vocoder, made)[0, :, 0]
+            sign = 1 if gains[0] == 1.0 else -1
+            in_mel.append(sign * float(level_db(made)[0, 0] - level_db(made)[0, 1]))
+            in_sound.append(sign * float(20 * torch.log10(sound[0].norm() / sound[1].norm())))
+    assert np.abs(np.array(in_mel) - 6).max() < 0.5, in_mel
+    assert np.abs(np.array(in_sound) - 6).max() < 0.5, in_sound
+
+
+def test_a_clip_depends_on_its_seed_and_index_alone(pipeline: TwoStagePipeline) -> None:
+    together = pipeline(2, seed=7, batch_size=2, **FAST)
+    alone = pipeline(1, seed=7, first=1, batch_size=1, **FAST)[0]
+    assert np.abs(together[1].video.astype(int) - alone.video).max() <= 2
+    np.testing.assert_allclose(together[1].audio, alone.audio, atol=2e-2)
+    assert np.abs(together[0].audio - together[1].audio).max() > 0.02
+
+
+def test_boxes_can_be_told_and_withheld(pipeline: TwoStagePipeline) -> None:
+    clip = film(2)
+    assert pipeline.takes_boxes
+    told, withheld = (
+        pipeline.sound.sounds([Film.of(clip)], seed=1, steps=4, boxes=boxes)[0]
+        for boxes in (True, False)
+    )
+    assert told.shape == withheld.shape == clip.audio.shape
+    assert np.isfinite(told).all() and told.std() > 1e-3 and withheld.std() > 1e-3
+    assert np.abs(told - withheld).max() > 1e-3
+
+
+@pytest.mark.parametrize("boxes", [True, False])
+def test_mirrored_films_get_mirrored_sound(pipeline: TwoStagePipeline, boxes: bool) -> None:
+    clips = [film(i) for i in range(4)]
+    films = [Film(clip.video, Fraction(clip.format.fps)) for clip in clips]
+    options = {"seed": 1, "steps": 8, "boxes": boxes}
+    plain = [pan(sound) for sound in pipeline.sound.sounds(films, **options)]
+    turned = [
+        pan(sound) for sound in pipeline.sound.sounds([f.mirrored() for f in films], **options)
+    ]
+    true = np.array([pan(clip.audio) for clip in clips])
+    assert np.corrcoef(plain, true)[0, 1] > 0.8 and np.corrcoef(turned, true)[0, 1] < -0.8
+    assert np.abs(np.add(plain, turned)).mean() < 0.15
