@@ -16,7 +16,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, and_, func, insert, select, update
 
 from savg.errors import SavgError
-from savg.mos import schema
+from savg.mos import queries, schema
 from savg.mos.assignment import assign
 from savg.mos.design import Study
 from savg.mos.screening import RULES, Answered, Progress, ScreeningSound, draw, progress, stages
@@ -181,11 +181,8 @@ def serve(store: Store, token: str, position: int) -> TrialView:
             raise Refused("step", "This is not the clip that comes now.")
         if not view.served:
             _open_or_refuse(row)
-            table = schema.assignment
             connection.execute(
-                update(table)
-                .where(table.c.participant_id == person.id, table.c.position == position)
-                .values(served_at=store.clock())
+                queries.SERVE, {"who": person.id, "at": position, "now": store.clock()}
             )
         return TrialView(
             view.position, view.positions, view.practice, view.media, view.seconds, True
@@ -212,15 +209,7 @@ def rate(
     with store.writing() as connection:
         person, row = _entered(store, connection, token)
         _check_rating(row.study, position, score, plays, seconds_played, response_seconds)
-        here = (
-            schema.assignment.c.participant_id == person.id,
-            schema.assignment.c.position == position,
-        )
-        given = connection.execute(
-            select(schema.assignment.c.served_at, schema.stimulus.c.seconds, schema.rating.c.score)
-            .select_from(schema.assignment.join(schema.stimulus).outerjoin(schema.rating))
-            .where(*here)
-        ).first()
+        given = connection.execute(queries.GIVEN, {"who": person.id, "at": position}).first()
         if given is None or given.served_at is None:
             raise Refused("not_served", "This clip was not shown to this listener.")
         if given.score is not None:
@@ -232,17 +221,16 @@ def rate(
             raise Refused("too_early", "The clip cannot have been played yet.")
         if plays < 1 or seconds_played < needed:
             raise Refused("not_played", "The clip must be played before it is rated.")
-        connection.execute(
-            insert(schema.rating).values(
-                participant_id=person.id,
-                position=position,
-                score=score,
-                plays=plays,
-                seconds_played=float(seconds_played),
-                response_seconds=float(response_seconds),
-                rated_at=store.clock(),
-            )
-        )
+        values = {
+            "participant_id": person.id,
+            "position": position,
+            "score": score,
+            "plays": plays,
+            "seconds_played": float(seconds_played),
+            "response_seconds": float(response_seconds),
+            "rated_at": store.clock(),
+        }
+        connection.execute(queries.RATE, values)
         if _first_unrated(connection, person) == row.study.positions:
             asked = bool(row.study.questions)
             _set(
@@ -321,11 +309,10 @@ def _storable(value: Any) -> Any:
 
 
 def _person(connection: Connection, token: str, *, lock: bool) -> Row[Any]:
-    table = schema.participant
     if not isinstance(token, str) or not 16 <= len(token) <= MAX_TOKEN:
         raise Refused("unknown", "This link is not valid.")
-    wanted = select(table).where(table.c.token_sha256 == token_hash(token))
-    found = connection.execute(wanted.with_for_update() if lock else wanted).first()
+    wanted = queries.PERSON_LOCKED if lock else queries.PERSON
+    found = connection.execute(wanted, {"token": token_hash(token)}).first()
     if found is None:
         raise Refused("unknown", "This link is not valid.")
     return found
@@ -419,14 +406,12 @@ def _counts(connection: Connection, study: str, since: float) -> dict[str, int]:
 def _first_unrated(connection: Connection, person: Row[Any]) -> int:
     """The position that comes now. Positions are rated in order, so it is their number, unless a
     rating could not be restored: then that trial comes again."""
-    table = schema.rating
-    mine = table.c.participant_id == person.id
-    count, last = connection.execute(
-        select(func.count(), func.max(table.c.position)).where(mine)
-    ).one()
+    count, last = connection.execute(queries.RATED_UNTIL, {"who": person.id}).one()
     if not count or last == count - 1:
         return int(count)
-    rated = set(connection.execute(select(table.c.position).where(mine)).scalars())
+    table = schema.rating
+    mine = select(table.c.position).where(table.c.participant_id == person.id)
+    rated = set(connection.execute(mine).scalars())
     return next(position for position in range(last + 1) if position not in rated)
 
 
@@ -460,12 +445,8 @@ def _in_trials(
     connection: Connection, person: Row[Any], row: StudyRow, base: tuple[str, str, Any, bool]
 ) -> Standing:
     position = _first_unrated(connection, person)
-    table = schema.assignment
-    found = connection.execute(
-        select(table.c.position, table.c.role, table.c.stimulus_id, table.c.served_at)
-        .where(table.c.participant_id == person.id, table.c.position.in_((position, position + 1)))
-        .order_by(table.c.position)
-    ).all()
+    between = {"who": person.id, "first": position, "last": position + 1}
+    found = connection.execute(queries.TRIALS, between).all()
     clips = {s.id: s for s in row.stimuli}
     now = clips[found[0].stimulus_id]
     view = TrialView(

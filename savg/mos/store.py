@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 
@@ -37,6 +37,9 @@ _MIGRATION_LOCK = 5_214_021
 
 CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 """Letters of codes that people read aloud."""
+
+
+_STATUS = select(schema.study.c.status).where(schema.study.c.id == bindparam("name"))
 
 
 class UnknownStudy(SavgError):
@@ -222,7 +225,7 @@ class Store:
     def load(self, connection: Connection, name: str) -> StudyRow:
         """A study within a transaction; all but its status is read once, as it never changes."""
         table = schema.study
-        status = connection.execute(select(table.c.status).where(table.c.id == name)).scalar()
+        status = connection.execute(_STATUS, {"name": name}).scalar()
         if status is None:
             known = connection.execute(select(table.c.id).order_by(table.c.id)).scalars().all()
             raise UnknownStudy(
