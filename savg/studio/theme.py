@@ -71,6 +71,9 @@ def theme() -> gr.themes.Base:
         slider_color=INK,
         slider_color_dark=MOON,
         color_accent=INK,
+        checkbox_background_color_selected_dark="#3b4350",
+        checkbox_border_color_dark="#a2aab8",
+        checkbox_border_color_selected_dark="#a2aab8",
     )
 
 
