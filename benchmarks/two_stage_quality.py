@@ -13,16 +13,17 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from benchmarks.demo_quality import (
@@ -159,11 +160,15 @@ class Bench:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         self.detectors = Detectors(args.weights)
-        self.known = Known(args.trained_on) if args.trained_on else None
         self.joint = JointPipeline.from_pretrained(args.weights)
         self.two_stage = TwoStagePipeline.from_pretrained(args.weights)
         self.pictures: tuple[int, NDArray[np.uint8]] | None = None
         self.folders = {name: args.keep / f"{name}-{self.fingerprint(name)}" for name in LABELS}
+
+    @cached_property
+    def known(self) -> Known | None:
+        """Training clips, drawn when the first new clip is measured."""
+        return Known(self.args.trained_on) if self.args.trained_on else None
 
     def record(self, name: str, index: int) -> Record:
         """The kept record of clip `index`, or a new one."""
@@ -276,7 +281,13 @@ def speed(bench: Bench, count: int) -> dict[str, float]:
 def described(args: argparse.Namespace) -> dict[str, Any]:
     """What the figures were measured with."""
     command = "python -m benchmarks.two_stage_quality " + " ".join(sys.argv[1:])
-    return {**setting(args), "command": command, "clips": args.clips, "world": args.world}
+    return {
+        **setting(args),
+        "command": command,
+        "threads": torch.get_num_threads(),
+        "clips": args.clips,
+        "world": args.world,
+    }
 
 
 def as_markdown(result: Mapping[str, Any]) -> str:
@@ -307,7 +318,7 @@ def as_markdown(result: Mapping[str, Any]) -> str:
             f"Median seconds a clip, one clip at a time, in turns: joint {s['joint']:.1f}; two-stage "
             f"{s['pictures']:.1f} for the pictures and {s['sound']:.1f} for the sound "
             f"({s['sound with boxes']:.1f} with boxes): {s['two-stage of joint']:.2f} of the joint's "
-            f"time. {os.cpu_count()} cores shared with other work."
+            f"time. {result['setting']['threads']} thread(s) on a machine with other work."
         )
     return "\n\n".join(parts) + "\n"
 

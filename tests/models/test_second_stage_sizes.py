@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from savg.models import bigvgan, mel, mel_vae, mmaudio, synchformer
+from savg.models import bigvgan, frame_encoder, mel, mel_vae, mmaudio, synchformer
 from savg.models.mmaudio_lengths import MEL_FRAMES_PER_LATENT, MEL_HOPS, SEGMENT_FEATURES
 from savg.models.stereo import each_channel, join_latents, split_latents
 
@@ -23,7 +23,11 @@ def test_configurations_fit(flow: str, family: str, channels: int) -> None:
     assert vae.data_dim == vocoder.num_mels == spectrogram.num_mels
     assert vocoder.hop == spectrogram.hop_size == MEL_HOPS[network.sample_rate]
     assert vae.frames_per_latent == MEL_FRAMES_PER_LATENT
-    encoder = synchformer.CONFIGS["demo" if family == "demo" else "full"]
+    if flow == "demo":  # it has an encoder of its own
+        eyes = frame_encoder.CONFIGS["demo"]
+        assert (network.clip_dim, network.sync_dim) == (eyes.clip_dim, eyes.sync_dim)
+        return
+    encoder = synchformer.CONFIGS["full"]
     assert network.sync_dim == encoder.embed_dim and encoder.times == SEGMENT_FEATURES
 
 
