@@ -13,11 +13,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from savg.hub import CONFIG_FILE, read_json
+from savg.media import Encoding, write_video
 from savg.paths import assets_dir
 from savg.pipelines import described, pipeline_class
 
 SEED = 0
-COUNTS = {"joint": 4}
+COUNTS = {"joint": 2, "two_stage": 2}
 """By pipeline; clips 0, 1, … of the seed."""
 
 NAMES = {"joint": "Joint", "two_stage": "Two-stage"}
@@ -36,7 +37,10 @@ def main() -> None:
     for old in [*folder.glob("*.mp4"), *folder.glob("*.json")]:
         old.unlink()
     for stem, (clip, about) in made.items():
-        clip.write(folder / f"{stem}.mp4")
+        form, small = clip.format, Encoding(crf=19)
+        write_video(
+            folder / f"{stem}.mp4", clip.video, form.fps, clip.audio, form.sample_rate, small
+        )
         (folder / f"{stem}.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
