@@ -19,7 +19,7 @@ from savg.studio.orders import TOGETHER, Order, offered
 
 @pytest.fixture
 def context(tmp_path: Path) -> Context:
-    services = studio_fakes.services(seconds=0.002, both=True)
+    services = studio_fakes.services(seconds=0.01, both=True)
     return Context(services, Library(tmp_path / "library"), Analyst(services))
 
 
@@ -64,7 +64,7 @@ def test_one_seed_goes_to_both_and_both_have_scores(context: Context) -> None:
 
 
 def test_progress_names_the_pipeline_and_its_stage(context: Context) -> None:
-    texts = {u[1]["text"].split("  ·")[0] for u in run(context, Order(context, TOGETHER, 0, 30, 1))}
+    texts = {u[1]["text"].split("  ·")[0] for u in run(context, Order(context, TOGETHER, 0, 100, 1))}
     assert any(text.startswith("Clip, joint: step ") for text in texts)
     assert any(text.startswith("Clip, two-stage: picture, step ") for text in texts), texts
     assert all(" of 5" in text for text in texts if "two-stage: sound" in text)
