@@ -138,7 +138,12 @@ class Visitor:
         self.page.wait_for_selector("#savg-progress .sg-hint:not(:empty)")
 
     def tab(self, name: str) -> None:
-        self.page.get_by_role("tab", name=name).click()
+        """Open a tab; on a narrow page it may be in the menu of those that found no room."""
+        tab = self.page.get_by_role("tab", name=name)
+        if not tab.first.is_visible():
+            self.page.locator(".overflow-menu > button").first.click()
+            tab = self.page.locator(".overflow-dropdown").get_by_text(name, exact=True)
+        tab.last.click()
 
     def open_example(self, number: int = 0) -> dict:
         """Open an example in Inspect and wait until its picture and all its files are there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import hashlib
 import json
 import signal
@@ -172,8 +173,14 @@ def test_stopping_it_leaves_no_half_copy_and_no_server(
     study: Path, tmp_path: Path, how: signal.Signals
 ) -> None:
     command = [sys.executable, "-m", "savg", "mos", "simulate", str(study), "--real-time"]
-    process = subprocess.Popen(
-        [*command, "--out", str(tmp_path / "copy")], stderr=subprocess.PIPE, text=True
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = (
+        subprocess.Popen(  # a shell's background job ignores Ctrl-C, and so would its children
+            [*command, "--out", str(tmp_path / "copy")],
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=heed,
+        )
     )
     assert wait_for(lambda: bool(children(process.pid)))
     servers = children(process.pid)

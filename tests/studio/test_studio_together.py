@@ -64,7 +64,9 @@ def test_one_seed_goes_to_both_and_both_have_scores(context: Context) -> None:
 
 
 def test_progress_names_the_pipeline_and_its_stage(context: Context) -> None:
-    texts = {u[1]["text"].split("  ·")[0] for u in run(context, Order(context, TOGETHER, 0, 100, 1))}
+    texts = {
+        u[1]["text"].split("  ·")[0] for u in run(context, Order(context, TOGETHER, 0, 100, 1))
+    }
     assert any(text.startswith("Clip, joint: step ") for text in texts)
     assert any(text.startswith("Clip, two-stage: picture, step ") for text in texts), texts
     assert all(" of 5" in text for text in texts if "two-stage: sound" in text)
