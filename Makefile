@@ -33,7 +33,7 @@ browser:
 	{ echo 'The browser tests need Chromium: install it, or name it in CHROME.'; exit 1; }
 
 test: install-test
-	OMP_NUM_THREADS=2 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: install-test
 	$(BIN)/ruff check .

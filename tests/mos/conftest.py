@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from itertools import count
@@ -13,6 +14,15 @@ from benchmarks.postgres import find_server, new_schema, temporary_server
 from savg.mos.store import sqlite_url
 
 NUMBER = count()
+
+
+@pytest.fixture(autouse=True)
+def own_event_loop() -> Iterator[None]:
+    """The browser of other tests keeps an event loop in this thread; here there is none meanwhile."""
+    held = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(held)
 
 
 @pytest.fixture(scope="session")
