@@ -139,6 +139,8 @@ class Visitor:
 
     def tab(self, name: str) -> None:
         """Open a tab; on a narrow page it may be in the menu of those that found no room."""
+        self.page.get_by_role("tab").first.wait_for()
+        self.page.wait_for_timeout(300)  # for the menu to take what finds no room
         tab = self.page.get_by_role("tab", name=name)
         if not tab.first.is_visible():
             self.page.locator(".overflow-menu > button").first.click()
