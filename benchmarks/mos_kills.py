@@ -14,7 +14,7 @@ import random
 import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -161,13 +161,32 @@ def kill_often(url: str, kills: int, seed: int = 0, longest: float = 0.4) -> Kil
             code, position, score = line.split()
             acknowledged[code, int(position)] = int(score)
     store = Store(url)
-    rows = store.ratings(name)
+    kept = compare(store, name, acknowledged)
     store.close()
+    return Killed(kills, len(acknowledged), kept.stored, kept.lost, kept.doubled, kept.unknown)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Ratings in a store; of those acknowledged, how many are not there as they were given; how many
+    are there twice; how many nobody was told of."""
+
+    stored: int
+    lost: int
+    doubled: int
+    unknown: int
+
+
+def compare(store: Store, name: str, given: Mapping[tuple[str, int], int]) -> Kept:
+    """What a study holds against scores acknowledged, by participant and position."""
+    rows = store.ratings(name)
     stored = {(r.participant, r.position): r.score for r in rows}
-    lost = sum(stored.get(key) != score for key, score in acknowledged.items())
-    between = len(stored.keys() - acknowledged.keys())
-    doubled = len(rows) - len(stored)
-    return Killed(kills, len(acknowledged), len(rows), lost, doubled, between)
+    return Kept(
+        stored=len(rows),
+        lost=sum(stored.get(key) != score for key, score in given.items()),
+        doubled=len(rows) - len(stored),
+        unknown=len(stored.keys() - given.keys()),
+    )
 
 
 def main() -> int:

@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.mos_kills import compare
 from benchmarks.mos_server import PlainMind, Server, study_folder
 from benchmarks.postgres import new_schema, temporary_server
 from savg.mos.folder import StudyFolder
@@ -127,19 +128,18 @@ def kill_often(
         went = asyncio.run(siege.run(kills, longest, listeners, links))
     finally:
         server.stop()
-    rows = study.store.ratings(study.name)
+    kept = compare(study.store, study.name, siege.given)
     study.store.close()
-    stored = {(r.participant, r.position): r.score for r in rows}
     return Killed(
         database="PostgreSQL" if url else "SQLite",
         kills=kills,
         in_flight=siege.again,
         sessions=len(went),
         acknowledged=len(siege.given),
-        stored=len(rows),
-        lost=sum(stored.get(key) != score for key, score in siege.given.items()),
-        doubled=len(rows) - len(stored),
-        unknown=len(stored.keys() - siege.given.keys()),
+        stored=kept.stored,
+        lost=kept.lost,
+        doubled=kept.doubled,
+        unknown=kept.unknown,
         unfinished=sum(w.step not in ("done", "trials", "questions") for w in went),
     )
 

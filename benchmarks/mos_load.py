@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.mos_kills import pass_screening
+from benchmarks.mos_kills import compare, pass_screening
 from benchmarks.mos_server import PlainMind, Server, study_folder
 from benchmarks.postgres import new_schema, temporary_server
 from savg.mos.folder import StudyFolder
@@ -177,9 +177,8 @@ def run(folder: Path, url: str | None, listeners: int, seconds: float, bursts: i
         went, took, used, rounds, errors = asyncio.run(everything())
     finally:
         server.stop()
-    rows = study.store.ratings(study.name)
+    kept = compare(study.store, study.name, load.given)
     study.store.close()
-    stored = {(r.participant, r.position): r.score for r in rows}
     return Loaded(
         database="PostgreSQL" if url else "SQLite",
         listeners=listeners,
@@ -192,9 +191,9 @@ def run(folder: Path, url: str | None, listeners: int, seconds: float, bursts: i
         burst_errors=errors,
         again=sum(v.again for v in load.visitors),
         acknowledged=len(load.given),
-        stored=len(rows),
-        lost=sum(stored.get(key) != score for key, score in load.given.items()),
-        doubled=len(rows) - len(stored),
+        stored=kept.stored,
+        lost=kept.lost,
+        doubled=kept.doubled,
         server_cores=round(used / took, 2),
         commit_ms=round(commit_ms(folder), 2),
     )

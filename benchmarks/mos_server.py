@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.mos_kills import sample_study
-from savg.mos.folder import DATABASE, StudyFolder, open_folder
+from savg.mos.folder import DATABASE, StudyFolder, describe_folder, open_folder
 from savg.mos.rehearsal_listener import Opinion
 from savg.mos.store import Store, sqlite_url
 
@@ -43,8 +42,7 @@ def study_folder(
         for item in items:
             (media / item.media).write_bytes(os.urandom(size))
     store.close()
-    kept = {"study": name, "database": None if url else DATABASE}
-    (folder / "study.json").write_text(json.dumps(kept))
+    describe_folder(folder, name, elsewhere=bool(url))
     return open_folder(folder, url)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -23,7 +22,7 @@ from savg.clip import ClipFormat
 from savg.media import Encoding, write_audio, write_video
 from savg.mos import listen
 from savg.mos.design import Kind, Stimulus, Study, standard
-from savg.mos.folder import DATABASE, StudyFolder, open_folder
+from savg.mos.folder import DATABASE, StudyFolder, describe_folder, open_folder
 from savg.mos.loudness import RATE
 from savg.mos.screening import make_set
 from savg.mos.stimuli import BIT_RATE
@@ -80,8 +79,7 @@ def make_study(folder: Path, study: Study, form: ClipFormat = FORM) -> StudyFold
     store = Store(sqlite_url(folder / DATABASE))
     store.create_study(study, stimuli, sounds)
     store.close()
-    kept = {"study": study.name, "database": DATABASE}
-    (folder / "study.json").write_text(json.dumps(kept), encoding="utf-8")
+    describe_folder(folder, study.name)
     return open_folder(folder)
 
 

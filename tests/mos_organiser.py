@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from savg.mos import listen
 from savg.mos.design import Study
-from savg.mos.folder import StudyFolder
+from savg.mos.folder import StudyFolder, describe_folder
 from savg.mos.screening import ScreeningSound, stages
 from savg.mos.store import Store, sqlite_url
 from savg.mos.web.app import listening_app
@@ -42,8 +42,7 @@ def make(folder: Path, study: Study, clock: Clock) -> StudyFolder:
         for answer in rule.choices
     ]
     store.create_study(study, pool(study, 6), sounds)
-    kept = f'{{"study": "{study.name}", "database": "study.sqlite"}}'
-    (folder / "study.json").write_text(kept)
+    describe_folder(folder, study.name)
     return StudyFolder(folder, study.name, store)
 
 

@@ -77,8 +77,7 @@ def create_folder(
             write_audio(media / sound.media, samples, RATE)
             os.utime(media / sound.media, (0, 0))
             sounds.append(sound)
-        kept = {"study": study.name, "database": DATABASE if url is None else None}
-        (part / "study.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        describe_folder(part, study.name, elsewhere=url is not None)
         store = Store(url or sqlite_url(part / DATABASE))
         try:
             levels = built.summary() | ({LEVELS_KEY: spatial} if spatial else {})
@@ -86,6 +85,12 @@ def create_folder(
         finally:
             store.close()
     return built
+
+
+def describe_folder(folder: Path, name: str, *, elsewhere: bool = False, **more: str) -> None:
+    """Write the study.json that `open_folder` reads; elsewhere: the database is not in the folder."""
+    kept = {"study": name, "database": None if elsewhere else DATABASE, **more}
+    (folder / "study.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 def _check_elsewhere(url: str, name: str) -> None:

@@ -275,10 +275,10 @@ def answer_question(store: Store, token: str, key: str, text: str) -> Standing:
 
 def may_fetch(store: Store, token: str, media: str) -> bool:
     """Whether this listener may load a file now: clips up to the next one, own screening sounds."""
-    if not _MEDIA.fullmatch(media):
-        media = ""
     with store.reading() as connection:
         person = _person(connection, token, lock=False)
+        if not _MEDIA.fullmatch(media):
+            return False
         row = store.load(connection, person.study_id)
         if person.status == "screening":
             view = _standing(connection, person, row).screening

@@ -18,7 +18,7 @@ from typing import Any
 
 from savg.errors import SavgError
 from savg.mos.analysis import Analysis
-from savg.mos.folder import DATABASE, StudyFolder
+from savg.mos.folder import DATABASE, StudyFolder, describe_folder
 from savg.mos.rehearsal_http import Visitor
 from savg.mos.rehearsal_listener import Attended, Pace, attend
 from savg.mos.rehearsal_model import Crowd, Kind, ListenerModel, World
@@ -89,8 +89,7 @@ def rehearse(
     world = World(row, model, crowd.seed)
     with whole_folder(out) as part:
         shutil.copytree(source.media, part / "media")
-        kept = {"study": name, "database": DATABASE, "rehearsal_of": source.name}
-        (part / "study.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        describe_folder(part, name, rehearsal_of=source.name)
         (part / "SIMULATED.txt").write_text(NOTE, encoding="utf-8")
         store = Store(sqlite_url(part / DATABASE))
         try:

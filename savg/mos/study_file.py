@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from savg.errors import SavgError
 from savg.mos import schema
 from savg.mos.design import Stimulus, Study
-from savg.mos.folder import DATABASE, StudyFolder
+from savg.mos.folder import DATABASE, StudyFolder, describe_folder
 from savg.mos.screening import ScreeningSound
 from savg.mos.store import Store, StudyRow, sqlite_url
 from savg.paths import whole_folder
@@ -91,8 +91,7 @@ def make_folder(made: dict[str, Any], media: Path, path: Path) -> None:
             expected = digests.get(name)
             if expected and hashlib.sha256(target.read_bytes()).hexdigest() != expected:
                 raise SavgError(f"{name} of study {study.name} is not the file it was.")
-        kept = {"study": study.name, "database": DATABASE}
-        (part / "study.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        describe_folder(part, study.name)
         store = Store(sqlite_url(part / DATABASE), lambda: float(made["created_at"]))
         try:
             store.create_study(study, stimuli, sounds, made["levels"])

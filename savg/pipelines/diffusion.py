@@ -30,6 +30,7 @@ from savg.hub import (
 )
 from savg.paths import whole_folder
 from savg.pipelines import described
+from savg.pipelines.guidance import Guidance
 from savg.pipelines.progress import OnStep, Progress, turned
 from savg.pipelines.sampling import ClipNoise, SamplerConfig, diffusion_of
 from savg.pipelines.superres import SuperResolution
@@ -67,6 +68,8 @@ class DiffusionPipeline(ABC, Generic[Made]):
     """What the network makes, in words."""
     part: ClassVar[str | None] = None
     """Where the description of a two-stage pipeline holds that of this one."""
+    guides: ClassVar[type[Guidance]]
+    """What "guidance" of the description says."""
 
     def __post_init__(self) -> None:
         self.diffusion = diffusion_of(self.cards[self.name].facts)
@@ -75,6 +78,10 @@ class DiffusionPipeline(ABC, Generic[Made]):
                 f"pipeline.json: frames of {self.codec.size} pixels cannot be enlarged to "
                 f"{self.format.size} by a whole factor."
             )
+        try:
+            self.guidance = self.guides(**self.description.get("guidance", {}))
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(f"pipeline.json: {error}.") from error
 
     @property
     @abstractmethod
@@ -166,6 +173,8 @@ class DiffusionPipeline(ABC, Generic[Made]):
             description["shared_noise"] = self.superres.shared_noise
             card = self.cards["superres"]
             save_component(self.superres.model, folder / "superres", "superres_unet", card)
+        if self.guidance.weight:
+            description["guidance"] = asdict(self.guidance)
         return description
 
     @property

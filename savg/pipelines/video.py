@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -17,36 +16,26 @@ from savg.errors import CheckpointError
 from savg.models.superres_unet import CONFIGS as SUPERRES
 from savg.models.video_unet import CONFIGS as VIDEO
 from savg.pipelines.diffusion import GUIDANCE, DiffusionPipeline
+from savg.pipelines.guidance import Guidance
 from savg.pipelines.sampling import ClipNoise
 
 
 @dataclass(frozen=True)
-class NoiseGuidance:
+class NoiseGuidance(Guidance):
     """Pictures pushed away from those that the network foresees through more noise.
 
-    The clean picture becomes x + weight · (x − x′), where x′ is what the network makes of the same
-    picture with further noise, as much as `shift` (a share of the diffusion) earlier, and told so. A
-    small network hesitates where a figure might stand; x′ hesitates more, and the difference points to
-    what it is beginning to see. It is autoguidance (Karras et al. 2024) whose worse network is the
-    same one in more noise. weight: 0 for none; first, last: shares of the diffusion between which it
-    acts; each step there costs a second evaluation.
+    x′ is what the network makes of the same picture with further noise, as much as `shift` (a share of
+    the diffusion) earlier, and told so. A small network hesitates where a figure might stand; x′
+    hesitates more, and the difference points to what it is beginning to see. It is autoguidance (Karras
+    et al. 2024) whose worse network is the same one in more noise.
     """
 
-    weight: float = 0.0
     shift: float = 0.08
-    first: float = 0.5
-    last: float = 0.96
 
     def __post_init__(self) -> None:
-        if self.weight < 0 or self.shift <= 0 or not 0 <= self.first < self.last <= 1:
-            raise ValueError(
-                f"guidance needs weight ≥ 0, shift > 0 and 0 ≤ first < last ≤ 1, not {self}"
-            )
-
-    def factor(self, t: Tensor, steps: int) -> Tensor:
-        """What weighs the difference for each clip [B, 1, 1, 1, 1] at times t[B] of so many steps."""
-        inside = (t >= self.first * steps) & (t <= self.last * steps)
-        return (self.weight * inside.float()).reshape(-1, 1, 1, 1, 1)
+        super().__post_init__()
+        if self.shift <= 0:
+            raise ValueError(f"guidance needs shift > 0, not {self}")
 
     def noisier(
         self, diffusion: Diffusion, video: Tensor, t: Tensor, noise: Tensor
@@ -71,22 +60,16 @@ class VideoPipeline(DiffusionPipeline[NDArray[np.uint8]]):
     kind: ClassVar[str] = "video_unet"
     makes: ClassVar[str] = "picture"
     part: ClassVar[str | None] = "video"
+    guides: ClassVar[type[Guidance]] = NoiseGuidance
+    guidance: NoiseGuidance
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        try:
-            self.guidance = NoiseGuidance(**self.description.get("guidance", {}))
-        except (TypeError, ValueError) as error:
-            raise CheckpointError(f"pipeline.json: {error}.") from error
         if self.guidance.weight and self.diffusion.prediction != "x0":
             raise CheckpointError(
                 "pipeline.json: guidance needs a network that predicts the clean picture ('x0'), "
                 f"not {self.diffusion.prediction!r}."
             )
-
-    def save_parts(self, folder: Path) -> dict[str, Any]:
-        guided = {"guidance": asdict(self.guidance)} if self.guidance.weight else {}
-        return {**super().save_parts(folder), **guided}
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -102,17 +85,11 @@ class VideoPipeline(DiffusionPipeline[NDArray[np.uint8]]):
             return made
 
         def network(state: State, t: Tensor) -> State:
-            made = seen(state[0], t)
-            if not guidance.weight:
-                return (made,)
-            factor = guidance.factor(t, steps)
-            # On other devices, looking at the times would wait for them.
-            if t.device.type == "cpu" and not factor.any():
-                return (made,)
-            (fresh,) = noise.like(state)
-            picture = made.float()
-            worse = seen(*guidance.noisier(self.diffusion, state[0], t, fresh))
-            return (picture + factor * (picture - worse.float()),)
+            def worse() -> Tensor:
+                (fresh,) = noise.like(state)
+                return seen(*guidance.noisier(self.diffusion, state[0], t, fresh))
+
+            return (guidance.pushed(seen(state[0], t), t, steps, worse),)
 
         return network
 

@@ -43,7 +43,7 @@ def sample_player(elem_id: str) -> gr.HTML:
 def take_player(elem_id: str) -> gr.HTML:
     """The player of a video with new sound and its own; its value is `take_value(…)` or None."""
     return _player(
-        elem_id, "sound/sound.html", ["player/side.js", "sound/before.js"], ["sound/sound.js"]
+        elem_id, "player/score.html", ["player/side.js", "sound/before.js"], ["sound/sound.js"]
     )
 
 

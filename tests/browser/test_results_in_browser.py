@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, served
+from conftest import ROOT, Visitor, served
 from playwright.sync_api import Browser, Page, expect
 
 EVIL = '<img src=x onerror="document.title=1">'
@@ -63,11 +63,7 @@ def test_reports_and_benchmarks(browser: Browser, address: str, width: int, them
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.goto(f"{address}/?__theme={theme}")
     page.wait_for_selector("#savg-header")
-    tab = page.get_by_role("tab", name="Results")
-    if not tab.first.is_visible():
-        page.locator(".overflow-menu button").first.click()
-        tab = page.get_by_text("Results", exact=True)
-    tab.last.click()
+    Visitor(page, address).tab("Results")
     page.wait_for_selector("#savg-results-plot-mos .main-svg")
     methods = page.locator("#savg-results-methods")
     expect(methods).to_contain_text("python -m benchmarks.demo_quality")

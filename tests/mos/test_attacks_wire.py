@@ -7,7 +7,6 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from starlette.requests import Request
@@ -149,7 +148,6 @@ def test_a_body_that_never_comes_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
     headers = [(b"content-type", b"application/json")]
     for receive in (drip, gone):
         request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
-        # in a thread of its own: the browser of other tests may hold this one's event loop
-        with ThreadPoolExecutor(1) as pool, pytest.raises(replies.Problem) as raised:
-            pool.submit(asyncio.run, replies.json_object(request)).result()
+        with pytest.raises(replies.Problem) as raised:
+            asyncio.run(replies.json_object(request))
         assert raised.value.reply().status_code == 408

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from savg.errors import SavgError
 from savg.mos.design import Condition, Question, Stimulus, Study
-from savg.mos.folder import StudyFolder
+from savg.mos.folder import StudyFolder, describe_folder
 from savg.mos.screening import ScreeningSound, stages
 from savg.mos.store import Store, sqlite_url
 from savg.mos.web.app import listening_app
@@ -55,7 +55,7 @@ def make(folder: Path, name: str) -> StudyFolder:
     store.create_study(study, clips, sounds)
     for item in (*clips, *sounds):
         (media / item.media).write_bytes(item.id.encode())
-    (folder / "study.json").write_text(f'{{"study": "{name}", "database": "study.sqlite"}}')
+    describe_folder(folder, name)
     return StudyFolder(folder, name, store)
 
 
