@@ -26,9 +26,10 @@ import torch
 from numpy.typing import NDArray
 
 from savg.annotation import CATEGORY_NAMES, Boxes, SoundEvents
-from savg.clip import SAVGBENCH, Clip
+from savg.clip import Clip
 from savg.data.scenes import Rendered, World, draw_scene, render, split_seed
 from savg.detectors import person_detector, sound_detector
+from savg.format import SAVGBENCH
 from savg.metrics.generation import (
     correlation,
     figure_position,

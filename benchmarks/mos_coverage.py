@@ -2,7 +2,7 @@
 
 `python -m benchmarks.mos_coverage [--studies N]` writes results/mos_coverage.md. Listeners, their
 taste for a condition, clips and single ratings vary with the standard deviations given; scores are
-rounded to the scale of 1 to 5. Each study gives clips out as `savg.mos.assignment` does. Truth is
+rounded to the scale of 1 to 5. Each study gives clips out as `savg.mos.study.assignment` does. Truth is
 exact: for the clips of the study (mean over listeners and noise), or for all clips.
 """
 
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
-from savg.mos import statistics
-from savg.mos.statistics import (
+from savg.mos.results import statistics
+from savg.mos.results.statistics import (
     Floats,
     Interval,
     Ratings,

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from savg.mos import listen
-from savg.mos.design import Stimulus, Study, standard
-from savg.mos.screening import ScreeningSound
-from savg.mos.store import Store, StudyRow, sqlite_url
+from savg.mos import session
+from savg.mos.storage.store import Store, StudyRow, sqlite_url
+from savg.mos.study.design import Stimulus, Study, standard
+from savg.mos.study.screening import ScreeningSound
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -92,25 +92,25 @@ def sample_sounds(name: str) -> list[ScreeningSound]:
     return sounds
 
 
-def pass_screening(store: Store, token: str, row: StudyRow) -> listen.Standing:
+def pass_screening(store: Store, token: str, row: StudyRow) -> session.Standing:
     """Answer everything right, from wherever the listener is."""
     answers = {s.media: s.answer for s in row.sounds}
-    now = listen.standing(store, token)
+    now = session.standing(store, token)
     if now.step == "invited":
-        now = listen.consent(store, token, {})
+        now = session.consent(store, token, {})
     while now.step == "screening" and now.screening:
         at = now.screening
-        now = listen.answer_screening(
+        now = session.answer_screening(
             store, token, at.stage, at.attempt, at.trial, answers[at.media]
         )
     return now
 
 
-def rate_next(store: Store, token: str, now: listen.Standing, score: int) -> listen.Standing:
+def rate_next(store: Store, token: str, now: session.Standing, score: int) -> session.Standing:
     """Rate the clip that comes now."""
     assert now.trial is not None
-    listen.serve(store, token, now.trial.position)
-    return listen.rate(
+    session.serve(store, token, now.trial.position)
+    return session.rate(
         store,
         token,
         now.trial.position,

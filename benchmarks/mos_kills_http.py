@@ -22,10 +22,10 @@ from pathlib import Path
 from benchmarks.mos_kills import compare
 from benchmarks.mos_server import PlainMind, Server, study_folder
 from benchmarks.postgres import new_schema, temporary_server
-from savg.mos.folder import StudyFolder
-from savg.mos.rehearsal_http import Visitor
-from savg.mos.rehearsal_listener import Attended, Pace, attend
-from savg.mos.store import Link
+from savg.mos.rehearsal.listener import Attended, Pace, attend
+from savg.mos.rehearsal.visitor import Visitor
+from savg.mos.storage.store import Link
+from savg.mos.study.folder import StudyFolder
 
 RESULTS = Path(__file__).parent / "results"
 

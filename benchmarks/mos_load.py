@@ -25,10 +25,10 @@ import numpy as np
 from benchmarks.mos_kills import compare, pass_screening
 from benchmarks.mos_server import PlainMind, Server, study_folder
 from benchmarks.postgres import new_schema, temporary_server
-from savg.mos.folder import StudyFolder
-from savg.mos.rehearsal_http import NoAnswer, Visitor
-from savg.mos.rehearsal_listener import Attended, Pace, attend
-from savg.mos.store import Link
+from savg.mos.rehearsal.listener import Attended, Pace, attend
+from savg.mos.rehearsal.visitor import NoAnswer, Visitor
+from savg.mos.storage.store import Link
+from savg.mos.study.folder import StudyFolder
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.mos_kills import sample_study
-from savg.mos.folder import DATABASE, StudyFolder, describe_folder, open_folder
-from savg.mos.rehearsal_listener import Opinion
-from savg.mos.store import Store, sqlite_url
+from savg.mos.rehearsal.listener import Opinion
+from savg.mos.storage.store import Store, sqlite_url
+from savg.mos.study.folder import DATABASE, StudyFolder, describe_folder, open_folder
 
 CLIP_BYTES, SOUND_BYTES = 280_000, 400_000
 """Of a clip of 5 s (its sound alone has 200 kB) and of a screening sound."""

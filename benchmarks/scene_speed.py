@@ -16,8 +16,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from savg.clip import ClipFormat
 from savg.data.scenes import Scene, World, draw_scene, render, split_seed
+from savg.format import ClipFormat
 from savg.paths import whole_file
 
 WORLDS = {"demo": World.demo(), "varied": World.varied()}

@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from savg.clip import SAVGBENCH
 from savg.data.scenes import World, draw_scene, render, split_seed
+from savg.format import SAVGBENCH
 from savg.paths import whole_file
 from savg.pipelines import load_pipeline
 from savg.pipelines.sampling import ClipNoise

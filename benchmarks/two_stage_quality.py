@@ -39,9 +39,10 @@ from benchmarks.demo_quality import (
     sure,
 )
 from savg.annotation import Boxes, SoundEvents
-from savg.clip import SAVGBENCH, Clip
+from savg.clip import Clip
 from savg.data.film import Film
 from savg.data.scenes import World, draw_scene, render, split_seed
+from savg.format import SAVGBENCH
 from savg.metrics.spatial import spatial_av_align
 from savg.paths import whole_file
 from savg.pipelines.joint import JointPipeline

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.clip import Clip, ClipFormat, fit_frame
+from savg.clip import Clip, fit_frame
 from savg.errors import MediaError
+from savg.format import ClipFormat
 from savg.paths import whole_file
 
 if TYPE_CHECKING:

@@ -10,18 +10,12 @@ import numpy as np
 import studio_fakes
 
 from savg.annotation import LABEL_CLASSES, Boxes, ClipLabels
-from savg.clip import SAVGBENCH
 from savg.data.bench_table import expected_difference_db
+from savg.data.clip_names import clip_name
 from savg.data.savgbench import split_folder
 from savg.data.starss.report import write_reports
-from savg.data.starss.results import (
-    RULES,
-    ClipRecord,
-    Construction,
-    Problem,
-    RecordingResult,
-    clip_name,
-)
+from savg.data.starss.results import RULES, ClipRecord, Construction, Problem, RecordingResult
+from savg.format import SAVGBENCH
 
 RECORDINGS = ("fold3_room1_mix001", "fold3_room2_mix004", "fold4_room1_mix002")
 VIEWS = (0, 90, 170, 190, 350)

@@ -18,15 +18,15 @@ from urllib.request import urlopen
 
 from mos_clips import panned_clip
 
-from savg.clip import ClipFormat
+from savg.audio.loudness import RATE
+from savg.format import ClipFormat
 from savg.media import Encoding, write_audio, write_video
-from savg.mos import listen
-from savg.mos.design import Kind, Stimulus, Study, standard
-from savg.mos.folder import DATABASE, StudyFolder, describe_folder, open_folder
-from savg.mos.loudness import RATE
-from savg.mos.screening import make_set
-from savg.mos.stimuli import BIT_RATE
-from savg.mos.store import Store, sqlite_url
+from savg.mos import session
+from savg.mos.storage.store import Store, sqlite_url
+from savg.mos.study.design import Kind, Stimulus, Study, standard
+from savg.mos.study.folder import DATABASE, StudyFolder, describe_folder, open_folder
+from savg.mos.study.screening import make_set
+from savg.mos.study.stimuli import BIT_RATE
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -145,16 +145,16 @@ def advance(folder: Path, token: str, *, ratings: int = 0, screening: bool = Tru
     clock = [time.time() - 86_400.0]
     study = open_folder(folder, clock=lambda: clock[0])
     right = answers_of(study)
-    state = listen.consent(study.store, token, {})
+    state = session.consent(study.store, token, {})
     while screening and (view := state.screening):
-        state = listen.answer_screening(
+        state = session.answer_screening(
             study.store, token, view.stage, view.attempt, view.trial, right[view.media]
         )
     for _ in range(ratings):
         assert state.trial is not None
-        listen.serve(study.store, token, state.trial.position)
+        session.serve(study.store, token, state.trial.position)
         clock[0] += 10
-        state = listen.rate(
+        state = session.rate(
             study.store,
             token,
             state.trial.position,

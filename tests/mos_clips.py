@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from savg.clip import Clip, ClipFormat
-from savg.mos.design import Stimulus, Study, standard
+from savg.clip import Clip
+from savg.format import ClipFormat
+from savg.mos.study.design import Stimulus, Study, standard
 
 FORM = ClipFormat(frames=4, size=64, picture_height=36)
 """One second of small pictures."""

@@ -10,11 +10,11 @@ from typing import Any
 from mos_clips import pool, small_study
 from starlette.testclient import TestClient
 
-from savg.mos import listen
-from savg.mos.design import Study
-from savg.mos.folder import StudyFolder, describe_folder
-from savg.mos.screening import ScreeningSound, stages
-from savg.mos.store import Store, sqlite_url
+from savg.mos import session
+from savg.mos.storage.store import Store, sqlite_url
+from savg.mos.study.design import Study
+from savg.mos.study.folder import StudyFolder, describe_folder
+from savg.mos.study.screening import ScreeningSound, stages
 from savg.mos.web.app import listening_app
 from savg.mos.web.studies import Studies
 
@@ -54,32 +54,32 @@ def server(root: Path, clock: Clock, name: str = "small") -> tuple[Studies, Stud
     return studies, folder
 
 
-def screen(store: Store, token: str, *, right: bool = True) -> listen.Standing:
+def screen(store: Store, token: str, *, right: bool = True) -> session.Standing:
     """Consent and the screening, all right or all wrong."""
-    now = listen.consent(store, token, {"browser": "Firefox", "screen": "1920×1080"})
+    now = session.consent(store, token, {"browser": "Firefox", "screen": "1920×1080"})
     row = store.study(now.study)
     sounds = {s.media: s.answer for s in row.sounds}
     while (view := now.screening) is not None:
         answer = sounds[view.media]
         if not right:
             answer = next(c for c in view.choices if c != answer)
-        now = listen.answer_screening(store, token, view.stage, view.attempt, view.trial, answer)
+        now = session.answer_screening(store, token, view.stage, view.attempt, view.trial, answer)
     return now
 
 
 def rate(
     store: Store, token: str, clock: Clock, scores: Sequence[int] = (), stop: int = 1000
-) -> listen.Standing:
+) -> session.Standing:
     """Rate on, catch trials right unless scores are given, until `stop` or the end."""
-    now = listen.standing(store, token)
+    now = session.standing(store, token)
     clips = {s.media: s for s in store.study(now.study).stimuli}
     while now.trial is not None and now.trial.position < stop:
         position = now.trial.position
-        listen.serve(store, token, position)
+        session.serve(store, token, position)
         clock.now += 7.0
         score = scores[position % len(scores)] if scores else 1 + position % 5
         expected = clips[now.trial.media].expected
-        now = listen.rate(
+        now = session.rate(
             store,
             token,
             position,
@@ -98,7 +98,7 @@ def listener(folder: StudyFolder, clock: Clock, *, remark: str = "", **how: Any)
     now = rate(folder.store, link.token, clock, **how)
     if now.step == "questions":
         for key, text in (("headphones", "on-ear"), ("hearing", "no"), ("remarks", remark)):
-            listen.answer_question(folder.store, link.token, key, text)
+            session.answer_question(folder.store, link.token, key, text)
     return link.code
 
 

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import Boxes, SoundEvents
-from savg.clip import SAVGBENCH, Clip, ClipFormat
+from savg.clip import Clip
 from savg.errors import Cancelled
-from savg.studio.services import DetectorChoice, PipelineChoice, Services, SoundChoice
+from savg.format import SAVGBENCH, ClipFormat
+from savg.studio.shared.services import DetectorChoice, PipelineChoice, Services, SoundChoice
 
 LEFT_X, RIGHT_X = 70.0, 186.0
 

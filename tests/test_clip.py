@@ -11,8 +11,9 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from savg.clip import SAVGBENCH, Clip, ClipFormat, fit_frame
+from savg.clip import Clip, fit_frame
 from savg.errors import MediaError
+from savg.format import SAVGBENCH, ClipFormat
 from savg.geometry import level_difference_db
 from savg.media import read_audio, write_video
 

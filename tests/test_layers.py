@@ -12,9 +12,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS = (
-    ("errors", "paths", "device"),
+    ("errors", "paths", "device", "format"),
     ("clip", "annotation", "media"),
     ("geometry",),
+    ("audio",),
     ("hub",),
     ("diffusion",),
     ("models",),

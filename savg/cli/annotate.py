@@ -14,7 +14,7 @@ from savg.errors import SavgError
 
 if TYPE_CHECKING:
     from savg.annotation import Alignment, Boxes, SoundEvents
-    from savg.clip import ClipFormat
+    from savg.format import ClipFormat
     from savg.pipelines.annotate import Annotation
 
     Judged = tuple[SoundEvents, Boxes, Alignment, ClipFormat]

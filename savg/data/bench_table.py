@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from savg.annotation import CATEGORY_NAMES
-from savg.clip import SAVGBENCH
 from savg.data.savgbench import BenchItem, SavgBench
 from savg.errors import SavgError
+from savg.format import SAVGBENCH
 from savg.geometry import stereo_gains, wrap_degrees, x_to_azimuth
 
 Step = Callable[[int, int], object]

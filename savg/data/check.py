@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from savg.clip import ClipFormat
 from savg.data.clip_facts import Facts, read_facts
 from savg.data.savgbench import SPLIT_NAMES, BenchItem, SavgBench, files_by_stem
 from savg.errors import Cancelled, SavgError
+from savg.format import ClipFormat
 
 PUBLISHED_CLIPS = {"dev": 5031}
 """How many clips a published split has, where that is known [S1]."""

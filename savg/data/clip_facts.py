@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.clip import ClipFormat
 from savg.errors import MediaError
+from savg.format import ClipFormat
 
 _EDGE = 4
 """Rows next to the picture that are not looked at: codecs smear it into them."""

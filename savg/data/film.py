@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import Boxes
-from savg.clip import SAVGBENCH, Clip, ClipFormat, fit_frame
+from savg.clip import Clip, fit_frame
 from savg.data.frame_sampling import Indices, nearest_frames
 from savg.errors import MediaError
+from savg.format import SAVGBENCH, ClipFormat
 from savg.media import MAX_PIXELS, open_container, upright
 
 FASTEST = 25

@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from savg.clip import ClipFormat
 from savg.data.mel_sound import MelSound
+from savg.format import ClipFormat
 
 if TYPE_CHECKING:
     import torch

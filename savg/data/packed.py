@@ -30,10 +30,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import Boxes, ClipLabels
-from savg.clip import Clip, ClipFormat
+from savg.clip import Clip
 from savg.data.published_loader import published_resize
 from savg.data.scenes import World, draw_scene, render
 from savg.errors import Cancelled, SavgError
+from savg.format import ClipFormat
 
 Progress = Callable[[int, int], Any]
 """Called with clips done and in all; returning False stops, and the next call goes on from there."""

@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from savg.annotation import Boxes, ClipLabels
-from savg.clip import Clip, ClipFormat
+from savg.clip import Clip
 from savg.data.packed import PackedClips, PackLayout, Progress, pack_drawn
 from savg.data.savgbench import BenchItem, SavgBench
 from savg.errors import SavgError
+from savg.format import ClipFormat
 
 
 @dataclass(frozen=True)

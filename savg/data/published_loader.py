@@ -24,8 +24,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.clip import SAVGBENCH, ClipFormat
 from savg.errors import MediaError
+from savg.format import SAVGBENCH, ClipFormat
 
 EVALUATOR_FPS = 10
 EVALUATOR_RATE = 44_100

@@ -17,9 +17,10 @@ from typing import Any, overload
 import numpy as np
 
 from savg.annotation import CATEGORY_NAMES, Boxes, ClipLabels
-from savg.clip import SAVGBENCH, Clip, ClipFormat
-from savg.data.starss.results import parse_clip_name
+from savg.clip import Clip
+from savg.data.clip_names import parse_clip_name
 from savg.errors import SavgError
+from savg.format import SAVGBENCH, ClipFormat
 
 SPLITS = ("dev", "eval")
 SPLIT_NAMES = {"dev": "Development", "eval": "Evaluation"}

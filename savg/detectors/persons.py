@@ -15,9 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from savg.annotation import Boxes
-from savg.clip import Clip, ClipFormat
+from savg.clip import Clip
 from savg.device import choose
 from savg.errors import CheckpointError
+from savg.format import ClipFormat
 from savg.hub import load_component, load_official, part_folder
 from savg.models.yolox import Yolox, YoloxConfig, decode, letterbox
 from savg.models.yolox_boxes import Candidates, detections

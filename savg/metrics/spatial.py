@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import Alignment, Boxes, SoundEvents
-from savg.clip import SAVGBENCH, ClipFormat
 from savg.errors import SavgError
+from savg.format import SAVGBENCH, ClipFormat
 
 MARGIN = 40
 """Pixels to either side of a sound event."""

@@ -14,8 +14,9 @@ from dataclasses import replace
 from torch import Tensor
 
 from savg.hub import ModelFormat
-from savg.models.joint_unet import CONFIGS as JOINT
-from savg.models.joint_unet import CoupledUNet, JointUNetConfig, published_config
+from savg.models.joint_config import CONFIGS as JOINT
+from savg.models.joint_config import JointUNetConfig, published_config
+from savg.models.joint_unet import CoupledUNet
 
 LAYER = re.compile(r"(middle_blocks|(?:in|out)put_blocks\.\d+)\.(\d+)\.(.*)")
 """Stage, number and the rest of a parameter's name."""

@@ -48,8 +48,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import Alignment, Boxes, SoundEvents
-from savg.clip import SAVGBENCH, Clip, ClipFormat
+from savg.clip import Clip
 from savg.errors import SavgError
+from savg.format import SAVGBENCH, ClipFormat
 from savg.metrics.spatial import NullScores, null_scores, spatial_av_align
 from savg.viz import palette
 from savg.viz.levels import levels_db

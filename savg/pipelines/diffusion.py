@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from savg.clip import SAVGBENCH, ClipFormat
 from savg.data.joint_codec import JointCodec
 from savg.device import Compute, choose
 from savg.diffusion.process import State
 from savg.errors import CheckpointError, SavgError
+from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import (
     PIPELINE_FILE,
     Card,

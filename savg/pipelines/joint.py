@@ -13,7 +13,7 @@ from torch import Tensor
 from savg.clip import Clip
 from savg.data.joint_codec import JointCodec
 from savg.diffusion.process import State
-from savg.models.joint_unet import CONFIGS as JOINT
+from savg.models.joint_config import CONFIGS as JOINT
 from savg.models.joint_unet import JointUNet
 from savg.models.superres_unet import CONFIGS as SUPERRES
 from savg.pipelines.diffusion import SHIFTS, DiffusionPipeline

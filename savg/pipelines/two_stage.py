@@ -12,10 +12,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.clip import Clip, ClipFormat
+from savg.clip import Clip
 from savg.data.film import Film
 from savg.device import Compute, choose
 from savg.errors import CheckpointError
+from savg.format import ClipFormat
 from savg.hub import PIPELINE_FILE, write_json
 from savg.paths import whole_folder
 from savg.pipelines import described

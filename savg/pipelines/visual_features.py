@@ -18,9 +18,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from savg.annotation import Boxes
-from savg.clip import Clip, ClipFormat
+from savg.clip import Clip
 from savg.data.box_tokens import box_tokens
 from savg.data.film import Film
+from savg.format import ClipFormat
 from savg.models.frame_encoder import FrameEncoderConfig
 from savg.models.mmaudio_lengths import CLIP_FPS, SYNC_FPS, SequenceLengths
 from savg.models.synchformer import Synchformer, prepare

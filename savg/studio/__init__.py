@@ -21,24 +21,24 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 import gradio as gr
 
 from savg.errors import SavgError
-from savg.studio import theme
-from savg.studio.analyst import Analyst
-from savg.studio.context import Context, Page
-from savg.studio.hosted import Hosted, end_by_signal
-from savg.studio.library import Library
-from savg.studio.parts import text
-from savg.studio.services import Services, bundled
-from savg.studio.sets import Sets
+from savg.studio.dataset.sets import Sets
+from savg.studio.listening.hosted import Hosted, end_by_signal
+from savg.studio.shared import theme
+from savg.studio.shared.analyst import Analyst
+from savg.studio.shared.context import Context, Page
+from savg.studio.shared.library import Library
+from savg.studio.shared.parts import text
+from savg.studio.shared.services import Services, bundled
 
 __all__ = ["TABS", "Studio", "build", "launch", "main"]
 
 TABS = (
-    "savg.studio.generate",
-    "savg.studio.video_to_audio",
-    "savg.studio.inspect",
-    "savg.studio.dataset",
-    "savg.studio.results",
-    "savg.studio.listening",
+    "savg.studio.generate.tab",
+    "savg.studio.video_to_audio.tab",
+    "savg.studio.inspect.tab",
+    "savg.studio.dataset.tab",
+    "savg.studio.results.tab",
+    "savg.studio.listening.tab",
 )
 """The tabs from left to right."""
 

@@ -9,13 +9,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from savg.clip import SAVGBENCH, ClipFormat
 from savg.data.joint_codec import JointCodec
 from savg.diffusion import Diffusion, Schedule
 from savg.diffusion.dpm_solver import Predictor, multistep, time_steps
 from savg.diffusion.process import State
+from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card, model_format
-from savg.models.joint_unet import CoupledUNet, JointUNetConfig
+from savg.models.joint_config import JointUNetConfig
+from savg.models.joint_unet import CoupledUNet
 from savg.train.muon import Muon, split
 from savg.train.recipe import Batch, Recipe, Scalars
 from savg.train.sheets import evenly, write_sheet

@@ -22,11 +22,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from savg.clip import SAVGBENCH, ClipFormat
 from savg.data.film import Film
 from savg.device import choose
 from savg.diffusion.flow import GUIDANCE, STEPS, FlowMatching, euler
 from savg.errors import CheckpointError, SavgError
+from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card, load_component, part_folder
 from savg.metrics.generation import correlation
 from savg.models.mel import CONFIGS as MELS

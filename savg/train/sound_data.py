@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from savg.clip import SAVGBENCH, ClipFormat
 from savg.errors import SavgError
+from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card, load_component, part_folder
 from savg.models.mel import CONFIGS as MELS
 from savg.models.mel import MelConfig, MelSpectrogram

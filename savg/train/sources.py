@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import Boxes, ClipLabels
-from savg.clip import SAVGBENCH, Clip, ClipFormat
+from savg.clip import Clip
 from savg.data.packed import PackedClips, PackLayout, Progress, pack_clips, pack_scenes
 from savg.data.packing import Purpose, bench_layout, pack_bench
 from savg.data.savgbench import SPLITS, SavgBench, splits_in
 from savg.errors import SavgError
+from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card
 from savg.paths import existing
 

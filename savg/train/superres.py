@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from savg.clip import SAVGBENCH, ClipFormat
 from savg.diffusion import Diffusion, Schedule
 from savg.diffusion.ancestral import ddim
+from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card, load_official
 from savg.models.superres_unet import CONFIGS as NETWORKS
 from savg.models.superres_unet import SuperResUNet, SuperResUNetConfig

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from savg.annotation import Boxes
-from savg.clip import SAVGBENCH, ClipFormat
 from savg.detectors.persons import detect_persons, prepare
+from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card
 from savg.metrics.person_detection import person_ap50
 from savg.models.yolox import CONFIGS as NETWORKS

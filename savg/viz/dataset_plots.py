@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import CATEGORY_NAMES, INSTRUMENT, SPEECH
-from savg.clip import SAVGBENCH
 from savg.data.bench_table import BenchTable, expected_difference_db
 from savg.data.starss.results import RULES
+from savg.format import SAVGBENCH
 from savg.viz import palette
 from savg.viz.plots import dress, translucent
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import CATEGORY_NAMES, Alignment, Boxes, SoundEvents
-from savg.clip import SAVGBENCH, Clip, ClipFormat
+from savg.clip import Clip
+from savg.format import SAVGBENCH, ClipFormat
 from savg.viz import palette
 from savg.viz.levels import FLOOR_DB, levels_db
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import Alignment, Boxes, SoundEvents
-from savg.clip import SAVGBENCH, Clip, ClipFormat
+from savg.clip import Clip
+from savg.format import SAVGBENCH, ClipFormat
 from savg.viz import palette
 from savg.viz.levels import levels_db
 from savg.viz.plots import dress, translucent

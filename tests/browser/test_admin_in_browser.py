@@ -14,8 +14,8 @@ from mos_clips import write_folder
 from mos_organiser import PASSWORD, Clock, rate, screen
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from savg.mos import listen
-from savg.mos.folder import StudyFolder, open_folder
+from savg.mos import session
+from savg.mos.study.folder import StudyFolder, open_folder
 from savg.mos.web.app import listening_app
 from savg.mos.web.server import listening_socket
 from savg.mos.web.studies import Studies
@@ -170,7 +170,7 @@ def watch(page: Page, folder: StudyFolder, clock: Clock, rows: list[dict[str, st
             screen(folder.store, token)
         rate(folder.store, token, clock)
         for key, text in (("headphones", "on-ear"), ("hearing", "no"), ("remarks", "")):
-            listen.answer_question(folder.store, token, key, text)
+            session.answer_question(folder.store, token, key, text)
     expect(page.locator(".tile", has_text="done")).to_contain_text("2")
     expect(page.locator("tr", has_text=rows[1]["code"])).to_contain_text("11 of 11")
     assert page.evaluate("window.stays")

@@ -11,9 +11,9 @@ from listen_studies import Server, advance, make_study, tiny_study
 from listen_visits import PATIENCE, UNLOCKED, Visit, shot
 from playwright.sync_api import Browser, Route
 
-from savg.mos import listen
-from savg.mos.design import standard
-from savg.mos.folder import StudyFolder
+from savg.mos import session
+from savg.mos.study.design import standard
+from savg.mos.study.folder import StudyFolder
 
 Visits = Callable[..., Visit]
 
@@ -105,7 +105,7 @@ def test_a_whole_study_with_reloads_kills_and_a_lost_network(
     assert visit.page.input_value("textarea").endswith("ümläut"), "a draft survives a reload"
     visit.onward()
     visit.wait_for("done")
-    completion = listen.standing(study.store, visit.link.token).completion
+    completion = session.standing(study.store, visit.link.token).completion
     assert completion and visit.page.inner_text("#completion") == completion
     visit.context.grant_permissions(["clipboard-read", "clipboard-write"])
     visit.onward()
@@ -291,9 +291,9 @@ def test_two_windows_follow_the_server(tiny: StudyFolder, visits: Visits) -> Non
 
 
 def advance_by_another_device(study: StudyFolder, visit: Visit) -> None:
-    state = listen.standing(study.store, visit.link.token)
+    state = session.standing(study.store, visit.link.token)
     assert state.trial is not None and state.trial.served
-    listen.rate(
+    session.rate(
         study.store, visit.link.token, state.trial.position, 1,
         plays=1, seconds_played=0.5, response_seconds=1.0,
     )  # fmt: skip

@@ -16,10 +16,10 @@ from mos_clips import FORM
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
 
+from savg.audio.loudness import RATE
 from savg.media import write_audio
-from savg.mos.folder import StudyFolder
-from savg.mos.loudness import RATE
-from savg.mos.screening import ScreeningSound, Sound, make_set
+from savg.mos.study.folder import StudyFolder
+from savg.mos.study.screening import ScreeningSound, Sound, make_set
 
 STEP = 1 / 32768
 """Of 16 bits, in which screening sounds are written."""

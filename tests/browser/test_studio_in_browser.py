@@ -10,7 +10,7 @@ import studio_fakes
 from conftest import Visitor
 from test_player_in_browser import DECODE
 
-from savg.clip import SAVGBENCH
+from savg.format import SAVGBENCH
 
 
 def set_number(visitor: Visitor, where: str, value: int) -> None:

@@ -14,12 +14,13 @@ from films import write_film
 
 from savg.annotation import ClipLabels
 from savg.cli import main
-from savg.clip import SAVGBENCH, Clip
+from savg.clip import Clip
 from savg.data.check import check
 from savg.data.savgbench import SavgBench, split_folder
 from savg.data.starss.report import sha256
 from savg.data.starss.results import Construction
 from savg.errors import Cancelled
+from savg.format import SAVGBENCH
 
 FORM = SAVGBENCH
 NAMES = [f"fold3_room1_mix001_deg{10 * i}_start{5 * i}" for i in range(3)]

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from scene_takes import one_person
 
+from savg.data.clip_names import parse_clip_name
 from savg.data.savgbench import SavgBench
 from savg.data.scenes.render import without_people
 from savg.data.starss.build import build
 from savg.data.starss.filming import write_film
-from savg.data.starss.results import Construction, parse_clip_name
+from savg.data.starss.results import Construction
 from savg.data.starss.synth import GROUP, RATE, write_take
 from savg.geometry import FIELD_OF_VIEW
 

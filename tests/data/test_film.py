@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from savg.annotation import Boxes
-from savg.clip import Clip, ClipFormat
+from savg.clip import Clip
 from savg.data.box_tokens import box_tokens
 from savg.data.film import Film, film_rate, pictures_of
 from savg.data.film_sound import with_sound
 from savg.data.frame_sampling import choose_frames
 from savg.errors import MediaError
+from savg.format import ClipFormat
 from savg.media import read_audio, write_audio
 
 FORM = ClipFormat(frames=4, fps=4, sample_rate=16_000, size=32, picture_height=18)

@@ -7,9 +7,9 @@ import json
 import pytest
 import torch
 
-from savg.clip import SAVGBENCH
 from savg.data.joint_codec import DEMO, PUBLISHED, JointCodec
 from savg.data.mel_sound import MelSound
+from savg.format import SAVGBENCH
 
 MID_SIDE = JointCodec(rows=40, fold=2, mid_gain=8.0, side_gain=16.0)
 

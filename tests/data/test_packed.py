@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from savg.annotation import ClipLabels
-from savg.clip import Clip, ClipFormat
+from savg.clip import Clip
 from savg.data.packed import PackedClips, PackLayout, pack_clips, pack_scenes
 from savg.data.scenes import Rendered, World, draw_scene, render
 from savg.errors import Cancelled, SavgError
+from savg.format import ClipFormat
 
 WORLD = World.demo()
 FORM = ClipFormat(frames=4)

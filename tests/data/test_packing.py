@@ -11,12 +11,13 @@ import torch
 
 from savg.annotation import Boxes, ClipLabels
 from savg.cli import main
-from savg.clip import SAVGBENCH, Clip, ClipFormat
+from savg.clip import Clip
 from savg.data.packed import PackedClips, PackLayout, pack_clips
 from savg.data.packing import PURPOSES, Purpose, bench_layout, pack_bench, read_item
 from savg.data.published_loader import published_resize
 from savg.data.savgbench import SavgBench, split_folder
 from savg.errors import Cancelled, SavgError
+from savg.format import SAVGBENCH, ClipFormat
 from savg.train.joint import CONFIGS as JOINT
 from savg.train.optim import Draw
 from savg.train.sources import ClipSet, Synthetic, Wanted, open_clips

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from goldens import case, find
 
-from savg.clip import SAVGBENCH, Clip
+from savg.clip import Clip
 from savg.data.published_loader import (
     evaluator_item,
     evaluator_order,
@@ -20,6 +20,7 @@ from savg.data.published_loader import (
     training_item,
 )
 from savg.errors import MediaError
+from savg.format import SAVGBENCH
 
 CLIPS = Path(__file__).resolve().parents[3] / "shared" / "clips"
 FILMS = [CLIPS / f"joint_{number}.mp4" for number in (1, 2)]

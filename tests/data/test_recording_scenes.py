@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from scene_takes import labels_of_take, one_person
 
-from savg.clip import ClipFormat
 from savg.data.scenes import World, draw_scene, panorama, render, split_seed
 from savg.data.scenes.camera import Equirectangular
 from savg.data.scenes.panorama import panoramas, person_boxes
@@ -24,6 +23,7 @@ from savg.data.starss.results import Construction
 from savg.data.starss.synth import Plan, draw_take, label_rows
 from savg.data.starss.video import Projector
 from savg.data.starss.windows import judge
+from savg.format import ClipFormat
 from savg.geometry import azimuth_to_x, wrap_degrees
 
 WORLD = World.varied()

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from savg.annotation import Boxes, ClipLabels
-from savg.clip import SAVGBENCH, Clip
+from savg.clip import Clip
 from savg.data.savgbench import SavgBench, split_folder
 from savg.errors import SavgError
+from savg.format import SAVGBENCH
 
 NAMES = {
     "fold3_room12_mix001_deg350_start225": 1,

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from savg.annotation import LABEL_CLASSES
-from savg.clip import ClipFormat
 from savg.data.scenes import World, draw_scene, render, split_seed
 from savg.data.scenes import render as render_module_function
 from savg.data.scenes.camera import Equirectangular, Perspective
@@ -18,6 +17,7 @@ from savg.data.scenes.scene import SPLIT_SIZE, Note, Scene
 from savg.data.scenes.shapes import reach
 from savg.data.scenes.sound import dry_sound, envelope, foa_sound, stereo_sound
 from savg.data.scenes.voices import bank
+from savg.format import ClipFormat
 from savg.geometry import foa_to_stereo, project
 
 WORLDS = {"demo": World.demo(), "varied": World.varied()}

@@ -21,10 +21,11 @@ from starss_takes import Sounding, contents, write_sound, write_take
 from savg.annotation import ClipLabels
 from savg.cli import main
 from savg.clip import Clip
+from savg.data.clip_names import parse_clip_name
 from savg.data.savgbench import SavgBench
 from savg.data.starss import construct as construction
 from savg.data.starss.build import build
-from savg.data.starss.results import Construction, Steps, parse_clip_name
+from savg.data.starss.results import Construction, Steps
 from savg.errors import Cancelled, SavgError
 from savg.geometry import foa_to_stereo, level_difference_db, rotate_foa
 

@@ -12,18 +12,13 @@ import numpy as np
 import pytest
 
 from savg.annotation import ClipLabels
-from savg.clip import Clip, ClipFormat
+from savg.clip import Clip
+from savg.data.clip_names import clip_name
 from savg.data.savgbench import SavgBench, split_folder
 from savg.data.starss.report import summary, write_reports
-from savg.data.starss.results import (
-    RULES,
-    ClipRecord,
-    Construction,
-    Problem,
-    RecordingResult,
-    clip_name,
-)
+from savg.data.starss.results import RULES, ClipRecord, Construction, Problem, RecordingResult
 from savg.data.starss.statistics import statistics
+from savg.format import ClipFormat
 
 FORM = ClipFormat(frames=4, fps=4, sample_rate=8000)
 SETTINGS = Construction(format=FORM)

@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from savg.clip import ClipFormat
 from savg.data.starss.labels import RecordingLabels
 from savg.data.starss.results import RULES, Candidate, Construction, Steps
 from savg.data.starss.windows import clip_labels, judge
+from savg.format import ClipFormat
 
 SETTINGS = Construction()
 

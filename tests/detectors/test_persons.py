@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from savg.clip import Clip, ClipFormat
+from savg.clip import Clip
 from savg.detectors import person_detector
 from savg.detectors.persons import Placement, YoloxDetector, detect_persons, prepare
 from savg.errors import SavgError
+from savg.format import ClipFormat
 from savg.hub import Card, save_component
 from savg.models.yolox import CONFIGS, Level, Yolox, YoloxConfig
 

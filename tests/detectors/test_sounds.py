@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from savg.annotation import ClipLabels, SoundEvents
-from savg.clip import Clip, ClipFormat
+from savg.clip import Clip
 from savg.detectors import SOUND_DETECTORS, sound_detector
 from savg.detectors.seld_features import (
     Windows,
@@ -20,6 +20,7 @@ from savg.detectors.seld_features import (
 )
 from savg.detectors.sounds import SeldDetector, detect_sounds
 from savg.errors import CheckpointError, SavgError
+from savg.format import ClipFormat
 from savg.hub import Card, load_official, save_component
 from savg.models.seld import CONFIGS, Seld, SeldConfig
 from tests.goldens import Case, case

@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from savg.annotation import Boxes
-from savg.clip import Clip, ClipFormat
+from savg.clip import Clip
+from savg.format import ClipFormat
 from savg.metrics.generation import (
     correlation,
     figure_position,

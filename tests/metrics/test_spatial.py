@@ -7,7 +7,7 @@ import pytest
 from goldens import case
 
 from savg.annotation import Boxes, SoundEvents
-from savg.clip import SAVGBENCH
+from savg.format import SAVGBENCH
 from savg.metrics.spatial import FrameError, null_scores, spatial_av_align, spatial_report
 
 

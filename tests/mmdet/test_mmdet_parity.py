@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from savg.annotation import Boxes
-from savg.clip import Clip, ClipFormat
+from savg.clip import Clip
 from savg.detectors import person_detector
+from savg.format import ClipFormat
 from savg.hub import Card, save_component
 from savg.metrics.person_detection import person_ap50
 from savg.models.yolox import CONFIGS, Yolox

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from savg.models.joint_unet import CONFIGS, JointUNet, JointUNetConfig, published_config
+from savg.models.joint_config import CONFIGS, JointUNetConfig, published_config
+from savg.models.joint_unet import JointUNet
 from tests.goldens import case
 
 TINY = ["mmdiff_unet_tiny_shift0", "mmdiff_unet_tiny_shifts"]

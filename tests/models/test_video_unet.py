@@ -9,8 +9,9 @@ import torch
 
 from savg.errors import CheckpointError
 from savg.hub import Card, load_component, load_official, save_component
-from savg.models.joint_unet import CONFIGS as JOINT
-from savg.models.joint_unet import CoupledUNet, JointUNet, JointUNetConfig, published_config
+from savg.models.joint_config import CONFIGS as JOINT
+from savg.models.joint_config import JointUNetConfig, published_config
+from savg.models.joint_unet import CoupledUNet, JointUNet
 from savg.models.unet_layers import CrossAttention
 from savg.models.video_unet import CONFIGS, VideoUNet, picture_half, video_config
 from tests.goldens import case

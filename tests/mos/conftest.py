@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.postgres import find_server, new_schema, temporary_server
-from savg.mos.store import sqlite_url
+from savg.mos.storage.store import sqlite_url
 
 NUMBER = count()
 

@@ -15,8 +15,8 @@ from mos_organiser import PASSWORD, Clock, Organiser, make
 
 from savg.cli.mos import create
 from savg.errors import MediaError, SavgError
-from savg.mos.design import DesignError, Study
-from savg.mos.options import NO_REFERENCE, OPTIONS, REFERENCE, Option, plan_study
+from savg.mos.study.design import DesignError, Study
+from savg.mos.study.options import NO_REFERENCE, OPTIONS, REFERENCE, Option, plan_study
 from savg.mos.web import admin_making
 from savg.mos.web.admin_making import clip_folders
 from savg.mos.web.studies import Studies
@@ -256,7 +256,7 @@ def test_the_studio_offers_the_folders_that_its_operator_named(
     from starlette.applications import Starlette
     from starlette.testclient import TestClient
 
-    from savg.studio.hosted import Hosted
+    from savg.studio.listening.hosted import Hosted
 
     monkeypatch.setenv("SAVG_ADMIN_PASSWORD", PASSWORD)
     named = {"SAVG_STUDIES": str(tmp_path), "SAVG_CLIPS": str(clips)}

@@ -15,8 +15,8 @@ import pytest
 from mos_organiser import Clock, Organiser, listener, rate, screen, server
 from starlette.testclient import TestClient
 
-from savg.mos.folder import StudyFolder
-from savg.mos.store import token_hash
+from savg.mos.storage.store import token_hash
+from savg.mos.study.folder import StudyFolder
 
 NASTY = (
     '=HYPERLINK("http://evil.example","x")<script>alert(1)</script>\'"><img src=x onerror=alert(1)>'
@@ -133,10 +133,10 @@ def catch_asks(folder: StudyFolder, code: str) -> int | None:
 def test_nothing_that_a_stranger_wrote_is_taken_for_a_page(
     organiser: Organiser, folder: StudyFolder, clock: Clock
 ) -> None:
-    from savg.mos import listen
+    from savg.mos import session
 
     link = folder.store.invite("small")[0]
-    listen.consent(folder.store, link.token, {NASTY: NASTY, "list": [NASTY]})
+    session.consent(folder.store, link.token, {NASTY: NASTY, "list": [NASTY]})
     code = listener(folder, clock, remark=NASTY)
     folder.store.exclude("small", code, True, NASTY, NASTY[:80])
     places = ("", "studies/small", "live/small", f"studies/small/people/{code}")
@@ -274,7 +274,7 @@ def test_tokens_are_in_no_page_and_no_export(
 def test_report_is_that_of_the_analysis(
     organiser: Organiser, folder: StudyFolder, clock: Clock
 ) -> None:
-    from savg.mos.analysis import analyse
+    from savg.mos.results.analysis import analyse
 
     empty = organiser.get("studies/small/report")
     assert empty.status_code == 200 and "Nobody has finished study small yet" in empty.text

@@ -22,8 +22,8 @@ from mos_organiser import rate as rate_on
 from starlette.testclient import TestClient
 from test_listen_routes import CLOCK, Listener, make
 
-from savg.mos import listen
-from savg.mos.report import FORMULA
+from savg.mos import session
+from savg.mos.results.report import FORMULA
 from savg.mos.web.app import listening_app
 from savg.mos.web.listen_routes import NO_LINK
 from savg.mos.web.studies import Studies
@@ -145,8 +145,8 @@ def test_the_time_of_an_answer_tells_nothing_of_a_token(studies: Studies) -> Non
     for _ in range(150):
         for guess, seconds in took.items():
             began = time.perf_counter()
-            with pytest.raises(listen.Refused):
-                listen.standing(store, guess)
+            with pytest.raises(session.Refused):
+                session.standing(store, guess)
             seconds.append(time.perf_counter() - began)
     medians = [statistics.median(seconds) for seconds in took.values()]
     assert max(medians) < 1.5 * min(medians)

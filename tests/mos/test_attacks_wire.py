@@ -12,7 +12,7 @@ import pytest
 from starlette.requests import Request
 from test_listen_routes import make
 
-from savg.mos.rehearsal_server import rehearsal_server
+from savg.mos.rehearsal.server import rehearsal_server
 from savg.mos.web import replies
 
 ADDRESS = "/listen/one/api"

@@ -9,10 +9,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from savg.errors import SavgError
-from savg.mos.design import Condition, Question, Stimulus, Study
-from savg.mos.folder import StudyFolder, describe_folder
-from savg.mos.screening import ScreeningSound, stages
-from savg.mos.store import Store, sqlite_url
+from savg.mos.storage.store import Store, sqlite_url
+from savg.mos.study.design import Condition, Question, Stimulus, Study
+from savg.mos.study.folder import StudyFolder, describe_folder
+from savg.mos.study.screening import ScreeningSound, stages
 from savg.mos.web.app import listening_app
 from savg.mos.web.studies import Studies
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from mos_clips import pool
 
-from savg.mos.assignment import Trial, assign, check_pool, given, longest_run
-from savg.mos.design import Condition, DesignError, Study, standard
+from savg.mos.study.assignment import Trial, assign, check_pool, given, longest_run
+from savg.mos.study.design import Condition, DesignError, Study, standard
 
 STUDIES = [
     standard("three", ["joint", "two_stage", "ground_truth"], "ground_truth"),

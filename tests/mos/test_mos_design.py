@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import savg.mos as mos_package
-from savg.mos.design import Condition, DesignError, FlagRules, Question, Study, standard
+from savg.mos.study.design import Condition, DesignError, FlagRules, Question, Study, standard
 
 
 def savgbench() -> Study:

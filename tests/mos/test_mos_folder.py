@@ -9,10 +9,10 @@ import pytest
 from mos_clips import pool, small_study
 
 from savg.errors import SavgError
-from savg.mos import folder as module
-from savg.mos.folder import DATABASE_VARIABLE, create_folder, form_of, open_folder
-from savg.mos.stimuli import Built
-from savg.mos.store import Store
+from savg.mos.storage.store import Store
+from savg.mos.study import folder as module
+from savg.mos.study.folder import DATABASE_VARIABLE, create_folder, form_of, open_folder
+from savg.mos.study.stimuli import Built
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from savg.mos.loudness import RATE, common_gain, integrated_loudness, level_difference, true_peak
+from savg.audio.loudness import RATE, common_gain, integrated_loudness, level_difference, true_peak
 
 TIME = np.arange(5 * RATE) / RATE
 

@@ -20,11 +20,11 @@ from mos_clips import write_folder
 
 from savg.cli import main
 from savg.errors import SavgError
-from savg.mos.design import Condition, Stimulus, Study
-from savg.mos.folder import open_folder
-from savg.mos.rehearsal_http import NoAnswer
-from savg.mos.rehearsal_model import Crowd, ListenerModel, World
-from savg.mos.store import StudyRow
+from savg.mos.rehearsal.model import Crowd, ListenerModel, World
+from savg.mos.rehearsal.visitor import NoAnswer
+from savg.mos.storage.store import StudyRow
+from savg.mos.study.design import Condition, Stimulus, Study
+from savg.mos.study.folder import open_folder
 
 SMALL = [
     *("--trials", "6", "--anchor-trials", "1", "--practice", "2", "--repeats", "0"),
@@ -149,7 +149,7 @@ def test_a_study_without_its_clips_leaves_nothing(
     def refuse(*_: object, **__: object) -> None:
         raise NoAnswer("The server answered 404 for the media file x.mp4.")
 
-    monkeypatch.setattr("savg.mos.rehearsal.attend", refuse)
+    monkeypatch.setattr("savg.mos.rehearsal.run.attend", refuse)
     out = tmp_path / "copy"
     assert main(["mos", "simulate", str(study), "--out", str(out), *FAST]) == 1
     assert capsys.readouterr().err.strip().endswith("media file x.mp4.")

@@ -15,13 +15,13 @@ from scipy import stats
 from benchmarks.mos_kills import leaping_clock, pass_screening, sample_study
 from savg.annotation import Boxes, SoundEvents
 from savg.errors import SavgError
-from savg.mos import listen
-from savg.mos.analysis import analyse, clip_scores, correlations
-from savg.mos.design import FlagRules
-from savg.mos.flags import flags_of, repeated
-from savg.mos.report import figure, safe_cell, write_csv, write_report
-from savg.mos.statistics import Interval
-from savg.mos.store import RatingRow, Store, sqlite_url
+from savg.mos import session
+from savg.mos.results.analysis import analyse, clip_scores, correlations
+from savg.mos.results.flags import flags_of, repeated
+from savg.mos.results.report import figure, safe_cell, write_csv, write_report
+from savg.mos.results.statistics import Interval
+from savg.mos.storage.store import RatingRow, Store, sqlite_url
+from savg.mos.study.design import FlagRules
 
 MEANS = {"joint": 3.2, "two_stage": 2.7, "ground_truth": 4.2, "swapped": 1.6, "mono": 2.4}
 
@@ -42,8 +42,8 @@ def listener(store: Store, seed: int, *, habit: str = "", stop: int = 1000) -> s
             score = 3
         if habit == "careless" and clip.kind == "catch":
             score = 5
-        listen.serve(store, link.token, now.trial.position)
-        now = listen.rate(
+        session.serve(store, link.token, now.trial.position)
+        now = session.rate(
             store,
             link.token,
             now.trial.position,
@@ -54,7 +54,7 @@ def listener(store: Store, seed: int, *, habit: str = "", stop: int = 1000) -> s
         )
     if now.step == "questions":
         for key, text in (("headphones", "on-ear"), ("hearing", "no"), ("remarks", REMARK)):
-            listen.answer_question(store, link.token, key, text)
+            session.answer_question(store, link.token, key, text)
     return link.code
 
 

@@ -15,9 +15,9 @@ from benchmarks.mos_kills import leaping_clock, pass_screening
 from savg.annotation import Boxes, SoundEvents
 from savg.cli import main
 from savg.errors import SavgError
-from savg.mos import listen
-from savg.mos.folder import open_folder
-from savg.mos.scores import find_scores, read_scores, stored_scores
+from savg.mos import session
+from savg.mos.study.folder import open_folder
+from savg.mos.study.scores import find_scores, read_scores, stored_scores
 
 SMALL = [
     *("--trials", "12", "--anchor-trials", "1", "--practice", "2", "--repeats", "0"),
@@ -74,8 +74,8 @@ def test_from_evaluate_to_the_report(tmp_path: Path, capsys: pytest.CaptureFixtu
             score = clip.expected or 1 + round(3 * truth.get(key, 0.5)) + now.trial.position % 2
             if key in truth:
                 given.setdefault(key, []).append(score)
-            listen.serve(opened.store, link.token, now.trial.position)
-            now = listen.rate(
+            session.serve(opened.store, link.token, now.trial.position)
+            now = session.rate(
                 opened.store, link.token, now.trial.position, score,
                 plays=1, seconds_played=5.0, response_seconds=1.0,
             )  # fmt: skip

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy.signal import hilbert
 
+from savg.audio.loudness import RATE, integrated_loudness
 from savg.media import read_audio, write_audio
-from savg.mos.loudness import RATE, integrated_loudness
-from savg.mos.screening import (
+from savg.mos.study.screening import (
     RULES,
     Answered,
     Progress,

@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 from scipy.optimize import approx_fprime
 
-from savg.mos.mixed import _Problem, fit_reml, mixed_model
-from savg.mos.statistics import (
+from savg.mos.results.mixed_model import _Problem, fit_reml, mixed_model
+from savg.mos.results.statistics import (
     Ratings,
     alpha_of,
     correlation,

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from mos_clips import FORM, panned_clip, small_study, write_folder
 
+from savg.audio.loudness import RATE, integrated_loudness, level_difference
 from savg.clip import Clip
 from savg.errors import MediaError, SavgError
 from savg.media import AUDIO_BIT_RATE
-from savg.mos import stimuli
-from savg.mos.assignment import assign
-from savg.mos.design import DesignError
-from savg.mos.loudness import RATE, integrated_loudness, level_difference
-from savg.mos.stimuli import Built, build, catch_picture, find_clips, with_sound
+from savg.mos.study import stimuli
+from savg.mos.study.assignment import assign
+from savg.mos.study.design import DesignError
+from savg.mos.study.stimuli import Built, build, catch_picture, find_clips, with_sound
 
 HEARD = replace(FORM, sample_rate=RATE)
 

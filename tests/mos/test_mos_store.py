@@ -21,11 +21,12 @@ from benchmarks.mos_kills import (
     sample_study,
 )
 from savg.errors import SavgError
-from savg.mos import listen, schema
-from savg.mos.design import DesignError
-from savg.mos.engine import make_engine
-from savg.mos.migrations import STEPS, migrate, version
-from savg.mos.store import Store, UnknownStudy, sqlite_url
+from savg.mos import session
+from savg.mos.storage import schema
+from savg.mos.storage.engine import make_engine
+from savg.mos.storage.migrations import STEPS, migrate, version
+from savg.mos.storage.store import Store, UnknownStudy, sqlite_url
+from savg.mos.study.design import DesignError
 
 
 def test_a_study_comes_back_as_it_was(url: str) -> None:
@@ -227,7 +228,7 @@ def test_many_threads_lose_and_double_nothing(url: str) -> None:
             trial, score = now.trial, rng.randint(1, 5)
             now = rate_next(store, token, now, score)
             scores.append(score)
-            listen.rate(
+            session.rate(
                 store, token, trial.position, score, plays=1, seconds_played=5, response_seconds=0
             )
         return scores
@@ -254,13 +255,13 @@ def test_two_tabs_racing_store_one_score(url: str) -> None:
     token = store.invite("s")[0].token
     now = pass_screening(store, token, store.study("s"))
     assert now.trial is not None
-    listen.serve(store, token, 0)
+    session.serve(store, token, 0)
 
     def tab(score: int) -> bool:
         try:
-            listen.rate(store, token, 0, score, plays=1, seconds_played=5, response_seconds=0)
+            session.rate(store, token, 0, score, plays=1, seconds_played=5, response_seconds=0)
             return True
-        except listen.Refused as refused:
+        except session.Refused as refused:
             assert refused.reason == "conflict"
             return False
 

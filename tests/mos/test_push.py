@@ -15,11 +15,11 @@ from huggingface_hub import HfApi
 
 from benchmarks.mos_kills import leaping_clock, pass_screening, rate_next, sample_study
 from savg.errors import SavgError
-from savg.mos import listen
-from savg.mos.folder import StudyFolder
-from savg.mos.hub_dataset import Refusal
-from savg.mos.push import Pushes, pushes_of
-from savg.mos.store import Link, Store, sqlite_url
+from savg.mos import session
+from savg.mos.hub.dataset import Refusal
+from savg.mos.hub.push import Pushes, pushes_of
+from savg.mos.storage.store import Link, Store, sqlite_url
+from savg.mos.study.folder import StudyFolder
 from savg.mos.web.studies import Studies
 
 DATASET = "lab/tests"
@@ -28,8 +28,8 @@ DATASET = "lab/tests"
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
     made = FakeHub()
-    monkeypatch.setattr("savg.mos.hub_dataset.HfApi", lambda: HfApi(endpoint=made.url))
-    monkeypatch.setattr("savg.mos.push.FIRST_TRIES", (0.0,))
+    monkeypatch.setattr("savg.mos.hub.dataset.HfApi", lambda: HfApi(endpoint=made.url))
+    monkeypatch.setattr("savg.mos.hub.push.FIRST_TRIES", (0.0,))
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     yield made
@@ -89,7 +89,7 @@ def crash(pushes: Pushes) -> None:
         pushes._scheduler.stop()
 
 
-def listened(study: StudyFolder, link: Link, trials: int, score: int = 3) -> listen.Standing:
+def listened(study: StudyFolder, link: Link, trials: int, score: int = 3) -> session.Standing:
     """Some more trials of a listener, from wherever they are."""
     now = pass_screening(study.store, link.token, study.store.study(study.name))
     for _ in range(trials):
@@ -134,13 +134,13 @@ def lived(study: StudyFolder) -> list[Link]:
     now = listened(study, links[0], 100, 4)
     said = {"headphones": "on-ear", "hearing": "no", "remarks": "ü\n\u2028=1+1<script>"}
     for question in now.unanswered:
-        listen.answer_question(study.store, links[0].token, question, said[question])
+        session.answer_question(study.store, links[0].token, question, said[question])
     listened(study, links[1], 7, 2)
-    listen.serve(study.store, links[1].token, 7)
-    now = listen.consent(study.store, links[2].token, {"browser": "Ä"})
+    session.serve(study.store, links[1].token, 7)
+    now = session.consent(study.store, links[2].token, {"browser": "Ä"})
     while now.step == "screening" and now.screening:
         at = now.screening
-        now = listen.answer_screening(
+        now = session.answer_screening(
             study.store, links[2].token, at.stage, at.attempt, at.trial, at.choices[0]
         )
     assert now.step == "screened_out"
@@ -166,7 +166,7 @@ def test_a_restart_with_an_empty_disk_brings_everything_back(
     assert names == sorted(p.name for p in back.media.iterdir())
     assert all((back.media / n).read_bytes() == (study.media / n).read_bytes() for n in names)
     back.store.set_status("s", "open")
-    assert listen.standing(back.store, links[1].token).trial.position == 7  # type: ignore[union-attr]
+    assert session.standing(back.store, links[1].token).trial.position == 7  # type: ignore[union-attr]
     assert listened(back, links[1], 1).trial.position == 8  # type: ignore[union-attr]
 
 
@@ -231,7 +231,7 @@ def test_a_hub_that_says_nothing_is_given_up(
 ) -> None:
     pushes = begin(first)
     listened(first.get("s"), first.get("s").store.invite("s")[0], 2)
-    monkeypatch.setattr("savg.mos.hub_dataset.SECONDS", 0.3)
+    monkeypatch.setattr("savg.mos.hub.dataset.SECONDS", 0.3)
     with hub.failing(silence=3.0, only="/commit/"):
         begun = time.monotonic()
         assert pushes.push() is None and pushes.state.failures == 1

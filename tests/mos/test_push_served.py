@@ -16,7 +16,7 @@ import httpx
 from fake_hub import TOKEN, FakeHub
 
 from benchmarks.mos_kills import sample_study
-from savg.mos.store import Store, sqlite_url
+from savg.mos.storage.store import Store, sqlite_url
 
 ROOT = Path(__file__).resolve().parents[2]
 

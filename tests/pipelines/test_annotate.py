@@ -10,8 +10,9 @@ import pytest
 
 import savg.pipelines.annotate as module
 from savg.annotation import Alignment, Boxes, SoundEvents
-from savg.clip import SAVGBENCH, Clip, ClipFormat
+from savg.clip import Clip
 from savg.errors import SavgError
+from savg.format import SAVGBENCH, ClipFormat
 from savg.pipelines.annotate import Annotation, annotate, judge
 
 FORM = ClipFormat(frames=8)

@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from savg.annotation import Boxes
-from savg.clip import Clip, ClipFormat
+from savg.clip import Clip
 from savg.data.film import Film
 from savg.device import choose
 from savg.diffusion.flow import guide
 from savg.errors import Cancelled, CheckpointError, SavgError
+from savg.format import ClipFormat
 from savg.hub import Card
 from savg.models.bigvgan import CONFIGS as BIGVGAN
 from savg.models.bigvgan import BigVgan

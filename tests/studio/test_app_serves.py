@@ -18,10 +18,10 @@ import studio_fakes
 
 from benchmarks.mos_kills import sample_study
 from savg.errors import SavgError
-from savg.mos.store import Store, sqlite_url
+from savg.mos.storage.store import Store, sqlite_url
 from savg.mos.web.studies import Studies
 from savg.studio import build, launch
-from savg.studio.hosted import VARIABLE, Hosted
+from savg.studio.listening.hosted import VARIABLE, Hosted
 
 ROOT = Path(__file__).resolve().parents[2]
 

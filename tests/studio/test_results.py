@@ -13,13 +13,14 @@ import pytest
 import studio_fakes
 
 from benchmarks.mos_kills import leaping_clock, pass_screening, sample_study
-from savg.mos import listen
-from savg.mos.analysis import analyse
-from savg.mos.report import write_report
-from savg.mos.store import Store, sqlite_url
-from savg.studio import build, measured
-from savg.studio.findings import Findings
-from savg.studio.measured import Reports, benchmarks, published, read_report
+from savg.mos import session
+from savg.mos.results.analysis import analyse
+from savg.mos.results.report import write_report
+from savg.mos.storage.store import Store, sqlite_url
+from savg.studio import build
+from savg.studio.results import measured
+from savg.studio.results.findings import Findings
+from savg.studio.results.measured import Reports, benchmarks, published, read_report
 from savg.viz.result_plots import Estimate, against, intervals
 
 EVIL = '<img src=x onerror="alert(1)"><a href="//evil.example">'
@@ -36,8 +37,8 @@ def sit(store: Store, seed: int, simulated: bool) -> None:
         clip = clips[now.trial.media]
         middle = {"joint": 3.2, "ground_truth": 4.4, "swapped": 1.5}.get(clip.condition, 2.5)
         score = clip.expected or int(np.clip(round(rng.normal(middle, 0.6)), 1, 5))
-        listen.serve(store, token, now.trial.position)
-        now = listen.rate(
+        session.serve(store, token, now.trial.position)
+        now = session.rate(
             store, token, now.trial.position, score,
             plays=1, seconds_played=5.0, response_seconds=1.5,
         )  # fmt: skip
@@ -189,7 +190,7 @@ def test_benchmarks_are_read_not_known(tmp_path: Path, monkeypatch: pytest.Monke
     assert [b.name for b in found] == ["x", "a", "bad"]
     assert [m.label for m in found[0].measures] == ["Two-stage", "Methods joint"]
     monkeypatch.setattr(measured, "BENCHMARKS", tmp_path)
-    monkeypatch.setattr("savg.studio.findings.benchmarks", lambda: benchmarks(tmp_path))
+    monkeypatch.setattr("savg.studio.results.findings.benchmarks", lambda: benchmarks(tmp_path))
     findings = Findings(Reports(), tmp_path / "store")
     board = findings.methods()
     row = dict(zip(board["tables"][0]["head"], board["tables"][0]["rows"][0], strict=True))

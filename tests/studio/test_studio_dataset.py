@@ -16,18 +16,19 @@ import pytest
 import studio_fakes
 
 from savg.annotation import ClipLabels
-from savg.clip import SAVGBENCH, Clip
+from savg.clip import Clip
 from savg.data.bench_table import bench_table, expected_difference_db, read_report, within
 from savg.data.savgbench import SavgBench, split_folder
 from savg.errors import SavgError
+from savg.format import SAVGBENCH
 from savg.geometry import foa_gains, foa_rotation, foa_to_stereo
 from savg.studio import build
-from savg.studio.analyst import Analyst
-from savg.studio.browser import FIGURES, PAGE, Asked, Browser
-from savg.studio.context import Context
-from savg.studio.library import Library
-from savg.studio.selection import CATEGORIES, ORDERS, PLACES, Selection
-from savg.studio.sets import Sets
+from savg.studio.dataset.browser import FIGURES, PAGE, Asked, Browser
+from savg.studio.dataset.selection import CATEGORIES, ORDERS, PLACES, Selection
+from savg.studio.dataset.sets import Sets
+from savg.studio.shared.analyst import Analyst
+from savg.studio.shared.context import Context
+from savg.studio.shared.library import Library
 
 COUNT = 45
 

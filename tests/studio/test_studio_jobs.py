@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from savg.errors import Cancelled, MediaError
-from savg.studio.jobs import DONE, FAILED, RUNNING, STOPPED, Board, Job, sentence
+from savg.studio.shared.jobs import DONE, FAILED, RUNNING, STOPPED, Board, Job, sentence
 
 
 def test_progress_results_and_end() -> None:

@@ -11,7 +11,7 @@ import studio_fakes
 
 from savg.clip import Clip
 from savg.errors import MediaError, SavgError
-from savg.studio.library import POSTER, VIDEO, Library, media_url, visible_rows
+from savg.studio.shared.library import POSTER, VIDEO, Library, media_url, visible_rows
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from savg.errors import SavgError
 from savg.pipelines.joint import tiny
 from savg.pipelines.two_stage import tiny as tiny_two_stage
 from savg.pipelines.video_to_audio import tiny as tiny_sound
-from savg.studio import services
+from savg.studio.shared import services
 
 
 def test_incomplete_demo_weights_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

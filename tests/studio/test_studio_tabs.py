@@ -12,16 +12,21 @@ import gradio as gr
 import pytest
 import studio_fakes
 
+from savg import studio
 from savg.annotation import Boxes, SoundEvents
 from savg.errors import SavgError
 from savg.metrics.spatial import spatial_av_align
-from savg.studio import build, generate, inspect, orders, theme
-from savg.studio.analyst import Analyst
-from savg.studio.context import Context
-from savg.studio.jobs import DONE, FAILED, STOPPED, Job
-from savg.studio.library import Library
+from savg.studio import build
+from savg.studio.generate import orders
+from savg.studio.generate import tab as generate
+from savg.studio.inspect import tab as inspect
+from savg.studio.shared import theme
+from savg.studio.shared.analyst import Analyst
+from savg.studio.shared.context import Context
+from savg.studio.shared.jobs import DONE, FAILED, STOPPED, Job
+from savg.studio.shared.library import Library
 
-PACKAGE = Path(generate.__file__).parent
+PACKAGE = Path(studio.__file__).parent
 
 
 @pytest.fixture

@@ -11,19 +11,19 @@ import pytest
 import studio_fakes
 from films import write_film
 
-from savg.clip import SAVGBENCH
+from savg.audio.loudness import integrated_loudness
 from savg.data.film import facts
 from savg.data.film_sound import sound_of
 from savg.errors import MediaError, SavgError
+from savg.format import SAVGBENCH
 from savg.media import write_audio
-from savg.mos.loudness import integrated_loudness
-from savg.studio import video_to_audio
-from savg.studio.analyst import Analyst
-from savg.studio.context import Context
-from savg.studio.films import Films
-from savg.studio.jobs import DONE, FAILED, STOPPED, Job
-from savg.studio.library import POSTER, VIDEO, Library
-from savg.studio.takes import TakeOrder, at_rate, equally_loud
+from savg.studio.shared.analyst import Analyst
+from savg.studio.shared.context import Context
+from savg.studio.shared.jobs import DONE, FAILED, STOPPED, Job
+from savg.studio.shared.library import POSTER, VIDEO, Library
+from savg.studio.video_to_audio import tab
+from savg.studio.video_to_audio.films import Films
+from savg.studio.video_to_audio.takes import TakeOrder, at_rate, equally_loud
 
 H264 = ("libx264", "aac")
 
@@ -76,7 +76,7 @@ def order(context: Context, video: str, **changes) -> TakeOrder:
 
 
 def run(context: Context, work: TakeOrder, job: Job | None = None) -> list[list]:
-    return list(video_to_audio.follow(context, job or Job(), work, "me", ["old"]))
+    return list(tab.follow(context, job or Job(), work, "me", ["old"]))
 
 
 def level_difference(path: Path) -> float:
@@ -185,18 +185,18 @@ def test_bad_uploads_are_one_sentence_with_the_owners_name(
     }
     for name, (write, words) in cases.items():
         write(tmp_path / name)
-        update = video_to_audio.receive_video(context, str(tmp_path / name), "me", [])
+        update = tab.receive_video(context, str(tmp_path / name), "me", [])
         said = update[0]["value"]["text"]
         assert name in said and words in said and str(tmp_path) not in said
         assert said.count(". ") == 0 and not (tmp_path / name).exists()
-    monkeypatch.setattr("savg.studio.films.MAX_BYTES", 1000)
+    monkeypatch.setattr("savg.studio.video_to_audio.films.MAX_BYTES", 1000)
     person_film(tmp_path / "large.mp4", 0.5)
-    update = video_to_audio.receive_video(context, str(tmp_path / "large.mp4"), "me", [])
+    update = tab.receive_video(context, str(tmp_path / "large.mp4"), "me", [])
     assert "“large.mp4” has" in update[0]["value"]["text"]
     assert context.films.all_of("me") == []
     good = person_film(tmp_path / "good.mp4", 0.5)
     monkeypatch.undo()
-    notice, video = video_to_audio.receive_video(context, str(good), "me", [])
+    notice, video = tab.receive_video(context, str(good), "me", [])
     assert not notice["visible"] and video["choices"][0] == ("good.mp4", video["value"])
     assert "256×144, 8 pictures a second, 2 s, stereo sound" in video["info"]
 
@@ -265,7 +265,7 @@ def test_clips_of_the_studio_get_sound_too(context: Context) -> None:
     assert value["versions"][0]["annotation"]["format"]["seconds"] == SAVGBENCH.seconds
     keys = [version["id"] for version in value["versions"]]
     new = context.library[keys[0]].path(VIDEO)
-    offered = video_to_audio._videos(context, "me", [*keys, stored.key])
+    offered = tab._videos(context, "me", [*keys, stored.key])
     assert offered == [("Seed 1", stored.key)]  # what was made is not offered again
     assert level_difference(new) < -3 and facts(new).fps == Fraction(4)
 
@@ -308,7 +308,7 @@ def test_a_library_that_cannot_write_is_a_message(
     def fail(*_args, **_options):
         raise MediaError("The disk is full.")
 
-    monkeypatch.setattr("savg.studio.takes.with_sound", fail)
+    monkeypatch.setattr("savg.studio.video_to_audio.takes.with_sound", fail)
     last = run(context, order(context, stored.key))[-1]
     assert last[1]["state"] == FAILED and "The disk is full" in last[0]["value"]["text"]
     assert [path.name for path in context.library.root.iterdir()] == [stored.key]

@@ -9,12 +9,12 @@ import pytest
 import studio_fakes
 
 from savg.errors import SavgError
-from savg.studio import generate
-from savg.studio.analyst import Analyst
-from savg.studio.context import Context
-from savg.studio.jobs import DONE, STOPPED, Job
-from savg.studio.library import RESULTS, Library
-from savg.studio.orders import TOGETHER, Order, offered
+from savg.studio.generate import tab
+from savg.studio.generate.orders import TOGETHER, Order, offered
+from savg.studio.shared.analyst import Analyst
+from savg.studio.shared.context import Context
+from savg.studio.shared.jobs import DONE, STOPPED, Job
+from savg.studio.shared.library import RESULTS, Library
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def context(tmp_path: Path) -> Context:
 
 
 def run(context: Context, order: Order, job: Job | None = None) -> list[list]:
-    return list(generate.follow(context, job or Job(), order, [], {}))
+    return list(tab.follow(context, job or Job(), order, [], {}))
 
 
 def test_both_is_the_natural_choice(context: Context) -> None:
@@ -74,7 +74,7 @@ def test_progress_names_the_pipeline_and_its_stage(context: Context) -> None:
 
 def test_a_stop_in_the_second_keeps_the_first(context: Context) -> None:
     job, last = Job(), None
-    for update in generate.follow(context, job, Order(context, TOGETHER, 0, 100, 1), [], {}):
+    for update in tab.follow(context, job, Order(context, TOGETHER, 0, 100, 1), [], {}):
         last = update
         if "two-stage: picture" in update[1]["text"]:
             job.cancel()

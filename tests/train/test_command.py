@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from savg.annotation import Boxes, ClipLabels
-from savg.clip import SAVGBENCH, Clip
+from savg.clip import Clip
+from savg.format import SAVGBENCH
 from savg.train.__main__ import main
 from savg.train.sources import Synthetic, Wanted, open_clips
 

@@ -11,7 +11,7 @@ import torch
 
 from savg.errors import CheckpointError
 from savg.hub import Card, save_component
-from savg.models.joint_unet import CONFIGS as JOINT
+from savg.models.joint_config import CONFIGS as JOINT
 from savg.models.joint_unet import CoupledUNet
 from savg.models.video_unet import picture_half
 from savg.train.__main__ import main

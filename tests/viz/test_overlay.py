@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from savg.annotation import Alignment, Boxes, SoundEvents
-from savg.clip import SAVGBENCH, Clip, ClipFormat
+from savg.clip import Clip
+from savg.format import SAVGBENCH, ClipFormat
 from savg.geometry import level_difference_db
 from savg.metrics.spatial import MARGIN
 from savg.viz import palette

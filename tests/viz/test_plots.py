@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from savg.annotation import Alignment, Boxes, SoundEvents
-from savg.clip import SAVGBENCH, Clip
+from savg.clip import Clip
+from savg.format import SAVGBENCH
 from savg.viz import palette
 from savg.viz.spectrogram import LOWEST_HZ, log_spectrogram, spectrograms
 from savg.viz.timeline import timeline

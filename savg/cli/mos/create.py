@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from savg.cli.mos.folders import named_folders
-from savg.mos.folder import create_folder
-from savg.mos.options import NO_REFERENCE, OPTIONS, REFERENCE, Option, plan_study
+from savg.mos.study.folder import create_folder
+from savg.mos.study.options import NO_REFERENCE, OPTIONS, REFERENCE, Option, plan_study
 
 HELP = "Make a listening test: clips under opaque names at one level, screening, design, database."
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from savg.errors import SavgError
-from savg.mos.folder import open_folder
+from savg.mos.study.folder import open_folder
 
 HELP = "Make links for listeners; each is shown once and cannot be looked up later."
 

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 from savg.cli.mos.folders import named_folders
-from savg.mos.analysis import clip_scores
-from savg.mos.folder import open_folder
-from savg.mos.report import report_file, write_report
+from savg.mos.results.analysis import clip_scores
+from savg.mos.results.report import report_file, write_report
+from savg.mos.study.folder import open_folder
 
 HELP = "Analyse a listening test: report page, JSON and CSV tables."
 

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from savg.errors import SavgError
-from savg.mos.folder import open_folder
-from savg.mos.rehearsal import SUFFIX, as_json, rehearse
-from savg.mos.rehearsal_model import Crowd, ListenerModel
+from savg.mos.rehearsal.model import Crowd, ListenerModel
+from savg.mos.rehearsal.run import SUFFIX, as_json, rehearse
+from savg.mos.study.folder import open_folder
 
 HELP = "Rehearse a listening test: simulated listeners fill a copy of it over HTTP, and its report."
 

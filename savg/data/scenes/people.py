@@ -5,34 +5,17 @@ Coordinates are a person's own (see `shapes.Stage`): u viewer's right, v up, w t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from savg.data.scenes.camera import Camera
+from savg.data.scenes.pose import Pose
 from savg.data.scenes.props import draw_prop
 from savg.data.scenes.scene import Note, Person
 from savg.data.scenes.shapes import Part, Stage, reach, shade
 
 Array = NDArray[np.floating]
 STRIDE = 0.62
-
-
-@dataclass(frozen=True, eq=False)
-class Pose:
-    """Joints [F, 3] in metres; hands, elbows, knees and feet are (viewer's left, viewer's right)."""
-
-    hips: Array
-    chest: Array
-    head: Array
-    shoulders: tuple[Array, Array]
-    elbows: tuple[Array, Array]
-    hands: tuple[Array, Array]
-    knees: tuple[Array, Array]
-    feet: tuple[Array, Array]
-    turn: Array
-    mouth: Array
 
 
 def points(u: Array | float, v: Array | float, w: Array | float, frames: int) -> Array:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from savg.data.scenes.pose import Pose
 from savg.data.scenes.shapes import Stage, shade
 
 if TYPE_CHECKING:
-    from savg.data.scenes.people import Pose
     from savg.data.scenes.scene import Note
 
 Array = NDArray[np.floating]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import Boxes, ClipLabels
-from savg.clip import Clip, ClipFormat
+from savg.clip import Clip
 from savg.data.scenes.backdrop import backdrop
 from savg.data.scenes.camera import Camera, Perspective
 from savg.data.scenes.events import LAUGHTER
@@ -19,6 +19,7 @@ from savg.data.scenes.room import make_room
 from savg.data.scenes.scene import Person, Scene
 from savg.data.scenes.shapes import SHIFT, Part, bounds, paint
 from savg.data.scenes.sound import dry_sound, envelope, stereo_sound, stereo_window
+from savg.format import ClipFormat
 
 FINE = 512
 """Pictures up to 128 wide are drawn at half this width, larger ones at all of it, then averaged."""

@@ -26,7 +26,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from savg.clip import SAVGBENCH
 from savg.data.savgbench import split_folder
 from savg.data.starss.labels import RecordingLabels, read_labels
 from savg.data.starss.recordings import Recording, find_recordings
@@ -35,6 +34,7 @@ from savg.data.starss.results import Construction, Problem, RecordingResult
 from savg.data.starss.workers import BuildTask, Built, built
 from savg.data.starss.workplace import Workplace
 from savg.errors import Cancelled, SavgError
+from savg.format import SAVGBENCH
 from savg.paths import whole_file
 
 Progress = Callable[[int, int], Any]

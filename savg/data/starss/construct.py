@@ -10,17 +10,11 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from savg.data.clip_names import clip_name
 from savg.data.starss.cutting import KeptClip, first_sample, write_missing
 from savg.data.starss.labels import RecordingLabels, read_labels
 from savg.data.starss.recordings import Recording
-from savg.data.starss.results import (
-    Candidate,
-    ClipRecord,
-    Construction,
-    Problem,
-    RecordingResult,
-    clip_name,
-)
+from savg.data.starss.results import Candidate, ClipRecord, Construction, Problem, RecordingResult
 from savg.data.starss.sound import RecordingSound, load_sound, open_sound
 from savg.data.starss.video import Film, open_film
 from savg.data.starss.windows import clip_labels, judge

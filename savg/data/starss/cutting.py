@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import ClipLabels
-from savg.clip import ClipFormat
 from savg.data.starss.results import ClipRecord, Construction
 from savg.data.starss.sound import RecordingSound
 from savg.data.starss.strips import Canvas, Strip
 from savg.data.starss.video import Film, FilmFrame, frames_at, projector
 from savg.data.starss.workplace import Workplace, writing
+from savg.format import ClipFormat
 from savg.paths import whole_file
 
 PANORAMA_WIDTH = 640

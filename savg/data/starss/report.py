@@ -17,11 +17,11 @@ from typing import Any
 
 from savg import __version__
 from savg.annotation import CATEGORY_NAMES
-from savg.clip import SAVGBENCH, ClipFormat
 from savg.data.savgbench import SPLIT_NAMES, SPLITS, SavgBench, split_folder
 from savg.data.starss.contact_sheet import write_contact_sheet
 from savg.data.starss.results import Problem, RecordingResult
 from savg.data.starss.statistics import statistics
+from savg.format import SAVGBENCH, ClipFormat
 from savg.paths import whole_file
 
 VERSION = 1

@@ -6,11 +6,10 @@ be taken up again and two runs can be compared.
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
-from savg.clip import SAVGBENCH, ClipFormat
+from savg.format import SAVGBENCH, ClipFormat
 from savg.geometry import FIELD_OF_VIEW
 
 RULES = ("class", "overlap", "activity", "off_screen", "clipping")
@@ -88,22 +87,6 @@ class Candidate:
     start: int
     view: int
     category: int
-
-
-def clip_name(recording: str, view: int, start: int) -> str:
-    """The published form, for instance `fold3_room12_mix001_deg359_start2246`."""
-    return f"{recording}_deg{view}_start{start}"
-
-
-_NAME = re.compile(r"(?P<recording>.+)_deg(?P<view>\d{1,3})_start(?P<start>\d+)")
-
-
-def parse_clip_name(name: str) -> tuple[str, int, int] | None:
-    """Recording, viewing azimuth and first label frame of a clip's name; None for other names."""
-    found = _NAME.fullmatch(name)
-    if found is None or int(found["view"]) > 359:
-        return None
-    return found["recording"], int(found["view"]), int(found["start"])
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import CATEGORY_NAMES, INSTRUMENT, SPEECH
-from savg.clip import SAVGBENCH
 from savg.data.starss.results import RULES, ClipRecord, RecordingResult
+from savg.format import SAVGBENCH
 
 POSITION_BINS = 16
 OFF_CENTRE = 0.1

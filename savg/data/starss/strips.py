@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.clip import ClipFormat
+from savg.format import ClipFormat
 
 QUANTIZER = 16
 """x264's fixed quantizer, 0 best … 51: luminance within about 45 dB of the projected pictures."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from savg.data.starss.results import parse_clip_name
+from savg.data.clip_names import parse_clip_name
 from savg.errors import SavgError
 
 

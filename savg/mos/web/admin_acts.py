@@ -13,11 +13,11 @@ from typing import cast
 from starlette.responses import Response
 
 from savg.errors import SavgError
-from savg.mos.design import DesignError
-from savg.mos.folder import StudyFolder
-from savg.mos.options import NO_REFERENCE, OPTIONS, plan_study
-from savg.mos.report import write_report, write_tables
-from savg.mos.store import Status
+from savg.mos.results.report import write_report, write_tables
+from savg.mos.storage.store import Status
+from savg.mos.study.design import DesignError
+from savg.mos.study.folder import StudyFolder
+from savg.mos.study.options import NO_REFERENCE, OPTIONS, plan_study
 from savg.mos.web.admin_pages import ROWS, new_page, once, person_page
 from savg.mos.web.admin_visit import Visit
 from savg.mos.web.replies import Problem

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from savg.errors import Cancelled, SavgError
-from savg.mos.folder import create_folder
-from savg.mos.options import Plan
+from savg.mos.study.folder import create_folder
+from savg.mos.study.options import Plan
 from savg.mos.web.studies import Studies
 
 LOG = logging.getLogger("savg.mos")

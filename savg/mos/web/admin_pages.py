@@ -9,12 +9,12 @@ from typing import Any
 from starlette.responses import Response
 
 from savg.errors import SavgError
-from savg.mos.analysis import Analysis, analyse
-from savg.mos.design import Study
-from savg.mos.folder import StudyFolder
-from savg.mos.options import NO_REFERENCE, OPTIONS
-from savg.mos.progress import STEPS, Progress, progress_of
-from savg.mos.report import Figure, Table, sections_of
+from savg.mos.results.analysis import Analysis, analyse
+from savg.mos.results.progress import STEPS, Progress, progress_of
+from savg.mos.results.report import Figure, Table, sections_of
+from savg.mos.study.design import Study
+from savg.mos.study.folder import StudyFolder
+from savg.mos.study.options import NO_REFERENCE, OPTIONS
 from savg.mos.web.admin_visit import Visit
 from savg.mos.web.replies import Problem
 

@@ -21,8 +21,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from savg import __version__
-from savg.mos.folder import StudyFolder
-from savg.mos.store import UnknownStudy
+from savg.mos.storage.store import UnknownStudy
+from savg.mos.study.folder import StudyFolder
 from savg.mos.web.admin_making import Maker
 from savg.mos.web.admin_session import Door, Session, Sessions
 from savg.mos.web.replies import Problem, body_of

@@ -2,7 +2,7 @@
 
 A participant's link is `/listen/STUDY#TOKEN`. What follows the # stays in the browser: the page sends
 the token as `Authorization: Bearer TOKEN`, so that it is in no log and no Referer. What is allowed
-when, is decided in `savg.mos.listen` alone.
+when, is decided in `savg.mos.session` alone.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 
-from savg.mos import listen
-from savg.mos.folder import StudyFolder
-from savg.mos.listen import Refused, Standing
-from savg.mos.store import Store, UnknownStudy
+from savg.mos import session
+from savg.mos.session import Refused, Standing
+from savg.mos.storage.store import Store, UnknownStudy
+from savg.mos.study.folder import StudyFolder
 from savg.mos.web.replies import Problem, Tries, json_object
 from savg.mos.web.studies import Studies
 
@@ -45,22 +45,22 @@ def _consent(store: Store, token: str, said: Mapping[str, Any]) -> Standing:
     device = said["device"]
     if not isinstance(device, dict):
         raise Problem("value", "The device is described by a JSON object.")
-    return listen.consent(store, token, device)
+    return session.consent(store, token, device)
 
 
 def _screening(store: Store, token: str, said: Mapping[str, Any]) -> Standing:
-    return listen.answer_screening(
+    return session.answer_screening(
         store, token, said["stage"], said["attempt"], said["trial"], said["answer"]
     )
 
 
 def _serve(store: Store, token: str, said: Mapping[str, Any]) -> Standing:
-    listen.serve(store, token, said["position"])
-    return listen.standing(store, token)
+    session.serve(store, token, said["position"])
+    return session.standing(store, token)
 
 
 def _rating(store: Store, token: str, said: Mapping[str, Any]) -> Standing:
-    return listen.rate(
+    return session.rate(
         store,
         token,
         said["position"],
@@ -72,7 +72,7 @@ def _rating(store: Store, token: str, said: Mapping[str, Any]) -> Standing:
 
 
 def _answer(store: Store, token: str, said: Mapping[str, Any]) -> Standing:
-    return listen.answer_question(store, token, said["key"], said["text"])
+    return session.answer_question(store, token, said["key"], said["text"])
 
 
 ACTS: dict[str, tuple[Act, frozenset[str]]] = {
@@ -125,7 +125,7 @@ class Listening:
         """Where the listener is."""
         token = self.token(request)
         folder = await self.study(request)
-        return self.told(folder, await run_in_threadpool(listen.standing, folder.store, token))
+        return self.told(folder, await run_in_threadpool(session.standing, folder.store, token))
 
     def act(self, name: str) -> Endpoint:
         """The endpoint of one of ACTS."""
@@ -146,7 +146,7 @@ class Listening:
         token = self.token(request)
         name = request.path_params["name"]
         folder = await self.study(request)
-        allowed = await run_in_threadpool(listen.may_fetch, folder.store, token, name)
+        allowed = await run_in_threadpool(session.may_fetch, folder.store, token, name)
         path = folder.media / name
         if not allowed or path.suffix not in TYPES or not path.is_file():
             raise Problem("absent", "There is nothing to load here now.")

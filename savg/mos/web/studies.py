@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from savg.errors import SavgError
-from savg.mos.folder import StudyFolder, open_folder
-from savg.mos.store import UnknownStudy
+from savg.mos.storage.store import UnknownStudy
+from savg.mos.study.folder import StudyFolder, open_folder
 
 
 class Studies:

@@ -1,0 +1,76 @@
+"""The format of a clip: the one source of all its lengths, rates and sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+
+@dataclass(frozen=True)
+class ClipFormat:
+    """Lengths, rates and sizes of a clip; the default is SAVGBench's [S1].
+
+    frames at `fps` pictures a second; `sample_rate` in Hz; `size` is the side of the square frame in
+    pixels, of which `picture_height` rows in the middle hold the picture and the rest is black;
+    `label_fps` is the rate of sound events and labels.
+    """
+
+    frames: int = 20
+    fps: int = 4
+    sample_rate: int = 16_000
+    size: int = 256
+    picture_height: int = 144
+    label_fps: int = 10
+
+    def __post_init__(self) -> None:
+        for name in ("frames", "fps", "sample_rate", "size", "picture_height", "label_fps"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"ClipFormat.{name} is a positive whole number, not {value!r}.")
+        if self.picture_height > self.size or (self.size - self.picture_height) % 2:
+            raise ValueError(
+                f"A picture of {self.picture_height} rows cannot be centred in {self.size} rows."
+            )
+
+    @property
+    def duration(self) -> Fraction:
+        """Exact length in seconds."""
+        return Fraction(self.frames, self.fps)
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return float(self.duration)
+
+    @property
+    def samples(self) -> int:
+        """Sound samples a channel."""
+        return round(self.duration * self.sample_rate)
+
+    @property
+    def label_frames(self) -> int:
+        """Frames of sound events and labels."""
+        return round(self.duration * self.label_fps)
+
+    @property
+    def top(self) -> int:
+        """First row of the picture."""
+        return (self.size - self.picture_height) // 2
+
+    @property
+    def bottom(self) -> int:
+        """First row below the picture."""
+        return self.top + self.picture_height
+
+    def with_size(self, size: int) -> ClipFormat:
+        """The same clip in a smaller or larger frame, the picture scaled with it."""
+        height = round(self.picture_height * size / self.size)
+        return replace(self, size=size, picture_height=height - (size - height) % 2)
+
+    def with_frames(self, frames: int) -> ClipFormat:
+        """The same format for another number of pictures."""
+        return replace(self, frames=frames)
+
+
+SAVGBENCH = ClipFormat()
+"""The published format: 20 frames of 256×256 at 4 fps, 80,000 stereo samples at 16 kHz."""

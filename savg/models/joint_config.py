@@ -1,0 +1,184 @@
+"""Configurations of the coupled U-Net: released, demo and tiny; the authors' arguments translated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from savg.models.published import numbers
+
+
+@dataclass(frozen=True)
+class JointUNetConfig:
+    """Everything that decides the network's shape; the defaults are the released configuration.
+
+    frames: length of the middle block's window; channels · multipliers: channels of each scale;
+    blocks: residual blocks a scale (one number, or one for each scale); heads: of attention within a
+    modality; head_channels: width of a head of cross-modal attention (None: `heads` of them);
+    cross_at, video_at, audio_at: down-sampling factors of the picture at which there is attention;
+    windows: frames seen by cross-modal attention at each factor of cross_at; upsample: residual
+    blocks enlarge (else plain repetition); video_patch, audio_patch: side and length of the patches
+    that become one position; skips: "concat" or "add"; coordinates: the network is told each pixel's
+    place as two more input channels. audio_channels 0: the picture's half alone, without sound and
+    without attention to it (`savg.models.video_unet`).
+    """
+
+    frames: int = 20
+    video_channels: int = 3
+    audio_channels: int = 2
+    channels: int = 128
+    multipliers: tuple[float, ...] = (1, 2, 3, 4)
+    blocks: int | tuple[int, ...] = 2
+    heads: int = 4
+    head_channels: int | None = 64
+    cross_at: tuple[int, ...] = (2, 4, 8)
+    windows: tuple[int, ...] = (1, 4, 8)
+    shift: bool = True
+    middle_cross: bool = True
+    video_at: tuple[int, ...] = (2, 4, 8)
+    audio_at: tuple[int, ...] = ()
+    video_conv: str = "2d+1d"
+    scale_shift: bool = True
+    upsample: bool = True
+    learn_variance: bool = False
+    dropout: float = 0.0
+    groups: int = 32
+    video_patch: int = 1
+    audio_patch: int = 1
+    skips: str = "concat"
+    coordinates: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.windows) < len(self.cross_at):
+            raise ValueError(
+                f"windows: one for each of {self.cross_at} expected, not {self.windows}"
+            )
+        if self.video_conv not in ("2d+1d", "3d"):
+            raise ValueError(f"video_conv is '2d+1d' or '3d', not {self.video_conv!r}")
+        if self.skips not in ("concat", "add"):
+            raise ValueError(f"skips is 'concat' or 'add', not {self.skips!r}")
+        if not self.audio_channels and (self.cross_at or self.middle_cross or self.audio_at):
+            raise ValueError("audio_channels is 0: there is no sound that could be attended to")
+        if isinstance(self.blocks, tuple) and len(self.blocks) != len(self.multipliers):
+            raise ValueError(f"blocks: one for each of {self.multipliers} expected")
+        for width in self.widths:
+            if width % self.groups or width % self.heads or width % (self.head_channels or 1):
+                raise ValueError(
+                    f"{width} channels do not divide into {self.groups} groups, {self.heads} heads "
+                    f"and heads of {self.head_channels} channels"
+                )
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each scale."""
+        return tuple(int(m * self.channels) for m in self.multipliers)
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Residual blocks of each scale."""
+        same = (self.blocks,) * len(self.multipliers) if isinstance(self.blocks, int) else None
+        return same or tuple(self.blocks)  # type: ignore[arg-type]
+
+
+RELEASED = {
+    "video_size": (20, 3, 64, 64),
+    "audio_size": (2, 80000),
+    "num_channels": 128,
+    "num_res_blocks": 2,
+    "num_heads": 4,
+    "num_head_channels": 64,
+    "cross_attention_resolutions": "2,4,8",
+    "cross_attention_windows": "1,4,8",
+    "cross_attention_shift": True,
+    "video_attention_resolutions": "2,4,8",
+    "audio_attention_resolutions": "-1",
+    "channel_mult": "",
+    "dropout": 0.0,
+    "use_scale_shift_norm": True,
+    "resblock_updown": True,
+    "video_type": "2d+1d",
+    "learn_sigma": False,
+}
+BY_SIDE = {
+    512: (0.5, 1, 1, 2, 2, 4, 4),
+    256: (1, 1, 2, 2, 4, 4),
+    128: (1, 1, 2, 3, 4),
+    64: (1, 2, 3, 4),
+}
+
+
+def published_config(published: Mapping[str, Any] | None = None) -> JointUNetConfig:
+    """Our configuration for the authors' constructor arguments (default: the released ones).
+
+    Arguments without a part in the network (diffusion schedule, number format, `num_heads_upsample`,
+    `class_cond`, which the published joint network ignores) are accepted and left aside. As
+    published, the middle block has cross-modal attention only with windows 1,4,8, and a learned
+    variance doubles the video's channels alone.
+    """
+    given = {**RELEASED, **(published or {})}
+    video, audio = numbers(given["video_size"]), numbers(given["audio_size"])
+    multipliers: tuple[float, ...] = numbers(given["channel_mult"])
+    if not multipliers:
+        if video[-1] not in BY_SIDE:
+            raise ValueError(f"no default channel_mult for pictures of {video[-1]} pixels")
+        multipliers = BY_SIDE[video[-1]]
+    windows = numbers(given["cross_attention_windows"])
+    head = int(given["num_head_channels"])
+    return JointUNetConfig(
+        frames=video[0],
+        video_channels=video[1],
+        audio_channels=audio[0],
+        channels=int(given["num_channels"]),
+        multipliers=multipliers,
+        blocks=int(given["num_res_blocks"]),
+        heads=int(given["num_heads"]),
+        head_channels=None if head == -1 else head,
+        cross_at=tuple(n for n in numbers(given["cross_attention_resolutions"]) if n > 0),
+        windows=windows,
+        shift=bool(given["cross_attention_shift"]),
+        middle_cross=windows == (1, 4, 8),
+        video_at=tuple(n for n in numbers(given["video_attention_resolutions"]) if n > 0),
+        audio_at=tuple(n for n in numbers(given["audio_attention_resolutions"]) if n > 0),
+        video_conv=str(given["video_type"]),
+        scale_shift=bool(given["use_scale_shift_norm"]),
+        upsample=bool(given["resblock_updown"]),
+        learn_variance=bool(given["learn_sigma"]),
+        dropout=float(given["dropout"]),
+    )
+
+
+CONFIGS = {
+    "full": JointUNetConfig(),
+    "demo": JointUNetConfig(
+        frames=5,
+        video_channels=12,
+        audio_channels=96,
+        channels=128,
+        multipliers=(1, 1),
+        blocks=(0, 1),
+        heads=4,
+        head_channels=32,
+        cross_at=(2,),
+        windows=(4,),
+        video_at=(),
+        groups=8,
+        video_patch=4,
+        audio_patch=2,
+        skips="add",
+        coordinates=True,
+        dropout=0.0,
+    ),
+    "tiny": JointUNetConfig(
+        frames=4,
+        channels=16,
+        multipliers=(1, 2),
+        blocks=1,
+        heads=2,
+        head_channels=None,
+        cross_at=(2,),
+        windows=(2,),
+        video_at=(2,),
+        groups=8,
+    ),
+}

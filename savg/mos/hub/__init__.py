@@ -1,0 +1,1 @@
+"""Listening tests kept in a private dataset on the Hugging Face Hub."""

@@ -1,0 +1,1 @@
+"""From stored ratings to results: exclusion flags, statistics, the analysis and its report."""

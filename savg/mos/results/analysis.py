@@ -1,0 +1,345 @@
+"""From a stored listening test to its results; every number of a report comes from here.
+
+The main analysis takes listeners who rated everything and are not excluded, flagged ones too; the
+same without flagged listeners stands beside it. Practice, repeats and catch trials do not enter means.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from savg.errors import SavgError
+from savg.mos.results.flags import Flag, flags_of, repeated
+from savg.mos.results.mixed_model import MixedReport, mixed_model
+from savg.mos.results.statistics import (
+    Correlation,
+    Interval,
+    Ratings,
+    RepeatAgreement,
+    alpha_of,
+    correlation,
+    difference_sd,
+    listeners_for,
+    mean_interval,
+    power,
+    repeat_agreement,
+    two_way_difference,
+    two_way_mean,
+)
+from savg.mos.storage.store import ParticipantRow, RatingRow, Store
+from savg.mos.study.design import Study
+from savg.mos.study.scores import LEVELS_KEY, read_scores, stored_scores
+
+FEW_LISTENERS = 15
+"""Below this many a report warns."""
+
+DIFFERENCES = (0.2, 0.3, 0.42, 0.5, 0.75, 1.0)
+"""Differences, in points of the scale, for which the next study is planned."""
+
+LOUDNESS_APART = 3.0
+"""Conditions whose mean loudness differs by more dB are pointed out."""
+
+ClipScores = Mapping[tuple[str, str], float]
+"""Spatial AV-Align by condition and name of the clip without suffix."""
+
+
+@dataclass(frozen=True)
+class ConditionResult:
+    """A condition: MOS for other listeners (these clips) and for other listeners and clips; how often
+    each score was given."""
+
+    name: str
+    ratings: int
+    clips: int
+    mos: Interval
+    two_way: Interval
+    scores: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean of `first` minus that of `second`, by two-way bootstrap; the same without flagged
+    listeners, and from the mixed model."""
+
+    first: str
+    second: str
+    main: Interval
+    without_flagged: Interval | None
+    mixed: Interval | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The next study: standard deviation over listeners of a difference, power with as many
+    listeners as now, and listeners for a power of 0.8, by difference."""
+
+    sd: float
+    listeners: int
+    power: dict[float, float]
+    needed: dict[float, int | None]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All results of a listening test."""
+
+    study: Study
+    simulated: bool
+    flow: dict[str, int]
+    listeners: tuple[str, ...]
+    flags: dict[str, tuple[Flag, ...]]
+    conditions: tuple[ConditionResult, ...]
+    without_flagged: tuple[ConditionResult, ...]
+    differences: tuple[Difference, ...]
+    repeats: RepeatAgreement
+    alpha: float | None
+    mixed: MixedReport | None
+    plan: Plan | None
+    spatial: dict[str, Correlation]
+    levels: dict[str, Any]
+    warnings: tuple[str, ...]
+    data_sha256: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types; the fit of the mixed model by names."""
+        made = asdict(self)
+        made["study"] = self.study.to_dict()
+        made["levels"] = {k: v for k, v in self.levels.items() if k not in ("clips", LEVELS_KEY)}
+        if self.mixed is not None:
+            made["mixed"]["differences"] = [
+                {"first": i, "second": j, **asdict(interval)}
+                for (i, j), interval in self.mixed.differences.items()
+            ]
+        return json.loads(json.dumps(made, default=str))  # type: ignore[no-any-return]
+
+
+def analyse(store: Store, name: str, scores: ClipScores | None = None, seed: int = 0) -> Analysis:
+    """Analyse a study as it is now; scores of clips: those that it was made with unless others are
+    given. SavgError if nobody has finished it."""
+    row = store.study(name)
+    scores = stored_scores(row.levels) if scores is None else scores
+    people = store.participants(name)
+    rows = store.ratings(name)
+    simulated = all(p.simulated for p in people if p.rated)
+    people = [p for p in people if p.simulated == simulated]
+    mine = _by_person(rows, people)
+    included = [p for p in people if p.rated == row.study.positions and not p.excluded]
+    if not included:
+        raise SavgError(
+            f"Nobody has finished study {name} yet (or all are excluded): there is nothing to analyse."
+        )
+    flags = {
+        p.code: flags_of(row.study.flags, mine[p.code], p.screening) for p in people if p.rated
+    }
+    used = [r for p in included for r in mine[p.code]]
+    kept = [r for p in included if not flags[p.code] for r in mine[p.code]]
+    ratings = ratings_of(row.study, used)
+    clean = ratings_of(row.study, kept) if len(kept) < len(used) else None
+    mixed = mixed_model(ratings)
+    pairs = repeated(used)
+    conditions = condition_results(row.study, ratings, seed)
+    sd = difference_sd(ratings.listener_means()[:, : len(row.study.conditions)])
+    return Analysis(
+        study=row.study,
+        simulated=simulated,
+        flow=flow(row.study, people, flags),
+        listeners=tuple(p.code for p in included),
+        flags=flags,
+        conditions=conditions,
+        without_flagged=condition_results(row.study, clean, seed) if clean else (),
+        differences=_differences(row.study, ratings, clean, mixed, seed),
+        repeats=repeat_agreement([a.score for a, _ in pairs], [b.score for _, b in pairs]),
+        alpha=alpha_of(ratings),
+        mixed=mixed,
+        plan=_plan(sd, len(included)) if sd is not None else None,
+        spatial=correlations(used, scores, seed) if scores else {},
+        levels=row.levels,
+        warnings=_warnings(row.study, conditions, flags, included, simulated, row.levels),
+        data_sha256=hashlib.sha256(repr(rows).encode()).hexdigest(),
+    )
+
+
+def _by_person(
+    rows: Sequence[RatingRow], people: Sequence[ParticipantRow]
+) -> dict[str, list[RatingRow]]:
+    found: dict[str, list[RatingRow]] = {p.code: [] for p in people}
+    for row in rows:
+        if row.participant in found:
+            found[row.participant].append(row)
+    return found
+
+
+def ratings_of(study: Study, rows: Sequence[RatingRow]) -> Ratings:
+    """The ratings that enter means, conditions in the order of the design."""
+    tests = [r for r in rows if r.role == "test"]
+    return Ratings.of(
+        [r.score for r in tests],
+        [r.participant for r in tests],
+        [r.condition for r in tests],
+        [r.stimulus for r in tests],
+        [g.name for g in study.groups],
+    )
+
+
+def condition_results(study: Study, ratings: Ratings, seed: int) -> tuple[ConditionResult, ...]:
+    """MOS of each condition that has ratings."""
+    means = ratings.listener_means()
+    results = []
+    for k, name in enumerate(ratings.conditions):
+        score = ratings.score[ratings.condition == k]
+        results.append(
+            ConditionResult(
+                name,
+                len(score),
+                len(np.unique(ratings.clip[ratings.condition == k])),
+                mean_interval(means[:, k]),
+                two_way_mean(ratings, k, seed),
+                tuple(int((score == s).sum()) for s in study.scores),
+            )
+        )
+    return tuple(results)
+
+
+def _differences(
+    study: Study, ratings: Ratings, clean: Ratings | None, mixed: MixedReport | None, seed: int
+) -> tuple[Difference, ...]:
+    """All pairs of conditions, and the reference against its anchors."""
+    names = [c.name for c in study.conditions]
+    pairs = list(combinations(names, 2))
+    pairs += [(study.reference, a.name) for a in study.anchors if study.reference]
+    found = []
+    for first, second in pairs:
+        if first not in ratings.conditions or second not in ratings.conditions:
+            continue
+        i, j = ratings.conditions.index(first), ratings.conditions.index(second)
+        other = None
+        if clean and first in clean.conditions and second in clean.conditions:
+            at = clean.conditions.index(first), clean.conditions.index(second)
+            other = two_way_difference(clean, *at, seed)
+        found.append(
+            Difference(
+                first,
+                second,
+                two_way_difference(ratings, i, j, seed),
+                other,
+                mixed.differences.get((i, j)) if mixed else None,
+            )
+        )
+    return tuple(found)
+
+
+def flow(
+    study: Study, people: Sequence[ParticipantRow], flags: Mapping[str, Sequence[Flag]]
+) -> dict[str, int]:
+    """How many listeners came how far."""
+    done = [p for p in people if p.rated == study.positions]
+    return {
+        "invited": len(people),
+        "agreed": sum(p.consented_at is not None for p in people),
+        "failed the screening": sum(p.status == "screened_out" for p in people),
+        "began the trials": sum(p.status in ("trials", "questions", "done") for p in people),
+        "rated everything": len(done),
+        "excluded": sum(p.excluded for p in done),
+        "analysed": sum(not p.excluded for p in done),
+        "of these flagged": sum(bool(flags.get(p.code)) and not p.excluded for p in done),
+    }
+
+
+def _plan(sd: float, listeners: int) -> Plan:
+    return Plan(
+        sd,
+        listeners,
+        {d: power(d, sd, listeners) for d in DIFFERENCES},
+        {d: listeners_for(d, sd) for d in DIFFERENCES},
+    )
+
+
+def _warnings(
+    study: Study,
+    conditions: Sequence[ConditionResult],
+    flags: Mapping[str, Sequence[Flag]],
+    included: Sequence[ParticipantRow],
+    simulated: bool,
+    levels: Mapping[str, Any],
+) -> tuple[str, ...]:
+    said = []
+    if simulated:
+        said.append("SIMULATED listeners: this is a rehearsal, not a result.")
+    if len(included) < FEW_LISTENERS:
+        said.append(
+            f"Only {len(included)} listeners: with fewer than {FEW_LISTENERS}, intervals are wide "
+            "and one listener can decide."
+        )
+    marked = sum(bool(flags[p.code]) for p in included)
+    if marked:
+        said.append(
+            f"{marked} of the analysed listeners are flagged; see the results without them."
+        )
+    by_name = {c.name: c.mos.estimate for c in conditions}
+    if study.reference in by_name:
+        for anchor in study.anchors:
+            if by_name.get(anchor.name, -np.inf) >= by_name[study.reference]:
+                said.append(
+                    f"The anchor {anchor.name} is not rated below {study.reference}: listeners may "
+                    "not have heard directions."
+                )
+    loudness = {
+        name: values["loudness_mean"]
+        for name, values in levels.get("conditions", {}).items()
+        if name in {c.name for c in study.conditions}
+    }
+    if loudness and max(loudness.values()) - min(loudness.values()) > LOUDNESS_APART:
+        loud, soft = (
+            max(loudness, key=loudness.__getitem__),
+            min(loudness, key=loudness.__getitem__),
+        )
+        said.append(
+            f"{loud} is {loudness[loud] - loudness[soft]:.1f} dB louder than {soft} on average."
+        )
+    return tuple(said)
+
+
+def clip_scores(condition: str, place: Path) -> dict[tuple[str, str], float]:
+    """Spatial AV-Align of each clip from a folder of tables by `annotate`, or from a file with what
+    `evaluate --json` printed; clips without a sound event have none."""
+    return {(condition, name): score for name, score in read_scores(place).items()}
+
+
+def clip_means(rows: Sequence[RatingRow], scores: ClipScores) -> list[dict[str, Any]]:
+    """Each clip with a score: condition, clip, ratings, mean_rating, spatial_av_align."""
+    given: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        key = row.condition, Path(row.clip).stem
+        if row.role == "test" and key in scores:
+            given.setdefault(key, []).append(row.score)
+    return [
+        {
+            "condition": condition,
+            "clip": clip,
+            "ratings": len(found),
+            "mean_rating": float(np.mean(found)),
+            "spatial_av_align": scores[condition, clip],
+        }
+        for (condition, clip), found in sorted(given.items())
+    ]
+
+
+def correlations(
+    rows: Sequence[RatingRow], scores: ClipScores, seed: int = 0
+) -> dict[str, Correlation]:
+    """Mean rating of each clip against its Spatial AV-Align: by condition, and "all" together."""
+    clips = clip_means(rows, scores)
+    found = {}
+    for name in [*dict.fromkeys(clip["condition"] for clip in clips), "all"]:
+        mine = [clip for clip in clips if name in (clip["condition"], "all")]
+        means = [clip["mean_rating"] for clip in mine]
+        found[name] = correlation(means, [clip["spatial_av_align"] for clip in mine], seed)
+    return found

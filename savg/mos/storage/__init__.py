@@ -1,0 +1,1 @@
+"""Where listening tests are stored: tables, migrations and every SQL statement."""

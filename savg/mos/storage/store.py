@@ -1,0 +1,464 @@
+"""Where a listening test is kept: SQLite in one file by default, PostgreSQL by URL.
+
+The organiser's side: studies, links, exclusions and what an analysis reads. What a listener may do is
+in `listen`. All writes of one process wait for each other in a fair queue; other processes are held
+off by the database itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
+
+from savg import __version__
+from savg.errors import SavgError
+from savg.mos.storage import schema
+from savg.mos.storage.engine import Turns, make_engine
+from savg.mos.storage.migrations import migrate
+from savg.mos.study.assignment import check_pool
+from savg.mos.study.design import Stimulus, Study
+from savg.mos.study.screening import ScreeningSound, stages
+
+Status = Literal["open", "paused", "closed"]
+
+_MIGRATION_LOCK = 5_214_021
+"""An arbitrary number that all processes agree on (PostgreSQL's advisory locks)."""
+
+CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+"""Letters of codes that people read aloud."""
+
+
+_STATUS = select(schema.study.c.status).where(schema.study.c.id == bindparam("name"))
+
+
+class UnknownStudy(SavgError):
+    """A study that the store does not have."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A new participant: the code that organisers see, and the secret token of the link.
+
+    The token is shown once: the store keeps only its hash.
+    """
+
+    code: str
+    token: str
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """A study as stored."""
+
+    study: Study
+    status: Status
+    stimuli: tuple[Stimulus, ...]
+    sounds: tuple[ScreeningSound, ...]
+    levels: dict[str, Any]
+    created_at: float
+
+
+@dataclass(frozen=True)
+class ParticipantRow:
+    """What an organiser sees of a participant; `screening` counts right answers and trials by stage
+    and attempt, `excluded` is the latest decision with its reason."""
+
+    code: str
+    status: str
+    simulated: bool
+    created_at: float
+    consented_at: float | None
+    finished_at: float | None
+    rated: int
+    screening: dict[str, list[tuple[int, int]]]
+    excluded: bool
+    reason: str
+    device: dict[str, Any]
+    answers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class RatingRow:
+    """One rating with all that an analysis needs to know about it."""
+
+    participant: str
+    position: int
+    role: str
+    condition: str
+    clip: str
+    stimulus: str
+    kind: str
+    expected: int | None
+    repeat_of: int | None
+    seconds: float
+    score: int
+    plays: int
+    seconds_played: float
+    response_seconds: float
+    served_at: float
+    rated_at: float
+    simulated: bool = False
+
+
+@dataclass(frozen=True)
+class ExclusionRow:
+    """One decision about a participant's data."""
+
+    participant: str
+    excluded: bool
+    reason: str
+    who: str
+    decided_at: float
+    simulated: bool = False
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a database file."""
+    return URL.create("sqlite", database=str(path)).render_as_string()
+
+
+class Store:
+    """Listening tests in one database; safe to share between threads and processes.
+
+    url: `sqlite:///FILE` or `postgresql+psycopg://USER@HOST/NAME`. Opening brings the tables up to
+    date. clock: seconds since 1970. SavgError in one sentence where the database cannot be opened.
+    """
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
+        self.clock = clock
+        self._loaded: dict[str, StudyRow] = {}
+        self.engine = make_engine(url)
+        self._turn = Turns() if self.engine.dialect.name == "sqlite" else None
+        try:
+            with self.writing() as connection:
+                if self.engine.dialect.name == "postgresql":
+                    connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+                migrate(connection)
+        except DBAPIError as error:
+            self.engine.dispose()
+            shown = make_url(url).render_as_string(hide_password=True)
+            reason = str(error.orig).strip().splitlines()[0]
+            raise SavgError(f"{shown} cannot be opened as a database: {reason}.") from error
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that writes, committed to the disk when the block ends without error."""
+        if self._turn is None:
+            with self.engine.begin() as connection:
+                yield connection
+            return
+        with self._turn, self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads; it waits for nobody."""
+        with self.engine.connect().execution_options(savg_read=True) as connection:
+            yield connection
+
+    def create_study(
+        self,
+        study: Study,
+        stimuli: Sequence[Stimulus],
+        sounds: Iterable[ScreeningSound],
+        levels: dict[str, Any] | None = None,
+    ) -> None:
+        """Add a study. SavgError if the name is taken, its clips do not make a session, or the
+        screening lacks a sound."""
+        check_pool(study, stimuli)
+        sounds = tuple(sounds)
+        heard = {(s.stage, s.answer) for s in sounds}
+        for rule in stages(study.level):
+            for answer in rule.choices:
+                if (rule.stage, answer) not in heard:
+                    raise SavgError(
+                        f"Study {study.name} has no screening sound of stage {rule.stage} with the "
+                        f"answer {answer}."
+                    )
+        with self.writing() as connection:
+            taken = select(schema.study.c.id).where(schema.study.c.id == study.name)
+            if connection.execute(taken).first():
+                raise SavgError(f"A study called {study.name} exists already: choose another name.")
+            connection.execute(
+                insert(schema.study).values(
+                    id=study.name,
+                    status="open",
+                    design=json.dumps(study.to_dict(), ensure_ascii=False),
+                    levels=json.dumps(levels or {}),
+                    software=__version__,
+                    created_at=self.clock(),
+                )
+            )
+            rows = [{**vars(s), "study_id": study.name} for s in stimuli]
+            connection.execute(insert(schema.stimulus), rows)
+            connection.execute(
+                insert(schema.sound), [{**vars(s), "study_id": study.name} for s in sounds]
+            )
+
+    def studies(self) -> list[str]:
+        """The names of all studies, oldest first."""
+        with self.reading() as connection:
+            table = schema.study
+            found = connection.execute(select(table.c.id).order_by(table.c.created_at, table.c.id))
+            return [row.id for row in found]
+
+    def study(self, name: str) -> StudyRow:
+        """A study with its clips; UnknownStudy names those there are."""
+        with self.reading() as connection:
+            return self.load(connection, name)
+
+    def load(self, connection: Connection, name: str) -> StudyRow:
+        """A study within a transaction; all but its status is read once, as it never changes."""
+        table = schema.study
+        status = connection.execute(_STATUS, {"name": name}).scalar()
+        if status is None:
+            known = connection.execute(select(table.c.id).order_by(table.c.id)).scalars().all()
+            raise UnknownStudy(
+                f"There is no study {name[:40]}: there {'is' if len(known) == 1 else 'are'} "
+                f"{', '.join(known) or 'none'}."
+            )
+        if name not in self._loaded:
+            self._loaded[name] = _read_study(connection, name)
+        return replace(self._loaded[name], status=status)
+
+    def set_status(self, name: str, status: Status) -> None:
+        """Open, pause or close a study; ratings of clips already served are kept even then."""
+        if status not in ("open", "paused", "closed"):
+            raise SavgError(f"A study is open, paused or closed, not {status!r}.")
+        with self.writing() as connection:
+            self.load(connection, name)
+            table = schema.study
+            connection.execute(update(table).where(table.c.id == name).values(status=status))
+
+    def invite(self, name: str, number: int = 1, *, simulated: bool = False) -> list[Link]:
+        """New participants of a study, each with a link of its own."""
+        if not 1 <= number <= 10_000:
+            raise SavgError(f"Between 1 and 10000 participants can be invited, not {number}.")
+        with self.writing() as connection:
+            if self.load(connection, name).status == "closed":
+                raise SavgError(f"Study {name} is closed.")
+            return [self._invite(connection, name, simulated) for _ in range(number)]
+
+    def _invite(self, connection: Connection, name: str, simulated: bool) -> Link:
+        table = schema.participant
+        while True:
+            code = "".join(secrets.choice(CODE_LETTERS) for _ in range(6))
+            same = select(table.c.id).where(table.c.study_id == name, table.c.code == code)
+            if not connection.execute(same).first():
+                break
+        token = secrets.token_urlsafe(24)
+        connection.execute(
+            insert(table).values(
+                study_id=name,
+                token_sha256=token_hash(token),
+                code=code,
+                seed=secrets.randbelow(2**31),
+                status="invited",
+                simulated=simulated,
+                device="{}",
+                completion="".join(secrets.choice(CODE_LETTERS) for _ in range(10)),
+                created_at=self.clock(),
+            )
+        )
+        return Link(code, token)
+
+    def participants(self, name: str) -> list[ParticipantRow]:
+        """All participants of a study, oldest first."""
+        with self.reading() as connection:
+            self.load(connection, name)
+            return _participants(connection, name)
+
+    def ratings(self, name: str) -> list[RatingRow]:
+        """All ratings of a study, excluded participants' too, by participant and position."""
+        person, given, score, clip = (
+            schema.participant,
+            schema.assignment,
+            schema.rating,
+            schema.stimulus,
+        )
+        joined = (
+            score.join(given)
+            .join(clip, clip.c.id == given.c.stimulus_id)
+            .join(person, person.c.id == given.c.participant_id)
+        )
+        wanted = (
+            select(
+                person.c.code.label("participant"),
+                given.c.position,
+                given.c.role,
+                clip.c.condition,
+                clip.c.clip,
+                clip.c.id.label("stimulus"),
+                clip.c.kind,
+                clip.c.expected,
+                given.c.repeat_of,
+                clip.c.seconds,
+                score.c.score,
+                score.c.plays,
+                score.c.seconds_played,
+                score.c.response_seconds,
+                given.c.served_at,
+                score.c.rated_at,
+                person.c.simulated,
+            )
+            .select_from(joined)
+            .where(person.c.study_id == name)
+            .order_by(person.c.id, given.c.position)
+        )
+        with self.reading() as connection:
+            self.load(connection, name)
+            return [RatingRow(**row._mapping) for row in connection.execute(wanted)]
+
+    def exclude(self, name: str, code: str, excluded: bool, reason: str, who: str) -> None:
+        """Exclude a participant's data from analyses, or take them back; every decision is kept."""
+        if not reason.strip() or len(reason) > 2000 or not who.strip() or len(who) > 80:
+            raise SavgError("An exclusion needs a reason (2000 characters) and a name (80).")
+        with self.writing() as connection:
+            self.load(connection, name)
+            table = schema.participant
+            same = select(table.c.id).where(table.c.study_id == name, table.c.code == code)
+            if (person := connection.execute(same).scalar()) is None:
+                raise SavgError(f"Study {name} has no participant {code[:40]}.")
+            connection.execute(
+                insert(schema.exclusion).values(
+                    participant_id=person,
+                    excluded=excluded,
+                    reason=reason.replace("\x00", ""),
+                    who=who.replace("\x00", ""),
+                    decided_at=self.clock(),
+                )
+            )
+
+    def exclusions(self, name: str) -> list[ExclusionRow]:
+        """Every decision about excluding somebody, oldest first."""
+        person, table = schema.participant, schema.exclusion
+        wanted = (
+            select(
+                person.c.code.label("participant"),
+                table.c.excluded,
+                table.c.reason,
+                table.c.who,
+                table.c.decided_at,
+                person.c.simulated,
+            )
+            .join(person, person.c.id == table.c.participant_id)
+            .where(person.c.study_id == name)
+            .order_by(table.c.id)
+        )
+        with self.reading() as connection:
+            return [ExclusionRow(**row._mapping) for row in connection.execute(wanted)]
+
+    def record_analysis(
+        self, name: str, settings: dict[str, Any], result: dict[str, Any], data_sha256: str
+    ) -> None:
+        """Keep what an analysis was run with, on which data, and what came out."""
+        with self.writing() as connection:
+            self.load(connection, name)
+            connection.execute(
+                insert(schema.analysis).values(
+                    study_id=name,
+                    software=__version__,
+                    data_sha256=data_sha256,
+                    settings=json.dumps(settings),
+                    result=json.dumps(result),
+                    run_at=self.clock(),
+                )
+            )
+
+
+def token_hash(token: str) -> str:
+    """What is stored of a token; tokens have 192 random bits, so a plain hash is enough."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _read_study(connection: Connection, name: str) -> StudyRow:
+    table, clips, sounds = schema.study, schema.stimulus, schema.sound
+    row = connection.execute(select(table).where(table.c.id == name)).one()
+    return StudyRow(
+        Study.from_dict(json.loads(row.design)),
+        row.status,
+        tuple(
+            Stimulus(**_without_study(r))
+            for r in connection.execute(
+                select(clips).where(clips.c.study_id == name).order_by(clips.c.id)
+            )
+        ),
+        tuple(
+            ScreeningSound(**_without_study(r))
+            for r in connection.execute(
+                select(sounds).where(sounds.c.study_id == name).order_by(sounds.c.id)
+            )
+        ),
+        json.loads(row.levels),
+        row.created_at,
+    )
+
+
+def _without_study(row: Row[Any]) -> dict[str, Any]:
+    return {key: value for key, value in row._mapping.items() if key != "study_id"}
+
+
+def _participants(connection: Connection, name: str) -> list[ParticipantRow]:
+    person = schema.participant
+    mine = select(person.c.id).where(person.c.study_id == name)
+    counted = connection.execute(
+        select(schema.rating.c.participant_id, func.count())
+        .where(schema.rating.c.participant_id.in_(mine))
+        .group_by(schema.rating.c.participant_id)
+    )
+    rated: dict[int, int] = {who: number for who, number in counted}
+    heard: dict[int, dict[str, list[tuple[int, int]]]] = {}
+    table = schema.screening
+    for row in connection.execute(
+        select(table).where(table.c.participant_id.in_(mine)).order_by(table.c.attempt)
+    ):
+        stage = heard.setdefault(row.participant_id, {}).setdefault(row.stage, [])
+        stage += [(0, 0)] * (row.attempt + 1 - len(stage))
+        right, trials = stage[row.attempt]
+        stage[row.attempt] = (right + row.correct, trials + 1)
+    decided = {
+        row.participant_id: (bool(row.excluded), row.reason)
+        for row in connection.execute(
+            select(schema.exclusion)
+            .where(schema.exclusion.c.participant_id.in_(mine))
+            .order_by(schema.exclusion.c.id)
+        )
+    }
+    said: dict[int, dict[str, str]] = {}
+    for row in connection.execute(
+        select(schema.answer).where(schema.answer.c.participant_id.in_(mine))
+    ):
+        said.setdefault(row.participant_id, {})[row.question] = row.text
+    return [
+        ParticipantRow(
+            row.code,
+            row.status,
+            bool(row.simulated),
+            row.created_at,
+            row.consented_at,
+            row.finished_at,
+            rated.get(row.id, 0),
+            heard.get(row.id, {}),
+            *decided.get(row.id, (False, "")),
+            json.loads(row.device),
+            said.get(row.id, {}),
+        )
+        for row in connection.execute(
+            select(person).where(person.c.study_id == name).order_by(person.c.id)
+        )
+    ]

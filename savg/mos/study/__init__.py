@@ -1,0 +1,1 @@
+"""What a listening test is made of: design, assignment, stimuli, screening sounds, its folder."""

@@ -1,0 +1,133 @@
+"""A study as a folder: study.json, media/ with clips and screening sounds, study.sqlite.
+
+Only media/ is ever served. With a database elsewhere the folder holds the media alone, and whoever
+opens it says where the database is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from savg.audio.loudness import RATE
+from savg.errors import SavgError
+from savg.format import SAVGBENCH, ClipFormat
+from savg.media import write_audio
+from savg.mos.storage.store import Store, sqlite_url
+from savg.mos.study.design import Study
+from savg.mos.study.scores import LEVELS_KEY, find_scores
+from savg.mos.study.screening import make_set
+from savg.mos.study.stimuli import TARGET_LUFS, Built, OnClip, build
+from savg.paths import whole_folder
+
+DATABASE = "study.sqlite"
+
+DATABASE_VARIABLE = "SAVG_MOS_DATABASE"
+"""Environment variable with the URL of a database elsewhere (it may hold a password)."""
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """An opened study."""
+
+    path: Path
+    name: str
+    store: Store
+
+    @property
+    def media(self) -> Path:
+        """The folder of clips and screening sounds."""
+        return self.path / "media"
+
+
+def create_folder(
+    study: Study,
+    folders: Mapping[str, Path],
+    path: Path,
+    *,
+    url: str | None = None,
+    clips: int = 100,
+    form: ClipFormat = SAVGBENCH,
+    target: float = TARGET_LUFS,
+    on_clip: OnClip | None = None,
+    scores: Mapping[str, Path] | None = None,
+) -> Built:
+    """Make a study: clips from a folder for each condition, screening sounds, and the database.
+
+    The folder appears when everything is there. url: a database elsewhere. scores: where the
+    Spatial AV-Align of a condition's clips is, if not beside them (see `scores`). Raises SavgError in
+    one sentence; a folder that exists and is not empty is never touched.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise SavgError(f"{path} exists already: a study is made in a new folder.")
+    if url is not None:
+        _check_elsewhere(url, study.name)
+    spatial = find_scores(folders, scores or {})
+    with whole_folder(path) as part:
+        media = part / "media"
+        media.mkdir()
+        built = build(study, folders, media, clips=clips, form=form, target=target, on_clip=on_clip)
+        sounds = []
+        for sound, samples in make_set(study.seed, built.loudness, lambda: secrets.token_hex(12)):
+            write_audio(media / sound.media, samples, RATE)
+            os.utime(media / sound.media, (0, 0))
+            sounds.append(sound)
+        describe_folder(part, study.name, elsewhere=url is not None)
+        store = Store(url or sqlite_url(part / DATABASE))
+        try:
+            levels = built.summary() | ({LEVELS_KEY: spatial} if spatial else {})
+            store.create_study(study, built.stimuli, sounds, levels)
+        finally:
+            store.close()
+    return built
+
+
+def describe_folder(folder: Path, name: str, *, elsewhere: bool = False, **more: str) -> None:
+    """Write the study.json that `open_folder` reads; elsewhere: the database is not in the folder."""
+    kept = {"study": name, "database": None if elsewhere else DATABASE, **more}
+    (folder / "study.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+def _check_elsewhere(url: str, name: str) -> None:
+    """Raise before hours of transcoding if the study cannot be added to that database."""
+    store = Store(url)
+    try:
+        if name in store.studies():
+            raise SavgError(f"A study called {name} exists already: choose another name.")
+    finally:
+        store.close()
+
+
+def open_folder(
+    path: Path, url: str | None = None, clock: Callable[[], float] = time.time
+) -> StudyFolder:
+    """Open a study; `url` (or the environment variable) where its database is elsewhere."""
+    try:
+        kept = json.loads((path / "study.json").read_text(encoding="utf-8"))
+        name, database = kept["study"], kept["database"]
+    except FileNotFoundError:
+        raise SavgError(f"{path} is no study: it has no study.json.") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise SavgError(f"{path / 'study.json'} is not the description of a study.") from error
+    if database is None:
+        url = url or os.environ.get(DATABASE_VARIABLE)
+        if not url:
+            raise SavgError(
+                f"The database of {path} is elsewhere: give --database or set {DATABASE_VARIABLE}."
+            )
+    elif not (path / DATABASE).is_file():
+        raise SavgError(f"{path} has no {DATABASE}: it was moved without its database.")
+    store = Store(url if database is None and url else sqlite_url(path / DATABASE), clock)
+    store.study(name)
+    return StudyFolder(path, name, store)
+
+
+def form_of(fps: int, size: int) -> ClipFormat:
+    """The published shape of a clip at another frame rate and size."""
+    base = SAVGBENCH.with_size(size) if size != SAVGBENCH.size else SAVGBENCH
+    return replace(base, fps=fps, frames=max(1, round(base.seconds * fps)))

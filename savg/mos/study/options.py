@@ -1,0 +1,126 @@
+"""What somebody who makes a study may choose: once for the command line and the form in the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from savg.format import SAVGBENCH, ClipFormat
+from savg.mos.study.design import CONSENT, LABELS, QUESTION, DesignError, Study, standard
+from savg.mos.study.folder import form_of
+
+REFERENCE = "ground_truth"
+"""The condition of this name is the hidden reference unless another is named."""
+
+NO_REFERENCE = "none"
+
+OptionKind = Literal["whole", "text", "lines", "choice", "flag"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting: its name, what a form calls it, what it means, and which values it takes.
+
+    kind: a whole number in low..high, a text, several texts, one of `choices` (value and words), or
+    a flag, which is off by default.
+    """
+
+    name: str
+    kind: OptionKind
+    default: Any
+    label: str
+    help: str
+    low: int = 0
+    high: int = 0
+    choices: tuple[tuple[str, str], ...] = ()
+
+    def parse(self, text: str) -> Any:
+        """The value that a form's text stands for; DesignError in one sentence."""
+        text = text.replace("\r\n", "\n").strip()
+        if self.kind == "flag":
+            return bool(text)
+        if self.kind == "lines":
+            return tuple(line.strip() for line in text.split("\n") if line.strip())
+        if self.kind == "whole":
+            if not text.isascii() or not text.isdigit() or len(text) > 10:
+                raise DesignError(f"{self.label}: expected a whole number, not {text[:40]!r}.")
+            return self.check(int(text))
+        return self.check(text)
+
+    def check(self, value: Any) -> Any:
+        """The value itself; DesignError if it is none of those allowed."""
+        if self.kind == "whole" and not self.low <= value <= self.high:
+            raise DesignError(
+                f"{self.label}: expected a whole number in {self.low}..{self.high}, not {value}."
+            )
+        if self.kind == "choice" and value not in dict(self.choices):
+            known = " or ".join(dict(self.choices))
+            raise DesignError(f"{self.label}: expected {known}, not {str(value)[:40]!r}.")
+        return value
+
+    def show(self, value: Any) -> str:
+        """A value as the text that a form shows."""
+        return "\n".join(value) if self.kind == "lines" else str(value)
+
+
+OPTIONS = (
+    Option("question", "text", QUESTION, "Question", "what is asked about every clip"),
+    Option("labels", "lines", LABELS, "Scale", "the labels of the scale, worst first"),
+    Option("consent", "text", CONSENT, "Consent", "what listeners agree to before they begin"),
+    Option("trials", "whole", 45, "Trials", "of all conditions together", 1, 500),
+    Option("anchor_trials", "whole", 3, "Anchor trials", "of each anchor; 0: no anchors", 0, 100),
+    Option("practice", "whole", 3, "Practice clips", "rated first, not analysed", 0, 20),
+    Option("repeats", "whole", 3, "Repeats", "clips rated twice", 0, 50),
+    Option("catch", "whole", 2, "Catch trials", "clips that say which score to choose", 0, 20),
+    Option(
+        "level",
+        "choice",
+        "in_person",
+        "Screening",
+        "where people listen, which decides how they are screened",
+        choices=(("in_person", "in person"), ("remote", "remote, on their own devices")),
+    ),
+    Option(
+        "matched", "flag", False, "Matched", "clips of one name show one scene, never met twice"
+    ),
+    Option("clips", "whole", 100, "Clips", "at most so many of a condition", 1, 10_000),
+    Option("fps", "whole", SAVGBENCH.fps, "Frame rate", "in which all clips are shown", 1, 60),
+    Option("size", "whole", SAVGBENCH.size, "Width", "in pixels, of all clips", 32, 2048),
+    Option("seed", "whole", 0, "Seed", "of all that is drawn by chance", 0, 2**31 - 1),
+)
+"""Everything but the name of a study and its conditions."""
+
+_OF_MEDIA = ("clips", "fps", "size")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study to be made: at most `clips` clips of a condition, presented in `form`."""
+
+    study: Study
+    clips: int
+    form: ClipFormat
+
+
+def plan_study(
+    name: str, conditions: Sequence[str], reference: str | None, values: Mapping[str, Any]
+) -> Plan:
+    """A study from the values of OPTIONS, those not given by default; DesignError in one sentence.
+
+    reference: a condition, NO_REFERENCE, or None for REFERENCE if it is among the conditions.
+    """
+    known = {option.name: option for option in OPTIONS}
+    if unknown := sorted(set(values) - set(known)):
+        raise DesignError(f"A study has no setting {', '.join(unknown)}.")
+    chosen = {n: option.check(values.get(n, option.default)) for n, option in known.items()}
+    if reference is None and REFERENCE in conditions:
+        reference = REFERENCE
+    settings = {n: v for n, v in chosen.items() if n not in _OF_MEDIA}
+    study = standard(
+        name,
+        list(conditions),
+        None if reference == NO_REFERENCE else reference,
+        **{**settings, "labels": tuple(settings["labels"])},
+    )
+    return Plan(study, chosen["clips"], form_of(chosen["fps"], chosen["size"]))

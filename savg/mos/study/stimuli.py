@@ -1,0 +1,372 @@
+"""The clips of a study: chosen, levelled with one gain, transcoded once and given opaque names.
+
+Every clip goes the same way: decoded, multiplied by the gain of the study, written as H.264 with AAC
+at 48 kHz, decoded again and compared. Levels in LUFS and dB; a level difference is left over right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.audio.loudness import RATE, common_gain, integrated_loudness, level_difference, true_peak
+from savg.clip import Clip
+from savg.errors import MediaError, SavgError
+from savg.format import SAVGBENCH, ClipFormat
+from savg.media import Encoding, read_clip, write_video
+from savg.mos.study.assignment import check_pool
+from savg.mos.study.design import ANCHORS, DesignError, Kind, Stimulus, Study
+
+T = TypeVar("T")
+
+BIT_RATE = 320_000
+"""Of the sound: at lower rates AAC moves level differences between the channels."""
+
+TOLERANCE_DB = 0.2
+"""By how much a level difference may change in the transcoding."""
+
+OFF_CENTRE_DB = 3.0
+"""Least level difference of ground truth that becomes an anchor: about 10° to one side."""
+
+TARGET_LUFS = -23.0
+
+OnClip = Callable[[int, int], object]
+"""Called with the number of clips done and the number of all."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A clip as found: where, and what was measured; loudness in LUFS, peak and difference in dB."""
+
+    path: Path
+    condition: str
+    seconds: float
+    loudness: float
+    peak: float
+    difference: float
+
+
+@dataclass(frozen=True)
+class Levels:
+    """A stimulus as written: loudness and peak after the gain, differences before and after AAC."""
+
+    id: str
+    condition: str
+    kind: Kind
+    clip: str
+    loudness: float
+    peak: float
+    difference_source: float
+    difference_written: float
+
+
+@dataclass(frozen=True)
+class Built:
+    """The clips of a study with the one gain in dB and what was measured on each."""
+
+    stimuli: tuple[Stimulus, ...]
+    levels: tuple[Levels, ...]
+    gain: float
+
+    @property
+    def loudness(self) -> float:
+        """Median loudness of the clips in LUFS, at which the volume noise is played too."""
+        heard = [row.loudness for row in self.levels if np.isfinite(row.loudness)]
+        return float(np.median(heard)) if heard else TARGET_LUFS
+
+    def summary(self) -> dict[str, object]:
+        """Levels of each condition, and the largest change of a level difference, as JSON types."""
+        conditions: dict[str, dict[str, float | int]] = {}
+        for name in sorted({row.condition for row in self.levels}):
+            rows = [r for r in self.levels if r.condition == name and np.isfinite(r.loudness)]
+            if rows:
+                values = np.array([r.loudness for r in rows])
+                conditions[name] = {
+                    "clips": len(rows),
+                    "loudness_mean": round(float(values.mean()), 2),
+                    "loudness_sd": round(float(values.std()), 2),
+                    "peak_max": round(max(r.peak for r in rows), 2),
+                }
+        changes = [abs(r.difference_written - r.difference_source) for r in self.levels]
+        return {
+            "gain_db": round(self.gain, 3),
+            "level_difference_change_max_db": round(max(changes, default=0.0), 3),
+            "conditions": conditions,
+            "clips": [asdict(row) for row in self.levels],
+        }
+
+
+def find_clips(folder: Path) -> list[Path]:
+    """The mp4 clips of a folder: its own, else those in dataset folders (video_dev, …) beneath."""
+    if not folder.is_dir():
+        raise SavgError(f"{folder}: no such folder of clips.")
+    found = [p for p in sorted(folder.glob("*.mp4")) if not p.name.endswith(".overlay.mp4")]
+    found = found or sorted(folder.glob("**/video_*/*.mp4"))
+    if not found:
+        raise SavgError(f"{folder} holds no mp4 clips.")
+    return found
+
+
+def build(
+    study: Study,
+    folders: Mapping[str, Path],
+    media: Path,
+    *,
+    clips: int = 100,
+    form: ClipFormat = SAVGBENCH,
+    target: float = TARGET_LUFS,
+    on_clip: OnClip | None = None,
+) -> Built:
+    """Write the clips of a study into the folder `media`, which must be there.
+
+    folders: one for each condition, of which up to `clips` clips are taken by chance (seeded).
+    form: frame rate and size to present in. target: median loudness, less if a peak would clip.
+    Raises SavgError for too few clips and for a clip whose level difference does not survive.
+    """
+    if set(folders) != {c.name for c in study.conditions}:
+        raise DesignError(
+            f"Folders are given for {', '.join(sorted(folders))}: expected one for each of "
+            f"{', '.join(c.name for c in study.conditions)}."
+        )
+    form = replace(form, sample_rate=RATE)
+    rng = np.random.default_rng(study.seed)
+    paths = {name: _sample(find_clips(folder), clips, rng) for name, folder in folders.items()}
+    number = sum(map(len, paths.values()))
+    step = _Counter(2 * number, on_clip)
+    sources = {
+        name: [step.after(measure(p, name, form)) for p in found] for name, found in paths.items()
+    }
+    everything = [s for found in sources.values() for s in found]
+    gain = common_gain(
+        np.array([s.loudness for s in everything]), np.array([s.peak for s in everything]), target
+    )
+    plan = list(_plan(study, sources, rng))
+    check_pool(study, [_unwritten(p, i) for i, p in enumerate(plan)])
+    step.total = number + len(plan)
+    order = rng.permutation(len(plan))
+    written = {
+        int(i): step.after(_write(plan[i], media, form, gain, len(study.labels))) for i in order
+    }
+    done = [written[i] for i in range(len(plan))]
+    return Built(tuple(s for s, _ in done), tuple(row for _, row in done), gain)
+
+
+def measure(path: Path, condition: str, form: ClipFormat) -> Source:
+    """Read a clip and measure its sound."""
+    clip = _read(path, form)
+    return Source(
+        path,
+        condition,
+        clip.format.seconds,
+        integrated_loudness(clip.audio),
+        true_peak(clip.audio),
+        level_difference(clip.audio),
+    )
+
+
+@dataclass(frozen=True)
+class _Planned:
+    source: Source
+    condition: str
+    kind: Kind
+    scene: str
+    sound: str = "as_is"
+    expected: int | None = None
+
+
+def _plan(
+    study: Study, sources: Mapping[str, Sequence[Source]], rng: np.random.Generator
+) -> Iterable[_Planned]:
+    """What is made of which clip: practice and catch trials first, anchors, then the rest."""
+    aside = _set_aside(study, sources, rng)
+    used = {id(source) for source, _ in aside}
+    for source, sound in aside[: study.practice]:
+        yield _Planned(source, "practice", "practice", _scene(study, source), sound)
+    scores = rng.permutation([s for s in study.scores] * study.catch)
+    for i in range(study.catch):
+        source = aside[i % len(aside)][0]
+        yield _Planned(source, "catch", "catch", f"catch/{i}", expected=int(scores[i]))
+    for anchor, source in _anchors(study, sources, used):
+        yield _Planned(source, anchor, anchor, _scene(study, source), anchor)
+    for name, found in sources.items():
+        kind: Kind = "reference" if name == study.reference else "system"
+        for source in found:
+            if id(source) not in used:
+                yield _Planned(source, name, kind, _scene(study, source))
+
+
+def _unwritten(planned: _Planned, number: int) -> Stimulus:
+    """A stimulus as it will be, to try sessions before anything is transcoded."""
+    source = planned.source
+    return Stimulus(
+        f"{number}",
+        planned.condition,
+        source.path.name,
+        planned.scene,
+        planned.kind,
+        source.seconds,
+        expected=planned.expected,
+    )
+
+
+def _set_aside(
+    study: Study, sources: Mapping[str, Sequence[Source]], rng: np.random.Generator
+) -> list[tuple[Source, str]]:
+    """Clips for practice (the whole range of the scale if there is ground truth) and catch trials.
+
+    Taken from the condition with most clips to spare, ground truth where it has enough.
+    """
+    number = max(study.practice, 1 if study.catch else 0)
+    if not number:
+        return []
+    spare = {c.name: len(sources[c.name]) - c.trials for c in study.conditions}
+    if study.reference is not None:
+        spare[study.reference] -= sum(a.trials for a in study.anchors)
+    name = max(spare, key=lambda n: (min(spare[n], number), n == study.reference))
+    found = sources[name]
+    if spare[name] < number:
+        raise DesignError(
+            f"Practice and catch trials need {number} clips that are not rated: condition {name} "
+            f"has {len(found)}, {number - spare[name]} too few."
+        )
+    if name != study.reference or not study.anchors:
+        return [(found[i], "as_is") for i in rng.permutation(len(found))[:number]]
+    aside = sorted(found, key=lambda s: abs(s.difference))
+    off = [s for s in aside if abs(s.difference) >= OFF_CENTRE_DB]
+    needed = sum(a.trials for a in study.anchors) + number
+    chosen = off[:number] if len(off) >= needed else aside[:number]
+    return [(s, ("as_is", *ANCHORS)[i % 3]) for i, s in enumerate(chosen)]
+
+
+def _anchors(
+    study: Study, sources: Mapping[str, Sequence[Source]], used: set[int]
+) -> Iterable[tuple[Kind, Source]]:
+    """The most off-centre ground truth for each anchor, four times what a listener meets."""
+    if not study.anchors or study.reference is None:
+        return
+    found = [
+        s
+        for s in sources[study.reference]
+        if id(s) not in used and abs(s.difference) >= OFF_CENTRE_DB
+    ]
+    found.sort(key=lambda s: -abs(s.difference))
+    needed = sum(a.trials for a in study.anchors)
+    if len(found) < needed:
+        raise DesignError(
+            f"Anchors need {needed} clips of {study.reference} with a sound at least "
+            f"{OFF_CENTRE_DB:g} dB off centre: there are {len(found)} (or ask for fewer anchors)."
+        )
+    for anchor in study.anchors:
+        for source in found[: 4 * needed]:
+            yield ("swapped" if anchor.name == "swapped" else "mono"), source
+
+
+def _scene(study: Study, source: Source) -> str:
+    return source.path.stem if study.matched else f"{source.condition}/{source.path.stem}"
+
+
+def _write(
+    planned: _Planned, media: Path, form: ClipFormat, gain: float, scores: int
+) -> tuple[Stimulus, Levels]:
+    """Transcode one clip, and check what a browser will decode."""
+    clip = _read(planned.source.path, form)
+    sound = with_sound(clip.audio, planned.sound) * np.float32(10 ** (gain / 20))
+    pictures = np.ascontiguousarray(clip.picture)
+    if planned.expected is not None:
+        pictures = np.stack([catch_picture(p, planned.expected, scores) for p in pictures])
+    name = secrets.token_hex(12)
+    path = media / f"{name}.mp4"
+    sound = np.clip(sound, -1.0, 1.0)
+    write_video(path, pictures, form.fps, sound, RATE, Encoding(audio_bit_rate=BIT_RATE))
+    os.utime(path, (0, 0))
+    heard = _read(path, replace(form, frames=clip.format.frames)).audio
+    before, after = level_difference(sound), level_difference(heard)
+    if abs(after - before) > TOLERANCE_DB:
+        raise MediaError(
+            f"{planned.source.path}: the level difference between its channels is {before:.2f} dB "
+            f"and became {after:.2f} dB: expected a change of at most {TOLERANCE_DB} dB."
+        )
+    stimulus = Stimulus(
+        name,
+        planned.condition,
+        planned.source.path.name,
+        planned.scene,
+        planned.kind,
+        clip.format.seconds,
+        hashlib.sha256(path.read_bytes()).hexdigest(),
+        planned.expected,
+    )
+    levels = Levels(
+        name,
+        planned.condition,
+        planned.kind,
+        planned.source.path.name,
+        integrated_loudness(heard),
+        true_peak(heard),
+        before,
+        after,
+    )
+    return stimulus, levels
+
+
+def with_sound(audio: NDArray[np.float32], how: str) -> NDArray[np.float32]:
+    """Sound [2, T] "as_is", with channels "swapped", or "mono": their mean in both ears."""
+    if how == "swapped":
+        return np.ascontiguousarray(audio[::-1])
+    if how == "mono":
+        return np.ascontiguousarray(np.broadcast_to(audio.mean(axis=0), audio.shape))
+    return audio
+
+
+def catch_picture(picture: NDArray[np.uint8], score: int, scores: int) -> NDArray[np.uint8]:
+    """A picture [h, w, 3] that asks for a score in large letters on a dark band."""
+    import cv2
+
+    height, width = picture.shape[:2]
+    asked = picture.copy()
+    asked[height // 4 : -(height // 4)] //= 8
+    scale = width / 256
+    for text, size, row in (("PLEASE CHOOSE", 0.7, 0.45), (f"{score} OF {scores}", 0.9, 0.68)):
+        (wide, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size * scale, 2)
+        at = ((width - wide) // 2, round(row * height))
+        cv2.putText(
+            asked,
+            text,
+            at,
+            cv2.FONT_HERSHEY_SIMPLEX,
+            size * scale,
+            (255, 255, 255),
+            max(1, round(2 * scale)),
+            cv2.LINE_AA,
+        )
+    return asked
+
+
+def _read(path: Path, form: ClipFormat) -> Clip:
+    return read_clip(path, form, 60.0)
+
+
+def _sample(found: list[Path], most: int, rng: np.random.Generator) -> list[Path]:
+    chosen = rng.permutation(len(found))[:most]
+    return [found[i] for i in sorted(chosen)]
+
+
+class _Counter:
+    """Counts finished clips for `on_clip`, which may raise Cancelled."""
+
+    def __init__(self, total: int, on_clip: OnClip | None) -> None:
+        self.total, self.done, self.on_clip = total, 0, on_clip
+
+    def after(self, value: T) -> T:
+        self.done += 1
+        if self.on_clip is not None:
+            self.on_clip(self.done, self.total)
+        return value

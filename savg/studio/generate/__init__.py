@@ -1,0 +1,1 @@
+"""The Generate tab: clips from a seed."""

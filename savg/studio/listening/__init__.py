@@ -1,0 +1,1 @@
+"""The Listening test tab, and listening tests served beside the studio."""

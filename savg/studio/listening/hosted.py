@@ -1,0 +1,113 @@
+"""Listening tests that the studio serves beside itself: /listen for listeners, /admin for organisers.
+
+They are routes of their own in front of Gradio's: no part of Gradio sees their requests, its login
+(`auth=`) does not guard /listen, and /admin has its own.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from starlette.routing import BaseRoute
+
+from savg.errors import SavgError
+from savg.mos.hub.push import DATASET_VARIABLE, Pushes, pushes_of
+from savg.mos.web.app import routes
+from savg.mos.web.server import organiser_password
+from savg.mos.web.studies import Studies
+from savg.paths import existing
+
+VARIABLE = "SAVG_STUDIES"
+"""Environment variable: folders of studies, or one folder in which studies lie (also later ones)."""
+
+CLIPS_VARIABLE = "SAVG_CLIPS"
+"""Environment variable: folders under which organisers may choose the clips of a new study."""
+
+RESTORED = Path("~/.cache/savg-studio/studies")
+"""Where studies of a dataset are restored if SAVG_STUDIES names no folder of studies."""
+
+
+@dataclass(frozen=True)
+class Hosted:
+    """The listening tests of one running studio, empty where its operator named none, and the
+    pushes that keep them in a dataset."""
+
+    studies: Studies | None = None
+    pushes: Pushes | None = None
+    clips: tuple[Path, ...] = ()
+
+    @classmethod
+    def of_environment(cls, environment: Mapping[str, str] = os.environ) -> Hosted:
+        """Those of SAVG_STUDIES, and of the dataset SAVG_MOS_DATASET.
+
+        SavgError for a folder that is neither a study nor holds studies, or a folder of SAVG_CLIPS
+        that is not there.
+        """
+        named = [Path(p) for p in environment.get(VARIABLE, "").split(os.pathsep) if p]
+        dataset = environment.get(DATASET_VARIABLE, "").strip()
+        if dataset and all((folder / "study.json").is_file() for folder in named):
+            named.append(RESTORED.expanduser())
+        if dataset:
+            for folder in named:
+                folder.mkdir(parents=True, exist_ok=True)
+        if not named:
+            return cls()
+        studies = opened(named)
+        if environment.get("SPACE_ID") and not dataset:
+            print(f"* Warning: ratings are lost when this Space restarts: set {DATASET_VARIABLE}.")
+        roots = environment.get(CLIPS_VARIABLE, "").split(os.pathsep)
+        clips = tuple(existing(p, "folder of clips") for p in roots if p)
+        return cls(studies, pushes_of(studies, environment), clips)
+
+    def __bool__(self) -> bool:
+        return self.studies is not None
+
+    def routes(self) -> list[BaseRoute]:
+        """What comes before Gradio's own routes; restores, and tells the operator the way in."""
+        if self.studies is None:
+            return []
+        if self.pushes is not None:
+            self.pushes.start()
+            for sentence in self.pushes.told():
+                print(f"* {sentence}")
+        password, new = organiser_password()
+        made_up = f", password: {password}" if new else ""
+        print(f"* Listening tests: {', '.join(self.studies.names()) or 'none yet'}")
+        print(f"* Organiser's page: /admin beside the studio{made_up}", flush=True)
+        return routes(self.studies, password, self.clips)
+
+    def close(self) -> None:
+        """Push what is left, and close all databases."""
+        if self.studies is not None:
+            self.studies.close()
+
+
+def opened(folders: list[Path]) -> Studies:
+    """Studies of some folders, at most one of which may be a folder of studies."""
+    studies = [folder for folder in folders if (folder / "study.json").is_file()]
+    roots = [folder for folder in folders if folder not in studies]
+    for folder in roots:
+        if not folder.is_dir():
+            raise SavgError(f"{VARIABLE} names {folder}, which is no folder.")
+    if len(roots) > 1:
+        raise SavgError(
+            f"{VARIABLE} names one folder of studies at most, not both {roots[0]} and {roots[1]}."
+        )
+    return Studies(studies, roots[0] if roots else None)
+
+
+def end_by_signal() -> None:
+    """Let SIGTERM end the program as Ctrl-C does, so that what must be closed is closed."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _leave)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)

@@ -1,0 +1,1 @@
+"""The Results tab: benchmark tables and reports of listening tests."""

@@ -1,0 +1,233 @@
+"""What the Results tab reads: benchmark tables, the published table, reports of listening tests.
+
+Everything comes from files; a file that is not what it should be is named in a sentence and the others
+are shown.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from savg.errors import SavgError
+
+BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
+
+VARIABLE = "SAVG_REPORTS"
+"""Environment variable: folders that `mos report` wrote, or folders of such folders."""
+
+NULLS = {"centre": "centred", "swapped": "swapped", "shuffled": "other clips"}
+"""Null scores of Spatial AV-Align → how tables call them."""
+
+MOST_BYTES = 5_000_000
+
+LABELS = {"generated": "Joint, demo weights"}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Spatial AV-Align of one set of clips with its 95 % interval and null scores."""
+
+    label: str
+    clips: int
+    score: float
+    low: float | None
+    high: float | None
+    tp: int
+    fn: int
+    nulls: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark's files: its figures of spatial alignment, how it was made, its whole table."""
+
+    name: str
+    title: str
+    command: str
+    hardware: str
+    measures: tuple[Measure, ...]
+    markdown: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """A listening test's report as `mos report` wrote it, and its clips where it has them."""
+
+    key: str
+    title: str
+    simulated: bool
+    data: dict[str, Any]
+    clips: tuple[dict[str, Any], ...] = field(default=())
+
+
+def benchmarks(folder: Path = BENCHMARKS) -> list[Benchmark]:
+    """The benchmarks with results, those with spatial alignment first."""
+    results = folder / "results"
+    names = sorted(
+        {p.stem for p in results.glob("*.json")} | {p.stem for p in results.glob("*.md")}
+    )
+    found = [_benchmark(results, name) for name in names]
+    return sorted(found, key=lambda b: not b.measures)
+
+
+def _benchmark(folder: Path, name: str) -> Benchmark:
+    table = folder / f"{name}.md"
+    text = table.read_text(encoding="utf-8", errors="replace") if table.is_file() else ""
+    data = _json(folder / f"{name}.json")
+    setting = data.get("setting") if isinstance(data, dict) else None
+    setting = setting if isinstance(setting, dict) else {}
+    hardware = [setting.get("cpu"), setting.get("gpu")]
+    if setting.get("torch"):
+        hardware.append(f"torch {setting['torch']}")
+    first = text.splitlines()[0].lstrip("# ") if text.strip() else ""
+    return Benchmark(
+        name,
+        first or name.replace("_", " ").capitalize(),
+        str(setting.get("command") or f"python -m benchmarks.{name}").strip(),
+        ", ".join(str(part) for part in hardware if part),
+        tuple(_measures(data)),
+        text or f"```json\n{json.dumps(data, indent=1)[:20_000]}\n```",
+    )
+
+
+def _measures(data: Any, path: tuple[str, ...] = ()) -> Iterator[Measure]:
+    """Every set of clips in a result, wherever it is kept."""
+    if not isinstance(data, dict):
+        return
+    spatial = data.get("spatial")
+    if isinstance(spatial, dict) and isinstance(spatial.get("score"), int | float):
+        name = "/".join(path)
+        given = spatial.get("nulls")
+        nulls = given if isinstance(given, dict) else {}
+        yield Measure(
+            str(data.get("label") or LABELS.get(name) or _words(path)),
+            int(spatial.get("clips") or data.get("clips") or 0),
+            float(spatial["score"]),
+            _number(spatial.get("low")),
+            _number(spatial.get("high")),
+            int(spatial.get("tp") or 0),
+            int(spatial.get("fn") or 0),
+            {k: float(v) for k, v in nulls.items() if _number(v) is not None},
+        )
+    for key, value in data.items():
+        yield from _measures(value, (*path, str(key)))
+
+
+def _words(path: Sequence[str]) -> str:
+    said = [part.replace("_", " ") for part in path]
+    if path[:1] == ("held_out",):
+        said = ["Ground truth, synthetic,", *said[1:], "world"]
+    return " ".join(said)[:1].upper() + " ".join(said)[1:] if said else "All clips"
+
+
+def published(folder: Path = BENCHMARKS) -> dict[str, Any]:
+    """The published table: source, note, columns, rows; empty where the file is not."""
+    found = _json(folder / "published.json")
+    return found if isinstance(found, dict) and isinstance(found.get("rows"), dict) else {}
+
+
+class Reports:
+    """The reports that an operator publishes, looked for again each time somebody asks."""
+
+    def __init__(self, folders: Sequence[Path] = ()) -> None:
+        self.folders = tuple(folders)
+
+    @classmethod
+    def of_environment(cls, environment: Mapping[str, str] = os.environ) -> Reports:
+        """Those of SAVG_REPORTS."""
+        return cls([Path(p) for p in environment.get(VARIABLE, "").split(os.pathsep) if p])
+
+    def __bool__(self) -> bool:
+        return bool(self.folders)
+
+    def files(self) -> list[Path]:
+        """The report.json files there are now."""
+        names = ("report.json", "simulated-report.json")
+        found: dict[Path, None] = {}
+        for folder in self.folders:
+            below = sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+            for place in (folder, *below, *(p / "report" for p in below), folder / "report"):
+                found |= {(place / n).resolve(): None for n in names if (place / n).is_file()}
+        return list(found)
+
+    def choices(self) -> tuple[list[tuple[str, str]], list[str]]:
+        """(title, key) of each readable report, real listeners first, and what is wrong with others."""
+        made: list[tuple[tuple[bool, str], str]] = []
+        problems: list[str] = []
+        for number, path in enumerate(self.files()):
+            try:
+                report = read_report(path, str(number))
+            except SavgError as error:
+                problems.append(str(error))
+                continue
+            made.append(((report.simulated, report.title), report.key))
+        if self.folders and not made and not problems:
+            problems.append(f"{VARIABLE} names no folder with a report.json in it.")
+        return [(title, key) for (_, title), key in sorted(made)], problems
+
+    def open(self, key: object) -> Report:
+        """The report of a key."""
+        files = self.files()
+        if not isinstance(key, str) or not key.isdecimal() or int(key[:6]) >= len(files):
+            raise SavgError("This report is not there: choose one of the list.")
+        return read_report(files[int(key[:6])], key)
+
+
+def read_report(path: Path, key: str = "0") -> Report:
+    """A report.json; SavgError names the file without its folder's folders."""
+    shown = f"{path.parent.name}/{path.name}"
+    data = _json(path)
+    try:
+        assert isinstance(data, dict)
+        name, simulated = str(data["study"]["name"]), bool(data["simulated"])
+        for row in data["conditions"]:
+            str(row["name"]), float(row["mos"]["estimate"]), int(row["ratings"])
+        for row in data["differences"]:
+            float(row["main"]["estimate"])
+        float(data["flow"]["analysed"])
+        list(data["study"]["labels"]), list(data["warnings"]), dict(data["spatial"])
+    except (AssertionError, KeyError, TypeError, ValueError) as error:
+        raise SavgError(f"{shown} is no report of a listening test.") from error
+    mark = " (simulated listeners)" if simulated else ""
+    clips = path.with_name(path.name.replace("report.json", "clips.csv"))
+    return Report(key, f"{name}{mark}", simulated, data, tuple(_clips(clips)))
+
+
+def _clips(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file() or path.stat().st_size > MOST_BYTES:
+        return []
+    with path.open(encoding="utf-8", newline="") as stream:
+        try:
+            return [
+                {
+                    "condition": row["condition"],
+                    "clip": row["clip"],
+                    "ratings": int(row["ratings"]),
+                    "mean_rating": float(row["mean_rating"]),
+                    "spatial_av_align": float(row["spatial_av_align"]),
+                }
+                for row in csv.DictReader(stream)
+            ]
+        except (KeyError, TypeError, ValueError, csv.Error):
+            return []
+
+
+def _json(path: Path) -> Any:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            return None
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _number(value: object) -> float | None:
+    usable = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if usable and math.isfinite(value) else None  # type: ignore[arg-type]

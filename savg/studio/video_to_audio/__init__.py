@@ -1,0 +1,1 @@
+"""The Video to audio tab: new stereo audio for any video."""

@@ -1,0 +1,129 @@
+"""Videos that visitors uploaded to get sound, under opaque keys in a folder that is not served."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from weakref import finalize
+
+from savg.data.film import Facts, facts
+from savg.errors import MediaError
+from savg.studio.shared.library import MAX_UPLOAD_SECONDS
+
+MAX_BYTES = 200_000_000
+"""Larger files are refused."""
+
+MAX_FILMS = 16
+"""Beyond this many the oldest go, whoever they belong to."""
+
+GONE = "This video is no longer here: choose it again."
+
+
+@dataclass(frozen=True)
+class Source:
+    """A video that is to get sound: what its owner calls it, where it lies, what it says of itself."""
+
+    key: str
+    name: str
+    path: Path
+    facts: Facts
+
+    @property
+    def words(self) -> str:
+        """Size, rate, length and sound, for people."""
+        f = self.facts
+        seconds = "" if f.seconds is None else f", {f.seconds:.4g} s"
+        heard = {0: "no sound", 1: "mono sound", 2: "stereo sound"}
+        sound = heard.get(f.channels, f"{f.channels} channels of sound")
+        return f"{f.width}×{f.height}, {float(f.fps):.4g} pictures a second{seconds}, {sound}"
+
+
+class Films:
+    """The uploaded videos of one running studio; a visitor's go when the visitor does."""
+
+    def __init__(self, max_films: int = MAX_FILMS) -> None:
+        self.max_films = max_films
+        self._folder: Path | None = None
+        self._sources: dict[str, tuple[str, Source]] = {}
+        self._clips: dict[str, list[str]] = {}
+        self._lock = threading.Lock()
+
+    def receive(self, path: Path, name: str, visitor: str) -> Source:
+        """Take over an uploaded file. MediaError, one sentence with its owner's name, if it is no
+        video that can get sound."""
+        title = Path(name.replace("\\", "/")).name.strip()[:80] or "video"
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise MediaError(
+                f"“{title}” has {size / 1e6:.0f} MB: expected a video of at most "
+                f"{MAX_BYTES / 1e6:.0f} MB."
+            )
+        try:
+            known = facts(path)
+        except MediaError as error:
+            raise MediaError(renamed(error, path, title)) from error
+        if known.seconds is not None and known.seconds > MAX_UPLOAD_SECONDS + 0.5:
+            raise MediaError(
+                f"“{title}” lasts {known.seconds:.0f} s: expected a video of at most "
+                f"{MAX_UPLOAD_SECONDS:.0f} s."
+            )
+        key = secrets.token_hex(16)
+        kept = self._home() / key
+        shutil.move(path, kept)
+        source = Source(key, title, kept, known)
+        with self._lock:
+            self._sources[key] = visitor, source
+            oldest = list(self._sources)[: max(0, len(self._sources) - self.max_films)]
+        self._drop(oldest)
+        return source
+
+    def of(self, key: object, visitor: str) -> Source | None:
+        """The visitor's video of that key, or None."""
+        owner, source = self._sources.get(str(key), (None, None))
+        return source if owner == visitor else None
+
+    def all_of(self, visitor: str) -> list[Source]:
+        """The visitor's videos, newest first."""
+        return [s for owner, s in reversed(list(self._sources.values())) if owner == visitor]
+
+    def note(self, visitor: str, keys: Iterable[str]) -> None:
+        """Keys of the library's clips that came of the visitor's videos."""
+        with self._lock:
+            self._clips.setdefault(visitor, []).extend(keys)
+
+    def came_of(self, visitor: str) -> frozenset[str]:
+        """Those keys."""
+        with self._lock:
+            return frozenset(self._clips.get(visitor, ()))
+
+    def forget(self, visitor: str) -> list[str]:
+        """The visitor has left; returns the keys of the library's clips that are to go too."""
+        with self._lock:
+            keys = [key for key, (owner, _) in self._sources.items() if owner == visitor]
+        self._drop(keys)
+        with self._lock:
+            return self._clips.pop(visitor, [])
+
+    def _drop(self, keys: list[str]) -> None:
+        for key in keys:
+            with self._lock:
+                _, source = self._sources.pop(key, (None, None))
+            if source:
+                source.path.unlink(missing_ok=True)
+
+    def _home(self) -> Path:
+        with self._lock:
+            if self._folder is None:
+                self._folder = Path(tempfile.mkdtemp(prefix="savg-films-"))
+                finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+            return self._folder
+
+
+def renamed(error: Exception, path: Path, name: str) -> str:
+    """What an error says, with its owner's name for the file."""
+    return str(error).replace(str(path), f"“{name}”")
