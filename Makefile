@@ -2,25 +2,43 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install install-test app test lint bench test-mmdet browser
+# Installs packages from a lock of requirements/ with uv, or, where uv cannot reach what pip is
+# configured for (a mirror, say), with pip. Nothing is built but the project itself.
+LOCKED = --quiet --require-hashes --only-binary :all: --requirement
+PROJECT = --quiet --no-deps --no-build-isolation --editable .
+from_lock = { $(BIN)/uv pip install --python $(BIN)/python $(LOCKED) $(1) && \
+	$(BIN)/uv pip install --python $(BIN)/python $(PROJECT); } || \
+	{ echo 'uv could not install: once more with pip.' && \
+	$(BIN)/python -m pip install $(LOCKED) $(1) && $(BIN)/python -m pip install $(PROJECT); }
+
+# A few minutes' worth of tests that touch most dependencies.
+QUICK = tests/test_packaging.py tests/test_clip.py tests/cli/test_evaluate_command.py tests/models/test_mel_vae.py tests/studio/test_app_serves.py tests/viz
+
+.PHONY: install install-test app test test-newest lock lint bench test-mmdet browser
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.app: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable .
+$(BIN)/uv: requirements/uv.txt | $(BIN)/python
+	$(BIN)/python -m pip install $(LOCKED) requirements/uv.txt
 	touch $@
 
-$(VENV)/.test: pyproject.toml Makefile | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[test,train,dataset,postgres]'
+$(VENV)/.app: pyproject.toml requirements/app.txt $(BIN)/uv
+	$(call from_lock,requirements/app.txt)
+	touch $@
+
+$(VENV)/.test: pyproject.toml requirements/test.txt $(BIN)/uv
+	$(call from_lock,requirements/test.txt)
 	touch $@ $(VENV)/.app
 
 install: $(VENV)/.app
 
 install-test: $(VENV)/.test browser
+
+# Locks what pyproject.toml asks for, keeping versions; `make lock UPGRADE=--upgrade` renews them all.
+lock: $(BIN)/uv
+	$(BIN)/python requirements/lock.py $(UPGRADE)
 
 app: install
 	$(BIN)/python app.py
@@ -34,6 +52,13 @@ browser:
 
 test: install-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The newest versions that pyproject.toml allows, in an environment of its own: what a renewed lock
+# would break.
+test-newest:
+	$(PYTHON) -m venv --clear $(VENV)-newest
+	$(VENV)-newest/bin/python -m pip install --quiet --upgrade --editable '.[test,train,dataset,postgres]'
+	OMP_NUM_THREADS=1 $(VENV)-newest/bin/python -m pytest $(QUICK)
 
 lint: install-test
 	$(BIN)/ruff check .

@@ -1,15 +1,93 @@
-"""What a Space installs is what the package asks for."""
+"""pyproject.toml, the locks, what a Space installs and README's front matter agree."""
 
+import re
 import tomllib
 from pathlib import Path
 
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
 ROOT = Path(__file__).resolve().parents[1]
+PYTHONS = ("3.11", "3.12", "3.13")
+SYSTEMS = {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}
 
 
-def test_space_requirements_are_the_dependencies() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lines = (ROOT / "space_requirements.txt").read_text().splitlines()
-    assert [line for line in lines if not line.startswith("#")] == project["dependencies"]
+def pyproject() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def entries(file: str) -> list[str]:
+    """Requirements of a lock file, each with its hashes in one string."""
+    lines = (ROOT / file).read_text().replace("\\\n", "").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def locked(file: str, python: str = "3.11", system: str = "linux") -> dict[str, Version]:
+    """Name -> version of everything that a lock installs on one Python and system."""
+    where = {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "sys_platform": system,
+        "platform_system": SYSTEMS[system],
+        "platform_machine": "arm64" if system == "darwin" else "x86_64",
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+    }
+    versions: dict[str, Version] = {}
+    for entry in entries(file):
+        requirement = Requirement(entry.split(" --hash")[0])
+        if requirement.marker and not requirement.marker.evaluate(where):
+            continue
+        (exact,) = requirement.specifier
+        assert exact.operator == "==" and "*" not in exact.version, entry
+        name = canonicalize_name(requirement.name)
+        assert name not in versions, f"{name} is locked twice in {file}"
+        versions[name] = Version(exact.version)
+    return versions
+
+
+def asked(*extras: str) -> list[Requirement]:
+    project = pyproject()["project"]
+    more = [line for extra in extras for line in project["optional-dependencies"][extra]]
+    return [Requirement(line) for line in project["dependencies"] + more]
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_locks_hold_what_the_project_asks_for(python: str, system: str) -> None:
+    extras = set(pyproject()["project"]["optional-dependencies"]) - {"mmdet"}
+    builds = [Requirement(line) for line in pyproject()["build-system"]["requires"]]
+    app = locked("requirements/app.txt", python, system)
+    test = locked("requirements/test.txt", python, system)
+    for lock, requirements in ((app, asked()), (test, asked(*extras))):
+        for requirement in requirements + builds:
+            version = lock[canonicalize_name(requirement.name)]
+            assert requirement.specifier.contains(version), (requirement, version)
+    assert app.items() <= test.items(), "one version of a package in both locks"
+
+
+@pytest.mark.parametrize("file", ["app", "test", "uv"])
+def test_every_locked_file_has_its_hashes_and_names_no_host(file: str) -> None:
+    text = (ROOT / f"requirements/{file}.txt").read_text()
+    assert "://" not in text and "index" not in text and "find-links" not in text
+    for entry in entries(f"requirements/{file}.txt"):
+        assert re.findall(r"--hash=sha256:[0-9a-f]{64}", entry), entry
+
+
+def test_torch_and_its_companions_are_one_triple() -> None:
+    pins = {line.split("==")[0]: line for line in pyproject()["project"]["dependencies"]}
+    for line in ("torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"):
+        assert pins[line.split("==")[0]] == line
+
+
+def test_a_space_installs_what_the_app_is_locked_to() -> None:
+    app, space = locked("requirements/app.txt"), locked("space_requirements.txt")
+    build = {"hatchling", "editables", "pathspec", "pluggy", "trove-classifiers"}
+    missing = (set(app) - build) - set(space)
+    assert not missing
+    assert {name: space[name] for name in set(app) & set(space)}.items() <= app.items()
 
 
 def test_readme_has_the_front_matter_of_a_space() -> None:
@@ -17,6 +95,7 @@ def test_readme_has_the_front_matter_of_a_space() -> None:
     front = text.split("---")[1]
     for line in ("sdk: gradio", 'python_version: "3.11"', "app_file: app.py", "license: mit"):
         assert line in front
+    assert f"sdk_version: {locked('requirements/app.txt')['gradio']}\n" in front
     assert "make app" in text and "make test" in text
 
 
