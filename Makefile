@@ -17,7 +17,7 @@ QUICK = tests/test_packaging.py tests/test_clip.py tests/cli/test_evaluate_comma
 .PHONY: install install-test app test test-newest lock lint bench test-mmdet browser
 
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv $(VENV)
 
 $(BIN)/uv: requirements/uv.txt | $(BIN)/python
@@ -25,11 +25,13 @@ $(BIN)/uv: requirements/uv.txt | $(BIN)/python
 	touch $@
 
 $(VENV)/.app: pyproject.toml requirements/app.txt $(BIN)/uv
-	$(call from_lock,requirements/app.txt)
+	@echo 'Installing requirements/app.txt and the project into $(VENV) (about 2 GB the first time) …'
+	@$(call from_lock,requirements/app.txt)
 	touch $@
 
 $(VENV)/.test: pyproject.toml requirements/test.txt $(BIN)/uv
-	$(call from_lock,requirements/test.txt)
+	@echo 'Installing requirements/test.txt and the project into $(VENV) (about 2 GB the first time) …'
+	@$(call from_lock,requirements/test.txt)
 	touch $@ $(VENV)/.app
 
 install: $(VENV)/.app
