@@ -26,6 +26,7 @@ import torch
 from numpy.typing import NDArray
 
 from savg.annotation import CATEGORY_NAMES, Boxes, SoundEvents
+from savg.audio.levels import pan
 from savg.clip import Clip
 from savg.data.scenes import Rendered, World, draw_scene, render, split_seed
 from savg.detectors import person_detector, sound_detector
@@ -34,7 +35,6 @@ from savg.metrics.generation import (
     correlation,
     figure_position,
     motion_position,
-    pan,
     pan_spread,
     person_share,
 )

@@ -106,9 +106,3 @@ def project(
     x = np.where(front, width / 2.0 - focal * np.tan(safe), np.nan)
     rise = np.tan(np.deg2rad(np.clip(el, -89.9, 89.9))) / np.cos(safe)
     return x, np.where(front, height / 2.0 - focal * rise, np.nan)
-
-
-def level_difference_db(stereo: Array, floor: float = 1e-9) -> float:
-    """Left minus right level of stereo sound [2, T] in decibels; positive when left is louder."""
-    power = np.mean(np.square(np.asarray(stereo, float)), axis=-1) + floor**2
-    return float(10.0 * np.log10(power[0] / power[1]))

@@ -11,10 +11,10 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
+from savg.audio.levels import level_difference_db
 from savg.clip import Clip, fit_frame
 from savg.errors import MediaError
 from savg.format import SAVGBENCH, ClipFormat
-from savg.geometry import level_difference_db
 from savg.media import read_audio, write_video
 
 

@@ -8,6 +8,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from savg import geometry
+from savg.audio.levels import level_difference_db
 
 
 def unit(azimuth: float, elevation: float = 0.0) -> np.ndarray:
@@ -48,7 +49,7 @@ def test_a_source_at_plus_30_degrees_is_left_everywhere() -> None:
     expected = 128 - 128 / np.tan(np.deg2rad(50)) * np.tan(np.deg2rad(30))
     assert x == pytest.approx(expected)
     sound = geometry.foa_gains(30.0)[:, None] * np.ones((1, 8))
-    assert geometry.level_difference_db(geometry.foa_to_stereo(sound)) == pytest.approx(
+    assert level_difference_db(geometry.foa_to_stereo(sound)) == pytest.approx(
         20 * np.log10(3), abs=1e-6
     )
 

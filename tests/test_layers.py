@@ -13,9 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS = (
     ("errors", "paths", "device", "format"),
+    ("audio",),
     ("clip", "annotation", "media"),
     ("geometry",),
-    ("audio",),
     ("hub",),
     ("diffusion",),
     ("models",),
@@ -71,7 +71,17 @@ def test_the_app_only_builds_and_launches() -> None:
     assert imports(ROOT / "app.py") <= {"studio"}
 
 
-LIGHT = ("savg", "savg.clip", "savg.annotation", "savg.geometry", "savg.data.scenes", "savg.cli")
+LIGHT = (
+    "savg",
+    "savg.audio.levels",
+    "savg.audio.loudness",
+    "savg.audio.resample",
+    "savg.clip",
+    "savg.annotation",
+    "savg.geometry",
+    "savg.data.scenes",
+    "savg.cli",
+)
 
 
 def test_the_value_types_and_scenes_need_no_torch() -> None:

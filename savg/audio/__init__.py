@@ -1,1 +1,1 @@
-"""Audio arrays float32 [channels, samples]: levels and loudness; nothing here knows a file."""
+"""Audio arrays float32 [channels, samples]: resampling, levels, loudness, spectra; no files here."""

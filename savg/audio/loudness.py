@@ -1,14 +1,16 @@
-"""Loudness and level of stereo sound at 48 kHz, by which all clips of a study get one level.
+"""Loudness of stereo audio at 48 kHz, by which all clips of a study get one level.
 
-Sound is float [2, samples] in −1..1. Loudness is ITU-R BS.1770-4's integrated loudness in LUFS; peaks
-are in dB relative to full scale; level differences are left over right in dB.
+Audio is float [2, samples] in −1..1. Loudness is ITU-R BS.1770-4's integrated loudness in LUFS; peaks
+are in dB relative to full scale.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import resample_poly, sosfilt
+from scipy.signal import sosfilt
+
+from savg.audio.resample import resample
 
 RATE = 48_000
 """The rate for which the standard gives its filters, and at which clips are presented."""
@@ -30,9 +32,6 @@ _K_WEIGHTING = np.array(
 
 _BLOCK, _STEP = 0.4, 0.1
 """Seconds of a gating block and between the starts of two."""
-
-_FLOOR = 0.01
-"""Level differences are clamped near ±20 dB: beyond it a sound is wholly at one ear."""
 
 
 def integrated_loudness(sound: NDArray[np.floating]) -> float:
@@ -56,15 +55,9 @@ def integrated_loudness(sound: NDArray[np.floating]) -> float:
 
 def true_peak(sound: NDArray[np.floating]) -> float:
     """Peak of either channel between samples too (4 times oversampled), in dB; −inf for silence."""
-    peak = float(np.abs(resample_poly(np.asarray(sound, np.float64), 4, 1, axis=1)).max(initial=0))
+    finer = resample(np.asarray(sound, np.float64), RATE, 4 * RATE)
+    peak = float(np.abs(finer).max(initial=0))
     return 20 * float(np.log10(peak)) if peak > 0 else float("-inf")
-
-
-def level_difference(sound: NDArray[np.floating]) -> float:
-    """Energy of the left channel over the right one in dB, within about ±20; 0 for silence."""
-    left, right = (np.asarray(sound, np.float64) ** 2).sum(axis=1)
-    floor = _FLOOR * max(left, right)
-    return 10 * float(np.log10((left + floor) / (right + floor))) if floor > 0 else 0.0
 
 
 def common_gain(

@@ -7,13 +7,13 @@ centre. x is not clamped to the picture.
 from __future__ import annotations
 
 import os
-from fractions import Fraction
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from savg.annotation import SoundEvents
+from savg.audio.resample import resample
 from savg.clip import Clip
 from savg.detectors.seld_features import decode, inference_windows
 from savg.device import choose
@@ -83,14 +83,5 @@ class SeldDetector:
 
     def __call__(self, clip: Clip) -> SoundEvents:
         rate = self.model.config.sampling_frequency
-        audio = _resample(clip.audio, clip.format.sample_rate, rate)
+        audio = resample(clip.audio, clip.format.sample_rate, rate)
         return detect_sounds(self.model, audio, self.threshold, self.batch_size)
-
-
-def _resample(audio: NDArray[np.float32], rate: int, wanted: int) -> NDArray[np.float32]:
-    if rate == wanted:
-        return audio
-    from scipy.signal import resample_poly
-
-    ratio = Fraction(wanted, rate)
-    return resample_poly(audio, ratio.numerator, ratio.denominator, axis=1).astype(np.float32)

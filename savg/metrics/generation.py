@@ -18,15 +18,6 @@ from numpy.typing import NDArray
 from savg.annotation import Boxes
 from savg.clip import Clip
 
-SILENCE = 1e-6
-"""RMS below which a clip has no pan."""
-
-
-def pan(audio: NDArray[np.floating]) -> float:
-    """Level balance of stereo sound [2, T], −1 left … +1 right; NaN for silence."""
-    left, right = np.sqrt(np.square(audio.astype(np.float64)).mean(axis=1))
-    return float((right - left) / (right + left)) if left + right > SILENCE else float("nan")
-
 
 def pan_spread(pans: Sequence[float] | NDArray[np.floating]) -> float | None:
     """Standard deviation of the pans of clips, silent ones left out; None for fewer than two."""

@@ -48,12 +48,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import Alignment, Boxes, SoundEvents
+from savg.audio.levels import levels_db
 from savg.clip import Clip
 from savg.errors import SavgError
 from savg.format import SAVGBENCH, ClipFormat
 from savg.metrics.spatial import NullScores, null_scores, spatial_av_align
 from savg.viz import palette
-from savg.viz.levels import levels_db
 from savg.viz.overlay import overlay_fps, write_overlay
 
 VERSION = 1
@@ -90,7 +90,7 @@ class Annotation:
     @property
     def levels(self) -> NDArray[np.float64]:
         """RMS level [2, N] in dB below full scale at the overlay's picture rate."""
-        return levels_db(self.clip, overlay_fps(self.format))
+        return levels_db(self.clip.audio, self.format.sample_rate, overlay_fps(self.format))
 
     def to_json(self) -> dict[str, Any]:
         """The documented form of this module, ready for `json.dumps`."""

@@ -9,10 +9,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from savg.audio.levels import pan
 from savg.clip import Clip
 from savg.data.joint_codec import DEMO, PUBLISHED, JointCodec
 from savg.format import ClipFormat
-from savg.metrics.generation import correlation, motion_position, pan, pan_spread
+from savg.metrics.generation import correlation, motion_position, pan_spread
 from savg.models.joint_config import CONFIGS as NETWORKS
 from savg.train.clip_diffusion import ClipDiffusion
 from savg.train.optim import Draw, Optimisation

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import CATEGORY_NAMES, Alignment, Boxes, SoundEvents
+from savg.audio.levels import FLOOR_DB, levels_db
 from savg.clip import Clip
 from savg.format import SAVGBENCH, ClipFormat
 from savg.viz import palette
-from savg.viz.levels import FLOOR_DB, levels_db
 
 Image = NDArray[np.uint8]
 
@@ -97,7 +97,7 @@ def overlay_frames(
     if len(alignment.matched) != len(events):
         raise ValueError(f"{len(events)} sound events need as many judgements, not {alignment}.")
     form, plan, fps = clip.format, layout(clip, width), overlay_fps(clip.format)
-    loudness = levels_db(clip, fps)
+    loudness = levels_db(clip.audio, clip.format.sample_rate, fps)
     base = _base(form, plan, events, alignment)
     count = -int(-form.duration * fps // 1)
     pictures_every, events_every = fps // form.fps, fps // form.label_fps

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import Alignment, Boxes, SoundEvents
+from savg.audio.levels import levels_db
 from savg.clip import Clip
 from savg.format import SAVGBENCH, ClipFormat
 from savg.viz import palette
-from savg.viz.levels import levels_db
 from savg.viz.plots import dress, translucent
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def timeline(
         ("left level", "right level"),
         (palette.LEFT, palette.RIGHT),
         ("solid", "dash"),
-        levels_db(clip, LEVEL_RATE),
+        levels_db(clip.audio, clip.format.sample_rate, LEVEL_RATE),
         strict=True,
     ):
         line = {"color": colour, "dash": dash, "width": 2}

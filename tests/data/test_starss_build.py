@@ -19,6 +19,7 @@ from scipy import signal as dsp
 from starss_takes import Sounding, contents, write_sound, write_take
 
 from savg.annotation import ClipLabels
+from savg.audio.levels import level_difference_db
 from savg.cli import main
 from savg.clip import Clip
 from savg.data.clip_names import parse_clip_name
@@ -27,7 +28,7 @@ from savg.data.starss import construct as construction
 from savg.data.starss.build import build
 from savg.data.starss.results import Construction, Steps
 from savg.errors import Cancelled, SavgError
-from savg.geometry import foa_to_stereo, level_difference_db, rotate_foa
+from savg.geometry import foa_to_stereo, rotate_foa
 
 ROOT = Path(__file__).parents[2]
 NARROW = Construction(speech=Steps(5, 30), instrument=Steps(5, 30))

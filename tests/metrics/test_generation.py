@@ -1,4 +1,4 @@
-"""Pan, figures and their agreement, on clips whose answers are known."""
+"""Spread of pans, figures and their agreement, on clips whose answers are known."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from savg.metrics.generation import (
     correlation,
     figure_position,
     motion_position,
-    pan,
     pan_spread,
     person_share,
 )
@@ -21,27 +20,9 @@ from savg.metrics.generation import (
 FORMAT = ClipFormat(frames=4, fps=4, sample_rate=8000, size=64, picture_height=36)
 
 
-def noise(left: float, right: float, seed: int = 0) -> np.ndarray:
-    wave = np.random.default_rng(seed).standard_normal(8000)
-    return np.stack([left * wave, right * wave]).astype(np.float32)
-
-
-@pytest.mark.parametrize(
-    "left, right, expected", [(1, 1, 0.0), (0, 1, 1.0), (1, 0, -1.0), (1, 3, 0.5), (-3, 1, -0.5)]
-)
-def test_pan_is_the_balance_of_levels(left, right, expected) -> None:
-    assert pan(noise(left, right)) == pytest.approx(expected, abs=1e-6)
-
-
-def test_silence_has_no_pan_and_is_left_out_of_the_spread() -> None:
-    assert np.isnan(pan(np.zeros((2, 100), np.float32)))
+def test_clips_without_a_pan_are_left_out_of_the_spread() -> None:
     assert pan_spread([0.5, -0.5, np.nan]) == pytest.approx(0.5)
     assert pan_spread([0.3]) is None
-
-
-def test_swapping_the_channels_turns_the_pan() -> None:
-    audio = noise(0.2, 0.5)
-    assert pan(audio[::-1]) == pytest.approx(-pan(audio))
 
 
 def test_the_surest_person_of_each_frame_counts() -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from savg.audio.levels import pan
 from savg.clip import Clip
 from savg.data.film import Film
 from savg.data.scenes import World, draw_scene, render, split_seed
 from savg.hub import load_component, resolve
-from savg.metrics.generation import pan
 from savg.models.mel import CONFIGS as MELS
 from savg.models.mel import MelSpectrogram
 from savg.models.stereo import each_channel

@@ -11,7 +11,8 @@ import pytest
 import studio_fakes
 from films import write_film
 
-from savg.audio.loudness import integrated_loudness
+from savg.audio.loudness import RATE, integrated_loudness
+from savg.audio.resample import resample
 from savg.data.film import facts
 from savg.data.film_sound import sound_of
 from savg.errors import MediaError, SavgError
@@ -23,7 +24,7 @@ from savg.studio.shared.jobs import DONE, FAILED, STOPPED, Job
 from savg.studio.shared.library import POSTER, VIDEO, Library
 from savg.studio.video_to_audio import tab
 from savg.studio.video_to_audio.films import Films
-from savg.studio.video_to_audio.takes import TakeOrder, at_rate, equally_loud
+from savg.studio.video_to_audio.takes import TakeOrder, equally_loud
 
 H264 = ("libx264", "aac")
 
@@ -135,7 +136,7 @@ def test_only_the_louder_one_is_turned_down() -> None:
     assert equally_loud(loud / 2, loud) == (0.0, pytest.approx(6.02, abs=0.02))
     assert equally_loud(loud, np.zeros_like(loud)) == (0.0, 0.0)
     slow = loud[:, ::3]
-    assert integrated_loudness(at_rate(slow, 16_000)) == pytest.approx(
+    assert integrated_loudness(resample(slow, 16_000, RATE)) == pytest.approx(
         integrated_loudness(loud), abs=0.1
     )
 

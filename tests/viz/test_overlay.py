@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from savg.annotation import Alignment, Boxes, SoundEvents
+from savg.audio.levels import level_difference_db
 from savg.clip import Clip
 from savg.format import SAVGBENCH, ClipFormat
-from savg.geometry import level_difference_db
 from savg.metrics.spatial import MARGIN
 from savg.viz import palette
-from savg.viz.levels import FLOOR_DB, levels_db
 from savg.viz.overlay import HEADER, layout, overlay_fps, overlay_frames, write_overlay
 
 ONE_SECOND = ClipFormat(frames=4)
@@ -131,26 +130,3 @@ def test_every_event_needs_a_judgement() -> None:
                 grey_clip(), Boxes.empty(), events_at((0, 0, 1.0)), Alignment(np.zeros(0, bool))
             )
         )
-
-
-def test_levels_are_rms_in_decibels_of_full_scale() -> None:
-    form = ClipFormat(frames=4)
-    square = np.where(np.arange(form.samples) % 2, 1.0, -1.0)
-    audio = np.stack([square, 0.1 * square])
-    audio[1, form.samples // 2 :] = 0.0
-    levels = levels_db(Clip(grey_clip().video, audio.astype(np.float32), form), 20)
-    assert levels.shape == (2, 20)
-    np.testing.assert_allclose(levels[0], 0.0, atol=1e-5)
-    np.testing.assert_allclose(levels[1, :10], -20.0, atol=1e-5)
-    np.testing.assert_array_equal(levels[1, 10:], FLOOR_DB)
-
-
-def test_levels_agree_with_a_plain_loop_at_a_rate_that_does_not_divide() -> None:
-    form = ClipFormat(frames=3)
-    audio = np.random.default_rng(1).uniform(-1, 1, (2, form.samples)).astype(np.float32)
-    clip = Clip(np.zeros((3, 256, 256, 3), np.uint8), audio, form)
-    levels = levels_db(clip, 7)
-    assert levels.shape == (2, 6)
-    for i in range(6):
-        part = audio[:, i * 16_000 // 7 : min((i + 1) * 16_000 // 7, form.samples)].astype(float)
-        np.testing.assert_allclose(levels[:, i], 10 * np.log10((part**2).mean(axis=1)), atol=1e-6)

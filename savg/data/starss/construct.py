@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from savg.audio.levels import level_db, level_difference_db
 from savg.data.clip_names import clip_name
 from savg.data.starss.cutting import KeptClip, first_sample, write_missing
 from savg.data.starss.labels import RecordingLabels, read_labels
@@ -20,7 +21,6 @@ from savg.data.starss.video import Film, open_film
 from savg.data.starss.windows import clip_labels, judge
 from savg.data.starss.workplace import UnwritableError, Workplace
 from savg.errors import SavgError
-from savg.geometry import level_difference_db
 
 MAX_DIFFERENCE = 1.0
 """Seconds by which sound and video of a recording may differ in length."""
@@ -29,6 +29,9 @@ NOTED_DIFFERENCE = 0.1
 """Seconds (a label frame) of difference that are reported."""
 
 _DECIMALS = 4
+
+SILENCE_DB = -180.0
+"""The level of digital silence in the records."""
 
 
 def construct(
@@ -108,7 +111,6 @@ def _heard(
         if peak > 1.0:
             continue
         table = clip_labels(labels, candidate, settings)
-        level = 10.0 * np.log10(float(np.mean(np.square(stereo, dtype=float))) + 1e-18)
         record = ClipRecord(
             name=clip_name(name, candidate.view, candidate.start),
             start=candidate.start,
@@ -116,7 +118,7 @@ def _heard(
             category=candidate.category,
             active=round(len(np.unique(table.frames)) / form.label_frames, _DECIMALS),
             x=round(float(np.mean(table.x)), _DECIMALS),
-            level_db=round(level, _DECIMALS),
+            level_db=round(level_db(stereo, SILENCE_DB), _DECIMALS),
             difference_db=round(level_difference_db(stereo), _DECIMALS),
             peak=round(peak, _DECIMALS),
         )

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from savg.audio.levels import level_difference_db
 from savg.data.savgbench import BenchItem
 from savg.errors import SavgError
 from savg.format import ClipFormat
-from savg.geometry import level_difference_db
 from savg.paths import whole_file
 
 Picture = NDArray[np.uint8]

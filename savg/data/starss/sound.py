@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from savg.audio.resample import resample
 from savg.data.starss.results import Construction
 from savg.errors import MediaError
 
@@ -110,7 +111,7 @@ def load_sound(file: SoundFile | str | os.PathLike[str], settings: Construction)
         if until <= written:
             continue
         at = written - int(first * ratio)
-        resampled = _resampled(kept, ratio)[:, at : at + until - written]
+        resampled = resample(kept, file.rate, rate)[:, at : at + until - written]
         out[:, written:until] = gain * resampled
         written = until
         drop = max(0, int(written / ratio) - reach - first)
@@ -124,14 +125,6 @@ def _context(ratio: Fraction) -> int:
     slow = max(1, ceil(1 / ratio))
     reach = _FILTER_REACH * slow + slow
     return ceil(reach / ratio.denominator) * ratio.denominator
-
-
-def _resampled(sound: NDArray[np.float64], ratio: Fraction) -> NDArray[np.float64]:
-    from scipy.signal import resample_poly
-
-    if ratio == 1:
-        return sound
-    return resample_poly(sound, ratio.numerator, ratio.denominator, axis=1)
 
 
 def _filtered(file: SoundFile, high_pass: float) -> Iterator[tuple[NDArray[np.float64], bool]]:

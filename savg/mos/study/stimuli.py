@@ -17,7 +17,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.audio.loudness import RATE, common_gain, integrated_loudness, level_difference, true_peak
+from savg.audio.levels import level_difference_db
+from savg.audio.loudness import RATE, common_gain, integrated_loudness, true_peak
 from savg.clip import Clip
 from savg.errors import MediaError, SavgError
 from savg.format import SAVGBENCH, ClipFormat
@@ -168,7 +169,7 @@ def measure(path: Path, condition: str, form: ClipFormat) -> Source:
         clip.format.seconds,
         integrated_loudness(clip.audio),
         true_peak(clip.audio),
-        level_difference(clip.audio),
+        level_difference_db(clip.audio, bounded=True),
     )
 
 
@@ -288,7 +289,7 @@ def _write(
     write_video(path, pictures, form.fps, sound, RATE, Encoding(audio_bit_rate=BIT_RATE))
     os.utime(path, (0, 0))
     heard = _read(path, replace(form, frames=clip.format.frames)).audio
-    before, after = level_difference(sound), level_difference(heard)
+    before, after = (level_difference_db(audio, bounded=True) for audio in (sound, heard))
     if abs(after - before) > TOLERANCE_DB:
         raise MediaError(
             f"{planned.source.path}: the level difference between its channels is {before:.2f} dB "

@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import CATEGORY_NAMES, Alignment, Boxes, ClipLabels
+from savg.audio.levels import level_db, level_difference_db
 from savg.clip import Clip
 from savg.data.bench_table import expected_difference_db
 from savg.data.savgbench import BenchItem
 from savg.errors import SavgError
 from savg.format import SAVGBENCH
-from savg.geometry import level_difference_db, wrap_degrees
+from savg.geometry import wrap_degrees
 from savg.media import open_container
 from savg.metrics.spatial import spatial_av_align
 from savg.pipelines.annotate import Annotation
@@ -191,9 +192,9 @@ def facts(
         found.append(("Position", f"x {x:.0f} of {SAVGBENCH.size}, {side_words(x)}{moves}"))
     else:
         found.append(("Sound", "no label"))
-    power = float(np.mean(np.square(clip.audio, dtype=np.float64)))
-    level = 10.0 * np.log10(max(power, 1e-12))
-    found.append(("Level", f"{level:.1f} dB, peak {float(np.abs(clip.audio).max()):.2f}"))
+    found.append(
+        ("Level", f"{level_db(clip.audio):.1f} dB, peak {float(np.abs(clip.audio).max()):.2f}")
+    )
     words = f"{level_difference_db(clip.audio):+.1f} dB"
     if len(labels):
         words += f" ({float(expected_difference_db(labels.x.mean())):+.1f} dB without a room)"

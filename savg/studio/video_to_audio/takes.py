@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from savg.audio.loudness import RATE, integrated_loudness
+from savg.audio.resample import resample
 from savg.data.film import Film, facts
 from savg.data.film_sound import sound_of, with_sound
 from savg.errors import Cancelled, SavgError
@@ -141,7 +140,7 @@ class TakeOrder:
                 "As it was uploaded",
             )
         )
-        return Take(new, made[1], equally_loud(at_rate(sound, rate), own))
+        return Take(new, made[1], equally_loud(resample(sound, rate, RATE), own))
 
 
 def find(context: Context, visitor: str, video: Any) -> Source:
@@ -172,12 +171,6 @@ def middle(film: Film) -> NDArray[np.uint8]:
     picture = film.frames[len(film.frames) // 2]
     rows = np.flatnonzero(film.frames.max(axis=(0, 2, 3)) >= 24)
     return picture[rows[0] : rows[-1] + 1] if len(rows) else picture
-
-
-def at_rate(sound: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
-    """Sound [2, T] at the rate at which loudness is measured."""
-    ratio = Fraction(RATE, rate)
-    return np.asarray(resample_poly(sound, ratio.numerator, ratio.denominator, axis=1), np.float32)
 
 
 def equally_loud(new: NDArray[np.float32], own: NDArray[np.float32]) -> tuple[float, float]:

@@ -1,0 +1,58 @@
+"""Levels of stereo audio: over a clip, over time, and of one channel against the other.
+
+Audio is float [2, samples] in −1..1, row 0 left. Levels are RMS in dB below full scale, where a square
+wave of ±1 has 0 dB; level differences are left minus right, positive where left is louder.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Audio = NDArray[np.floating]
+
+FLOOR_DB = -80.0
+"""Levels over time are never below this."""
+
+SILENCE = 1e-6
+"""RMS of both channels together up to which audio has no pan."""
+
+_SHARE = 0.01
+"""Of the louder channel's power, added to both: level differences stay within about ±20 dB."""
+
+
+def level_db(audio: Audio, floor_db: float = -120.0) -> float:
+    """Level of all channels together, never below `floor_db`."""
+    power = float(np.mean(np.square(audio, dtype=np.float64)))
+    return float(10.0 * np.log10(max(power, 10.0 ** (floor_db / 10.0))))
+
+
+def levels_db(audio: Audio, sample_rate: int, rate: int) -> NDArray[np.float64]:
+    """Level [2, N] of each channel in each 1/`rate` second, never below FLOOR_DB.
+
+    N = seconds · rate, rounded up; half a sample more or less, as rounded lengths have, does not count.
+    """
+    samples = audio.shape[1]
+    count = -(-(2 * samples - 1) * rate // (2 * sample_rate))
+    edges = np.minimum(np.arange(count + 1) * sample_rate // rate, samples)
+    power = np.zeros((2, samples + 1))
+    np.cumsum(np.square(audio, dtype=np.float64), axis=1, out=power[:, 1:])
+    lengths = np.maximum(np.diff(edges), 1)
+    mean = np.maximum(np.diff(power[:, edges], axis=1), 0.0) / lengths
+    return np.maximum(10.0 * np.log10(np.maximum(mean, 1e-12)), FLOOR_DB)
+
+
+def level_difference_db(audio: Audio, bounded: bool = False) -> float:
+    """Left minus right level; 0 for silence.
+
+    bounded: stay within about ±20 dB, beyond which audio is wholly at one ear.
+    """
+    power = np.mean(np.square(np.asarray(audio, float)), axis=-1)
+    power = power + (_SHARE * power.max() if bounded and power.any() else 1e-18)
+    return float(10.0 * np.log10(power[0] / power[1]))
+
+
+def pan(audio: Audio) -> float:
+    """(right − left) / (right + left) of the RMS levels, −1 left … +1 right; NaN for silence."""
+    left, right = np.sqrt(np.square(audio.astype(np.float64)).mean(axis=1))
+    return float((right - left) / (right + left)) if left + right > SILENCE else float("nan")
