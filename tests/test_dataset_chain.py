@@ -1,4 +1,4 @@
-"""The README's block of commands, from synthetic recordings to a training run, made small."""
+"""The documented block of commands, from synthetic recordings to a training run, made small."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from savg.data.savgbench import SavgBench
 from savg.data.starss.report import sha256
 from savg.train.__main__ import main as train
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "dataset.md"
 
 SMALLER = {
     "dataset synth": ["--recordings", "2", "--seed", "3", "--seconds", "12", "--size", "480x240"],
@@ -27,9 +27,8 @@ SMALLER = {
 
 
 def documented() -> list[list[str]]:
-    """The commands of the README's section on the dataset."""
-    section = README.read_text(encoding="utf-8").split("## The dataset")[1].split("\n## ")[0]
-    block = re.search(r"```\n(.*?)```", section, re.DOTALL)
+    """The commands of the documentation of the dataset."""
+    block = re.search(r"```\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
     return [shlex.split(line) for line in block[1].splitlines()]
 

@@ -99,6 +99,25 @@ def test_readme_has_the_front_matter_of_a_space() -> None:
     assert "make app" in text and "make test" in text
 
 
+def test_links_between_documents_lead_somewhere() -> None:
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("benchmarks/*.md")]
+    for document in documents:
+        for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+            if "://" in link:
+                continue
+            name, _, heading = link.partition("#")
+            target = document.parent / name if name else document
+            assert target.exists(), f"{document.name}: {link}"
+            if heading:
+                titles = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+                anchors = [re.sub(r"[^\w -]", "", t.lower()).replace(" ", "-") for t in titles]
+                assert heading in anchors, f"{document.name}: {link}"
+
+
+def test_the_picture_of_the_studio_is_small() -> None:
+    assert (ROOT / "docs" / "studio.webp").stat().st_size <= 150 * 1024
+
+
 def test_the_bundle_stays_within_its_limit() -> None:
     total = sum(f.stat().st_size for f in (ROOT / "assets").rglob("*") if f.is_file())
     assert total <= 32 * 2**20

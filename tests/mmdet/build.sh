@@ -13,7 +13,7 @@ pip() { "$env/bin/python" -m pip --disable-pip-version-check "$@"; }
 if [ ! -x "$env/bin/python" ]; then
     "$python" -m venv "$env"
 fi
-pip install --quiet 'torch==2.11.*' 'torchvision==0.26.*' 'numpy>=2.1' 'opencv-python-headless>=4.10' \
+pip install --quiet 'torch==2.11.0' 'torchvision==0.26.0' 'numpy>=2.1' 'opencv-python-headless>=4.10' \
     scipy safetensors huggingface-hub pytest 'setuptools<81' wheel ninja
 
 torch=$("$env/bin/python" -c 'import torch; print(torch.__version__)')
