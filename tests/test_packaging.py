@@ -5,9 +5,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+
+import savg
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -97,6 +100,15 @@ def test_readme_has_the_front_matter_of_a_space() -> None:
         assert line in front
     assert f"sdk_version: {locked('requirements/app.txt')['gradio']}\n" in front
     assert "make app" in text and "make test" in text
+
+
+def test_the_citation_names_this_version_and_the_papers() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == savg.__version__
+    for reference in citation["references"]:
+        (identifier,) = reference["identifiers"]
+        assert reference["url"].endswith(identifier["value"].removeprefix("arXiv:"))
+        assert reference["title"] and all(a["family-names"] for a in reference["authors"])
 
 
 def test_links_between_documents_lead_somewhere() -> None:
