@@ -31,16 +31,13 @@ from savg.clip import Clip
 from savg.data.scenes import Rendered, World, draw_scene, render, split_seed
 from savg.detectors import person_detector, sound_detector
 from savg.format import SAVGBENCH
-from savg.metrics.generation import (
-    correlation,
-    figure_position,
-    motion_position,
-    pan_spread,
-    person_share,
-)
+from savg.metrics.pan import pan_spread
+from savg.metrics.pan_agreement import motion_x, person_x
 from savg.metrics.person_detection import person_ap50
+from savg.metrics.person_share import person_share
 from savg.metrics.sound_detection import seld_f_score
 from savg.metrics.spatial import spatial_report
+from savg.metrics.statistics import correlation
 from savg.paths import whole_file
 from savg.pipelines import load_pipeline
 
@@ -182,7 +179,7 @@ class Measured:
     """What is kept of a clip: its pan, where it moves, and how far it is from training clips."""
 
     def __init__(self, clip: Clip, known: Known | None) -> None:
-        self.pan, self.motion, self.frames = pan(clip.audio), motion_position(clip), len(clip.video)
+        self.pan, self.motion, self.frames = pan(clip.audio), motion_x(clip), len(clip.video)
         self.nearest = known(clip) if known and clip.format == SAVGBENCH else None
 
 
@@ -199,7 +196,7 @@ def agreement(
         "spatial_off_centre": spatial(aside, boxes),
         "nearest_training_clip": spread([c.nearest for c in clips if c.nearest is not None]),
         "pan_spread": pan_spread(pans),
-        "pan_and_person": asdict(correlation(pans, [figure_position(b, frames) for b in boxes])),
+        "pan_and_person": asdict(correlation(pans, [person_x(b, frames) for b in boxes])),
         "pan_and_motion": asdict(correlation(pans, [clip.motion for clip in clips])),
         "frames_with_person": person_share(boxes, frames),
         "events_a_clip": sum(map(len, events)) / len(events),

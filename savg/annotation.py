@@ -20,10 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.errors import SavgError
+from savg.format import SAVGBENCH
 from savg.paths import whole_file
 
 SPEECH, INSTRUMENT = 0, 1
 """Categories of sound events."""
+
+PERSON = 0
+"""Category of boxes of persons, as in COCO."""
+
+MARGIN = 40
+"""Pixels to either side of a sound event within which a person counts [S1]."""
 
 CATEGORY_NAMES = ("speech", "instrument")
 
@@ -163,7 +170,7 @@ class Boxes(_Table):
         scores = None if self.scores is None else self.scores[keep]
         return Boxes(self.frames[keep], self.categories[keep], self.xyxy[keep], scores)
 
-    def mirrored(self, width: float = 256.0) -> Boxes:
+    def mirrored(self, width: float = SAVGBENCH.size) -> Boxes:
         """The boxes of the picture flipped left to right."""
         flipped = self.xyxy.copy()
         flipped[:, [0, 2]] = width - self.xyxy[:, [2, 0]]
@@ -206,7 +213,11 @@ class SoundEvents(_Table):
         """The same events at other positions."""
         return SoundEvents(self.frames, self.categories, x)
 
-    def mirrored(self, width: float = 256.0) -> SoundEvents:
+    def select(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> SoundEvents:
+        """The rows chosen by a mask or by indices."""
+        return SoundEvents(self.frames[keep], self.categories[keep], self.x[keep])
+
+    def mirrored(self, width: float = SAVGBENCH.size) -> SoundEvents:
         """The events of the sound with its channels swapped."""
         return self.with_x(width - self.x)
 
@@ -245,7 +256,7 @@ class ClipLabels(_Table):
         """Speech (0) or instrument (1) for each row."""
         return np.array([LABEL_CLASSES[c] for c in self.classes.tolist()], np.int64)
 
-    def mirrored(self, width: float = 256.0) -> ClipLabels:
+    def mirrored(self, width: float = SAVGBENCH.size) -> ClipLabels:
         """The labels of the clip flipped left to right."""
         return ClipLabels(self.frames, self.classes, width - self.x, self.y)
 
@@ -256,14 +267,20 @@ class ClipLabels(_Table):
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """Each sound event judged, in order: True where a person is near it (true positive)."""
+    """Each sound event judged, in order: True where a person is near it (true positive).
+
+    margin: pixels to either side of an event within which a person counted.
+    """
 
     matched: NDArray[np.bool_]
+    margin: float = MARGIN
 
     def __post_init__(self) -> None:
         matched = np.array(self.matched, bool)
         if matched.ndim != 1:
             raise ValueError(f"Alignment.matched has shape (N,), not {matched.shape}.")
+        if not self.margin >= 0:
+            raise ValueError(f"Alignment.margin must be ≥ 0, got {self.margin}.")
         matched.flags.writeable = False
         object.__setattr__(self, "matched", matched)
 

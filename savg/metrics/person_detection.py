@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.annotation import Boxes
+from savg.annotation import PERSON, Boxes
+from savg.metrics.base import Metric, MetricResult, Need
 
-PERSON = 0
 RECALLS = np.linspace(0, 1, 101)
 
 
@@ -79,7 +79,10 @@ def person_ap50(
     for guess, real in zip(found, truth, strict=True):
         if guess.scores is None:
             raise ValueError("found boxes need scores")
-        guess, real = guess.select(guess.categories == PERSON), real.select(real.categories == 0)
+        guess, real = (
+            guess.select(guess.categories == PERSON),
+            real.select(real.categories == PERSON),
+        )
         truths += len(real)
         sure = np.asarray(guess.scores)
         for frame in np.unique(guess.frames):
@@ -91,3 +94,24 @@ def person_ap50(
     if not scores:
         return average_precision(np.zeros(0), np.zeros(0, bool), truths)
     return average_precision(np.concatenate(scores), np.concatenate(hits), truths)
+
+
+class PersonAp50(Metric):
+    """Average precision of a person detector at an overlap of one half."""
+
+    name = "person_ap50"
+    label = "person AP50"
+    higher_is_better = True
+    needs = frozenset({Need.PERSONS, Need.TRUTH})
+
+    def compute(self) -> MetricResult:
+        found, truth = [], []
+        for item in self.items:
+            assert item.truth is not None
+            seen = item.observation.candidates
+            found.append(item.observation.boxes if seen is None else seen)
+            truth.append(item.truth.boxes)
+        value = person_ap50(found, truth)
+        if value is None:
+            return self.undefined("No clip has a true person.", len(found))
+        return MetricResult(self.name, value, n=len(found))

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.annotation import CATEGORY_NAMES, ClipLabels, SoundEvents
-
-TOLERANCE = 40.0
-"""Pixels that x may be off, the half width of a sound event in Spatial AV-Align [S1]."""
+from savg.annotation import CATEGORY_NAMES, INSTRUMENT, MARGIN, SPEECH, ClipLabels, SoundEvents
+from savg.metrics.base import Metric, MetricResult, Need
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +55,7 @@ def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.floa
 def count_sounds(
     found: SoundEvents,
     labels: ClipLabels | SoundEvents,
-    tolerance: float = TOLERANCE,
+    tolerance: float = MARGIN,
     classes: int = len(CATEGORY_NAMES),
 ) -> SoundCounts:
     """Counts of one clip: the events found against its labels; x of both in pixels."""
@@ -73,9 +72,7 @@ def count_sounds(
     return SoundCounts(tp, fp, fn)
 
 
-def count_pairs(
-    a: NDArray[np.floating], b: NDArray[np.floating], tolerance: float = TOLERANCE
-) -> int:
+def count_pairs(a: NDArray[np.floating], b: NDArray[np.floating], tolerance: float = MARGIN) -> int:
     """The most one-to-one pairs of positions that differ by at most `tolerance`.
 
     Walking both in order and pairing the first two that fit is optimal on a line.
@@ -94,7 +91,7 @@ def count_pairs(
 
 def seld_f_score(
     clips: Iterable[tuple[SoundEvents, ClipLabels | SoundEvents]],
-    tolerance: float = TOLERANCE,
+    tolerance: float = MARGIN,
     classes: int = len(CATEGORY_NAMES),
 ) -> SoundCounts:
     """Counts over (found, labels) of many clips; `.f_score` has the F-score of each class."""
@@ -103,3 +100,35 @@ def seld_f_score(
     for found, labels in clips:
         counts = counts + count_sounds(found, labels, tolerance, classes)
     return counts
+
+
+class SpeechFScore(Metric):
+    """F-score of a sound detector for one category of sound events."""
+
+    name = "speech_f_score"
+    label = "sound F-score, speech"
+    higher_is_better = True
+    needs = frozenset({Need.SOUNDS, Need.TRUTH})
+    category: ClassVar[int] = SPEECH
+
+    def compute(self) -> MetricResult:
+        items = self.items
+        counts = seld_f_score(
+            (item.observation.events, item.truth.events) for item in items if item.truth
+        )
+        names = ("tp", "fp", "fn")
+        notes = {name: int(getattr(counts, name)[self.category]) for name in names}
+        if not sum(notes.values()):
+            kind = CATEGORY_NAMES[self.category]
+            reason = f"No clip has {kind}, found or true."
+            return self.undefined(reason, len(items), **notes)
+        score = float(counts.f_score[self.category])
+        return MetricResult(self.name, score, n=len(items), notes=notes)
+
+
+class InstrumentFScore(SpeechFScore):
+    """The same for instruments."""
+
+    name = "instrument_f_score"
+    label = "sound F-score, instrument"
+    category = INSTRUMENT

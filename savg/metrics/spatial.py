@@ -1,27 +1,30 @@
 """Spatial AV-Align: do sounds come from where persons are? [S1, S2]
 
 x in pixels of a 256-wide picture, left is small. A sound event is a true positive if a person box
-in its video frame or one beside it overlaps x ± 40 pixels. Beside the score stand three null scores
-of the same boxes: sounds at the centre, sounds swapped left to right, sounds of other clips.
+in its video frame or one beside it overlaps x ± 40 pixels. Beside the score stand three chance
+baselines of the same boxes: sounds at the centre, swapped left to right, shuffled between clips.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.annotation import Alignment, Boxes, SoundEvents
+from savg.annotation import MARGIN, Alignment, Boxes, SoundEvents
 from savg.errors import SavgError
 from savg.format import SAVGBENCH, ClipFormat
-
-MARGIN = 40
-"""Pixels to either side of a sound event."""
+from savg.metrics.base import Cells, Item, Metric, MetricResult, Need, with_interval
+from savg.metrics.statistics import RESAMPLES, other_pairs, pooled_share, share_interval
 
 FRAMES_AROUND = 1
 """Video frames before and after that count too (the code's rule; [S2] drops it in its text)."""
+
+BASELINES = ("centre", "swapped", "shuffled")
+"""Names of the chance baselines."""
 
 Pair = tuple[SoundEvents, Boxes]
 
@@ -34,7 +37,7 @@ class FrameError(SavgError, ValueError):
 
 
 def spatial_av_align(
-    events: SoundEvents, boxes: Boxes, format: ClipFormat = SAVGBENCH, margin: int = MARGIN
+    events: SoundEvents, boxes: Boxes, format: ClipFormat = SAVGBENCH, margin: float = MARGIN
 ) -> Alignment:
     """Judge each sound event as the published evaluation does, to the row.
 
@@ -54,7 +57,7 @@ def spatial_av_align(
     left, right = np.trunc(boxes.xyxy[:, 0]), np.trunc(boxes.xyxy[:, 2])
     near = np.abs(boxes.frames - frame[:, None]) <= FRAMES_AROUND
     overlap = (right >= x - margin) & (left <= x + margin)
-    return Alignment((near & overlap).any(axis=1))
+    return Alignment((near & overlap).any(axis=1), margin)
 
 
 @dataclass(frozen=True)
@@ -67,28 +70,45 @@ class NullScores:
 
 
 def null_scores(
-    pairs: Sequence[Pair], format: Formats = SAVGBENCH, seed: int = 0, rounds: int = 32
+    pairs: Sequence[Pair],
+    format: Formats = SAVGBENCH,
+    seed: int = 0,
+    rounds: int = 32,
+    margin: float = MARGIN,
 ) -> NullScores:
     """What the clips' boxes score with (a) every sound at the centre, (b) left and right swapped,
     (c) the sounds of other clips: every other one up to 64 clips, else `rounds` random shifts of a
     random order. Of a longer clip's sounds only those within the shorter clip are taken.
     """
+    counts = baseline_counts(pairs, format, seed, rounds, margin)
+    return NullScores(**{name: pooled_share(c) for name, c in counts.items()})
+
+
+def baseline_counts(
+    pairs: Sequence[Pair],
+    format: Formats = SAVGBENCH,
+    seed: int = 0,
+    rounds: int = 32,
+    margin: float = MARGIN,
+) -> dict[str, NDArray[np.int64]]:
+    """True positives and false negatives [clips, 2] of each chance baseline, by the clip whose boxes
+    are compared with."""
     forms = _each(format, len(pairs))
-    judged = list(zip(pairs, forms, strict=True))
-    centred = [(e.with_x(np.full(len(e), form.size / 2)), b) for (e, b), form in judged]
-    swapped = [(e.mirrored(form.size), b) for (e, b), form in judged]
-    others = _others(len(pairs), seed, rounds)
-    shuffled = [(_within(pairs[j][0], forms[i]), pairs[i][1]) for i, j in others]
-    return NullScores(
-        _pooled(centred, forms),
-        _pooled(swapped, forms),
-        _pooled(shuffled, [forms[i] for i, _ in others]),
-    )
+    counts = {name: np.zeros((len(pairs), 2), np.int64) for name in BASELINES}
+    for i, ((events, boxes), form) in enumerate(zip(pairs, forms, strict=True)):
+        centred = events.with_x(np.full(len(events), form.size / 2))
+        counts["centre"][i] = _judged(centred, boxes, form, margin)
+        counts["swapped"][i] = _judged(events.mirrored(form.size), boxes, form, margin)
+    for i, j in other_pairs(len(pairs), seed, rounds):
+        sounds = within(pairs[j][0], forms[i])
+        counts["shuffled"][i] += _judged(sounds, pairs[i][1], forms[i], margin)
+    return counts
 
 
 @dataclass(frozen=True)
 class SpatialReport:
-    """Spatial AV-Align of a set of clips: pooled counts, a 95 % interval over clips, and the nulls."""
+    """Spatial AV-Align of a set of clips: pooled counts, a 95 % interval over clips, and the chance
+    baselines, each with its own interval by name (None where there is nothing to judge)."""
 
     clips: int
     tp: int
@@ -97,24 +117,43 @@ class SpatialReport:
     low: float | None
     high: float | None
     nulls: NullScores
+    null_intervals: dict[str, list[float] | None] = field(default_factory=dict)
 
 
 def spatial_report(
-    pairs: Sequence[Pair], format: Formats = SAVGBENCH, seed: int = 0, resamples: int = 2000
+    pairs: Sequence[Pair],
+    format: Formats = SAVGBENCH,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    margin: float = MARGIN,
 ) -> SpatialReport:
-    """Score a set of clips; the interval is the percentile bootstrap over whole clips, whatever
-    their lengths."""
-    counts = _counts(pairs, format)
+    """Score a set of clips; intervals are the percentile bootstrap over whole clips, whatever their
+    lengths, those of the baselines over the clips that lend their boxes."""
+    forms = _each(format, len(pairs))
+    counts = np.zeros((len(pairs), 2), np.int64)
+    for i, (pair, form) in enumerate(zip(pairs, forms, strict=True)):
+        counts[i] = _judged(*pair, form, margin)
+    low, high = share_interval(counts, seed, resamples)
+    nulls, intervals = {}, {}
+    for name, lent in baseline_counts(pairs, forms, seed, margin=margin).items():
+        nulls[name] = pooled_share(lent)
+        between = share_interval(lent, seed, resamples)
+        intervals[name] = None if between[0] is None else list(between)
     tp, fn = (int(n) for n in counts.sum(axis=0))
-    low = high = None
-    if tp + fn:
-        rng = np.random.default_rng(seed)
-        drawn = counts[rng.integers(0, len(counts), (resamples, len(counts)))].sum(axis=1)
-        drawn = drawn[drawn.sum(axis=1) > 0]
-        low, high = (float(q) for q in np.quantile(drawn[:, 0] / drawn.sum(axis=1), [0.025, 0.975]))
-    score = tp / (tp + fn) if tp + fn else None
-    nulls = null_scores(pairs, format, seed)
-    return SpatialReport(len(pairs), tp, fn, score, low, high, nulls)
+    score = pooled_share(counts)
+    return SpatialReport(len(pairs), tp, fn, score, low, high, NullScores(**nulls), intervals)
+
+
+def within(events: SoundEvents, format: ClipFormat) -> SoundEvents:
+    """The events that begin before the end of a clip of that format."""
+    return events.select(events.frames < format.label_frames)
+
+
+def off_centre(
+    events: SoundEvents, format: ClipFormat = SAVGBENCH, margin: float = MARGIN
+) -> SoundEvents:
+    """The events more than `margin` pixels from the centre, where a guess of it gains nothing."""
+    return events.select(np.abs(events.x - format.size / 2) > margin)
 
 
 def _each(format: Formats, count: int) -> list[ClipFormat]:
@@ -125,31 +164,71 @@ def _each(format: Formats, count: int) -> list[ClipFormat]:
     return forms
 
 
-def _within(events: SoundEvents, form: ClipFormat) -> SoundEvents:
-    """The events that begin before the end of a clip of that format."""
-    keep = events.frames < form.label_frames
-    return SoundEvents(events.frames[keep], events.categories[keep], events.x[keep])
+def _judged(events: SoundEvents, boxes: Boxes, form: ClipFormat, margin: float) -> tuple[int, int]:
+    alignment = spatial_av_align(events, boxes, form, margin)
+    return alignment.tp, alignment.fn
 
 
-def _counts(pairs: Sequence[Pair], format: Formats) -> NDArray[np.int64]:
-    """True positives and false negatives of each clip [clips, 2]."""
-    forms = _each(format, len(pairs))
-    judged = [spatial_av_align(*pair, form) for pair, form in zip(pairs, forms, strict=True)]
-    return np.array([[a.tp, a.fn] for a in judged], np.int64).reshape(-1, 2)
+class SpatialAvAlign(Metric):
+    """Share of sound events with a person at their place [S1], with its chance baselines.
+
+    margin: pixels to either side of a sound event; seed: of the bootstrap.
+    """
+
+    name = "spatial_av_align"
+    label = "Spatial AV-Align"
+    unit = "share of sound events"
+    higher_is_better = True
+    needs = frozenset({Need.PERSONS, Need.SOUNDS})
+    margin: ClassVar[float] = MARGIN
+    seed: ClassVar[int] = 0
+
+    @classmethod
+    def pair(cls, item: Item) -> Pair:
+        """The events that are judged, and the boxes."""
+        return item.observation.events, item.observation.boxes
+
+    @classmethod
+    def cells(cls, item: Item) -> Cells:
+        events, boxes = cls.pair(item)
+        judged = spatial_av_align(events, boxes, item.observation.format, cls.margin)
+        return {"tp": judged.tp, "fn": judged.fn, "score": judged.score}
+
+    def compute(self) -> MetricResult:
+        items = self.items
+        report = spatial_report(
+            [self.pair(item) for item in items],
+            [item.observation.format for item in items],
+            self.seed,
+            margin=self.margin,
+        )
+        nulls = {name: getattr(report.nulls, name) for name in BASELINES}
+        counts = {"tp": report.tp, "fn": report.fn, "null_intervals": report.null_intervals}
+        if report.score is None:
+            reason = "No clip has a sound event to judge."
+            return MetricResult(
+                self.name, None, n=len(items), nulls=nulls, notes={"reason": reason, **counts}
+            )
+        return MetricResult(
+            self.name, report.score, report.low, report.high, len(items), nulls, counts
+        )
+
+    @classmethod
+    def text(cls, result: MetricResult) -> str:
+        return with_interval(result, more=f"{result.notes['tp']} TP, {result.notes['fn']} FN")
 
 
-def _pooled(pairs: Sequence[Pair], format: Formats) -> float | None:
-    tp, fn = _counts(pairs, format).sum(axis=0)
-    return float(tp / (tp + fn)) if tp + fn else None
+class SpatialOffCentre(SpatialAvAlign):
+    """The same of the sounds well off the centre, where a guess of the centre gains nothing."""
 
+    name = "spatial_off_centre"
+    label = f"Spatial AV-Align, sounds > {MARGIN} px off the centre"
 
-def _others(count: int, seed: int, rounds: int) -> list[tuple[int, int]]:
-    """Pairs (clip whose boxes, other clip whose sounds)."""
-    if count <= 64:
-        return [(i, j) for i in range(count) for j in range(count) if i != j]
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(count)
-    shifts = rng.choice(np.arange(1, count), size=min(rounds, count - 1), replace=False)
-    return [
-        (int(order[i]), int(order[(i + shift) % count])) for shift in shifts for i in range(count)
-    ]
+    @classmethod
+    def pair(cls, item: Item) -> Pair:
+        events, boxes = item.observation.events, item.observation.boxes
+        return off_centre(events, item.observation.format, cls.margin), boxes
+
+    @classmethod
+    def cells(cls, item: Item) -> Cells:
+        return {}

@@ -13,7 +13,9 @@ from savg.audio.levels import pan
 from savg.clip import Clip
 from savg.data.joint_codec import DEMO, PUBLISHED, JointCodec
 from savg.format import ClipFormat
-from savg.metrics.generation import correlation, motion_position, pan_spread
+from savg.metrics.pan import pan_spread
+from savg.metrics.pan_agreement import motion_x
+from savg.metrics.statistics import correlation
 from savg.models.joint_config import CONFIGS as NETWORKS
 from savg.train.clip_diffusion import ClipDiffusion
 from savg.train.optim import Draw, Optimisation
@@ -74,7 +76,7 @@ class JointRecipe(ClipDiffusion):
         scores = {
             "pan_spread": pan_spread(pans),
             "pan_spread_data": pan_spread([pan(data.audio(i)) for i in range(min(len(data), 64))]),
-            "figure_sound": correlation([motion_position(clip) for clip in clips], pans, 1).r,
+            "figure_sound": correlation([motion_x(clip) for clip in clips], pans, 1).r,
             "rms": float(sound.square().mean().sqrt()),
             "flicker": float(self.codec.frames_of(video).diff(dim=1).abs().mean()),
         }

@@ -28,7 +28,7 @@ from savg.diffusion.flow import GUIDANCE, STEPS, FlowMatching, euler
 from savg.errors import CheckpointError, SavgError
 from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card, load_component, part_folder
-from savg.metrics.generation import correlation
+from savg.metrics.statistics import correlation
 from savg.models.mel import CONFIGS as MELS
 from savg.models.mel import MelSpectrogram
 from savg.models.mel_vae import MelVae

@@ -9,13 +9,10 @@ from scipy import stats
 from savg.annotation import Boxes
 from savg.clip import Clip
 from savg.format import ClipFormat
-from savg.metrics.generation import (
-    correlation,
-    figure_position,
-    motion_position,
-    pan_spread,
-    person_share,
-)
+from savg.metrics.pan import pan_spread
+from savg.metrics.pan_agreement import motion_x, person_x
+from savg.metrics.person_share import person_share
+from savg.metrics.statistics import correlation
 
 FORMAT = ClipFormat(frames=4, fps=4, sample_rate=8000, size=64, picture_height=36)
 
@@ -32,8 +29,8 @@ def test_the_surest_person_of_each_frame_counts() -> None:
         xyxy=np.array([[0, 0, 20, 9], [40, 0, 60, 9], [20, 0, 40, 9]], float),
         scores=np.array([0.4, 0.9, 0.5]),
     )
-    assert figure_position(boxes, 4) == pytest.approx((50 + 30) / 2)
-    assert np.isnan(figure_position(Boxes.empty(), 4))
+    assert person_x(boxes, 4) == pytest.approx((50 + 30) / 2)
+    assert np.isnan(person_x(Boxes.empty(), 4))
     assert person_share([boxes, Boxes.empty()], 4) == pytest.approx(2 / 8)
     assert person_share([], 4) is None
 
@@ -47,13 +44,13 @@ def test_motion_is_found_where_something_moves(x) -> None:
         top = 20 + 3 * frame
         video[frame, top : top + 8, x - 2 : x + 2] = 250
     clip = Clip(video, np.zeros((2, 8000), np.float32), FORMAT)
-    assert motion_position(clip) == pytest.approx(x, abs=1.5)
-    assert motion_position(clip.mirrored()) == pytest.approx(64 - motion_position(clip), abs=0.1)
+    assert motion_x(clip) == pytest.approx(x, abs=1.5)
+    assert motion_x(clip.mirrored()) == pytest.approx(64 - motion_x(clip), abs=0.1)
 
 
 def test_a_still_has_no_motion() -> None:
     clip = Clip(np.full((4, 64, 64, 3), 90, np.uint8), np.zeros((2, 8000), np.float32), FORMAT)
-    assert np.isnan(motion_position(clip))
+    assert np.isnan(motion_x(clip))
 
 
 def test_correlation_agrees_with_scipy() -> None:

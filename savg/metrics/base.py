@@ -1,0 +1,229 @@
+"""The contract of a metric: what it needs, what a clip brings, what it answers.
+
+A metric is a class in a file of its own and a line in `savg.metrics.registry`. It takes one `Item`
+for each clip, in any order, and answers a `MetricResult` about the set. Formulas are free functions
+beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.annotation import Boxes, ClipLabels, SoundEvents
+from savg.clip import Clip
+from savg.errors import SavgError
+from savg.format import SAVGBENCH, ClipFormat
+
+Extractor = Callable[[Clip], NDArray[Any]]
+"""Features of one clip, an array of any fixed shape."""
+
+Cells = Mapping[str, float | int | None]
+"""Values of one clip by the names of their columns."""
+
+
+class Need(StrEnum):
+    """What a metric cannot do without."""
+
+    PERSONS = "persons"
+    """Boxes of a person detector."""
+    SOUNDS = "sounds"
+    """Events of a sound detector."""
+    FEATURES = "features"
+    """What the metric's extractors take from each clip."""
+    CLIP = "clip"
+    """The clip itself, so that nothing can come from a cache."""
+    TRUTH = "truth"
+    """True boxes and labels."""
+    REFERENCE = "reference"
+    """Another set of clips to compare with."""
+
+
+class NeedError(SavgError, ValueError):
+    """A metric lacks something that it needs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """What was found in one clip.
+
+    boxes: persons that metrics use; candidates: boxes down to lower scores, for precision over recall
+    (default: boxes); both in pixels of the table's frame. features: by the names of the extractors.
+    """
+
+    events: SoundEvents
+    boxes: Boxes
+    format: ClipFormat = SAVGBENCH
+    candidates: Boxes | None = None
+    features: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What is known to be in one clip."""
+
+    events: SoundEvents | ClipLabels
+    boxes: Boxes
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """What one clip brings to a metric; clip is None where its observation comes from a file."""
+
+    name: str
+    observation: Observation
+    clip: Clip | None = None
+    truth: Truth | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Features of a reference set: one mapping for each clip, by the names of the extractors."""
+
+    features: Sequence[Mapping[str, NDArray[Any]]]
+
+    def stacked(self, name: str) -> NDArray[Any]:
+        """A feature of all clips [clips, …]; NeedError if there is none."""
+        rows = [row[name] for row in self.features if name in row]
+        if not rows:
+            raise NeedError(f"The reference set must hold the feature {name!r} of a clip or more.")
+        return np.stack(rows)
+
+
+@dataclass(frozen=True)
+class MetricResult:
+    """A metric of a set of clips; every number is finite, or None where it is not defined.
+
+    low, high: 95 % interval over clips; n: clips that entered; nulls: chance baselines by name (centre,
+    swapped, shuffled); notes: counts and other facts by name, ready for JSON. `notes["reason"]` says in
+    a sentence why the value is None.
+    """
+
+    name: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    nulls: Mapping[str, float | None] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        numbers = {"value": self.value, "low": self.low, "high": self.high, **self.nulls}
+        for key, number in numbers.items():
+            if number is not None and not math.isfinite(number):
+                raise ValueError(f"{key} of {self.name} must be finite or None, got {number}.")
+        if self.value is None and not self.notes.get("reason"):
+            raise ValueError(f"A result of {self.name} without a value must note its reason.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `json.dumps`."""
+        return {
+            "name": self.name,
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "n": self.n,
+            "nulls": dict(self.nulls),
+            "notes": dict(self.notes),
+        }
+
+    @classmethod
+    def from_json(cls, data: object) -> MetricResult:
+        """The result that `to_json` wrote; ValueError for anything else."""
+        try:
+            assert isinstance(data, dict)
+            value, low, high = (_number(data[key]) for key in ("value", "low", "high"))
+            nulls = {str(k): _number(v) for k, v in data["nulls"].items()}
+            name, n = str(data["name"]), int(data["n"])
+            return cls(name, value, low, high, n, nulls, dict(data["notes"]))
+        except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError("Expected what MetricResult.to_json gives.") from error
+
+
+def _number(value: object) -> float | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise TypeError(f"A number is wanted, got {value!r}.")
+    return None if value is None else float(value)
+
+
+class Metric(ABC):
+    """A measure of a set of clips: `update` with each clip, then `compute`.
+
+    name: the key of the registry; label: how tables call it; unit: of the value, "" for a plain number;
+    higher_is_better: None where neither is; features: what is to be taken from each clip, by name.
+    Results do not depend on the order of the clips. Raises NeedError where something needed is missing.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    unit: ClassVar[str] = ""
+    higher_is_better: ClassVar[bool | None] = None
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    features: ClassVar[Mapping[str, Extractor]] = {}
+
+    def __init__(self, reference: Reference | None = None) -> None:
+        if Need.REFERENCE in self.needs and reference is None:
+            raise NeedError(f"{self.label} needs a reference set.")
+        self.reference = reference
+        self._items: dict[str, Item] = {}
+
+    def update(self, item: Item) -> None:
+        """Take in one clip; ValueError for a name that was taken in before."""
+        if item.name in self._items:
+            raise ValueError(f"{self.label} has taken in {item.name!r} already.")
+        missing = [name for name in self.features if name not in item.observation.features]
+        if missing:
+            raise NeedError(f"{self.label} needs the feature {missing[0]!r} of {item.name}.")
+        if Need.CLIP in self.needs and item.clip is None:
+            raise NeedError(f"{self.label} needs the clip {item.name} itself.")
+        if Need.TRUTH in self.needs and item.truth is None:
+            raise NeedError(f"{self.label} needs true tables of {item.name}.")
+        self._items[item.name] = self.kept(item)
+
+    def kept(self, item: Item) -> Item:
+        """What is kept of a clip until `compute`: all but its pixels and samples."""
+        return replace(item, clip=None)
+
+    @property
+    def items(self) -> list[Item]:
+        """The clips taken in, by name."""
+        return [self._items[name] for name in sorted(self._items)]
+
+    @abstractmethod
+    def compute(self) -> MetricResult:
+        """The result over the clips taken in so far."""
+
+    @classmethod
+    def cells(cls, item: Item) -> Cells:
+        """This metric's columns in the table of single clips; none by default."""
+        return {}
+
+    @classmethod
+    def text(cls, result: MetricResult) -> str:
+        """A result in a table's cell."""
+        return with_interval(result)
+
+    def undefined(self, reason: str, n: int = 0, **notes: Any) -> MetricResult:
+        """A result without a value."""
+        return MetricResult(self.name, None, n=n, notes={"reason": reason, **notes})
+
+
+def shown(value: float | None, digits: int = 3) -> str:
+    """A number for a table, – for None."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def with_interval(result: MetricResult, digits: int = 3, more: str = "") -> str:
+    """Value, 95 % interval and what else belongs to it: "0.750 (0.500…1.000; 3 TP, 1 FN)"."""
+    interval = (
+        "" if result.low is None else f"{shown(result.low, digits)}…{shown(result.high, digits)}"
+    )
+    inside = "; ".join(filter(None, (interval, more)))
+    return shown(result.value, digits) + (f" ({inside})" if inside else "")

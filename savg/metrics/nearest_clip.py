@@ -1,0 +1,88 @@
+"""How far clips are from the nearest clip of a reference set: copies of training clips are near 0.
+
+Distance is the root mean square difference, in 0…255, of small frames; each reference clip counts
+together with its mirror image. Neither near nor far is good: near is copied, far is off the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.clip import Clip
+from savg.metrics.base import Extractor, Metric, MetricResult, Need, Reference, shown
+from savg.metrics.statistics import spread
+
+EVERY = 5
+"""Frames of a clip that are compared: every so many."""
+
+SIDE = 64
+"""Pixels of a small frame's side."""
+
+FEATURE = "thumbnails"
+
+
+def thumbnails(clip: Clip) -> NDArray[np.uint8]:
+    """Every fifth frame, small and without its padding [frames, height, SIDE, 3]."""
+    import cv2
+
+    frames = [
+        cv2.resize(frame, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        for frame in clip.video[::EVERY]
+    ]
+    small = clip.format.with_size(SIDE)
+    return np.stack(frames)[:, small.top : small.bottom]
+
+
+class Rows:
+    """Thumbnails of a reference set and their mirror images, as rows [2 · clips, values] to search."""
+
+    def __init__(self, thumbs: NDArray[np.uint8]) -> None:
+        self.shape = thumbs.shape[1:]
+        both = np.stack([thumbs, thumbs[:, :, :, ::-1]], axis=1)
+        self.rows = both.reshape(2 * len(thumbs), -1).astype(np.float32)
+        self.squares = np.square(self.rows).sum(axis=1)
+
+    def nearest(self, thumbs: NDArray[np.uint8]) -> float:
+        """Distance to the nearest row; NaN for thumbnails of another shape."""
+        if thumbs.shape != self.shape:
+            return float("nan")
+        x = thumbs.astype(np.float32).ravel()
+        square = self.squares - 2 * (self.rows @ x) + np.square(x).sum()
+        return float(np.sqrt(max(square.min(), 0.0) / len(x)))
+
+
+@lru_cache(maxsize=1)
+def reference_rows(reference: Reference) -> Rows:
+    """The rows of a reference set, of which one is kept."""
+    return Rows(reference.stacked(FEATURE))
+
+
+class NearestClip(Metric):
+    """Median distance to the nearest reference clip."""
+
+    name = "nearest_clip"
+    label = "nearest training clip, least / p5 / median"
+    unit = "levels of 0…255"
+    needs = frozenset({Need.FEATURES, Need.REFERENCE})
+    features: ClassVar[Mapping[str, Extractor]] = {FEATURE: thumbnails}
+
+    def compute(self) -> MetricResult:
+        assert self.reference is not None
+        rows = reference_rows(self.reference)
+        found = np.array([rows.nearest(item.observation.features[FEATURE]) for item in self.items])
+        near = spread(found[np.isfinite(found)])
+        if near is None:
+            return self.undefined("No clip has the length and shape of the reference clips.")
+        n = int(np.isfinite(found).sum())
+        return MetricResult(self.name, near["median"], n=n, notes=near)
+
+    @classmethod
+    def text(cls, result: MetricResult) -> str:
+        if result.value is None:
+            return "–"
+        return " / ".join(shown(result.notes[name], 1) for name in ("least", "p5", "median"))

@@ -1,0 +1,53 @@
+"""Every metric by name: to add one, write its file and add a line here.
+
+The order is that of tables. Modules are imported when a metric is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Sequence
+
+from savg.errors import SavgError
+from savg.metrics.base import Metric, Need
+
+METRICS: dict[str, str] = {
+    "speech_f_score": "savg.metrics.sound_detection:SpeechFScore",
+    "instrument_f_score": "savg.metrics.sound_detection:InstrumentFScore",
+    "person_ap50": "savg.metrics.person_detection:PersonAp50",
+    "spatial_av_align": "savg.metrics.spatial:SpatialAvAlign",
+    "spatial_off_centre": "savg.metrics.spatial:SpatialOffCentre",
+    "pan_spread": "savg.metrics.pan:PanSpread",
+    "pan_person": "savg.metrics.pan_agreement:PanAndPerson",
+    "pan_motion": "savg.metrics.pan_agreement:PanAndMotion",
+    "person_share": "savg.metrics.person_share:PersonShare",
+    "nearest_clip": "savg.metrics.nearest_clip:NearestClip",
+    "events_per_clip": "savg.metrics.events_per_clip:EventsPerClip",
+}
+"""name → module:class."""
+
+
+def metric_class(name: str) -> type[Metric]:
+    """The class of a metric; SavgError lists the names there are."""
+    if name not in METRICS:
+        raise SavgError(f"Metric must be one of {', '.join(METRICS)}, got {name!r}.")
+    module, attribute = METRICS[name].split(":")
+    found: type[Metric] = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+def metric_classes(
+    names: Sequence[str] | None, available: Iterable[Need]
+) -> dict[str, type[Metric]]:
+    """The classes of `names`; None: of every metric whose needs are all `available`.
+
+    SavgError for a name that is not registered or that needs more than there is.
+    """
+    there = frozenset(available)
+    found = {name: metric_class(name) for name in (METRICS if names is None else names)}
+    if names is None:
+        return {name: metric for name, metric in found.items() if metric.needs <= there}
+    for name, metric in found.items():
+        if missing := sorted(metric.needs - there):
+            raise SavgError(f"The metric {name} needs {', '.join(missing)}, which is not there.")
+    return found

@@ -1,0 +1,128 @@
+"""Statistics over clips: bootstrap intervals, correlation, pairs for shuffled baselines.
+
+Pure functions. Intervals are 95 %; None stands for what too few clips cannot tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+RESAMPLES = 2000
+"""Of a bootstrap over clips."""
+
+ALL_PAIRS = 64
+"""Clips up to which each is paired with every other one."""
+
+Interval = tuple[float, float] | tuple[None, None]
+Values = Sequence[float] | NDArray[np.floating]
+
+
+def drawn_clips(count: int, seed: int = 0, resamples: int = RESAMPLES) -> NDArray[np.int64]:
+    """Indices of clips [resamples, count], drawn with replacement."""
+    return np.random.default_rng(seed).integers(0, count, (resamples, count))
+
+
+def percentiles(draws: ArrayLike) -> Interval:
+    """The middle 95 % of draws; None without any."""
+    values = np.asarray(draws, np.float64)
+    if not len(values):
+        return None, None
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def pooled_share(counts: NDArray[np.int64]) -> float | None:
+    """Σ first / Σ (first + second) of counts [clips, 2]; None where nothing was counted."""
+    first, second = counts.sum(axis=0) if len(counts) else (0, 0)
+    return float(first / (first + second)) if first + second else None
+
+
+def share_interval(
+    counts: NDArray[np.int64], seed: int = 0, resamples: int = RESAMPLES
+) -> Interval:
+    """Percentile bootstrap over whole clips of the pooled share of counts [clips, 2]."""
+    if not counts.sum():
+        return None, None
+    drawn = counts[drawn_clips(len(counts), seed, resamples)].sum(axis=1)
+    drawn = drawn[drawn.sum(axis=1) > 0]
+    return percentiles(drawn[:, 0] / drawn.sum(axis=1))
+
+
+def mean_interval(values: Values, seed: int = 0, resamples: int = RESAMPLES) -> Interval:
+    """Percentile bootstrap over clips of a mean; None for fewer than two."""
+    x = np.asarray(values, np.float64)
+    if len(x) < 2:
+        return None, None
+    return percentiles(x[drawn_clips(len(x), seed, resamples)].mean(axis=1))
+
+
+def deviation_interval(values: Values, seed: int = 0, resamples: int = RESAMPLES) -> Interval:
+    """Percentile bootstrap over clips of a standard deviation; None for fewer than three."""
+    x = np.asarray(values, np.float64)
+    if len(x) < 3:
+        return None, None
+    return percentiles(x[drawn_clips(len(x), seed, resamples)].std(axis=1))
+
+
+def other_pairs(count: int, seed: int = 0, rounds: int = 32) -> list[tuple[int, int]]:
+    """Pairs (clip, other clip): every other one up to 64 clips, else `rounds` random shifts of a
+    random order."""
+    if count <= ALL_PAIRS:
+        return [(i, j) for i in range(count) for j in range(count) if i != j]
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(count)
+    shifts = rng.choice(np.arange(1, count), size=min(rounds, count - 1), replace=False)
+    return [
+        (int(order[i]), int(order[(i + shift) % count])) for shift in shifts for i in range(count)
+    ]
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Pearson correlation of `clips` pairs; p: share of random pairings at least as strong.
+
+    r and p are None where fewer than three clips have both values, or one of them never varies.
+    """
+
+    r: float | None
+    p: float | None
+    clips: int
+
+
+def correlation(x: Values, y: Values, permutations: int = 10_000, seed: int = 0) -> Correlation:
+    """Correlation of two values of each clip, NaNs left out, with a two-sided permutation test."""
+    a, b = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if a.shape != b.shape or a.ndim != 1:
+        raise ValueError(f"x and y must be two rows of one length, got {a.shape} and {b.shape}.")
+    there = np.isfinite(a) & np.isfinite(b)
+    a, b = a[there], b[there]
+    if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return Correlation(None, None, len(a))
+    a, b = ((v - v.mean()) / np.linalg.norm(v - v.mean()) for v in (a, b))
+    r = float(a @ b)
+    rng = np.random.default_rng(seed)
+    shuffled = np.array([rng.permutation(b) @ a for _ in range(permutations)])
+    as_strong = int((np.abs(shuffled) >= abs(r) - 1e-12).sum())
+    return Correlation(r, (as_strong + 1) / (permutations + 1), len(a))
+
+
+def correlation_interval(r: float | None, clips: int) -> Interval:
+    """Fisher's 95 % interval of a Pearson correlation; None for fewer than four clips or |r| = 1."""
+    if r is None or clips < 4 or abs(r) >= 1 - 1e-12:
+        return None, None
+    half = 1.959963984540054 / (clips - 3) ** 0.5
+    low, high = np.tanh(np.arctanh(r) + np.array([-half, half]))
+    return float(low), float(high)
+
+
+def spread(values: Values) -> dict[str, float] | None:
+    """Least, 5th percentile, median and largest; None without any."""
+    x = np.asarray(values)
+    if not len(x):
+        return None
+    found: NDArray[np.floating] = np.quantile(x, [0.0, 0.05, 0.5, 1.0])
+    return dict(zip(("least", "p5", "median", "largest"), found.tolist(), strict=True))
