@@ -24,11 +24,11 @@ from savg.errors import SavgError
 from savg.studio.dataset.sets import Sets
 from savg.studio.listening.hosted import Hosted, end_by_signal
 from savg.studio.shared import theme
-from savg.studio.shared.analyst import Analyst
+from savg.studio.shared.annotation_cache import Analyst
 from savg.studio.shared.context import Context, Page
 from savg.studio.shared.library import Library
-from savg.studio.shared.parts import text
 from savg.studio.shared.services import Services, bundled
+from savg.studio.shared.web import text
 
 __all__ = ["TABS", "Studio", "build", "launch", "main"]
 
@@ -81,7 +81,7 @@ def build(
         context.library.forget(context.films.forget(visitor))
 
     with gr.Blocks(title="SAVG Studio", analytics_enabled=False) as blocks:
-        gr.HTML(text("header.html"), apply_default_css=False, elem_id="savg-header")
+        gr.HTML(text("shared/header.html"), apply_default_css=False, elem_id="savg-header")
         clips, wanted = gr.State([]), gr.State(None)
         with gr.Tabs(elem_id="savg-tabs") as tabs:
             page = Page(clips, tabs, wanted)
@@ -98,7 +98,7 @@ def launch(studio: Studio, **options: Any) -> Any:
     """Serve the studio and its listening tests; Gradio's own environment variables say where."""
     settings: dict[str, Any] = {
         "theme": theme.theme(),
-        "css": theme.css(),
+        "css": theme.css(TABS),
         "ssr_mode": False,
         "footer_links": [],
         "allowed_paths": [str(studio.library.root)],

@@ -18,9 +18,9 @@ from savg.mos.results.analysis import analyse
 from savg.mos.results.report import write_report
 from savg.mos.storage.store import Store, sqlite_url
 from savg.studio import build
-from savg.studio.results import measured
-from savg.studio.results.findings import Findings
-from savg.studio.results.measured import Reports, benchmarks, published, read_report
+from savg.studio.results import result_files
+from savg.studio.results.result_files import Reports, benchmarks, published, read_report
+from savg.studio.results.study_results import Findings
 from savg.viz.result_plots import Estimate, against, intervals
 
 EVIL = '<img src=x onerror="alert(1)"><a href="//evil.example">'
@@ -189,8 +189,10 @@ def test_benchmarks_are_read_not_known(tmp_path: Path, monkeypatch: pytest.Monke
     found = benchmarks(tmp_path)
     assert [b.name for b in found] == ["x", "a", "bad"]
     assert [m.label for m in found[0].measures] == ["Two-stage", "Methods joint"]
-    monkeypatch.setattr(measured, "BENCHMARKS", tmp_path)
-    monkeypatch.setattr("savg.studio.results.findings.benchmarks", lambda: benchmarks(tmp_path))
+    monkeypatch.setattr(result_files, "BENCHMARKS", tmp_path)
+    monkeypatch.setattr(
+        "savg.studio.results.study_results.benchmarks", lambda: benchmarks(tmp_path)
+    )
     findings = Findings(Reports(), tmp_path / "store")
     board = findings.methods()
     row = dict(zip(board["tables"][0]["head"], board["tables"][0]["rows"][0], strict=True))
@@ -208,7 +210,7 @@ def test_the_published_table_and_our_own_files() -> None:
     assert rows["Ground truth"][4] == 0.92 and rows["Joint"][5] == 2.90
     assert all(len(row) == len(published()["columns"]) for row in rows.values())
     found = {b.name: b for b in benchmarks()}
-    kept = json.loads((measured.BENCHMARKS / "results" / "demo_quality.json").read_text())
+    kept = json.loads((result_files.BENCHMARKS / "results" / "demo_quality.json").read_text())
     scores = [m.score for m in found["demo_quality"].measures]
     assert kept["generated"]["spatial"]["score"] in scores
     assert all("python -m" in b.command for b in found.values())
@@ -231,7 +233,7 @@ def test_the_tab_is_there_without_any_report() -> None:
 
 def test_single_report_folders_and_studies_are_found_too(folder: Path) -> None:
     assert len(Reports([folder / "spring"]).files()) == 1
-    environment = {measured.VARIABLE: f"{folder / 'spring'}:{folder / 'rehearsal'}"}
+    environment = {result_files.VARIABLE: f"{folder / 'spring'}:{folder / 'rehearsal'}"}
     assert len(Reports.of_environment(environment).files()) == 2
     assert not Reports.of_environment({})
     gone = Reports([folder / "gone"])

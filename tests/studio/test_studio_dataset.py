@@ -26,7 +26,7 @@ from savg.studio import build
 from savg.studio.dataset.browser import FIGURES, PAGE, Asked, Browser
 from savg.studio.dataset.selection import CATEGORIES, ORDERS, PLACES, Selection
 from savg.studio.dataset.sets import Sets
-from savg.studio.shared.analyst import Analyst
+from savg.studio.shared.annotation_cache import Analyst
 from savg.studio.shared.context import Context
 from savg.studio.shared.library import Library
 
@@ -425,7 +425,7 @@ def test_the_commands_of_the_empty_state_exist() -> None:
     from savg.cli.dataset import build as build_command
     from savg.cli.dataset import synth
 
-    page = Path(build_command.__file__).parents[2] / "studio" / "browse" / "empty.html"
+    page = Path(build_command.__file__).parents[2] / "studio" / "dataset" / "no_dataset.html"
     assert synth.HELP and build_command.HELP
     flags = set(re.findall(r"--[a-z]+", page.read_text()))
     assert flags == {"--out", "--recordings", "--seconds", "--starss"}

@@ -16,12 +16,12 @@ from savg import studio
 from savg.annotation import Boxes, SoundEvents
 from savg.errors import SavgError
 from savg.metrics.spatial import spatial_av_align
-from savg.studio import build
-from savg.studio.generate import orders
+from savg.studio import TABS, build
+from savg.studio.generate import requests
 from savg.studio.generate import tab as generate
 from savg.studio.inspect import tab as inspect
 from savg.studio.shared import theme
-from savg.studio.shared.analyst import Analyst
+from savg.studio.shared.annotation_cache import Analyst
 from savg.studio.shared.context import Context
 from savg.studio.shared.jobs import DONE, FAILED, STOPPED, Job
 from savg.studio.shared.library import Library
@@ -36,12 +36,12 @@ def context(tmp_path: Path) -> Context:
     return Context(services, library, Analyst(services))
 
 
-def run(context: Context, order: orders.Order, job: Job | None = None) -> list[list]:
+def run(context: Context, order: requests.Order, job: Job | None = None) -> list[list]:
     return list(generate.follow(context, job or Job(), order, [], {}))
 
 
 def test_generated_clips_come_one_by_one_with_their_scores(context: Context) -> None:
-    updates = run(context, orders.Order(context, "fake", 4, 6, 2))
+    updates = run(context, requests.Order(context, "fake", 4, 6, 2))
     last = updates[-1]
     assert last[1]["state"] == DONE and last[1]["share"] == 1.0
     assert last[1]["preview"].startswith("data:image/jpeg;base64,")
@@ -61,13 +61,13 @@ def test_clip_i_of_a_seed_is_made_alone() -> None:
         calls.append((num_clips, options["seed"], options["first"], options["steps"]))
         return ["clip"]
 
-    assert orders.one_clip(pipeline, 3, 17, 9, None) == "clip"
+    assert requests.one_clip(pipeline, 3, 17, 9, None) == "clip"
     assert calls == [(1, 17, 3, 9)]
 
 
 def test_a_stopped_order_keeps_what_is_done(context: Context) -> None:
     job = Job()
-    order = orders.Order(context, "fake", 0, 150, 3)
+    order = requests.Order(context, "fake", 0, 150, 3)
     states = []
     for update in generate.follow(context, job, order, [], {}):
         states.append(update[1])
@@ -89,12 +89,12 @@ def test_a_stopped_order_keeps_what_is_done(context: Context) -> None:
 )
 def test_impossible_orders_are_refused(context, seed, steps, count, words) -> None:
     with pytest.raises(SavgError, match=words):
-        orders.Order(context, "fake", seed, steps, count)
+        requests.Order(context, "fake", seed, steps, count)
 
 
 def test_an_unknown_pipeline_is_refused(context: Context) -> None:
     with pytest.raises(SavgError, match="not known"):
-        orders.Order(context, "__class__", 0, 10, 1)
+        requests.Order(context, "__class__", 0, 10, 1)
 
 
 def test_a_failing_pipeline_is_a_message(context: Context) -> None:
@@ -102,7 +102,7 @@ def test_a_failing_pipeline_is_a_message(context: Context) -> None:
         raise SavgError("The weights are not there.")
 
     context.services._loaded["pipeline fake"] = fail
-    last = run(context, orders.Order(context, "fake", 0, 5, 1))[-1]
+    last = run(context, requests.Order(context, "fake", 0, 5, 1))[-1]
     assert last[1]["state"] == FAILED
     assert last[0]["value"]["text"] == "The weights are not there." and last[0]["visible"]
 
@@ -181,7 +181,7 @@ def walk(value) -> Iterator[str]:
 def test_theme_and_components_name_no_other_host() -> None:
     studio = build(studio_fakes.services())
     look = theme.theme()
-    words = [theme.css(), look._get_theme_css(), *look._stylesheets]
+    words = [theme.css(TABS), look._get_theme_css(), *look._stylesheets]
     for component in studio.blocks.get_config_file()["components"]:
         if component["type"] == "html":
             words += walk({k: component["props"].get(k) for k in ("html_template", "js_on_load")})

@@ -18,13 +18,13 @@ from savg.data.film_sound import sound_of
 from savg.errors import MediaError, SavgError
 from savg.format import SAVGBENCH
 from savg.media import write_audio
-from savg.studio.shared.analyst import Analyst
+from savg.studio.shared.annotation_cache import Analyst
 from savg.studio.shared.context import Context
 from savg.studio.shared.jobs import DONE, FAILED, STOPPED, Job
 from savg.studio.shared.library import POSTER, VIDEO, Library
 from savg.studio.video_to_audio import tab
-from savg.studio.video_to_audio.films import Films
-from savg.studio.video_to_audio.takes import TakeOrder, equally_loud
+from savg.studio.video_to_audio.resound import TakeOrder, equally_loud
+from savg.studio.video_to_audio.uploads import Films
 
 H264 = ("libx264", "aac")
 
@@ -190,7 +190,7 @@ def test_bad_uploads_are_one_sentence_with_the_owners_name(
         said = update[0]["value"]["text"]
         assert name in said and words in said and str(tmp_path) not in said
         assert said.count(". ") == 0 and not (tmp_path / name).exists()
-    monkeypatch.setattr("savg.studio.video_to_audio.films.MAX_BYTES", 1000)
+    monkeypatch.setattr("savg.studio.video_to_audio.uploads.MAX_BYTES", 1000)
     person_film(tmp_path / "large.mp4", 0.5)
     update = tab.receive_video(context, str(tmp_path / "large.mp4"), "me", [])
     assert "“large.mp4” has" in update[0]["value"]["text"]
@@ -309,7 +309,7 @@ def test_a_library_that_cannot_write_is_a_message(
     def fail(*_args, **_options):
         raise MediaError("The disk is full.")
 
-    monkeypatch.setattr("savg.studio.video_to_audio.takes.with_sound", fail)
+    monkeypatch.setattr("savg.studio.video_to_audio.resound.with_sound", fail)
     last = run(context, order(context, stored.key))[-1]
     assert last[1]["state"] == FAILED and "The disk is full" in last[0]["value"]["text"]
     assert [path.name for path in context.library.root.iterdir()] == [stored.key]

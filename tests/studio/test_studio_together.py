@@ -10,8 +10,8 @@ import studio_fakes
 
 from savg.errors import SavgError
 from savg.studio.generate import tab
-from savg.studio.generate.orders import TOGETHER, Order, offered
-from savg.studio.shared.analyst import Analyst
+from savg.studio.generate.requests import TOGETHER, Order, offered
+from savg.studio.shared.annotation_cache import Analyst
 from savg.studio.shared.context import Context
 from savg.studio.shared.jobs import DONE, STOPPED, Job
 from savg.studio.shared.library import RESULTS, Library

@@ -15,10 +15,11 @@ from savg.annotation import CATEGORY_NAMES, INSTRUMENT, SPEECH
 from savg.data.savgbench import SPLIT_NAMES
 from savg.errors import SavgError
 from savg.format import SAVGBENCH
+from savg.studio.dataset.components import gallery_value, heading_value
 from savg.studio.dataset.samples import Samples
 from savg.studio.dataset.selection import Selection
 from savg.studio.dataset.sets import OpenSet
-from savg.studio.shared import parts
+from savg.studio.shared import components
 from savg.studio.shared.context import Context
 from savg.studio.shared.jobs import sentence
 
@@ -76,7 +77,7 @@ class Browser:
                 choices=[(SPLIT_NAMES[s], s) for s in splits], value=split, visible=len(splits) > 1
             )
             if not self.sets.is_open(key, split):
-                busy = parts.notice("Reading what is known about the clips …", "busy")
+                busy = components.notice("Reading what is known about the clips …", "busy")
                 yield [*chooser, busy, keep, keep, keep, keep, keep]
             opened = self.sets.open(key, split)
             names = [str(n) for n in np.unique(opened.table.recordings)]
@@ -139,7 +140,7 @@ class Browser:
         except (SavgError, TypeError):
             return nothing
         if not len(rows):
-            return [parts.heading_value("", ""), *nothing[1:]]
+            return [heading_value("", ""), *nothing[1:]]
         table = opened.table.select(rows)
         updates = []
         for name in FIGURES:
@@ -169,11 +170,11 @@ class Browser:
         gallery = self._gallery(opened, rows, page, name)
         counted = [asked.key, opened.split, vars(asked.selection) | {"order": "Name"}]
         if at is None:
-            return [parts.notice(""), gallery, None, page, None, counted]
+            return [components.notice(""), gallery, None, page, None, counted]
         try:
             notice, player = self._player(opened, rows, str(name))
         except SavgError as error:
-            notice, player = parts.notice(str(error)), None
+            notice, player = components.notice(str(error)), None
         return [notice, gallery, player, page, name, counted]
 
     def _page(self, asked: Asked, page: Any) -> list[Any]:
@@ -194,7 +195,7 @@ class Browser:
         try:
             notice, player = self._player(opened, rows, item.name)
         except SavgError as error:
-            return [parts.notice(str(error)), gallery, None, page, name, keep]
+            return [components.notice(str(error)), gallery, None, page, name, keep]
         return [notice, gallery, player, page, name, keep]
 
     def _player(self, opened: OpenSet, rows: NDArray[np.int64], name: str) -> tuple[Any, Any]:
@@ -202,7 +203,7 @@ class Browser:
         value = self.samples.value(opened, opened.item(name))
         at = _position(opened, rows, name)
         value["place"] = {"at": 0 if at is None else at + 1, "of": len(rows)}
-        return parts.notice(value["problem"]), value
+        return components.notice(value["problem"]), value
 
     def _gallery(
         self, opened: OpenSet, rows: NDArray[np.int64], page: int, selected: Any
@@ -228,7 +229,7 @@ class Browser:
                     "x": None if np.isnan(x) else x / SAVGBENCH.size,
                 }
             )
-        return parts.gallery_value(
+        return gallery_value(
             clips, page, -(-len(rows) // PAGE), _words(opened, rows), selected, NO_MATCH
         )
 
@@ -258,7 +259,7 @@ def _heading(opened: OpenSet, count: int) -> dict[str, Any]:
         words += ". Levels and dropped windows are known for sets that were built here."
     elif count != total:
         words += ". What each rule dropped is that of the whole split."
-    return parts.heading_value("Statistics", words)
+    return heading_value("Statistics", words)
 
 
 def _position(opened: OpenSet, rows: NDArray[np.int64], name: Any) -> int | None:
@@ -278,5 +279,5 @@ def _guarded(update: Callable[[], list[Any]]) -> list[Any]:
 
 def _failed(error: Exception) -> list[Any]:
     keep = gr.skip()
-    gallery = parts.gallery_value([], 0, 0, "", None, "") if isinstance(error, SavgError) else keep
-    return [parts.notice(sentence(error)), gallery, keep, keep, keep, keep]
+    gallery = gallery_value([], 0, 0, "", None, "") if isinstance(error, SavgError) else keep
+    return [components.notice(sentence(error)), gallery, keep, keep, keep, keep]

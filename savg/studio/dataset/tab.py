@@ -8,8 +8,9 @@ from typing import Any
 import gradio as gr
 
 from savg.studio.dataset.browser import FIGURES, Asked, Browser
+from savg.studio.dataset.components import clip_gallery, heading_line, sample_player
 from savg.studio.dataset.selection import CATEGORIES, ORDERS, PLACES
-from savg.studio.shared import parts
+from savg.studio.shared import components
 from savg.studio.shared.context import Context, Page
 
 TITLE, NAME = "Dataset", "dataset"
@@ -18,11 +19,11 @@ TITLE, NAME = "Dataset", "dataset"
 def build(context: Context, page: Page) -> None:
     """Lay out the tab and connect it."""
     if not context.sets:
-        parts.first_dataset("savg-dataset-start")
+        components.commands("savg-dataset-start", "dataset/no_dataset.html")
         return
     browser = Browser(context)
     choices = browser.dataset_choices()
-    notice = parts.notice_line("savg-dataset-notice")
+    notice = components.notice_line("savg-dataset-notice")
     with gr.Row(elem_classes="savg-split", equal_height=False):
         with gr.Column(scale=2, min_width=270, elem_classes="savg-settings"):
             dataset = gr.Dropdown(
@@ -72,9 +73,9 @@ def build(context: Context, page: Page) -> None:
                     elem_id="savg-dataset-reach",
                 )
         with gr.Column(scale=5, min_width=300):
-            gallery = parts.gallery("savg-dataset-gallery")
-    player = parts.sample_player("savg-sample")
-    heading = parts.heading("savg-dataset-heading")
+            gallery = clip_gallery("savg-dataset-gallery")
+    player = sample_player("savg-sample")
+    heading = heading_line("savg-dataset-heading")
     with gr.Column(visible=False, elem_id="savg-dataset-plots") as plots:
         figures = [
             gr.Plot(show_label=False, elem_id=f"savg-dataset-plot-{name}") for name in FIGURES

@@ -8,8 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from savg.studio.generate.orders import MAX_CLIPS, MAX_SEED, Order, offered
-from savg.studio.shared import parts, running
+from savg.studio.generate.requests import MAX_CLIPS, MAX_SEED, Order, offered
+from savg.studio.shared import components, running
 from savg.studio.shared.context import Context, Page
 from savg.studio.shared.jobs import DONE, FAILED, STOPPED, Job, Snapshot, sentence
 
@@ -28,7 +28,7 @@ def build(context: Context, page: Page) -> None:
     choices = offered(services)
     first = next(iter(choices))
     least, default, most = choices[first].steps
-    notice = parts.notice_line("savg-generate-notice", services.missing)
+    notice = components.notice_line("savg-generate-notice", services.missing)
     with gr.Row(elem_classes="savg-split", equal_height=False):
         with gr.Column(scale=2, min_width=280, elem_classes="savg-settings"):
             pipeline = gr.Dropdown(
@@ -64,8 +64,8 @@ def build(context: Context, page: Page) -> None:
                     "Stop", elem_id="savg-stop", interactive=False, scale=1, min_width=80
                 )
         with gr.Column(scale=3, min_width=300):
-            progress = parts.progress("savg-progress", parts.progress_value(hint=HINT))
-    results = parts.shelf("savg-results", _results(context, [], {}))
+            progress = components.progress("savg-progress", components.progress_value(hint=HINT))
+    results = components.shelf("savg-results", _results(context, [], {}))
     judged = gr.State({})
 
     def new_seed() -> int:
@@ -91,9 +91,16 @@ def build(context: Context, page: Page) -> None:
             work = Order(context, pipeline, seed, steps, count, boxes)
             yield from follow(context, job, work, own, judged)
         except Exception as error:
-            idle = parts.progress_value(hint=HINT)
+            idle = components.progress_value(hint=HINT)
             keep = gr.skip()
-            yield [parts.notice(sentence(error)), idle, keep, keep, keep, *running.buttons(False)]
+            yield [
+                components.notice(sentence(error)),
+                idle,
+                keep,
+                keep,
+                keep,
+                *running.buttons(False),
+            ]
         finally:
             context.board.forget(visitor, job)
 
@@ -146,7 +153,7 @@ def follow(
             latest = now.results[0][0].key if now.results else None
             update[2:5] = [_results(context, keys, scores, latest), keys, scores]
         if now.state == FAILED:
-            update[0] = parts.notice(now.error)
+            update[0] = components.notice(now.error)
         yield update
 
 
@@ -164,4 +171,6 @@ def _results(
     context: Context, keys: list[str], judged: dict[str, Any], latest: str | None = None
 ) -> dict[str, Any]:
     clips = [clip for clip in context.library.get(keys) if clip.key in judged]
-    return parts.shelf_value(clips, layout="cards", autoplay=latest, empty=EMPTY, judged=judged)
+    return components.shelf_value(
+        clips, layout="cards", autoplay=latest, empty=EMPTY, judged=judged
+    )

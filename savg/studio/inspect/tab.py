@@ -9,19 +9,21 @@ from typing import Any
 import gradio as gr
 
 from savg.pipelines.annotate import Annotation
-from savg.studio.shared import parts
+from savg.studio.shared import components
 from savg.studio.shared.context import Context, Page
 from savg.studio.shared.jobs import sentence
 from savg.studio.shared.library import visible_rows
 
 TITLE, NAME = "Inspect", "inspect"
 
+SCRIPTS = [components.SCORE_SCRIPT, "inspect/timeline.js"]
+
 EMPTY = "No clips yet: open a file, or generate one."
 
 
 def build(context: Context, page: Page) -> None:
     """Lay out the tab and connect it."""
-    shelf = parts.shelf("savg-inspect-shelf", _shelf(context, [], None))
+    shelf = components.shelf("savg-inspect-shelf", _shelf(context, [], None))
     with gr.Row(elem_classes="savg-row-tools"):
         upload = gr.UploadButton(
             "Open a file …",
@@ -46,8 +48,8 @@ def build(context: Context, page: Page) -> None:
             apply_default_css=False,
             elem_id="savg-upload-hint",
         )
-    notice = parts.notice_line("savg-inspect-notice")
-    player = parts.player("savg-player")
+    notice = components.notice_line("savg-inspect-notice")
+    player = components.player("savg-player", components.SCORE, SCRIPTS)
     # Hidden by its style until it holds a plot: a figure that comes together with `visible=True` can be
     # lost before the browser has made the component.
     with gr.Column(elem_id="savg-plots"):
@@ -94,7 +96,7 @@ def open_clip(
         return
     keep = gr.skip()
     shelf = _shelf(context, own, key)
-    yield [shelf, parts.notice("Looking for persons and sounds …", "busy"), keep, keep, keep]
+    yield [shelf, components.notice("Looking for persons and sounds …", "busy"), keep, keep, keep]
     try:
         if detector not in context.services.persons:
             detector = next(iter(context.services.persons))
@@ -102,16 +104,16 @@ def open_clip(
         annotation = context.analyst.annotation(stored, detector)
         crop = visible_rows(annotation.clip)
         shown = annotation.to_json()
-        value = parts.player_value(stored, crop, shown, stored.results(detector))
-        yield [keep, parts.notice(""), value, keep, keep]
+        value = components.player_value(stored, crop, shown, stored.results(detector))
+        yield [keep, components.notice(""), value, keep, keep]
         yield [keep, keep, keep, *figures(annotation, dark)]
         context.analyst.write_overlay(stored, detector)
         examples = context.library.get(context.examples)
         shown = context.analyst.compared(stored, detector, examples).to_json()
-        value = parts.player_value(stored, crop, shown, stored.results(detector))
+        value = components.player_value(stored, crop, shown, stored.results(detector))
         yield [keep, keep, value, keep, keep]
     except Exception as error:
-        yield [keep, parts.notice(sentence(error)), keep, keep, keep]
+        yield [keep, components.notice(sentence(error)), keep, keep, keep]
 
 
 def figures(annotation: Annotation, dark: bool) -> list[Any]:
@@ -134,12 +136,12 @@ def receive_upload(context: Context, path: str | None, own: list[str]) -> list[A
     try:
         stored = context.library.add_upload(path, Path(path).name)
     except Exception as error:
-        return [parts.notice(sentence(error)), keep, keep]
+        return [components.notice(sentence(error)), keep, keep]
     finally:
         Path(path).unlink(missing_ok=True)
-    return [parts.notice(""), [stored.key, *own], stored.key]
+    return [components.notice(""), [stored.key, *own], stored.key]
 
 
 def _shelf(context: Context, own: list[str], selected: str | None) -> dict[str, Any]:
     clips = context.library.get([*own, *context.examples])
-    return parts.shelf_value(clips, selected=selected, empty=EMPTY)
+    return components.shelf_value(clips, selected=selected, empty=EMPTY)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from savg.studio.shared import parts
+from savg.studio.shared import components
 from savg.studio.shared.context import Context, Page
+from savg.studio.shared.web import component
 
 TITLE, NAME = "Listening test", "listening"
 
 
 def build(context: Context, page: Page) -> None:
     """Lay out the tab. It names no study: what listeners may know is in their links."""
-    parts.listening_tests("savg-listening", served=context.hosted)
+    if context.hosted:
+        component("listening/served.html", [], "savg-listening")
+    else:
+        components.commands("savg-listening", "listening/no_study.html")

@@ -6,8 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from savg.studio.results.findings import Findings
-from savg.studio.shared import parts
+from savg.studio.results.components import board
+from savg.studio.results.study_results import Findings
 from savg.studio.shared.context import Context, Page
 
 TITLE, NAME = "Results", "results"
@@ -16,7 +16,7 @@ TITLE, NAME = "Results", "results"
 def build(context: Context, page: Page) -> None:
     """Lay out the tab and connect it; it fills itself when it is first seen."""
     findings = Findings(context.reports, context.library.root / "results")
-    methods = parts.board("savg-results-methods", findings.methods())
+    methods = board("savg-results-methods", findings.methods())
     with gr.Row(elem_id="savg-results-figure"):
         figure = gr.Plot(show_label=False, visible=False, elem_id="savg-results-plot-methods")
     tables = findings.tables()
@@ -45,13 +45,13 @@ def build(context: Context, page: Page) -> None:
         visible=len(choices) > 0,
         elem_id="savg-results-report",
     )
-    head = parts.board("savg-results-head", findings.start())
+    head = board("savg-results-head", findings.start())
     with gr.Row(elem_id="savg-results-figures"):
         plots = [
             gr.Plot(show_label=False, visible=False, elem_id=f"savg-results-plot-{name}")
             for name in ("mos", "differences", "clips")
         ]
-    more = parts.board("savg-results-more")
+    more = board("savg-results-more")
     dark = gr.Checkbox(visible=False)
 
     quick: dict[str, Any] = {

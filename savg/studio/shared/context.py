@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 import gradio as gr
 
 from savg.studio.dataset.sets import Sets
-from savg.studio.results.measured import Reports
-from savg.studio.shared.analyst import Analyst
+from savg.studio.results.result_files import Reports
+from savg.studio.shared.annotation_cache import Analyst
 from savg.studio.shared.jobs import Board
 from savg.studio.shared.library import Library
 from savg.studio.shared.services import Services
-from savg.studio.video_to_audio.films import Films
+from savg.studio.video_to_audio.uploads import Films
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from savg.studio.shared import parts
+from savg.studio.shared import components
 from savg.studio.shared.jobs import DONE, FAILED, RUNNING, WAITING, Snapshot
 
 WAITING_WORDS = "Waiting for the studio to be free …"
@@ -27,12 +27,12 @@ def buttons(running: bool) -> list[Any]:
 
 def waiting(hint: str) -> list[Any]:
     """Updates of notice, progress and both buttons between the click and the start."""
-    said = parts.progress_value(WAITING, text=WAITING_WORDS, hint=hint)
-    return [parts.notice(""), said, gr.update(interactive=False), gr.update(interactive=True)]
+    said = components.progress_value(WAITING, text=WAITING_WORDS, hint=hint)
+    return [components.notice(""), said, gr.update(interactive=False), gr.update(interactive=True)]
 
 
 def progress(now: Snapshot, ends: Mapping[str, str], hint: str) -> dict[str, Any]:
     """What the progress shows; `ends` has the words for a job that is done or was stopped."""
     words = {RUNNING: f"{now.text}  ·  {now.seconds:.0f} s", FAILED: "", **ends}
     share = 1.0 if now.state == DONE else 0.0 if now.state == FAILED else now.done
-    return parts.progress_value(now.state, share, words.get(now.state, ""), hint, now.preview)
+    return components.progress_value(now.state, share, words.get(now.state, ""), hint, now.preview)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import gradio as gr
 
-from savg.studio.shared.parts import text
+from savg.studio.shared.web import styles, text
 
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -77,10 +79,12 @@ def theme() -> gr.themes.Base:
     )
 
 
-def css() -> str:
-    """All style sheets of the studio."""
-    folders = ("player", "shelf", "progress", "browse", "sound", "board")
-    return text("studio.css", *(f"{name}/{name}.css" for name in folders))
+def css(tabs: Iterable[str]) -> str:
+    """All style sheets: the shared ones, then those beside each tab, named as modules."""
+    folders = ("shared/player/player", "shared/shelf/shelf", "shared/progress/progress")
+    shared = [f"{name}.css" for name in (*folders, "shared/start/start")]
+    own = [style for tab in tabs for style in styles(tab.rpartition(".")[0])]
+    return "\n".join([text("shared/studio.css", *shared), *own])
 
 
 def _font(name: str) -> gr.themes.Font:

@@ -9,13 +9,14 @@ from typing import Any
 
 import gradio as gr
 
-from savg.studio.generate.orders import MAX_SEED
-from savg.studio.shared import parts, running
+from savg.studio.generate.requests import MAX_SEED
+from savg.studio.shared import components, running
 from savg.studio.shared.context import Context, Page
 from savg.studio.shared.jobs import DONE, FAILED, STOPPED, Job, Snapshot, sentence
 from savg.studio.shared.library import MAX_UPLOAD_SECONDS, visible_rows
-from savg.studio.video_to_audio.films import MAX_BYTES
-from savg.studio.video_to_audio.takes import MAX_GUIDANCE, Take, TakeOrder, find
+from savg.studio.video_to_audio.components import version_player, versions_value
+from savg.studio.video_to_audio.resound import MAX_GUIDANCE, Take, TakeOrder, find
+from savg.studio.video_to_audio.uploads import MAX_BYTES
 
 TITLE, NAME = "Video to audio", "video-to-audio"
 
@@ -35,13 +36,13 @@ def build(context: Context, page: Page) -> None:
     """Lay out the tab and connect it."""
     services = context.services
     if not services.film_sounds:
-        parts.notice_line("savg-take-notice", NOBODY)
+        components.notice_line("savg-take-notice", NOBODY)
         return
     choices = services.film_sounds
     first = next(iter(choices))
     least, default, most = choices[first].steps
     videos = _videos(context, "", [])
-    notice = parts.notice_line("savg-take-notice")
+    notice = components.notice_line("savg-take-notice")
     with gr.Row(elem_classes="savg-split", equal_height=False):
         with gr.Column(scale=2, min_width=280, elem_classes="savg-settings"):
             upload = gr.UploadButton(
@@ -100,8 +101,10 @@ def build(context: Context, page: Page) -> None:
                     "Stop", elem_id="savg-take-stop", interactive=False, scale=1, min_width=80
                 )
         with gr.Column(scale=3, min_width=300):
-            progress = parts.progress("savg-take-progress", parts.progress_value(hint=HINT))
-    player = parts.take_player("savg-take")
+            progress = components.progress(
+                "savg-take-progress", components.progress_value(hint=HINT)
+            )
+    player = version_player("savg-take")
 
     def receive(path: str | None, own: list[str], request: gr.Request) -> list[Any]:
         return receive_video(context, path, running.visitor(request), own)
@@ -144,9 +147,9 @@ def build(context: Context, page: Page) -> None:
             work = TakeOrder(context, visitor, video, pipeline, seed, steps, guidance, boxes)
             yield from follow(context, job, work, visitor, own)
         except Exception as error:
-            idle = parts.progress_value(hint=HINT)
+            idle = components.progress_value(hint=HINT)
             keep = gr.skip()
-            yield [parts.notice(sentence(error)), idle, keep, keep, *running.buttons(False)]
+            yield [components.notice(sentence(error)), idle, keep, keep, *running.buttons(False)]
         finally:
             context.board.forget(visitor, job)
 
@@ -185,11 +188,11 @@ def receive_video(context: Context, path: str | None, visitor: str, own: list[st
     try:
         source = context.films.receive(Path(path), Path(path).name, visitor)
     except Exception as error:
-        return [parts.notice(sentence(error)), keep]
+        return [components.notice(sentence(error)), keep]
     finally:
         Path(path).unlink(missing_ok=True)
     videos = _videos(context, visitor, own)
-    return [parts.notice(""), gr.update(choices=videos, value=source.key, info=source.words)]
+    return [components.notice(""), gr.update(choices=videos, value=source.key, info=source.words)]
 
 
 def follow(
@@ -206,7 +209,7 @@ def follow(
             context.films.note(visitor, [stored.key for stored in clips])
             update[2:4] = [shown(context, take), [*(stored.key for stored in clips), *own]]
         if now.state == FAILED:
-            update[0] = parts.notice(now.error)
+            update[0] = components.notice(now.error)
         yield update
 
 
@@ -220,11 +223,11 @@ def shown(context: Context, take: Take) -> dict[str, Any]:
             continue
         annotation = context.analyst.annotation(stored, detector)
         results, crop = stored.results(detector), visible_rows(annotation.clip)
-        value = parts.player_value(stored, crop, annotation.to_json(), results)
+        value = components.player_value(stored, crop, annotation.to_json(), results)
         value["downloads"] = [d for d in value["downloads"] if d["url"]]
         value["downloads"][0]["label"] = "Video"
         versions.append(value | {"sound": name, "quieter": quieter})
-    return parts.take_value(take.new.key, versions, level_words(take), NO_OWN)
+    return versions_value(take.new.key, versions, level_words(take), NO_OWN)
 
 
 def level_words(take: Take) -> str:

@@ -13,7 +13,8 @@ import gradio as gr
 from savg.errors import SavgError
 from savg.mos.results.report import write_csv
 from savg.paths import whole_file
-from savg.studio.results.measured import (
+from savg.studio.results.components import board_value
+from savg.studio.results.result_files import (
     NULLS,
     VARIABLE,
     Benchmark,
@@ -22,7 +23,6 @@ from savg.studio.results.measured import (
     benchmarks,
     published,
 )
-from savg.studio.shared import parts
 from savg.studio.shared.library import media_url
 from savg.viz.result_plots import Estimate, against, intervals
 
@@ -62,7 +62,7 @@ class Findings:
             how = ". ".join(str(known.get(k, "")) for k in ("source", "note") if known.get(k))
             tables.append({"caption": "Published", "how": how, "head": head, "rows": rows})
         lines = [ABOUT] if tables else ["This installation has no results of benchmarks."]
-        return parts.board_value("Where picture and sound agree", lines, tables)
+        return board_value("Where picture and sound agree", lines, tables)
 
     def figure(self, dark: bool) -> Any:
         """Scores with intervals and null scores."""
@@ -101,7 +101,7 @@ class Findings:
         """The board of listening tests before one is opened."""
         _, problems = self.reports.choices()
         lines = [] if self.reports else [START]
-        return parts.board_value("Listening tests", lines, [], notes=problems)
+        return board_value("Listening tests", lines, [], notes=problems)
 
     def report(self, key: object, dark: bool) -> list[Any]:
         """Board, three figures and second board of a report."""
@@ -116,7 +116,7 @@ class Findings:
                 _more(report, self._downloads(report)),
             ]
         except SavgError as error:
-            board = parts.board_value("Listening tests", [], [], notes=[str(error)])
+            board = board_value("Listening tests", [], [], notes=[str(error)])
             return [board, hidden, hidden, hidden, None]
 
     def _downloads(self, report: Report) -> list[dict[str, str]]:
@@ -207,7 +207,7 @@ def _head(report: Report) -> dict[str, Any]:
     head = ["condition", "MOS", "95 %, these clips", "95 %, all clips", "ratings", "clips"]
     table = {"caption": "Mean opinion scores", "how": "", "head": head, "rows": rows}
     notes = [str(w) for w in data["warnings"] if not str(w).startswith("SIMULATED")]
-    return parts.board_value(
+    return board_value(
         f"Listening test {study['name']}",
         lines,
         [table],
@@ -295,7 +295,7 @@ def _more(report: Report, downloads: list[dict[str, str]]) -> dict[str, Any]:
             }
         )
     badge = SIMULATED if report.simulated else ""
-    return parts.board_value("", [], tables, badge=badge, downloads=downloads)
+    return board_value("", [], tables, badge=badge, downloads=downloads)
 
 
 def _reliability(data: dict[str, Any]) -> list[list[str]]:

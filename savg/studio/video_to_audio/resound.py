@@ -15,11 +15,11 @@ from savg.audio.resample import resample
 from savg.data.film import Film, facts
 from savg.data.film_sound import sound_of, with_sound
 from savg.errors import Cancelled, SavgError
-from savg.studio.generate.orders import MAX_SEED, whole
+from savg.studio.generate.requests import MAX_SEED, whole
 from savg.studio.shared.context import Context
 from savg.studio.shared.jobs import Job
 from savg.studio.shared.library import MAX_UPLOAD_SECONDS, VIDEO, StoredClip
-from savg.studio.video_to_audio.films import GONE, Source, renamed
+from savg.studio.video_to_audio.uploads import GONE, Source, renamed
 
 MAX_GUIDANCE = 15.0
 

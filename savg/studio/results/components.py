@@ -1,0 +1,38 @@
+"""The web component of the Results tab: a board of headings, lines, tables and downloads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from savg.studio.shared.components import DOM
+from savg.studio.shared.web import component
+
+
+def board(elem_id: str, value: dict[str, Any] | None = None) -> gr.HTML:
+    """Headings, lines, tables and downloads; its value is `board_value(…)` or None.
+
+    `.select` gets {"arrived": true, "dark": …} when it is first seen.
+    """
+    return component("results/board.html", [DOM, "results/board.js"], elem_id, value)
+
+
+def board_value(
+    title: str,
+    lines: list[str],
+    tables: list[dict[str, Any]],
+    *,
+    badge: str = "",
+    notes: list[str] | None = None,
+    downloads: list[dict[str, str]] | None = None,
+) -> dict[str, Any]:
+    """What a board shows: tables as {caption, how, head, rows}; downloads as {label, name, url}."""
+    return {
+        "title": title,
+        "badge": badge,
+        "lines": lines,
+        "notes": notes or [],
+        "tables": tables,
+        "downloads": downloads or [],
+    }

@@ -1,0 +1,156 @@
+"""The web components that several tabs use, and the values that they show."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.studio.shared.library import POSTER, RESULTS, VIDEO, StoredClip, jpeg, media_url
+from savg.studio.shared.web import component, from_html, text
+
+DOM = "shared/dom.js"
+OVERLAY = "shared/player/overlay.js"
+
+SCORE, SCORE_SCRIPT = "shared/player/score.html", "shared/player/side.js"
+"""The player's right column with a score, and its script."""
+
+SIDE = "<!-- side -->"
+"""Where the right column goes in the player's template."""
+
+
+def player(elem_id: str, side: str, before: Sequence[str], after: Sequence[str] = ()) -> gr.HTML:
+    """The overlay player with a right column; its value is `player_value(…)` or None.
+
+    side: template of the column; before, after: scripts that the player needs (they define
+    `showScore`, `showNow`, `showDownloads` and `movePlayhead`), and scripts that need the player.
+    """
+    parts = [f"shared/player/{name}.js" for name in ("meters", "strip")]
+    player = [f"shared/player/{name}.js" for name in ("player", "keys")]
+    html = text("shared/player/player.html").replace(SIDE, text(side))
+    scripts = [DOM, OVERLAY, *parts, *before, *player, *after, "shared/player/start.js"]
+    return from_html(html, scripts, elem_id)
+
+
+def player_value(
+    clip: StoredClip, crop: tuple[int, int], annotation: dict[str, Any], results: Path
+) -> dict[str, Any]:
+    """What the player shows: rows `crop` of the frame, and links to the files that exist by now.
+
+    results: the folder with the annotation's files.
+    """
+    files_by_label = {
+        "Clip": (clip.path(VIDEO), ".mp4"),
+        "Overlay video": (results / f"{RESULTS}.overlay.mp4", "-overlay.mp4"),
+        "Boxes CSV": (results / f"{RESULTS}.boxes.csv", "-boxes.csv"),
+        "Sounds CSV": (results / f"{RESULTS}.events.csv", "-sounds.csv"),
+        "JSON": (results / f"{RESULTS}.json", ".json"),
+    }
+    downloads = [
+        {
+            "label": label,
+            "name": clip.stem + suffix,
+            "url": media_url(path) if path.is_file() else None,
+        }
+        for label, (path, suffix) in files_by_label.items()
+    ]
+    return {
+        "id": clip.key,
+        "title": clip.title,
+        "origin": clip.origin,
+        "video": media_url(clip.path(VIDEO)),
+        "crop": {"top": crop[0], "bottom": crop[1]},
+        "annotation": annotation,
+        "downloads": downloads,
+    }
+
+
+def shelf(elem_id: str, value: dict[str, Any]) -> gr.HTML:
+    """Clips to choose from; `.select` gets {"id": key}; its value is `shelf_value(…)`."""
+    scripts = [DOM, OVERLAY, "shared/shelf/shelf.js"]
+    return component("shared/shelf/shelf.html", scripts, elem_id, value)
+
+
+def shelf_value(
+    clips: list[StoredClip],
+    *,
+    layout: str = "strip",
+    selected: str | None = None,
+    autoplay: str | None = None,
+    empty: str = "",
+    judged: dict[str, dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """What a shelf shows; `judged` holds by key the summary of an alignment, and where wanted the
+    address of the annotation and the pair that a clip belongs to, with its place in it."""
+    rows = []
+    for clip in clips:
+        row = {
+            "id": clip.key,
+            "title": clip.title,
+            "origin": clip.origin,
+            "file": f"{clip.stem}.mp4",
+            "video": media_url(clip.path(VIDEO)),
+            "poster": media_url(clip.path(POSTER)),
+            "crop": {"size": 256, "top": 56, "bottom": 200},
+        }
+        rows.append(row | (judged or {}).get(clip.key, {"tp": None}))
+    return {
+        "layout": layout,
+        "clips": rows,
+        "selected": selected,
+        "autoplay": autoplay,
+        "empty": empty,
+    }
+
+
+def progress(elem_id: str, value: dict[str, Any]) -> gr.HTML:
+    """A progress bar with a picture; its value is `progress_value(…)`."""
+    return component(
+        "shared/progress/progress.html", ["shared/progress/progress.js"], elem_id, value
+    )
+
+
+def progress_value(
+    state: str = "idle",
+    share: float = 0.0,
+    text: str = "",
+    hint: str = "",
+    preview: NDArray[np.uint8] | None = None,
+) -> dict[str, Any]:
+    """What the progress shows; preview: a picture [h, w, 3] RGB."""
+    picture = None
+    if preview is not None:
+        picture = "data:image/jpeg;base64," + base64.b64encode(jpeg(preview, 80)).decode()
+    return {"state": state, "share": share, "text": text, "hint": hint, "preview": picture}
+
+
+def commands(elem_id: str, template: str) -> gr.HTML:
+    """A first explanation with commands to copy; `template` has a `pre` and a button `.sb-copy`."""
+    return component(template, ["shared/start/copy.js"], elem_id)
+
+
+def notice(message: str, kind: str = "problem") -> dict[str, Any]:
+    """An update for a Markdown-free message line: shown with a message, hidden without."""
+    return gr.update(value={"text": message, "kind": kind}, visible=bool(message))
+
+
+def notice_line(elem_id: str, message: str = "") -> gr.HTML:
+    """A line that says what is wrong, read out at once by screen readers."""
+    return gr.HTML(
+        {"text": message, "kind": "problem"},
+        html_template='<p class="sn" role="alert"></p>',
+        js_on_load=(
+            "const line = element.querySelector('.sn');"
+            "const show = () => { line.textContent = (props.value || {}).text || '';"
+            " line.dataset.kind = (props.value || {}).kind || 'problem'; };"
+            "watch('value', show); show();"
+        ),
+        apply_default_css=False,
+        visible=bool(message),
+        elem_id=elem_id,
+    )
