@@ -39,8 +39,9 @@ def split_folder(split: str) -> str:
 class BenchItem:
     """One clip of a set; pictures, sound and tables are read when they are asked for.
 
-    recording, view, start: what its name says (azimuth of the view in whole degrees, positive to the
-    left; first label frame of 0.1 s), or the whole name and None where the name is of another form.
+    recording, view, start: what its name says (`data.clip_names`: azimuth of the view in whole
+    degrees, positive to the left; first label frame of 0.1 s), or the whole name and None where the
+    name is of another form.
     """
 
     name: str

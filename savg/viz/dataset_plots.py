@@ -16,6 +16,7 @@ from savg.data.bench_table import BenchTable, expected_difference_db
 from savg.data.starss.results import RULES
 from savg.format import SAVGBENCH
 from savg.viz import palette
+from savg.viz.panorama import signed_azimuth
 from savg.viz.plots import dress, translucent
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def sides(table: BenchTable, *, dark: bool = False) -> go.Figure:
 
 
 def views(table: BenchTable, *, dark: bool = False) -> go.Figure:
-    """How many clips look where: azimuth 0 is ahead (up), 90 is to the left."""
+    """How many clips look where: azimuth 0 is ahead (up), 90 is to the left, −90 to the right."""
     import plotly.graph_objects as go
 
     figure = _figure()
@@ -137,10 +138,17 @@ def views(table: BenchTable, *, dark: bool = False) -> go.Figure:
                 width=np.full(VIEW_BINS, width),
                 name=name,
                 marker=_fill(category),
-                hovertemplate="%{theta}: %{r}<extra>" + name + "</extra>",
+                text=[signed_azimuth(view) for view in range(0, 360, width)],
+                hovertemplate="azimuth %{text}: %{r}<extra>" + name + "</extra>",
             )
         )
-    angular = {"rotation": 90, "direction": "counterclockwise", "tickvals": list(range(0, 360, 45))}
+    ticks = list(range(0, 360, 45))
+    angular = {
+        "rotation": 90,
+        "direction": "counterclockwise",
+        "tickvals": ticks,
+        "ticktext": [signed_azimuth(view) for view in ticks],
+    }
     ground = "rgba(0,0,0,0)"
     figure.update_layout(
         polar={

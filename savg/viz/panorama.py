@@ -44,6 +44,11 @@ class View:
     field_of_view: float = FIELD_OF_VIEW
 
 
+def signed_azimuth(view: int) -> str:
+    """An azimuth 0…359 as text between −179° and 180°, positive to the left."""
+    return f"{view if view <= 180 else view - 360}°".replace("-", "−")
+
+
 def directions(view: View, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
     """Azimuth (not wrapped, so that neighbours stay neighbours) and elevation of a clip's pixels."""
     focal = focal_length(view.width, view.field_of_view)
@@ -121,10 +126,10 @@ def _strip() -> Picture:
 
 
 def _degrees(strip: Picture) -> None:
-    """Write azimuths as clip names count them, 0…359 to the left, below the strip's lines."""
-    for azimuth in (180, 90, 0, 270):
+    """Write azimuths, positive to the left, below the strip's lines."""
+    for azimuth in (180, 90, 0, -90):
         text = str(azimuth)
-        column = float(place(azimuth if azimuth != 270 else -90, 0.0)[0])
+        column = float(place(azimuth, 0.0)[0])
         (wide, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
         left = int(np.clip(column - wide / 2, 6, WIDTH - wide - 6))
         spot = (left, len(strip) - 8)

@@ -49,7 +49,7 @@ def test_a_split_is_found_at_around_and_above(tmp_path: Path, where: str) -> Non
 def test_names_labels_and_categories(tmp_path: Path) -> None:
     bench = SavgBench(bench_folder(tmp_path))
     item = bench["fold3_room12_mix001_deg350_start225"]
-    assert (item.recording, item.view, item.start) == ("fold3_room12_mix001", 350, 225)
+    assert (item.recording, item.view, item.start) == ("fold3_room12_mix001", 10, 225)
     assert item.category == "speech" and item.labels.x.tolist() == [100.0] * 3
     assert item.boxes is None and item.panorama is None
     odd = bench["of_unknown_form"]

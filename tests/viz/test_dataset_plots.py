@@ -52,6 +52,7 @@ def test_views_are_counted_around_their_direction() -> None:
     assert counts[0] == 2 and counts[90] == 1 and sum(counts.values()) == 3
     angular = figure.layout.polar.angularaxis
     assert (angular.rotation, angular.direction) == (90, "counterclockwise")  # 90° is on the left
+    assert dict(zip(angular.tickvals, angular.ticktext, strict=True))[270] == "−90°"
 
 
 def test_rules_are_in_the_order_in_which_they_are_asked() -> None:

@@ -42,6 +42,9 @@ Progress = Callable[[int, int], Any]
 
 SPLITS = ("dev", "eval")
 
+NAMES_RULE = "azimuth in the clip = azimuth in the recording + deg"
+"""What `deg` in the clips' names means; part of the plan, so it stands in the manifest."""
+
 
 @dataclass(frozen=True)
 class BuildOutcome:
@@ -79,7 +82,7 @@ def build(
     if strict and problems:
         raise SavgError(problems[0].sentence)
     out = Path(out)
-    plan = {"split": split, "settings": settings.to_dict(), "only": only}
+    plan = {"split": split, "settings": settings.to_dict(), "only": only, "names": NAMES_RULE}
     with _alone(out, split):
         place = Workplace(out / f".{split_folder(split)}.part", split)
         _refuse_foreign(out, place)

@@ -99,6 +99,9 @@ def as_markdown(split: str, found: Mapping[str, Any]) -> str:
         f"{clips} ({_categories(found)}) from {found['recordings']} recordings of "
         f"{found['seconds'] / 60:.1f} min. Some of them: [contact sheet](report/{sheet}).",
         "",
+        "`degDDD` in a name turns the recording: azimuth in the clip = azimuth in the recording + deg, "
+        "positive to the left. So `deg30` looks 30° to the right, at azimuth −30.",
+        "",
         "| windows × views | number | share |",
         "|---|---:|---:|",
         f"| judged | {found['windows']} | |",

@@ -22,6 +22,7 @@ from savg.studio.dataset.sets import OpenSet
 from savg.studio.shared import components
 from savg.studio.shared.context import Context
 from savg.studio.shared.jobs import sentence
+from savg.viz.panorama import signed_azimuth
 
 PAGE = 20
 """Clips on a page of the gallery."""
@@ -216,7 +217,7 @@ class Browser:
             category = CATEGORY_NAMES[code] if code >= 0 else None
             seconds = None if item.start is None else item.start / item.format.label_fps
             notes = [
-                f"{item.view}°" if item.view is not None else None,
+                signed_azimuth(item.view) if item.view is not None else None,
                 f"{seconds:g} s" if seconds is not None else None,
             ]
             clips.append(

@@ -33,7 +33,15 @@ from savg.studio.dataset.selection import THIRD
 from savg.studio.dataset.sets import OpenSet
 from savg.studio.shared.library import jpeg, media_url, visible_rows
 from savg.viz import palette
-from savg.viz.panorama import HEIGHT, WIDTH, View, directions, draw_view, place
+from savg.viz.panorama import (
+    HEIGHT,
+    WIDTH,
+    View,
+    directions,
+    draw_view,
+    place,
+    signed_azimuth,
+)
 
 POSTER_WIDTH = 192
 POSTERS_KEPT = 4000
@@ -155,16 +163,18 @@ def panorama(item: BenchItem, view: View | None, labels: ClipLabels) -> tuple[st
     drawn = draw_view(picture, view, labels)
     where = f"The view at azimuth {view_words(int(view.azimuth))}"
     if picture is None:
-        return _data_url(drawn), f"{where}, among all directions; 90 is left, 270 right."
+        return _data_url(drawn), f"{where}, among all directions; 90 is left, −90 right."
     return _data_url(drawn), f"{where}, in the panorama at the middle of the clip."
 
 
 def view_words(view: int) -> str:
-    """An azimuth with its side."""
-    turn = float(wrap_degrees(view))
-    if abs(turn) in (0.0, 180.0):
-        return f"{view}°, {'ahead' if turn == 0 else 'behind'}"
-    return f"{view}°, {abs(turn):.0f}° to the {'left' if turn > 0 else 'right'}"
+    """The azimuth of a view with its side."""
+    turn = int(wrap_degrees(view))
+    if turn in (0, -180):
+        side = "ahead" if turn == 0 else "behind"
+    else:
+        side = f"{abs(turn)}° to the {'left' if turn > 0 else 'right'}"
+    return f"{signed_azimuth(view)}, {side}"
 
 
 def side_words(x: float) -> str:

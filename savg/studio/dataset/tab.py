@@ -61,7 +61,7 @@ def build(context: Context, page: Page) -> None:
                     [("All", "")], value="", label="Recording", elem_id="savg-dataset-recording"
                 )
                 towards = gr.Slider(
-                    0, 350, 0, step=10, label="View, degrees", elem_id="savg-dataset-towards"
+                    -180, 180, 0, step=10, label="View, azimuth", elem_id="savg-dataset-towards"
                 )
                 reach = gr.Slider(
                     0,
@@ -69,7 +69,8 @@ def build(context: Context, page: Page) -> None:
                     180,
                     step=10,
                     label="View, give or take",
-                    info="Azimuths are positive to the left; 180 keeps every view.",
+                    info="Degrees, positive to the left (deg in names counts to the right); "
+                    "180 keeps every view.",
                     elem_id="savg-dataset-reach",
                 )
         with gr.Column(scale=5, min_width=300):
