@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from scene_takes import one_person
 
+from savg.audio.levels import level_difference_db
 from savg.data.clip_names import clip_name, deg_of_view, parse_clip_name, view_of_deg
 from savg.data.savgbench import BenchItem, SavgBench
 from savg.data.starss.build import build
@@ -26,7 +27,6 @@ from savg.data.starss.labels import RecordingLabels
 from savg.data.starss.results import Candidate, Construction, Steps
 from savg.data.starss.synth import write_take
 from savg.data.starss.windows import clip_labels
-from savg.geometry import level_difference_db
 from savg.viz.panorama import View, directions, draw_view, place
 
 
