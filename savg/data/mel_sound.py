@@ -13,15 +13,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+from savg.audio.mel import htk_bands
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
-
-MOMENTUM = 0.99
-"""Of fast Griffin-Lim."""
 
 INVERSION_STEPS = 30
 """Multiplicative updates that turn mel bands into a non-negative spectrum (Lee & Seung 2001)."""
@@ -149,35 +145,25 @@ class MelSound:
 
     def _magnitudes(self, mel: Tensor) -> Tensor:
         """Non-negative spectra [B, window/2 + 1, N] with the mel bands [B, bands, N]."""
+        from savg.audio.spectra import from_bands
+
         filters = _filters(self).to(mel.device)
-        found = filters.T @ (mel / filters.sum(1)[:, None].square().clamp_min(1e-6))
-        found = found.clamp_min(1e-6)
-        gram, target = filters.T @ filters, filters.T @ mel
-        for _ in range(INVERSION_STEPS):
-            found = found * target / (gram @ found).clamp_min(1e-9)
-        return found
+        start = filters.T @ (mel / filters.sum(1)[:, None].square().clamp_min(1e-6))
+        return from_bands(mel, filters, start.clamp_min(1e-6), INVERSION_STEPS)
 
     def _sound(self, magnitudes: Tensor, samples: int) -> Tensor:
         """A sound [B, samples] with about these magnitudes [B, bins, N]."""
         import torch
 
+        from savg.audio.spectra import griffin_lim
+
         magnitudes = torch.cat([magnitudes, magnitudes[..., -1:]], dim=-1)
         window = torch.hann_window(self.window, device=magnitudes.device)
-        generator = torch.Generator().manual_seed(0)
-        phases = torch.rand(magnitudes.shape[1:], generator=generator) * (2 * torch.pi)
-        phases = phases.to(magnitudes.device)
-        spectrum = magnitudes * torch.polar(torch.ones_like(phases), phases)
-        before = torch.zeros_like(spectrum)
 
         def sound_of(spectrum: Tensor) -> Tensor:
             return torch.istft(spectrum, self.window, self.hop, window=window, length=samples)
 
-        for _ in range(self.iterations):
-            found = self._spectrum(sound_of(spectrum))
-            ahead = found - before * (MOMENTUM / (1 + MOMENTUM))
-            spectrum = magnitudes * ahead / ahead.abs().clamp_min(1e-9)
-            before = found
-        return sound_of(spectrum)
+        return griffin_lim(magnitudes, self._spectrum, sound_of, self.iterations, floor=1e-9)
 
 
 @lru_cache(maxsize=8)
@@ -185,20 +171,5 @@ def _filters(form: MelSound) -> torch.Tensor:
     """Triangular mel filters [bands, window/2 + 1] that each sum to one."""
     import torch
 
-    return torch.from_numpy(mel_filters(form)).float()
-
-
-def mel_filters(form: MelSound) -> NDArray[np.float64]:
-    """Triangular filters [bands, bins], even on the mel scale; narrow ones hold one bin at least."""
-    bins = np.arange(form.window // 2 + 1) * form.rate / form.window
-
-    def mel(hertz: NDArray[np.float64] | float) -> NDArray[np.float64]:
-        return 2595.0 * np.log10(1.0 + np.asarray(hertz) / 700.0)
-
-    edges = np.linspace(mel(form.lowest), mel(form.rate / 2), form.bands + 2)
-    low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    at = mel(bins)[None]
-    table = np.maximum(np.minimum((at - low) / (centre - low), (high - at) / (high - centre)), 0)
-    empty = table.sum(1) < 1e-9
-    table[empty, np.abs(at - centre).argmin(1)[empty]] = 1.0
-    return table / table.sum(1, keepdims=True)
+    bands = htk_bands(form.rate, form.window, form.bands, form.lowest, form.rate / 2)
+    return torch.from_numpy(bands).float()

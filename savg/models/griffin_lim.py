@@ -18,13 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from savg.audio.spectra import from_bands, griffin_lim, overlap_add
 from savg.hub import ModelFormat
 from savg.models.mel import CONFIGS as MELS
 from savg.models.mel import mel_bands
 
 __all__ = ["CONFIGS", "FORMAT", "GriffinLim", "GriffinLimConfig"]
 
-MOMENTUM = 0.99
 LOUDEST = 2.0
 """Largest log10 of a mel band: a full-scale sine has about 0.6."""
 
@@ -80,11 +80,8 @@ class GriffinLim(nn.Module):
         """Non-negative spectra [B, K, F] with these mel bands."""
         bands = self.bands.float()
         target = 10 ** mel.float().clamp(max=LOUDEST)
-        gram, wanted = bands.T @ bands, bands.T @ target
-        found = bands.T @ (target / bands.sum(1).square().clamp_min(1e-9)[:, None]) + 1e-9
-        for _ in range(self.config.updates):
-            found = found * wanted / (gram @ found).clamp_min(1e-9)
-        return found
+        start = bands.T @ (target / bands.sum(1).square().clamp_min(1e-9)[:, None]) + 1e-9
+        return from_bands(target, bands, start, self.config.updates)
 
     def spectrum(self, sound: Tensor) -> Tensor:
         """Complex spectra [B, K, F] of the frames that the mel spectrogram is taken of."""
@@ -96,16 +93,7 @@ class GriffinLim(nn.Module):
 
     def waveform(self, spectrum: Tensor) -> Tensor:
         """The samples [B, T] whose frames come nearest to these spectra."""
-        c, frames = self.mel, spectrum.shape[-1]
-        parts = torch.fft.irfft(spectrum, c.n_fft, dim=1) * self.window[:, None]
-        total = (frames - 1) * c.hop_size + c.n_fft
-        edge = (c.n_fft - c.hop_size) // 2
-
-        def overlap(x: Tensor) -> Tensor:
-            return functional.fold(x, (1, total), (1, c.n_fft), stride=(1, c.hop_size))[:, 0, 0]
-
-        weight = overlap(self.window.square()[None, :, None].expand(1, -1, frames))
-        return (overlap(parts) / weight.clamp_min(1e-6))[:, edge : total - edge]
+        return overlap_add(spectrum, self.window, self.mel.hop_size)
 
     def forward(self, mel: Tensor) -> Tensor:
         if mel.ndim != 3 or mel.shape[1] != self.config.num_mels:
@@ -113,17 +101,10 @@ class GriffinLim(nn.Module):
                 f"the vocoder takes mel spectrograms [B, {self.config.num_mels}, F], "
                 f"not {list(mel.shape)}"
             )
-        wanted = self.magnitudes(mel)
-        generator = torch.Generator().manual_seed(0)
-        phases = torch.rand(wanted.shape[1:], generator=generator).to(wanted) * (2 * torch.pi)
-        spectrum = wanted * torch.polar(torch.ones_like(phases), phases)
-        before = torch.zeros_like(spectrum)
-        for _ in range(self.config.iterations):
-            found = self.spectrum(self.waveform(spectrum))
-            ahead = found - before * (MOMENTUM / (1 + MOMENTUM))
-            spectrum = wanted * ahead / ahead.abs().clamp_min(1e-12)
-            before = found
-        return self.waveform(spectrum).clamp(-1, 1)[:, None]
+        sound = griffin_lim(
+            self.magnitudes(mel), self.spectrum, self.waveform, self.config.iterations
+        )
+        return sound.clamp(-1, 1)[:, None]
 
 
 def from_published(published: Mapping[str, Any] | None = None) -> GriffinLimConfig:

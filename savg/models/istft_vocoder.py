@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from savg.audio.spectra import overlap_add
 from savg.hub import ModelFormat
 
 __all__ = ["CONFIGS", "FORMAT", "IstftVocoder", "IstftVocoderConfig"]
@@ -103,16 +104,7 @@ class IstftVocoder(nn.Module):
 
     def waveform(self, spectrum: Tensor) -> Tensor:
         """The samples [B, T] whose frames, hop by hop from (hop − n_fft) / 2 on, have these spectra."""
-        c, window = self.config, self.window.float()
-        frames = torch.fft.irfft(spectrum, c.n_fft, dim=1) * window[:, None]
-        total = (spectrum.shape[-1] - 1) * c.hop + c.n_fft
-        edge = (c.n_fft - c.hop) // 2
-
-        def overlap(parts: Tensor) -> Tensor:
-            return functional.fold(parts, (1, total), (1, c.n_fft), stride=(1, c.hop))[:, 0, 0]
-
-        weight = overlap(window.square()[None, :, None].expand(1, -1, spectrum.shape[-1]))
-        return (overlap(frames) / weight.clamp_min(1e-6))[:, edge : total - edge]
+        return overlap_add(spectrum, self.window.float(), self.config.hop)
 
     def forward(self, mel: Tensor) -> Tensor:
         if mel.ndim != 3 or mel.shape[1] != self.config.num_mels:

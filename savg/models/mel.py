@@ -1,4 +1,4 @@
-"""Mel spectrograms as the mel VAE and the vocoder were trained on, in torch alone.
+"""Mel spectrograms as the mel VAE and the vocoder were trained on.
 
 A waveform in −1..1 (beyond is clipped) becomes log amplitudes of overlapping bands, spaced evenly on
 Slaney's mel scale (linear below 1 kHz, logarithmic above) and weighted by the inverse of their width
@@ -9,7 +9,6 @@ Shapes: … any leading axes, T samples, F = T // hop frames, M bands.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,9 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-LINEAR_HZ_PER_MEL = 200 / 3
-KNEE_HZ = 1000.0
-LOG_STEP = math.log(6.4) / 27
+from savg.audio.mel import slaney_bands
 
 LOGARITHMS: dict[str, Callable[[Tensor], Tensor]] = {"log10": torch.log10, "log": torch.log}
 
@@ -62,30 +59,10 @@ CONFIGS: dict[str, MelConfig] = {
 """The two published variants."""
 
 
-def to_mel(hertz: Tensor) -> Tensor:
-    """Frequencies in Hz on Slaney's mel scale."""
-    above = KNEE_HZ / LINEAR_HZ_PER_MEL + torch.log(hertz.clamp_min(1e-9) / KNEE_HZ) / LOG_STEP
-    return torch.where(hertz < KNEE_HZ, hertz / LINEAR_HZ_PER_MEL, above)
-
-
-def to_hertz(mel: Tensor) -> Tensor:
-    """The inverse of `to_mel`."""
-    knee = KNEE_HZ / LINEAR_HZ_PER_MEL
-    above = KNEE_HZ * torch.exp(LOG_STEP * (mel - knee))
-    return torch.where(mel < knee, mel * LINEAR_HZ_PER_MEL, above)
-
-
 def mel_bands(config: MelConfig) -> Tensor:
     """Weight of every frequency bin in every band [M, n_fft / 2 + 1], float32."""
-    low, high = to_mel(torch.tensor([config.fmin, config.fmax], dtype=torch.float64))
-    steps = torch.linspace(0, 1, config.num_mels + 2, dtype=torch.float64)
-    edges = to_hertz(low + (high - low) * steps)
-    bins = torch.linspace(0, config.sampling_rate / 2, config.n_fft // 2 + 1, dtype=torch.float64)
-    below, centre, above = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    rising = (bins - below) / (centre - below)
-    falling = (above - bins) / (above - centre)
-    triangles = torch.minimum(rising, falling).clamp_min(0)
-    return (triangles * 2 / (above - below)).float()
+    c = config
+    return slaney_bands(c.sampling_rate, c.n_fft, c.num_mels, c.fmin, c.fmax)
 
 
 class MelSpectrogram(nn.Module):
