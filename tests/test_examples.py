@@ -1,0 +1,69 @@
+"""Every file of examples/ runs as it is told to, made small, in a folder of its own."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from savg.clip import Clip
+from savg.metrics.registry import METRICS
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+@pytest.fixture
+def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Runs an example with arguments and returns what it printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(name: str, *arguments: object) -> str:
+        file = str(EXAMPLES / f"{name}.py")
+        monkeypatch.setattr(sys, "argv", [file, *map(str, arguments)])
+        runpy.run_path(file, run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def clips() -> Path:
+    """The bundled example clips."""
+    return EXAMPLES.parent / "assets" / "examples"
+
+
+def test_every_example_is_short_and_has_a_test() -> None:
+    files = {file.stem: file for file in EXAMPLES.glob("*.py")}
+    assert set(files) == {"add_metric", "generate", "new_audio", "score_folder", "train_tiny"}
+    assert all(len(file.read_text().splitlines()) <= 45 for file in files.values())
+
+
+def test_generate(example, tmp_path: Path) -> None:
+    assert "clips/clip0.mp4: pan" in example("generate", "--num", 1, "--steps", 2)
+    assert Clip.read(tmp_path / "clips" / "clip0.mp4").audio.shape == (2, 80_000)
+
+
+def test_new_audio(example, clips: Path, tmp_path: Path) -> None:
+    source = clips / "joint_seed0_0.mp4"
+    assert "level: left" in example("new_audio", source, "out.mp4", "--steps", 2)
+    made, before = Clip.read(tmp_path / "out.mp4"), Clip.read(source)
+    assert np.array_equal(made.video, before.video)
+    assert not np.allclose(made.audio, before.audio, atol=1e-3)
+
+
+def test_score_folder(example, clips: Path) -> None:
+    printed = example("score_folder", clips)
+    assert "Spatial AV-Align" in printed and "4 clips" in printed
+
+
+def test_train_tiny(example, tmp_path: Path) -> None:
+    assert "2 steps" in example("train_tiny", "--out", "run", "--steps", 2)
+    assert (tmp_path / "run" / "weights" / "config.json").is_file()
+
+
+def test_add_metric(example, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METRICS, "level", "")  # what the example adds goes again
+    assert "level: -" in example("add_metric", clips)
