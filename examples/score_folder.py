@@ -1,6 +1,6 @@
-"""Scores a folder of clips by every metric that needs no reference: `python examples/score_folder.py clips`.
+"""Scores a folder of clips: `python examples/score_folder.py clips`.
 
-`python -m savg evaluate clips` gives the score of the benchmark alone.
+By every metric that needs no more than detectors; `python -m savg evaluate` gives that of the benchmark.
 """
 
 import argparse
