@@ -1,6 +1,6 @@
 """Scores a folder of clips: `python examples/score_folder.py clips`.
 
-By every metric that needs no more than detectors; `python -m savg evaluate` gives that of the benchmark.
+By every metric that needs detectors alone; `python -m savg evaluate` gives that of the benchmark.
 """
 
 import argparse

@@ -126,6 +126,15 @@ def test_links_between_documents_lead_somewhere() -> None:
                 assert heading in anchors, f"{document.name}: {link}"
 
 
+def test_contributing_names_every_room_and_only_files_that_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    rooms = set(re.findall(r"`(\w+)`", text.split("| room |")[1].split("\n\n")[0]))
+    files = {path.stem for path in (ROOT / "savg").iterdir() if path.suffix in ("", ".py")}
+    assert rooms >= {name for name in files if not name.startswith("__")}
+    for name in re.findall(r"`((?:savg|tests|benchmarks|examples)/[\w/.]*)`", text):
+        assert (ROOT / name).exists(), name
+
+
 def test_the_picture_of_the_studio_is_small() -> None:
     assert (ROOT / "docs" / "studio.webp").stat().st_size <= 150 * 1024
 
