@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from savg.format import SAVGBENCH
+
 Array = NDArray[np.floating]
 
 FIELD_OF_VIEW = 100.0
@@ -70,7 +72,7 @@ def focal_length(width: float, field_of_view: float = FIELD_OF_VIEW) -> float:
 
 
 def azimuth_to_x(
-    azimuth: ArrayLike, width: float = 256.0, field_of_view: float = FIELD_OF_VIEW
+    azimuth: ArrayLike, width: float = SAVGBENCH.size, field_of_view: float = FIELD_OF_VIEW
 ) -> Array:
     """Horizontal position in pixels (0 left edge, `width` right edge) of a horizontal direction.
 
@@ -82,7 +84,9 @@ def azimuth_to_x(
     return np.where(front, width / 2.0 - focal_length(width, field_of_view) * tangent, np.nan)
 
 
-def x_to_azimuth(x: ArrayLike, width: float = 256.0, field_of_view: float = FIELD_OF_VIEW) -> Array:
+def x_to_azimuth(
+    x: ArrayLike, width: float = SAVGBENCH.size, field_of_view: float = FIELD_OF_VIEW
+) -> Array:
     """Azimuth in degrees of horizontal position `x` in pixels; the inverse of `azimuth_to_x`."""
     offset = width / 2.0 - np.asarray(x, float)
     return np.rad2deg(np.arctan2(offset, focal_length(width, field_of_view)))
@@ -91,7 +95,7 @@ def x_to_azimuth(x: ArrayLike, width: float = 256.0, field_of_view: float = FIEL
 def project(
     azimuth: ArrayLike,
     elevation: ArrayLike,
-    width: float = 256.0,
+    width: float = SAVGBENCH.size,
     height: float = 144.0,
     field_of_view: float = FIELD_OF_VIEW,
 ) -> tuple[Array, Array]:

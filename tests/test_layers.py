@@ -23,6 +23,7 @@ LAYERS = (
     ("detectors",),
     ("viz",),
     ("metrics",),
+    ("evaluation",),
     ("mos",),
     ("pipelines",),
     ("train",),

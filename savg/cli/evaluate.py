@@ -1,104 +1,144 @@
-"""`python -m savg evaluate`: Spatial AV-Align of a folder, with its nulls and an interval."""
+"""`python -m savg evaluate`: metrics of a folder of clips, with chance baselines and intervals."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from savg.annotation import Boxes, SoundEvents
-from savg.clip import Clip
+from savg.cli.observing import add_detector_arguments, load_detectors, readers
 from savg.errors import SavgError
-from savg.metrics.spatial import Pair, SpatialReport, spatial_av_align, spatial_report
+from savg.evaluation.files import (
+    BOXES,
+    EVENTS,
+    read_tables,
+    read_truth,
+    result_names,
+    tables_in,
+    videos_in,
+)
+from savg.evaluation.observe import Failure, features_of, observe_all, reference_of
+from savg.evaluation.report import as_text, to_json, write_report
+from savg.evaluation.score import Scorer
+from savg.metrics.base import Item, Metric, Need, Reference, Truth
+from savg.metrics.registry import METRICS, metric_classes
 from savg.paths import existing
 
-HELP = "Score a folder of clips, or of tables written by annotate, by Spatial AV-Align."
+if TYPE_CHECKING:
+    from savg.clip import Clip
 
-BOXES, EVENTS = ".boxes.csv", ".events.csv"
+HELP = "Score a folder of clips, or of tables written by annotate, by Spatial AV-Align and others."
+
+Items = Iterable[Item | Failure]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument(
-        "folder", type=Path, help=f"mp4 clips, or pairs NAME{BOXES} and NAME{EVENTS}"
+        "folder",
+        type=Path,
+        help=f"videos, or pairs NAME{BOXES} and NAME{EVENTS}; as in annotate each clip has its file's "
+        "own length, a minute at most (tables: that of NAME.json, else 5 s)",
     )
-    parser.add_argument("--detector", default="yolox", help="person detector (yolox or mmdet)")
-    parser.add_argument("--weights", default="demo", help="of the detectors")
+    parser.add_argument(
+        "--metrics",
+        nargs="+",
+        choices=list(METRICS),
+        metavar="NAME",
+        help=f"of {', '.join(METRICS)}; default: all for which everything needed is there",
+    )
+    parser.add_argument(
+        "--truth",
+        type=Path,
+        metavar="DIR",
+        help=f"labels NAME.csv and boxes NAME{BOXES} of the clips",
+    )
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        metavar="DIR",
+        help="videos to compare with, such as training clips",
+    )
+    add_detector_arguments(parser)
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write report.json, report.md and clips.csv there"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score the folder."""
+    """Score the folder; a bad file costs one sentence, and the exit code, but not the others."""
     folder = existing(args.folder, "folder")
     if not folder.is_dir():
         raise SavgError(f"{folder}: expected a folder of clips or tables, found a file.")
-    tables = sorted(folder.glob(f"*{EVENTS}"))
-    named = _read_tables(tables) if tables else _detect(folder, args)
-    report = spatial_report(list(named.values()), seed=args.seed)
-    if args.json:
-        print(json.dumps(asdict(report) | {"each": clip_by_clip(named)}))
+    tables, videos = tables_in(folder), videos_in(folder)
+    if not tables and not videos:
+        raise SavgError(f"{folder} holds neither mp4 clips nor tables named NAME{EVENTS}.")
+    metrics = metric_classes(args.metrics, _available(args, bool(tables)))
+    truth = partial(read_truth, existing(args.truth, "folder")) if args.truth else None
+    if tables:
+        items: Items = _read_all(tables, truth)
     else:
-        print(as_text(report))
-    return 0
+        items = _observed(videos, args, metrics, truth)
+    scorer = Scorer(metrics, _reference(args, metrics), args.seed)
+    for item in items:
+        if "error" in (row := scorer.add(item)):
+            print(f"error: {row['error']}", file=sys.stderr)
+    evaluation = scorer.evaluation()
+    if evaluation.failed and not evaluation.clips:
+        return 1
+    if args.out:
+        write_report(args.out, evaluation, f"Evaluation of {folder.name}")
+    print(json.dumps(to_json(evaluation), allow_nan=False) if args.json else as_text(evaluation))
+    if evaluation.failed:
+        count = f"{len(evaluation.failed)} of {len(evaluation.rows)}"
+        print(f"{count} clips could not be evaluated.", file=sys.stderr)
+    return 1 if evaluation.failed else 0
 
 
-def clip_by_clip(named: Mapping[str, Pair]) -> list[dict[str, Any]]:
-    """The counts and the score of each clip; a clip without a sound event has the score None."""
-    judged = {name: spatial_av_align(*pair) for name, pair in named.items()}
-    return [{"clip": n, "tp": a.tp, "fn": a.fn, "score": a.score} for n, a in judged.items()]
+def _available(args: argparse.Namespace, tables: bool) -> set[Need]:
+    """What is there for metrics to use."""
+    there = {Need.PERSONS, Need.SOUNDS}
+    there |= set() if tables else {Need.FEATURES, Need.CLIP}
+    there |= {Need.TRUTH} if args.truth else set()
+    return there | ({Need.REFERENCE} if args.reference else set())
 
 
-def as_text(report: SpatialReport) -> str:
-    """A report in a few lines."""
-
-    def number(value: float | None) -> str:
-        return "–" if value is None else f"{value:.3f}"
-
-    return "\n".join(
-        [
-            f"clips             {report.clips}",
-            f"Spatial AV-Align  {number(report.score)}  (95 % {number(report.low)}…"
-            f"{number(report.high)}; TP {report.tp}, FN {report.fn})",
-            f"null: centre      {number(report.nulls.centre)}",
-            f"null: swapped     {number(report.nulls.swapped)}",
-            f"null: shuffled    {number(report.nulls.shuffled)}",
-        ]
-    )
-
-
-def _read_tables(paths: list[Path]) -> dict[str, Pair]:
-    pairs = {}
-    for path in paths:
-        name = path.name.removesuffix(EVENTS)
-        boxes = path.with_name(name + BOXES)
-        if not boxes.is_file():
-            raise SavgError(f"{path} has no {boxes.name} beside it.")
-        pair = SoundEvents.read_csv(path), Boxes.read_csv(boxes)
+def _read_all(
+    tables: dict[str, Path], truth: Callable[[str], Truth] | None
+) -> Iterator[Item | Failure]:
+    for name, path in tables.items():
         try:
-            spatial_av_align(*pair)
+            yield Item(name, read_tables(path), truth=truth(name) if truth else None)
         except SavgError as error:
-            raise SavgError(f"{path}: {error}") from error
-        pairs[name] = pair
-    return pairs
+            yield Failure(name, str(error))
 
 
-def _detect(folder: Path, args: argparse.Namespace) -> dict[str, Pair]:
+def _observed(
+    videos: list[Path],
+    args: argparse.Namespace,
+    metrics: dict[str, type[Metric]],
+    truth: Callable[[str], Truth] | None,
+) -> Items:
     from tqdm import tqdm
 
-    from savg.detectors import person_detector, sound_detector
+    detectors = load_detectors(args, candidates=args.truth is not None)
+    named = zip(result_names(videos), videos, strict=True)
+    clips: Iterable[tuple[str, Callable[[], Clip]]] = tqdm(
+        list(readers(named)), unit="clip", file=sys.stderr
+    )
+    return observe_all(clips, detectors, features_of(metrics.values()), truth=truth)
 
-    paths = sorted(p for p in folder.glob("*.mp4") if not p.name.endswith(".overlay.mp4"))
-    if not paths:
-        raise SavgError(f"{folder} holds neither mp4 clips nor tables named NAME{EVENTS}.")
-    persons = person_detector(args.detector, source=args.weights)
-    sounds = sound_detector("seld", source=args.weights)
-    pairs = {}
-    for path in tqdm(paths, unit="clip", file=sys.stderr):
-        clip = Clip.read(path)
-        pairs[path.stem] = (sounds(clip), persons(clip))
-    return pairs
+
+def _reference(args: argparse.Namespace, metrics: dict[str, type[Metric]]) -> Reference | None:
+    if not args.reference:
+        return None
+    videos = videos_in(existing(args.reference, "folder"))
+    wanted = [metric for metric in metrics.values() if Need.REFERENCE in metric.needs]
+    clips = (read() for _, read in readers((path.stem, path) for path in videos))
+    return reference_of(clips, features_of(wanted))

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import Boxes
+from savg.format import SAVGBENCH
 
 VALUES = 5
 """Of one box: 1 (there is one), then x0, y0, x1, y1 from −1 to 1 across the frame."""
 
-FRAME = 256.0
+FRAME = float(SAVGBENCH.size)
 """Pixels across the frame that boxes are in."""
 
 

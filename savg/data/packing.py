@@ -13,7 +13,7 @@ from savg.clip import Clip
 from savg.data.packed import PackedClips, PackLayout, Progress, pack_drawn
 from savg.data.savgbench import BenchItem, SavgBench
 from savg.errors import SavgError
-from savg.format import ClipFormat
+from savg.format import SAVGBENCH, ClipFormat
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Purpose:
 
 PURPOSES = {
     "joint": Purpose(64),
-    "superres": Purpose(256, frames=4, audio=False),
+    "superres": Purpose(SAVGBENCH.size, frames=4, audio=False),
     "seld": Purpose(16, frames=1),
-    "yolox": Purpose(256, frames=4, audio=False, boxes=True),
+    "yolox": Purpose(SAVGBENCH.size, frames=4, audio=False, boxes=True),
 }
 """Recipe → what is packed for it. Neighbouring pictures teach a network of single pictures little, and
 SELD looks at none (one small picture a clip shows what was packed)."""

@@ -109,7 +109,10 @@ def evaluator_order(count: int, generator: random.Random | None = None) -> list[
 
 
 def evaluator_item(
-    path: str | os.PathLike[str], piece: Piece, size: int = 256, samples: int = SAVGBENCH.samples
+    path: str | os.PathLike[str],
+    piece: Piece,
+    size: int = SAVGBENCH.size,
+    samples: int = SAVGBENCH.samples,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """A piece as the evaluator sees it: video [20, 3, size, size] in −1..1, 44.1 kHz sound [2, T]."""
     frames = _pictures(Path(path))[list(piece.pictures)]

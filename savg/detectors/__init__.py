@@ -1,14 +1,16 @@
-"""Detectors: a clip in, `Boxes` of persons or `SoundEvents` out; see the registries for names.
+"""Detectors: a clip in, `Boxes` of persons or `SoundEvents` out; see `DETECTORS` for names.
 
-Every detector has `from_pretrained(source, …)` and is called with a `Clip`. To add one, write its
-module and add a line here.
+Every detector is a class with `from_pretrained(source, …)` whose instances are called with a `Clip`. To
+add one, write its module and add a line here: the command line and the studio read this table.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from savg.errors import SavgError
 
@@ -16,46 +18,78 @@ if TYPE_CHECKING:
     from savg.annotation import Boxes, SoundEvents
     from savg.clip import Clip
 
-PERSON_DETECTORS: dict[str, str] = {
-    "yolox": "savg.detectors.persons:YoloxDetector",
-    "mmdet": "savg.detectors.mmdet_persons:MmdetDetector",
-}
-"""name → class of a person detector, resolved on first use."""
-
-SOUND_DETECTORS: dict[str, str] = {
-    "seld": "savg.detectors.sounds:SeldDetector",
-}
-"""name → class of a sound event detector, resolved on first use."""
+Kind = Literal["persons", "sounds"]
 
 
 class PersonDetector(Protocol):
-    """Finds persons in the pictures of a clip."""
+    """Finds persons in the frames of a clip."""
 
     def __call__(self, clip: Clip) -> Boxes: ...
 
 
 class SoundDetector(Protocol):
-    """Finds sound events and where they are in the sound of a clip."""
+    """Finds sound events and where they are in the audio of a clip."""
 
     def __call__(self, clip: Clip) -> SoundEvents: ...
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A line of the table: what is found, how people call it, its class, the module it needs."""
+
+    kind: Kind
+    label: str
+    where: str
+    module: str = ""
+
+    @property
+    def available(self) -> bool:
+        """Whether what it needs is installed."""
+        return not self.module or importlib.util.find_spec(self.module) is not None
+
+    def load(self, source: str | os.PathLike[str] = "demo", **options: Any) -> Any:
+        """The detector with the weights `source`, its class imported on first use."""
+        module, attribute = self.where.split(":")
+        return getattr(importlib.import_module(module), attribute).from_pretrained(
+            source, **options
+        )
+
+
+DETECTORS: dict[str, Detector] = {
+    "yolox": Detector("persons", "YOLOX", "savg.detectors.persons:YoloxDetector"),
+    "mmdet": Detector(
+        "persons", "YOLOX by mmdet", "savg.detectors.mmdet_persons:MmdetDetector", "mmdet"
+    ),
+    "seld": Detector("sounds", "stereo SELD", "savg.detectors.sounds:SeldDetector"),
+}
+"""name → detector, the default of each kind first."""
+
+
+def detectors(kind: Kind) -> dict[str, Detector]:
+    """The detectors of a kind, whether available or not."""
+    return {name: entry for name, entry in DETECTORS.items() if entry.kind == kind}
+
+
+def detector(kind: Kind, name: str) -> Detector:
+    """A detector of a kind; SavgError lists the names there are."""
+    known = detectors(kind)
+    if name not in known:
+        what = f"{kind.removesuffix('s')} detector"
+        raise SavgError(f"Unknown {what} {name!r}: expected one of {', '.join(known)}.")
+    return known[name]
 
 
 def person_detector(
     name: str = "yolox", source: str | os.PathLike[str] = "demo", **options: Any
 ) -> PersonDetector:
     """The person detector `name` with the weights `source`; SavgError lists the names there are."""
-    return _class_of(PERSON_DETECTORS, name, "person detector").from_pretrained(source, **options)
+    loaded: PersonDetector = detector("persons", name).load(source, **options)
+    return loaded
 
 
 def sound_detector(
     name: str = "seld", source: str | os.PathLike[str] = "demo", **options: Any
 ) -> SoundDetector:
     """The sound detector `name` with the weights `source`; SavgError lists the names there are."""
-    return _class_of(SOUND_DETECTORS, name, "sound detector").from_pretrained(source, **options)
-
-
-def _class_of(registry: dict[str, str], name: str, what: str) -> Any:
-    if name not in registry:
-        raise SavgError(f"Unknown {what} {name!r}: expected one of {', '.join(registry)}.")
-    module, attribute = registry[name].split(":")
-    return getattr(importlib.import_module(module), attribute)
+    loaded: SoundDetector = detector("sounds", name).load(source, **options)
+    return loaded

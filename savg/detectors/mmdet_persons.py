@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from savg.annotation import Boxes
+from savg.annotation import PERSON, Boxes
 from savg.clip import Clip
-from savg.detectors.persons import FRAME_SIZE, PERSON, load_persons
+from savg.detectors.persons import FRAME_SIZE, load_persons
 from savg.errors import SavgError
 from savg.models.yolox import STRIDES, Yolox, YoloxConfig
 from savg.models.yolox_boxes import PAD_VALUE

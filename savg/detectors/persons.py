@@ -14,19 +14,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from savg.annotation import Boxes
+from savg.annotation import PERSON, Boxes
 from savg.clip import Clip
 from savg.device import choose
 from savg.errors import CheckpointError
-from savg.format import ClipFormat
+from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import load_component, load_official, part_folder
 from savg.models.yolox import Yolox, YoloxConfig, decode, letterbox
 from savg.models.yolox_boxes import Candidates, detections
 
 __all__ = ["Placement", "YoloxDetector", "detect_persons", "prepare"]
 
-PERSON = 0
-FRAME_SIZE = ClipFormat().size
+FRAME_SIZE = SAVGBENCH.size
 
 
 @dataclass(frozen=True)

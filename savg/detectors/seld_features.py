@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from savg.annotation import ClipLabels, SoundEvents
+from savg.format import SAVGBENCH
 from savg.models.seld import SeldConfig
 
-LABEL_RATE = 10
+LABEL_RATE = SAVGBENCH.label_fps
 """Frames of sound events and labels in a second."""
 
-PICTURE_WIDTH = 256.0
+PICTURE_WIDTH = float(SAVGBENCH.size)
 """Pixels of the picture that positions refer to."""
 
 

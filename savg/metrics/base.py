@@ -158,7 +158,8 @@ class Metric(ABC):
 
     name: the key of the registry; label: how tables call it; unit: of the value, "" for a plain number;
     higher_is_better: None where neither is; features: what is to be taken from each clip, by name.
-    Results do not depend on the order of the clips. Raises NeedError where something needed is missing.
+    Results do not depend on the order of the clips; `seed` is that of resampling. Raises NeedError
+    where something needed is missing.
     """
 
     name: ClassVar[str]
@@ -168,10 +169,11 @@ class Metric(ABC):
     needs: ClassVar[frozenset[Need]] = frozenset()
     features: ClassVar[Mapping[str, Extractor]] = {}
 
-    def __init__(self, reference: Reference | None = None) -> None:
+    def __init__(self, reference: Reference | None = None, seed: int = 0) -> None:
         if Need.REFERENCE in self.needs and reference is None:
             raise NeedError(f"{self.label} needs a reference set.")
         self.reference = reference
+        self.seed = seed
         self._items: dict[str, Item] = {}
 
     def update(self, item: Item) -> None:

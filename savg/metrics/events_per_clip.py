@@ -23,7 +23,7 @@ class EventsPerClip(Metric):
         if not counts:
             return self.undefined("There is no clip.")
         mean = sum(counts) / len(counts)
-        low, high = mean_interval(counts)
+        low, high = mean_interval(counts, self.seed)
         return MetricResult(self.name, mean, low, high, len(counts))
 
     @classmethod

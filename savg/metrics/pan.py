@@ -50,5 +50,5 @@ class PanSpread(Metric):
         value = pan_spread(heard)
         if value is None:
             return self.undefined("A spread needs two clips that are not silent.", len(heard))
-        low, high = deviation_interval(heard)
+        low, high = deviation_interval(heard, self.seed)
         return MetricResult(self.name, value, low, high, len(heard))

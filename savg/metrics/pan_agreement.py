@@ -66,7 +66,7 @@ class PanAndPerson(Metric):
     def compute(self) -> MetricResult:
         items = self.items
         pans = [float(item.observation.features["pan"]) for item in items]
-        found = correlation(pans, [self.place(item) for item in items])
+        found = correlation(pans, [self.place(item) for item in items], seed=self.seed)
         if found.r is None:
             reason = "A correlation needs three clips with both values, and values that differ."
             return self.undefined(reason, found.clips, p=None)

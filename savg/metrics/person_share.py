@@ -47,5 +47,5 @@ class PersonShare(Metric):
             return self.undefined("There is no clip.")
         counts = np.array([[seen, frames - seen] for seen, frames in rows], np.int64)
         value = float(counts[:, 0].sum() / counts.sum())
-        low, high = share_interval(counts)
+        low, high = share_interval(counts, self.seed)
         return MetricResult(self.name, value, low, high, len(rows))

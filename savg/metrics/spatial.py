@@ -172,7 +172,7 @@ def _judged(events: SoundEvents, boxes: Boxes, form: ClipFormat, margin: float) 
 class SpatialAvAlign(Metric):
     """Share of sound events with a person at their place [S1], with its chance baselines.
 
-    margin: pixels to either side of a sound event; seed: of the bootstrap.
+    margin: pixels to either side of a sound event.
     """
 
     name = "spatial_av_align"
@@ -181,7 +181,6 @@ class SpatialAvAlign(Metric):
     higher_is_better = True
     needs = frozenset({Need.PERSONS, Need.SOUNDS})
     margin: ClassVar[float] = MARGIN
-    seed: ClassVar[int] = 0
 
     @classmethod
     def pair(cls, item: Item) -> Pair:

@@ -374,7 +374,7 @@ CONFIGS = {
         ),
         model=NETWORKS["full"],
         synthetic=Synthetic(worlds=("varied",), clips=(20_000,)),
-        size=256,
+        size=SAVGBENCH.size,
     ),
     "demo": MMAudioRecipe(
         optim=Optimisation(

@@ -175,12 +175,12 @@ def _bands(
     alignment: Alignment,
     sounding: NDArray[np.int64],
 ) -> None:
-    """Shade x ± BAND_HALF_WIDTH of each event over the picture's whole height, judged and named."""
+    """Shade x ± margin of each event over the picture's whole height, judged and named."""
     area = image[HEADER : HEADER + plan.picture_height]
     for place, row in enumerate(sounding.tolist()):
         x, matched = float(events.x[row]), bool(alignment.matched[row])
         colour = palette.rgb(palette.judgement(matched))
-        left, right = (plan.x(x + side * palette.BAND_HALF_WIDTH) for side in (-1, 1))
+        left, right = (plan.x(x + side * alignment.margin) for side in (-1, 1))
         _shade(area, max(left, 0), min(right, plan.width - 1), matched, colour)
         for edge in (left, right):
             if 0 <= edge < plan.width:

@@ -20,9 +20,6 @@ SPEECH = "#8B7CF6"
 INSTRUMENT = "#E3A008"
 UNKNOWN = "#8A8F98"
 
-BAND_HALF_WIDTH = 40.0
-"""Pixels of the 256-wide picture on either side of a sound within which a person counts [S1]."""
-
 
 def rgb(colour: str) -> tuple[int, int, int]:
     """Red, green and blue, 0..255, of a "#RRGGBB" colour."""

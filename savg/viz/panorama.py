@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from savg.annotation import ClipLabels
+from savg.format import SAVGBENCH
 from savg.geometry import FIELD_OF_VIEW, focal_length, wrap_degrees
 from savg.viz import palette
 
@@ -39,8 +40,8 @@ class View:
     """Where a clip looks: azimuth and horizontal field of view in degrees, picture in pixels."""
 
     azimuth: float
-    width: float = 256.0
-    height: float = 144.0
+    width: float = SAVGBENCH.size
+    height: float = SAVGBENCH.picture_height
     field_of_view: float = FIELD_OF_VIEW
 
 

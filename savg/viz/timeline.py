@@ -31,7 +31,7 @@ _MARKS = {True: ("circle", ""), False: ("x", "/")}
 def timeline(
     clip: Clip, boxes: Boxes, events: SoundEvents, alignment: Alignment, *, dark: bool = False
 ) -> go.Figure:
-    """Boxes as horizontal extents, sounds as bands of x ± 40 px judged TP or FN, and levels in dB.
+    """Boxes as horizontal extents, sounds as bands of x ± margin judged TP or FN, and levels in dB.
 
     Boxes last one picture, sounds one label frame; both panels share the time axis in seconds.
     """
@@ -46,7 +46,7 @@ def timeline(
     figure.add_trace(_persons(clip.format, boxes), row=1, col=1)
     for matched in (True, False):
         chosen = np.flatnonzero(alignment.matched == matched)
-        for trace in _sounds(clip.format, events, chosen, matched):
+        for trace in _sounds(clip.format, events, chosen, matched, alignment.margin):
             figure.add_trace(trace, row=1, col=1)
     for name, colour, dash, level in zip(
         ("left level", "right level"),
@@ -62,7 +62,7 @@ def timeline(
         figure.add_trace(trace, row=2, col=1)
     size = SAVGBENCH.size
     ticks = {"tickvals": [0, size / 2, size], "ticktext": ["left 0", "128", f"right {size}"]}
-    low, high = _extent(boxes, events)
+    low, high = _extent(boxes, events, alignment.margin)
     title = "x in pixels, left at the top"
     figure.update_yaxes(range=[high, low], title_text=title, row=1, col=1, **ticks)
     figure.update_yaxes(range=[-80, 0], title_text="level, dB", row=2, col=1)
@@ -72,10 +72,10 @@ def timeline(
     return dress(figure, dark, 520)
 
 
-def _extent(boxes: Boxes, events: SoundEvents) -> tuple[float, float]:
+def _extent(boxes: Boxes, events: SoundEvents, margin: float) -> tuple[float, float]:
     """The picture's width, and whatever lies outside of it, within reason."""
-    low = [0.0, *(events.x - palette.BAND_HALF_WIDTH), *boxes.xyxy[:, 0]]
-    high = [float(SAVGBENCH.size), *(events.x + palette.BAND_HALF_WIDTH), *boxes.xyxy[:, 2]]
+    low = [0.0, *(events.x - margin), *boxes.xyxy[:, 0]]
+    high = [float(SAVGBENCH.size), *(events.x + margin), *boxes.xyxy[:, 2]]
     return max(min(low), -SAVGBENCH.size), min(max(high), 2.0 * SAVGBENCH.size)
 
 
@@ -101,7 +101,7 @@ def _persons(form: ClipFormat, boxes: Boxes) -> go.Bar:
 
 
 def _sounds(
-    form: ClipFormat, events: SoundEvents, rows: NDArray[np.int64], matched: bool
+    form: ClipFormat, events: SoundEvents, rows: NDArray[np.int64], matched: bool, margin: float
 ) -> list[go.Bar | go.Scatter]:
     """The bands and the centre marks of one judgement, switched together in the legend."""
     import plotly.graph_objects as go
@@ -109,15 +109,14 @@ def _sounds(
     symbol, hatching = _MARKS[matched]
     colour, word = palette.judgement(matched), palette.judgement_text(matched)
     name = f"{word}: {'a person is near' if matched else 'nobody is near'}"
-    half = palette.BAND_HALF_WIDTH
     time, x = (events.frames[rows] + 0.5) / form.label_fps, events.x[rows]
     classes = [palette.category_name(c) for c in events.categories[rows].tolist()]
     pattern = {"shape": hatching, "fgcolor": colour, "size": 6, "fillmode": "overlay"}
     band = go.Bar(
         x=time,
         width=np.full(len(rows), 1.0 / form.label_fps),
-        base=x - half,
-        y=np.full(len(rows), 2 * half),
+        base=x - margin,
+        y=np.full(len(rows), 2 * margin),
         name=name,
         legendgroup=word,
         showlegend=False,

@@ -129,7 +129,7 @@ def test_score_and_nulls_are_the_jsons(visitor: Visitor) -> None:
     assert side.locator(".sp-number").inner_text() == f"{counts['score']:.2f}"
     assert side.locator(".sp-counts").inner_text() == f"{counts['tp']} TP · {counts['fn']} FN"
     values = side.locator(".sp-value").all_inner_texts()
-    nulls = [annotation["nulls"][name] for name in ("centre", "swapped", "other_clips")]
+    nulls = [annotation["nulls"][name] for name in ("centre", "swapped", "shuffled")]
     assert values[1:] == ["–" if score is None else f"{score:.2f}" for score in nulls]
 
 

@@ -11,9 +11,9 @@ import pytest
 import savg.detectors
 from savg.annotation import Boxes, SoundEvents
 from savg.cli import main
-from savg.cli.annotate import find_videos, result_names
 from savg.clip import Clip
 from savg.errors import SavgError
+from savg.evaluation.files import find_videos, result_names
 from tests.films import tiny_weights, write_film
 
 CLIPS = Path(__file__).resolve().parents[3] / "shared" / "clips"
@@ -59,18 +59,19 @@ def test_a_folder_becomes_results_and_a_summary(
     printed = capsys.readouterr()
     data = json.loads(printed.out)
     assert "clip/s" in printed.err or "s/clip" in printed.err
-    assert [Path(row["file"]).name for row in data["files"]] == ["a.mp4", "b.mkv"]
+    assert [Path(row["file"]).name for row in data["each"]] == ["a.mp4", "b.mkv"]
     suffixes = ("boxes.csv", "events.csv", "json", "overlay.mp4")
     assert {p.name for p in out.iterdir()} == {f"{s}.{x}" for s in "ab" for x in suffixes}
-    assert data["failed"] == 0 and data["dataset"]["clips"] == 2
+    assert data["failed"] == 0 and data["clips"] == 2
     # 4 + 2 events, all on the left where the person is; swapped they are not.
-    judged = data["dataset"]["alignment"]
-    assert (judged["tp"], judged["fn"], judged["score"]) == (6, 0, 1.0)
-    assert (judged["low"], judged["high"]) == (1.0, 1.0)
+    assert (data["tp"], data["fn"], data["score"]) == (6, 0, 1.0)
+    assert (data["low"], data["high"]) == (1.0, 1.0)
     # Of the longer clip's sounds only those within the shorter clip count there.
-    assert data["dataset"]["nulls"] == {"centre": 0.0, "swapped": 0.0, "other_clips": 1.0}
+    assert data["nulls"] == {"centre": 0.0, "swapped": 0.0, "shuffled": 1.0}
     saved = json.loads((out / "a.json").read_text())
-    assert saved["alignment"] == data["files"][0]["alignment"] == {"tp": 4, "fn": 0, "score": 1.0}
+    row = data["each"][0]
+    assert saved["alignment"] == {key: row[key] for key in ("tp", "fn", "score")}
+    assert saved["alignment"] == {"tp": 4, "fn": 0, "score": 1.0}
 
 
 @pytest.mark.usefixtures("simple")
@@ -88,7 +89,7 @@ def test_a_bad_file_does_not_stop_the_others(
     assert (
         "b.mkv: 4 person boxes, 2 sound events, Spatial AV-Align 1.00 (2 TP, 0 FN)" in printed.out
     )
-    assert "null scores: centre 0.00, swapped 0.00, other clips –" in printed.out
+    assert "null scores: centre 0.00, swapped 0.00, shuffled –" in printed.out
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
         "b.boxes.csv",
         "b.events.csv",
@@ -135,8 +136,8 @@ def test_the_networks_annotate_files_of_any_kind(
     command = ["annotate", str(films), str(one), *map(str, real), "--out", str(out), "--json"]
     assert main([*command, "--weights", str(weights)]) == 0
     data = json.loads(capsys.readouterr().out)
-    assert data["dataset"]["clips"] == len(data["files"]) == 3 + len(real)
-    for row in data["files"]:
+    assert data["clips"] == len(data["each"]) == 3 + len(real)
+    for row in data["each"]:
         saved = json.loads(Path(row["results"][-1]).read_text())
         assert len(saved["events"]) == row["sounds"] and len(saved["boxes"]) == row["persons"]
         assert saved["detectors"] == {"persons": f"yolox: {weights}", "sounds": f"seld: {weights}"}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from savg.annotation import ClipLabels, SoundEvents
 from savg.clip import Clip
-from savg.detectors import SOUND_DETECTORS, sound_detector
+from savg.detectors import detectors, sound_detector
 from savg.detectors.seld_features import (
     Windows,
     decode,
@@ -215,7 +215,7 @@ def test_other_rates_and_lengths() -> None:
 
 
 def test_registry(tmp_path) -> None:
-    assert "seld" in SOUND_DETECTORS
+    assert "seld" in detectors("sounds")
     save_component(Seld(TINY), tmp_path / "seld", "seld", Card("MIT", "a test"))
     assert isinstance(sound_detector("seld", tmp_path / "seld"), SeldDetector)
     with pytest.raises(SavgError, match="seld"):

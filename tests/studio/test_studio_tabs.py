@@ -135,7 +135,7 @@ def test_the_null_of_other_clips_is_that_of_the_examples(context: Context) -> No
     last = opened(context, sides[0].key)[-1][2]["annotation"]
     other = studio_fakes.find_sounds(studio_fakes.scene(1))
     boxes = studio_fakes.find_persons(studio_fakes.scene(0))
-    assert last["nulls"]["other_clips"] == pytest.approx(
+    assert last["nulls"]["shuffled"] == pytest.approx(
         spatial_av_align(other, boxes).score, abs=0.03
     )
     assert json.loads((sides[0].results("yolox") / "clip.json").read_text()) == last

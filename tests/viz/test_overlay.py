@@ -11,9 +11,10 @@ from savg.annotation import Alignment, Boxes, SoundEvents
 from savg.audio.levels import level_difference_db
 from savg.clip import Clip
 from savg.format import SAVGBENCH, ClipFormat
-from savg.metrics.spatial import MARGIN
+from savg.metrics.spatial import MARGIN, spatial_av_align
 from savg.viz import palette
 from savg.viz.overlay import HEADER, layout, overlay_fps, overlay_frames, write_overlay
+from savg.viz.timeline import timeline
 
 ONE_SECOND = ClipFormat(frames=4)
 
@@ -39,8 +40,19 @@ def middle(image: np.ndarray) -> np.ndarray:
     return image[HEADER + 60 : HEADER + 300]
 
 
-def test_bands_are_as_wide_as_the_metric_is_tolerant() -> None:
-    assert palette.BAND_HALF_WIDTH == MARGIN
+@pytest.mark.parametrize("margin", [MARGIN, 12])
+def test_bands_are_as_wide_as_the_metric_is_tolerant(margin: float) -> None:
+    events, boxes = events_at((0, 0, 128.0)), Boxes.empty()
+    alignment = spatial_av_align(events, boxes, ONE_SECOND, margin)
+    image = next(overlay_frames(grey_clip(), boxes, events, alignment))
+    columns = np.flatnonzero((middle(image) != middle(image)[:, :1]).any(axis=(0, 2)))
+    assert (columns.min(), columns.max()) == (
+        round((128 - margin) * 2.5),
+        round((128 + margin) * 2.5),
+    )
+    figure = timeline(grey_clip(), boxes, events, alignment)
+    (band,) = [t for t in figure.data if t.type == "bar" and t.name.startswith("FN")]
+    assert (band.base[0], band.y[0]) == (128 - margin, 2 * margin)
 
 
 def test_events_and_boxes_are_on_screen_for_exactly_their_time() -> None:

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from savg.annotation import Alignment, Boxes, SoundEvents
+from savg.annotation import MARGIN, Alignment, Boxes, SoundEvents
 from savg.clip import Clip
 from savg.format import SAVGBENCH
 from savg.viz import palette
@@ -46,7 +46,7 @@ def test_bands_and_marks_tell_the_judgement_without_colour(figure) -> None:  # t
     for word in ("TP", "FN"):
         (marks,), (band,) = traces(figure, word, "scatter"), traces(figure, word, "bar")
         symbols[word], shapes[word] = marks.marker.symbol, band.marker.pattern.shape
-        np.testing.assert_allclose(np.asarray(band.base, float) + palette.BAND_HALF_WIDTH, marks.y)
+        np.testing.assert_allclose(np.asarray(band.base, float) + MARGIN, marks.y)
         np.testing.assert_allclose(band.y, 80.0)
     assert symbols["TP"] != symbols["FN"] and shapes["TP"] != shapes["FN"]
     (marks,) = traces(figure, "TP", "scatter")
@@ -57,7 +57,7 @@ def test_bands_and_marks_tell_the_judgement_without_colour(figure) -> None:  # t
 def test_left_is_at_the_top_as_the_axis_says(figure) -> None:  # type: ignore[no-untyped-def]
     low, high = figure.layout.yaxis.range
     assert low > high and "left at the top" in figure.layout.yaxis.title.text
-    assert low >= 300 + palette.BAND_HALF_WIDTH
+    assert low >= 300 + MARGIN
 
 
 def test_levels_share_the_time_axis(figure) -> None:  # type: ignore[no-untyped-def]

@@ -334,7 +334,7 @@ def catch_picture(picture: NDArray[np.uint8], score: int, scores: int) -> NDArra
     height, width = picture.shape[:2]
     asked = picture.copy()
     asked[height // 4 : -(height // 4)] //= 8
-    scale = width / 256
+    scale = width / SAVGBENCH.size
     for text, size, row in (("PLEASE CHOOSE", 0.7, 0.45), (f"{score} OF {scores}", 0.9, 0.68)):
         (wide, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size * scale, 2)
         at = ((width - wide) // 2, round(row * height))

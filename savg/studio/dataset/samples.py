@@ -24,11 +24,11 @@ from savg.clip import Clip
 from savg.data.bench_table import expected_difference_db
 from savg.data.savgbench import BenchItem
 from savg.errors import SavgError
+from savg.evaluation.annotate import Annotation
 from savg.format import SAVGBENCH
 from savg.geometry import wrap_degrees
 from savg.media import open_container
 from savg.metrics.spatial import spatial_av_align
-from savg.pipelines.annotate import Annotation
 from savg.studio.dataset.selection import THIRD
 from savg.studio.dataset.sets import OpenSet
 from savg.studio.shared.library import jpeg, media_url, visible_rows
@@ -132,7 +132,7 @@ class Samples:
 def annotation(
     item: BenchItem, view: View | None, clip: Clip, labels: ClipLabels, boxes: Boxes | None
 ) -> dict[str, Any]:
-    """The labels in the player's form (that of `savg.pipelines.annotate`), with y and, where the view
+    """The labels in the player's form (that of `savg.evaluation.annotate`), with y and, where the view
     is known, their `spot` in the drawn panorama (shares of its width and height).
 
     `matched` is None without boxes to judge by.

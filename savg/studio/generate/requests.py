@@ -92,7 +92,7 @@ class Order:
                 job.result((stored, said))
 
     def _one(self, job: Job, index: int, place: int) -> tuple[StoredClip, dict[str, Any]]:
-        from savg.pipelines.annotate import summary
+        from savg.evaluation.annotate import summary
 
         services, name = self.context.services, self.names[place]
         choice, generate = services.pipelines[name], services.pipeline(name)

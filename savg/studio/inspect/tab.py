@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from savg.pipelines.annotate import Annotation
+from savg.evaluation.annotate import Annotation
 from savg.studio.shared import components
 from savg.studio.shared.context import Context, Page
 from savg.studio.shared.jobs import sentence

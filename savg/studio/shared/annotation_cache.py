@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from savg.annotation import SoundEvents
 from savg.clip import Clip
+from savg.evaluation.annotate import Annotation
 from savg.metrics.spatial import spatial_av_align
-from savg.pipelines.annotate import Annotation
 from savg.studio.shared.library import MAX_UPLOAD_SECONDS, RESULTS, VIDEO, StoredClip
 from savg.studio.shared.services import Services
 
@@ -18,7 +18,7 @@ KEPT = 24
 """Annotations in memory; a five-second clip takes about five megabytes."""
 
 
-OTHERS = "other_clips"
+OTHERS = "shuffled"
 """Name of the null score that needs more than one clip."""
 
 

@@ -11,6 +11,7 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
+from savg.format import SAVGBENCH
 from savg.studio.shared.library import POSTER, RESULTS, VIDEO, StoredClip, jpeg, media_url
 from savg.studio.shared.web import component, from_html, text
 
@@ -96,7 +97,7 @@ def shelf_value(
             "file": f"{clip.stem}.mp4",
             "video": media_url(clip.path(VIDEO)),
             "poster": media_url(clip.path(POSTER)),
-            "crop": {"size": 256, "top": 56, "bottom": 200},
+            "crop": {"size": SAVGBENCH.size, "top": SAVGBENCH.top, "bottom": SAVGBENCH.bottom},
         }
         rows.append(row | (judged or {}).get(clip.key, {"tp": None}))
     return {

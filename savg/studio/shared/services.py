@@ -5,7 +5,6 @@ Networks load on first use and stay. Tests and other hosts may hand in their own
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -14,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from savg.annotation import Boxes, SoundEvents
+from savg.annotation import SoundEvents
 from savg.clip import Clip
-from savg.detectors import person_detector, sound_detector
+from savg.detectors import Kind, detectors
 from savg.hub import CONFIG_FILE, PIPELINE_FILE, WEIGHTS_FILE, read_json
 from savg.paths import assets_dir
 from savg.pipelines import load_pipeline, pipeline_class
@@ -54,11 +53,11 @@ class SoundChoice:
 
 @dataclass(frozen=True)
 class DetectorChoice:
-    """A person detector that visitors can choose; `words` go with the results."""
+    """A detector that visitors can choose; `words` go with the results."""
 
     label: str
     words: str
-    load: Callable[[], Callable[[Clip], Boxes]]
+    load: Callable[[], Callable[[Clip], Any]]
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class Services:
 
     def annotate(self, clip: Clip, persons: str) -> Any:
         """The annotation of a clip by the person detector of that name."""
-        from savg.pipelines.annotate import annotate
+        from savg.evaluation.annotate import annotate
 
         choice = self.persons[persons]
         find_persons = self._once(f"persons {persons}", choice.load)
@@ -144,9 +143,8 @@ def bundled() -> Services:
 
     That environment variable lists folders with a pipeline.json, separated as in PATH.
     """
-    persons = {"yolox": DetectorChoice("YOLOX", "YOLOX, bundled demo weights", _persons("yolox"))}
-    if importlib.util.find_spec("mmdet") is not None:
-        persons["mmdet"] = DetectorChoice("YOLOX by mmdet", "YOLOX run by mmdet", _persons("mmdet"))
+    persons = _detectors("persons")
+    sounds = next(iter(_detectors("sounds").values()))
     folder = assets_dir() / "demo"
     description = _description(folder)
     there = [(folder / str(description.get(role)) / WEIGHTS_FILE).is_file() for role in NEEDED]
@@ -158,8 +156,8 @@ def bundled() -> Services:
     return Services(
         pipelines,
         persons,
-        lambda: sound_detector("seld"),
-        "stereo SELD, bundled demo weights",
+        sounds.load,
+        sounds.words,
         missing="" if all(there) else MISSING,
         together=_together(pipelines),
         film_sounds=film_sounds,
@@ -251,8 +249,13 @@ def _takes_boxes(folder: Path, description: Mapping[str, Any]) -> bool:
     return bool(config.get("boxes", 0))
 
 
-def _persons(name: str) -> Callable[[], Callable[[Clip], Boxes]]:
-    return lambda: person_detector(name)
+def _detectors(kind: Kind) -> dict[str, DetectorChoice]:
+    """The registered detectors of a kind that can be used here."""
+    return {
+        name: DetectorChoice(entry.label, f"{entry.label}, bundled demo weights", entry.load)
+        for name, entry in detectors(kind).items()
+        if entry.available
+    }
 
 
 def _steps(description: Mapping[str, Any]) -> int:

@@ -4,7 +4,7 @@
 const NULLS = [
   ['centre', 'every sound at the centre'],
   ['swapped', 'left and right swapped'],
-  ['other_clips', 'sounds of the example clips'],
+  ['shuffled', 'sounds of the example clips'],
 ];
 
 function showScore(part, clip) {

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import savg.pipelines.annotate as module
+import savg.evaluation.annotate as module
 from savg.annotation import Alignment, Boxes, SoundEvents
 from savg.clip import Clip
 from savg.errors import SavgError
+from savg.evaluation.annotate import Annotation, annotate, judge
 from savg.format import SAVGBENCH, ClipFormat
-from savg.pipelines.annotate import Annotation, annotate, judge
 
 FORM = ClipFormat(frames=8)
 
@@ -62,7 +62,7 @@ def test_the_json_form_is_the_documented_one(found: Annotation) -> None:
                     "label_fps": 10,
                 },
                 "alignment": {"tp": 2, "fn": 1, "score": 0.6667},
-                "nulls": {"centre": 0.0, "swapped": 0.3333, "other_clips": None},
+                "nulls": {"centre": 0.0, "swapped": 0.3333, "shuffled": None},
                 "band": {"half_width": 40.0},
                 "detectors": {"persons": "by hand"},
             }

@@ -11,7 +11,7 @@
                  "score": 0.93}, ...],
       "events": [{"frame": 3, "category": 0, "label": "speech", "x": 131.5, "matched": true}, ...],
       "alignment": {"tp": 12, "fn": 4, "score": 0.75},
-      "nulls": {"centre": 0.5, "swapped": 0.25, "other_clips": null},
+      "nulls": {"centre": 0.5, "swapped": 0.25, "shuffled": null},
       "levels": {"rate": 20, "left_db": [-31.2, ...], "right_db": [-35.0, ...]},
       "band": {"half_width": 40.0},
       "colors": {"tp": "#RRGGBB", "fn": ..., "person": ..., "person_casing": ..., "left": ...,
@@ -40,19 +40,20 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.annotation import Alignment, Boxes, SoundEvents
+from savg.annotation import MARGIN, Alignment, Boxes, SoundEvents
 from savg.audio.levels import levels_db
 from savg.clip import Clip
 from savg.errors import SavgError
+from savg.evaluation.observe import Detectors, observe
 from savg.format import SAVGBENCH, ClipFormat
-from savg.metrics.spatial import NullScores, null_scores, spatial_av_align
+from savg.metrics.spatial import null_scores, spatial_av_align
 from savg.viz import palette
 from savg.viz.overlay import overlay_fps, write_overlay
 
@@ -103,7 +104,7 @@ class Annotation:
             "alignment": summary(self.alignment),
             "nulls": dict(self.nulls),
             "levels": {"rate": overlay_fps(self.format), "left_db": left, "right_db": right},
-            "band": {"half_width": palette.BAND_HALF_WIDTH},
+            "band": {"half_width": float(self.alignment.margin)},
             "colors": palette.names(),
             "detectors": dict(self.detectors),
         }
@@ -157,29 +158,26 @@ def annotate(
     every sound at the centre and with left and right swapped. Events that a detector places after
     the clip's end are dropped.
     """
-    boxes, events = persons(clip), sounds(clip)
-    inside = events.frames < clip.format.seconds * clip.format.label_fps
-    events = SoundEvents(events.frames[inside], events.categories[inside], events.x[inside])
-    return judge(clip, boxes, events, detectors)
+    found = observe(clip, Detectors(persons, sounds))
+    return judge(clip, found.boxes, found.events, detectors)
 
 
 def judge(
-    clip: Clip, boxes: Boxes, events: SoundEvents, detectors: Mapping[str, str] | None = None
+    clip: Clip,
+    boxes: Boxes,
+    events: SoundEvents,
+    detectors: Mapping[str, str] | None = None,
+    margin: float = MARGIN,
 ) -> Annotation:
-    """The annotation of a clip whose persons and sounds are known already."""
+    """The annotation of a clip whose persons and sounds are known already.
+
+    margin: pixels to either side of a sound within which a person counts.
+    """
     form = clip.format.with_size(SAVGBENCH.size)
-    alignment = spatial_av_align(events, boxes, form)
-    nulls = named_nulls(null_scores([(events, boxes)], form))
-    return Annotation(clip, boxes, events, alignment, nulls, detectors or {})
-
-
-def named_nulls(nulls: NullScores) -> dict[str, float | None]:
-    """Null scores by the names of the JSON form."""
-    return {
-        "centre": _rounded(nulls.centre),
-        "swapped": _rounded(nulls.swapped),
-        "other_clips": _rounded(nulls.shuffled),
-    }
+    alignment = spatial_av_align(events, boxes, form, margin)
+    nulls = null_scores([(events, boxes)], form, margin=margin)
+    rounded = {name: _rounded(value) for name, value in asdict(nulls).items()}
+    return Annotation(clip, boxes, events, alignment, rounded, detectors or {})
 
 
 def summary(alignment: Alignment) -> dict[str, Any]:

@@ -1,0 +1,73 @@
+"""Metrics over observed clips: a row for each clip, a result for each metric."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from savg.evaluation.observe import Failure
+from savg.metrics.base import Item, Metric, MetricResult, Reference
+
+Row = dict[str, Any]
+"""One clip: `clip` (its name) and its metrics' columns, or `error`; ready for JSON."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What metrics say about a set of clips, and about each clip in turn."""
+
+    metrics: Mapping[str, MetricResult]
+    rows: Sequence[Row]
+
+    @property
+    def failed(self) -> list[Row]:
+        """The rows of clips that could not be evaluated."""
+        return [row for row in self.rows if "error" in row]
+
+    @property
+    def clips(self) -> int:
+        """Clips that were evaluated."""
+        return len(self.rows) - len(self.failed)
+
+
+class Scorer:
+    """Takes in clips one by one and gives their rows; `evaluation()` is about all of them."""
+
+    def __init__(
+        self,
+        metrics: Mapping[str, type[Metric]],
+        reference: Reference | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.metrics = {name: metric(reference, seed) for name, metric in metrics.items()}
+        self.rows: list[Row] = []
+
+    def add(self, item: Item | Failure, **more: Any) -> Row:
+        """The row of a clip, with `more` columns; SavgError if a metric lacks what it needs."""
+        row: Row = {"clip": item.name}
+        if isinstance(item, Failure):
+            row["error"] = item.reason
+        else:
+            for metric in self.metrics.values():
+                metric.update(item)
+                row |= metric.cells(item)
+        self.rows.append(row | more)
+        return self.rows[-1]
+
+    def evaluation(self) -> Evaluation:
+        """The results over all clips taken in."""
+        results = {name: metric.compute() for name, metric in self.metrics.items()}
+        return Evaluation(results, tuple(self.rows))
+
+
+def evaluate(
+    items: Iterable[Item | Failure],
+    metrics: Mapping[str, type[Metric]],
+    reference: Reference | None = None,
+) -> Evaluation:
+    """All metrics over all clips; see `savg.metrics.registry.metric_classes` for `metrics`."""
+    scorer = Scorer(metrics, reference)
+    for item in items:
+        scorer.add(item)
+    return scorer.evaluation()
