@@ -57,9 +57,9 @@ test: install-test
 
 # The newest versions that pyproject.toml allows, in an environment of its own: what a renewed lock
 # would break.
-test-newest:
+test-newest: $(BIN)/uv
 	$(PYTHON) -m venv --clear $(VENV)-newest
-	$(VENV)-newest/bin/python -m pip install --quiet --upgrade --editable '.[test,train,dataset,postgres]'
+	$(BIN)/uv pip install --python $(VENV)-newest/bin/python --quiet --editable '.[test,train,dataset,postgres]'
 	OMP_NUM_THREADS=1 $(VENV)-newest/bin/python -m pytest $(QUICK)
 
 lint: install-test

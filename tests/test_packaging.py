@@ -126,6 +126,11 @@ def test_links_between_documents_lead_somewhere() -> None:
                 assert heading in anchors, f"{document.name}: {link}"
 
 
+def test_the_short_suite_for_newest_versions_exists() -> None:
+    line = re.search(r"^QUICK = (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert line and all((ROOT / path).exists() for path in line[1].split())
+
+
 def test_contributing_names_every_room_and_only_files_that_exist() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
     rooms = set(re.findall(r"`(\w+)`", text.split("| room |")[1].split("\n\n")[0]))
