@@ -35,9 +35,17 @@ class Compute:
 def choose(device: str | None = None, dtype: str | None = None) -> Compute:
     """The compute settings for this machine.
 
-    device: "cuda", "cpu", … or None for the first accelerator there is; dtype: "float32",
-    "bfloat16" or None for bfloat16 where the hardware multiplies it natively (Ampere and later,
-    CPUs with AMX), else float32. SavgError for a device or format that is not to be had here.
+    Args:
+        device: "cuda", "cpu", …; None for the first accelerator there is.
+        dtype: "float32" or "bfloat16"; None for bfloat16 where the hardware multiplies it natively
+            (GPUs from Ampere on, CPUs with AMX or AVX-512-BF16), else float32.
+
+    Raises:
+        SavgError: the device or the number format is not available on this machine.
+
+    Example:
+        compute = choose()
+        print(compute.reason)  # "cpu, bfloat16: AMX tiles"
     """
     import torch
 
@@ -50,9 +58,19 @@ def choose(device: str | None = None, dtype: str | None = None) -> Compute:
         if torch.cuda.is_bf16_supported(including_emulation=False):
             return Compute(place, torch.bfloat16, True, "cuda, bfloat16: native on this GPU")
         return Compute(place, torch.float32, True, "cuda, float32: no native bfloat16")
-    if place.type == "cpu" and torch.cpu._is_amx_tile_supported():
-        return Compute(place, torch.bfloat16, True, "cpu, bfloat16: AMX tiles")
+    unit = _bfloat16_unit() if place.type == "cpu" else None
+    if unit is not None:
+        return Compute(place, torch.bfloat16, True, f"cpu, bfloat16: {unit}")
     return Compute(place, torch.float32, True, f"{place.type}, float32: no fast bfloat16")
+
+
+def _bfloat16_unit() -> str | None:
+    """What multiplies bfloat16 in this CPU, by name; None if nothing does."""
+    import torch
+
+    if torch.cpu._is_amx_tile_supported():
+        return "AMX tiles"
+    return "AVX-512-BF16" if torch.cpu._is_avx512_bf16_supported() else None
 
 
 def _usable(name: str) -> torch.device:
