@@ -85,8 +85,9 @@ def _predict(
 ) -> tuple[Tensor, State, list[Tensor | None]]:
     """The step as a tensor [B], x_0 of each modality, and the networks' variance outputs."""
     step = torch.full((len(state[0]),), index, dtype=torch.long, device=state[0].device)
+    times = torch.full((len(state[0]),), int(diffusion.schedule.times[index]), dtype=torch.long)
     clean, extras = [], []
-    for x, output in zip(state, model(state, diffusion.model_times(step)), strict=True):
+    for x, output in zip(state, model(state, times), strict=True):
         prediction, extra = diffusion.split(output.float(), x)
         x0 = diffusion.to_clean(prediction, x, *diffusion.coefficients(step, x))
         clean.append(x0)

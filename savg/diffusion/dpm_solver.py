@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from savg.diffusion.host import factor_for
 from savg.diffusion.limits import Limit
 from savg.diffusion.process import Diffusion, Model, State
 from savg.diffusion.progress import OnStep, report
@@ -69,15 +70,14 @@ class Predictor:
 
     def __call__(self, state: State, t: Tensor) -> State:
         schedule = self.diffusion.schedule
-        device = state[0].device
-        outputs = self.model(state, _on(device, schedule.model_times(t)))
+        outputs = self.model(state, schedule.model_times(t))
         log_alpha = schedule.log_alpha(t)
         alpha, sigma = log_alpha.exp(), torch.sqrt(-torch.expm1(2.0 * log_alpha))
         results = []
         for x, output in zip(state, outputs, strict=True):
             prediction, _ = self.diffusion.split(output.float(), x)
             convert = self.diffusion.to_clean if self.clean else self.diffusion.to_noise
-            results.append(convert(prediction, x, _wide(alpha, x), _wide(sigma, x)))
+            results.append(convert(prediction, x, factor_for(alpha, x), factor_for(sigma, x)))
         guess = tuple(results)
         return self.limit(guess) if self.clean and self.limit is not None else guess
 
@@ -119,7 +119,9 @@ def _advance(
         terms.append((gain * (0.5 * phi1 if halved else phi2), slope))
     if curve is not None:
         terms.append((gain * (phi2 / h - 0.5), curve))
-    moved = [sum(part[i] * _wide(factor, part[i]) for factor, part in terms) for i in range(len(x))]
+    moved = [
+        sum(part[i] * factor_for(factor, part[i]) for factor, part in terms) for i in range(len(x))
+    ]
     return tuple(torch.as_tensor(value) for value in moved)
 
 
@@ -369,20 +371,3 @@ def _minus(a: State, b: State) -> State:
 
 def _scaled(state: State, factor: float) -> State:
     return tuple(x * factor for x in state)
-
-
-def _wide(values: Tensor, like: Tensor) -> Tensor | float:
-    """values [B], computed in float64, to multiply `like` with.
-
-    One number where all samples share it, as with fixed steps: nothing is copied to the device.
-    """
-    if (values == values[0]).all():
-        return float(values[0])
-    return values.to(like.device, like.dtype).reshape(-1, *[1] * (like.ndim - 1))
-
-
-def _on(device: torch.device, times: Tensor) -> Tensor:
-    """Integer times [B] on the device; filled in there where they are all the same."""
-    if (times == times[0]).all():
-        return torch.full(times.shape, int(times[0]), dtype=times.dtype, device=device)
-    return times.to(device)

@@ -15,7 +15,11 @@ from savg.diffusion.schedule import Schedule
 
 State = tuple[Tensor, ...]
 Model = Callable[[State, Tensor], Sequence[Tensor]]
-"""model(state, t[B]) → one prediction for each tensor of the state."""
+"""model(state, t[B]) → one prediction for each tensor of the state.
+
+Samplers give the times t on the host, whatever the state's device (see `savg.diffusion.host`); in
+training they lie where the state does.
+"""
 
 Factor = Tensor | float
 """One number for all samples, or a tensor [B, 1, …]."""

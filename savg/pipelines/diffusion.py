@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -30,13 +30,10 @@ from savg.hub import (
 )
 from savg.paths import whole_folder
 from savg.pipelines import described
-from savg.pipelines.guidance import Guidance
+from savg.pipelines.guidance import Denoiser, Guidance
 from savg.pipelines.progress import OnStep, Progress, turned
-from savg.pipelines.sampling import ClipNoise, SamplerConfig, diffusion_of
+from savg.pipelines.sampling import ClipNoise, NoisePurpose, SamplerConfig, diffusion_of
 from savg.pipelines.superres import SuperResolution
-
-START, ON_THE_WAY, SUPERRES, SHIFTS, GUIDANCE = range(5)
-"""What random numbers are for; each purpose has a stream of its own."""
 
 MAX_CLIPS = 100_000
 
@@ -89,7 +86,7 @@ class DiffusionPipeline(ABC, Generic[Made]):
         """Of one clip's tensors, as the network takes them."""
 
     @abstractmethod
-    def denoiser(self, seed: int, some: Sequence[int]) -> Callable[[State, Tensor], State]:
+    def denoiser(self, seed: int, some: Sequence[int]) -> Denoiser:
         """The network as samplers call it, with the random choices of clips `some` of a seed."""
 
     @abstractmethod
@@ -247,14 +244,14 @@ class DiffusionPipeline(ABC, Generic[Made]):
     def _sample(
         self, sampler: SamplerConfig, seed: int, some: Sequence[int], progress: Progress
     ) -> State:
-        noise = ClipNoise(seed, some, START)
+        noise = ClipNoise(seed, some, NoisePurpose.START)
         start = tuple(noise.draw(shape, self.compute.device) for shape in self.shapes)
 
         def tell(done: int, _: int, clean: State) -> None:
             progress.tell(done, lambda: self.codec.decode_video(clean[0][0].cpu()).numpy())
 
         listener = tell if progress.on_step else None
-        later = ClipNoise(seed, some, ON_THE_WAY)
+        later = ClipNoise(seed, some, NoisePurpose.ON_THE_WAY)
         state = sampler.run(self.diffusion, self.denoiser(seed, some), start, later, listener)
         if not all(bool(part.isfinite().all()) for part in state):
             raise SavgError(
@@ -270,7 +267,7 @@ class DiffusionPipeline(ABC, Generic[Made]):
             progress.tell(done, lambda: self._frames(frames))
 
         scale = self.format.size // self.codec.size
-        noise = ClipNoise(seed, [index], SUPERRES)
+        noise = ClipNoise(seed, [index], NoisePurpose.SUPERRES)
         listener = tell if progress.on_step else None
         small = self.codec.frames_of(video.float()).clamp(-1, 1)
         return self._frames(enlarger(small, scale, noise, listener))

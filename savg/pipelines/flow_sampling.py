@@ -14,10 +14,7 @@ from torch import Tensor
 from savg.data.film import Film
 from savg.diffusion.flow import GUIDANCE, STEPS
 from savg.errors import SavgError
-from savg.pipelines.sampling import ClipNoise
-
-SOUND = 1000
-"""Purpose of random numbers, after those of the first stage; a window's number is added."""
+from savg.pipelines.sampling import ClipNoise, NoisePurpose
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ class Window:
 
     def noise(self, seed: int, shape: tuple[int, ...]) -> Tensor:
         """Its own noise [1, *shape]."""
-        return ClipNoise(seed, [self.index], SOUND + self.place).draw(shape)
+        return ClipNoise(seed, [self.index], NoisePurpose.AUDIO + self.place).draw(shape)
 
 
 def cross_faded(parts: Sequence[NDArray[np.float32]], overlap: int) -> NDArray[np.float32]:

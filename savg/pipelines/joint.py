@@ -2,29 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from savg.clip import Clip
 from savg.data.joint_codec import JointCodec
-from savg.diffusion.process import State
+from savg.diffusion.host import times_on
+from savg.diffusion.process import Diffusion, State
 from savg.models.joint_config import CONFIGS as JOINT
 from savg.models.joint_unet import JointUNet
 from savg.models.superres_unet import CONFIGS as SUPERRES
-from savg.pipelines.diffusion import SHIFTS, DiffusionPipeline
-from savg.pipelines.guidance import Guidance
-from savg.pipelines.sampling import generator
+from savg.pipelines.diffusion import DiffusionPipeline
+from savg.pipelines.guidance import Denoiser, Guidance, MirrorGuidance
+from savg.pipelines.sampling import NoisePurpose, generator
 
 
-@dataclass(frozen=True)
-class MirrorGuidance(Guidance):
-    """Pictures pushed away from those that fit the sound with its channels exchanged: a figure that a
-    small network foresees only faintly stands out where the sound comes from."""
+def joint_denoiser(
+    network: JointUNet,
+    codec: JointCodec,
+    diffusion: Diffusion,
+    guidance: MirrorGuidance,
+    shifts: torch.Generator | None = None,
+    dtype: torch.dtype | None = None,
+) -> Denoiser:
+    """A joint network as samplers call it, guided away from what fits the mirrored audio.
+
+    shifts: draws the window shifts of each call, which both evaluations of a guided one share (None:
+    torch's own generator); dtype: of what the network is given (None: as the sampler has it).
+    """
+
+    def denoise(state: State, t: Tensor) -> State:
+        state = tuple(part.to(dtype or part.dtype) for part in state)
+        drawn = network.draw_shifts(shifts, frames=state[0].shape[1])
+
+        def evaluate(state: State, t: Tensor) -> State:
+            video, audio = state
+            return network(video, audio, times_on(video.device, t), shifts=drawn)
+
+        def mirrored(state: State, t: Tensor) -> State:
+            video, audio = state
+            return evaluate((video, codec.mirror(video, audio)[1]), t)
+
+        return guidance.wrap(evaluate, mirrored, diffusion.schedule.base_steps)(state, t)
+
+    return denoise
 
 
 class JointPipeline(DiffusionPipeline[Clip]):
@@ -36,6 +62,7 @@ class JointPipeline(DiffusionPipeline[Clip]):
     name: ClassVar[str] = "joint"
     kind: ClassVar[str] = "joint_unet"
     guides: ClassVar[type[Guidance]] = MirrorGuidance
+    guidance: MirrorGuidance
 
     @property
     def joint(self) -> JointUNet:
@@ -51,24 +78,10 @@ class JointPipeline(DiffusionPipeline[Clip]):
         """A codec's own kind of sound does not lie in −1..1, so only the picture is limited."""
         return {} if codec.plain_sound else {"limit": "clamp_first"}
 
-    def denoiser(self, seed: int, some: Sequence[int]) -> Callable[[State, Tensor], State]:
+    def denoiser(self, seed: int, some: Sequence[int]) -> Denoiser:
         """The joint network, with window shifts that depend on the seed and the call's number."""
-        shifts = generator(seed, 0, SHIFTS)
-        dtype, guidance = self.compute.dtype, self.guidance
-        steps = self.diffusion.schedule.base_steps
-
-        def network(state: State, t: Tensor) -> State:
-            video, audio = (part.to(dtype) for part in state)
-            drawn = self.joint.draw_shifts(shifts, frames=video.shape[1])
-            picture, sound = self.joint(video, audio, t, shifts=drawn)
-
-            def turned() -> Tensor:
-                other = self.codec.mirror(video, audio)[1]
-                return self.joint(video, other, t, shifts=drawn)[0]
-
-            return guidance.pushed(picture, t, steps, turned), sound
-
-        return network
+        shifts, dtype = generator(seed, 0, NoisePurpose.SHIFTS), self.compute.dtype
+        return joint_denoiser(self.joint, self.codec, self.diffusion, self.guidance, shifts, dtype)
 
     def finish(self, frames: NDArray[np.uint8], state: State) -> Clip:
         sound = self.codec.decode_audio(state[1]).cpu().numpy().astype(np.float32)

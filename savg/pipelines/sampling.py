@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import Any, Self, get_args
 
 import numpy as np
@@ -163,6 +164,20 @@ def diffusion_of(facts: Any, **defaults: Any) -> Diffusion:
         raise CheckpointError(
             f"The card of the weights describes no diffusion: {error}."
         ) from error
+
+
+class NoisePurpose(IntEnum):
+    """What random numbers are for; each purpose has a stream of its own.
+
+    Windows of a video count on from AUDIO.
+    """
+
+    START = 0
+    ON_THE_WAY = 1
+    SUPERRES = 2
+    SHIFTS = 3
+    GUIDANCE = 4
+    AUDIO = 1000
 
 
 class ClipNoise:

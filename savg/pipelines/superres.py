@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from savg.device import Compute
 from savg.diffusion import Diffusion
+from savg.diffusion.host import times_on
 from savg.hub import Card
 from savg.pipelines.sampling import ClipNoise, SamplerConfig, diffusion_of
 
@@ -112,7 +113,8 @@ class SuperResolution:
 
         def network(state: tuple[Tensor, ...], t: Tensor) -> tuple[Tensor, ...]:
             assert model is not None
-            return (model(state[0].to(dtype), t, condition).float(),)
+            times = times_on(condition.device, t)
+            return (model(state[0].to(dtype), times, condition).float(),)
 
         return network
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -11,42 +10,37 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from savg.diffusion.host import times_on
 from savg.diffusion.process import Diffusion, State
 from savg.errors import CheckpointError
 from savg.models.superres_unet import CONFIGS as SUPERRES
 from savg.models.video_unet import CONFIGS as VIDEO
-from savg.pipelines.diffusion import GUIDANCE, DiffusionPipeline
-from savg.pipelines.guidance import Guidance
-from savg.pipelines.sampling import ClipNoise
+from savg.pipelines.diffusion import DiffusionPipeline
+from savg.pipelines.guidance import Denoiser, Guidance, NoiseGuidance
+from savg.pipelines.sampling import NoisePurpose
 
 
-@dataclass(frozen=True)
-class NoiseGuidance(Guidance):
-    """Pictures pushed away from those that the network foresees through more noise.
+def video_denoiser(
+    network: torch.nn.Module,
+    diffusion: Diffusion,
+    guidance: NoiseGuidance,
+    seed: int,
+    clips: Sequence[int],
+    dtype: torch.dtype | None = None,
+) -> Denoiser:
+    """A video network as samplers call it, guided with noise that belongs to clips of a seed.
 
-    x′ is what the network makes of the same picture with further noise, as much as `shift` (a share of
-    the diffusion) earlier, and told so. A small network hesitates where a figure might stand; x′
-    hesitates more, and the difference points to what it is beginning to see. It is autoguidance (Karras
-    et al. 2024) whose worse network is the same one in more noise.
+    dtype: of what the network is given (None: as the sampler has it).
     """
 
-    shift: float = 0.08
+    def denoise(state: State, t: Tensor) -> State:
+        (video,) = state
+        return (network(video.to(dtype or video.dtype), times_on(video.device, t)),)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.shift <= 0:
-            raise ValueError(f"guidance needs shift > 0, not {self}")
-
-    def noisier(
-        self, diffusion: Diffusion, video: Tensor, t: Tensor, noise: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The picture at times t[B] with further noise, and the times that it then belongs to."""
-        steps = diffusion.schedule.base_steps
-        later = (t.float() + self.shift * steps).clamp(max=steps - 1).to(t.dtype)
-        kept = torch.from_numpy(diffusion.schedule.alphas_cumprod).to(t.device)
-        now, then = (kept[x.round().long()] for x in (t.float(), later.float()))
-        ratio = (then / now).to(video.dtype).reshape(-1, 1, 1, 1, 1)
-        return ratio.sqrt() * video + (1 - ratio).sqrt() * noise, later
+    if not guidance.weight:
+        return denoise
+    worse = guidance.through_noise(denoise, diffusion, seed, clips, NoisePurpose.GUIDANCE)
+    return guidance.wrap(denoise, worse, diffusion.schedule.base_steps)
 
 
 class VideoPipeline(DiffusionPipeline[NDArray[np.uint8]]):
@@ -75,23 +69,9 @@ class VideoPipeline(DiffusionPipeline[NDArray[np.uint8]]):
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         return (self.codec.video_shape(self.format),)
 
-    def denoiser(self, seed: int, some: Sequence[int]) -> Callable[[State, Tensor], State]:
-        """The video network, guided with noise of the clips' own."""
-        guidance, steps = self.guidance, self.diffusion.schedule.base_steps
-        noise = ClipNoise(seed, some, GUIDANCE)
-
-        def seen(video: Tensor, t: Tensor) -> Tensor:
-            made: Tensor = self.network(video.to(self.compute.dtype), t)
-            return made
-
-        def network(state: State, t: Tensor) -> State:
-            def worse() -> Tensor:
-                (fresh,) = noise.like(state)
-                return seen(*guidance.noisier(self.diffusion, state[0], t, fresh))
-
-            return (guidance.pushed(seen(state[0], t), t, steps, worse),)
-
-        return network
+    def denoiser(self, seed: int, some: Sequence[int]) -> Denoiser:
+        dtype = self.compute.dtype
+        return video_denoiser(self.network, self.diffusion, self.guidance, seed, some, dtype)
 
     def finish(self, frames: NDArray[np.uint8], state: State) -> NDArray[np.uint8]:
         return frames

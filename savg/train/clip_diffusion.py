@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -17,6 +18,7 @@ from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card, model_format
 from savg.models.joint_config import JointUNetConfig
 from savg.models.joint_unet import CoupledUNet
+from savg.pipelines.guidance import Denoiser
 from savg.train.muon import Muon, split
 from savg.train.recipe import Batch, Recipe, Scalars
 from savg.train.sheets import evenly, write_sheet
@@ -51,6 +53,7 @@ class ClipDiffusion(Recipe):
     checkpoint_attention: bool = False
     samples: int = 6
     sample_steps: int = 24
+    free: ClassVar[frozenset[str]] = Recipe.free | {"guidance"}
     audio: ClassVar[bool] = True
     """Whether the clips' sound is needed."""
 
@@ -131,6 +134,10 @@ class ClipDiffusion(Recipe):
             weight_decay=self.optim.weight_decay,
         )
 
+    @abstractmethod
+    def denoiser(self, model: torch.nn.Module, count: int, seed: int) -> Denoiser:
+        """The network as a pipeline samples it, for clips 0 … count − 1 of a seed."""
+
     def generate(self, model: torch.nn.Module, count: int, seed: int = 1) -> State:
         """Tensors of all modalities of `count` clips, from fixed noise."""
         device = next(model.parameters()).device
@@ -139,7 +146,7 @@ class ClipDiffusion(Recipe):
             torch.randn(count, *shape, generator=generator).to(device) for shape in self.shapes
         )
         torch.manual_seed(seed)
-        predictor = Predictor(self.diffusion, lambda state, t: self.predict(model, state, t))
+        predictor = Predictor(self.diffusion, self.denoiser(model, count, seed))
         times = time_steps(self.diffusion, self.sample_steps, "logSNR", snap=True)
         return multistep(predictor, start, times)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,6 +17,9 @@ from savg.metrics.pan import pan_spread
 from savg.metrics.pan_agreement import motion_x
 from savg.metrics.statistics import correlation
 from savg.models.joint_config import CONFIGS as NETWORKS
+from savg.models.joint_unet import JointUNet
+from savg.pipelines.guidance import Denoiser, MirrorGuidance
+from savg.pipelines.joint import joint_denoiser
 from savg.train.clip_diffusion import ClipDiffusion
 from savg.train.optim import Draw, Optimisation
 from savg.train.recipe import Batch
@@ -27,11 +30,12 @@ from savg.train.sources import ClipSet, Synthetic
 class JointRecipe(ClipDiffusion):
     """What the joint network sees and predicts.
 
-    video_weight, audio_weight: of the two mean squared errors.
+    video_weight, audio_weight: of the two mean squared errors; guidance: of the sheets.
     """
 
     video_weight: float = 1.0
     audio_weight: float = 1.0
+    guidance: MirrorGuidance = field(default_factory=MirrorGuidance)
     kind: ClassVar[str] = "joint_unet"
 
     @property
@@ -62,6 +66,10 @@ class JointRecipe(ClipDiffusion):
             kept = self.codec.encode_audio(torch.from_numpy(data.audio(index))).half()
             data.notes[index] = kept
         return video, kept.float()
+
+    def denoiser(self, model: torch.nn.Module, count: int, seed: int) -> Denoiser:
+        assert isinstance(model, JointUNet)
+        return joint_denoiser(model, self.codec, self.diffusion, self.guidance)
 
     def evaluate(self, model: torch.nn.Module, data: ClipSet, picture: Path) -> dict[str, float]:
         video, audio = self.generate(model, self.samples)
@@ -125,6 +133,7 @@ CONFIGS = {
         optimizer_kind="muon",
         samples=12,
         sample_steps=16,
+        guidance=MirrorGuidance(weight=2.0, first=0.5, last=0.96),
     ),
     "tiny": JointRecipe(
         optim=Optimisation(

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from savg.diffusion import Diffusion, Schedule
 from savg.diffusion.ancestral import ddim
+from savg.diffusion.host import times_on
+from savg.diffusion.process import State
 from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card, load_official
 from savg.models.superres_unet import CONFIGS as NETWORKS
@@ -171,7 +173,11 @@ class SuperResRecipe(Recipe):
         start = torch.randn(large.shape, generator=torch.Generator().manual_seed(1)).to(device)
         process = self.diffusion
         process = replace(process, schedule=process.schedule.respaced(self.sample_steps))
-        (made,) = ddim(process, lambda state, t: (model(state[0], t, small),), (start,))
+
+        def network(state: State, t: Tensor) -> State:
+            return (model(state[0], times_on(device, t), small),)
+
+        (made,) = ddim(process, network, (start,))
         plain = F.interpolate(small, large.shape[2:], mode="bicubic").clamp(-1, 1)
         columns = [_pictures(part) for part in (plain, made, large)]
         write_sheet(picture, list(zip(*columns, strict=True)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from savg.models.video_unet import video_config
+from savg.pipelines.guidance import Denoiser, NoiseGuidance
+from savg.pipelines.video import video_denoiser
 from savg.train.clip_diffusion import ClipDiffusion
 from savg.train.joint import CONFIGS as JOINT
 from savg.train.joint import JointRecipe
@@ -23,8 +25,12 @@ SEEN = 64
 
 @dataclass(frozen=True)
 class VideoRecipe(ClipDiffusion):
-    """What the video network sees and predicts; its codec's sound is not used."""
+    """What the video network sees and predicts; its codec's sound is not used.
 
+    guidance: of the sheets.
+    """
+
+    guidance: NoiseGuidance = field(default_factory=NoiseGuidance)
     kind: ClassVar[str] = "video_unet"
     audio: ClassVar[bool] = False
 
@@ -34,6 +40,9 @@ class VideoRecipe(ClipDiffusion):
             video = self.video_of(data, draw.index)
             videos.append(video.flip(-1) if draw.rng.random() < 0.5 else video)
         return (torch.stack(videos),)
+
+    def denoiser(self, model: torch.nn.Module, count: int, seed: int) -> Denoiser:
+        return video_denoiser(model, self.diffusion, self.guidance, seed, range(count))
 
     def evaluate(self, model: torch.nn.Module, data: ClipSet, picture: Path) -> dict[str, float]:
         """Change from frame to frame, and spread of pixels over the clips, beside the data's own."""
@@ -59,11 +68,16 @@ def _spread(frames: Tensor) -> float:
     return float(frames.float().std(dim=0, correction=0).mean())
 
 
-def from_joint(recipe: JointRecipe) -> VideoRecipe:
+def from_joint(recipe: JointRecipe, guidance: NoiseGuidance) -> VideoRecipe:
     """The recipe of the picture half of a joint network, trained as that one is."""
-    shared = {field.name: getattr(recipe, field.name) for field in fields(ClipDiffusion)}
+    shared = {one.name: getattr(recipe, one.name) for one in fields(ClipDiffusion)}
     codec = replace(recipe.codec, mid_gain=None, side_gain=None, sound=None)
-    return VideoRecipe(**{**shared, "model": video_config(recipe.model), "codec": codec})
+    own = {"model": video_config(recipe.model), "codec": codec, "guidance": guidance}
+    return VideoRecipe(**{**shared, **own})
 
 
-CONFIGS = {name: from_joint(recipe) for name, recipe in JOINT.items()}
+GUIDANCE = {"demo": NoiseGuidance(weight=2.5, first=0.4, last=0.96, shift=0.08)}
+
+CONFIGS = {
+    name: from_joint(recipe, GUIDANCE.get(name, NoiseGuidance())) for name, recipe in JOINT.items()
+}

@@ -14,7 +14,8 @@ from savg.data.joint_codec import JointCodec
 from savg.device import choose
 from savg.errors import Cancelled, CheckpointError, SavgError
 from savg.pipelines import load_pipeline, pipeline_class
-from savg.pipelines.joint import JointPipeline, MirrorGuidance, tiny
+from savg.pipelines.guidance import MirrorGuidance
+from savg.pipelines.joint import JointPipeline, tiny
 from savg.pipelines.sampling import SAMPLERS, ClipNoise, SamplerConfig, diffusion_of, spaced
 from savg.pipelines.superres import SuperResolution
 from savg.pipelines.video import tiny as tiny_video

@@ -13,10 +13,9 @@ from savg.device import choose
 from savg.errors import CheckpointError, SavgError
 from savg.hub import component_folder, load_component
 from savg.models.video_unet import CONFIGS, VideoUNet
-from savg.pipelines.diffusion import GUIDANCE
 from savg.pipelines.joint import JointPipeline
 from savg.pipelines.joint import tiny as tiny_joint
-from savg.pipelines.sampling import SAMPLERS, ClipNoise, SamplerConfig
+from savg.pipelines.sampling import SAMPLERS, ClipNoise, NoisePurpose, SamplerConfig
 from savg.pipelines.video import VideoPipeline, tiny
 
 
@@ -178,7 +177,7 @@ def test_guidance_pushes_away_from_what_is_seen_through_more_noise() -> None:
     kept = torch.from_numpy(pipeline.diffusion.schedule.alphas_cumprod)
     video = torch.randn(2, *pipeline.shapes[0], generator=torch.Generator().manual_seed(0))
     t = torch.tensor([700, 700])
-    fresh = ClipNoise(3, range(2), GUIDANCE).draw(pipeline.shapes[0])
+    fresh = ClipNoise(3, range(2), NoisePurpose.GUIDANCE).draw(pipeline.shapes[0])
     share = float(kept[800] / kept[700])
     worse_input = share**0.5 * video + (1 - share) ** 0.5 * fresh
     made = pipeline.network(video, t)
@@ -207,7 +206,7 @@ def test_guided_clips_depend_on_their_seed_and_index_alone(tmp_path) -> None:
 
 
 def test_impossible_guidance_is_one_sentence() -> None:
-    with pytest.raises(CheckpointError, match="guidance needs weight"):
+    with pytest.raises(CheckpointError, match="guidance needs shift"):
         guided(shift=0.0)
     plain = tiny()
     description = {**plain.description, "guidance": {"weight": 1.0}}

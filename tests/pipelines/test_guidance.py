@@ -1,0 +1,180 @@
+"""Guidance wraps a denoiser: the same on every device, in every batch, and in a training's samples."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pretended_device import DEVICE, pretended_device
+
+from savg.device import choose
+from savg.diffusion import Diffusion, Schedule
+from savg.diffusion.dpm_solver import Predictor, multistep, time_steps
+from savg.paths import assets_dir
+from savg.pipelines.guidance import Guidance, MirrorGuidance, NoiseGuidance
+from savg.pipelines.joint import JointPipeline, joint_denoiser
+from savg.pipelines.joint import tiny as tiny_joint
+from savg.pipelines.sampling import SAMPLERS, ClipNoise, NoisePurpose, SamplerConfig
+from savg.pipelines.video import VideoPipeline
+from savg.pipelines.video import tiny as tiny_video
+from savg.train.joint import CONFIGS as JOINT
+from savg.train.video import CONFIGS as VIDEO
+
+ROUNDING = 1e-4
+"""Of float32, as kernels differ from device to device."""
+
+
+def guided_joint() -> JointPipeline:
+    pipeline = tiny_joint()
+    pipeline.guidance = MirrorGuidance(2.0)
+    return pipeline
+
+
+def guided_video() -> VideoPipeline:
+    pipeline = tiny_video(enlarge=False)
+    card = replace(pipeline.cards["video"], facts={"prediction": "x0"})
+    pipeline.cards = {**pipeline.cards, "video": card}
+    pipeline.__post_init__()
+    pipeline.guidance = NoiseGuidance(1.5, shift=0.1)
+    return pipeline
+
+
+def arrays(result: Any) -> list[np.ndarray]:
+    return [result] if isinstance(result, np.ndarray) else [result.video, result.audio]
+
+
+def count_calls(pipeline: Any) -> list[int]:
+    """Grows by the batch of each evaluation of the pipeline's network."""
+    calls: list[int] = []
+    pipeline.network.register_forward_hook(lambda _, given, __: calls.append(len(given[0])))
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("make", "sampler"),
+    [
+        (guided_joint, "dpmpp_multistep"),
+        (guided_video, "dpmpp_multistep"),
+        (guided_video, "ddpm"),
+    ],
+)
+def test_one_seed_gives_one_clip_on_every_device(make: Callable[[], Any], sampler: str) -> None:
+    here = make()
+    network, large = copy.deepcopy((here.network, here.superres.model))
+    calls = count_calls(here)
+    clips = here(2, seed=3, steps=5, sampler=sampler)
+    assert not torch.equal(torch.tensor(calls), torch.tensor([2] * 5))  # guided somewhere
+    with pretended_device() as device:
+        compute = choose(device, "float32")
+        there = type(here).build(network, large, here.cards, here.description, compute)
+        there.guidance = here.guidance
+        assert next(there.network.parameters()).device == DEVICE
+        calls_there = count_calls(there)
+        others = there(2, seed=3, steps=5, sampler=sampler)
+    assert calls_there == calls
+    for clip, other in zip(clips, others, strict=True):
+        (video, *audio), (other_video, *other_audio) = arrays(clip), arrays(other)
+        assert np.abs(video.astype(int) - other_video).max() <= 1
+        for a, b in zip(audio, other_audio, strict=True):
+            np.testing.assert_allclose(a, b, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_samplers_tell_times_that_the_host_knows(sampler: str) -> None:
+    seen = []
+
+    def network(state: tuple[torch.Tensor, ...], t: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        seen.append((state[0].device, t.device, t.dtype, tuple(t.shape)))
+        return state
+
+    with pretended_device():
+        noise = ClipNoise(0, range(2), NoisePurpose.START)
+        start = (noise.draw((4,), DEVICE),)
+        SamplerConfig(sampler, steps=4).run(Diffusion(Schedule.linear(50)), network, start, noise)
+    assert set(seen) == {(DEVICE, torch.device("cpu"), torch.int64, (2,))}
+
+
+def test_a_clips_noise_does_not_depend_on_its_batch_where_steps_differ() -> None:
+    """The adaptive solver has each clip at times of its own."""
+    pipeline = guided_video()
+    together = pipeline(3, seed=5, sampler="dpmpp_adaptive", batch_size=3)
+    for index, clip in enumerate(together):
+        alone = pipeline(1, seed=5, first=index, sampler="dpmpp_adaptive")[0]
+        assert np.abs(clip.astype(int) - alone).max() <= 1
+
+
+def test_the_worse_prediction_is_asked_for_inside_the_stretch_alone() -> None:
+    asked: list[int] = []
+
+    def worse(state, t):
+        asked.append(int(t[0]))
+        return tuple(torch.zeros_like(x) for x in state)
+
+    denoiser = Guidance(1.0, 0.5, 0.75).wrap(lambda state, t: state, worse, 100)
+    state = (torch.ones(1, 2, 3, 4, 4), torch.ones(1, 2, 8))
+    found = {t: denoiser(state, torch.tensor([t])) for t in (49, 50, 75, 76)}
+    assert asked == [50, 75]
+    assert [float(found[t][0].mean()) for t in found] == [1.0, 2.0, 2.0, 1.0]
+    assert all(result[1] is state[1] for result in found.values())
+
+    def plain(state, t):
+        return state
+
+    assert Guidance(0.0).wrap(plain, worse, 100) is plain
+
+
+def random_model(recipe: Any) -> torch.nn.Module:
+    torch.manual_seed(0)
+    model = recipe.build().eval()
+    for parameter in model.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.05)
+    return model
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("kind", ["joint", "video"])
+def test_a_trainings_samples_are_drawn_as_a_pipeline_draws(kind: str) -> None:
+    recipe: Any = replace(
+        {"joint": JOINT, "video": VIDEO}[kind]["tiny"], prediction="x0", sample_steps=8
+    )
+    model = random_model(recipe)
+    guidance = {"joint": MirrorGuidance(2.0), "video": NoiseGuidance(2.0)}[kind]
+    plain = recipe.generate(model, 2, seed=4)
+    guided = replace(recipe, guidance=guidance).generate(model, 2, seed=4)
+    assert not torch.equal(plain[0], guided[0])
+    pipeline: Any = {"joint": JointPipeline, "video": VideoPipeline}[kind].build(
+        model,
+        None,
+        {kind: recipe.card("synthetic")},
+        {"codec": recipe.codec.to_dict(), "format": vars(recipe.clips), "guidance": vars(guidance)},
+        choose("cpu", "float32"),
+    )
+    generator = torch.Generator().manual_seed(4)
+    start = tuple(torch.randn(2, *shape, generator=generator) for shape in recipe.shapes)
+    if (
+        kind == "joint"
+    ):  # the pipeline's window shifts are those of its seed, the sheets' torch's own
+        shifts = torch.Generator().manual_seed(4)
+        denoiser = joint_denoiser(model, recipe.codec, recipe.diffusion, guidance, shifts)
+    else:
+        denoiser = pipeline.denoiser(4, range(2))
+    times = time_steps(pipeline.diffusion, recipe.sample_steps, "logSNR", snap=True)
+    found = multistep(Predictor(pipeline.diffusion, denoiser), start, times)
+    assert all(torch.equal(a, b) for a, b in zip(found, guided, strict=True))
+
+
+@pytest.mark.parametrize(("kind", "file"), [("joint", "pipeline"), ("video", "two_stage")])
+def test_the_demo_recipes_samples_are_guided_as_the_bundled_pipelines_are(
+    kind: str, file: str
+) -> None:
+    told = json.loads((assets_dir() / "demo" / f"{file}.json").read_text())
+    told = told.get(kind) if isinstance(told.get(kind), dict) else told
+    recipe = {"joint": JOINT, "video": VIDEO}[kind]["demo"]
+    assert vars(recipe.guidance) == told["guidance"]
