@@ -1,19 +1,17 @@
-"""Adds a metric and scores a folder by it: `python examples/add_metric.py clips`.
+"""Adds a metric, and evaluates a folder by it and another: `python examples/add_metric.py DIR`.
 
 In the project the class is a file of savg/metrics, and the line with METRICS one of its registry.
 """
 
-import argparse
-from pathlib import Path
+import sys
 from typing import ClassVar
 
 import numpy as np
 
-from savg.annotation import Boxes, SoundEvents
 from savg.audio.levels import level_db
-from savg.clip import Clip
-from savg.metrics.base import Item, Metric, MetricResult, Need, Observation
-from savg.metrics.registry import METRICS, metric_class
+from savg.cli import main
+from savg.metrics.base import Metric, MetricResult, Need
+from savg.metrics.registry import METRICS
 from savg.metrics.statistics import mean_interval
 
 
@@ -32,13 +30,4 @@ class Level(Metric):
 
 
 METRICS["level"] = "__main__:Level"
-
-parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("folder", type=Path)
-metric = metric_class("level")()
-for file in sorted(parser.parse_args().folder.glob("*.mp4")):
-    clip = Clip.read(file)
-    found = {name: extract(clip) for name, extract in metric.features.items()}
-    metric.update(Item(file.stem, Observation(SoundEvents.empty(), Boxes.empty(), features=found)))
-result = metric.compute()
-print(f"{metric.label}: {metric.text(result)} {metric.unit}, {result.n} clips")
+main(["evaluate", *sys.argv[1:], "--metrics", "level", "spatial_av_align"])

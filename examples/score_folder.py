@@ -1,27 +1,28 @@
-"""Scores a folder of clips: `python examples/score_folder.py clips`.
+"""Scores a folder of clips by all metrics of clips alone: `python examples/score_folder.py DIR`.
 
-By every metric that needs detectors alone; `python -m savg evaluate` gives that of the benchmark.
+`python -m savg evaluate DIR` does the same.
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from savg.clip import Clip
-from savg.detectors import person_detector, sound_detector
-from savg.metrics.base import Item, Need, Observation
+from savg.evaluation.observe import Detectors, features_of, observe_all
+from savg.evaluation.report import as_text, write_report
+from savg.evaluation.score import evaluate
+from savg.metrics.base import Need
 from savg.metrics.registry import metric_classes
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("folder", type=Path)
+parser.add_argument("--out", type=Path, help="folder for report.json, report.md and clips.csv")
 arguments = parser.parse_args()
 
-persons, sounds = person_detector("yolox"), sound_detector("seld")
-metrics = [metric() for metric in metric_classes(None, {Need.PERSONS, Need.SOUNDS}).values()]
-for file in sorted(arguments.folder.glob("*.mp4")):
-    clip = Clip.read(file)
-    item = Item(file.stem, Observation(sounds(clip), persons(clip), clip.format))
-    for metric in metrics:
-        metric.update(item)
-for metric in metrics:
-    result = metric.compute()
-    print(f"{metric.label}: {metric.text(result)}, {result.n} clips")
+metrics = metric_classes(None, {Need.PERSONS, Need.SOUNDS, Need.FEATURES, Need.CLIP})
+clips = [(file.stem, partial(Clip.read, file)) for file in sorted(arguments.folder.glob("*.mp4"))]
+items = observe_all(clips, Detectors.load("demo"), features_of(metrics.values()))
+evaluation = evaluate(items, metrics)
+print(as_text(evaluation))
+if arguments.out:
+    write_report(arguments.out, evaluation, f"Evaluation of {arguments.folder.name}")
