@@ -34,7 +34,7 @@ from scipy import signal
 
 from savg.clip import Clip
 from savg.data.savgbench import BenchItem, SavgBench
-from savg.data.starss import construct, cutting, strips, synth, video
+from savg.data.starss import construct, cutting, projection, synth
 from savg.data.starss.build import build
 from savg.data.starss.labels import read_labels
 from savg.data.starss.recordings import Files, Recording, find_recordings
@@ -42,6 +42,7 @@ from savg.data.starss.results import Candidate, ClipRecord, Construction
 from savg.data.starss.sound import RecordingSound
 from savg.data.starss.windows import clip_labels
 from savg.geometry import foa_to_stereo, rotate_foa
+from savg.media import frame_index, strips
 from savg.paths import whole_file
 
 TAKES = {"takes of 60 s": (3, 60.0), "takes of 20 s, densely populated": (6, 20.0)}
@@ -167,10 +168,10 @@ class Stages:
             (construct, "clip_labels", "labels"),
             (construct, "load_sound", "sound: filter, resample"),
             (RecordingSound, "clip", "sound: turn, decode"),
-            (construct, "open_film", "video: index"),
-            (video.FilmFrame, "rgb", "video: convert"),
-            (video.Projector, "prepare", "video: project"),
-            (video.Projector, "view", "video: project"),
+            (construct, "index_video", "video: index"),
+            (frame_index.IndexedFrame, "rgb", "video: convert"),
+            (projection.Projector, "prepare", "video: project"),
+            (projection.Projector, "view", "video: project"),
             (strips.Canvas, "frame", "video: convert"),
             (strips.Strip, "__init__", "code: start"),
             (strips.Strip, "show", "code: pictures"),
@@ -183,8 +184,8 @@ class Stages:
             for owner, name, stage in parts:
                 counted = self.function(getattr(owner, name), stage)
                 stack.enter_context(patch.object(owner, name, counted))
-            counted = self.generator(video._decoded, "video: decode")
-            stack.enter_context(patch.object(video, "_decoded", counted))
+            counted = self.generator(frame_index._decoded, "video: decode")
+            stack.enter_context(patch.object(frame_index, "_decoded", counted))
             with self.stage("other (reports, tables, folders)"):
                 yield
 

@@ -40,13 +40,13 @@ from benchmarks.demo_quality import (
 )
 from savg.annotation import Boxes, SoundEvents
 from savg.clip import Clip
-from savg.data.film import Film
 from savg.data.scenes import World, draw_scene, render, split_seed
 from savg.format import SAVGBENCH
 from savg.metrics.spatial import spatial_av_align
 from savg.paths import whole_file
 from savg.pipelines.joint import JointPipeline
 from savg.pipelines.two_stage import TwoStagePipeline
+from savg.video import Video
 
 LABELS = {
     "joint": "joint",
@@ -189,7 +189,7 @@ class Bench:
         if self.pictures is None or self.pictures[0] != index:
             self.pictures = index, self.two_stage.video(1, seed, first=index, steps=steps)[0]
         frames = self.pictures[1]
-        film = Film(frames, Fraction(self.two_stage.format.fps))
+        film = Video(frames, Fraction(self.two_stage.format.fps))
         boxes, asked = name == "two_stage_boxes", self.args.sound_steps
         sound = self.two_stage.sound.sounds([film], seed, first=index, steps=asked, boxes=boxes)[0]
         return Clip(frames, sound, self.two_stage.format)

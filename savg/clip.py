@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.errors import MediaError
 from savg.format import SAVGBENCH, ClipFormat
+from savg.media.audio_file import write_audio
+from savg.media.clip_reader import read_clip
+from savg.media.encode import write_video
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,40 +68,12 @@ class Clip:
         it, the file's own length (to whole frames) is kept, up to that many seconds.
         Raises MediaError with one sentence for files that cannot become a clip.
         """
-        from savg import media
-
-        return media.read_clip(Path(path), format, max_seconds)
+        return cls(*read_clip(Path(path), format, max_seconds))
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write an mp4 that plays in browsers (H.264 yuv420p, AAC stereo), whole or not at all."""
-        from savg import media
-
-        media.write_video(path, self.video, self.format.fps, self.audio, self.format.sample_rate)
+        write_video(path, self.video, self.format.fps, self.audio, self.format.sample_rate)
 
     def write_audio(self, path: str | os.PathLike[str]) -> None:
         """Write the sound alone as .wav or .flac, whole or not at all."""
-        from savg import media
-
-        media.write_audio(path, self.audio, self.format.sample_rate)
-
-
-def fit_frame(picture: NDArray[np.uint8], form: ClipFormat) -> NDArray[np.uint8]:
-    """A picture [h, w, 3] of any size fitted into the format's frame, centred on black.
-
-    A square picture of the frame's shape fills it; a wider one keeps its aspect ratio, so 16:9 falls
-    on the picture's rows.
-    """
-    import cv2
-
-    height, width = picture.shape[:2]
-    if not height or not width:
-        raise MediaError(f"A picture of {width}×{height} pixels cannot be fitted into a frame.")
-    scale = form.size / max(height, width)
-    h, w = max(1, round(height * scale)), max(1, round(width * scale))
-    if (h, w) != (height, width):
-        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        picture = np.asarray(cv2.resize(picture, (w, h), interpolation=method), np.uint8)
-    frame = np.zeros((form.size, form.size, 3), np.uint8)
-    top, left = (form.size - h) // 2, (form.size - w) // 2
-    frame[top : top + h, left : left + w] = picture
-    return frame
+        write_audio(path, self.audio, self.format.sample_rate)

@@ -20,7 +20,8 @@ from mos_clips import panned_clip
 
 from savg.audio.loudness import RATE
 from savg.format import ClipFormat
-from savg.media import Encoding, write_audio, write_video
+from savg.media.audio_file import write_audio
+from savg.media.encode import Encoding, write_video
 from savg.mos import session
 from savg.mos.storage.store import Store, sqlite_url
 from savg.mos.study.design import Kind, Stimulus, Study, standard

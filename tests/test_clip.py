@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 from savg.audio.levels import level_difference_db
-from savg.clip import Clip, fit_frame
+from savg.clip import Clip
 from savg.errors import MediaError
 from savg.format import SAVGBENCH, ClipFormat
-from savg.media import read_audio, write_video
+from savg.media.audio_file import read_audio
+from savg.media.encode import write_video
+from savg.media.frames import fit_frame
 
 
 def film(form: ClipFormat = SAVGBENCH) -> Clip:

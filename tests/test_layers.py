@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     ("errors", "paths", "device", "format"),
     ("audio",),
-    ("clip", "annotation", "media"),
+    ("media",),
+    ("clip", "video", "annotation"),
     ("geometry",),
     ("hub",),
     ("diffusion",),

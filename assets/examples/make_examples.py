@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from savg.hub import CONFIG_FILE, read_json
-from savg.media import Encoding, write_video
+from savg.media.encode import Encoding, write_video
 from savg.paths import assets_dir
 from savg.pipelines import described, pipeline_class
 

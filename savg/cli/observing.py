@@ -63,7 +63,7 @@ def load_detectors(args: argparse.Namespace, candidates: bool = False) -> Detect
 def readers(files: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, Callable[[], Clip]]]:
     """For each (name, file) what reads its clip: the file's own length, up to a limit."""
     from savg.clip import Clip
-    from savg.media import MAX_SECONDS
+    from savg.media.clip_reader import MAX_SECONDS
 
     for name, path in files:
         yield name, partial(Clip.read, path, max_seconds=MAX_SECONDS)

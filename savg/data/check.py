@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from savg.data.clip_facts import Facts, read_facts
 from savg.data.savgbench import SPLIT_NAMES, BenchItem, SavgBench, files_by_stem
 from savg.errors import Cancelled, SavgError
 from savg.format import ClipFormat
+from savg.media.probe import FileFacts, file_facts
 
 PUBLISHED_CLIPS = {"dev": 5031}
 """How many clips a published split has, where that is known [S1]."""
@@ -140,7 +140,7 @@ def _label_hashes(manifest: dict[str, Any] | None) -> dict[str, str]:
 def _clip_findings(item: BenchItem, form: ClipFormat, quick: bool) -> Iterator[Finding]:
     file = f"{item.path.parent.name}/{item.path.name}"
     try:
-        facts = read_facts(item.path, form, decode=not quick)
+        facts = file_facts(item.path, form, decode=not quick)
     except SavgError as error:
         yield Finding(file, "unreadable", _relative(str(error), item.path, file))
         return
@@ -148,7 +148,7 @@ def _clip_findings(item: BenchItem, form: ClipFormat, quick: bool) -> Iterator[F
         yield Finding(file, kind, f"{file} {words}.")
 
 
-def _wrong_format(facts: Facts, form: ClipFormat) -> Iterator[tuple[str, str]]:
+def _wrong_format(facts: FileFacts, form: ClipFormat) -> Iterator[tuple[str, str]]:
     if (facts.width, facts.height) != (form.size, form.size):
         wanted = f"{form.size}×{form.size}"
         yield "format", f"has pictures of {facts.width}×{facts.height}, expected {wanted}"
@@ -168,7 +168,7 @@ def _wrong_format(facts: Facts, form: ClipFormat) -> Iterator[tuple[str, str]]:
             yield "format", f"has {words}"
 
 
-def _wrong_content(facts: Facts) -> Iterator[tuple[str, str]]:
+def _wrong_content(facts: FileFacts) -> Iterator[tuple[str, str]]:
     if facts.padding is not None and facts.padding > BLACK:
         yield (
             "picture",

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from savg.data.film import Film
 from savg.diffusion.flow import GUIDANCE, STEPS
 from savg.errors import SavgError
 from savg.pipelines.sampling import ClipNoise, NoisePurpose
+from savg.video import Video
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class FlowSampler:
 class Window:
     """One window of a film: its number `place` begins at second `start`; index: the film's number."""
 
-    film: Film
+    film: Video
     index: int
     place: int
     start: int

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.clip import Clip
-from savg.data.film import Film
 from savg.device import Compute, choose
 from savg.errors import CheckpointError
 from savg.format import ClipFormat
@@ -24,6 +23,7 @@ from savg.pipelines.diffusion import check_call
 from savg.pipelines.progress import OnStep, Progress
 from savg.pipelines.video import VideoPipeline
 from savg.pipelines.video_to_audio import VideoToAudio
+from savg.video import Video
 
 
 @dataclass
@@ -151,7 +151,7 @@ class TwoStagePipeline:
             where = {"first": some.start, "batch_size": batch, "on_step": listener}
             pictures = self.video(len(some), seed, as_published=as_published, **seeing, **where)  # type: ignore[arg-type]
             progress.base += seen
-            films = [Film(frames, Fraction(self.format.fps)) for frames in pictures]
+            films = [Video(frames, Fraction(self.format.fps)) for frames in pictures]
             sounds = self.sound.sounds(films, seed, **hearing, **where)  # type: ignore[arg-type]
             progress.base += heard
             clips += [Clip(*both, self.format) for both in zip(pictures, sounds, strict=True)]

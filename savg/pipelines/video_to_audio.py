@@ -22,8 +22,6 @@ from torch import Tensor, nn
 
 from savg.annotation import Boxes
 from savg.clip import Clip
-from savg.data.film import LONGEST, Film
-from savg.data.film_sound import with_sound
 from savg.device import Compute, choose
 from savg.diffusion.flow import FlowMatching, euler
 from savg.errors import CheckpointError, SavgError
@@ -35,6 +33,7 @@ from savg.hub import (
     save_component,
     write_json,
 )
+from savg.media.mux import with_audio
 from savg.models.bigvgan import BigVgan
 from savg.models.griffin_lim import GriffinLim
 from savg.models.istft_vocoder import IstftVocoder
@@ -56,6 +55,7 @@ from savg.pipelines.visual_features import (
     VisualFeatures,
     with_boxes,
 )
+from savg.video import MAX_SECONDS, Video
 
 ROLES = {"flow": VisualFlow, "vae": MelVae, "vocoder": nn.Module}
 
@@ -233,7 +233,7 @@ class VideoToAudio:
 
     def __call__(
         self,
-        film: Film | Clip | NDArray[np.uint8],
+        film: Video | Clip | NDArray[np.uint8],
         fps: float | Fraction | None = None,
         *,
         seed: int = 0,
@@ -250,18 +250,18 @@ class VideoToAudio:
         when `on_step` stops it.
         """
         if isinstance(film, Clip):
-            film = Film.of(film)
-        elif not isinstance(film, Film):
+            film = Video.of(film)
+        elif not isinstance(film, Video):
             if fps is None:
                 raise ValueError("pictures need their rate: expected fps.")
-            film = Film.of_pictures(film, fps)
+            film = Video.of_frames(film, fps)
         asked = {"steps": steps, "guidance": guidance, "boxes": boxes, "on_step": on_step}
         (sound,) = self.sounds([film], seed, first=index, **asked)  # type: ignore[arg-type]
         return sound
 
     def sounds(
         self,
-        films: Sequence[Film],
+        films: Sequence[Video],
         seed: int = 0,
         *,
         first: int = 0,
@@ -319,15 +319,15 @@ class VideoToAudio:
         source: str | os.PathLike[str],
         target: str | os.PathLike[str],
         *,
-        max_seconds: float = LONGEST,
+        max_seconds: float = MAX_SECONDS,
         **options: Any,
     ) -> NDArray[np.float32]:
         """Write the film in `source`, silent or sounding, to `target` with new sound; returns that.
 
         Options as in a call. MediaError for files that cannot be read.
         """
-        sound = self(Film.read(source, max_seconds=max_seconds), **options)
-        with_sound(source, target, sound, self.sample_rate)
+        sound = self(Video.read(source, max_seconds=max_seconds), **options)
+        with_audio(source, target, sound, self.sample_rate)
         return sound
 
     def _sample(

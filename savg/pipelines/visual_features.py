@@ -20,12 +20,12 @@ from torch.nn import functional
 from savg.annotation import Boxes
 from savg.clip import Clip
 from savg.data.box_tokens import box_tokens
-from savg.data.film import Film
 from savg.format import ClipFormat
 from savg.models.frame_encoder import FrameEncoderConfig
 from savg.models.mmaudio_lengths import CLIP_FPS, SYNC_FPS, SequenceLengths
 from savg.models.synchformer import Synchformer, prepare
 from savg.models.visual_flow import Seen
+from savg.video import Video
 
 Images = Callable[[NDArray[np.uint8]], Tensor]
 """Pictures [F, H, W, 3] → features [F, ·] of each, such as `OpenClipImages`."""
@@ -37,7 +37,7 @@ class VisualFeatures(ABC):
     """What is seen of one window of a film."""
 
     @abstractmethod
-    def __call__(self, film: Film, start: int, lengths: SequenceLengths) -> Seen:
+    def __call__(self, film: Video, start: int, lengths: SequenceLengths) -> Seen:
         """Of one clip (batch of one), float32."""
 
 
@@ -52,7 +52,7 @@ class ClipAndSync(VisualFeatures):
     synchformer: Synchformer
 
     @torch.inference_mode()
-    def __call__(self, film: Film, start: int, lengths: SequenceLengths) -> Seen:
+    def __call__(self, film: Video, start: int, lengths: SequenceLengths) -> Seen:
         shown, places = np.unique(film.at(CLIP_FPS, start, lengths.clip), return_inverse=True)
         clip = self.images(film.frames[shown])[torch.from_numpy(places)]
         weight = next(self.synchformer.parameters())
@@ -71,7 +71,7 @@ class Pictures(VisualFeatures):
 
     config: FrameEncoderConfig
 
-    def __call__(self, film: Film, start: int, lengths: SequenceLengths) -> Seen:
+    def __call__(self, film: Video, start: int, lengths: SequenceLengths) -> Seen:
         chosen = film.at(self.config.fps, start, self.config.frames(lengths))
         shown, places = np.unique(chosen, return_inverse=True)
         small = shrink(torch.from_numpy(film.frames[shown]), self.config.image)
@@ -91,7 +91,7 @@ def shrink(frames: Tensor, side: int) -> Tensor:
 
 def with_boxes(
     seen: Seen,
-    film: Film,
+    film: Video,
     start: int,
     lengths: SequenceLengths,
     count: int,

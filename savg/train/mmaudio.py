@@ -22,7 +22,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from savg.data.film import Film
 from savg.device import choose
 from savg.diffusion.flow import GUIDANCE, STEPS, FlowMatching, euler
 from savg.errors import CheckpointError, SavgError
@@ -47,6 +46,7 @@ from savg.train.recipe import Batch, Recipe, Scalars
 from savg.train.sheets import write_sheet
 from savg.train.sound_data import RANDOM, load_vae, mel_picture
 from savg.train.sources import ClipSet, Synthetic, Wanted, card_of, open_clips
+from savg.video import Video
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +155,7 @@ class MMAudioRecipe(Recipe):
         """What is seen of a clip."""
         if self.model.encoder is None and not self.model.boxes:
             return _kept(data, index, mirrored)
-        film = Film(data.clips.video(index), Fraction(self.clips.fps), data.clips.boxes(index))
+        film = Video(data.clips.video(index), Fraction(self.clips.fps), data.clips.boxes(index))
         film = film.mirrored() if mirrored else film
         if self.model.encoder is None:
             seen = _kept(data, index, mirrored)
@@ -340,7 +340,7 @@ def _visual(
 ) -> Iterator[Row]:
     """Features [2, …] of each clip as it is and mirrored, as float16."""
     for index in range(len(clips)):
-        film = Film(clips.video(index), fps)
+        film = Video(clips.video(index), fps)
         both = Seen.stack([visual(one, 0, lengths) for one in (film, film.mirrored())])
         assert both.clip is not None and both.sync is not None
         yield {

@@ -19,6 +19,7 @@ from savg.annotation import CATEGORY_NAMES, Alignment, Boxes, SoundEvents
 from savg.audio.levels import FLOOR_DB, levels_db
 from savg.clip import Clip
 from savg.format import SAVGBENCH, ClipFormat
+from savg.media.encode import write_video
 from savg.viz import palette
 
 Image = NDArray[np.uint8]
@@ -124,11 +125,9 @@ def write_overlay(
     width: int = 640,
 ) -> None:
     """Write the overlay as an mp4 with the clip's own sound, whole or not at all."""
-    from savg import media
-
     frames = overlay_frames(clip, boxes, events, alignment, width)
     fps, rate = overlay_fps(clip.format), clip.format.sample_rate
-    media.write_video(path, frames, fps, clip.audio, rate)
+    write_video(path, frames, fps, clip.audio, rate)
 
 
 def _text(image: Image, text: str, at: tuple[int, int], colour: tuple, size: float = 0.5) -> int:

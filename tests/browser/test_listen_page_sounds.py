@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
 
 from savg.audio.loudness import RATE
-from savg.media import write_audio
+from savg.media.audio_file import write_audio
 from savg.mos.study.folder import StudyFolder
 from savg.mos.study.screening import ScreeningSound, Sound, make_set
 

@@ -10,7 +10,7 @@ from mos_clips import write_folder
 
 from benchmarks.mos_kills import leaping_clock, pass_screening, rate_next
 from savg.cli import main
-from savg.media import read_audio
+from savg.media.audio_file import read_audio
 from savg.mos.study.folder import DATABASE_VARIABLE, open_folder
 
 SMALL = [

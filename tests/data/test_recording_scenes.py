@@ -19,9 +19,9 @@ from savg.data.scenes.render import voices_of, without_people
 from savg.data.scenes.room import make_room
 from savg.data.scenes.scene import Person, Scene, Sound, Track
 from savg.data.scenes.sound import dry_sound
+from savg.data.starss.projection import Projector
 from savg.data.starss.results import Construction
 from savg.data.starss.synth import Plan, draw_take, label_rows
-from savg.data.starss.video import Projector
 from savg.data.starss.windows import judge
 from savg.format import ClipFormat
 from savg.geometry import azimuth_to_x, wrap_degrees

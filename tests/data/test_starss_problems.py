@@ -151,7 +151,7 @@ def test_a_full_disk_stops_everything_and_blames_no_recording(takes, tmp_path, m
     def full(strip, path, *rest):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("savg.data.starss.strips.Strip.cut", full)
+    monkeypatch.setattr("savg.media.strips.Strip.cut", full)
     with pytest.raises(SavgError, match="No space left"):
         build(takes, tmp_path / "out", NARROW, processes=1)
 

@@ -162,7 +162,7 @@ def test_wrong_values_are_refused_in_a_sentence(
 
 def test_recordings_are_so_quiet_that_the_gain_makes_clips_of_them(tmp_path: Path) -> None:
     """At +38 dB most windows are neither faint nor too loud, and a few clip, as in the real set."""
-    from savg.media import write_audio
+    from savg.media.audio_file import write_audio
 
     settings, levels, clipped = Construction(), [], []
     for index in range(8):

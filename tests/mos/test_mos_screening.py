@@ -11,7 +11,7 @@ import pytest
 from scipy.signal import hilbert
 
 from savg.audio.loudness import RATE, integrated_loudness
-from savg.media import read_audio, write_audio
+from savg.media.audio_file import read_audio, write_audio
 from savg.mos.study.screening import (
     RULES,
     Answered,

@@ -14,7 +14,7 @@ from savg.audio.levels import level_difference_db
 from savg.audio.loudness import RATE, integrated_loudness
 from savg.clip import Clip
 from savg.errors import MediaError, SavgError
-from savg.media import AUDIO_BIT_RATE
+from savg.media.encode import AUDIO_BIT_RATE
 from savg.mos.study import stimuli
 from savg.mos.study.assignment import assign
 from savg.mos.study.design import DesignError

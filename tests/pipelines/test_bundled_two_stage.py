@@ -10,7 +10,6 @@ import torch
 
 from savg.audio.levels import pan
 from savg.clip import Clip
-from savg.data.film import Film
 from savg.data.scenes import World, draw_scene, render, split_seed
 from savg.hub import load_component, resolve
 from savg.models.mel import CONFIGS as MELS
@@ -18,6 +17,7 @@ from savg.models.mel import MelSpectrogram
 from savg.models.stereo import each_channel
 from savg.pipelines.two_stage import TwoStagePipeline
 from savg.train.mel_vae import level_db
+from savg.video import Video
 
 FAST = {"steps": 4, "sound_steps": 4, "superres_steps": 1}
 
@@ -65,7 +65,7 @@ def test_boxes_can_be_told_and_withheld(pipeline: TwoStagePipeline) -> None:
     clip = film(2)
     assert pipeline.takes_boxes
     told, withheld = (
-        pipeline.sound.sounds([Film.of(clip)], seed=1, steps=4, boxes=boxes)[0]
+        pipeline.sound.sounds([Video.of(clip)], seed=1, steps=4, boxes=boxes)[0]
         for boxes in (True, False)
     )
     assert told.shape == withheld.shape == clip.audio.shape
@@ -76,7 +76,7 @@ def test_boxes_can_be_told_and_withheld(pipeline: TwoStagePipeline) -> None:
 @pytest.mark.parametrize("boxes", [True, False])
 def test_mirrored_films_get_mirrored_sound(pipeline: TwoStagePipeline, boxes: bool) -> None:
     clips = [film(i) for i in range(4)]
-    films = [Film(clip.video, Fraction(clip.format.fps)) for clip in clips]
+    films = [Video(clip.video, Fraction(clip.format.fps)) for clip in clips]
     options = {"seed": 1, "steps": 8, "boxes": boxes}
     plain = [pan(sound) for sound in pipeline.sound.sounds(films, **options)]
     turned = [

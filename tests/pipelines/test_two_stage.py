@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from savg.cli import main
-from savg.data.film import Film
 from savg.errors import Cancelled, CheckpointError, SavgError
 from savg.pipelines import load_pipeline, pipeline_class
 from savg.pipelines.joint import tiny as tiny_joint
 from savg.pipelines.two_stage import TwoStagePipeline, tiny
 from savg.pipelines.video import VideoPipeline
 from savg.pipelines.video_to_audio import VideoToAudio
+from savg.video import Video
 
 ROUNDING = 1e-4
 
@@ -41,7 +41,7 @@ def test_a_clip_is_the_first_stages_pictures_with_sound_made_for_them(
     pictures = pipeline.video(3, seed=4)
     for index, (clip, frames) in enumerate(zip(clips, pictures, strict=True)):
         assert (clip.video == frames).all()
-        alone = pipeline.sound(Film.of(clip), seed=4, index=index, steps=2)
+        alone = pipeline.sound(Video.of(clip), seed=4, index=index, steps=2)
         np.testing.assert_allclose(clip.audio, alone, atol=ROUNDING)
     assert np.abs(clips[0].audio - clips[1].audio).max() > 100 * ROUNDING
 
@@ -100,7 +100,7 @@ def test_saved_and_loaded_whole_or_by_stage(pipeline: TwoStagePipeline, folder: 
     first = VideoPipeline.from_pretrained(folder, "cpu", "float32")(1, seed=2)[0]
     second = VideoToAudio.from_pretrained(folder, "cpu", "float32")
     assert (first == clip.video).all()
-    assert (second(Film.of(clip), seed=2) == clip.audio).all()
+    assert (second(Video.of(clip), seed=2) == clip.audio).all()
 
 
 def test_one_folder_may_hold_several_pipelines(folder: Path, tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_the_command_gives_videos_new_sound(
     assert "b.mp4" in bad["error"] and not (tmp_path / "out" / "b.mp4").exists()
     assert Path(row["file"]) == tmp_path / "out" / "a.mp4"
     back = Clip.read(row["file"], clip.format)
-    film = Film.read(tmp_path / "in" / "a.mp4")
+    film = Video.read(tmp_path / "in" / "a.mp4")
     sound = VideoToAudio.from_pretrained(folder)(film, seed=3, steps=2)
     assert np.corrcoef(back.audio[0], sound[0])[0, 1] > 0.9
     assert main([*arguments, "--out", str(tmp_path / "in")]) == 1

@@ -13,7 +13,6 @@ import torch
 
 from savg.annotation import Boxes
 from savg.clip import Clip
-from savg.data.film import Film
 from savg.device import choose
 from savg.diffusion.flow import guide
 from savg.errors import Cancelled, CheckpointError, SavgError
@@ -29,16 +28,17 @@ from savg.models.synchformer import Synchformer
 from savg.pipelines.flow_sampling import FlowSampler, Window, cross_faded
 from savg.pipelines.video_to_audio import VideoToAudio, tiny
 from savg.pipelines.visual_features import ClipAndSync
+from savg.video import Video
 
 ROUNDING = 1e-4
 
 
-def film(seed: int = 0, seconds: float = 2, fps: int = 4) -> Film:
+def film(seed: int = 0, seconds: float = 2, fps: int = 4) -> Video:
     """Random pictures."""
     frames = np.random.default_rng(seed).integers(
         0, 255, (round(seconds * fps), 32, 32, 3), dtype=np.uint8
     )
-    return Film(frames, Fraction(fps))
+    return Video(frames, Fraction(fps))
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_windows_cover_the_film_and_cross_fade() -> None:
 
 def test_a_long_film_begins_like_its_first_window(pipeline: VideoToAudio) -> None:
     whole = film(0, 4)
-    first = Film(whole.frames[:8], whole.fps)
+    first = Video(whole.frames[:8], whole.fps)
     long, short = pipeline(whole, seed=1), pipeline(first, seed=1)
     np.testing.assert_allclose(long[:, :16_000], short[:, :16_000], atol=ROUNDING)
     assert np.abs(long[:, 16_000:32_000] - short[:, 16_000:]).max() > 10 * ROUNDING
@@ -181,14 +181,14 @@ def test_boxes_given_or_found_change_the_sound() -> None:
     some = film()
     frames = range(8)
     left = Boxes(frames, [0] * 8, [[0.0, 50, 60, 200]] * 8)
-    told = pipeline(Film(some.frames, some.fps, left))
-    other = pipeline(Film(some.frames, some.fps, left.mirrored()))
+    told = pipeline(Video(some.frames, some.fps, left))
+    other = pipeline(Video(some.frames, some.fps, left.mirrored()))
     assert np.abs(told - other).max() > 1e-4
     pipeline.persons = lambda clip: left.select(left.frames < clip.format.frames)
     np.testing.assert_allclose(pipeline(some), told, atol=1e-5)
     kept = pipeline(some, boxes=False)
     np.testing.assert_allclose(
-        kept, pipeline(Film(some.frames, some.fps, Boxes.empty())), atol=1e-5
+        kept, pipeline(Video(some.frames, some.fps, Boxes.empty())), atol=1e-5
     )
     assert np.abs(kept - told).max() > 1e-4 and pipeline.takes_boxes and not tiny().takes_boxes
 

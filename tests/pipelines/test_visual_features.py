@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from savg.annotation import Boxes
-from savg.data.film import Film
 from savg.errors import SavgError
 from savg.models.frame_encoder import CONFIGS as ENCODERS
 from savg.models.mmaudio_lengths import SequenceLengths
@@ -20,15 +19,16 @@ from savg.models.synchformer import Synchformer, prepare
 from savg.models.visual_flow import Seen
 from savg.pipelines import clip_images
 from savg.pipelines.visual_features import ClipAndSync, Pictures, shrink, with_boxes
+from savg.video import Video
 
 LENGTHS = SequenceLengths(2.0, 16_000)
 
 
-def film(seconds: int = 3, fps: int = 4, size: int = 32) -> Film:
+def film(seconds: int = 3, fps: int = 4, size: int = 32) -> Video:
     """Random pictures."""
     rng = np.random.default_rng(0)
     frames = rng.integers(0, 255, (seconds * fps, size, size, 3), dtype=np.uint8)
-    return Film(frames, Fraction(fps))
+    return Video(frames, Fraction(fps))
 
 
 def means(frames: np.ndarray) -> torch.Tensor:
@@ -79,7 +79,7 @@ def test_shrinking_by_any_factor_keeps_the_mean() -> None:
 
 def test_boxes_come_at_clips_times_given_or_found() -> None:
     boxes = Boxes(range(12), [0] * 12, np.array([[i, 0, i + 10, 256] for i in range(12)], float))
-    given = Film(film().frames, Fraction(4), boxes)
+    given = Video(film().frames, Fraction(4), boxes)
     seen = with_boxes(Seen(), given, 1, LENGTHS, 2)
     assert seen.boxes.shape == (1, 16, 2, 5)
     assert not seen.boxes[:, :, 1].any()

@@ -13,11 +13,11 @@ from films import write_film
 
 from savg.audio.loudness import RATE, integrated_loudness
 from savg.audio.resample import resample
-from savg.data.film import facts
-from savg.data.film_sound import sound_of
 from savg.errors import MediaError, SavgError
 from savg.format import SAVGBENCH
-from savg.media import write_audio
+from savg.media.audio_file import write_audio
+from savg.media.audio_track import audio_of
+from savg.media.probe import video_info
 from savg.studio.shared.annotation_cache import Analyst
 from savg.studio.shared.context import Context
 from savg.studio.shared.jobs import DONE, FAILED, STOPPED, Job
@@ -81,7 +81,7 @@ def run(context: Context, work: TakeOrder, job: Job | None = None) -> list[list]
 
 
 def level_difference(path: Path) -> float:
-    left, right = np.square(sound_of(path, float(facts(path).seconds))).mean(axis=1)
+    left, right = np.square(audio_of(path, float(video_info(path).seconds))).mean(axis=1)
     return 10 * np.log10(left / right)
 
 
@@ -121,11 +121,11 @@ def test_both_sounds_are_played_equally_loud_and_nothing_is_normalised(
     loudness = []
     for version in (new, own):
         path = context.library[version["id"]].path(VIDEO)
-        sound = sound_of(path, float(facts(path).seconds))
+        sound = audio_of(path, float(video_info(path).seconds))
         loudness.append(integrated_loudness(sound) - version["quieter"])
     assert loudness[0] == pytest.approx(loudness[1], abs=0.3)
     assert f"played {new['quieter']:.1f} dB quieter" in value["level"]
-    peak = np.abs(sound_of(context.library[new["id"]].path(VIDEO), 2.0)).max()
+    peak = np.abs(audio_of(context.library[new["id"]].path(VIDEO), 2.0)).max()
     assert peak == pytest.approx(0.3 * np.cos(np.pi / 4), rel=0.1)  # as the networks made it
 
 
@@ -159,11 +159,11 @@ def test_a_silent_video_has_no_sound_to_compare_with(context: Context, tmp_path:
 )
 def test_size_rate_and_length_stay(context: Context, tmp_path: Path, name, options) -> None:
     path = write_film(tmp_path / name, **({"seconds": 2.0} | options))
-    before = facts(path)
+    before = video_info(path)
     value = run(context, order(context, received(context, path)))[-1][2]
     assert len(value["versions"]) == 2
     for version in value["versions"]:
-        after = facts(context.library[version["id"]].path(VIDEO))
+        after = video_info(context.library[version["id"]].path(VIDEO))
         assert (after.width, after.height) == (before.width, before.height)
         assert float(after.fps) == pytest.approx(float(before.fps), rel=0.02)
         assert after.channels == 2
@@ -268,7 +268,7 @@ def test_clips_of_the_studio_get_sound_too(context: Context) -> None:
     new = context.library[keys[0]].path(VIDEO)
     offered = tab._videos(context, "me", [*keys, stored.key])
     assert offered == [("Seed 1", stored.key)]  # what was made is not offered again
-    assert level_difference(new) < -3 and facts(new).fps == Fraction(4)
+    assert level_difference(new) < -3 and video_info(new).fps == Fraction(4)
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ def test_a_library_that_cannot_write_is_a_message(
     def fail(*_args, **_options):
         raise MediaError("The disk is full.")
 
-    monkeypatch.setattr("savg.studio.video_to_audio.resound.with_sound", fail)
+    monkeypatch.setattr("savg.studio.video_to_audio.resound.with_audio", fail)
     last = run(context, order(context, stored.key))[-1]
     assert last[1]["state"] == FAILED and "The disk is full" in last[0]["value"]["text"]
     assert [path.name for path in context.library.root.iterdir()] == [stored.key]

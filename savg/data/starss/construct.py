@@ -17,10 +17,10 @@ from savg.data.starss.labels import RecordingLabels, read_labels
 from savg.data.starss.recordings import Recording
 from savg.data.starss.results import Candidate, ClipRecord, Construction, Problem, RecordingResult
 from savg.data.starss.sound import RecordingSound, load_sound, open_sound
-from savg.data.starss.video import Film, open_film
 from savg.data.starss.windows import clip_labels, judge
 from savg.data.starss.workplace import UnwritableError, Workplace
 from savg.errors import SavgError
+from savg.media.frame_index import VideoIndex, index_video
 
 MAX_DIFFERENCE = 1.0
 """Seconds by which sound and video of a recording may differ in length."""
@@ -49,7 +49,7 @@ def construct(
     try:
         with recording.files(place.cache) as files:
             labels = read_labels(files.labels)
-            source, film = open_sound(files.audio), open_film(files.video)
+            source, film = open_sound(files.audio), index_video(files.video)
             _check_panorama(film)
             seconds, problems = _common_length(recording.name, source.seconds, film.seconds)
             verdict = judge(labels, seconds, settings)
@@ -74,7 +74,7 @@ def construct(
         raise
 
 
-def _check_panorama(film: Film) -> None:
+def _check_panorama(film: VideoIndex) -> None:
     if film.width != 2 * film.height:
         raise SavgError(
             f"{film.path} has pictures of {film.width}×{film.height}: expected a panorama twice as "

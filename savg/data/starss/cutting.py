@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import ClipLabels
+from savg.data.starss.projection import projector
 from savg.data.starss.results import ClipRecord, Construction
 from savg.data.starss.sound import RecordingSound
-from savg.data.starss.strips import Canvas, Strip
-from savg.data.starss.video import Film, FilmFrame, frames_at, projector
 from savg.data.starss.workplace import Workplace, writing
 from savg.format import ClipFormat
+from savg.media.frame_index import IndexedFrame, VideoIndex, frames_at
+from savg.media.strips import Canvas, Strip
 from savg.paths import whole_file
 
 PANORAMA_WIDTH = 640
@@ -42,7 +43,7 @@ class KeptClip:
 def write_missing(
     name: str,
     clips: Sequence[KeptClip],
-    film: Film,
+    film: VideoIndex,
     sound: RecordingSound,
     place: Workplace,
     settings: Construction,
@@ -207,7 +208,7 @@ def _panoramas(
 class _Painter:
     """Views of a film's pictures as frames for the encoder."""
 
-    def __init__(self, film: Film, settings: Construction) -> None:
+    def __init__(self, film: VideoIndex, settings: Construction) -> None:
         form = settings.format
         self._project = projector(
             (film.width, film.height),
@@ -217,7 +218,7 @@ class _Painter:
         )
         self._canvas = Canvas(form)
 
-    def views(self, frame: FilmFrame, views: Iterable[int]) -> dict[int, Any]:
+    def views(self, frame: IndexedFrame, views: Iterable[int]) -> dict[int, Any]:
         """View → padded picture as a yuv420p frame; the panorama is converted once, if at all."""
         prepared = None
         pictures = {}
@@ -228,7 +229,7 @@ class _Painter:
         return pictures
 
 
-def _write_panorama(path: Path, frame: FilmFrame, film: Film) -> None:
+def _write_panorama(path: Path, frame: IndexedFrame, film: VideoIndex) -> None:
     width = min(PANORAMA_WIDTH, film.width)
     picture = frame.small(width, max(2, round(width * film.height / film.width)))
     data = cv2.imencode(".jpg", picture[..., ::-1], _JPEG)[1]

@@ -22,7 +22,7 @@ from savg.data.scenes.reverberation import require_acoustics, room_sound
 from savg.data.scenes.sound import dry_sound
 from savg.data.starss.filming import write_film
 from savg.errors import SavgError
-from savg.media import write_audio
+from savg.media.audio_file import write_audio
 from savg.paths import whole_file
 
 RATE = 24_000

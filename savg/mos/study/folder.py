@@ -17,7 +17,7 @@ from pathlib import Path
 from savg.audio.loudness import RATE
 from savg.errors import SavgError
 from savg.format import SAVGBENCH, ClipFormat
-from savg.media import write_audio
+from savg.media.audio_file import write_audio
 from savg.mos.storage.store import Store, sqlite_url
 from savg.mos.study.design import Study
 from savg.mos.study.scores import LEVELS_KEY, find_scores

@@ -22,7 +22,7 @@ from savg.audio.loudness import RATE, common_gain, integrated_loudness, true_pea
 from savg.clip import Clip
 from savg.errors import MediaError, SavgError
 from savg.format import SAVGBENCH, ClipFormat
-from savg.media import Encoding, read_clip, write_video
+from savg.media.encode import Encoding, write_video
 from savg.mos.study.assignment import check_pool
 from savg.mos.study.design import ANCHORS, DesignError, Kind, Stimulus, Study
 
@@ -352,7 +352,7 @@ def catch_picture(picture: NDArray[np.uint8], score: int, scores: int) -> NDArra
 
 
 def _read(path: Path, form: ClipFormat) -> Clip:
-    return read_clip(path, form, 60.0)
+    return Clip.read(path, form, max_seconds=60.0)
 
 
 def _sample(found: list[Path], most: int, rng: np.random.Generator) -> list[Path]:

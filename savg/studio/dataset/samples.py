@@ -27,7 +27,7 @@ from savg.errors import SavgError
 from savg.evaluation.annotate import Annotation
 from savg.format import SAVGBENCH
 from savg.geometry import wrap_degrees
-from savg.media import open_container
+from savg.media.container import open_container
 from savg.metrics.spatial import spatial_av_align
 from savg.studio.dataset.selection import THIRD
 from savg.studio.dataset.sets import OpenSet

@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 
 from savg.audio.loudness import RATE, integrated_loudness
 from savg.audio.resample import resample
-from savg.data.film import Film, facts
-from savg.data.film_sound import sound_of, with_sound
 from savg.errors import Cancelled, SavgError
+from savg.media.audio_track import audio_of
+from savg.media.mux import with_audio
+from savg.media.probe import video_info
 from savg.studio.generate.requests import MAX_SEED, whole
 from savg.studio.shared.context import Context
 from savg.studio.shared.jobs import Job
 from savg.studio.shared.library import MAX_UPLOAD_SECONDS, VIDEO, StoredClip
 from savg.studio.video_to_audio.uploads import GONE, Source, renamed
+from savg.video import Video
 
 MAX_GUIDANCE = 15.0
 
@@ -96,7 +98,7 @@ class TakeOrder:
         networks = self.context.services.film_sound(self.pipeline)
         lasts = self.source.facts.seconds or MAX_UPLOAD_SECONDS
         reading = watch(job, 0, READ, lasts, "Reading the video …")
-        film = Film.read(path, max_seconds=MAX_UPLOAD_SECONDS, watch=reading)
+        film = Video.read(path, max_seconds=MAX_UPLOAD_SECONDS, watch=reading)
         poster = middle(film)
 
         def on_step(done: int, total: int, preview: Any) -> bool:
@@ -121,20 +123,20 @@ class TakeOrder:
         writing = watch(job, MADE, WRITTEN, lasts, "Writing the video …")
         made.append(
             library.store(
-                lambda target: with_sound(path, target, sound, rate, writing),
+                lambda target: with_audio(path, target, sound, rate, writing),
                 poster,
                 f"{plain}, new sound",
                 said,
             )
         )
         new = made[0]
-        own = sound_of(path, float(film.duration), RATE)
+        own = audio_of(path, float(film.duration), RATE)
         if own is None:
             return Take(new, None)
         pictures, checking = new.path(VIDEO), watch(job, WRITTEN, WRITTEN, 1, "Writing the video …")
         made.append(
             library.store(
-                lambda target: with_sound(pictures, target, own, RATE, checking),
+                lambda target: with_audio(pictures, target, own, RATE, checking),
                 poster,
                 f"{plain}, its own sound",
                 "As it was uploaded",
@@ -153,7 +155,7 @@ def find(context: Context, visitor: str, video: Any) -> Source:
     except SavgError:
         raise SavgError(GONE if video else "Choose a video first.") from None
     path = stored.path(VIDEO)
-    return Source(stored.key, stored.title, path, facts(path))
+    return Source(stored.key, stored.title, path, video_info(path))
 
 
 def watch(job: Job, start: float, end: float, lasts: float, words: str) -> Callable[[float], None]:
@@ -166,7 +168,7 @@ def watch(job: Job, start: float, end: float, lasts: float, words: str) -> Calla
     return told
 
 
-def middle(film: Film) -> NDArray[np.uint8]:
+def middle(film: Video) -> NDArray[np.uint8]:
     """The middle picture of a film without the black at its edges above and below."""
     picture = film.frames[len(film.frames) // 2]
     rows = np.flatnonzero(film.frames.max(axis=(0, 2, 3)) >= 24)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from weakref import finalize
 
-from savg.data.film import Facts, facts
 from savg.errors import MediaError
+from savg.media.probe import VideoInfo, video_info
 from savg.studio.shared.library import MAX_UPLOAD_SECONDS
 
 MAX_BYTES = 200_000_000
@@ -31,7 +31,7 @@ class Source:
     key: str
     name: str
     path: Path
-    facts: Facts
+    facts: VideoInfo
 
     @property
     def words(self) -> str:
@@ -64,7 +64,7 @@ class Films:
                 f"{MAX_BYTES / 1e6:.0f} MB."
             )
         try:
-            known = facts(path)
+            known = video_info(path)
         except MediaError as error:
             raise MediaError(renamed(error, path, title)) from error
         if known.seconds is not None and known.seconds > MAX_UPLOAD_SECONDS + 0.5:

@@ -1,39 +1,27 @@
-"""Video and sound files, read and written with PyAV and soundfile.
-
-Sound arrays are float32 [channels, samples], video arrays uint8 [frames, height, width, 3] RGB.
-"""
+"""A clip read from a video file of any common kind: frames at the times of a format, and its audio."""
 
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from fractions import Fraction
+from collections.abc import Callable
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.clip import Clip, fit_frame
 from savg.errors import MediaError
 from savg.format import ClipFormat
-from savg.paths import whole_file
+from savg.media.audio_track import as_arrays
+from savg.media.container import MAX_PIXELS, open_container
+from savg.media.frames import fit_frame, upright
 
 if TYPE_CHECKING:
     import av
 
 _log = logging.getLogger(__name__)
 
-AUDIO_BIT_RATE = 192_000
-"""Below 128 kbit/s AAC shrinks level differences between the channels."""
-
-MAX_PIXELS = 4096 * 2304
-"""Larger pictures are refused before they are decoded."""
 
 LARGE_PIXELS = 2560 * 1440
 """Larger pictures take noticeably long to decode, which is said."""
@@ -48,16 +36,11 @@ the starts of picture and sound are not corrected."""
 _GRACE = 0.5
 """Seconds by which a file may be longer than allowed."""
 
-_OPEN_OPTIONS = {
-    "protocol_whitelist": "file",
-    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf,gif,"
-    "wav,mp3,flac,aac,aiff",
-}
-"""Only self-contained files: a play list could make the decoder read other files or the network."""
 
-
-def read_clip(path: Path, form: ClipFormat, max_seconds: float | None) -> Clip:
-    """See `Clip.read`."""
+def read_clip(
+    path: Path, form: ClipFormat, max_seconds: float | None
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], ClipFormat]:
+    """Frames [frames, size, size, 3], audio [2, samples] and their format; see `Clip.read`."""
     limit = min(max_seconds or MAX_SECONDS, MAX_SECONDS)
     with open_container(path) as container:
         video = _only(container, "video", path)
@@ -78,27 +61,11 @@ def read_clip(path: Path, form: ClipFormat, max_seconds: float | None) -> Clip:
             raise _too_long(path, pictures.last, limit)
         last = min(limit, max(pictures.end, sound.shape[1] / form.sample_rate))
         form = form.with_frames(max(1, round(last * form.fps)))
-    return Clip(pictures.at_frame_times(form), _fit_length(sound, form.samples), form)
+    return pictures.at_frame_times(form), _fit_length(sound, form.samples), form
 
 
 def _too_long(path: Path, seconds: float, limit: float) -> MediaError:
     return MediaError(f"{path} lasts {seconds:.0f} s: expected a clip of at most {limit:.0f} s.")
-
-
-@contextmanager
-def open_container(path: Path) -> Iterator[Any]:
-    """A media file opened with PyAV; what goes wrong with it in the block becomes a MediaError."""
-    import av
-
-    if not path.is_file():
-        raise MediaError(f"{path}: no such video file.")
-    try:
-        with av.open(str(path), metadata_errors="ignore", options=_OPEN_OPTIONS) as container:
-            yield container
-    except PermissionError as error:
-        raise MediaError(f"{path} could not be opened: {error.strerror}.") from error
-    except (av.FFmpegError, UnicodeDecodeError) as error:
-        raise MediaError(f"{path} is not a video that can be read to its end.") from error
 
 
 def _only(container: Any, kind: str, path: Path) -> Any:
@@ -220,11 +187,6 @@ def _decode(
     return _shifted(sound, (began or 0.0) - (pictures.start or 0.0), sample_rate)
 
 
-def as_arrays(blocks: Iterable[av.AudioFrame]) -> list[NDArray[np.float32]]:
-    """Blocks of planar float sound as arrays [channels, samples]."""
-    return [np.asarray(block.to_ndarray(), np.float32) for block in blocks]
-
-
 def _refuse_cut_short(
     container: Any,
     video: Any,
@@ -248,17 +210,6 @@ def _refuse_cut_short(
             )
 
 
-def upright(frame: av.VideoFrame, aspect: float) -> NDArray[np.uint8]:
-    """A picture in RGB as a player shows it: pixels made square, turned as the file says."""
-    import cv2
-
-    picture: NDArray[Any] = frame.to_ndarray(format="rgb24")
-    if abs(aspect - 1.0) > 1e-3:
-        width = max(1, round(picture.shape[1] * aspect))
-        picture = cv2.resize(picture, (width, picture.shape[0]), interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90) % 4))
-
-
 def _shifted(sound: NDArray[np.float32], late: float, sample_rate: int) -> NDArray[np.float32]:
     """Sound that starts `late` seconds after the first picture (or before it, if negative)."""
     samples = round(late * sample_rate)
@@ -273,93 +224,3 @@ def _fit_length(sound: NDArray[np.float32], samples: int) -> NDArray[np.float32]
     length = min(samples, sound.shape[1])
     fitted[:, :length] = sound[:, :length]
     return fitted
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How clips are coded: x264's preset, quality (0 best … 51) and tuning, the sound's bits a second
-    and options of FFmpeg's AAC encoder, and how many threads (0: as many as there are cores)."""
-
-    preset: str = "fast"
-    crf: int = 16
-    tune: str | None = None
-    audio_bit_rate: int = AUDIO_BIT_RATE
-    audio_options: Mapping[str, str] = field(default_factory=dict)
-    threads: int = 0
-
-    def video_options(self) -> dict[str, object]:
-        """x264's options."""
-        options: dict[str, object] = {"crf": str(self.crf), "preset": self.preset}
-        return options if self.tune is None else {**options, "tune": self.tune}
-
-
-def write_video(
-    path: str | os.PathLike[str],
-    video: Iterable[NDArray[np.uint8] | av.VideoFrame],
-    fps: int | Fraction,
-    audio: NDArray[np.float32],
-    sample_rate: int,
-    encoding: Encoding | None = None,
-) -> None:
-    """Write an mp4 with H.264 yuv420p pictures at exactly `fps` and AAC stereo sound.
-
-    video: pictures uint8 [height, width, 3] with even sides, an array or one after the other, or
-    PyAV's frames; audio float32 [2, samples].
-    """
-    import av
-
-    encoding = encoding or Encoding()
-    frames = (_frame(picture) for picture in video)
-    first = next(frames)
-    with whole_file(path) as part:
-        try:
-            with av.open(str(part), "w", options={"movflags": "+faststart"}) as container:
-                pictures = container.add_stream("libx264", rate=Fraction(fps))
-                pictures.width, pictures.height = first.width, first.height
-                pictures.pix_fmt, pictures.options = "yuv420p", encoding.video_options()
-                pictures.codec_context.thread_count = encoding.threads
-                sound = container.add_stream("aac", rate=sample_rate, layout="stereo")
-                sound.bit_rate = encoding.audio_bit_rate
-                sound.options = {**encoding.audio_options}
-                for frame in chain((first,), frames):
-                    container.mux(pictures.encode(frame))
-                container.mux(pictures.encode(None))
-                samples = np.ascontiguousarray(audio, np.float32)
-                block = av.AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")
-                block.sample_rate, block.pts = sample_rate, 0
-                container.mux(sound.encode(block))
-                container.mux(sound.encode(None))
-        except av.FFmpegError as error:
-            raise OSError(error.errno, error.strerror or str(error)) from error
-
-
-def _frame(picture: NDArray[np.uint8] | av.VideoFrame) -> av.VideoFrame:
-    """A picture as a frame whose time is yet open; frames may belong to several videos."""
-    import av
-
-    if isinstance(picture, np.ndarray):
-        return av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
-    picture.pts = None
-    return picture
-
-
-def read_audio(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], int]:
-    """Sound [channels, samples] and its rate from a .wav or .flac file."""
-    import soundfile
-
-    try:
-        data, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise MediaError(f"{path} is not a sound file that can be read.") from error
-    return np.ascontiguousarray(data.T), rate
-
-
-def write_audio(path: str | os.PathLike[str], audio: NDArray[np.float32], sample_rate: int) -> None:
-    """Write sound [channels, samples] as 16-bit .wav or .flac, whole or not at all."""
-    import soundfile
-
-    suffix = Path(path).suffix.lower()
-    if suffix not in (".wav", ".flac"):
-        raise MediaError(f"{path}: sound is written as .wav or .flac, not {suffix or 'nothing'}.")
-    with whole_file(path) as part:
-        soundfile.write(part, np.asarray(audio).T, sample_rate, subtype="PCM_16")

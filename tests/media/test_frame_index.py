@@ -1,16 +1,14 @@
-"""Films of recordings: only what is needed is decoded, with the result of decoding everything; views
-as py360convert makes them."""
+"""Random access to frames: only what is needed is decoded, with the result of decoding everything."""
 
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
-from py360convert import e2p
 from starss_takes import write_panorama
 
-from savg.data.starss.video import Projector, frames_at, open_film
 from savg.errors import MediaError
+from savg.media.frame_index import frames_at, index_video
 
 CODINGS = {
     "usual": {},
@@ -44,7 +42,7 @@ def test_frames_are_those_of_decoding_everything(film):
     rng = np.random.default_rng(0)
     wanted = [[Fraction(k, 4) for k in range(26)], [Fraction(6), Fraction(1, 10), Fraction(1, 10)]]
     wanted += [[Fraction(int(m), 20) for m in rng.integers(0, 128, n)] for n in (1, 2, 5, 9)]
-    described = open_film(film)
+    described = index_video(film)
     assert described.seconds == pytest.approx(6.5, abs=0.04)
     for moments in wanted:
         got = {
@@ -67,20 +65,20 @@ def test_frames_come_in_order_of_time_and_the_last_one_stays(film):
 
 
 def test_only_the_stretches_around_wanted_pictures_are_decoded(film, monkeypatch):
-    from savg.data.starss import video
+    from savg.media import frame_index
 
-    if not open_film(film).keys[1:].any():
+    if not index_video(film).keys[1:].any():
         return
     decoded = []
-    original = video._decoded
+    original = frame_index._decoded
 
     def counting(described, wanted):
         for frame in original(described, wanted):
             decoded.append(frame.pts)
             yield frame
 
-    monkeypatch.setattr(video, "_decoded", counting)
-    monkeypatch.setattr(video, "_SEEK_PACKETS", 5)
+    monkeypatch.setattr(frame_index, "_decoded", counting)
+    monkeypatch.setattr(frame_index, "_SEEK_PACKETS", 5)
     list(frames_at(film, [0.0, 5.9]))
     assert len(decoded) < 65
 
@@ -108,7 +106,7 @@ def test_a_file_that_is_no_film_is_one_sentence(tmp_path, content):
     path = tmp_path / "film.mp4"
     path.write_bytes(content)
     with pytest.raises(MediaError, match=r"film\.mp4 is not a video"):
-        open_film(path)
+        index_video(path)
 
 
 def test_a_film_that_was_cut_off_is_one_sentence(tmp_path):
@@ -127,52 +125,3 @@ def test_a_film_that_was_cut_off_is_one_sentence(tmp_path):
     path.write_bytes(whole[: len(whole) // 3])
     with pytest.raises(MediaError, match=r"film\.mp4"):
         list(frames_at(path, [0.0, 3.5]))
-
-
-@pytest.mark.parametrize(
-    ("size", "view", "field"),
-    [
-        ((1920, 960), (256, 144), 100.0),
-        ((256, 128), (256, 144), 100.0),
-        ((512, 256), (64, 36), 60.0),
-    ],
-)
-def test_views_are_those_of_py360convert(size, view, field):
-    panorama = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    project = Projector(size, view, field)
-    assert project.last - project.first < 0.7 * size[1]
-    vertical = 2 * np.degrees(np.arctan(np.tan(np.radians(field / 2)) * view[1] / view[0]))
-    for azimuth in (0, 10, 90, 137, 180, 190, 350):
-        ours = project(panorama, azimuth).astype(int)
-        theirs = e2p(panorama, (field, vertical), -azimuth, 0, (view[1], view[0]), mode="bilinear")
-        assert np.abs(ours - theirs).max() <= 1, azimuth
-
-
-def test_azimuths_to_the_left_are_seen_left_of_the_centre():
-    panorama = np.zeros((180, 360, 3), np.uint8)
-    panorama[85:95, 180 - 32 : 180 - 28] = 255
-    project = Projector((360, 180), (256, 144), 100.0)
-    columns = project(panorama, 0)[72, :, 0].astype(float)
-    seen = (columns * np.arange(256)).sum() / columns.sum()
-    focal = 128 / np.tan(np.radians(50))
-    assert seen == pytest.approx(128 - focal * np.tan(np.radians(30)), abs=1.5)
-    columns = project(panorama, 30)[72, :, 0].astype(float)
-    assert (columns * np.arange(256)).sum() / columns.sum() == pytest.approx(127.5, abs=1.0)
-
-
-def test_antialiasing_averages_before_sampling():
-    rng = np.random.default_rng(0)
-    noise = rng.integers(0, 256, (960, 1920, 3), dtype=np.uint8)
-    plain, averaged = (Projector((1920, 960), (256, 144), 100.0, a) for a in (False, True))
-    assert averaged(noise, 40).std() < 0.5 * plain(noise, 40).std()
-    flat = np.full_like(noise, 77)
-    np.testing.assert_array_equal(averaged(flat, 180), plain(flat, 180))
-    seam = np.zeros_like(noise)
-    seam[:, :3], seam[:, -3:] = 200, 200
-    rows = averaged(seam, 180)[72, 118:138, 0]
-    assert rows.max() > 150 and rows[0] == rows[-1] == 0
-
-
-def test_rows_of_the_wrong_shape_are_named():
-    with pytest.raises(ValueError, match=r"\(364, 1920, 3\), not \(960, 1920, 3\)"):
-        Projector((1920, 960), (256, 144), 100.0).prepare(np.zeros((960, 1920, 3), np.uint8))

@@ -1,8 +1,6 @@
-"""Pictures of a 360° film: only those that are needed, and perspective views of them.
+"""Random access to the frames of a video file: only those that are needed are decoded.
 
-Times are seconds from the film's first picture; a picture stays until the next one comes, as in
-`savg.media`. Panoramas are equirectangular, azimuth 0 in the middle column. Views are azimuths in
-degrees, positive to the left (py360convert's `u_deg` is positive to the right).
+Times are seconds from the first frame; a frame stays until the next one comes.
 """
 
 from __future__ import annotations
@@ -12,24 +10,20 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from py360convert.utils import uv2coor, xyz2uv, xyzpers
 
 from savg.errors import MediaError
-from savg.geometry import wrap_degrees
-from savg.media import open_container
+from savg.media.container import open_container
 
 Picture = NDArray[np.uint8]
 
 _MICRO = 1_000_000
 _LATE = 1_000
-"""Microseconds by which a picture may come late and still be the one shown, as in `savg.media`.
+"""Microseconds by which a picture may come late and still be the one shown.
 
 At 29.97 fps every thirtieth picture is late by just that, so times are compared as whole numbers.
 """
@@ -37,12 +31,9 @@ At 29.97 fps every thirtieth picture is late by just that, so times are compared
 _SEEK_PACKETS = 60
 """Gaps of fewer packets are read over, longer ones are jumped."""
 
-_VIEWS_KEPT = 72
-"""Sampling maps kept, of about 0.2 MB each."""
-
 
 @dataclass(frozen=True, eq=False)
-class Film:
+class VideoIndex:
     """What is in a video file, from its packets alone: sizes, and one entry a packet in file order.
 
     pts: presentation times in units of `tick` seconds; keys: where decoding can begin; hidden:
@@ -67,7 +58,7 @@ class Film:
         return pts[np.maximum(index, 0)]
 
 
-def open_film(path: str | os.PathLike[str]) -> Film:
+def index_video(path: str | os.PathLike[str]) -> VideoIndex:
     """Read a film's packets without decoding any; MediaError with one sentence if that fails."""
     path = Path(path)
     with open_container(path) as container:
@@ -94,10 +85,10 @@ def open_film(path: str | os.PathLike[str]) -> Film:
             f"{path} is cut short: only {seconds:.1f} of its {stated:.1f} s can be read."
         )
     keys = np.array([p[1] for p in packets], bool)
-    return Film(path, width, height, tick, seconds, pts, keys, hidden)
+    return VideoIndex(path, width, height, tick, seconds, pts, keys, hidden)
 
 
-class FilmFrame:
+class IndexedFrame:
     """A decoded picture of a film, converted only as far as somebody asks."""
 
     def __init__(self, frame: Any, reformatter: Any) -> None:
@@ -120,15 +111,15 @@ class FilmFrame:
 
 
 def frames_at(
-    film: Film | str | os.PathLike[str], times: Sequence[float]
-) -> Iterator[tuple[int, FilmFrame]]:
+    film: VideoIndex | str | os.PathLike[str], times: Sequence[float]
+) -> Iterator[tuple[int, IndexedFrame]]:
     """(index into `times`, picture on screen then), in order of time, each picture decoded once.
 
     Stretches in which nothing is wanted are jumped, and pictures that no other one depends on are
     skipped unless wanted; the result is that of decoding everything. One thread. Raises MediaError
     where a picture cannot be decoded.
     """
-    film = film if isinstance(film, Film) else open_film(film)
+    film = film if isinstance(film, VideoIndex) else index_video(film)
     if not len(times):
         return
     order = np.argsort(times, kind="stable")
@@ -142,7 +133,7 @@ def frames_at(
     for frame in _decoded(film, wanted):
         if frame.pts in missing and not frame.is_corrupt:
             missing.discard(frame.pts)
-            picture = FilmFrame(frame, reformatter)
+            picture = IndexedFrame(frame, reformatter)
             for index in wanted[frame.pts]:
                 yield index, picture
     if missing:
@@ -150,7 +141,7 @@ def frames_at(
         raise MediaError(f"{film.path}: the picture at {second:.1f} s cannot be decoded.")
 
 
-def _stretches(film: Film, wanted: Sequence[int]) -> list[tuple[int, int]]:
+def _stretches(film: VideoIndex, wanted: Sequence[int]) -> list[tuple[int, int]]:
     """First and last packet of the stretches to decode so that the pictures `wanted` come out.
 
     A picture that comes after a key frame in the file but is shown before it depends on what came
@@ -169,7 +160,7 @@ def _stretches(film: Film, wanted: Sequence[int]) -> list[tuple[int, int]]:
     return stretches
 
 
-def _decoded(film: Film, wanted: dict[int, list[int]]) -> Iterator[Any]:
+def _decoded(film: VideoIndex, wanted: dict[int, list[int]]) -> Iterator[Any]:
     """Decoded frames of the stretches around `wanted`, and perhaps some more."""
     import av
 
@@ -224,83 +215,3 @@ def _rows(frame: Any, first: int, last: int) -> Any:
         into[: (last - first) // share, :width] = rows[first // share : last // share, :width]
     part.colorspace, part.color_range = frame.colorspace, frame.color_range
     return part
-
-
-class Projector:
-    """Perspective views of panoramas `panorama` = (width, height), as py360convert's e2p makes them.
-
-    size: of the view (width, height) with square pixels; field_of_view: horizontal, in degrees. Only
-    the rows `first` … `last` - 1 of the panorama are read. antialias: average the panorama over one
-    pixel of the view before it is sampled (e2p does not).
-    """
-
-    def __init__(
-        self,
-        panorama: tuple[int, int],
-        size: tuple[int, int],
-        field_of_view: float,
-        antialias: bool = False,
-    ) -> None:
-        self.panorama, self.size = panorama, size
-        self._horizontal = float(np.deg2rad(field_of_view))
-        tangent = np.tan(self._horizontal / 2.0) * size[1] / size[0]
-        self.vertical = 2.0 * float(np.arctan(tangent))
-        self._blur = self._averaged_pixels() if antialias else 1
-        self._map = lru_cache(maxsize=_VIEWS_KEPT)(self._sampling_map)
-        rows = self._coordinates(0)[1]
-        margin = 1 + self._blur // 2
-        self.first = max(0, int(np.floor(rows.min())) - margin)
-        self.last = min(panorama[1], int(np.ceil(rows.max())) + margin + 1)
-
-    def prepare(self, rows: Picture) -> Picture:
-        """Rows `first` … `last` - 1 of a panorama, made ready for any number of views."""
-        expected = (self.last - self.first, self.panorama[0], 3)
-        if rows.shape != expected:
-            raise ValueError(f"Rows of the panorama have shape {expected}, not {rows.shape}.")
-        if self._blur > 1:
-            side = self._blur // 2
-            wide = cv2.copyMakeBorder(rows, 0, 0, side, side, cv2.BORDER_WRAP)
-            rows = np.asarray(cv2.blur(wide, (self._blur, self._blur)), np.uint8)[:, side:-side]
-        wide = cv2.copyMakeBorder(rows, 1, 1, 1, 1, cv2.BORDER_WRAP)
-        for edge, row, here in ((0, 0, self.first == 0), (-1, -1, self.last == self.panorama[1])):
-            if here:
-                wide[edge, 1:-1] = np.roll(rows[row], rows.shape[1] // 2, axis=0)
-        return np.asarray(wide, np.uint8)
-
-    def view(self, prepared: Picture, view: int) -> Picture:
-        """What a camera sees that looks at azimuth `view`: uint8 [height, width, 3]."""
-        places, fractions = self._map(view)
-        return np.asarray(cv2.remap(prepared, places, fractions, cv2.INTER_LINEAR), np.uint8)
-
-    def __call__(self, panorama: Picture, view: int) -> Picture:
-        """One view of one whole panorama [H, W, 3]."""
-        return self.view(self.prepare(panorama[self.first : self.last]), view)
-
-    def _coordinates(self, view: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Column and row of the panorama seen by each pixel, in py360convert's own arithmetic."""
-        right = -float(wrap_degrees(view))
-        width, height = self.size
-        turn = -float(np.deg2rad(right))
-        rays = xyzpers(self._horizontal, self.vertical, turn, 0.0, (height, width), 0.0)
-        return uv2coor(*xyz2uv(rays), self.panorama[1], self.panorama[0])  # type: ignore[return-value]
-
-    def _sampling_map(self, view: int) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
-        """Fixed-point map for cv2.remap into what `prepare` gives."""
-        columns, rows = self._coordinates(view)
-        places, fractions = cv2.convertMaps(columns + 1, rows + 1, cv2.CV_16SC2)
-        places = places - np.array([0, self.first], np.int16)
-        return places, fractions  # type: ignore[return-value]
-
-    def _averaged_pixels(self) -> int:
-        """Pixels of the panorama to one of the view in its middle, an odd number."""
-        focal = self.size[0] / 2.0 / np.tan(self._horizontal / 2.0)
-        ratio = self.panorama[0] / (2.0 * np.pi) / focal
-        return max(1, 2 * round((ratio - 1.0) / 2.0) + 1)
-
-
-@lru_cache(maxsize=4)
-def projector(
-    panorama: tuple[int, int], size: tuple[int, int], field_of_view: float, antialias: bool = False
-) -> Projector:
-    """A `Projector`, kept with its sampling maps for the next film of the same size."""
-    return Projector(panorama, size, field_of_view, antialias)

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from films import write_film
 
-from savg.data.film import Facts, Film, facts, film_rate, pictures_of
-from savg.data.film_sound import sound_of, with_sound
 from savg.errors import Cancelled, MediaError
+from savg.media.audio_track import audio_of
+from savg.media.frames import frames_at_rate
+from savg.media.mux import with_audio
+from savg.media.probe import VideoInfo, frame_rate, video_info
+from savg.video import Video
 
 H264 = ("libx264", "aac")
 
@@ -43,7 +46,7 @@ def levels(path: Path) -> tuple[float, float, int]:
 
 def test_pictures_that_browsers_show_are_copied_untouched(tmp_path: Path) -> None:
     path = write_film(tmp_path / "a.mp4", seconds=2, fps=12, codecs=H264)
-    assert with_sound(path, tmp_path / "b.mp4", tone(), 16_000) is True
+    assert with_audio(path, tmp_path / "b.mp4", tone(), 16_000) is True
     assert packets(tmp_path / "b.mp4") == packets(path)
     left, right, streams = levels(tmp_path / "b.mp4")
     assert streams == 1 and left / right == pytest.approx(5, rel=0.05)
@@ -55,7 +58,7 @@ def test_a_copy_begins_at_nought_wherever_its_source_begins(tmp_path: Path) -> N
     path = write_film(tmp_path / "a.ts", seconds=2, fps=10, codecs=H264)
     with av.open(str(path)) as container:
         assert container.streams.video[0].start_time > 0
-    assert with_sound(path, tmp_path / "b.mp4", tone(), 16_000) is True
+    assert with_audio(path, tmp_path / "b.mp4", tone(), 16_000) is True
     with av.open(str(tmp_path / "b.mp4")) as container:
         times = [frame.time for frame in container.decode(video=0)]
     assert times == pytest.approx([i / 10 for i in range(20)], abs=1e-3)
@@ -78,8 +81,8 @@ def test_other_pictures_are_coded_anew(tmp_path, suffix, codecs, size) -> None:
             container.mux(video.encode(None))
     else:
         write_film(path, seconds=2, fps=5, width=width, height=height, codecs=codecs)
-    assert with_sound(path, tmp_path / "b.mp4", tone(), 16_000) is False
-    frames = np.stack(list(pictures_of(tmp_path / "b.mp4", Fraction(5))))
+    assert with_audio(path, tmp_path / "b.mp4", tone(), 16_000) is False
+    frames = np.stack(list(frames_at_rate(tmp_path / "b.mp4", Fraction(5))))
     assert frames.shape == (10, height // 2 * 2, width // 2 * 2, 3)
     assert np.abs(frames.mean((1, 2, 3)) - [20 + 10 * i for i in range(10)]).max() < 3
     with av.open(str(tmp_path / "b.mp4")) as container:
@@ -102,49 +105,49 @@ def turned(source: Path, target: Path) -> Path:
 def test_turned_pictures_become_upright(tmp_path: Path) -> None:
     path = write_film(tmp_path / "a.mp4", width=128, height=64, codecs=H264, sound=False)
     path = turned(path, tmp_path / "turned.mp4")
-    assert next(pictures_of(path, Fraction(4))).shape == (128, 64, 3)
-    assert with_sound(path, tmp_path / "b.mp4", tone(1), 16_000) is False
-    assert next(pictures_of(tmp_path / "b.mp4", Fraction(4))).shape == (128, 64, 3)
+    assert next(frames_at_rate(path, Fraction(4))).shape == (128, 64, 3)
+    assert with_audio(path, tmp_path / "b.mp4", tone(1), 16_000) is False
+    assert next(frames_at_rate(tmp_path / "b.mp4", Fraction(4))).shape == (128, 64, 3)
     with av.open(str(tmp_path / "b.mp4")) as container:
         assert next(container.decode(video=0)).rotation == 0
-    film = Film.read(path)
+    film = Video.read(path)
     dark = film.frames[:, :, :60].max()  # a tall picture has black at both sides
     assert dark == 0 and film.frames[:, :, 128].max() > 20
 
 
 def test_a_films_own_sound_keeps_its_sides_and_length(tmp_path: Path) -> None:
     path = write_film(tmp_path / "a.mkv", seconds=2, channels=2)
-    sound = sound_of(path, 2.0)
+    sound = audio_of(path, 2.0)
     assert sound.shape == (2, 96_000) and sound.dtype == np.float32
     left, right = sound[:, 4800:].std(axis=1)
     assert left == pytest.approx(0.3 / np.sqrt(2), rel=0.02)
     assert left / right == pytest.approx(4, rel=0.02)
-    longer = sound_of(path, 3.0)
+    longer = audio_of(path, 3.0)
     assert longer.shape == (2, 144_000) and not longer[:, 97_000:].any()
-    assert sound_of(path, 0.5).shape == (2, 24_000)
+    assert audio_of(path, 0.5).shape == (2, 24_000)
 
 
 def test_mono_goes_to_both_channels_as_it_is(tmp_path: Path) -> None:
-    sound = sound_of(write_film(tmp_path / "a.mkv", channels=1), 1.0)
+    sound = audio_of(write_film(tmp_path / "a.mkv", channels=1), 1.0)
     assert (sound[0] == sound[1]).all()
     assert sound[0].std() == pytest.approx(0.3 / np.sqrt(2), rel=0.02)
 
 
 def test_many_channels_are_mixed_down(tmp_path: Path) -> None:
-    sound = sound_of(write_film(tmp_path / "a.mkv", channels=6), 1.0)
+    sound = audio_of(write_film(tmp_path / "a.mkv", channels=6), 1.0)
     assert sound.shape == (2, 48_000) and sound[0].std() > sound[1].std() > 0
 
 
 def test_late_sound_stays_late(tmp_path: Path) -> None:
-    sound = sound_of(write_film(tmp_path / "a.mkv", seconds=2, sound_late=0.5), 2.0)
+    sound = audio_of(write_film(tmp_path / "a.mkv", seconds=2, sound_late=0.5), 2.0)
     assert not sound[:, :23_000].any() and sound[0, 25_000:].std() > 0.1
 
 
 def test_a_silent_film_has_none(tmp_path: Path) -> None:
-    assert sound_of(write_film(tmp_path / "a.mkv", sound=False), 1.0) is None
+    assert audio_of(write_film(tmp_path / "a.mkv", sound=False), 1.0) is None
     (tmp_path / "t.mp4").write_text("no film")
     with pytest.raises(MediaError, match=r"t\.mp4"):
-        sound_of(tmp_path / "t.mp4", 1.0)
+        audio_of(tmp_path / "t.mp4", 1.0)
 
 
 @pytest.mark.parametrize("codecs", [H264, ("mpeg4", "pcm_s16le")])
@@ -158,10 +161,10 @@ def test_a_stopped_writing_leaves_nothing(tmp_path: Path, codecs: tuple[str, str
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        with_sound(path, tmp_path / "b.mp4", tone(), 16_000, stop)
+        with_audio(path, tmp_path / "b.mp4", tone(), 16_000, stop)
     assert len(seen) == 5 and sorted(p.name for p in tmp_path.iterdir()) == ["a.mkv"]
     with pytest.raises(Cancelled):
-        Film.read(path, watch=_stop_at(1.0))
+        Video.read(path, watch=_stop_at(1.0))
 
 
 def _stop_at(limit: float):  # type: ignore[no-untyped-def]
@@ -175,8 +178,8 @@ def _stop_at(limit: float):  # type: ignore[no-untyped-def]
 def test_sound_longer_and_shorter_than_the_pictures(tmp_path: Path) -> None:
     path = write_film(tmp_path / "a.mp4", seconds=2, codecs=H264)
     for seconds in (1.0, 3.0):
-        with_sound(path, tmp_path / "b.mp4", tone(seconds), 16_000)
-        assert film_rate(tmp_path / "b.mp4") == 4
+        with_audio(path, tmp_path / "b.mp4", tone(seconds), 16_000)
+        assert frame_rate(tmp_path / "b.mp4") == 4
         with av.open(str(tmp_path / "b.mp4")) as container:
             audio = container.streams.audio[0]
             assert float(audio.duration * audio.time_base) == pytest.approx(seconds, abs=0.1)
@@ -184,9 +187,9 @@ def test_sound_longer_and_shorter_than_the_pictures(tmp_path: Path) -> None:
 
 def test_facts_are_of_pictures_as_they_are_shown(tmp_path: Path) -> None:
     path = write_film(tmp_path / "a.mp4", seconds=2, width=128, height=64, fps=12, codecs=H264)
-    assert facts(path) == Facts(128, 64, Fraction(12), 2.0, 2)
+    assert video_info(path) == VideoInfo(128, 64, Fraction(12), 2.0, 2)
     silent = write_film(tmp_path / "b.mp4", width=128, height=64, codecs=H264, sound=False)
-    assert facts(turned(silent, tmp_path / "c.mp4")) == Facts(64, 128, Fraction(4), 1.0, 0)
+    assert video_info(turned(silent, tmp_path / "c.mp4")) == VideoInfo(64, 128, Fraction(4), 1.0, 0)
     (tmp_path / "t.mp4").write_bytes(silent.read_bytes()[:400])
     with pytest.raises(MediaError, match=r"t\.mp4"):
-        facts(tmp_path / "t.mp4")
+        video_info(tmp_path / "t.mp4")

@@ -1,4 +1,4 @@
-"""Bringing films to 8 and 25 fps: our rule by its definition, the published one by its golden case."""
+"""Bringing videos to 8 and 25 fps: our rule by its definition, the published one by its golden case."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from savg.data.frame_sampling import choose_frames, nearest_frames
+from savg.media.frame_sampling import choose_frames, nearest_frames
+from savg.models.mmaudio_lengths import CLIP_FPS, SYNC_FPS
 from tests.goldens import case
+
+RATES = CLIP_FPS, SYNC_FPS
 
 
 @pytest.mark.parametrize("row", range(6))
@@ -19,11 +22,13 @@ def test_the_published_rule(row: int) -> None:
         Fraction(facts["fps"]),
         facts["source_frames"],
         facts["asked_duration"],
+        RATES,
         "published",
         Fraction(facts["time_base"]),
     )
-    np.testing.assert_array_equal(chosen.clip, golden[f"out__clip_index_{row}"])
-    np.testing.assert_array_equal(chosen.sync, golden[f"out__sync_index_{row}"])
+    clip, sync = chosen.indices
+    np.testing.assert_array_equal(clip, golden[f"out__clip_index_{row}"])
+    np.testing.assert_array_equal(sync, golden[f"out__sync_index_{row}"])
     assert float(chosen.seconds) == facts["duration_used"]
 
 
@@ -43,23 +48,24 @@ def test_ours_takes_the_picture_shown_at_the_middle(fps, rate: int) -> None:
 
 
 def test_a_clip_keeps_its_five_seconds() -> None:
-    chosen = choose_frames(4, 20, 5.0)
-    np.testing.assert_array_equal(chosen.clip, np.repeat(np.arange(20), 2))
-    assert len(chosen.sync) == 125 and chosen.seconds == 5
-    assert set(np.bincount(chosen.sync)) == {6, 7}
-    same = choose_frames(25, 125, 5)
-    np.testing.assert_array_equal(same.sync, np.arange(125))
+    chosen = choose_frames(4, 20, 5.0, RATES)
+    clip, sync = chosen.indices
+    np.testing.assert_array_equal(clip, np.repeat(np.arange(20), 2))
+    assert len(sync) == 125 and chosen.seconds == 5
+    assert set(np.bincount(sync)) == {6, 7}
+    (same,) = choose_frames(25, 125, 5, (25,)).indices
+    np.testing.assert_array_equal(same, np.arange(125))
 
 
-def test_a_short_film_holds_its_last_picture() -> None:
-    chosen = choose_frames(10, 30, 5)
-    assert chosen.clip[-1] == chosen.sync[-1] == 29 and len(chosen.clip) == 40
-    np.testing.assert_array_equal(chosen.clip[24:], 29)
+def test_a_short_video_holds_its_last_frame() -> None:
+    clip, sync = choose_frames(10, 30, 5, RATES).indices
+    assert clip[-1] == sync[-1] == 29 and len(clip) == 40
+    np.testing.assert_array_equal(clip[24:], 29)
 
 
 def test_nonsense_is_refused() -> None:
     for arguments in ((25, 0, 5), (0, 10, 5), (25, 10, 0)):
-        with pytest.raises(ValueError, match="no pictures"):
-            choose_frames(*arguments)
+        with pytest.raises(ValueError, match="no frames"):
+            choose_frames(*arguments, RATES)
     with pytest.raises(ValueError, match="rule"):
-        choose_frames(25, 125, 5, "previous")
+        choose_frames(25, 125, 5, RATES, "previous")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from numpy.typing import NDArray
 
 from savg.errors import MediaError
 from savg.format import ClipFormat
+from savg.media.container import nominal_rate, open_container, video_stream
+from savg.media.frames import upright
 
 _EDGE = 4
 """Rows next to the picture that are not looked at: codecs smear it into them."""
@@ -20,7 +24,7 @@ FULL_SCALE = 0.9995
 
 
 @dataclass(frozen=True)
-class Facts:
+class FileFacts:
     """Facts about one file; None where they were not asked for or cannot be known.
 
     frames: number of pictures; padding, picture: largest mean brightness of a picture's padding and
@@ -41,7 +45,7 @@ class Facts:
     full_scale: float = 0.0
 
 
-def read_facts(path: Path, form: ClipFormat, decode: bool = True) -> Facts:
+def file_facts(path: Path, form: ClipFormat, decode: bool = True) -> FileFacts:
     """The facts about a file, of its headers alone or of everything in it.
 
     form: says which rows hold the picture. MediaError where the file cannot be read to its end.
@@ -56,7 +60,7 @@ def read_facts(path: Path, form: ClipFormat, decode: bool = True) -> Facts:
         raise MediaError(f"{path} cannot be read to its end.") from error
 
 
-def _header(container: Any, path: Path) -> Facts:
+def _header(container: Any, path: Path) -> FileFacts:
     if not container.streams.video or container.streams.video[0].codec_context is None:
         raise MediaError(f"{path} has no pictures that can be read.")
     video = container.streams.video[0]
@@ -64,7 +68,7 @@ def _header(container: Any, path: Path) -> Facts:
     if audio is not None and audio.codec_context is None:
         raise MediaError(f"{path} has sound that cannot be read.")
     seconds = audio.duration * audio.time_base if audio is not None and audio.duration else None
-    return Facts(
+    return FileFacts(
         video.width,
         video.height,
         float(video.average_rate or 0),
@@ -75,7 +79,7 @@ def _header(container: Any, path: Path) -> Facts:
     )
 
 
-def _content(container: Any, facts: Facts, form: ClipFormat) -> Facts:
+def _content(container: Any, facts: FileFacts, form: ClipFormat) -> FileFacts:
     """Decode everything."""
     import av
 
@@ -97,7 +101,7 @@ def _content(container: Any, facts: Facts, form: ClipFormat) -> Facts:
             picture = max(picture, float(rows.max(initial=0.0)))
     sound = np.concatenate(blocks, axis=1) if blocks else None
     length = None if sound is None else sound.shape[1] / facts.sample_rate
-    return Facts(
+    return FileFacts(
         facts.width,
         facts.height,
         facts.fps,
@@ -122,3 +126,40 @@ def _samples(frame: Any) -> NDArray[np.float32]:
         offset = largest / 2 if values.dtype.kind == "u" else 0.0
         return ((values - offset) / (largest - offset)).astype(np.float32)
     return np.asarray(values, np.float32)
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video file says of itself: pictures as they are shown, length in seconds if it tells,
+    channels of its sound (0: none)."""
+
+    width: int
+    height: int
+    fps: Fraction
+    seconds: float | None
+    channels: int
+
+
+def video_info(path: str | os.PathLike[str]) -> VideoInfo:
+    """What a video file says of itself, and that its first picture can be shown; else MediaError."""
+    path = Path(path)
+    with open_container(path) as container:
+        video = video_stream(container, path)
+        fps = nominal_rate(video, path)
+        sounds = [stream for stream in container.streams.audio if stream.codec_context is not None]
+        seconds = container.duration / 1e6 if container.duration else None
+        if video.duration and video.time_base:
+            seconds = float(video.duration * video.time_base)
+        first = next(container.decode(video), None)
+        if first is None:
+            raise MediaError(f"{path} has no frame that can be decoded.")
+        height, width = upright(first, float(video.sample_aspect_ratio or 1.0)).shape[:2]
+    channels = sounds[0].channels if sounds else 0
+    return VideoInfo(width, height, fps, seconds, channels)
+
+
+def frame_rate(path: str | os.PathLike[str]) -> Fraction:
+    """Pictures a second of a video file: its nominal rate, or on average where it has none."""
+    path = Path(path)
+    with open_container(path) as container:
+        return nominal_rate(video_stream(container, path), path)

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.data.film import film_rate, picture_stream, pictures_of
-from savg.errors import MediaError
-from savg.media import AUDIO_BIT_RATE, as_arrays, open_container, write_video
+from savg.media.container import open_container, video_stream
+from savg.media.encode import AUDIO_BIT_RATE, write_video
+from savg.media.frames import frames_at_rate
+from savg.media.probe import frame_rate
 from savg.paths import whole_file
 
 SMOOTHEST = 60
@@ -29,52 +30,7 @@ Watch = Callable[[float], object]
 """Told seconds of the film as they are done; what it raises stops the work."""
 
 
-def sound_of(
-    path: str | os.PathLike[str], seconds: float, sample_rate: int = 48_000
-) -> NDArray[np.float32] | None:
-    """The film's own sound [2, seconds · sample_rate] from its first picture on, or None if silent.
-
-    Mono goes to both channels as it is, more than two are mixed down; what is missing is silence.
-    MediaError with one sentence for a file that cannot be read.
-    """
-    import av
-
-    path = Path(path)
-    with open_container(path) as container:
-        if not container.streams.audio:
-            return None
-        audio = container.streams.audio[0]
-        if audio.codec_context is None:
-            raise MediaError(f"{path} has sound of a kind that cannot be read.")
-        begins = next(
-            (float(frame.time) for frame in container.decode(picture_stream(container, path))), 0.0
-        )
-    with open_container(path) as container:
-        audio = container.streams.audio[0]
-        layout = "mono" if audio.channels == 1 else "stereo"
-        resampler = av.AudioResampler(format="fltp", layout=layout, rate=sample_rate)
-        blocks: list[NDArray[np.float32]] = []
-        first: float | None = None
-        heard = 0.0
-        for frame in container.decode(audio):
-            first = float(frame.time or 0.0) if first is None else first
-            blocks += as_arrays(resampler.resample(frame))
-            heard += frame.samples / frame.sample_rate
-            if first + heard > begins + seconds + 0.1:
-                break
-        blocks += as_arrays(resampler.resample(None))
-    if not blocks:
-        return None
-    sound = np.concatenate(blocks, axis=1)
-    late = round(((first or 0.0) - begins) * sample_rate)
-    sound = np.pad(sound, ((0, 0), (late, 0))) if late > 0 else sound[:, -late:]
-    fitted = np.zeros((2, round(seconds * sample_rate)), np.float32)
-    length = min(fitted.shape[1], sound.shape[1])
-    fitted[:, :length] = np.nan_to_num(sound[:, :length])  # one channel goes to both
-    return fitted.clip(-1, 1)
-
-
-def with_sound(
+def with_audio(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
     audio: NDArray[np.float32],
@@ -92,13 +48,13 @@ def with_sound(
     if begin is not None:
         _copy(source, target, begin, audio, sample_rate, watch)
         return True
-    rate = min(Fraction(SMOOTHEST), film_rate(source))
+    rate = min(Fraction(SMOOTHEST), frame_rate(source))
     write_video(target, _even(source, rate, watch), rate, audio, sample_rate)
     return False
 
 
 def _even(source: Path, rate: Fraction, watch: Watch | None) -> Iterator[NDArray[np.uint8]]:
-    for number, picture in enumerate(pictures_of(source, rate)):
+    for number, picture in enumerate(frames_at_rate(source, rate)):
         if watch is not None:
             watch(float(number / rate))
         yield picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
@@ -110,7 +66,7 @@ def _copyable(path: Path) -> int | None:
     Pictures that an edit hides cannot be left out of a copy, and turned ones would lose their turn.
     """
     with open_container(path) as container:
-        video = picture_stream(container, path)
+        video = video_stream(container, path)
         codec = video.codec_context
         if codec.name != "h264" or codec.pix_fmt not in ("yuv420p", "yuvj420p"):
             return None
@@ -121,7 +77,7 @@ def _copyable(path: Path) -> int | None:
             return None
     stamps: list[int] = []
     with open_container(path) as container:
-        for packet in container.demux(picture_stream(container, path)):
+        for packet in container.demux(video_stream(container, path)):
             if packet.size == 0:
                 continue
             if packet.pts is None or packet.dts is None or packet.is_discard or packet.is_corrupt:
@@ -144,7 +100,7 @@ def _copy(
     import av
 
     with whole_file(target) as part, open_container(source) as container:
-        video = picture_stream(container, source)
+        video = video_stream(container, source)
         try:
             with av.open(str(part), "w", options={"movflags": "+faststart"}) as out:
                 pictures = out.add_stream_from_template(video)

@@ -1,0 +1,1 @@
+"""Files: video and audio decoded, measured and written with PyAV and soundfile."""

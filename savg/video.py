@@ -1,0 +1,113 @@
+"""A video that is to get audio: its frames at a constant rate, from a clip or any video file.
+
+Frames are fitted into a clip's square frame, as networks see them; the file itself keeps its own when
+audio is written to it (`savg.media.mux`). Times count from the first frame.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.annotation import Boxes
+from savg.clip import Clip
+from savg.errors import MediaError
+from savg.format import SAVGBENCH, ClipFormat
+from savg.media.frame_sampling import Indices, nearest_frames
+from savg.media.frames import fit_frame, frames_at_rate
+from savg.media.probe import frame_rate
+
+MAX_FPS = 25
+"""Frames a second that networks look at, at most."""
+
+MAX_SECONDS = 120.0
+"""Longest video read, in seconds, unless told otherwise."""
+
+
+@dataclass(frozen=True, eq=False)
+class Video:
+    """Frames uint8 [F, size, size, 3] at `fps`; boxes: people in them, if known.
+
+    Boxes are in pixels of the 256×256 frame, whatever the frames' size. Raises ValueError naming
+    the expected and the received shape.
+    """
+
+    frames: NDArray[np.uint8]
+    fps: Fraction
+    boxes: Boxes | None = None
+
+    def __post_init__(self) -> None:
+        shape = np.shape(self.frames)
+        if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3 or not shape[0]:
+            raise ValueError(f"Video.frames is [frames, size, size, 3], not {shape}.")
+        if self.frames.dtype != np.uint8:
+            raise ValueError(f"Video.frames is uint8, not {self.frames.dtype}.")
+        object.__setattr__(self, "fps", Fraction(self.fps).limit_denominator(100_000))
+        if self.fps <= 0:
+            raise ValueError(f"Video.fps is positive, not {self.fps}.")
+
+    @property
+    def duration(self) -> Fraction:
+        """Exact length in seconds."""
+        return len(self.frames) / self.fps
+
+    @classmethod
+    def of(cls, clip: Clip, boxes: Boxes | None = None) -> Video:
+        """The frames of a clip."""
+        return cls(clip.video, Fraction(clip.format.fps), boxes)
+
+    @classmethod
+    def of_frames(
+        cls, frames: NDArray[np.uint8], fps: float | Fraction, form: ClipFormat = SAVGBENCH
+    ) -> Video:
+        """Frames [F, H, W, 3] of any shape, fitted into the format's frame."""
+        shape = np.shape(frames)
+        if len(shape) != 4 or shape[3] != 3 or not shape[0] or frames.dtype != np.uint8:
+            raise ValueError(f"frames are uint8 [frames, height, width, 3], not {shape}.")
+        return cls(np.stack([fit_frame(frame, form) for frame in frames]), Fraction(fps))
+
+    @classmethod
+    def read(
+        cls,
+        path: str | os.PathLike[str],
+        form: ClipFormat = SAVGBENCH,
+        max_seconds: float = MAX_SECONDS,
+        watch: Callable[[float], object] | None = None,
+    ) -> Video:
+        """The video in a file, with or without audio, at its own rate up to 25 frames a second.
+
+        Args:
+            watch: told the seconds read so far; what it raises stops the reading.
+
+        Raises:
+            MediaError: with one sentence for a file that is no video, or too long.
+        """
+        path = Path(path)
+        rate = min(Fraction(MAX_FPS), frame_rate(path))
+        frames: list[NDArray[np.uint8]] = []
+        for frame in frames_at_rate(path, rate):
+            frames.append(fit_frame(frame, form))
+            if watch is not None:
+                watch(len(frames) / float(rate))
+            if len(frames) > max_seconds * rate + rate / 2:
+                raise MediaError(
+                    f"{path} is longer than {max_seconds:g} s: expected a short video."
+                )
+        return cls(np.stack(frames), rate)
+
+    def at(self, rate: int, start: int, count: int) -> Indices:
+        """Which frame is shown at the middle of each of `count` frames at `rate` from second
+        `start` on; beyond the end the last one."""
+        until = start + Fraction(count, rate)
+        return nearest_frames(self.fps, len(self.frames), rate, until)[start * rate :]
+
+    def mirrored(self) -> Video:
+        """The video flipped left to right."""
+        boxes = None if self.boxes is None else self.boxes.mirrored()
+        return Video(np.ascontiguousarray(self.frames[:, :, ::-1]), self.fps, boxes)
