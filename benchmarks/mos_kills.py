@@ -20,7 +20,8 @@ from itertools import count
 from pathlib import Path
 
 from savg.mos import session
-from savg.mos.storage.store import Store, StudyRow, sqlite_url
+from savg.mos.storage.rows import StudyRow
+from savg.mos.storage.store import Store, sqlite_url
 from savg.mos.study.design import Stimulus, Study, standard
 from savg.mos.study.screening import ScreeningSound
 
@@ -92,10 +93,10 @@ def sample_sounds(name: str) -> list[ScreeningSound]:
     return sounds
 
 
-def pass_screening(store: Store, token: str, row: StudyRow) -> session.Standing:
+def pass_screening(store: Store, token: str, row: StudyRow) -> session.SessionState:
     """Answer everything right, from wherever the listener is."""
     answers = {s.media: s.answer for s in row.sounds}
-    now = session.standing(store, token)
+    now = session.session_state(store, token)
     if now.step == "invited":
         now = session.consent(store, token, {})
     while now.step == "screening" and now.screening:
@@ -106,7 +107,9 @@ def pass_screening(store: Store, token: str, row: StudyRow) -> session.Standing:
     return now
 
 
-def rate_next(store: Store, token: str, now: session.Standing, score: int) -> session.Standing:
+def rate_next(
+    store: Store, token: str, now: session.SessionState, score: int
+) -> session.SessionState:
     """Rate the clip that comes now."""
     assert now.trial is not None
     session.serve(store, token, now.trial.position)

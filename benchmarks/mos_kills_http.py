@@ -24,7 +24,7 @@ from benchmarks.mos_server import PlainMind, Server, study_folder
 from benchmarks.postgres import new_schema, temporary_server
 from savg.mos.rehearsal.listener import Attended, Pace, attend
 from savg.mos.rehearsal.visitor import Visitor
-from savg.mos.storage.store import Link
+from savg.mos.storage.rows import Link
 from savg.mos.study.folder import StudyFolder
 
 RESULTS = Path(__file__).parent / "results"

@@ -7,7 +7,6 @@ Files from strangers are opened as data only: safetensors, or `torch.load(weight
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib
 import json
 import os
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from savg.errors import CheckpointError, SavgError
-from savg.paths import assets_dir, whole_folder
+from savg.paths import assets_dir, file_sha256, whole_folder
 
 if TYPE_CHECKING:
     import torch
@@ -213,7 +212,7 @@ def save_component(
     with whole_folder(folder) as part:
         save_file(state, part / WEIGHTS_FILE)
         (part / WEIGHTS_FILE).chmod(0o644)  # safetensors leaves it to its owner alone
-        card = dataclasses.replace(card, sha256=_sha256(part / WEIGHTS_FILE))
+        card = dataclasses.replace(card, sha256=file_sha256(part / WEIGHTS_FILE))
         config = {
             "kind": kind,
             "config": dataclasses.asdict(model.config),  # type: ignore[call-overload]
@@ -251,7 +250,7 @@ def load_component(
     weights = folder / WEIGHTS_FILE
     if not weights.is_file():
         raise CheckpointError(f"{found}: no such weights file: {weights}.")
-    if card.sha256 and card.sha256 != _sha256(weights):
+    if card.sha256 and card.sha256 != file_sha256(weights):
         raise CheckpointError(f"{weights} is not the file its card describes: SHA-256 differs.")
     model = form.build(config)
     try:
@@ -299,11 +298,6 @@ def part_folder(source: str | os.PathLike[str], role: str) -> Path:
 def write_json(path: Path, data: Any) -> None:
     """Write a JSON file as component and pipeline folders hold it."""
     path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _tuples(value: Any) -> Any:

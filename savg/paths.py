@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -29,6 +30,12 @@ def existing(path: str | os.PathLike[str], what: str = "file or folder") -> Path
     if not found.exists():
         raise SavgError(f"{found}: no such {what}.")
     return found
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

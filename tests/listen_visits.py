@@ -9,7 +9,7 @@ from typing import Any
 from listen_studies import CONDITIONS, Server, answers_of
 from playwright.sync_api import Browser, Page
 
-from savg.mos.storage.store import Link
+from savg.mos.storage.rows import Link
 from savg.mos.study.folder import StudyFolder
 
 SECRET = re.compile("|".join((*CONDITIONS, "swapped", "mono\\b", "catch", "anchor", "reference")))

@@ -54,7 +54,7 @@ def server(root: Path, clock: Clock, name: str = "small") -> tuple[Studies, Stud
     return studies, folder
 
 
-def screen(store: Store, token: str, *, right: bool = True) -> session.Standing:
+def screen(store: Store, token: str, *, right: bool = True) -> session.SessionState:
     """Consent and the screening, all right or all wrong."""
     now = session.consent(store, token, {"browser": "Firefox", "screen": "1920×1080"})
     row = store.study(now.study)
@@ -69,9 +69,9 @@ def screen(store: Store, token: str, *, right: bool = True) -> session.Standing:
 
 def rate(
     store: Store, token: str, clock: Clock, scores: Sequence[int] = (), stop: int = 1000
-) -> session.Standing:
+) -> session.SessionState:
     """Rate on, catch trials right unless scores are given, until `stop` or the end."""
-    now = session.standing(store, token)
+    now = session.session_state(store, token)
     clips = {s.media: s for s in store.study(now.study).stimuli}
     while now.trial is not None and now.trial.position < stop:
         position = now.trial.position

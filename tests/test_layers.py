@@ -15,7 +15,7 @@ LAYERS = (
     ("errors", "paths", "device", "format"),
     ("audio",),
     ("media",),
-    ("clip", "video", "annotation"),
+    ("clip", "video", "annotation", "tables"),
     ("geometry",),
     ("hub",),
     ("diffusion",),
@@ -67,6 +67,16 @@ def test_imports_point_downward(path: Path) -> None:
 def test_networks_know_no_files_and_no_schedules() -> None:
     for path in sorted((ROOT / "savg" / "models").rglob("*.py")):
         assert imports(path) <= {"models", "audio", "hub", "errors"}, path
+
+
+def test_sql_stands_in_the_storage_of_listening_tests_alone() -> None:
+    storage = ROOT / "savg" / "mos" / "storage"
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        if "sqlalchemy" in text or "sqlite3" in text:
+            assert path.parent == storage, path
+        if path.parent != storage:
+            assert "storage.schema" not in text and "storage import schema" not in text, path
 
 
 def test_the_app_only_builds_and_launches() -> None:

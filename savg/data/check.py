@@ -7,7 +7,6 @@ labels within the clip and its picture, one at a time, in at least 80 % of the l
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from savg.data.savgbench import SPLIT_NAMES, BenchItem, SavgBench, files_by_stem
 from savg.errors import Cancelled, SavgError
 from savg.format import ClipFormat
 from savg.media.probe import FileFacts, file_facts
+from savg.paths import file_sha256
 
 PUBLISHED_CLIPS = {"dev": 5031}
 """How many clips a published split has, where that is known [S1]."""
@@ -195,7 +195,7 @@ def _label_findings(
         video = f"{item.path.parent.name}/{item.path.name}"
         yield Finding(file, "missing", f"{video} has no labels: expected {file}.")
         return
-    if known is not None and _hash(item.labels_path) != known:
+    if known is not None and file_sha256(item.labels_path) != known:
         yield Finding(file, "manifest", f"{file} has changed since the manifest was written.")
     try:
         labels = item.labels
@@ -226,15 +226,10 @@ def _relative(sentence: str, path: Path, file: str) -> str:
     return sentence.replace(str(path), file)
 
 
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _duplicates(bench: SavgBench) -> Iterator[Finding]:
     """Clips with the same bytes under several names; only files of one size are compared."""
     for group in _equal(list(bench), lambda item: item.path.stat().st_size):
-        for same in _equal(group, lambda item: _hash(item.path)):
+        for same in _equal(group, lambda item: file_sha256(item.path)):
             first, *others = (f"{item.path.parent.name}/{item.path.name}" for item in same)
             for file in others:
                 yield Finding(file, "duplicate", f"{file} is the same file as {first}.")

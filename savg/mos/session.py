@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, and_, func, insert, select, update
-
 from savg.errors import SavgError
-from savg.mos.storage import queries, schema
-from savg.mos.storage.store import Store, StudyRow, token_hash
+from savg.mos.storage.listener import ListenerRecord
+from savg.mos.storage.store import Store
 from savg.mos.study.assignment import assign
 from savg.mos.study.design import Study
 from savg.mos.study.screening import (
     RULES,
-    Answered,
     Progress,
+    ScreeningAnswer,
     ScreeningSound,
     draw,
     progress,
@@ -46,7 +45,7 @@ ABANDONED_SECONDS = 2 * 3600.0
 """Clips given out but not rated within this time count as not given out."""
 
 
-class Refused(SavgError):
+class RequestRejected(SavgError):
     """A request against the rules; `reason` tells the page what to do about it."""
 
     def __init__(self, reason: Reason, sentence: str) -> None:
@@ -79,7 +78,7 @@ class TrialView:
 
 
 @dataclass(frozen=True)
-class Standing:
+class SessionState:
     """Where a listener is. `trial` is the clip that comes now, `upcoming` the media name of the one
     after it, to be loaded early; `completion` is there once all is done."""
 
@@ -94,84 +93,64 @@ class Standing:
     completion: str | None = None
 
 
-def standing(store: Store, token: str) -> Standing:
-    """Where the listener with this token is; Refused("unknown") for a wrong token."""
-    with store.reading() as connection:
-        person = _person(connection, token, lock=False)
-        return _standing(connection, person, store.load(connection, person.study_id))
+def session_state(store: Store, token: str) -> SessionState:
+    """Where the listener with this token is; RequestRejected("unknown") for a wrong token."""
+    with _reading(store, token) as listener:
+        return _state(listener)
 
 
-def consent(store: Store, token: str, device: Mapping[str, Any]) -> Standing:
+def consent(store: Store, token: str, device: Mapping[str, Any]) -> SessionState:
     """The listener agrees and describes the device; screening begins."""
     try:
         text = json.dumps(_storable(dict(device)), ensure_ascii=True, allow_nan=False)
     except (ValueError, TypeError, RecursionError):
-        raise Refused("value", "The device is described by texts and numbers.") from None
+        raise RequestRejected("value", "The device must be texts and numbers.") from None
     if len(text) > MAX_DEVICE:
-        raise Refused("value", f"The device is described in at most {MAX_DEVICE} characters.")
-    with store.writing() as connection:
-        person, row = _entered(store, connection, token, must_be_open=True)
-        if person.status == "invited":
-            _set(
-                connection,
-                person,
-                status="screening",
-                device=text,
-                consented_at=store.clock(),
-            )
-            person, row = _entered(store, connection, token)
-        return _standing(connection, person, row)
+        raise RequestRejected(
+            "value", f"The device's description must have at most {MAX_DEVICE} characters."
+        )
+    with _writing(store, token, must_be_open=True) as listener:
+        if listener.status == "invited":
+            listener.update("screening", device=text, consented_at=store.clock())
+        return _state(listener)
 
 
 def answer_screening(
     store: Store, token: str, stage: str, attempt: int, trial: int, answer: str
-) -> Standing:
+) -> SessionState:
     """Store the answer to the screening trial that comes now, and judge the stage when it ends."""
     whole = all(_is_whole(number) and 0 <= number < 1000 for number in (attempt, trial))
     if not whole or stage not in list(RULES):
-        raise Refused("value", "There is no such screening trial.")
-    with store.writing() as connection:
-        person, row = _entered(store, connection, token, must_be_open=True)
-        table = schema.screening
-        stored = connection.execute(
-            select(table.c.answer).where(
-                table.c.participant_id == person.id,
-                table.c.stage == stage,
-                table.c.attempt == attempt,
-                table.c.trial == trial,
-            )
-        ).scalar()
+        raise RequestRejected("value", "There is no such screening trial.")
+    with _writing(store, token, must_be_open=True) as listener:
+        stored = listener.screening_answer(stage, attempt, trial)
         if stored is not None:
             if stored != answer:
-                raise Refused("conflict", "This screening trial has another answer already.")
-            return _standing(connection, person, row)
-        if person.status != "screening":
-            raise Refused("step", "This listener is not in the screening.")
-        now = _progress(connection, person, row.study)
+                raise RequestRejected(
+                    "conflict", "This screening trial has another answer already."
+                )
+            return _state(listener)
+        if listener.status != "screening":
+            raise RequestRejected("step", "This listener is not in the screening.")
+        answers = listener.screening_answers()
+        level = listener.study.study.level
+        now = progress(level, answers)
         if (stage, attempt, trial) != (now.stage, now.attempt, now.trial) or now.stage is None:
-            raise Refused("step", "This is not the screening trial that comes now.")
-        if answer not in RULES[now.stage].choices:
-            raise Refused("value", "This answer is none of the choices.")
-        sound = _sounds(person, row, now)[now.trial]
-        connection.execute(
-            insert(schema.screening).values(
-                participant_id=person.id,
-                stage=now.stage,
-                attempt=now.attempt,
-                trial=now.trial,
-                sound_id=sound.id,
-                answer=answer,
-                correct=answer == sound.answer,
-                answered_at=store.clock(),
-            )
-        )
-        after = _progress(connection, person, row.study)
-        if after.state == "failed":
-            _set(connection, person, status="screened_out", finished_at=store.clock())
-        elif after.state == "passed":
-            _assign(store, connection, person, row)
-        person, row = _entered(store, connection, token)
-        return _standing(connection, person, row)
+            raise RequestRejected("step", "This is not the screening trial that comes now.")
+        choices = RULES[now.stage].choices
+        if answer not in choices:
+            raise RequestRejected("value", f"Answer must be one of {', '.join(choices)}.")
+        sound = _screening_sounds(listener, now)[now.trial]
+        judged = ScreeningAnswer(now.stage, now.attempt, now.trial, answer == sound.answer)
+        listener.add_screening_answer(judged, sound.id, answer, store.clock())
+        outcome = progress(level, [*answers, judged]).state
+        if outcome == "failed":
+            listener.update("screened_out", finished_at=store.clock())
+        elif outcome == "passed":
+            used = listener.use_of_clips(since=store.clock() - ABANDONED_SECONDS)
+            trials = assign(listener.study.study, listener.study.stimuli, used, listener.seed)
+            listener.assign(trials, store.clock())
+        return _state(listener)
 
 
 def serve(store: Store, token: str, position: int) -> TrialView:
@@ -180,21 +159,16 @@ def serve(store: Store, token: str, position: int) -> TrialView:
     Only the first position without a rating is served. A second call (a reload, another tab) keeps
     the first time.
     """
-    with store.writing() as connection:
-        person, row = _entered(store, connection, token)
-        if person.status != "trials":
-            raise Refused("step", "This listener is not in the trials.")
-        view = _standing(connection, person, row).trial
+    with _writing(store, token) as listener:
+        if listener.status != "trials":
+            raise RequestRejected("step", "This listener is not in the trials.")
+        view = _state(listener).trial
         if view is None or not _is_whole(position) or position != view.position:
-            raise Refused("step", "This is not the clip that comes now.")
+            raise RequestRejected("step", "This is not the clip that comes now.")
         if not view.served:
-            _open_or_refuse(row)
-            connection.execute(
-                queries.SERVE, {"who": person.id, "at": position, "now": store.clock()}
-            )
-        return TrialView(
-            view.position, view.positions, view.practice, view.media, view.seconds, True
-        )
+            _require_open(listener)
+            listener.serve(position, store.clock())
+        return replace(view, served=True)
 
 
 def rate(
@@ -206,103 +180,82 @@ def rate(
     plays: int,
     seconds_played: float,
     response_seconds: float,
-) -> Standing:
+) -> SessionState:
     """Store a rating, once for each position.
 
-    Refused unless the clip was served, as much time as must be played has passed since by the
+    Rejected unless the clip was served, as much time as must be played has passed since by the
     server's own clock, the page says it was played, and the score is on the scale. The same score
     again is fine, another one is a conflict. Also taken while a study is paused or closed: the clip
     was served before.
     """
-    with store.writing() as connection:
-        person, row = _entered(store, connection, token)
-        _check_rating(row.study, position, score, plays, seconds_played, response_seconds)
-        given = connection.execute(queries.GIVEN, {"who": person.id, "at": position}).first()
-        if given is None or given.served_at is None:
-            raise Refused("not_served", "This clip was not shown to this listener.")
-        if given.score is not None:
-            if given.score != score:
-                raise Refused("conflict", "This clip has another rating already.")
-            return _standing(connection, person, row)
-        needed = row.study.played * given.seconds
-        if store.clock() - given.served_at < needed:
-            raise Refused("too_early", "The clip cannot have been played yet.")
+    with _writing(store, token) as listener:
+        study = listener.study.study
+        _check_rating(study, position, score, plays, seconds_played, response_seconds)
+        trial = listener.trial(position)
+        if trial is None or trial.served_at is None:
+            raise RequestRejected("not_served", "This clip was not shown to this listener.")
+        if trial.score is not None:
+            if trial.score != score:
+                raise RequestRejected("conflict", "This clip has another rating already.")
+            return _state(listener)
+        needed = study.played * trial.seconds
+        if store.clock() - trial.served_at < needed:
+            raise RequestRejected("too_early", "The clip cannot have been played yet.")
         if plays < 1 or seconds_played < needed:
-            raise Refused("not_played", "The clip must be played before it is rated.")
-        values = {
-            "participant_id": person.id,
-            "position": position,
-            "score": score,
-            "plays": plays,
-            "seconds_played": float(seconds_played),
-            "response_seconds": float(response_seconds),
-            "rated_at": store.clock(),
-        }
-        connection.execute(queries.RATE, values)
-        if _first_unrated(connection, person) == row.study.positions:
-            asked = bool(row.study.questions)
-            _set(
-                connection,
-                person,
-                status="questions" if asked else "done",
-                **({} if asked else {"finished_at": store.clock()}),
-            )
-            person, row = _entered(store, connection, token)
-        return _standing(connection, person, row)
-
-
-def answer_question(store: Store, token: str, key: str, text: str) -> Standing:
-    """Store the answer to a question of the study; free text may be empty."""
-    with store.writing() as connection:
-        person, row = _entered(store, connection, token)
-        asked = next((q for q in row.study.questions if q.key == key), None)
-        if asked is None:
-            raise Refused("value", "The study has no such question.")
-        if not isinstance(text, str) or len(text) > MAX_TEXT:
-            raise Refused("value", f"An answer has at most {MAX_TEXT} characters.")
-        if asked.options and text not in asked.options:
-            raise Refused("value", "This answer is none of the choices.")
-        if person.status not in ("questions", "done"):
-            raise Refused("step", "The questions come after the trials.")
-        text = _storable(text)
-        said = _answers(connection, person)
-        if key in said:
-            if said[key] != text:
-                raise Refused("conflict", "This question has another answer already.")
-            return _standing(connection, person, row)
-        connection.execute(
-            insert(schema.answer).values(
-                participant_id=person.id, question=key, text=text, answered_at=store.clock()
-            )
+            raise RequestRejected("not_played", "The clip must be played before it is rated.")
+        listener.add_rating(
+            position=position,
+            score=score,
+            plays=plays,
+            seconds_played=float(seconds_played),
+            response_seconds=float(response_seconds),
+            rated_at=store.clock(),
         )
-        if {*said, key} == {q.key for q in row.study.questions}:
-            _set(connection, person, status="done", finished_at=store.clock())
-        person, row = _entered(store, connection, token)
-        return _standing(connection, person, row)
+        if listener.first_unrated() == study.positions:
+            if study.questions:
+                listener.update("questions")
+            else:
+                listener.update("done", finished_at=store.clock())
+        return _state(listener)
+
+
+def answer_question(store: Store, token: str, key: str, text: str) -> SessionState:
+    """Store the answer to a question of the study; free text may be empty."""
+    with _writing(store, token) as listener:
+        questions = {q.key: q for q in listener.study.study.questions}
+        question = questions.get(key) if isinstance(key, str) else None
+        if question is None:
+            raise RequestRejected("value", "The study has no such question.")
+        if not isinstance(text, str) or len(text) > MAX_TEXT:
+            raise RequestRejected("value", f"Answer must have at most {MAX_TEXT} characters.")
+        if question.options and text not in question.options:
+            options = ", ".join(question.options)
+            raise RequestRejected("value", f"Answer must be one of {options}.")
+        if listener.status not in ("questions", "done"):
+            raise RequestRejected("step", "The questions come after the trials.")
+        text = _storable(text)
+        answers = listener.answers()
+        if key in answers:
+            if answers[key] != text:
+                raise RequestRejected("conflict", "This question has another answer already.")
+            return _state(listener)
+        listener.add_answer(key, text, store.clock())
+        if {*answers, key} == set(questions):
+            listener.update("done", finished_at=store.clock())
+        return _state(listener)
 
 
 def may_fetch(store: Store, token: str, media: str) -> bool:
     """Whether this listener may load a file now: clips up to the next one, own screening sounds."""
-    with store.reading() as connection:
-        person = _person(connection, token, lock=False)
+    with _reading(store, token) as listener:
         if not _MEDIA.fullmatch(media):
             return False
-        row = store.load(connection, person.study_id)
-        if person.status == "screening":
-            view = _standing(connection, person, row).screening
+        if listener.status == "screening":
+            view = _state(listener).screening
             return view is not None and media == view.media
-        if person.status != "trials":
+        if listener.status != "trials" or not media.endswith(".mp4"):
             return False
-        reached = _first_unrated(connection, person)
-        table = schema.assignment
-        found = connection.execute(
-            select(table.c.position).where(
-                table.c.participant_id == person.id,
-                table.c.position <= reached + 1,
-                table.c.stimulus_id == media.removesuffix(".mp4"),
-            )
-        )
-        return media.endswith(".mp4") and found.first() is not None
+        return listener.assigned_until(media.removesuffix(".mp4"), listener.first_unrated() + 1)
 
 
 def _storable(value: Any) -> Any:
@@ -316,157 +269,80 @@ def _storable(value: Any) -> Any:
     return value
 
 
-def _person(connection: Connection, token: str, *, lock: bool) -> Row[Any]:
+@contextmanager
+def _reading(store: Store, token: str) -> Iterator[ListenerRecord]:
+    with store.listener(_checked_token(token)) as listener:
+        yield _known(listener)
+
+
+@contextmanager
+def _writing(store: Store, token: str, *, must_be_open: bool = False) -> Iterator[ListenerRecord]:
+    """The listener, locked until the block ends; everything is stored then, or nothing."""
+    with store.listener(_checked_token(token), write=True) as listener:
+        listener = _known(listener)
+        if must_be_open:
+            _require_open(listener)
+        yield listener
+
+
+def _checked_token(token: object) -> str:
     if not isinstance(token, str) or not 16 <= len(token) <= MAX_TOKEN:
-        raise Refused("unknown", "This link is not valid.")
-    wanted = queries.PERSON_LOCKED if lock else queries.PERSON
-    found = connection.execute(wanted, {"token": token_hash(token)}).first()
-    if found is None:
-        raise Refused("unknown", "This link is not valid.")
-    return found
+        raise RequestRejected("unknown", "This link is not valid.")
+    return token
 
 
-def _entered(
-    store: Store, connection: Connection, token: str, *, must_be_open: bool = False
-) -> tuple[Row[Any], StudyRow]:
-    """The participant, locked until the transaction ends, and the study."""
-    person = _person(connection, token, lock=True)
-    row = store.load(connection, person.study_id)
-    if must_be_open:
-        _open_or_refuse(row)
-    return person, row
+def _known(listener: ListenerRecord | None) -> ListenerRecord:
+    if listener is None:
+        raise RequestRejected("unknown", "This link is not valid.")
+    return listener
 
 
-def _open_or_refuse(row: StudyRow) -> None:
-    if row.status != "open":
-        raise Refused("closed", f"The listening test is {row.status} at the moment.")
+def _require_open(listener: ListenerRecord) -> None:
+    status = listener.study.status
+    if status != "open":
+        raise RequestRejected("closed", f"The listening test is {status} at the moment.")
 
 
-def _set(connection: Connection, person: Row[Any], **values: Any) -> None:
-    table = schema.participant
-    connection.execute(update(table).where(table.c.id == person.id).values(**values))
-
-
-def _progress(connection: Connection, person: Row[Any], study: Study) -> Progress:
-    table = schema.screening
-    answers = [
-        Answered(row.stage, row.attempt, row.trial, bool(row.correct))
-        for row in connection.execute(select(table).where(table.c.participant_id == person.id))
-    ]
-    return progress(study.level, answers)
-
-
-def _sounds(person: Row[Any], row: StudyRow, now: Progress) -> tuple[ScreeningSound, ...]:
+def _screening_sounds(listener: ListenerRecord, now: Progress) -> tuple[ScreeningSound, ...]:
     assert now.stage is not None
-    return draw(row.sounds, now.stage, person.seed, now.attempt)
+    return draw(listener.study.sounds, now.stage, listener.seed, now.attempt)
 
 
-def _assign(store: Store, connection: Connection, person: Row[Any], row: StudyRow) -> None:
-    """Draw the session, one listener at a time so that everybody sees the others' counts."""
-    connection.execute(
-        select(schema.study.c.id).where(schema.study.c.id == row.study.name).with_for_update()
-    ).all()
-    counts = _counts(connection, row.study.name, store.clock() - ABANDONED_SECONDS)
-    trials = assign(row.study, row.stimuli, counts, person.seed)
-    connection.execute(
-        insert(schema.assignment),
-        [
-            {
-                "participant_id": person.id,
-                "position": trial.position,
-                "role": trial.role,
-                "stimulus_id": trial.stimulus.id,
-                "repeat_of": trial.repeat_of,
-            }
-            for trial in trials
-        ],
-    )
-    _set(connection, person, status="trials", assigned_at=store.clock())
-
-
-def _counts(connection: Connection, study: str, since: float) -> dict[str, int]:
-    """How often each clip was rated, or given out lately, by listeners who are not excluded."""
-    person, given, out = schema.participant, schema.assignment, schema.exclusion
-    latest = select(func.max(out.c.id).label("id")).group_by(out.c.participant_id).scalar_subquery()
-    excluded = select(out.c.participant_id).where(out.c.id.in_(latest), out.c.excluded)
-    wanted = (
-        select(given.c.stimulus_id, func.count())
-        .select_from(
-            given.join(person).outerjoin(
-                schema.rating,
-                and_(
-                    schema.rating.c.participant_id == given.c.participant_id,
-                    schema.rating.c.position == given.c.position,
-                ),
-            )
-        )
-        .where(
-            person.c.study_id == study,
-            person.c.id.not_in(excluded),
-            given.c.role != "repeat",
-            schema.rating.c.score.is_not(None) | (person.c.assigned_at > since),
-        )
-        .group_by(given.c.stimulus_id)
-    )
-    return {stimulus: int(number) for stimulus, number in connection.execute(wanted)}
-
-
-def _first_unrated(connection: Connection, person: Row[Any]) -> int:
-    """The position that comes now. Positions are rated in order, so it is their number, unless a
-    rating could not be restored: then that trial comes again."""
-    count, last = connection.execute(queries.RATED_UNTIL, {"who": person.id}).one()
-    if not count or last == count - 1:
-        return int(count)
-    table = schema.rating
-    mine = select(table.c.position).where(table.c.participant_id == person.id)
-    rated = set(connection.execute(mine).scalars())
-    return next(position for position in range(last + 1) if position not in rated)
-
-
-def _answers(connection: Connection, person: Row[Any]) -> dict[str, str]:
-    table = schema.answer
-    found = connection.execute(select(table).where(table.c.participant_id == person.id))
-    return {row.question: row.text for row in found}
-
-
-def _standing(connection: Connection, person: Row[Any], row: StudyRow) -> Standing:
-    base = (row.study.name, person.code, person.status, row.status == "open")
-    if person.status == "screening":
-        now = _progress(connection, person, row.study)
+def _state(listener: ListenerRecord) -> SessionState:
+    study, status = listener.study.study, listener.status
+    base = SessionState(study.name, listener.code, status, listener.study.status == "open")  # type: ignore[arg-type]
+    if status == "screening":
+        now = progress(study.level, listener.screening_answers())
         if now.stage is None:
-            return Standing(*base)
-        rule = next(r for r in stages(row.study.level) if r.stage == now.stage)
-        media = _sounds(person, row, now)[now.trial].media
+            return base
+        rule = next(r for r in stages(study.level) if r.stage == now.stage)
+        media = _screening_sounds(listener, now)[now.trial].media
         view = ScreeningView(now.stage, now.attempt, now.trial, rule.trials, media, rule.choices)
-        return Standing(*base, screening=view)
-    if person.status == "trials":
-        return _in_trials(connection, person, row, base)
-    if person.status == "questions":
-        said = _answers(connection, person)
-        left = tuple(q.key for q in row.study.questions if q.key not in said)
-        return Standing(*base, unanswered=left)
-    done = person.status == "done"
-    return Standing(*base, completion=person.completion if done else None)
+        return replace(base, screening=view)
+    if status == "trials":
+        return _trial_state(listener, base)
+    if status == "questions":
+        answers = listener.answers()
+        unanswered = tuple(q.key for q in study.questions if q.key not in answers)
+        return replace(base, unanswered=unanswered)
+    return replace(base, completion=listener.completion if status == "done" else None)
 
 
-def _in_trials(
-    connection: Connection, person: Row[Any], row: StudyRow, base: tuple[str, str, Any, bool]
-) -> Standing:
-    position = _first_unrated(connection, person)
-    between = {"who": person.id, "first": position, "last": position + 1}
-    found = connection.execute(queries.TRIALS, between).all()
-    clips = {s.id: s for s in row.stimuli}
-    now = clips[found[0].stimulus_id]
+def _trial_state(listener: ListenerRecord, base: SessionState) -> SessionState:
+    position = listener.first_unrated()
+    trials = listener.trials(position, position + 1)
+    clips = {s.id: s for s in listener.study.stimuli}
+    clip = clips[trials[0].stimulus_id]
     view = TrialView(
         position,
-        row.study.positions,
-        found[0].role == "practice",
-        now.media,
-        now.seconds,
-        found[0].served_at is not None,
+        listener.study.study.positions,
+        trials[0].role == "practice",
+        clip.media,
+        clip.seconds,
+        trials[0].served_at is not None,
     )
-    upcoming = clips[found[1].stimulus_id].media if len(found) > 1 else None
-    return Standing(*base, trial=view, upcoming=upcoming)
+    upcoming = clips[trials[1].stimulus_id].media if len(trials) > 1 else None
+    return replace(base, trial=view, upcoming=upcoming)
 
 
 def _check_rating(
@@ -478,15 +354,17 @@ def _check_rating(
     response_seconds: float,
 ) -> None:
     if not _is_whole(position) or not 0 <= position < study.positions:
-        raise Refused("value", "There is no such position.")
+        raise RequestRejected(
+            "value", f"Position must be a whole number in 0..{study.positions - 1}."
+        )
     if not _is_whole(score) or score not in study.scores:
-        raise Refused("value", f"A score is a whole number in 1..{len(study.labels)}.")
+        raise RequestRejected("value", f"Score must be a whole number in 1..{len(study.labels)}.")
     if not _is_whole(plays) or not 0 <= plays <= 10_000:
-        raise Refused("value", "The number of plays is a whole number in 0..10000.")
+        raise RequestRejected("value", "Number of plays must be a whole number in 0..10000.")
     for value in (seconds_played, response_seconds):
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not number or not 0 <= value <= 1e6:
-            raise Refused("value", "Times are seconds in 0..1000000.")
+            raise RequestRejected("value", "Times must be seconds in 0..1000000.")
 
 
 def _is_whole(value: object) -> bool:

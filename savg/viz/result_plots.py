@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from savg.viz import palette
+from savg.viz.documents import NOT_ENOUGH, Estimate
 from savg.viz.plots import GRID, INK, dress
 
 if TYPE_CHECKING:
@@ -49,17 +49,6 @@ BELOW = {
 }
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A value with its interval; marks are other values of the same row by name (null scores)."""
-
-    name: str
-    value: float
-    low: float | None = None
-    high: float | None = None
-    marks: tuple[tuple[str, float], ...] = ()
-
-
 def intervals(
     rows: Sequence[Estimate],
     title: str,
@@ -77,7 +66,7 @@ def intervals(
     """
     import plotly.graph_objects as go
 
-    names = [_plain(row.name) for row in rows]
+    names = [_plain(row.name) + (f" ({NOT_ENOUGH})" if row.value is None else "") for row in rows]
     figure = go.Figure()
     others = list(dict.fromkeys(name for row in rows for name, _ in row.marks))
     for number, other in enumerate(others):
@@ -214,7 +203,7 @@ def _title(text: str) -> dict[str, Any]:
 
 def _arms(row: Estimate) -> tuple[float, float]:
     """How far an interval reaches above and below its estimate."""
-    if row.low is None or row.high is None:
+    if row.value is None or row.low is None or row.high is None:
         return 0.0, 0.0
     return row.high - row.value, row.value - row.low
 

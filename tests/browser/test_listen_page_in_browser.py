@@ -105,7 +105,7 @@ def test_a_whole_study_with_reloads_kills_and_a_lost_network(
     assert visit.page.input_value("textarea").endswith("ümläut"), "a draft survives a reload"
     visit.onward()
     visit.wait_for("done")
-    completion = session.standing(study.store, visit.link.token).completion
+    completion = session.session_state(study.store, visit.link.token).completion
     assert completion and visit.page.inner_text("#completion") == completion
     visit.context.grant_permissions(["clipboard-read", "clipboard-write"])
     visit.onward()
@@ -291,7 +291,7 @@ def test_two_windows_follow_the_server(tiny: StudyFolder, visits: Visits) -> Non
 
 
 def advance_by_another_device(study: StudyFolder, visit: Visit) -> None:
-    state = session.standing(study.store, visit.link.token)
+    state = session.session_state(study.store, visit.link.token)
     assert state.trial is not None and state.trial.served
     session.rate(
         study.store, visit.link.token, state.trial.position, 1,

@@ -89,7 +89,7 @@ def test_mistakes_are_one_sentence(
         (["create", new, "--conditions", *conditions], "clips"),
         (
             ["create", new, "--conditions", *conditions, *SMALL, "--database", "x://y"],
-            "Expected sqlite",
+            "must be sqlite",
         ),
         (["report", str(tmp_path)], "no study.json"),
         (["report", str(tmp_path / "elsewhere")], "--database"),

@@ -145,8 +145,8 @@ def test_the_time_of_an_answer_tells_nothing_of_a_token(studies: Studies) -> Non
     for _ in range(150):
         for guess, seconds in took.items():
             began = time.perf_counter()
-            with pytest.raises(session.Refused):
-                session.standing(store, guess)
+            with pytest.raises(session.RequestRejected):
+                session.session_state(store, guess)
             seconds.append(time.perf_counter() - began)
     medians = [statistics.median(seconds) for seconds in took.values()]
     assert max(medians) < 1.5 * min(medians)

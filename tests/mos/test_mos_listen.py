@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.mos_kills import pass_screening, sample_study
 from savg.mos import session
-from savg.mos.session import Refused, Standing, TrialView
+from savg.mos.session import RequestRejected, SessionState, TrialView
 from savg.mos.storage.store import Store
 
 
@@ -36,13 +36,13 @@ class Session:
     def serve(self, position: int) -> TrialView:
         return session.serve(self.store, self.token, position)
 
-    def rate(self, position: int, score: int = 3, **said: float) -> Standing:
+    def rate(self, position: int, score: int = 3, **said: float) -> SessionState:
         values = {"plays": 1, "seconds_played": 5.0, "response_seconds": 1.0, **said}
         return session.rate(self.store, self.token, position, score, **values)  # type: ignore[arg-type]
 
     def through(self, position: int) -> None:
         """Rate everything before a position."""
-        now = session.standing(self.store, self.token)
+        now = session.session_state(self.store, self.token)
         while now.trial is not None and now.trial.position < position:
             self.serve(now.trial.position)
             self.clock.now += 6.0
@@ -55,14 +55,14 @@ def visit(url: str) -> Session:
 
 
 def refused(reason: str, call: Callable[[], object]) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejected) as caught:
         call()
     assert caught.value.reason == reason, caught.value
 
 
 def test_a_whole_study_from_link_to_completion_code(visit: Session) -> None:
     store, token = visit.store, visit.token
-    now = session.standing(store, token)
+    now = session.session_state(store, token)
     assert now.step == "trials" and now.trial is not None and now.trial.practice
     served = []
     while now.trial is not None:
@@ -81,7 +81,7 @@ def test_a_whole_study_from_link_to_completion_code(visit: Session) -> None:
     session.answer_question(store, token, "headphones", "in-ear")
     end = session.answer_question(store, token, "hearing", "no")
     assert end.step == "done" and end.completion and len(end.completion) == 10
-    assert session.standing(store, token) == end
+    assert session.session_state(store, token) == end
     (person,) = store.participants("s")
     assert person.status == "done" and person.rated == 59 and person.finished_at is not None
     assert person.answers == {"remarks": "", "headphones": "in-ear", "hearing": "no"}
@@ -90,10 +90,10 @@ def test_a_whole_study_from_link_to_completion_code(visit: Session) -> None:
 
 
 def test_nothing_that_a_page_sees_tells_the_condition(visit: Session) -> None:
-    seen = {f.name for f in fields(TrialView)} | {f.name for f in fields(Standing)}
+    seen = {f.name for f in fields(TrialView)} | {f.name for f in fields(SessionState)}
     assert not seen & {"condition", "clip", "kind", "scene", "role", "expected", "answer", "seed"}
     visit.through(5)
-    shown = repr(session.standing(visit.store, visit.token))
+    shown = repr(session.session_state(visit.store, visit.token))
     for word in ("joint", "two_stage", "ground_truth", "swapped", "mono", "catch", "repeat"):
         assert word not in shown
 
@@ -170,7 +170,7 @@ def test_forged_numbers_are_refused(visit: Session, said: dict[str, float]) -> N
 )
 def test_guessed_tokens_open_nothing(visit: Session, token: str) -> None:
     store = visit.store
-    refused("unknown", lambda: session.standing(store, token))
+    refused("unknown", lambda: session.session_state(store, token))
     refused("unknown", lambda: session.consent(store, token, {}))
     refused("unknown", lambda: session.serve(store, token, 0))
     refused("unknown", lambda: session.may_fetch(store, token, "x.mp4"))
@@ -192,7 +192,7 @@ def test_nobody_rates_for_somebody_else(visit: Session) -> None:
 
 def test_files_are_fetched_only_when_they_may_be_heard(visit: Session) -> None:
     store, token = visit.store, visit.token
-    now = session.standing(store, token)
+    now = session.session_state(store, token)
     assert now.trial is not None and now.upcoming is not None
     assert session.may_fetch(store, token, now.trial.media)
     assert session.may_fetch(store, token, now.upcoming)
@@ -210,10 +210,10 @@ def test_files_are_fetched_only_when_they_may_be_heard(visit: Session) -> None:
     }
 
 
-def answer_wrong(store: Store, token: str, stage: str, visit: Session) -> Standing:
+def answer_wrong(store: Store, token: str, stage: str, visit: Session) -> SessionState:
     """Answer a whole attempt at a stage wrong, everything before it right."""
     answers = {s.media: s.answer for s in visit.row.sounds}
-    now = session.standing(store, token)
+    now = session.session_state(store, token)
     begun = False
     while now.screening is not None and not (begun and now.screening.trial == 0):
         at = now.screening
@@ -265,7 +265,7 @@ def test_a_pause_stops_new_clips_but_keeps_what_was_heard(visit: Session) -> Non
     visit.serve(0)
     visit.clock.now += 5.0
     store.set_status("s", "paused")
-    assert not session.standing(store, visit.token).open
+    assert not session.session_state(store, visit.token).open
     visit.rate(0)
     refused("closed", lambda: visit.serve(1))
     waiting = store.invite("s")[0].token
@@ -301,10 +301,10 @@ def test_an_overlong_device_is_refused(visit: Session) -> None:
 def test_a_killed_server_continues_at_the_same_trial(visit: Session, url: str) -> None:
     visit.through(7)
     visit.serve(7)
-    before = session.standing(visit.store, visit.token)
+    before = session.session_state(visit.store, visit.token)
     visit.store.close()
     visit.store = Store(url, visit.clock)
-    assert session.standing(visit.store, visit.token) == before
+    assert session.session_state(visit.store, visit.token) == before
     visit.clock.now += 5.0
     after = visit.rate(7)
     assert after.trial is not None and after.trial.position == 8
@@ -312,9 +312,9 @@ def test_a_killed_server_continues_at_the_same_trial(visit: Session, url: str) -
 
 def test_clips_of_excluded_and_vanished_listeners_are_given_out_again(visit: Session) -> None:
     def heard() -> set[str]:
-        with visit.store.reading() as connection:
-            counts = session._counts(connection, "s", visit.clock.now - session.ABANDONED_SECONDS)
-        return set(counts)
+        with visit.store.listener(visit.link.token) as listener:
+            assert listener is not None
+            return set(listener.use_of_clips(visit.clock.now - session.ABANDONED_SECONDS))
 
     assert len(heard()) == 3 + 51 + 2
     visit.through(20)

@@ -8,7 +8,7 @@ import pytest
 from mos_clips import pool, small_study
 
 from savg.mos.results.progress import AWAY_SECONDS, THINKING_SECONDS, progress_from
-from savg.mos.storage.store import ParticipantRow, RatingRow, StudyRow
+from savg.mos.storage.rows import ParticipantRow, RatingRow, StudyRow
 
 STUDY = small_study()
 ROW = StudyRow(STUDY, "open", tuple(pool(STUDY, 6)), (), {}, 0.0)

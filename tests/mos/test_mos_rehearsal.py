@@ -22,7 +22,7 @@ from savg.cli import main
 from savg.errors import SavgError
 from savg.mos.rehearsal.model import Crowd, ListenerModel, World
 from savg.mos.rehearsal.visitor import NoAnswer
-from savg.mos.storage.store import StudyRow
+from savg.mos.storage.rows import StudyRow
 from savg.mos.study.design import Condition, Stimulus, Study
 from savg.mos.study.folder import open_folder
 

@@ -14,8 +14,8 @@ from savg.audio.loudness import RATE, integrated_loudness
 from savg.media.audio_file import read_audio, write_audio
 from savg.mos.study.screening import (
     RULES,
-    Answered,
     Progress,
+    ScreeningAnswer,
     Sound,
     antiphase_trial,
     channel_sound,
@@ -144,9 +144,9 @@ def test_the_set_holds_every_answer_and_draws_are_fair() -> None:
     assert len(orders) > 25
 
 
-def answers(stage: str, attempt: int, right: int) -> list[Answered]:
+def answers(stage: str, attempt: int, right: int) -> list[ScreeningAnswer]:
     trials = RULES[stage].trials  # type: ignore[index]
-    return [Answered(stage, attempt, i, i < right) for i in range(trials)]  # type: ignore[arg-type]
+    return [ScreeningAnswer(stage, attempt, i, i < right) for i in range(trials)]  # type: ignore[arg-type]
 
 
 def test_the_rules_for_passing() -> None:
@@ -155,7 +155,7 @@ def test_the_rules_for_passing() -> None:
     assert progress("remote", []) == Progress("open", "channels", 0, 0)
     begun = answers("channels", 0, 4) + answers("volume", 0, 0)
     assert progress("remote", begun) == Progress("open", "huggins", 0, 0)
-    assert progress("remote", [*begun, Answered("huggins", 0, 0, True)]).trial == 1
+    assert progress("remote", [*begun, ScreeningAnswer("huggins", 0, 0, True)]).trial == 1
     five = begun + answers("huggins", 0, 5)
     assert progress("in_person", five) == Progress("open", "huggins", 1, 0)
     assert progress("in_person", five + answers("huggins", 1, 5)) == Progress("failed", "huggins")
@@ -167,5 +167,5 @@ def test_the_rules_for_passing() -> None:
 
 
 def test_swapped_earcups_fail() -> None:
-    swapped = [Answered("channels", a, i, i == 3) for a in (0, 1) for i in range(4)]
+    swapped = [ScreeningAnswer("channels", a, i, i == 3) for a in (0, 1) for i in range(4)]
     assert progress("in_person", swapped) == Progress("failed", "channels")

@@ -25,7 +25,8 @@ from savg.mos import session
 from savg.mos.storage import schema
 from savg.mos.storage.engine import make_engine
 from savg.mos.storage.migrations import STEPS, migrate, version
-from savg.mos.storage.store import Store, UnknownStudy, sqlite_url
+from savg.mos.storage.rows import UnknownStudy
+from savg.mos.storage.store import Store, sqlite_url
 from savg.mos.study.design import DesignError
 
 
@@ -261,7 +262,7 @@ def test_two_tabs_racing_store_one_score(url: str) -> None:
         try:
             session.rate(store, token, 0, score, plays=1, seconds_played=5, response_seconds=0)
             return True
-        except session.Refused as refused:
+        except session.RequestRejected as refused:
             assert refused.reason == "conflict"
             return False
 

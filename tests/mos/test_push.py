@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,8 +21,10 @@ from savg.errors import SavgError
 from savg.mos import session
 from savg.mos.hub.dataset import Refusal
 from savg.mos.hub.push import Pushes, pushes_of
-from savg.mos.storage.store import Link, Store, sqlite_url
-from savg.mos.study.folder import StudyFolder
+from savg.mos.storage.rows import Link
+from savg.mos.storage.snapshot import merge
+from savg.mos.storage.store import Store, sqlite_url
+from savg.mos.study.folder import StudyFolder, describe_folder, open_folder
 from savg.mos.web.studies import Studies
 
 DATASET = "lab/tests"
@@ -85,11 +90,9 @@ def begin(tmp_path: Path, clock: Callable[[], float]) -> Iterator[Start]:
 def crash(pushes: Pushes) -> None:
     """A server that is gone without a last push."""
     pushes._closed.set()
-    if pushes._scheduler is not None:
-        pushes._scheduler.stop()
 
 
-def listened(study: StudyFolder, link: Link, trials: int, score: int = 3) -> session.Standing:
+def listened(study: StudyFolder, link: Link, trials: int, score: int = 3) -> session.SessionState:
     """Some more trials of a listener, from wherever they are."""
     now = pass_screening(study.store, link.token, study.store.study(study.name))
     for _ in range(trials):
@@ -166,7 +169,7 @@ def test_a_restart_with_an_empty_disk_brings_everything_back(
     assert names == sorted(p.name for p in back.media.iterdir())
     assert all((back.media / n).read_bytes() == (study.media / n).read_bytes() for n in names)
     back.store.set_status("s", "open")
-    assert session.standing(back.store, links[1].token).trial.position == 7  # type: ignore[union-attr]
+    assert session.session_state(back.store, links[1].token).trial.position == 7  # type: ignore[union-attr]
     assert listened(back, links[1], 1).trial.position == 8  # type: ignore[union-attr]
 
 
@@ -183,11 +186,11 @@ def test_two_restarts_and_what_was_not_pushed(hub: FakeHub, first: Studies, begi
     assert again.close()
     third = begin(disk="third").studies.get("s")
     assert [r.score for r in third.store.ratings("s")] == [3] * 4 + [5] * 5
-    lines = hub.files(DATASET)[f"s/participants/{link.code}.jsonl"].decode().splitlines()
-    assert [json.loads(line)["n"] for line in lines] == list(range(1, len(lines) + 1))
 
 
-def test_files_only_grow_and_hold_no_token(hub: FakeHub, first: Studies, begin: Start) -> None:
+def test_snapshots_hold_no_token_and_media_are_uploaded_once(
+    hub: FakeHub, first: Studies, begin: Start
+) -> None:
     study = first.get("s")
     links = study.store.invite("s", 2)
     pushes = begin(first)
@@ -196,14 +199,55 @@ def test_files_only_grow_and_hold_no_token(hub: FakeHub, first: Studies, begin: 
             listened(study, link, 2)
         pushes.push()
     assert hub.commits(DATASET) == 4 and pushes.push() is None and hub.commits(DATASET) == 4
-    path = f"s/participants/{links[0].code}.jsonl"
-    versions = [files[path] for _, files in hub.datasets[DATASET] if path in files]
-    assert all(new.startswith(old) for old, new in pairwise(versions))
+    media = {path for path in hub.files(DATASET) if "/media/" in path}
+    assert len(media) == len(list(study.media.iterdir()))
+    changed = [
+        {path for path, data in new.items() if old.get(path) is not data}
+        for (_, old), (_, new) in zip(
+            hub.datasets[DATASET], hub.datasets[DATASET][1:], strict=False
+        )
+    ]
+    assert changed[0] == {*media, "s/study.json", "s/study.sqlite"}
+    assert changed[1:] == [{"s/study.json", "s/study.sqlite"}] * 3
     for _, files in hub.datasets[DATASET]:
         everything = b"".join(files.values())
         assert not any(link.token.encode() in everything for link in links)
     assert DATASET not in hub.public
-    assert not any(path.endswith(".sqlite") for path in hub.files(DATASET))
+
+
+def test_a_study_of_the_dataset_is_a_study_folder(
+    hub: FakeHub, first: Studies, begin: Start, tmp_path: Path
+) -> None:
+    study = first.get("s")
+    lived(study)
+    crash(begin(first))
+    for path, data in hub.files(DATASET).items():
+        (tmp_path / "download" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "download" / path).write_bytes(data)
+    assert contents(open_folder(tmp_path / "download" / "s")) == contents(study)
+
+
+def test_a_study_whose_database_is_elsewhere_comes_back(
+    hub: FakeHub, first: Studies, begin: Start, tmp_path: Path, clock: Callable[[], float], url: str
+) -> None:
+    """In PostgreSQL, or in a file that holds other studies too."""
+    source = first.get("s")
+    lived(source)
+    store = Store(url, clock)
+    sample_study(store, "other", clips=22)
+    merge(source.store, store, "s")
+    store.close()
+    folder = tmp_path / "elsewhere" / "s"
+    folder.parent.mkdir()
+    shutil.copytree(source.media, folder / "media")
+    describe_folder(folder, "s", elsewhere=True)
+    studies = Studies(root=tmp_path / "elsewhere", url=url, clock=clock)
+    crash(begin(studies))
+    assert sorted(p for p in hub.files(DATASET) if p.endswith("study.sqlite")) == ["s/study.sqlite"]
+    back = begin(disk="second").studies.get("s")
+    assert contents(back) == contents(source)
+    assert back.store.studies() == ["s"]
+    studies.close()
 
 
 @pytest.mark.parametrize("only", ["/api/", "/preupload/", "/commit/"])
@@ -286,82 +330,138 @@ def test_what_contradicts_the_database_is_named(hub: FakeHub, first: Studies, be
     assert other.push() is not None
     pushes.push()
     assert [r.score for r in old.store.ratings("s")] == [3, 3, 3, 1, 5]
-    assert any("trial 3 has another rating" in p for p in pushes.told())
+    assert any("rating 3 is another here" in p for p in pushes.told())
 
 
-def spoiled(hub: FakeHub, path: str, change: Callable[[list[bytes]], list[bytes]]) -> None:
-    lines = hub.files(DATASET)[path].splitlines()
-    hub.commit(DATASET, {path: b"\n".join(change(lines)) + b"\n"})
+def forged(data: bytes, change: str, *values: object) -> bytes:
+    """A snapshot in which somebody has changed something by SQL, its triggers out of the way."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.deserialize(data)
+        for (name,) in database.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall():
+            database.execute(f"DROP TRIGGER {name}")
+        database.execute(change, values)
+        database.commit()
+        return database.serialize()
 
 
-def line_with(lines: list[bytes], word: str) -> int:
-    return next(i for i, line in enumerate(lines) if word.encode() in line)
+SPOILED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "tampered": (lambda data: forged(data, "UPDATE rating SET score = 5"), "was changed after"),
+    "cut": (lambda data: data[: len(data) // 2], "was changed after"),
+    "bytes": (lambda data: b"\xff\xfe\x00garbage", "was changed after"),
+    "empty": (lambda data: b"", "was changed after"),
+}
+
+RENAME_SOUND = "UPDATE sound SET id = '../../x' WHERE id = (SELECT min(id) FROM sound)"
+
+FORGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "garbage": (lambda data: b"\xff\xfe\x00garbage" * 500, "holds no such listening test"),
+    "cut": (lambda data: data[: len(data) // 2], "s"),
+    "emptied": (lambda data: forged(data, "DELETE FROM study"), "holds no such listening test"),
+    "design": (lambda data: forged(data, "UPDATE study SET design = '[[['"), "holds no such"),
+    "score": (lambda data: forged(data, "UPDATE rating SET score = 99"), "score must be"),
+    "type": (
+        lambda data: forged(data, "UPDATE rating SET score = 'x'"),
+        "rating.score must be int",
+    ),
+    "clip": (lambda data: forged(data, "UPDATE assignment SET stimulus_id = 'none'"), "taken over"),
+    "person": (lambda data: forged(data, "UPDATE participant SET status = 'king'"), "taken over"),
+    "media": (lambda data: forged(data, RENAME_SOUND), "no name of a media"),
+}
 
 
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        (lambda line: line.replace(b'"score":3', b'"score":5'), "was changed"),
-        (lambda line: line[:40], "is not JSON"),
-        (lambda line: b"\xff\xfe\x00garbage", "is not JSON"),
-        (lambda line: b'{"event":"rating"}', "was changed"),
-        (lambda line: b"[" * 50_000, "is not JSON"),
-    ],
-    ids=["tampered", "cut", "bytes", "forged", "deep"],
-)
-def test_a_spoiled_line_is_named_and_costs_itself_alone(
-    hub: FakeHub, first: Studies, begin: Start, change: Callable[[bytes], bytes], sentence: str
+def damage(hub: FakeHub, change: Callable[[bytes], bytes], *, sealed: bool) -> None:
+    """Put a changed snapshot into the dataset; sealed: with a digest that fits."""
+    data = change(hub.files(DATASET)["s/study.sqlite"])
+    files = {"s/study.sqlite": data}
+    if sealed:
+        facts = json.loads(hub.files(DATASET)["s/study.json"])
+        facts |= {"sha256": hashlib.sha256(data).hexdigest(), "content": "0" * 64}
+        files["s/study.json"] = json.dumps(facts).encode()
+    hub.commit(DATASET, files)
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_a_spoiled_snapshot_is_named_and_left_alone(
+    hub: FakeHub, first: Studies, begin: Start, name: str
+) -> None:
+    change, sentence = SPOILED[name]
+    refused_and_left_alone(hub, first, begin, change, sentence, False)
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_forged_snapshot_is_named_and_left_alone(
+    hub: FakeHub, first: Studies, begin: Start, name: str
+) -> None:
+    change, sentence = FORGED[name]
+    refused_and_left_alone(hub, first, begin, change, sentence, True)
+
+
+def refused_and_left_alone(
+    hub: FakeHub,
+    first: Studies,
+    begin: Start,
+    change: Callable[[bytes], bytes],
+    sentence: str,
+    sealed: bool,
 ) -> None:
     study = first.get("s")
-    link = study.store.invite("s")[0]
-    listened(study, link, 6)
+    listened(study, study.store.invite("s")[0], 6)
     crash(begin(first))
-    path = f"s/participants/{link.code}.jsonl"
-    place = line_with(hub.files(DATASET)[path].splitlines(), '"rating","position":2')
-    spoiled(hub, path, lambda ls: [*ls[:place], change(ls[place]), *ls[place + 1 :]])
-    spoiled_file = hub.files(DATASET)[path]
+    damage(hub, change, sealed=sealed)
+    before = dict(hub.files(DATASET))
     pushes = begin(disk="second")
     (problem,) = pushes.state.problems
-    assert f"{path}, line {place + 1} {sentence}" in problem and problem.count("\n") == 0
-    back = pushes.studies.get("s")
-    assert [r.position for r in back.store.ratings("s")] == [0, 1, 3, 4, 5]
-    now = listened(back, link, 1, 4)
-    assert now.trial is not None and now.trial.position == 6, "trial 2 was asked for again"
-    pushes.push()
-    assert hub.files(DATASET)[path].startswith(spoiled_file), "the line stays for a human to see"
-    third = begin(disk="third").studies.get("s")
-    assert [r.score for r in third.store.ratings("s")] == [3, 3, 4, 3, 3, 3]
+    assert sentence in problem and problem.count("\n") == 0 and len(problem) < 400
+    assert pushes.studies.names() == []
+    assert pushes.push() is None and hub.files(DATASET) == before, "a human can look at it"
 
 
-def test_a_line_that_is_gone_is_noticed(hub: FakeHub, first: Studies, begin: Start) -> None:
-    study = first.get("s")
-    link = study.store.invite("s")[0]
-    listened(study, link, 3)
-    pushes = begin(first)
-    path = f"s/participants/{link.code}.jsonl"
-    place = line_with(hub.files(DATASET)[path].splitlines(), '"rating","position":1')
-    spoiled(hub, path, lambda ls: [*ls[:place], *ls[place + 1 :]])
-    assert pushes.push() is not None, "the database has it: it is written again"
-    assert any("lacks 1 of its lines" in p for p in pushes.state.problems)
-    assert len(begin(disk="second").studies.get("s").store.ratings("s")) == 3
-
-
-def test_a_participant_without_a_session_is_not_restored_by_half(
-    hub: FakeHub, first: Studies, begin: Start
+@pytest.mark.parametrize("name", [*SPOILED, "score", "type"])
+def test_a_server_that_has_the_study_replaces_a_spoiled_snapshot(
+    hub: FakeHub, first: Studies, begin: Start, name: str
 ) -> None:
     study = first.get("s")
-    a, b = study.store.invite("s", 2)
-    listened(study, a, 3)
-    listened(study, b, 3)
+    listened(study, study.store.invite("s")[0], 3)
+    pushes = begin(first)
+    before = contents(study)
+    change, sentence = (SPOILED | FORGED)[name]
+    damage(hub, change, sealed=name not in SPOILED)
+    assert pushes.push() is not None, "the database has it: it is written again"
+    assert any(sentence in problem for problem in pushes.state.problems)
+    assert contents(study) == before, "nothing of it was taken over"
+    crash(pushes)
+    assert contents(begin(disk="second").studies.get("s")) == before
+
+
+def test_a_study_file_that_says_something_else_is_refused(
+    hub: FakeHub, first: Studies, begin: Start
+) -> None:
     crash(begin(first))
-    for link, word in ((a, '"event":"assigned"'), (b, '"event":"invited"')):
-        path = f"s/participants/{link.code}.jsonl"
-        spoiled(hub, path, lambda ls, w=word: [line for line in ls if w.encode() not in line])
+    good = json.loads(hub.files(DATASET)["s/study.json"])
+    for number, wrong in enumerate((b"", b"[" * 50_000, b"[]", b'{"study": "s"}',
+                   json.dumps(good | {"study": "t"}).encode(),
+                   json.dumps(good | {"database": "../study.sqlite"}).encode())):  # fmt: skip
+        hub.commit(DATASET, {"s/study.json": wrong})
+        pushes = begin(disk=f"disk{number}")
+        (problem,) = pushes.state.problems
+        assert "describes no listening test" in problem and pushes.studies.names() == []
+        crash(pushes)
+
+
+def test_media_that_were_changed_are_refused(hub: FakeHub, first: Studies, begin: Start) -> None:
+    study = first.get("s")
+    row = study.store.study("s")
+    clip = row.stimuli[0]
+    digest = hashlib.sha256((study.media / clip.media).read_bytes()).hexdigest()
+    with study.store.writing() as connection:
+        connection.exec_driver_sql("UPDATE stimulus SET sha256 = ? WHERE id = ?", (digest, clip.id))
+    crash(begin(first))
+    hub.commit(DATASET, {f"s/media/{clip.media}": b"another film"})
     pushes = begin(disk="second")
-    assert pushes.studies.get("s").store.participants("s") == []
-    said = " ".join(pushes.state.problems)
-    assert f"Participant {a.code}: the line of the session's clips" in said
-    assert f"Participant {b.code}: the line of the invitation" in said
+    assert any("is not the file it was" in p for p in pushes.state.problems)
+    assert pushes.studies.names() == []
 
 
 def test_a_dataset_of_another_study_of_that_name_is_left_alone(
@@ -377,7 +477,7 @@ def test_a_dataset_of_another_study_of_that_name_is_left_alone(
     store.close()
     (folder / "study.json").write_text('{"study": "s", "database": "study.sqlite"}')
     pushes = begin(Studies(root=tmp_path / "other", clock=clock))
-    assert "another study called s" in pushes.told()[1]
+    assert "another study called s than the one here" in pushes.told()[1]
     assert pushes.push() is None and hub.files(DATASET) == before
 
 
@@ -411,14 +511,13 @@ def test_datasets_that_cannot_be_used_are_told_at_once(
     assert pushes_of(first, {}) is None
 
 
-def test_the_scheduler_pushes_by_itself(hub: FakeHub, first: Studies) -> None:
+def test_pushes_come_by_themselves(hub: FakeHub, first: Studies) -> None:
     pushes = Pushes(first, DATASET, 0.01)
     pushes.start()
     study = first.get("s")
-    link = study.store.invite("s")[0]
-    path = f"s/participants/{link.code}.jsonl"
+    code = study.store.invite("s")[0].code.encode()
     deadline = time.monotonic() + 60
-    while DATASET not in hub.datasets or path not in hub.files(DATASET):
+    while DATASET not in hub.datasets or code not in hub.files(DATASET).get("s/study.sqlite", b""):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert pushes.close()

@@ -21,7 +21,8 @@ from savg.studio import build
 from savg.studio.results import result_files
 from savg.studio.results.result_files import Reports, benchmarks, published, read_report
 from savg.studio.results.study_results import Findings
-from savg.viz.result_plots import Estimate, against, intervals
+from savg.viz.documents import Estimate
+from savg.viz.result_plots import against, intervals
 
 EVIL = '<img src=x onerror="alert(1)"><a href="//evil.example">'
 

@@ -10,6 +10,7 @@ from savg.cli.mos.folders import named_folders
 from savg.mos.results.analysis import clip_scores
 from savg.mos.results.report import report_file, write_report
 from savg.mos.study.folder import open_folder
+from savg.viz.documents import interval, number
 
 HELP = "Analyse a listening test: report page, JSON and CSV tables."
 
@@ -44,13 +45,13 @@ def run(args: argparse.Namespace) -> int:
     finally:
         study.store.close()
     if args.json:
-        print(json.dumps(analysis.to_dict(), ensure_ascii=False))
+        print(json.dumps(analysis.to_dict(), ensure_ascii=False, allow_nan=False))
         return 0
     for warning in analysis.warnings:
         print(f"Note: {warning}")
     for result in analysis.conditions:
         mos = result.mos
-        between = "" if mos.low is None else f"  95 % {mos.low:.2f} … {mos.high:.2f}"
-        print(f"{result.name:20} {mos.estimate:.2f}{between}  ({result.ratings} ratings)")
+        between = "" if mos.low is None else f"  95 % {interval(mos.low, mos.high)}"
+        print(f"{result.name:20} {number(mos.estimate)}{between}  ({result.ratings} ratings)")
     print(f"Report: {report_file(out, 'report.html', analysis.simulated)}")
     return 0

@@ -1,15 +1,14 @@
 """Listening tests kept in a private dataset on the Hub, for servers whose disk does not last.
 
-A Hugging Face Space loses its disk at a restart. So every few minutes what the databases have gained
-is added to one file of lines for each participant (see `journal`) and committed by
-`huggingface_hub.CommitScheduler`; at start-up studies and participants come back from there. The
-database stays the truth: lines are derived from its rows, and a push that fails is tried again later.
-In the dataset:
+A Hugging Face Space loses its disk at a restart. So every few minutes, and at the end, a snapshot of
+each study that has changed is committed; at start-up studies come back from there. The database stays
+the truth: a push that fails is tried again later. A study looks in the dataset as on a disk:
 
-    STUDY/study.json               design, clips, sounds
-    STUDY/study.jsonl              its status and analyses
-    STUDY/media/NAME
-    STUDY/participants/CODE.jsonl
+    STUDY/study.json      its name, and digests of the snapshot's file and of what is stored in it
+    STUDY/study.sqlite    the snapshot; tokens are in it as SHA-256 only
+    STUDY/media/NAME      uploaded once
+
+A study whose database is elsewhere (PostgreSQL) is kept in the same form.
 """
 
 from __future__ import annotations
@@ -17,25 +16,30 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import CommitScheduler
-
 from savg.errors import SavgError
 from savg.mos.hub.dataset import Moved, PrivateDataset, Refusal
-from savg.mos.hub.journal import Event, Lines, events_of, study_events
-from savg.mos.hub.restore import merge
-from savg.mos.study.definition import definition, make_folder, media_of, read_definition, same_study
-from savg.mos.study.folder import StudyFolder
+from savg.mos.hub.restore import (
+    STUDY_FILE,
+    DatasetStudy,
+    make_folder,
+    media_names,
+    open_snapshot,
+    read_study,
+)
+from savg.mos.storage.snapshot import content_digest, merge, write_snapshot
+from savg.mos.study.folder import DATABASE
 from savg.mos.web.studies import Studies
+from savg.paths import file_sha256
 
 DATASET_VARIABLE = "SAVG_MOS_DATASET"
 """Environment variable: the private dataset, USER/NAME."""
@@ -46,11 +50,6 @@ MINUTES = 2.0
 
 FIRST_TRIES = (0.0, 2.0, 5.0)
 """Seconds before each try to reach the Hub at start-up."""
-
-STUDY_FILE = re.compile(r"([a-z0-9_-]{1,40})/study\.json", re.ASCII)
-LINES_FILE = re.compile(
-    r"([a-z0-9_-]{1,40})/(?:participants/([A-Z0-9]{1,16})|study)\.jsonl", re.ASCII
-)
 
 LOG = logging.getLogger("savg.mos")
 
@@ -81,20 +80,21 @@ class Pushes:
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not 0 < minutes <= 24 * 60:
-            raise SavgError(f"{MINUTES_VARIABLE} is a number of minutes up to 1440, not {minutes}.")
+            raise SavgError(
+                f"{MINUTES_VARIABLE} must be a number of minutes up to 1440, got {minutes}."
+            )
         self.studies = studies
         self.remote = PrivateDataset(dataset)
         self.state = PushState(dataset, minutes)
         self._clock = clock
         self._work = Path(tempfile.mkdtemp(prefix="savg-push-"))
-        self._lines: dict[str, Lines] = {}
-        self._waiting: set[str] = set()
-        self._there: set[str] = set()
-        self._foreign: set[str] = set()
         self._head: str | None = None
+        self._files: set[str] = set()
+        self._pushed: dict[str, str] = {}
+        self._own: set[str] = set()
+        self._foreign: set[str] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._scheduler: _Scheduler | None = None
         self._error: Exception | None = None
 
     def start(self) -> None:
@@ -112,213 +112,157 @@ class Pushes:
                 self.studies.closing.remove(self.close)
                 self.close(0.0)
                 raise self._error
-        threading.Thread(target=self._begin, name="savg-push", daemon=True).start()
+        threading.Thread(target=self._push_often, name="savg-push", daemon=True).start()
 
     def told(self) -> list[str]:
         """What an operator should know, in sentences."""
         now = self.state
-        said = [
+        sentences = [
             f"Listening tests are pushed to the private dataset {now.dataset} every "
             f"{now.minutes:g} minutes: a server whose disk is lost loses what came since the last push."
         ]
         if now.failures:
-            said.append(f"The dataset could not be reached; it will be tried again: {now.failure}")
-        return [*said, *now.problems]
+            sentences.append(
+                f"The dataset could not be reached; it will be tried again: {now.failure}"
+            )
+        return [*sentences, *now.problems]
 
     def push(self) -> str | None:
         """Commit what is new, if anything; the commit. Failures are noted, not raised."""
-        made: list[str | None] = []
-        self._try(lambda: made.append(self._push()))
-        return made[0] if made else None
+        commits: list[str | None] = []
+        self._try(lambda: commits.append(self._push()))
+        return commits[0] if commits else None
 
     def close(self, seconds: float = 25.0) -> bool:
         """Push what is left and stop; whether everything reached the dataset in time."""
         if self._closed.is_set():
             return not self.state.failures
         self._closed.set()
-        scheduler, done = self._scheduler, False
+        done = False
         if seconds > 0:
             last = threading.Thread(target=self.push, name="savg-last-push", daemon=True)
             last.start()
             last.join(seconds)
             done = not last.is_alive() and not self.state.failures
-        if scheduler is not None:
-            scheduler.stop()
-        if seconds > 0 and not done:
-            LOG.error(
-                "The last changes did not reach %s: %s", self.state.dataset, self.state.failure
-            )
+            if not done:
+                failure = self.state.failure or "it took too long"
+                LOG.error("The last changes did not reach %s: %s", self.state.dataset, failure)
         shutil.rmtree(self._work, ignore_errors=True)
         return done
 
-    def _begin(self) -> None:
-        """The scheduler contacts the Hub when it is made: wait for that to work."""
-        pause = min(30.0, self.state.minutes * 60)
-        while not self._closed.is_set():
-            try:
-                self._scheduler = _Scheduler(self, self._work / "scheduled")
-                return
-            except Exception as error:
-                self._failed(error)
-            self._closed.wait(pause)
+    def _push_often(self) -> None:
+        pause = 0.0
+        while not self._closed.wait(pause):
+            self.push()
+            pause = 60 * self.state.minutes
+            if self.state.pushed_at is None:
+                pause = min(30.0, pause)
 
     def _try(self, act: Callable[[], Any]) -> bool:
         try:
             with self._lock:
                 act()
         except Exception as error:
-            self._failed(error)
+            sentence = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            self._error = error
+            self.state = replace(self.state, failures=self.state.failures + 1, failure=sentence)
+            LOG.warning("%s could not be reached (%s)", self.state.dataset, sentence)
             return False
         self.state = replace(self.state, failures=0, failure="")
         return True
-
-    def _failed(self, error: Exception) -> None:
-        self._error = error
-        sentence = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        self.state = replace(self.state, failures=self.state.failures + 1, failure=sentence)
-        LOG.warning("%s could not be reached (%s)", self.state.dataset, sentence)
 
     def _push(self) -> str | None:
         for _ in range(3):
             if self._head is None or self.remote.head() != self._head:
                 self._pull()
             assert self._head is not None
-            files, new = self._gathered()
-            if not files:
-                self.state = replace(self.state, pushed_at=self._clock())
-                return None
-            try:
-                self._head = self.remote.add(files, self._head)
-            except Moved:
-                self._head = None
-                continue
-            self._waiting.clear()
-            self._there |= new
+            files, digests = self._changed()
+            if files:
+                try:
+                    self._head = self.remote.add(files, self._head)
+                except Moved:
+                    self._head = None
+                    continue
+                self._files |= set(files)
+                self._pushed |= digests
+                self._own |= set(digests)
             self.state = replace(self.state, pushed_at=self._clock())
-            return self._head
+            return self._head if files else None
         raise SavgError(f"Another server keeps changing the dataset {self.state.dataset}.")
 
-    def _gathered(self) -> tuple[dict[str, bytes | Path], set[str]]:
-        """Files to commit: lines with what is new, and whole studies that the dataset lacks."""
+    def _changed(self) -> tuple[dict[str, bytes | Path], dict[str, str]]:
+        """Files to commit of studies that have changed, and digests of what is stored in each."""
         files: dict[str, bytes | Path] = {}
-        new: set[str] = set()
+        digests: dict[str, str] = {}
         for name in self.studies.names():
             if name in self._foreign:
                 continue
             study = self.studies.get(name)
-            if name not in self._there:
-                files |= self._whole(study)
-                new.add(name)
-            self._gather(study)
-        return files | {p: (self._work / p).read_bytes() for p in sorted(self._waiting)}, new
-
-    def _whole(self, study: StudyFolder) -> dict[str, bytes | Path]:
-        made = definition(study)
-        text = json.dumps(made, ensure_ascii=False, indent=1) + "\n"
-        files: dict[str, bytes | Path] = {f"{study.name}/study.json": text.encode()}
-        for name in media_of(made):
-            if (study.media / name).is_file():
-                files[f"{study.name}/media/{name}"] = study.media / name
-        return files
-
-    def _gather(self, study: StudyFolder) -> None:
-        """Add lines for what the database has gained."""
-        own = f"{study.name}/study.jsonl"
-        told = self._lines.get(own, Lines()).events
-        with study.store.reading() as connection:
-            events = {
-                f"{study.name}/participants/{code}.jsonl": found
-                for code, found in events_of(connection, study.name).items()
-            }
-            events[own] = study_events(connection, study.name, told, self._clock())
-        for path, found in events.items():
-            lines = self._lines.setdefault(path, Lines())
-            if new := lines.missing(found):
-                lines.write(self._work / path, path, new)
-                self._waiting.add(path)
+            content = content_digest(study.store, name)
+            if content == self._pushed.get(name):
+                continue
+            digests[name] = content
+            snapshot = self._work / f"{name}.sqlite"
+            snapshot.unlink(missing_ok=True)
+            write_snapshot(study.store, name, snapshot)
+            facts = json.loads((study.path / "study.json").read_text(encoding="utf-8"))
+            facts |= {"database": DATABASE, "sha256": file_sha256(snapshot), "content": content}
+            files[f"{name}/study.json"] = (json.dumps(facts, indent=1) + "\n").encode()
+            files[f"{name}/{DATABASE}"] = snapshot
+            for media in media_names(study.store.study(name)):
+                path = f"{name}/media/{media}"
+                if path not in self._files and (study.media / media).is_file():
+                    files[path] = study.media / media
+        return files, digests
 
     def _pull(self) -> None:
         """Read the whole dataset: make studies that are not here, merge what the databases lack."""
         head = self.remote.head()
         names = self.remote.files(head)
-        wanted = [n for n in names if STUDY_FILE.fullmatch(n) or LINES_FILE.fullmatch(n)]
+        studies = sorted(m[1] for m in map(STUDY_FILE.fullmatch, names) if m)
         cache = self._work / "cache"
-        folder = self.remote.fetch(head, wanted, cache)
-        there = {m[1] for m in map(STUDY_FILE.fullmatch, wanted) if m}
+        parts = [f"{name}/{file}" for name in studies for file in ("study.json", DATABASE)]
+        folder = self.remote.fetch(head, [p for p in parts if p in names], cache)
         problems: list[str] = []
-        self._lines, self._waiting, self._foreign = {}, set(), set()
-        for name in sorted(there):
-            mine = [n for n in wanted if n.startswith(f"{name}/") and LINES_FILE.fullmatch(n)]
+        self._foreign, self._pushed, self._files = set(), {}, set(names)
+        for name in studies:
             try:
-                made = read_definition(folder / name / "study.json")
-                study = self._study(name, made, head, cache)
-                if not same_study(study.store.study(name), made):
-                    raise SavgError(
-                        f"The dataset {self.state.dataset} has another study called {name}: it was "
-                        "left alone, and this one is not pushed."
-                    )
-                problems += self._merge(study, mine, folder)
+                found = read_study(folder / name, name)
+                problems += self._restore(found, head, cache)
+                self._pushed[name] = found.content
+                self._own.add(name)
             except SavgError as error:
-                self._foreign.add(name)
-                problems.append(str(error))
+                problems.append(f"{error} It was left alone in {self.state.dataset}.")
+                if name not in self._own:
+                    self._foreign.add(name)
         shutil.rmtree(cache, ignore_errors=True)
-        self._head, self._there = head, there
+        self._head = head
         for sentence in problems:
             if sentence not in self.state.problems:
                 LOG.warning(sentence)
         self.state = replace(self.state, problems=tuple(dict.fromkeys(problems)))
 
-    def _study(self, name: str, made: Mapping[str, Any], head: str, cache: Path) -> StudyFolder:
-        """The study of that name here, made from the dataset if there is none."""
+    def _restore(self, found: DatasetStudy, head: str, cache: Path) -> list[str]:
+        """Bring a study of the dataset into the one here, which is made if there is none."""
+        name = found.name
         if name in self.studies.names():
-            return self.studies.get(name)
-        if self.studies.root is None:
+            study = self.studies.get(name)
+            if content_digest(study.store, name) == found.content:
+                return []
+        elif self.studies.root is None:
             raise SavgError(f"There is no folder in which study {name} could be restored.")
-        files = [f"{name}/media/{media}" for media in media_of(dict(made))]
-        folder = self.remote.fetch(head, files, cache)
-        make_folder(dict(made), folder / name / "media", self.studies.root / name)
-        return self.studies.get(name)
-
-    def _merge(self, study: StudyFolder, files: list[str], folder: Path) -> list[str]:
-        problems: list[str] = []
-        people: dict[str, list[Event]] = {}
-        own: list[Event] = []
-        for path in files:
-            target = self._work / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / path, target)
-            lines = self._lines[path] = Lines.read(target, path, path)
-            problems += lines.problems
-            match = LINES_FILE.fullmatch(path)
-            assert match is not None
-            if match[2]:
-                people[match[2]] = lines.events
-            else:
-                own = lines.events
-        merged = merge(study.store, study.name, people, own)
+        with closing(open_snapshot(found)) as snapshot:
+            if name not in self.studies.names():
+                assert self.studies.root is not None
+                row = snapshot.study(name)
+                media = [f"{name}/media/{file}" for file in media_names(row)]
+                folder = self.remote.fetch(head, media, cache)
+                make_folder(found, snapshot, folder / name / "media", self.studies.root / name)
+                return []
+            merged = merge(snapshot, self.studies.get(name).store, name)
         if merged.added:
-            LOG.info("%s: %d entries came back from the dataset", study.name, merged.added)
-        return [*problems, *(f"{study.name}: {p}" for p in merged.problems)]
-
-
-class _Scheduler(CommitScheduler):
-    """When to push; what to push is decided by `Pushes`."""
-
-    def __init__(self, pushes: Pushes, folder: Path) -> None:
-        self._pushes = pushes
-        super().__init__(
-            repo_id=pushes.state.dataset,
-            repo_type="dataset",
-            private=True,
-            folder_path=folder,
-            every=pushes.state.minutes,
-            hf_api=pushes.remote.api,
-        )
-
-    def push_to_hub(self) -> None:  # type: ignore[override]
-        """Called now, every few minutes, and at the end of the program."""
-        if not self._pushes._closed.is_set():
-            self._pushes.push()
+            LOG.info("%s: %d entries came back from the dataset", name, merged.added)
+        return merged.problems
 
 
 def pushes_of(studies: Studies, environment: Mapping[str, str] = os.environ) -> Pushes | None:
@@ -330,5 +274,7 @@ def pushes_of(studies: Studies, environment: Mapping[str, str] = os.environ) -> 
     try:
         minutes = float(given)
     except ValueError:
-        raise SavgError(f"{MINUTES_VARIABLE} is a number of minutes, not {given[:40]!r}.") from None
+        raise SavgError(
+            f"{MINUTES_VARIABLE} must be a number of minutes, got {given[:40]!r}."
+        ) from None
     return Pushes(studies, dataset, minutes)

@@ -16,7 +16,7 @@ from scipy.stats import norm
 
 from savg.errors import SavgError
 from savg.mos.rehearsal.listener import Opinion
-from savg.mos.storage.store import StudyRow
+from savg.mos.storage.rows import StudyRow
 
 Kind = Literal["attentive", "careless", "failing", "leaving"]
 

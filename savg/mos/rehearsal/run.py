@@ -23,7 +23,8 @@ from savg.mos.rehearsal.server import rehearsal_server
 from savg.mos.rehearsal.visitor import Visitor
 from savg.mos.results.analysis import Analysis
 from savg.mos.results.report import write_report
-from savg.mos.storage.store import Link, Store, sqlite_url
+from savg.mos.storage.rows import Link
+from savg.mos.storage.store import Store, sqlite_url
 from savg.mos.study.folder import DATABASE, StudyFolder, describe_folder
 from savg.paths import whole_folder
 
@@ -89,7 +90,7 @@ def rehearse(
     world = World(row, model, crowd.seed)
     with whole_folder(out) as part:
         shutil.copytree(source.media, part / "media")
-        describe_folder(part, name, rehearsal_of=source.name)
+        describe_folder(part, name, more={"rehearsal_of": source.name})
         (part / "SIMULATED.txt").write_text(NOTE, encoding="utf-8")
         store = Store(sqlite_url(part / DATABASE))
         try:

@@ -34,7 +34,8 @@ from savg.mos.results.statistics import (
     two_way_difference,
     two_way_mean,
 )
-from savg.mos.storage.store import ParticipantRow, RatingRow, Store
+from savg.mos.storage.rows import ParticipantRow, RatingRow
+from savg.mos.storage.store import Store
 from savg.mos.study.design import Study
 from savg.mos.study.scores import LEVELS_KEY, read_scores, stored_scores
 
@@ -118,7 +119,7 @@ class Analysis:
                 {"first": i, "second": j, **asdict(interval)}
                 for (i, j), interval in self.mixed.differences.items()
             ]
-        return json.loads(json.dumps(made, default=str))  # type: ignore[no-any-return]
+        return json.loads(json.dumps(made, allow_nan=False))  # type: ignore[no-any-return]
 
 
 def analyse(store: Store, name: str, scores: ClipScores | None = None, seed: int = 0) -> Analysis:
@@ -190,10 +191,17 @@ def ratings_of(study: Study, rows: Sequence[RatingRow]) -> Ratings:
 
 
 def condition_results(study: Study, ratings: Ratings, seed: int) -> tuple[ConditionResult, ...]:
-    """MOS of each condition that has ratings."""
+    """MOS of each condition and anchor; one without ratings has nothing but its name."""
     means = ratings.listener_means()
     results = []
-    for k, name in enumerate(ratings.conditions):
+    for group in study.groups:
+        name = group.name
+        if name not in ratings.conditions:
+            nothing = Interval.without(None)
+            empty = tuple(0 for _ in study.scores)
+            results.append(ConditionResult(name, 0, 0, nothing, nothing, empty))
+            continue
+        k = ratings.conditions.index(name)
         score = ratings.score[ratings.condition == k]
         results.append(
             ConditionResult(
@@ -218,6 +226,7 @@ def _differences(
     found = []
     for first, second in pairs:
         if first not in ratings.conditions or second not in ratings.conditions:
+            found.append(Difference(first, second, Interval.without(None), None, None))
             continue
         i, j = ratings.conditions.index(first), ratings.conditions.index(second)
         other = None
@@ -283,7 +292,7 @@ def _warnings(
         said.append(
             f"{marked} of the analysed listeners are flagged; see the results without them."
         )
-    by_name = {c.name: c.mos.estimate for c in conditions}
+    by_name = {c.name: c.mos.estimate for c in conditions if c.mos.estimate is not None}
     if study.reference in by_name:
         for anchor in study.anchors:
             if by_name.get(anchor.name, -np.inf) >= by_name[study.reference]:

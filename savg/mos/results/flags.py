@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from savg.mos.storage.store import RatingRow
+from savg.mos.storage.rows import RatingRow
 from savg.mos.study.design import FlagRules
 
 

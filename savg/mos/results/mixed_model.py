@@ -96,7 +96,8 @@ class MixedReport:
 
 
 def mixed_model(ratings: Ratings) -> MixedReport | None:
-    """Fit the model of the module; None with too few ratings. t intervals on listeners − 1."""
+    """Fit the model of the module; None with too few ratings, or where they do not
+    determine it. t intervals on listeners − 1."""
     conditions, listeners = len(ratings.conditions), len(ratings.listeners)
     if listeners < 3 or len(ratings) < 4 * (listeners + conditions):
         return None
@@ -105,11 +106,16 @@ def mixed_model(ratings: Ratings) -> MixedReport | None:
     groups = [ratings.listener, both.astype(np.int64), ratings.clip]
     if conditions == 1:
         groups = [ratings.listener, ratings.clip]
-    fit = fit_reml(ratings.score, x, groups)
+    try:
+        fit = fit_reml(ratings.score, x, groups)
+    except np.linalg.LinAlgError:
+        return None
+    if not all(np.isfinite(v).all() for v in (fit.means, fit.covariance, fit.sds, fit.noise)):
+        return None
     freedom = float(listeners - 1)
 
     def interval(contrast: Floats) -> Interval:
-        error = float(contrast @ fit.covariance @ contrast) ** 0.5
+        error = max(float(contrast @ fit.covariance @ contrast), 0.0) ** 0.5
         return Interval.student(float(contrast @ fit.means), error, freedom)
 
     unit = np.eye(conditions)

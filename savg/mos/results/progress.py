@@ -13,7 +13,8 @@ from itertools import pairwise
 from statistics import fmean, median
 
 from savg.mos.results.flags import Flag, flags_of, repeated
-from savg.mos.storage.store import ParticipantRow, RatingRow, Store, StudyRow
+from savg.mos.storage.rows import ParticipantRow, RatingRow, StudyRow
+from savg.mos.storage.store import Store
 from savg.mos.study.design import Study
 
 STEPS = {

@@ -18,6 +18,9 @@ Floats = NDArray[np.float64]
 
 RESAMPLES = 4000
 
+MAX_SHIFT = 1e6
+"""Noncentrality from which a power is 1 and the distribution's code gives NaN."""
+
 
 @dataclass(frozen=True)
 class Ratings:
@@ -77,10 +80,10 @@ class Ratings:
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its 95 % interval, standard error and degrees of freedom; None if there are
-    too few data for an interval."""
+    """An estimate with its 95 % interval, standard error and degrees of freedom; None where there
+    are too few data, never NaN."""
 
-    estimate: float
+    estimate: float | None
     low: float | None
     high: float | None
     error: float | None
@@ -93,8 +96,8 @@ class Interval:
         return cls(estimate, estimate - half, estimate + half, error, freedom)
 
     @classmethod
-    def without(cls, estimate: float) -> Interval:
-        """An estimate alone."""
+    def without(cls, estimate: float | None) -> Interval:
+        """An estimate alone, or not even that."""
         return cls(estimate, None, None, None, None)
 
 
@@ -103,7 +106,7 @@ def mean_interval(listener_means: ArrayLike) -> Interval:
     values = np.asarray(listener_means, np.float64)
     values = values[np.isfinite(values)]
     if len(values) < 2:
-        return Interval.without(float(values.mean()) if len(values) else float("nan"))
+        return Interval.without(float(values.mean()) if len(values) else None)
     error = float(values.std(ddof=1)) / len(values) ** 0.5
     return Interval.student(float(values.mean()), error, len(values) - 1)
 
@@ -139,7 +142,7 @@ def _two_way(
         mine = ratings.condition == condition
         score, who = ratings.score[mine], ratings.listener[mine]
         if not len(score):
-            return Interval.without(float("nan"))
+            return Interval.without(None)
         estimate += sign * float(score.mean())
         by_listener += sign * _resampled(weights, who, score, listeners)
         rest = score - level[who]
@@ -255,7 +258,7 @@ def power(difference: float, sd: float, listeners: int) -> float:
         return 0.0
     if sd <= 0:
         return 1.0 if difference else 0.05
-    shift = abs(difference) / sd * listeners**0.5
+    shift = min(abs(difference) / sd * listeners**0.5, MAX_SHIFT)
     edge = stats.t.ppf(0.975, listeners - 1)
     wrong_side = float(np.nan_to_num(stats.nct.cdf(-edge, listeners - 1, shift)))
     return float(stats.nct.sf(edge, listeners - 1, shift)) + wrong_side
@@ -312,6 +315,6 @@ def correlation(first: ArrayLike, second: ArrayLike, seed: int = 0) -> Correlati
         a, b = x[drawn], y[drawn]
         if np.ptp(a) > 0 and np.ptp(b) > 0:
             draws.append(np.corrcoef(stats.rankdata(a), stats.rankdata(b))[0, 1])
-    low, high = np.quantile(draws, [0.025, 0.975])
     rank = float(np.corrcoef(stats.rankdata(x), stats.rankdata(y))[0, 1])
-    return Correlation(len(x), rank, float(low), float(high), float(np.corrcoef(x, y)[0, 1]))
+    low, high = map(float, np.quantile(draws, [0.025, 0.975])) if draws else (None, None)
+    return Correlation(len(x), rank, low, high, float(np.corrcoef(x, y)[0, 1]))

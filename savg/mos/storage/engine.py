@@ -7,9 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from savg.errors import SavgError
+
+DatabaseFailure = SQLAlchemyError
+"""What every error of a database is: busy for too long, not there, or a rule of its tables broken."""
 
 BUSY_SECONDS = 60
 """How long a write waits for those of other processes."""
@@ -31,12 +34,14 @@ def make_engine(url: str) -> Engine:
                 parsed = parsed.set(drivername="postgresql+psycopg")
             return create_engine(parsed, pool_size=16, max_overflow=16, pool_pre_ping=True)
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
-        raise SavgError(f"This is no database URL: {error}.") from error
+        raise SavgError(f"Database URL is not valid: {error}.") from error
     except ModuleNotFoundError as error:
         raise SavgError(
             "PostgreSQL needs the extra: pip install 'savg-studio[postgres]'."
         ) from error
-    raise SavgError(f"Expected sqlite:///FILE or postgresql://…, not {parsed.drivername}.")
+    raise SavgError(
+        f"Database URL must be sqlite:///FILE or postgresql://…, got {parsed.drivername}."
+    )
 
 
 def _set_up_sqlite(connection: Any, _: Any) -> None:
@@ -58,7 +63,7 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
-class Turns:
+class FairLock:
     """A lock that serves its waiters in the order they came."""
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
 """Where a listening test is kept: SQLite in one file by default, PostgreSQL by URL.
 
-The organiser's side: studies, links, exclusions and what an analysis reads. What a listener may do is
-in `listen`. All writes of one process wait for each other in a fair queue; other processes are held
-off by the database itself.
+The organiser's side: studies, links, exclusions and what an analysis reads; `listener` has what a
+listener's session reads and writes. All writes of one process wait for each other in a fair queue;
+other processes are held off by the database itself.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.engine import URL, make_url
@@ -24,13 +24,21 @@ from sqlalchemy.exc import DBAPIError
 from savg import __version__
 from savg.errors import SavgError
 from savg.mos.storage import schema
-from savg.mos.storage.engine import Turns, make_engine
+from savg.mos.storage.engine import FairLock, make_engine
+from savg.mos.storage.listener import ListenerRecord, find_person
 from savg.mos.storage.migrations import migrate
+from savg.mos.storage.rows import (
+    ExclusionRow,
+    Link,
+    ParticipantRow,
+    RatingRow,
+    Status,
+    StudyRow,
+    UnknownStudy,
+)
 from savg.mos.study.assignment import check_pool
 from savg.mos.study.design import Stimulus, Study
 from savg.mos.study.screening import ScreeningSound, stages
-
-Status = Literal["open", "paused", "closed"]
 
 _MIGRATION_LOCK = 5_214_021
 """An arbitrary number that all processes agree on (PostgreSQL's advisory locks)."""
@@ -39,93 +47,12 @@ CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 """Letters of codes that people read aloud."""
 
 
-_STATUS = select(schema.study.c.status).where(schema.study.c.id == bindparam("name"))
-
-
-class UnknownStudy(SavgError):
-    """A study that the store does not have."""
-
-
-@dataclass(frozen=True)
-class Link:
-    """A new participant: the code that organisers see, and the secret token of the link.
-
-    The token is shown once: the store keeps only its hash.
-    """
-
-    code: str
-    token: str
-
-
-@dataclass(frozen=True)
-class StudyRow:
-    """A study as stored."""
-
-    study: Study
-    status: Status
-    stimuli: tuple[Stimulus, ...]
-    sounds: tuple[ScreeningSound, ...]
-    levels: dict[str, Any]
-    created_at: float
-
-
-@dataclass(frozen=True)
-class ParticipantRow:
-    """What an organiser sees of a participant; `screening` counts right answers and trials by stage
-    and attempt, `excluded` is the latest decision with its reason."""
-
-    code: str
-    status: str
-    simulated: bool
-    created_at: float
-    consented_at: float | None
-    finished_at: float | None
-    rated: int
-    screening: dict[str, list[tuple[int, int]]]
-    excluded: bool
-    reason: str
-    device: dict[str, Any]
-    answers: dict[str, str]
-
-
-@dataclass(frozen=True)
-class RatingRow:
-    """One rating with all that an analysis needs to know about it."""
-
-    participant: str
-    position: int
-    role: str
-    condition: str
-    clip: str
-    stimulus: str
-    kind: str
-    expected: int | None
-    repeat_of: int | None
-    seconds: float
-    score: int
-    plays: int
-    seconds_played: float
-    response_seconds: float
-    served_at: float
-    rated_at: float
-    simulated: bool = False
-
-
-@dataclass(frozen=True)
-class ExclusionRow:
-    """One decision about a participant's data."""
-
-    participant: str
-    excluded: bool
-    reason: str
-    who: str
-    decided_at: float
-    simulated: bool = False
-
-
 def sqlite_url(path: Path) -> str:
     """The URL of a database file."""
     return URL.create("sqlite", database=str(path)).render_as_string()
+
+
+_STATUS = select(schema.study.c.status).where(schema.study.c.id == bindparam("name"))
 
 
 class Store:
@@ -139,7 +66,7 @@ class Store:
         self.clock = clock
         self._loaded: dict[str, StudyRow] = {}
         self.engine = make_engine(url)
-        self._turn = Turns() if self.engine.dialect.name == "sqlite" else None
+        self._lock = FairLock() if self.engine.dialect.name == "sqlite" else None
         try:
             with self.writing() as connection:
                 if self.engine.dialect.name == "postgresql":
@@ -158,11 +85,11 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that writes, committed to the disk when the block ends without error."""
-        if self._turn is None:
+        if self._lock is None:
             with self.engine.begin() as connection:
                 yield connection
             return
-        with self._turn, self.engine.begin() as connection:
+        with self._lock, self.engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -170,6 +97,17 @@ class Store:
         """A transaction that only reads; it waits for nobody."""
         with self.engine.connect().execution_options(savg_read=True) as connection:
             yield connection
+
+    @contextmanager
+    def listener(self, token: str, *, write: bool = False) -> Iterator[ListenerRecord | None]:
+        """The listener with this token, within a transaction; None if nobody has it.
+
+        write: the listener is locked until the transaction ends, and changes are stored then.
+        """
+        with self.writing() if write else self.reading() as connection:
+            person = find_person(connection, token_hash(token), lock=write)
+            study = self.load(connection, person.study_id) if person is not None else None
+            yield ListenerRecord(connection, person, study) if person and study else None
 
     def create_study(
         self,
@@ -199,7 +137,7 @@ class Store:
                     id=study.name,
                     status="open",
                     design=json.dumps(study.to_dict(), ensure_ascii=False),
-                    levels=json.dumps(levels or {}),
+                    levels=json.dumps(levels or {}, allow_nan=False),
                     software=__version__,
                     created_at=self.clock(),
                 )

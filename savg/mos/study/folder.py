@@ -87,9 +87,12 @@ def create_folder(
     return built
 
 
-def describe_folder(folder: Path, name: str, *, elsewhere: bool = False, **more: str) -> None:
-    """Write the study.json that `open_folder` reads; elsewhere: the database is not in the folder."""
-    kept = {"study": name, "database": None if elsewhere else DATABASE, **more}
+def describe_folder(
+    folder: Path, name: str, *, elsewhere: bool = False, more: Mapping[str, str] | None = None
+) -> None:
+    """Write the study.json that `open_folder` reads; elsewhere: the database is not in the folder;
+    more: what else it says."""
+    kept = {"study": name, "database": None if elsewhere else DATABASE, **(more or {})}
     (folder / "study.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 

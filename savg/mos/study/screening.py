@@ -163,7 +163,7 @@ def draw(
 
 
 @dataclass(frozen=True)
-class Answered:
+class ScreeningAnswer:
     """One answer as stored."""
 
     stage: Stage
@@ -182,7 +182,7 @@ class Progress:
     trial: int = 0
 
 
-def progress(level: Level, answers: Iterable[Answered]) -> Progress:
+def progress(level: Level, answers: Iterable[ScreeningAnswer]) -> Progress:
     """Judge the answers by the rules of `stages`; a stage is failed when its attempts are used up."""
     given: dict[tuple[Stage, int], list[bool]] = {}
     for answer in answers:

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,8 +101,13 @@ class Built:
             "gain_db": round(self.gain, 3),
             "level_difference_change_max_db": round(max(changes, default=0.0), 3),
             "conditions": conditions,
-            "clips": [asdict(row) for row in self.levels],
+            "clips": [{k: _finite(v) for k, v in asdict(row).items()} for row in self.levels],
         }
+
+
+def _finite(value: Any) -> Any:
+    """The value as JSON has it: silence has no level."""
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def find_clips(folder: Path) -> list[Path]:

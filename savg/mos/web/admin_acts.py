@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from savg.errors import SavgError
 from savg.mos.results.report import write_report, write_tables
-from savg.mos.storage.store import Status
+from savg.mos.storage.rows import Status
 from savg.mos.study.design import DesignError
 from savg.mos.study.folder import StudyFolder
 from savg.mos.study.options import NO_REFERENCE, OPTIONS, plan_study

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from savg.errors import SavgError
 from savg.mos.results.analysis import Analysis, analyse
 from savg.mos.results.progress import STEPS, Progress, progress_of
-from savg.mos.results.report import Figure, Table, sections_of
+from savg.mos.results.sections import sections_of
 from savg.mos.study.design import Study
 from savg.mos.study.folder import StudyFolder
 from savg.mos.study.options import NO_REFERENCE, OPTIONS
@@ -104,13 +104,12 @@ def report(visit: Visit) -> Response:
         found = _analysis(visit, folder)
     except SavgError as error:
         return visit.page("report.html", study=folder.name, sections=[], problem=str(error))
-    sections = [(heading, list(map(_block, blocks))) for heading, blocks in sections_of(found)]
     return visit.page(
         "report.html",
         study=folder.name,
         status=_status(folder),
         simulated=found.simulated,
-        sections=sections,
+        sections=sections_of(found.to_dict()),
         problem="",
         data=found.data_sha256[:12],
     )
@@ -214,12 +213,3 @@ def _analysis(visit: Visit, folder: StudyFolder) -> Analysis:
         tuple((p.code, p.status) for p in people),
     )
     return visit.desk.kept.get(f"report {name}", state, lambda: analyse(store, name))
-
-
-def _block(block: object) -> dict[str, Any]:
-    """A piece of the report as its template takes it."""
-    if isinstance(block, Table):
-        return {"kind": "table", "head": block.head, "rows": block.rows}
-    if isinstance(block, Figure):
-        return {"kind": "figure", "svg": block.svg, "caption": block.caption}
-    return {"kind": "text", "text": str(block)}

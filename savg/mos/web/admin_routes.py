@@ -13,7 +13,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +20,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from savg.errors import SavgError
+from savg.mos.storage.engine import DatabaseFailure
 from savg.mos.web import admin_acts as acts
 from savg.mos.web import admin_pages as pages
 from savg.mos.web.admin_making import Maker
@@ -99,7 +99,7 @@ def _guarded(desk: Desk, handler: Handler) -> Endpoint:
             return visit.problem(problem, STATUS[problem.reason])
         except SavgError as error:
             return visit.problem(Problem("value", str(error)), 422)
-        except SQLAlchemyError:
+        except DatabaseFailure:
             LOG.exception("the database of a listening test failed")
             sentence = "The database is busy or not there: try again in a moment."
             return visit.problem(Problem("busy", sentence), 503)

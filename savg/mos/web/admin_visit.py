@@ -5,7 +5,6 @@ Addresses in pages are relative, so that the pages work below any prefix that a 
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,17 +15,18 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from savg import __version__
-from savg.mos.storage.store import UnknownStudy
+from savg.mos.storage.rows import UnknownStudy
 from savg.mos.study.folder import StudyFolder
 from savg.mos.web.admin_making import Maker
 from savg.mos.web.admin_session import Door, Session, Sessions
 from savg.mos.web.replies import Problem, body_of
 from savg.mos.web.studies import Studies
+from savg.viz.documents import as_svg, emphasis
 
 PAGES = Path(__file__).parent / "pages" / "admin"
 
@@ -174,12 +174,6 @@ def number(value: float | None, digits: int = 1) -> str:
     return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
 
 
-def emphasis(text: str) -> Markup:
-    """The report's **strong** and *emphasised* words, all else escaped."""
-    found = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", str(escape(text)))
-    return Markup(re.sub(r"(?<!\w)\*([^*]+)\*(?!\w)", r"<em>\1</em>", found))
-
-
 def _templates() -> Environment:
     made = Environment(
         loader=FileSystemLoader(PAGES),
@@ -188,7 +182,9 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"when": when, "duration": duration, "number": number, "emphasis": emphasis}
+    made.filters |= {"when": when, "duration": duration, "number": number}
+    made.filters["emphasis"] = lambda text: Markup(emphasis(text))
+    made.filters["svg"] = lambda figure: Markup(as_svg(figure))
     return made
 
 

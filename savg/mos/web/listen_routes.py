@@ -14,7 +14,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -22,8 +21,10 @@ from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 
 from savg.mos import session
-from savg.mos.session import Refused, Standing
-from savg.mos.storage.store import Store, UnknownStudy
+from savg.mos.session import RequestRejected, SessionState
+from savg.mos.storage.engine import DatabaseFailure
+from savg.mos.storage.rows import UnknownStudy
+from savg.mos.storage.store import Store
 from savg.mos.study.folder import StudyFolder
 from savg.mos.web.replies import Problem, Tries, json_object
 from savg.mos.web.studies import Studies
@@ -36,30 +37,30 @@ TYPES = {".mp4": "video/mp4", ".wav": "audio/wav", ".flac": "audio/flac"}
 LOG = logging.getLogger("savg.mos")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-Act = Callable[[Store, str, Mapping[str, Any]], Standing]
+Act = Callable[[Store, str, Mapping[str, Any]], SessionState]
 
 NO_LINK = "This link is not valid."
 
 
-def _consent(store: Store, token: str, said: Mapping[str, Any]) -> Standing:
+def _consent(store: Store, token: str, said: Mapping[str, Any]) -> SessionState:
     device = said["device"]
     if not isinstance(device, dict):
         raise Problem("value", "The device is described by a JSON object.")
     return session.consent(store, token, device)
 
 
-def _screening(store: Store, token: str, said: Mapping[str, Any]) -> Standing:
+def _screening(store: Store, token: str, said: Mapping[str, Any]) -> SessionState:
     return session.answer_screening(
         store, token, said["stage"], said["attempt"], said["trial"], said["answer"]
     )
 
 
-def _serve(store: Store, token: str, said: Mapping[str, Any]) -> Standing:
+def _serve(store: Store, token: str, said: Mapping[str, Any]) -> SessionState:
     session.serve(store, token, said["position"])
-    return session.standing(store, token)
+    return session.session_state(store, token)
 
 
-def _rating(store: Store, token: str, said: Mapping[str, Any]) -> Standing:
+def _rating(store: Store, token: str, said: Mapping[str, Any]) -> SessionState:
     return session.rate(
         store,
         token,
@@ -71,7 +72,7 @@ def _rating(store: Store, token: str, said: Mapping[str, Any]) -> Standing:
     )
 
 
-def _answer(store: Store, token: str, said: Mapping[str, Any]) -> Standing:
+def _answer(store: Store, token: str, said: Mapping[str, Any]) -> SessionState:
     return session.answer_question(store, token, said["key"], said["text"])
 
 
@@ -125,7 +126,9 @@ class Listening:
         """Where the listener is."""
         token = self.token(request)
         folder = await self.study(request)
-        return self.told(folder, await run_in_threadpool(session.standing, folder.store, token))
+        return self.told(
+            folder, await run_in_threadpool(session.session_state, folder.store, token)
+        )
 
     def act(self, name: str) -> Endpoint:
         """The endpoint of one of ACTS."""
@@ -156,7 +159,7 @@ class Listening:
         """The token that a request shows."""
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token:
-            raise Refused("unknown", NO_LINK)
+            raise RequestRejected("unknown", NO_LINK)
         return token.strip()
 
     async def study(self, request: Request) -> StudyFolder:
@@ -164,12 +167,12 @@ class Listening:
         try:
             return await run_in_threadpool(self.studies.get, request.path_params["study"])
         except UnknownStudy:
-            raise Refused("unknown", NO_LINK) from None
+            raise RequestRejected("unknown", NO_LINK) from None
 
-    def told(self, folder: StudyFolder, standing: Standing) -> Response:
+    def told(self, folder: StudyFolder, standing: SessionState) -> Response:
         """A listener's state; studies may share a database, but a link is for one of them."""
         if standing.study != folder.name:
-            raise Refused("unknown", NO_LINK)
+            raise RequestRejected("unknown", NO_LINK)
         return JSONResponse(asdict(standing))
 
     def guarded(self, endpoint: Endpoint) -> Endpoint:
@@ -178,13 +181,13 @@ class Listening:
         async def safely(request: Request) -> Response:
             try:
                 return await endpoint(request)
-            except Refused as refused:
+            except RequestRejected as refused:
                 if refused.reason == "unknown":
                     return await self.stranger(request)
                 return Problem(refused.reason, str(refused)).reply()
             except Problem as problem:
                 return problem.reply()
-            except SQLAlchemyError:
+            except DatabaseFailure:
                 LOG.exception("the database of a listening test failed")
                 return Problem("busy", "The server is busy: it will be tried again.").reply()
 

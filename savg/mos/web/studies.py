@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from savg.errors import SavgError
-from savg.mos.storage.store import UnknownStudy
+from savg.mos.storage.rows import UnknownStudy
 from savg.mos.study.folder import StudyFolder, open_folder
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from savg.errors import SavgError
+from savg.mos.results.sections import sections_of
+from savg.viz.documents import Section, finite
 
 BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
 
@@ -64,7 +65,12 @@ class Report:
     title: str
     simulated: bool
     data: dict[str, Any]
+    sections: tuple[Section, ...]
     clips: tuple[dict[str, Any], ...] = field(default=())
+
+    def section(self, key: str) -> Section:
+        """The section of this key."""
+        return next(section for section in self.sections if section.key == key)
 
 
 def benchmarks(folder: Path = BENCHMARKS) -> list[Benchmark]:
@@ -110,11 +116,11 @@ def _measures(data: Any, path: tuple[str, ...] = ()) -> Iterator[Measure]:
             str(data.get("label") or LABELS.get(name) or _words(path)),
             int(spatial.get("clips") or data.get("clips") or 0),
             float(spatial["score"]),
-            _number(spatial.get("low")),
-            _number(spatial.get("high")),
+            finite(spatial.get("low")),
+            finite(spatial.get("high")),
             int(spatial.get("tp") or 0),
             int(spatial.get("fn") or 0),
-            {k: float(v) for k, v in nulls.items() if _number(v) is not None},
+            {k: float(v) for k, v in nulls.items() if finite(v) is not None},
         )
     for key, value in data.items():
         yield from _measures(value, (*path, str(key)))
@@ -185,19 +191,13 @@ def read_report(path: Path, key: str = "0") -> Report:
     shown = f"{path.parent.name}/{path.name}"
     data = _json(path)
     try:
-        assert isinstance(data, dict)
         name, simulated = str(data["study"]["name"]), bool(data["simulated"])
-        for row in data["conditions"]:
-            str(row["name"]), float(row["mos"]["estimate"]), int(row["ratings"])
-        for row in data["differences"]:
-            float(row["main"]["estimate"])
-        float(data["flow"]["analysed"])
-        list(data["study"]["labels"]), list(data["warnings"]), dict(data["spatial"])
-    except (AssertionError, KeyError, TypeError, ValueError) as error:
+        sections = tuple(sections_of(data))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise SavgError(f"{shown} is no report of a listening test.") from error
     mark = " (simulated listeners)" if simulated else ""
     clips = path.with_name(path.name.replace("report.json", "clips.csv"))
-    return Report(key, f"{name}{mark}", simulated, data, tuple(_clips(clips)))
+    return Report(key, f"{name}{mark}", simulated, data, sections, tuple(_clips(clips)))
 
 
 def _clips(path: Path) -> list[dict[str, Any]]:
@@ -223,11 +223,6 @@ def _json(path: Path) -> Any:
     try:
         if path.stat().st_size > MOST_BYTES:
             return None
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
     except (OSError, ValueError, RecursionError):
         return None
-
-
-def _number(value: object) -> float | None:
-    usable = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if usable and math.isfinite(value) else None  # type: ignore[arg-type]

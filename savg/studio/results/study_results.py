@@ -11,7 +11,6 @@ from typing import Any
 import gradio as gr
 
 from savg.errors import SavgError
-from savg.mos.results.report import write_csv
 from savg.paths import whole_file
 from savg.studio.results.components import board_value
 from savg.studio.results.result_files import (
@@ -24,7 +23,9 @@ from savg.studio.results.result_files import (
     published,
 )
 from savg.studio.shared.library import media_url
-from savg.viz.result_plots import Estimate, against, intervals
+from savg.tables import write_csv
+from savg.viz.documents import NOT_ENOUGH, Estimate, Table, finite, interval, number
+from savg.viz.result_plots import against, intervals
 
 SIMULATED = "SIMULATED LISTENERS: a rehearsal, not a result"
 
@@ -38,6 +39,9 @@ START = (
     "Reports of listening tests appear here when the operator names their folders: "
     f"python -m savg mos report STUDY, then {VARIABLE}=STUDY/report."
 )
+
+SHOWN = ("differences", "listeners", "reliability", "spatial")
+"""Sections of a report below its figures: nothing of single listeners."""
 
 KEPT = 60
 """Reports with downloads on the disk."""
@@ -136,13 +140,15 @@ class Findings:
         mark = {"simulated": True} if report.simulated else {}
         tables: dict[str, list[dict[str, Any]]] = {
             "mos": [
-                {"condition": r["name"], "mos": r["mos"]["estimate"], "low": r["mos"]["low"],
-                 "high": r["mos"]["high"], "ratings": r["ratings"], "clips": r["clips"], **mark}
+                {"condition": r["name"], "mos": _cell(r["mos"]["estimate"]),
+                 "low": _cell(r["mos"]["low"]), "high": _cell(r["mos"]["high"]),
+                 "ratings": r["ratings"], "clips": r["clips"], **mark}
                 for r in report.data["conditions"]
             ],
             "differences": [
-                {"first": r["first"], "second": r["second"], "difference": r["main"]["estimate"],
-                 "low": r["main"]["low"], "high": r["main"]["high"], **mark}
+                {"first": r["first"], "second": r["second"],
+                 "difference": _cell(r["main"]["estimate"]), "low": _cell(r["main"]["low"]),
+                 "high": _cell(r["main"]["high"]), **mark}
                 for r in report.data["differences"]
             ],
             "clips": [{**row, **mark} for row in report.clips],
@@ -150,7 +156,8 @@ class Findings:
         prefix = "simulated-" if report.simulated else ""
         found = []
         with whole_file(folder / f"{prefix}results.json") as part:
-            part.write_text(json.dumps(kept, indent=1, ensure_ascii=False), encoding="utf-8")
+            text = json.dumps(kept, indent=1, ensure_ascii=False, allow_nan=False)
+            part.write_text(text, encoding="utf-8")
         for name, rows in tables.items():
             if rows:
                 write_csv(folder / f"{prefix}{name}.csv", rows)
@@ -173,8 +180,8 @@ def _scores(benchmark: Benchmark) -> dict[str, Any]:
         [
             m.label,
             f"{m.score:.3f}",
-            _range(m.low, m.high, 3),
-            *(_number(m.nulls.get(n), 3) for n in names),
+            interval(m.low, m.high, 3),
+            *(number(m.nulls.get(n), 3) for n in names),
             str(m.clips),
             f"{m.tp} / {m.fn}",
         ]
@@ -186,27 +193,15 @@ def _scores(benchmark: Benchmark) -> dict[str, Any]:
 
 
 def _head(report: Report) -> dict[str, Any]:
-    data = report.data
-    study, flow = data["study"], data["flow"]
+    study, means = report.data["study"], report.section("means")
     labels = ", ".join(f"{i} {label}" for i, label in enumerate(study["labels"], 1))
     lines = [
         f"{study.get('question', '')} ({labels})",
-        f"{flow['analysed']} listeners analysed. Intervals: 95 %, Student's t of listeners' means.",
+        f"{report.data['flow']['analysed']} listeners analysed. Intervals: 95 %, Student's t of "
+        "listeners' means.",
     ]
-    rows = [
-        [
-            r["name"],
-            _number(r["mos"]["estimate"]),
-            _range(r["mos"]["low"], r["mos"]["high"]),
-            _range(r.get("two_way", {}).get("low"), r.get("two_way", {}).get("high")),
-            str(r["ratings"]),
-            str(r["clips"]),
-        ]
-        for r in data["conditions"]
-    ]
-    head = ["condition", "MOS", "95 %, these clips", "95 %, all clips", "ratings", "clips"]
-    table = {"caption": "Mean opinion scores", "how": "", "head": head, "rows": rows}
-    notes = [str(w) for w in data["warnings"] if not str(w).startswith("SIMULATED")]
+    table = _board_table(means.heading, means.tables[0])
+    notes = [str(w) for w in report.data["warnings"] if not str(w).startswith("SIMULATED")]
     return board_value(
         f"Listening test {study['name']}",
         lines,
@@ -214,6 +209,17 @@ def _head(report: Report) -> dict[str, Any]:
         badge=SIMULATED if report.simulated else "",
         notes=notes,
     )
+
+
+def _cell(value: object) -> object:
+    """A statistic in a table: its number, or why there is none."""
+    known = finite(value)
+    return NOT_ENOUGH if known is None else known
+
+
+def _board_table(caption: str, table: Table, how: str = "") -> dict[str, Any]:
+    rows = [list(row) for row in table.rows]
+    return {"caption": caption, "how": how, "head": list(table.head), "rows": rows}
 
 
 def _figures(report: Report, dark: bool) -> list[Any]:
@@ -224,25 +230,13 @@ def _figures(report: Report, dark: bool) -> list[Any]:
     ticks = (
         labels if sum(len(text) for _, text in labels) < 44 else [(v, f"{v:g}") for v, _ in labels]
     )
-    means = [
-        Estimate(r["name"], r["mos"]["estimate"], r["mos"]["low"], r["mos"]["high"])
-        for r in data["conditions"]
-    ]
-    apart = [
-        Estimate(
-            f"{r['first']} − {r['second']}",
-            r["main"]["estimate"],
-            r["main"]["low"],
-            r["main"]["high"],
-        )
-        for r in data["differences"]
-    ]
-    widest = max([1.0, *(abs(v) for e in apart for v in (e.value, e.low, e.high) if v is not None)])
+    (means,) = report.section("means").figures
+    (apart,) = report.section("differences").figures
     look: dict[str, Any] = {"dark": dark, "mark": mark}
     over = "Mean opinion scores, 95 % (these clips)"
-    made = [intervals(means, over, "rating", (0.7, most + 0.35), ticks=ticks, **look)]
-    over, reach = "Differences, 95 % (all clips)", (-1.08 * widest, 1.08 * widest)
-    made.append(intervals(apart, over, "points of the scale", reach, zero=True, **look))
+    made = [intervals(means.rows, over, "rating", (0.7, most + 0.35), ticks=ticks, **look)]
+    over, reach = "Differences, 95 % (all clips)", (1.08 * apart.low, 1.08 * apart.high)
+    made.append(intervals(apart.rows, over, "points of the scale", reach, zero=True, **look))
     found = [gr.update(value=plot, visible=True) for plot in made]
     points = [
         (c["condition"], c["clip"], c["spatial_av_align"], c["mean_rating"], c["ratings"])
@@ -255,74 +249,8 @@ def _figures(report: Report, dark: bool) -> list[Any]:
 
 
 def _more(report: Report, downloads: list[dict[str, str]]) -> dict[str, Any]:
-    data = report.data
-    rows = [
-        [
-            f"{r['first']} − {r['second']}",
-            _number(r["main"]["estimate"]),
-            _range(r["main"]["low"], r["main"]["high"]),
-            _both(r.get("without_flagged")),
-            _both(r.get("mixed")),
-        ]
-        for r in data["differences"]
-    ]
-    head = ["difference", "points", "95 %, all clips", "without flagged", "mixed model"]
-    tables = [
-        {"caption": "Differences", "how": "Two-way bootstrap over listeners and clips.",
-         "head": head, "rows": rows},
-        {"caption": "Listeners", "how": "", "head": ["step", "listeners"],
-         "rows": [[str(k), str(v)] for k, v in data["flow"].items()]},
-        {"caption": "Reliability", "how": "", "head": ["measure", "value"],
-         "rows": _reliability(data)},
-    ]  # fmt: skip
-    if data["spatial"]:
-        tables.append(
-            {
-                "caption": "Rating and Spatial AV-Align, clip by clip",
-                "how": "Correlations of each clip's mean rating with its score; few ratings a clip "
-                "pull them towards zero.",
-                "head": ["condition", "clips", "rank correlation", "95 %", "linear"],
-                "rows": [
-                    [
-                        str(name),
-                        str(c["clips"]),
-                        _number(c["spearman"]),
-                        _range(c["low"], c["high"]),
-                        _number(c["pearson"]),
-                    ]
-                    for name, c in data["spatial"].items()
-                ],
-            }
-        )
+    present = {section.key for section in report.sections}
+    sections = [report.section(key) for key in SHOWN if key in present]
+    tables = [_board_table(s.heading, s.tables[0], " ".join(s.texts)) for s in sections]
     badge = SIMULATED if report.simulated else ""
     return board_value("", [], tables, badge=badge, downloads=downloads)
-
-
-def _reliability(data: dict[str, Any]) -> list[list[str]]:
-    again = data.get("repeats") or {}
-    return [
-        ["ordinal Krippendorff α between listeners", _number(data.get("alpha"))],
-        ["clips rated twice", str(again.get("pairs", 0))],
-        ["of these equal", _percent(again.get("equal"))],
-        ["at most one point apart", _percent(again.get("within_one"))],
-        ["standard deviation of a single rating", _number(again.get("rating_sd"))],
-    ]
-
-
-def _number(value: Any, digits: int = 2) -> str:
-    usable = isinstance(value, int | float) and value == value
-    return f"{value:.{digits}f}".replace("-", "−") if usable else "–"
-
-
-def _range(low: Any, high: Any, digits: int = 2) -> str:
-    return "–" if low is None else f"{_number(low, digits)} … {_number(high, digits)}"
-
-
-def _both(interval: Any) -> str:
-    if not isinstance(interval, dict):
-        return "–"
-    return f"{_number(interval['estimate'])} ({_range(interval['low'], interval['high'])})"
-
-
-def _percent(share: Any) -> str:
-    return f"{100 * share:.0f} %" if isinstance(share, int | float) else "–"

@@ -1,0 +1,93 @@
+"""What a store tells of a study: its rows as value types. Times are seconds since 1970 UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from savg.errors import SavgError
+from savg.mos.study.design import Stimulus, Study
+from savg.mos.study.screening import ScreeningSound
+
+Status = Literal["open", "paused", "closed"]
+
+
+class UnknownStudy(SavgError):
+    """A study that the store does not have."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A new participant: the code that organisers see, and the secret token of the link.
+
+    The token is shown once: the store keeps only its hash.
+    """
+
+    code: str
+    token: str
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """A study as stored."""
+
+    study: Study
+    status: Status
+    stimuli: tuple[Stimulus, ...]
+    sounds: tuple[ScreeningSound, ...]
+    levels: dict[str, Any]
+    created_at: float
+
+
+@dataclass(frozen=True)
+class ParticipantRow:
+    """What an organiser sees of a participant; `screening` counts right answers and trials by stage
+    and attempt, `excluded` is the latest decision with its reason."""
+
+    code: str
+    status: str
+    simulated: bool
+    created_at: float
+    consented_at: float | None
+    finished_at: float | None
+    rated: int
+    screening: dict[str, list[tuple[int, int]]]
+    excluded: bool
+    reason: str
+    device: dict[str, Any]
+    answers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class RatingRow:
+    """One rating with all that an analysis needs to know about it."""
+
+    participant: str
+    position: int
+    role: str
+    condition: str
+    clip: str
+    stimulus: str
+    kind: str
+    expected: int | None
+    repeat_of: int | None
+    seconds: float
+    score: int
+    plays: int
+    seconds_played: float
+    response_seconds: float
+    served_at: float
+    rated_at: float
+    simulated: bool = False
+
+
+@dataclass(frozen=True)
+class ExclusionRow:
+    """One decision about a participant's data."""
+
+    participant: str
+    excluded: bool
+    reason: str
+    who: str
+    decided_at: float
+    simulated: bool = False

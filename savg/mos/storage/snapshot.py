@@ -1,0 +1,277 @@
+"""A study as one SQLite file, and the rows of such a file brought into a database.
+
+Rows are compared by what they are about (a participant's code and token, a position, a question),
+never by their numbers, so that the same file may be merged again and again, and two servers that wrote
+one dataset end up with the ratings of both. What a database has already is never changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, insert, select, update
+
+from savg.errors import SavgError
+from savg.mos.storage import schema
+from savg.mos.storage.engine import DatabaseFailure
+from savg.mos.storage.rows import StudyRow
+from savg.mos.storage.store import Store, sqlite_url
+
+STEPS = ("invited", "screening", "trials", "questions", "done", "screened_out")
+"""Statuses of a participant; nobody goes back."""
+
+OF_LISTENERS = (schema.screening, schema.assignment, schema.rating, schema.answer, schema.exclusion)
+"""Tables with a participant_id."""
+
+
+@dataclass
+class Merged:
+    """How many rows were added or completed, and what did not fit, in sentences."""
+
+    added: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def write_snapshot(store: Store, name: str, path: Path) -> None:
+    """Write a study alone into a new SQLite file, as it is at one moment; writers go on meanwhile."""
+    if store.engine.dialect.name == "sqlite" and store.studies() == [name]:
+        with (
+            closing(sqlite3.connect(str(store.engine.url.database))) as source,
+            closing(sqlite3.connect(path)) as target,
+        ):
+            source.backup(target)
+            target.execute("PRAGMA journal_mode=DELETE")
+        return
+    with closing(Store(sqlite_url(path))) as target_store:
+        merge(store, target_store, name)
+
+
+def content_digest(store: Store, name: str) -> str:
+    """SHA-256 of all that is stored of a study, whatever the numbers of its rows are."""
+    digest = hashlib.sha256()
+    with store.reading() as connection:
+        codes = {p.id: p.code for p in _people(connection, name)}
+        for table in (schema.study, schema.participant, *OF_LISTENERS, schema.analysis):
+            lines = []
+            for row in connection.execute(_of_study(table, name)):
+                values = dict(row._mapping)
+                values.pop("id", None)
+                if "participant_id" in values:
+                    values["participant_id"] = codes[values["participant_id"]]
+                lines.append(json.dumps(values, sort_keys=True))
+            digest.update("\n".join([table.name, *sorted(lines), ""]).encode())
+    return digest.hexdigest()
+
+
+def same_study(first: StudyRow, second: StudyRow) -> bool:
+    """Whether two have the same design, clips and sounds."""
+    return first.study == second.study and (
+        {s.id for s in first.stimuli} == {s.id for s in second.stimuli}
+        and {s.id for s in first.sounds} == {s.id for s in second.sounds}
+    )
+
+
+def merge(source: Store, target: Store, name: str) -> Merged:
+    """Add to a study what `source` has and `target` lacks, the study itself if it is not there.
+
+    Its status is taken over where something was added. SavgError, and nothing is changed, for another
+    study of that name or rows that no study can have.
+    """
+    result = Merged()
+    try:
+        known = name in target.studies()
+        if known and not same_study(source.study(name), target.study(name)):
+            raise SavgError(f"It is another study called {name} than the one here.")
+        with source.reading() as reads, target.writing() as writes:
+            if not known:
+                for table in (schema.study, schema.stimulus, schema.sound):
+                    rows = [_typed(r, table) for r in reads.execute(_of_study(table, name))]
+                    writes.execute(insert(table), rows)
+            _Merger(reads, writes, source.load(reads, name), result).run()
+    except (DatabaseFailure, ValueError, TypeError, KeyError, LookupError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise SavgError(f"Study {name} cannot be taken over: {reason}") from error
+    return result
+
+
+class _Merger:
+    """One study on its way from one database to another, within a transaction of each."""
+
+    def __init__(
+        self, reads: Connection, writes: Connection, study: StudyRow, result: Merged
+    ) -> None:
+        self.reads, self.writes, self.study, self.result = reads, writes, study, result
+        self.name = study.study.name
+
+    def run(self) -> None:
+        there = {p.code: p for p in _people(self.writes, self.name)}
+        people: dict[int, tuple[int, str]] = {}
+        for person in _people(self.reads, self.name):
+            own = self.person(person, there.get(person.code))
+            if own is not None:
+                people[person.id] = own, person.code
+        self.rows(schema.screening, people)
+        for person_id in self.other_sessions(people):
+            self.problem(people[person_id][1], "the session has other clips here, which were kept.")
+            del people[person_id]
+        for table in (schema.assignment, schema.rating, schema.answer):
+            self.rows(table, people)
+        for person in _people(self.reads, self.name):
+            if person.id in people:
+                self.status(person, people[person.id][0])
+        self.log(schema.exclusion, "decided_at", people)
+        self.log(schema.analysis, "run_at", people)
+        if self.result.added:
+            study = self.reads.execute(_of_study(schema.study, self.name)).one()
+            table = schema.study
+            self.writes.execute(
+                update(table).where(table.c.id == self.name).values(status=study.status)
+            )
+
+    def add(self, table: Table, values: Mapping[str, Any]) -> Any:
+        self.result.added += 1
+        return self.writes.execute(insert(table).values(**values)).inserted_primary_key
+
+    def problem(self, code: str, sentence: str) -> None:
+        self.result.problems.append(f"{self.name}: participant {code}: {sentence}")
+
+    def person(self, person: Row[Any], own: Row[Any] | None) -> int | None:
+        """The participant's number here; None, and a problem, if the two are not the same."""
+        if own is not None and own.token_sha256 != person.token_sha256:
+            self.problem(person.code, "there are two with this code: one was left out.")
+            return None
+        if own is not None:
+            return int(own.id)
+        values = _typed(person, schema.participant)
+        values.pop("id")
+        return int(self.add(schema.participant, values)[0])
+
+    def other_sessions(self, people: Mapping[int, tuple[int, str]]) -> list[int]:
+        """Participants who have clips on both sides, and not the same ones."""
+        here, there = self.clips(self.writes), self.clips(self.reads)
+        return [
+            number
+            for number, (own, _) in people.items()
+            if number in there and own in here and here[own] != there[number]
+        ]
+
+    def clips(self, connection: Connection) -> dict[int, list[tuple[int, str]]]:
+        sessions: dict[int, list[tuple[int, str]]] = {}
+        for row in connection.execute(_of_study(schema.assignment, self.name)):
+            sessions.setdefault(row.participant_id, []).append((row.position, row.stimulus_id))
+        return sessions
+
+    def rows(self, table: Table, people: Mapping[int, tuple[int, str]]) -> None:
+        """Add rows of participants that are missing; one that says something else is a problem."""
+        keys = [c.name for c in table.primary_key if c.name != "participant_id"]
+        there: dict[tuple[Any, ...], Row[Any]] = {
+            (r.participant_id, *(getattr(r, key) for key in keys)): r
+            for r in self.writes.execute(_of_study(table, self.name))
+        }
+        said = {"screening": "answer", "assignment": "stimulus_id", "rating": "score"}
+        column = said.get(table.name, "text")
+        for row in self.reads.execute(_of_study(table, self.name)):
+            if row.participant_id not in people:
+                continue
+            own_id, code = people[row.participant_id]
+            key = tuple(getattr(row, k) for k in keys)
+            own = there.get((own_id, *key))
+            values = _typed(row, table)
+            if table is schema.rating and values["score"] not in self.study.study.scores:
+                raise ValueError(f"score must be one of the study's, got {values['score']}.")
+            where = f"{table.name} {' '.join(map(str, key))}"
+            if own is None:
+                self.add(table, {**values, "participant_id": own_id})
+            elif getattr(own, column) != getattr(row, column):
+                self.problem(code, f"{where} is another here, which was kept.")
+            elif table is schema.assignment and own.served_at is None and row.served_at is not None:
+                self.result.added += 1
+                self.writes.execute(
+                    update(table)
+                    .where(table.c.participant_id == own_id, table.c.position == row.position)
+                    .values(served_at=row.served_at)
+                )
+
+    def status(self, person: Row[Any], own_id: int) -> None:
+        """How far the participant is: as far as on either side."""
+        table = schema.participant
+        own = self.writes.execute(select(table).where(table.c.id == own_id)).one()
+        changes = {
+            column: getattr(person, column)
+            for column in ("consented_at", "assigned_at", "finished_at")
+            if getattr(own, column) is None and getattr(person, column) is not None
+        }
+        if own.consented_at is None:
+            changes["device"] = person.device
+        if STEPS.index(person.status) > STEPS.index(own.status):
+            changes["status"] = person.status
+        questions = {q.key for q in self.study.study.questions}
+        if changes.get("status", own.status) == "questions" and questions:
+            answer = schema.answer
+            answers = self.writes.execute(
+                select(answer).where(answer.c.participant_id == own_id)
+            ).all()
+            if questions <= {a.question for a in answers}:
+                changes |= {"status": "done", "finished_at": max(a.answered_at for a in answers)}
+        changes = {k: v for k, v in changes.items() if v != getattr(own, k)}
+        if changes:
+            self.result.added += 1
+            self.writes.execute(update(table).where(table.c.id == own_id).values(**changes))
+
+    def log(self, table: Table, time: str, people: Mapping[int, tuple[int, str]]) -> None:
+        """Add entries of a list (decisions, analyses) that are not there, in their order."""
+        rows = [_typed(r, table) for r in self.reads.execute(_of_study(table, self.name))]
+        there = [
+            {k: v for k, v in row._mapping.items() if k != "id"}
+            for row in self.writes.execute(_of_study(table, self.name))
+        ]
+        for values in sorted(rows, key=lambda r: (r[time], r["id"])):
+            del values["id"]
+            if "participant_id" in values:
+                if values["participant_id"] not in people:
+                    continue
+                values["participant_id"] = people[values["participant_id"]][0]
+            if values not in there:
+                self.add(table, values)
+
+
+def _people(connection: Connection, name: str) -> list[Row[Any]]:
+    table = schema.participant
+    return list(
+        connection.execute(select(table).where(table.c.study_id == name).order_by(table.c.id))
+    )
+
+
+def _of_study(table: Table, name: str) -> Any:
+    """All rows of a table that belong to a study, in the order of its key."""
+    if "participant_id" in table.c:
+        person = schema.participant
+        people = select(person.c.id).where(person.c.study_id == name)
+        rows = select(table).where(table.c.participant_id.in_(people))
+    else:
+        rows = select(table).where(
+            (table.c.id if table is schema.study else table.c.study_id) == name
+        )
+    return rows.order_by(*table.primary_key)
+
+
+def _typed(row: Row[Any], table: Table) -> dict[str, Any]:
+    """A row's values; TypeError where one is not what its column holds (SQLite does not mind)."""
+    values = dict(row._mapping)
+    for column in table.c:
+        value, kind = values[column.name], column.type.python_type
+        kinds: tuple[type, ...] = (int, float) if kind is float else (kind,)
+        if value is None and column.nullable:
+            continue
+        if not isinstance(value, kinds) or (kind is not bool and isinstance(value, bool)):
+            raise TypeError(
+                f"{table.name}.{column.name} must be {kind.__name__}, got {value!r:.40}."
+            )
+    return values
