@@ -41,6 +41,7 @@ from savg.data.starss.recordings import Files, Recording, find_recordings
 from savg.data.starss.results import Candidate, ClipRecord, Construction
 from savg.data.starss.sound import RecordingSound
 from savg.data.starss.windows import clip_labels
+from savg.evaluation.result_files import RESULTS
 from savg.geometry import foa_to_stereo, rotate_foa
 from savg.media import frame_index, strips
 from savg.paths import whole_file
@@ -297,7 +298,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=6, help="plain clips of each recording")
     parser.add_argument("--rounds", type=int, default=2, help="of both constructions")
     parser.add_argument("--recordings", type=Path, help="where recordings are kept between runs")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
     cv2.setNumThreads(1)
     tables = {}

@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 import platform
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
+from savg.evaluation.result_files import RESULTS
 from savg.mos.results import statistics
 from savg.mos.results.statistics import (
     Floats,
@@ -26,8 +26,6 @@ from savg.mos.results.statistics import (
     two_way_difference,
     two_way_mean,
 )
-
-RESULTS = Path(__file__).parent / "results"
 
 MEANS = (3.4, 2.9, 4.2)
 WORLDS = {

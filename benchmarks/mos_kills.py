@@ -19,13 +19,12 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from savg.evaluation.result_files import RESULTS
 from savg.mos import session
 from savg.mos.storage.rows import StudyRow
 from savg.mos.storage.store import Store, sqlite_url
 from savg.mos.study.design import Stimulus, Study, standard
 from savg.mos.study.screening import ScreeningSound
-
-RESULTS = Path(__file__).parent / "results"
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,11 @@ from pathlib import Path
 from benchmarks.mos_kills import compare
 from benchmarks.mos_server import PlainMind, Server, study_folder
 from benchmarks.postgres import new_schema, temporary_server
+from savg.evaluation.result_files import RESULTS
 from savg.mos.rehearsal.listener import Attended, Pace, attend
 from savg.mos.rehearsal.visitor import Visitor
 from savg.mos.storage.rows import Link
 from savg.mos.study.folder import StudyFolder
-
-RESULTS = Path(__file__).parent / "results"
 
 SECONDS = 0.1
 """Length of a clip."""

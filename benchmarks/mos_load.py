@@ -25,12 +25,11 @@ import numpy as np
 from benchmarks.mos_kills import compare, pass_screening
 from benchmarks.mos_server import PlainMind, Server, study_folder
 from benchmarks.postgres import new_schema, temporary_server
+from savg.evaluation.result_files import RESULTS
 from savg.mos.rehearsal.listener import Attended, Pace, attend
 from savg.mos.rehearsal.visitor import NoAnswer, Visitor
 from savg.mos.storage.rows import Link
 from savg.mos.study.folder import StudyFolder
-
-RESULTS = Path(__file__).parent / "results"
 
 GOAL_MS = 250.0
 THOUGHT = 2.5

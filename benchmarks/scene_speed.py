@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from savg.data.scenes import Scene, World, draw_scene, render, split_seed
+from savg.evaluation.result_files import RESULTS
 from savg.format import ClipFormat
 from savg.paths import whole_file
 
@@ -64,7 +65,7 @@ def main() -> None:
     """Measure both worlds, print the table and write it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=60, help="clips of each world")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
     cv2.setNumThreads(1)
     table = {name: measure(world, args.clips) for name, world in WORLDS.items()}

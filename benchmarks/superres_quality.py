@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from savg.data.scenes import World, draw_scene, render, split_seed
+from savg.evaluation.result_files import RESULTS
 from savg.format import SAVGBENCH
 from savg.paths import whole_file
 from savg.pipelines import load_pipeline
@@ -43,7 +44,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=16, metavar="N", help="of each world")
     parser.add_argument("--frames", type=int, default=2, help="of each clip")
     parser.add_argument("--steps", type=int, nargs="+", default=[1, 2, 4, 8])
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
     pipeline = load_pipeline(args.weights)
     rows = []

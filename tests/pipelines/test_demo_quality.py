@@ -8,10 +8,16 @@ import sys
 import numpy as np
 import pytest
 
-from savg.annotation import SoundEvents
+from savg.annotation import Boxes, SoundEvents
 from savg.clip import Clip
 from savg.data.scenes import draw_scene, render, split_seed
+from savg.evaluation.observe import extract
+from savg.evaluation.result_files import SetResult
 from savg.hub import PIPELINE_FILE, Card, save_component
+from savg.metrics.base import Item, MetricResult, Observation
+from savg.metrics.nearest_clip import NearestClip
+from savg.metrics.registry import METRICS
+from savg.metrics.spatial import off_centre
 from savg.models.seld import CONFIGS as SELD
 from savg.models.seld import Seld
 from savg.models.yolox import CONFIGS as YOLOX
@@ -35,31 +41,45 @@ def test_the_benchmark_measures_and_writes(tmp_path, monkeypatch, capsys) -> Non
     monkeypatch.setattr(sys, "argv", command)
     demo_quality.main()
     result = json.loads((out / "demo_quality.json").read_text())
-    assert result["held_out"]["demo"]["clips"] == result["generated"]["clips"] == 2
-    assert 0 <= result["held_out"]["demo"]["true_tables"]["score"] <= 1
-    assert result["held_out"]["demo"]["pan_spread"] > 0
-    assert result["held_out"]["demo"]["nearest_training_clip"]["least"] > 3
-    assert result["held_out"]["demo"]["spatial_off_centre"]["clips"] == 2
+    sets = {key: SetResult.from_json(value) for key, value in result["sets"].items()}
+    held_out, generated = sets["held_out_demo"], sets["generated"]
+    assert held_out.clips == generated.clips == 2
+    assert 0 <= MetricResult.from_json(result["true_tables"]["demo"]).value <= 1
+    assert held_out.metrics["pan_spread"].value > 0
+    assert held_out.metrics["nearest_clip"].notes["least"] > 3
+    assert held_out.metrics["spatial_off_centre"].n == 2
+    assert set(held_out.metrics) == set(METRICS)
+    assert generated.facts["seconds_a_clip"] > 0
     text = (out / "demo_quality.md").read_text()
-    assert "| person AP50 |" in text and text in capsys.readouterr().out
+    assert "| **person AP50** |" in text and text in capsys.readouterr().out
 
 
 def test_copies_of_training_clips_are_told() -> None:
-    from benchmarks.demo_quality import TRAINED_ON, Known
+    from benchmarks.synthetic import TRAINED_ON, trained_on
 
-    known, world = Known(2), TRAINED_ON[0]()
+    reference, world = trained_on(2), TRAINED_ON[0]()
+    assert reference is not None
+
+    def distance(clip: Clip) -> float:
+        metric = NearestClip(reference)
+        found = extract(clip, metric.features)
+        metric.update(Item("one", Observation(SoundEvents.empty(), Boxes.empty(), features=found)))
+        value = metric.compute().value
+        assert value is not None
+        return value
+
     own = render(draw_scene(split_seed("train", 1), world)).clip
     other = render(draw_scene(split_seed("test", 0), world)).clip
-    assert known(own) < 4 and known(own.mirrored()) < 4  # another way to the smaller pictures alone
-    assert known(other) > 8
+    # another way to the smaller pictures alone
+    assert distance(own) < 4 and distance(own.mirrored()) < 4
+    assert distance(other) > 8
     gray = Clip(np.full_like(own.video, 90), own.audio)
-    expected = np.sqrt(np.square(known.rows - 90.0).mean(axis=1)).min()
-    assert known(gray) == pytest.approx(expected, rel=1e-4)
+    rows = reference.stacked("thumbnails").astype(float)
+    expected = np.sqrt(np.square(rows - 90.0).mean(axis=(1, 2, 3, 4))).min()
+    assert distance(gray) == pytest.approx(expected, rel=1e-4)
 
 
 def test_sounds_near_the_centre_are_left_out() -> None:
-    from benchmarks.demo_quality import off_centre
-
     events = SoundEvents([0, 1, 2, 3], [0, 1, 0, 1], [88.0, 87.9, 168.1, 128.0])
     kept = off_centre(events)
     assert kept.frames.tolist() == [1, 2] and kept.categories.tolist() == [1, 0]

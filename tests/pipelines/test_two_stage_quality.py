@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import two_stage_quality
-from benchmarks.two_stage_quality import NULLS, Record, null_intervals
 from savg.annotation import Boxes, SoundEvents
+from savg.errors import SavgError
+from savg.evaluation.observe import Cache
+from savg.format import SAVGBENCH
 from savg.hub import PIPELINE_FILE, Card, save_component
-from savg.metrics.spatial import null_scores
+from savg.metrics.base import Observation
+from savg.metrics.spatial import BASELINES, null_scores, spatial_report
 from savg.models.seld import CONFIGS as SELD
 from savg.models.seld import Seld
 from savg.models.yolox import CONFIGS as YOLOX
@@ -54,10 +56,11 @@ def run(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *more: s
 
 def test_all_methods_stand_side_by_side(weights, tmp_path, monkeypatch, capsys) -> None:
     result = run(weights, tmp_path, monkeypatch, "--speed", "1")
-    assert list(result["methods"]) == ["joint", "two_stage", "two_stage_boxes", "ground_truth"]
-    truth = result["methods"]["ground_truth"]
-    assert truth["clips"] == 2 and truth["pan_spread"] > 0
-    assert set(truth["spatial"]["null_intervals"]) == set(NULLS)
+    assert list(result["sets"]) == ["joint", "two_stage", "two_stage_boxes", "ground_truth"]
+    truth = result["sets"]["ground_truth"]
+    assert truth["clips"] == 2 and truth["metrics"]["pan_spread"]["value"] > 0
+    spatial = truth["metrics"]["spatial_av_align"]
+    assert set(spatial["notes"]["null_intervals"]) == set(spatial["nulls"]) == set(BASELINES)
     assert result["speed"]["joint"] > 0 and result["speed"]["two-stage of joint"] > 0
     text = (tmp_path / "out" / "two_stage_quality.md").read_text()
     assert "| measure | joint | two-stage | two-stage with boxes | ground truth |" in text
@@ -70,26 +73,33 @@ def test_all_methods_stand_side_by_side(weights, tmp_path, monkeypatch, capsys) 
 
     monkeypatch.setattr(two_stage_quality.Bench, "clip", made_again)
     again = run(weights, tmp_path, monkeypatch)
-    assert json.dumps(again["methods"]) == json.dumps(result["methods"])
+    assert json.dumps(again["sets"]) == json.dumps(result["sets"])
     with pytest.raises(AssertionError, match="not made again"):
         run(weights, tmp_path, monkeypatch, "--seed", "1", "--methods", "joint")
 
 
-def test_records_come_back_as_they_were(tmp_path: Path) -> None:
+def test_observations_come_back_as_they_were(tmp_path: Path) -> None:
     events = SoundEvents([0, 3], [0, 1], [12.5, 250.0])
     boxes = Boxes([0, 1], [0, 0], [[0, 1, 5, 9], [3, 4, 8, 8]], [0.9, 0.5])
-    for nearest in (None, 7.5):
-        record = Record(0.25, float("nan"), 20, nearest, events, boxes)
-        record.write(tmp_path / "r.npz")
-        again = Record.read(tmp_path / "r.npz")
-        assert again.pan == 0.25 and np.isnan(again.motion) and again.nearest == nearest
-        assert again.frames == 20 and again.events.x.tolist() == [12.5, 250.0]
-        np.testing.assert_array_equal(again.boxes.xyxy, boxes.xyxy)
-        assert again.boxes.scores is not None and again.boxes.scores.tolist() == [0.9, 0.5]
-    empty = replace(record, boxes=Boxes.empty(), events=SoundEvents.empty())
-    empty = replace(empty, boxes=Boxes(np.zeros(0), np.zeros(0), np.zeros((0, 4)), np.zeros(0)))
-    empty.write(tmp_path / "e.npz")
-    assert len(Record.read(tmp_path / "e.npz").events) == 0
+    cache = Cache(tmp_path / "kept")
+    features = {"pan": np.array(0.25), "motion_x": np.array(np.nan), "t": np.ones((2, 3), np.uint8)}
+    form = SAVGBENCH.with_frames(28)
+    cache.write("a", Observation(events, boxes, form, boxes, features))
+    again = cache.read("a")
+    assert again is not None and again.format == form and again.events.x.tolist() == [12.5, 250.0]
+    assert again.features["pan"] == 0.25 and np.isnan(again.features["motion_x"])
+    assert again.features["t"].dtype == np.uint8 and again.features["t"].shape == (2, 3)
+    for table in (again.boxes, again.candidates):
+        assert table is not None and table.scores is not None
+        np.testing.assert_array_equal(table.xyxy, boxes.xyxy)
+        assert table.scores.tolist() == [0.9, 0.5]
+    cache.write("empty", Observation(SoundEvents.empty(), Boxes.empty()))
+    empty = cache.read("empty")
+    assert empty is not None and len(empty.events) == len(empty.boxes) == 0
+    assert empty.boxes.scores is None and cache.read("b") is None
+    (tmp_path / "kept" / "c.npz").write_text("x")
+    with pytest.raises(SavgError, match=r"c\.npz is not a kept observation"):
+        cache.read("c")
 
 
 def test_intervals_of_the_nulls_hold_their_scores() -> None:
@@ -100,9 +110,10 @@ def test_intervals_of_the_nulls_hold_their_scores() -> None:
         events.append(SoundEvents(np.arange(50), np.zeros(50, int), np.full(50, x)))
         corners = np.tile([x - 10, 60, x + 10, 190], (20, 1))
         boxes.append(Boxes(np.arange(20), np.zeros(20, int), corners, np.ones(20)))
-    found = null_intervals(events, boxes)
-    scores = null_scores(list(zip(events, boxes, strict=True)))
-    for name in NULLS:
+    pairs = list(zip(events, boxes, strict=True))
+    found, scores = spatial_report(pairs).null_intervals, null_scores(pairs)
+    for name in BASELINES:
         low, high = found[name]
         assert low < getattr(scores, name) < high
-    assert null_intervals([SoundEvents.empty()] * 3, boxes[:3])["centre"] is None
+    silent = [(SoundEvents.empty(), one) for one in boxes[:3]]
+    assert spatial_report(silent).null_intervals["centre"] is None

@@ -13,6 +13,7 @@ import pytest
 import studio_fakes
 
 from benchmarks.mos_kills import leaping_clock, pass_screening, sample_study
+from savg.evaluation.result_files import RESULTS
 from savg.mos import session
 from savg.mos.results.analysis import analyse
 from savg.mos.results.report import write_report
@@ -176,21 +177,20 @@ def test_what_is_no_report_is_refused(
 
 
 def test_benchmarks_are_read_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spatial = {"score": 0.625, "low": 0.5, "high": 0.75, "tp": 5, "fn": 3,
-               "nulls": {"centre": 0.4, "swapped": 0.1}}  # fmt: skip
+    spatial = {"name": "spatial_av_align", "value": 0.625, "low": 0.5, "high": 0.75, "n": 64,
+               "nulls": {"centre": 0.4, "swapped": 0.1}, "notes": {"tp": 5, "fn": 3}}  # fmt: skip
+    bare = spatial | {"low": None, "high": None}
     result = {
         "setting": {"command": "python -m benchmarks.x --n 3", "cpu": "2 cores", "torch": "2.11"},
-        "methods": {"two_stage": {"label": "Two-stage", "clips": 64, "spatial": spatial},
-                    "joint": {"clips": 64, "spatial": spatial | {"low": None, "high": None}}},
+        "sets": {name: {"label": label, "clips": 64, "facts": {}, "metrics": {spatial["name"]: result}}
+                 for name, label, result in (("a", "Two-stage", spatial), ("b", "Joint", bare))},
     }  # fmt: skip
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "x.json").write_text(json.dumps(result))
-    (tmp_path / "results" / "a.md").write_text("# Other\n\n| a |\n|---|\n| 1 |\n")
-    (tmp_path / "results" / "bad.json").write_text("{")
+    (tmp_path / "x.json").write_text(json.dumps(result))
+    (tmp_path / "a.md").write_text("# Other\n\n| a |\n|---|\n| 1 |\n")
+    (tmp_path / "bad.json").write_text("{")
     found = benchmarks(tmp_path)
     assert [b.name for b in found] == ["x", "a", "bad"]
-    assert [m.label for m in found[0].measures] == ["Two-stage", "Methods joint"]
-    monkeypatch.setattr(result_files, "BENCHMARKS", tmp_path)
+    assert [m.label for m in found[0].measures] == ["Two-stage", "Joint"]
     monkeypatch.setattr(
         "savg.studio.results.study_results.benchmarks", lambda: benchmarks(tmp_path)
     )
@@ -211,9 +211,9 @@ def test_the_published_table_and_our_own_files() -> None:
     assert rows["Ground truth"][4] == 0.92 and rows["Joint"][5] == 2.90
     assert all(len(row) == len(published()["columns"]) for row in rows.values())
     found = {b.name: b for b in benchmarks()}
-    kept = json.loads((result_files.BENCHMARKS / "results" / "demo_quality.json").read_text())
+    kept = json.loads((RESULTS / "demo_quality.json").read_text())
     scores = [m.score for m in found["demo_quality"].measures]
-    assert kept["generated"]["spatial"]["score"] in scores
+    assert kept["sets"]["generated"]["metrics"]["spatial_av_align"]["value"] in scores
     assert all("python -m" in b.command for b in found.values())
 
 

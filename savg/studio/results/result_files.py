@@ -15,20 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from savg.errors import SavgError
+from savg.evaluation.result_files import MAX_BYTES, PUBLISHED, RESULTS, read_json, read_sets
+from savg.metrics.spatial import SpatialAvAlign
 from savg.mos.results.sections import sections_of
-from savg.viz.documents import Section, finite
-
-BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
+from savg.viz.documents import Section
 
 VARIABLE = "SAVG_REPORTS"
 """Environment variable: folders that `mos report` wrote, or folders of such folders."""
 
 NULLS = {"centre": "centred", "swapped": "swapped", "shuffled": "other clips"}
 """Null scores of Spatial AV-Align → how tables call them."""
-
-MOST_BYTES = 5_000_000
-
-LABELS = {"generated": "Joint, demo weights"}
 
 
 @dataclass(frozen=True)
@@ -73,20 +69,17 @@ class Report:
         return next(section for section in self.sections if section.key == key)
 
 
-def benchmarks(folder: Path = BENCHMARKS) -> list[Benchmark]:
+def benchmarks(folder: Path = RESULTS) -> list[Benchmark]:
     """The benchmarks with results, those with spatial alignment first."""
-    results = folder / "results"
-    names = sorted(
-        {p.stem for p in results.glob("*.json")} | {p.stem for p in results.glob("*.md")}
-    )
-    found = [_benchmark(results, name) for name in names]
+    names = sorted({p.stem for p in folder.glob("*.json")} | {p.stem for p in folder.glob("*.md")})
+    found = [_benchmark(folder, name) for name in names]
     return sorted(found, key=lambda b: not b.measures)
 
 
 def _benchmark(folder: Path, name: str) -> Benchmark:
     table = folder / f"{name}.md"
     text = table.read_text(encoding="utf-8", errors="replace") if table.is_file() else ""
-    data = _json(folder / f"{name}.json")
+    data = read_json(folder / f"{name}.json")
     setting = data.get("setting") if isinstance(data, dict) else None
     setting = setting if isinstance(setting, dict) else {}
     hardware = [setting.get("cpu"), setting.get("gpu")]
@@ -103,39 +96,26 @@ def _benchmark(folder: Path, name: str) -> Benchmark:
     )
 
 
-def _measures(data: Any, path: tuple[str, ...] = ()) -> Iterator[Measure]:
-    """Every set of clips in a result, wherever it is kept."""
-    if not isinstance(data, dict):
-        return
-    spatial = data.get("spatial")
-    if isinstance(spatial, dict) and isinstance(spatial.get("score"), int | float):
-        name = "/".join(path)
-        given = spatial.get("nulls")
-        nulls = given if isinstance(given, dict) else {}
-        yield Measure(
-            str(data.get("label") or LABELS.get(name) or _words(path)),
-            int(spatial.get("clips") or data.get("clips") or 0),
-            float(spatial["score"]),
-            finite(spatial.get("low")),
-            finite(spatial.get("high")),
-            int(spatial.get("tp") or 0),
-            int(spatial.get("fn") or 0),
-            {k: float(v) for k, v in nulls.items() if finite(v) is not None},
-        )
-    for key, value in data.items():
-        yield from _measures(value, (*path, str(key)))
+def _measures(data: Any) -> Iterator[Measure]:
+    """Spatial AV-Align of every set of clips in a result."""
+    for found in read_sets(data).values():
+        result = found.metrics.get(SpatialAvAlign.name)
+        if result is not None and result.value is not None:
+            yield Measure(
+                found.label,
+                found.clips,
+                result.value,
+                result.low,
+                result.high,
+                int(result.notes.get("tp") or 0),
+                int(result.notes.get("fn") or 0),
+                {name: value for name, value in result.nulls.items() if value is not None},
+            )
 
 
-def _words(path: Sequence[str]) -> str:
-    said = [part.replace("_", " ") for part in path]
-    if path[:1] == ("held_out",):
-        said = ["Ground truth, synthetic,", *said[1:], "world"]
-    return " ".join(said)[:1].upper() + " ".join(said)[1:] if said else "All clips"
-
-
-def published(folder: Path = BENCHMARKS) -> dict[str, Any]:
+def published(path: Path = PUBLISHED) -> dict[str, Any]:
     """The published table: source, note, columns, rows; empty where the file is not."""
-    found = _json(folder / "published.json")
+    found = read_json(path)
     return found if isinstance(found, dict) and isinstance(found.get("rows"), dict) else {}
 
 
@@ -189,7 +169,7 @@ class Reports:
 def read_report(path: Path, key: str = "0") -> Report:
     """A report.json; SavgError names the file without its folder's folders."""
     shown = f"{path.parent.name}/{path.name}"
-    data = _json(path)
+    data = read_json(path)
     try:
         name, simulated = str(data["study"]["name"]), bool(data["simulated"])
         sections = tuple(sections_of(data))
@@ -201,7 +181,7 @@ def read_report(path: Path, key: str = "0") -> Report:
 
 
 def _clips(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file() or path.stat().st_size > MOST_BYTES:
+    if not path.is_file() or path.stat().st_size > MAX_BYTES:
         return []
     with path.open(encoding="utf-8", newline="") as stream:
         try:
@@ -217,12 +197,3 @@ def _clips(path: Path) -> list[dict[str, Any]]:
             ]
         except (KeyError, TypeError, ValueError, csv.Error):
             return []
-
-
-def _json(path: Path) -> Any:
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            return None
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
-    except (OSError, ValueError, RecursionError):
-        return None

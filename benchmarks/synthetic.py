@@ -1,0 +1,39 @@
+"""Synthetic clips that benchmarks measure: those of the test split, and those trained on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from savg.data.scenes import Rendered, World, draw_scene, render, split_seed
+from savg.evaluation.observe import reference_of
+from savg.metrics.base import Reference
+from savg.metrics.nearest_clip import FEATURE, SIDE, thumbnails
+
+WORLDS = {"solo": World.solo, "demo": World.demo, "varied": World.varied}
+
+TRAINED_ON = World.solo, 4000
+"""World and number of training clips of the bundled joint network."""
+
+
+def held_out(world: str, index: int) -> Rendered:
+    """A film of the test split, which no training reads."""
+    return render(draw_scene(split_seed("test", index), WORLDS[world]()))
+
+
+def trained_on(count: int) -> Reference | None:
+    """The first training clips of the bundled joint network, to tell copies; None for no clip."""
+    if not count:
+        return None
+    world = TRAINED_ON[0]()
+    scenes = (draw_scene(split_seed("train", index), world) for index in range(count))
+    clips = (render(scene, size=SIDE).clip for scene in progress(scenes, count, "training clips"))
+    return reference_of(clips, {FEATURE: thumbnails})
+
+
+def progress(items: Iterable[Any], total: int, what: str) -> Iterator[Any]:
+    """The items, with a bar on standard error."""
+    from tqdm import tqdm
+
+    yield from tqdm(items, total=total, desc=what, file=sys.stderr)
