@@ -1,7 +1,7 @@
 """The studio: a Gradio app in which clips are generated, looked at and listened to.
 
-`build()` makes it, `launch(studio)` serves it. A tab is a module with `TITLE`, `NAME` and
-`build(context, page)`, and one entry of `TABS`.
+`build()` makes it, `launch(studio)` serves it. A tab is a module of the form of
+`savg.studio.shared.context.Tab`, in a folder of its own, and one entry of `TABS`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 # Gradio reads these when it is imported: nothing is reported to anybody.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -24,8 +24,9 @@ from savg.errors import SavgError
 from savg.studio.dataset.sets import Sets
 from savg.studio.listening.hosted import Hosted, end_by_signal
 from savg.studio.shared import theme
-from savg.studio.shared.annotation_cache import Analyst
-from savg.studio.shared.context import Context, Page
+from savg.studio.shared.annotation_cache import AnnotationCache
+from savg.studio.shared.context import Context, Page, Tab
+from savg.studio.shared.handlers import visitor
 from savg.studio.shared.library import Library
 from savg.studio.shared.services import Services, bundled
 from savg.studio.shared.web import text
@@ -69,29 +70,33 @@ def build(
     services = services or bundled()
     library = Library()
     examples = tuple(library.add_examples(services.examples))
-    sets = Sets.of_environment() if datasets is None else Sets(datasets)
     hosted = Hosted.of_environment() if hosted is None else hosted
-    context = Context(
-        services, library, Analyst(services), examples=examples, sets=sets, hosted=bool(hosted)
-    )
+    options: dict[type, Any] = {Hosted: hosted}
+    if datasets is not None:
+        options[Sets] = Sets(datasets)
+    cache = AnnotationCache(services)
+    context = Context(services, library, cache, examples=examples, options=options)
+    return Studio(_blocks(context), library, services, hosted)
 
-    def left(request: gr.Request) -> None:
-        visitor = str(request.session_hash)
-        context.board.stop(visitor)
-        context.library.forget(context.films.forget(visitor))
+
+def _blocks(context: Context) -> gr.Blocks:
+    """The page with all tabs."""
+
+    def leave(request: gr.Request) -> None:
+        context.leave(visitor(request))
 
     with gr.Blocks(title="SAVG Studio", analytics_enabled=False) as blocks:
         gr.HTML(text("shared/header.html"), apply_default_css=False, elem_id="savg-header")
-        clips, wanted = gr.State([]), gr.State(None)
+        clips, inspected = gr.State([]), gr.State(None)
         with gr.Tabs(elem_id="savg-tabs") as tabs:
-            page = Page(clips, tabs, wanted)
-            for name in TABS:
-                tab = importlib.import_module(name)
+            page = Page(clips, tabs, inspected)
+            for module in TABS:
+                tab = cast(Tab, importlib.import_module(module))
                 with gr.Tab(tab.TITLE, id=tab.NAME, elem_id=f"savg-tab-{tab.NAME}"):
                     tab.build(context, page)
-        blocks.unload(left)
+        blocks.unload(leave)
     blocks.queue(max_size=32, api_open=False)
-    return Studio(blocks, library, services, hosted)
+    return blocks
 
 
 def launch(studio: Studio, **options: Any) -> Any:

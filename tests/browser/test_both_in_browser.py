@@ -16,8 +16,8 @@ from test_player_in_browser import DECODE
 from test_studio_in_browser import CONTRAST, alert, set_number
 
 FITS = "document.documentElement.scrollWidth <= window.innerWidth"
-TAKE = "window.savgPlayers['savg-take']"
-DONE = "document.querySelector('#savg-take-progress .sg-text').textContent.startsWith('Done')"
+RESOUND = "window.savgPlayers['savg-resound']"
+DONE = "document.querySelector('#savg-resound-progress .sg-text').textContent.startsWith('Done')"
 
 
 @pytest.fixture(scope="module")
@@ -146,27 +146,27 @@ def sounded(visitor: Visitor, path: Path) -> None:
     page = visitor.page
     open_video(visitor, path)
     page.wait_for_function(
-        "name => document.querySelector('#savg-take-video input').value === name", arg=path.name
+        "name => document.querySelector('#savg-resound-video input').value === name", arg=path.name
     )
-    page.locator("#savg-take-go").click()
+    page.locator("#savg-resound-go").click()
     page.wait_for_function(DONE)
-    page.wait_for_function(f"{TAKE} && {TAKE}.state().ready")
+    page.wait_for_function(f"{RESOUND} && {RESOUND}.state().ready")
 
 
 def test_an_uploaded_video_gets_sound_beside_its_own(guest: Visitor, tmp_path: Path) -> None:
     page = guest.page
     sounded(guest, person_film(tmp_path / "holiday.mp4", 0.2))
-    player = page.locator("#savg-take")
-    assert player.locator(".sp-title").inner_text() == "holiday, new sound"
+    player = page.locator("#savg-resound")
+    assert player.locator(".sp-title").inner_text() == "holiday, new audio"
     choices = player.locator(".ss-choice")
-    assert choices.locator(".ss-name").all_inner_texts() == ["New sound", "Its own sound"]
+    assert choices.locator(".ss-name").all_inner_texts() == ["New audio", "Its own audio"]
     assert all(" TP, " in text for text in choices.locator(".ss-score").all_inner_texts())
-    state = page.evaluate(f"{TAKE}.state()")
+    state = page.evaluate(f"{RESOUND}.state()")
     new = page.evaluate(DECODE, state["source"])
     assert new["left"] > new["right"] + 4 and state["annotation"]["boxes"]
     assert state["quieter"] > 5  # the faint original sets the level
     link = player.get_by_role("link", name="Video", exact=True)
-    assert link.get_attribute("download") == "holiday-new-sound.mp4"
+    assert link.get_attribute("download") == "holiday-new-audio.mp4"
     saved = tmp_path / "saved.mp4"
     saved.write_bytes(page.request.get(link.evaluate("a => a.href")).body())
     with av.open(str(saved)) as container:
@@ -174,16 +174,16 @@ def test_an_uploaded_video_gets_sound_beside_its_own(guest: Visitor, tmp_path: P
         assert (video.width, video.height, video.average_rate) == (320, 180, 10)
 
     player.locator(".sp-play").click()
-    page.wait_for_function(f"{TAKE}.state().currentTime > 0.5")
+    page.wait_for_function(f"{RESOUND}.state().currentTime > 0.5")
     page.evaluate("document.activeElement.blur()")
-    before = page.evaluate(f"{TAKE}.state().currentTime")
+    before = page.evaluate(f"{RESOUND}.state().currentTime")
     page.keyboard.press("a")
     page.wait_for_function(
-        "old => { const s = window.savgPlayers['savg-take'].state();"
+        "old => { const s = window.savgPlayers['savg-resound'].state();"
         " return s.source !== old && s.ready && !s.paused && s.currentTime > 0; }",
         arg=state["source"],
     )
-    after = page.evaluate(f"{TAKE}.state()")
+    after = page.evaluate(f"{RESOUND}.state()")
     assert after["currentTime"] >= before - 0.3 or after["loop"]
     assert after["quieter"] == 0
     assert choices.nth(1).get_attribute("aria-pressed") == "true"
@@ -191,12 +191,12 @@ def test_an_uploaded_video_gets_sound_beside_its_own(guest: Visitor, tmp_path: P
     assert own["right"] > own["left"] + 12
     choices.nth(0).click()
     page.wait_for_function(
-        "old => window.savgPlayers['savg-take'].state().source === old", arg=state["source"]
+        "old => window.savgPlayers['savg-resound'].state().source === old", arg=state["source"]
     )
-    assert page.evaluate(f"{TAKE}.state().quieter") == state["quieter"]
+    assert page.evaluate(f"{RESOUND}.state().quieter") == state["quieter"]
     player.get_by_role("button", name="Open in Inspect").click()
     guest.wait_for_player()
-    assert page.locator("#savg-player .sp-title").inner_text() == "holiday, new sound"
+    assert page.locator("#savg-player .sp-title").inner_text() == "holiday, new audio"
 
 
 def test_a_silent_tall_video(guest: Visitor, tmp_path: Path) -> None:
@@ -204,11 +204,11 @@ def test_a_silent_tall_video(guest: Visitor, tmp_path: Path) -> None:
                       codecs=("libx264", "aac"))  # fmt: skip
     sounded(guest, path)
     page = guest.page
-    assert page.locator("#savg-take .ss-choice").count() == 1
-    assert "no sound of its own" in page.locator("#savg-take .ss-none").inner_text()
-    size = page.locator("#savg-take video").evaluate("v => [v.videoWidth, v.videoHeight]")
+    assert page.locator("#savg-resound .ss-choice").count() == 1
+    assert "no audio of its own" in page.locator("#savg-resound .ss-none").inner_text()
+    size = page.locator("#savg-resound video").evaluate("v => [v.videoWidth, v.videoHeight]")
     assert size == [90, 160]
-    stage = page.locator("#savg-take .sp-stage").bounding_box()
+    stage = page.locator("#savg-resound .sp-stage").bounding_box()
     assert stage["width"] == pytest.approx(stage["height"], rel=0.02)
 
 
@@ -217,9 +217,9 @@ def test_a_wrong_video_is_one_message(guest: Visitor, tmp_path: Path, content: b
     path = tmp_path / "holiday.mp4"
     path.write_bytes(content)
     open_video(guest, path)
-    said = alert(guest, "#savg-take-notice")
+    said = alert(guest, "#savg-resound-notice")
     assert "holiday.mp4" in said and str(tmp_path) not in said
-    guest.page.locator("#savg-take-go").click()  # the example is still chosen
+    guest.page.locator("#savg-resound-go").click()  # the example is still chosen
     guest.page.wait_for_function(DONE)
 
 
@@ -228,9 +228,9 @@ def test_a_visitors_video_is_its_own_and_goes_with_it(
 ) -> None:
     other = arrived(browser, both)
     sounded(other, person_film(tmp_path / "secret.mp4", 0.8))
-    source = other.page.evaluate(f"{TAKE}.state().source")
+    source = other.page.evaluate(f"{RESOUND}.state().source")
     guest.tab("Video to audio")
-    guest.page.locator("#savg-take-video input").click()
+    guest.page.locator("#savg-resound-video input").click()
     names = guest.page.get_by_role("option").all_inner_texts()
     assert len(names) == 1 and "secret" not in names[0]
     assert guest.page.request.get(source).status == 200
@@ -244,19 +244,19 @@ def test_a_visitors_video_is_its_own_and_goes_with_it(
 def test_stopping_leaves_the_video_to_try_again(guest: Visitor, tmp_path: Path) -> None:
     page = guest.page
     open_video(guest, person_film(tmp_path / "a.mp4", 0.5))
-    page.wait_for_function("document.querySelector('#savg-take-video input').value === 'a.mp4'")
+    page.wait_for_function("document.querySelector('#savg-resound-video input').value === 'a.mp4'")
     page.get_by_role("button", name="Sampling").click()
-    set_number(guest, "#savg-take-steps", 60)
-    page.locator("#savg-take-go").click()
+    set_number(guest, "#savg-resound-steps", 60)
+    page.locator("#savg-resound-go").click()
     page.wait_for_function(
-        "/Sound: step/.test(document.querySelector('#savg-take-progress .sg-text').textContent)"
+        "/Audio: step/.test(document.querySelector('#savg-resound-progress .sg-text').textContent)"
     )
-    page.locator("#savg-take-stop").click()
+    page.locator("#savg-resound-stop").click()
     page.wait_for_function(
-        "document.querySelector('#savg-take-progress .sg-text').textContent.startsWith('Stopped')"
+        "document.querySelector('#savg-resound-progress .sg-text').textContent.startsWith('Stopped')"
     )
-    set_number(guest, "#savg-take-steps", 2)
-    page.locator("#savg-take-go").click()
+    set_number(guest, "#savg-resound-steps", 2)
+    page.locator("#savg-resound-go").click()
     page.wait_for_function(DONE)
 
 
@@ -272,7 +272,7 @@ def test_both_fit_the_screen(browser, both: str, tmp_path: Path, width: int, sch
     page.screenshot(path=tmp_path / "both.png", full_page=True)
     sounded(visitor, person_film(tmp_path / "holiday.mp4", 0.2))
     assert page.evaluate(FITS)
-    sizes = page.locator("#savg-take .ss-choice").evaluate_all(
+    sizes = page.locator("#savg-resound .ss-choice").evaluate_all(
         "all => all.map(b => b.getBoundingClientRect()).map(r => [r.width, r.height])"
     )
     assert all(w > 120 and h >= 40 for w, h in sizes)

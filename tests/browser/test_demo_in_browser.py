@@ -29,7 +29,7 @@ def test_a_stranger_generates_a_clip_and_sees_where_things_are(
     assert not page.locator("#savg-generate-notice").is_visible()
     began = time.monotonic()
     page.locator("#savg-go").click()
-    page.wait_for_selector(".sg-picture img:not([hidden])", timeout=120_000)
+    page.wait_for_selector(".sg-image img:not([hidden])", timeout=120_000)
     page.wait_for_selector(".sv-card", timeout=240_000)
     page.wait_for_function(
         "() => { const v = document.querySelector('.sv-card video');"

@@ -35,7 +35,7 @@ def test_the_overlay_shows_the_json_at_sought_times(visitor: Visitor) -> None:
     annotation = json.loads(downloaded(visitor, ".json"))
     for time in (0.3, 0.75, 1.9, 2.6, 4.4, 4.9):
         state = visitor.seek(time)
-        assert state["exactPictures"]
+        assert state["exactFrames"]
         assert state["frame"] == int(time * 4)
         assert state["boxes"] == rows(annotation, "boxes", int(time * 4))
         assert state["bands"] == rows(annotation, "events", int(time * 10 + 1e-6))
@@ -94,7 +94,7 @@ def test_the_meters_show_what_plays(visitor: Visitor) -> None:
     visitor.page.locator("#savg-player .sp-play").click()
     visitor.page.wait_for_function(
         """() => { const s = window.savgPlayer.state();
-        return s.levels.source === 'sound' && s.levels.left > -40
+        return s.levels.source === 'audio' && s.levels.left > -40
           && s.levels.left > s.levels.right + 3; }"""
     )
 
@@ -239,7 +239,7 @@ def test_without_frame_callbacks_the_overlay_still_follows(browser, studio: str)
     visitor = Visitor(page, studio)
     visitor.arrive()
     annotation = visitor.open_example()
-    assert not visitor.state()["exactPictures"]
+    assert not visitor.state()["exactFrames"]
     for time in (0.3, 2.6, 4.4):
         assert visitor.seek(time)["boxes"] == rows(annotation, "boxes", int(time * 4))
     page.close()
@@ -252,11 +252,11 @@ def test_downloads(visitor: Visitor, tmp_path: Path) -> None:
 
     annotation = visitor.open_example()
     files = {}
-    for suffix in ("-boxes.csv", "-sounds.csv", "-overlay.mp4"):
+    for suffix in ("-boxes.csv", "-events.csv", "-overlay.mp4"):
         files[suffix] = tmp_path / f"file{suffix}"
         files[suffix].write_bytes(downloaded(visitor, suffix))
     assert len(Boxes.read_csv(files["-boxes.csv"])) == len(annotation["boxes"])
-    assert len(SoundEvents.read_csv(files["-sounds.csv"])) == len(annotation["events"])
+    assert len(SoundEvents.read_csv(files["-events.csv"])) == len(annotation["events"])
     overlay = Clip.read(files["-overlay.mp4"])
     left, right = (overlay.audio.astype(float) ** 2).mean(axis=1)
     assert left > 2.5 * right

@@ -36,7 +36,7 @@ def test_generate_play_and_inspect(visitor: Visitor) -> None:
     set_number(visitor, "#savg-count", 2)
     page.locator("#savg-go").click()
     page.wait_for_function("/step \\d+ of 20/.test(document.querySelector('.sg-text').textContent)")
-    page.wait_for_selector(".sg-picture img:not([hidden])")
+    page.wait_for_selector(".sg-image img:not([hidden])")
     page.wait_for_function("document.querySelectorAll('.sv-card').length === 2")
     page.wait_for_function(
         "document.querySelector('.sg-text').textContent.startsWith('Done: 2 clips')"

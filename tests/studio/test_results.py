@@ -20,8 +20,9 @@ from savg.mos.results.report import write_report
 from savg.mos.storage.store import Store, sqlite_url
 from savg.studio import build
 from savg.studio.results import result_files
+from savg.studio.results.benchmark_board import document, methods_board, methods_figure
 from savg.studio.results.result_files import Reports, benchmarks, published, read_report
-from savg.studio.results.study_results import Findings
+from savg.studio.results.study_results import StudyResults
 from savg.viz.documents import Estimate
 from savg.viz.result_plots import against, intervals
 
@@ -65,28 +66,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def findings(folder: Path, tmp_path: Path) -> Findings:
-    return Findings(Reports([folder]), tmp_path / "store")
+def results(folder: Path, tmp_path: Path) -> StudyResults:
+    return StudyResults(Reports([folder]), tmp_path / "store")
 
 
-def key_of(findings: Findings, word: str) -> str:
-    return next(key for title, key in findings.reports.choices()[0] if word in title)
+def key_of(results: StudyResults, word: str) -> str:
+    return next(key for title, key in results.reports.choices()[0] if word in title)
 
 
-def test_reports_are_found_and_broken_ones_named(findings: Findings) -> None:
-    choices, problems = findings.reports.choices()
+def test_reports_are_found_and_broken_ones_named(results: StudyResults) -> None:
+    choices, problems = results.reports.choices()
     assert [title for title, _ in choices] == ["s", "s (simulated listeners)"]
     assert problems == ["broken/report.json is no report of a listening test."]
-    assert findings.start()["notes"] == problems
+    assert results.start()["notes"] == problems
     for wrong in ("99", "-1", "../x", None, 3, "x" * 9):
-        board, *rest = findings.report(wrong, False)
+        board, *rest = results.report(wrong, False)
         assert board["tables"] == [] and rest[-1] is None
 
 
-def test_a_report_shows_the_numbers_of_the_analysis(folder: Path, findings: Findings) -> None:
+def test_a_report_shows_the_numbers_of_the_analysis(folder: Path, results: StudyResults) -> None:
     store = Store(sqlite_url(folder / "spring.sqlite"))
     result = analyse(store, "s")
-    head, mos, differences, clips, more = findings.report(key_of(findings, "s"), False)
+    head, mos, differences, clips, more = results.report(key_of(results, "s"), False)
     assert head["badge"] == "" and more["badge"] == ""
     rows = {row[0]: row for row in head["tables"][0]["rows"]}
     for found in result.conditions:
@@ -107,27 +108,27 @@ def test_a_report_shows_the_numbers_of_the_analysis(folder: Path, findings: Find
     store.close()
 
 
-def test_simulated_listeners_are_marked_everywhere(findings: Findings) -> None:
-    head, *figures, more = findings.report(key_of(findings, "simulated"), True)
+def test_simulated_listeners_are_marked_everywhere(results: StudyResults) -> None:
+    head, *figures, more = results.report(key_of(results, "simulated"), True)
     assert "SIMULATED" in head["badge"] and "SIMULATED" in more["badge"]
     for figure in figures:
         assert any("SIMULATED" in (a.text or "") for a in figure["value"].layout.annotations)
     assert all(file["name"].startswith("simulated-") for file in more["downloads"])
-    for path in findings.store.rglob("*.csv"):
+    for path in results.store.rglob("*.csv"):
         rows = list(csv.DictReader(path.open(encoding="utf-8")))
         assert rows and all(row["simulated"] == "True" for row in rows)
 
 
-def test_downloads_hold_nothing_of_single_listeners(folder: Path, findings: Findings) -> None:
+def test_downloads_hold_nothing_of_single_listeners(folder: Path, results: StudyResults) -> None:
     store = Store(sqlite_url(folder / "spring.sqlite"))
     codes = [p.code for p in store.participants("s")]
     store.close()
-    key = key_of(findings, "s")
-    first, again = findings.report(key, False)[-1], findings.report(key, True)[-1]
+    key = key_of(results, "s")
+    first, again = results.report(key, False)[-1], results.report(key, True)[-1]
     assert first["downloads"] == again["downloads"], "written once"
     labels = [file["label"] for file in first["downloads"]]
     assert labels == ["Results JSON", "Mean opinion scores CSV", "Differences CSV", "Clips CSV"]
-    files = [p for p in findings.store.rglob("*") if p.is_file()]
+    files = [p for p in results.store.rglob("*") if p.is_file()]
     assert len(files) == 4
     for path in files:
         text = path.read_text(encoding="utf-8")
@@ -143,8 +144,8 @@ def test_names_of_files_are_text(folder: Path, tmp_path: Path) -> None:
     data["conditions"][0]["name"] = EVIL
     data["differences"][0]["first"] = "=cmd()"
     (tmp_path / "report.json").write_text(json.dumps(data))
-    findings = Findings(Reports([tmp_path]), tmp_path / "store")
-    head, mos, *_, more = findings.report("0", False)
+    results = StudyResults(Reports([tmp_path]), tmp_path / "store")
+    head, mos, *_, more = results.report("0", False)
     assert EVIL in head["title"] and head["tables"][0]["rows"][0][0] == EVIL, "text: set as text"
     plot = mos["value"].to_json()
     assert "<img" not in plot.replace("\\u003c", "<") and "<a " not in plot.replace("\\u003c", "<")
@@ -170,10 +171,10 @@ def test_what_is_no_report_is_refused(
     data = json.loads((folder / "spring" / "report.json").read_text(encoding="utf-8"))
     change(data)
     (tmp_path / "report.json").write_text(json.dumps(data))
-    findings = Findings(Reports([tmp_path]), tmp_path / "store")
-    (problem,) = findings.reports.choices()[1]
+    results = StudyResults(Reports([tmp_path]), tmp_path / "store")
+    (problem,) = results.reports.choices()[1]
     assert problem.endswith("is no report of a listening test.")
-    assert findings.report("0", False)[0]["notes"] == [problem]
+    assert results.report("0", False)[0]["notes"] == [problem]
 
 
 def test_benchmarks_are_read_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,18 +193,17 @@ def test_benchmarks_are_read_not_known(tmp_path: Path, monkeypatch: pytest.Monke
     assert [b.name for b in found] == ["x", "a", "bad"]
     assert [m.label for m in found[0].measures] == ["Two-stage", "Joint"]
     monkeypatch.setattr(
-        "savg.studio.results.study_results.benchmarks", lambda: benchmarks(tmp_path)
+        "savg.studio.results.benchmark_board.benchmarks", lambda: benchmarks(tmp_path)
     )
-    findings = Findings(Reports(), tmp_path / "store")
-    board = findings.methods()
+    board = methods_board()
     row = dict(zip(board["tables"][0]["head"], board["tables"][0]["rows"][0], strict=True))
     assert row["Spatial AV-Align"] == "0.625" and row["95 %"] == "0.500 … 0.750"
     assert row["null: centred"] == "0.400" and row["TP / FN"] == "5 / 3"
     assert (
         "benchmarks.x --n 3" in board["tables"][0]["how"] and "2 cores" in board["tables"][0]["how"]
     )
-    assert findings.figure(False)["value"].data[-1].x == (0.625, 0.625)
-    assert "Other" in findings.document("a") and "not there" in findings.document("../../etc")
+    assert methods_figure(False)["value"].data[-1].x == (0.625, 0.625)
+    assert "Other" in document("a") and "not there" in document("../../etc")
 
 
 def test_the_published_table_and_our_own_files() -> None:

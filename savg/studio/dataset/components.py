@@ -30,7 +30,7 @@ def clip_gallery(elem_id: str) -> gr.HTML:
 def gallery_value(
     clips: list[dict[str, Any]], page: int, pages: int, words: str, selected: Any, empty: str
 ) -> dict[str, Any]:
-    """What a gallery shows: clips as {name, title, note, picture, category, x}, x from 0 to 1."""
+    """What a gallery shows: clips as {name, title, note, image, category, x}, x from 0 to 1."""
     return {
         "clips": clips,
         "page": page,

@@ -8,15 +8,15 @@ let shown = { page: 0, pages: 0 };
 function tile(clip, selected) {
   const button = make('button', { type: 'button', class: 'sb-tile', 'data-name': clip.name,
                                   'aria-pressed': String(clip.name === selected), title: clip.name });
-  const picture = make('span', { class: 'sb-picture' });
-  if (clip.picture) picture.append(make('img', { alt: '', src: clip.picture }));
-  else picture.append(make('span', { class: 'sb-broken' }, 'no picture'));
+  const image = make('span', { class: 'sb-image' });
+  if (clip.image) image.append(make('img', { alt: '', src: clip.image }));
+  else image.append(make('span', { class: 'sb-broken' }, 'no image'));
   if (clip.x !== null) {
     const mark = make('i', { class: 'sb-mark', 'data-category': clip.category || 'unknown' });
     mark.style.left = (100 * Math.max(0.03, Math.min(0.97, clip.x))) + '%';
-    picture.append(mark);
+    image.append(mark);
   }
-  button.append(picture, make('span', { class: 'sb-name' }, clip.title),
+  button.append(image, make('span', { class: 'sb-name' }, clip.title),
                 make('span', { class: 'sb-note' }, clip.note),
                 make('span', { class: 'sb-unseen' }, clip.category || 'unknown sound'));
   button.onclick = () => {
@@ -36,10 +36,10 @@ function select(name) {
 }
 
 function go(page) {
-  const wanted = Math.max(0, Math.min(shown.pages - 1, page));
-  if (wanted === shown.page) { number.value = shown.page + 1; return; }
+  const target = Math.max(0, Math.min(shown.pages - 1, page));
+  if (target === shown.page) { number.value = shown.page + 1; return; }
   root.classList.add('sb-busy');
-  trigger('select', { page: wanted });
+  trigger('select', { page: target });
 }
 
 function show(value) {
@@ -68,7 +68,7 @@ root.querySelector('.sb-pages').addEventListener('click', (event) => {
 });
 number.addEventListener('change', () => go((Number(number.value) || 1) - 1));
 
-/* The arrow keys go from picture to picture, Page Up and Page Down from page to page. */
+/* The arrow keys go from clip to clip, Page Up and Page Down from page to page. */
 grid.addEventListener('keydown', (event) => {
   const tiles = [...grid.querySelectorAll('.sb-tile')], at = tiles.indexOf(document.activeElement);
   if (at < 0) return;
@@ -83,10 +83,10 @@ grid.addEventListener('keydown', (event) => {
 });
 
 /* Nothing is read before somebody looks. */
-let asked = false;
+let arrived = false;
 new IntersectionObserver((entries) => {
-  if (asked || !entries.some((entry) => entry.isIntersecting)) return;
-  asked = true;
+  if (arrived || !entries.some((entry) => entry.isIntersecting)) return;
+  arrived = true;
   trigger('select', { arrived: true });
 }).observe(root);
 watch('value', () => show(props.value));

@@ -31,7 +31,7 @@ function showNow(part, annotation, drawn, frame, time) {
     dot.style.top = (100 * event.spot[1]) + '%';
   }
   const words = { true: ', near a person', false: ', not near a person', null: '' };
-  part('now').textContent = !annotation ? '' : 'Picture ' + (frame + 1) + ' of ' + annotation.format.frames
+  part('now').textContent = !annotation ? '' : 'Frame ' + (frame + 1) + ' of ' + annotation.format.frames
     + ': ' + (event ? drawn.bands.map((e) => e.label + ' at x ' + Math.round(e.x) + ', y '
       + Math.round(e.y - annotation.format.top) + words[e.matched]).join('; ') : 'no sound');
 }

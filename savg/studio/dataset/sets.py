@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from cachetools import LRUCache
 
 from savg.data.bench_table import BenchTable, Step, bench_table, read_report
 from savg.data.savgbench import BUILT_NAME, SPLIT_NAMES, SPLITS, BenchItem, SavgBench, splits_in
@@ -23,7 +24,7 @@ from savg.geometry import FIELD_OF_VIEW
 VARIABLE = "SAVG_DATA"
 """Environment variable with the folders of datasets, separated as in PATH."""
 
-KEPT = 8
+MAX_OPEN = 8
 """Open splits in memory."""
 
 
@@ -54,7 +55,7 @@ class OpenSet:
     def item(self, name: object) -> BenchItem:
         """The clip of a name."""
         if not isinstance(name, str) or name not in self.bench:
-            raise SavgError("This clip is not in the dataset: choose one of the pictures.")
+            raise SavgError("This clip is not in the dataset: choose one of the images.")
         return self.bench[name]
 
     @property
@@ -76,7 +77,7 @@ class Sets:
     def __init__(self, folders: Iterable[str | os.PathLike[str]] = ()) -> None:
         self.folders = tuple(Path(folder).absolute() for folder in folders)
         self._choices: dict[str, SetChoice] = {}
-        self._open: OrderedDict[tuple[Any, ...], OpenSet] = OrderedDict()
+        self._open: LRUCache[tuple[Any, ...], OpenSet] = LRUCache(MAX_OPEN)
         self._lock = threading.Lock()
 
     @classmethod
@@ -137,9 +138,6 @@ class Sets:
                     short = str(error).replace(f"{path.parent}{os.sep}", "")
                     raise SavgError(short) from error
                 self._open[place] = OpenSet(choice, name, bench, table, report)
-            self._open.move_to_end(place)
-            while len(self._open) > KEPT:
-                self._open.popitem(last=False)
             return self._open[place]
 
     def _place(self, key: object, split: object) -> tuple[SetChoice, Path, str]:

@@ -14,7 +14,7 @@ for (const button of root.querySelectorAll('.sb-step')) {
   button.addEventListener('click', () => stepClip(Number(button.dataset.step)));
 }
 root.querySelector('.sp-empty').replaceChildren(
-  make('p', { class: 'sp-empty-title' }, 'No clip open'), make('p', {}, 'Choose one from the pictures above.'));
+  make('p', { class: 'sp-empty-title' }, 'No clip open'), make('p', {}, 'Choose one from the images above.'));
 for (const [layer, words, title] of [['bands', 'Labels', 'Labels (S)'], ['labels', 'Names', 'Names (T)']]) {
   const chip = root.querySelector('[data-layer="' + layer + '"]');
   chip.textContent = words;

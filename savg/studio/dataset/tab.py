@@ -7,129 +7,66 @@ from typing import Any
 
 import gradio as gr
 
-from savg.studio.dataset.browser import FIGURES, Asked, Browser
-from savg.studio.dataset.components import clip_gallery, heading_line, sample_player
-from savg.studio.dataset.selection import CATEGORIES, ORDERS, PLACES
+from savg.studio.dataset.browser import Browser, BrowserState
+from savg.studio.dataset.layout import lay_out
+from savg.studio.dataset.sets import Sets
+from savg.studio.dataset.statistics import statistics
 from savg.studio.shared import components
 from savg.studio.shared.context import Context, Page
+from savg.studio.shared.handlers import DARK, QUICK, event_data
 
 TITLE, NAME = "Dataset", "dataset"
+
+LATEST: dict[str, Any] = QUICK | {"concurrency_limit": 4, "trigger_mode": "always_last"}
 
 
 def build(context: Context, page: Page) -> None:
     """Lay out the tab and connect it."""
-    if not context.sets:
+    sets = context.option(Sets, Sets.of_environment)
+    if not sets:
         components.commands("savg-dataset-start", "dataset/no_dataset.html")
         return
-    browser = Browser(context)
-    choices = browser.dataset_choices()
-    notice = components.notice_line("savg-dataset-notice")
-    with gr.Row(elem_classes="savg-split", equal_height=False):
-        with gr.Column(scale=2, min_width=270, elem_classes="savg-settings"):
-            dataset = gr.Dropdown(
-                choices, value=choices[0][1], label="Dataset", elem_id="savg-dataset-name"
-            )
-            split = gr.Radio(
-                [],
-                label="Split",
-                visible=False,
-                elem_id="savg-dataset-split",
-                elem_classes="sb-chips",
-            )
-            search = gr.Textbox(
-                label="Search", placeholder="part of a name", elem_id="savg-dataset-search"
-            )
-            category = gr.Radio(
-                list(CATEGORIES),
-                value="All",
-                label="Category",
-                elem_id="savg-dataset-category",
-                elem_classes="sb-chips",
-            )
-            place = gr.Radio(
-                list(PLACES),
-                value="All",
-                label="Position of the sound",
-                elem_id="savg-dataset-place",
-                elem_classes="sb-chips",
-            )
-            order = gr.Dropdown(
-                list(ORDERS), value="Name", label="Order", elem_id="savg-dataset-order"
-            )
-            with gr.Accordion("Recording and view", open=False, elem_id="savg-dataset-more"):
-                recording = gr.Dropdown(
-                    [("All", "")], value="", label="Recording", elem_id="savg-dataset-recording"
-                )
-                towards = gr.Slider(
-                    -180, 180, 0, step=10, label="View, azimuth", elem_id="savg-dataset-towards"
-                )
-                reach = gr.Slider(
-                    0,
-                    180,
-                    180,
-                    step=10,
-                    label="View, give or take",
-                    info="Degrees, positive to the left (deg in names counts to the right); "
-                    "180 keeps every view.",
-                    elem_id="savg-dataset-reach",
-                )
-        with gr.Column(scale=5, min_width=300):
-            gallery = clip_gallery("savg-dataset-gallery")
-    player = sample_player("savg-sample")
-    heading = heading_line("savg-dataset-heading")
-    with gr.Column(visible=False, elem_id="savg-dataset-plots") as plots:
-        figures = [
-            gr.Plot(show_label=False, elem_id=f"savg-dataset-plot-{name}") for name in FIGURES
-        ]
-    number, name, counted = gr.State(0), gr.State(None), gr.State(None)
-    dark = gr.Checkbox(visible=False)
-
-    filters: list[Any] = [search, category, place, recording, towards, reach, order]
-    asked = [dataset, split, *filters, number, name]
-    shown = [notice, gallery, player, number, name, counted]
-    quick: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 4}
-    latest = quick | {"trigger_mode": "always_last"}
+    browser = Browser(context.library, sets)
+    layout = lay_out(browser.dataset_choices())
 
     def arrive(*values: Any) -> Iterator[list[Any]]:
-        yield from browser.arrive(Asked.of(*values))
+        yield from browser.arrive(BrowserState.of(*values))
 
     def choose(event: gr.EventData, *values: Any) -> Iterator[list[Any]]:
-        data, now = _data(event), Asked.of(*values)
+        data, state = event_data(event), BrowserState.of(*values)
         if data.get("arrived"):
-            yield from browser.arrive(now)
+            yield from browser.arrive(state)
         else:
-            yield [gr.skip()] * 3 + browser.chosen(now, data)
+            yield [gr.skip()] * 3 + browser.choose(state, data)
 
     def refine(*values: Any) -> list[Any]:
-        return browser.refined(Asked.of(*values))
+        return browser.refine(BrowserState.of(*values))
 
     def move(event: gr.EventData, own: list[str], *values: Any) -> list[Any]:
-        data, now = _data(event), Asked.of(*values)
+        data, state = event_data(event), BrowserState.of(*values)
         keep = gr.skip()
         if "inspect" in data:
-            return [*[keep] * len(shown), *browser.inspect(now, own)]
-        return [*browser.stepped(now, data.get("step")), keep, keep, keep]
+            return [*[keep] * len(shown), *browser.inspect(state, own)]
+        return [*browser.step(state, data.get("step")), keep, keep, keep]
 
-    def count(key: Any, dark: bool) -> list[Any]:
-        return browser.statistics(key, dark)
+    def count(counted: Any, dark: bool) -> list[Any]:
+        return statistics(sets, counted, dark)
 
-    chooser: list[Any] = [dataset, split, recording]
-    gallery.select(choose, asked, [*chooser, *shown], **latest)
+    chooser: list[Any] = [layout.dataset, layout.split, layout.recording]
+    shown: list[Any] = [layout.notice, layout.gallery, layout.player]
+    shown += [layout.page, layout.name, layout.counted]
+    state = [layout.dataset, layout.split, *layout.filters, layout.page, layout.name]
+    layout.gallery.select(choose, state, [*chooser, *shown], **LATEST)
     # One event for all controls, so that the answer to an older click never comes last.
-    gr.on([control.input for control in chooser[:2]], arrive, asked, [*chooser, *shown], **latest)
-    refining = [search.change, *(control.input for control in filters[1:])]
-    gr.on(refining, refine, asked, shown, **latest)
-    steps = [page.clips, *asked]
-    player.select(move, steps, [*shown, page.clips, page.wanted, page.tabs], **latest)
-    counted.change(
+    gr.on([control.input for control in chooser[:2]], arrive, state, [*chooser, *shown], **LATEST)
+    search, *others = layout.filters
+    gr.on([search.change, *(control.input for control in others)], refine, state, shown, **LATEST)
+    inspected = [page.clips, page.inspected, page.tabs]
+    layout.player.select(move, [page.clips, *state], [*shown, *inspected], **LATEST)
+    layout.counted.change(
         count,
-        [counted, dark],
-        [heading, plots, *figures],
-        js="(key) => [key, document.body.classList.contains('dark')]",
-        **latest,
+        [layout.counted, layout.dark],
+        [layout.heading, layout.plots, *layout.figures],
+        js=f"(key) => [key, {DARK}]",
+        **LATEST,
     )
-
-
-def _data(event: gr.EventData) -> dict[str, Any]:
-    data = event._data  # type: ignore[attr-defined]
-    return data if isinstance(data, dict) else {}

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from savg.errors import SavgError
 from savg.studio.shared.context import Context
+from savg.studio.shared.inputs import MAX_SEED, whole_number
 from savg.studio.shared.jobs import Job
 from savg.studio.shared.library import RESULTS, StoredClip, media_url
 from savg.studio.shared.services import Services
 
-MAX_SEED = 2**31 - 1
 MAX_CLIPS = 8
 
 TOGETHER = "together"
@@ -22,9 +22,12 @@ TOGETHER = "together"
 
 TOGETHER_ABOUT = "One seed goes to both: the clips appear beside each other, each with its score."
 
+GENERATED = 0.95
+"""Share of a clip's work when it is generated, before it is annotated."""
+
 
 @dataclass(frozen=True)
-class Offer:
+class GenerateChoice:
     """A choice of the list: the pipelines that it runs, in order."""
 
     label: str
@@ -34,22 +37,25 @@ class Offer:
     boxes: bool
 
 
-def offered(services: Services) -> dict[str, Offer]:
+def generate_choices(services: Services) -> dict[str, GenerateChoice]:
     """What visitors can choose, the natural choice first."""
-    offers = {}
+    choices = {}
     if len(services.together) > 1:
-        some = [services.pipelines[name] for name in services.together]
-        least, default, most = zip(*(choice.steps for choice in some), strict=True)
-        steps = (max(least), default[0], min(most))
-        label = "Both, side by side" if len(some) == 2 else "Side by side"
-        boxes = any(choice.boxes for choice in some)
-        offers[TOGETHER] = Offer(label, TOGETHER_ABOUT, steps, services.together, boxes)
+        together = [services.pipelines[name] for name in services.together]
+        least, default, most = zip(*(pipeline.steps for pipeline in together), strict=True)
+        choices[TOGETHER] = GenerateChoice(
+            "Both, side by side" if len(together) == 2 else "Side by side",
+            TOGETHER_ABOUT,
+            (max(least), default[0], min(most)),
+            services.together,
+            any(pipeline.boxes for pipeline in together),
+        )
     for name, one in services.pipelines.items():
-        offers[name] = Offer(one.label, one.about, one.steps, (name,), one.boxes)
-    return offers
+        choices[name] = GenerateChoice(one.label, one.about, one.steps, (name,), one.boxes)
+    return choices
 
 
-class Order:
+class GenerateRequest:
     """What a visitor asked for, checked; called with a job, it does it."""
 
     def __init__(
@@ -62,19 +68,19 @@ class Order:
         boxes: bool = True,
     ) -> None:
         self.context = context
-        choices = offered(context.services)
+        choices = generate_choices(context.services)
         if pipeline not in choices:
             raise SavgError("This pipeline is not known: choose one of the list.")
         self.names = choices[pipeline].names
         least, _, most = choices[pipeline].steps
-        self.seed = whole(seed, "Seed", 0, MAX_SEED)
-        self.steps = whole(steps, "Steps", least, most)
-        self.count = whole(count, "Clips", 1, MAX_CLIPS)
+        self.seed = whole_number(seed, "Seed", 0, MAX_SEED)
+        self.steps = whole_number(steps, "Steps", least, most)
+        self.count = whole_number(count, "Clips", 1, MAX_CLIPS)
         self.boxes = bool(boxes)
         self.total = self.count * len(self.names)
 
     def __call__(self, job: Job) -> None:
-        """Generate one clip after the other; results are (stored clip, what is said of it).
+        """Generate one clip after the other; results are (stored clip, what the shelf shows of it).
 
         Each index of the seed goes to every pipeline before the next index does.
         """
@@ -85,42 +91,56 @@ class Order:
             pair = ""
             for place in range(len(self.names)):
                 job.check()
-                stored, said = self._one(job, index, place)
+                stored, row = self._one(job, index, place)
                 pair = pair or stored.key
                 if len(self.names) > 1:
-                    said |= {"pair": pair, "place": place}
-                job.result((stored, said))
+                    row |= {"pair": pair, "place": place}
+                job.result((stored, row))
 
     def _one(self, job: Job, index: int, place: int) -> tuple[StoredClip, dict[str, Any]]:
-        from savg.evaluation.annotate import summary
-
-        services, name = self.context.services, self.names[place]
-        choice, generate = services.pipelines[name], services.pipeline(name)
+        """Generate, store and annotate one clip."""
+        choice = self.context.services.pipelines[self.names[place]]
+        words, title = self._words(index, place)
+        clip = self._generated(job, index, place, words)
         number = index * len(self.names) + place
-        words = f"Clip {index + 1} of {self.count}" if self.count > 1 else "Clip"
-        title = f"Seed {self.seed}" + (f", clip {index + 1}" if index else "")
-        if len(self.names) > 1:
-            words, title = f"{words}, {choice.name.lower()}", f"{title}, {choice.name.lower()}"
-        stages = _stages(generate, self.steps)
-
-        def on_step(done: int, total: int, preview: Any) -> bool:
-            share = (number + 0.95 * done / max(total, 1)) / self.total
-            told = f"{words}: {_stage_words(stages, done, total)}"
-            return job.step(share, 1, told, preview_picture(preview))
-
-        extra = {"boxes": self.boxes} if choice.boxes else {}
-        clip = one_clip(generate, index, self.seed, self.steps, on_step, **extra)
-        share = (number + 0.95) / self.total
-        job.step(share, 1, f"{words}: looking for persons and sounds …")
+        job.step((number + GENERATED) / self.total, 1, f"{words}: looking for people and sounds …")
         origin = f"{choice.label}, {self.steps} steps"
         if choice.boxes and not self.boxes:
             origin += ", without boxes"
         stored = self.context.library.add(clip, title, origin)
-        detector = next(iter(services.persons))
-        annotation = self.context.analyst.annotation(stored, detector)
-        rows = media_url(stored.results(detector) / f"{RESULTS}.json")
-        said = {"name": choice.name, "annotation": rows}
-        return stored, summary(annotation.alignment) | said
+        return stored, self._row(stored, choice.name)
+
+    def _words(self, index: int, place: int) -> tuple[str, str]:
+        """What progress calls a clip, and its title."""
+        words = f"Clip {index + 1} of {self.count}" if self.count > 1 else "Clip"
+        title = f"Seed {self.seed}" + (f", clip {index + 1}" if index else "")
+        if len(self.names) > 1:
+            name = self.context.services.pipelines[self.names[place]].name.lower()
+            return f"{words}, {name}", f"{title}, {name}"
+        return words, title
+
+    def _generated(self, job: Job, index: int, place: int, words: str) -> Any:
+        name = self.names[place]
+        generate = self.context.services.pipeline(name)
+        number = index * len(self.names) + place
+        stages = _stages(generate, self.steps)
+
+        def on_step(done: int, total: int, preview: Any) -> bool:
+            share = (number + GENERATED * done / max(total, 1)) / self.total
+            text = f"{words}: {_stage_words(stages, done, total)}"
+            return job.step(share, 1, text, preview_frame(preview))
+
+        options = {"boxes": self.boxes} if self.context.services.pipelines[name].boxes else {}
+        return one_clip(generate, index, self.seed, self.steps, on_step, **options)
+
+    def _row(self, stored: StoredClip, name: str) -> dict[str, Any]:
+        """Score and annotation of a clip, as the shelf shows them."""
+        from savg.evaluation.annotate import summary
+
+        detector = next(iter(self.context.services.persons))
+        annotation = self.context.annotations.annotation(stored, detector)
+        url = media_url(stored.results(detector) / f"{RESULTS}.json")
+        return summary(annotation.alignment) | {"name": name, "annotation": url}
 
 
 def _stages(generate: Any, steps: int) -> tuple[tuple[str, int], ...]:
@@ -140,24 +160,17 @@ def _stage_words(stages: tuple[tuple[str, int], ...], done: int, total: int) -> 
     return f"step {done} of {total}"
 
 
-def one_clip(generate: Any, index: int, seed: int, steps: int, on_step: Any, **extra: Any) -> Any:
+def one_clip(generate: Any, index: int, seed: int, steps: int, on_step: Any, **options: Any) -> Any:
     """Clip `index` of a seed, by itself: a clip does not depend on the others of its batch."""
-    return generate(1, seed=seed, first=index, steps=steps, on_step=on_step, **extra)[0]
+    return generate(1, seed=seed, first=index, steps=steps, on_step=on_step, **options)[0]
 
 
-def whole(value: Any, name: str, least: int, most: int) -> int:
-    """A whole number that a visitor gave, or a SavgError that says what it may be."""
-    if not isinstance(value, int | float) or value != value or not least <= value <= most:
-        raise SavgError(f"{name} is a whole number from {least} to {most}, not {value}.")
-    return int(value)
-
-
-def preview_picture(preview: Any) -> NDArray[np.uint8] | None:
-    """The middle picture of a preview: uint8 pictures [..., h, w, 3], or None."""
+def preview_frame(preview: Any) -> NDArray[np.uint8] | None:
+    """The middle frame of a preview: uint8 frames [..., h, w, 3], or None."""
     if preview is None:
         return None
     array = np.asarray(preview)
     if array.dtype != np.uint8 or array.ndim < 3 or array.shape[-1] != 3:
         return None
-    pictures = array.reshape(-1, *array.shape[-3:])
-    return pictures[len(pictures) // 2]
+    frames = array.reshape(-1, *array.shape[-3:])
+    return frames[len(frames) // 2]

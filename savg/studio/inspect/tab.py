@@ -9,55 +9,22 @@ from typing import Any
 import gradio as gr
 
 from savg.evaluation.annotate import Annotation
+from savg.studio.inspect.layout import lay_out
 from savg.studio.shared import components
 from savg.studio.shared.context import Context, Page
-from savg.studio.shared.jobs import sentence
+from savg.studio.shared.handlers import DARK, QUICK, event_data, guarded, guarded_each
 from savg.studio.shared.library import visible_rows
 
 TITLE, NAME = "Inspect", "inspect"
 
-SCRIPTS = [components.SCORE_SCRIPT, "inspect/timeline.js"]
-
 EMPTY = "No clips yet: open a file, or generate one."
+
+LOOKING = "Looking for people and sounds …"
 
 
 def build(context: Context, page: Page) -> None:
     """Lay out the tab and connect it."""
-    shelf = components.shelf("savg-inspect-shelf", _shelf(context, [], None))
-    with gr.Row(elem_classes="savg-row-tools"):
-        upload = gr.UploadButton(
-            "Open a file …",
-            file_count="single",
-            elem_id="savg-upload",
-            scale=0,
-            size="md",
-            min_width=170,
-        )
-        detector = gr.Dropdown(
-            [(choice.label, name) for name, choice in context.services.persons.items()],
-            value=next(iter(context.services.persons)),
-            label="Person detector",
-            visible=len(context.services.persons) > 1,
-            scale=0,
-            min_width=220,
-            elem_id="savg-detector",
-        )
-        gr.HTML(
-            '<p class="savg-hint">Any video of up to 30 s with stereo sound. '
-            "It stays on this server and goes when the studio stops.</p>",
-            apply_default_css=False,
-            elem_id="savg-upload-hint",
-        )
-    notice = components.notice_line("savg-inspect-notice")
-    player = components.player("savg-player", components.SCORE, SCRIPTS)
-    # Hidden by its style until it holds a plot: a figure that comes together with `visible=True` can be
-    # lost before the browser has made the component.
-    with gr.Column(elem_id="savg-plots"):
-        timeline = gr.Plot(label="Timeline", show_label=False, elem_id="savg-timeline")
-        spectrograms = gr.Plot(label="Spectrograms", show_label=False, elem_id="savg-spectrograms")
-    outputs = [shelf, notice, player, timeline, spectrograms]
-
-    dark = gr.Checkbox(visible=False)
+    layout = lay_out(context.services.persons, _shelf(context, [], None))
 
     def look(key: str | None, detector: str, own: list[str], dark: bool) -> Iterator[list[Any]]:
         yield from open_clip(context, key, detector, own, dark)
@@ -66,26 +33,33 @@ def build(context: Context, page: Page) -> None:
         return receive_upload(context, path, own)
 
     def chosen(event: gr.EventData) -> str:
-        return str(event._data.get("id", ""))  # type: ignore[union-attr]
+        return str(event_data(event).get("id", ""))
+
+    def refresh(own: list[str], key: str | None) -> dict[str, Any]:
+        return _shelf(context, own, key)
 
     opening: dict[str, Any] = {
         "fn": look,
-        "inputs": [page.wanted, detector, page.clips, dark],
-        "outputs": outputs,
-        "js": "(...all) => [...all.slice(0, 3), document.body.classList.contains('dark')]",
+        "inputs": [page.inspected, layout.detector, page.clips, layout.dark],
+        "outputs": [
+            layout.shelf,
+            layout.notice,
+            layout.player,
+            layout.timeline,
+            layout.spectrograms,
+        ],
+        "js": f"(...all) => [...all.slice(0, 3), {DARK}]",
         "concurrency_limit": 1,
         "concurrency_id": "look",
         "show_progress": "hidden",
         "trigger_mode": "always_last",
     }
-    quick: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 8}
-    shelf.select(chosen, None, page.wanted, **quick)
-    page.wanted.change(**opening)
-    detector.change(**opening)
-    upload.upload(receive, [upload, page.clips], [notice, page.clips, page.wanted], **quick)
-    page.clips.change(
-        lambda own, wanted: _shelf(context, own, wanted), [page.clips, page.wanted], shelf, **quick
-    )
+    layout.shelf.select(chosen, None, page.inspected, **QUICK)
+    page.inspected.change(**opening)
+    layout.detector.change(**opening)
+    received = [layout.notice, page.clips, page.inspected]
+    layout.upload.upload(receive, [layout.upload, page.clips], received, **QUICK)
+    page.clips.change(refresh, [page.clips, page.inspected], layout.shelf, **QUICK)
 
 
 def open_clip(
@@ -95,25 +69,32 @@ def open_clip(
     if not key:
         return
     keep = gr.skip()
-    shelf = _shelf(context, own, key)
-    yield [shelf, components.notice("Looking for persons and sounds …", "busy"), keep, keep, keep]
-    try:
-        if detector not in context.services.persons:
-            detector = next(iter(context.services.persons))
-        stored = context.library[key]
-        annotation = context.analyst.annotation(stored, detector)
-        crop = visible_rows(annotation.clip)
-        shown = annotation.to_json()
-        value = components.player_value(stored, crop, shown, stored.results(detector))
-        yield [keep, components.notice(""), value, keep, keep]
-        yield [keep, keep, keep, *figures(annotation, dark)]
-        context.analyst.write_overlay(stored, detector)
-        examples = context.library.get(context.examples)
-        shown = context.analyst.compared(stored, detector, examples).to_json()
-        value = components.player_value(stored, crop, shown, stored.results(detector))
-        yield [keep, keep, value, keep, keep]
-    except Exception as error:
-        yield [keep, components.notice(sentence(error)), keep, keep, keep]
+    busy = components.notice(LOOKING, "busy")
+    yield [_shelf(context, own, key), busy, keep, keep, keep]
+    yield from guarded_each(
+        _opened(context, key, detector, dark),
+        lambda message, _: [keep, components.notice(message), keep, keep, keep],
+    )
+
+
+def _opened(context: Context, key: str, detector: str, dark: bool) -> Iterator[list[Any]]:
+    keep = gr.skip()
+    if detector not in context.services.persons:
+        detector = next(iter(context.services.persons))
+    stored, annotations = context.library[key], context.annotations
+    annotation = annotations.annotation(stored, detector)
+    crop = visible_rows(annotation.clip)
+
+    def player(annotation: Annotation) -> dict[str, Any]:
+        folder = stored.results(detector)
+        return components.player_value(stored, crop, annotation.to_json(), folder)
+
+    yield [keep, components.notice(""), player(annotation), keep, keep]
+    yield [keep, keep, keep, *figures(annotation, dark)]
+    annotations.write_overlay(stored, detector)
+    examples = context.library.get(context.examples)
+    compared = annotations.with_other_clips(stored, detector, examples)
+    yield [keep, keep, player(compared), keep, keep]
 
 
 def figures(annotation: Annotation, dark: bool) -> list[Any]:
@@ -129,17 +110,19 @@ def figures(annotation: Annotation, dark: bool) -> list[Any]:
 
 
 def receive_upload(context: Context, path: str | None, own: list[str]) -> list[Any]:
-    """Updates of notice, the visitor's clips and the wanted clip after an upload."""
+    """Updates of notice, the visitor's clips and the clip to open after an upload."""
     keep = gr.skip()
     if not path:
         return [keep, keep, keep]
-    try:
+
+    def update() -> list[Any]:
         stored = context.library.add_upload(path, Path(path).name)
-    except Exception as error:
-        return [components.notice(sentence(error)), keep, keep]
+        return [components.notice(""), [stored.key, *own], stored.key]
+
+    try:
+        return guarded(update, lambda message, _: [components.notice(message), keep, keep])
     finally:
         Path(path).unlink(missing_ok=True)
-    return [components.notice(""), [stored.key, *own], stored.key]
 
 
 def _shelf(context: Context, own: list[str], selected: str | None) -> dict[str, Any]:

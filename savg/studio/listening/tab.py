@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from savg.studio.listening.hosted import Hosted
 from savg.studio.shared import components
 from savg.studio.shared.context import Context, Page
 from savg.studio.shared.web import component
@@ -11,7 +12,7 @@ TITLE, NAME = "Listening test", "listening"
 
 def build(context: Context, page: Page) -> None:
     """Lay out the tab. It names no study: what listeners may know is in their links."""
-    if context.hosted:
+    if context.option(Hosted, Hosted):
         component("listening/served.html", [], "savg-listening")
     else:
         components.commands("savg-listening", "listening/no_study.html")

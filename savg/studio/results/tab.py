@@ -6,69 +6,41 @@ from typing import Any
 
 import gradio as gr
 
-from savg.studio.results.components import board
-from savg.studio.results.study_results import Findings
+from savg.studio.results.benchmark_board import (
+    document,
+    methods_board,
+    methods_figure,
+    table_choices,
+)
+from savg.studio.results.layout import lay_out
+from savg.studio.results.result_files import Reports
+from savg.studio.results.study_results import StudyResults
 from savg.studio.shared.context import Context, Page
+from savg.studio.shared.handlers import DARK, QUICK, event_data
 
 TITLE, NAME = "Results", "results"
+
+LATEST: dict[str, Any] = QUICK | {"concurrency_limit": 4, "trigger_mode": "always_last"}
 
 
 def build(context: Context, page: Page) -> None:
     """Lay out the tab and connect it; it fills itself when it is first seen."""
-    findings = Findings(context.reports, context.library.root / "results")
-    methods = board("savg-results-methods", findings.methods())
-    with gr.Row(elem_id="savg-results-figure"):
-        figure = gr.Plot(show_label=False, visible=False, elem_id="savg-results-plot-methods")
-    tables = findings.tables()
-    with gr.Accordion(
-        "Whole tables of all benchmarks",
-        open=False,
-        visible=bool(tables),
-        elem_id="savg-results-all",
-    ):
-        table = gr.Dropdown(
-            tables,
-            value=tables[0][1] if tables else None,
-            label="Benchmark",
-            elem_id="savg-results-table",
-        )
-        document = gr.Markdown(
-            findings.document(tables[0][1]) if tables else "",
-            elem_classes="rb-doc",
-            elem_id="savg-results-document",
-        )
-    choices, _ = context.reports.choices()
-    report = gr.Dropdown(
-        choices,
-        value=choices[0][1] if choices else None,
-        label="Report of a listening test",
-        visible=len(choices) > 0,
-        elem_id="savg-results-report",
-    )
-    head = board("savg-results-head", findings.start())
-    with gr.Row(elem_id="savg-results-figures"):
-        plots = [
-            gr.Plot(show_label=False, visible=False, elem_id=f"savg-results-plot-{name}")
-            for name in ("mos", "differences", "clips")
-        ]
-    more = board("savg-results-more")
-    dark = gr.Checkbox(visible=False)
-
-    quick: dict[str, Any] = {
-        "show_progress": "hidden",
-        "concurrency_limit": 4,
-        "trigger_mode": "always_last",
-    }
-    shown = [head, *plots, more]
+    results = StudyResults(Reports.of_environment(), context.library.root / "results")
+    tables = table_choices()
+    first = document(tables[0][1]) if tables else ""
+    reports, _ = results.reports.choices()
+    layout = lay_out(methods_board(), tables, first, reports, results.start())
 
     def arrive(event: gr.EventData, key: str | None) -> list[Any]:
-        night = bool((event._data or {}).get("dark"))  # type: ignore[attr-defined]
-        return [findings.methods(), findings.figure(night), *findings.report(key, night)]
+        dark = bool(event_data(event).get("dark"))
+        return [methods_board(), methods_figure(dark), *results.report(key, dark)]
 
-    def choose(key: str | None, night: bool) -> list[Any]:
-        return findings.report(key, night)
+    def choose(key: str | None, dark: bool) -> list[Any]:
+        return results.report(key, dark)
 
-    methods.select(arrive, report, [methods, figure, *shown], **quick)
-    look = "(key) => [key, document.body.classList.contains('dark')]"
-    report.change(choose, [report, dark], shown, js=look, **quick)
-    table.change(findings.document, table, document, **quick)
+    shown = [layout.head, *layout.plots, layout.more]
+    everything = [layout.methods, layout.figure, *shown]
+    layout.methods.select(arrive, layout.report, everything, **LATEST)
+    look = f"(key) => [key, {DARK}]"
+    layout.report.change(choose, [layout.report, layout.dark], shown, js=look, **LATEST)
+    layout.table.change(document, layout.table, layout.document, **LATEST)

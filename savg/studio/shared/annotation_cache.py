@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import replace
+
+from cachetools import LRUCache
 
 from savg.annotation import SoundEvents
 from savg.clip import Clip
@@ -14,51 +15,47 @@ from savg.metrics.spatial import spatial_av_align
 from savg.studio.shared.library import MAX_UPLOAD_SECONDS, RESULTS, VIDEO, StoredClip
 from savg.studio.shared.services import Services
 
-KEPT = 24
+SIZE = 24
 """Annotations in memory; a five-second clip takes about five megabytes."""
 
+OTHER_CLIPS = "shuffled"
+"""Name of the chance baseline that needs more than one clip."""
 
-OTHERS = "shuffled"
-"""Name of the null score that needs more than one clip."""
 
-
-class Analyst:
+class AnnotationCache:
     """Annotates one clip at a time, as read back from its file, so that it is about that file."""
 
-    def __init__(self, services: Services, kept: int = KEPT) -> None:
+    def __init__(self, services: Services, size: int = SIZE) -> None:
         self.services = services
-        self.kept = kept
-        self._done: OrderedDict[tuple[str, str], Annotation] = OrderedDict()
+        self._annotations: LRUCache[tuple[str, str], Annotation] = LRUCache(size)
         self._lock = threading.Lock()
 
     def annotation(self, stored: StoredClip, detector: str) -> Annotation:
         """The annotation by a person detector; its CSV and JSON files lie in `results(detector)`."""
         key = stored.key, detector
         with self._lock:
-            if key not in self._done:
+            annotation = self._annotations.get(key)
+            if annotation is None:
                 clip = Clip.read(stored.path(VIDEO), max_seconds=MAX_UPLOAD_SECONDS)
                 annotation = self.services.annotate(clip, detector)
                 annotation.write(stored.results(detector), RESULTS, overlay=False)
-                self._done[key] = annotation
-            self._done.move_to_end(key)
-            while len(self._done) > self.kept:
-                self._done.popitem(last=False)
-            return self._done[key]
+                self._annotations[key] = annotation
+            return annotation
 
-    def compared(
+    def with_other_clips(
         self, stored: StoredClip, detector: str, others: Iterable[StoredClip]
     ) -> Annotation:
-        """The annotation with the null score of other clips' sounds, in its JSON file too."""
+        """The annotation with the chance baseline of other clips' events, in its JSON file too."""
         own = self.annotation(stored, detector)
-        if own.nulls.get(OTHERS) is not None:
+        if own.nulls.get(OTHER_CLIPS) is not None:
             return own
-        sounds = [self.annotation(o, detector).events for o in others if o.key != stored.key]
-        score = score_of_sounds(own, sounds)
+        events = [self.annotation(o, detector).events for o in others if o.key != stored.key]
+        score = pooled_score(own, events)
         if score is not None:
-            own = replace(own, nulls={**own.nulls, OTHERS: round(score, 4)})
+            own = replace(own, nulls={**own.nulls, OTHER_CLIPS: round(score, 4)})
             own.write(stored.results(detector), RESULTS, overlay=False)
             with self._lock:
-                self._done[stored.key, detector] = own
+                self._annotations[stored.key, detector] = own
         return own
 
     def write_overlay(self, stored: StoredClip, detector: str) -> None:
@@ -71,13 +68,13 @@ class Analyst:
             write_overlay(path, a.clip, a.boxes, a.events, a.alignment)
 
 
-def score_of_sounds(annotation: Annotation, sounds: Iterable[SoundEvents]) -> float | None:
-    """Spatial AV-Align of an annotation's boxes with the sounds of other clips, pooled."""
-    form = annotation.format
+def pooled_score(annotation: Annotation, others: Iterable[SoundEvents]) -> float | None:
+    """Spatial AV-Align of an annotation's boxes with the sound events of other clips, pooled."""
+    format = annotation.format
     tp = total = 0
-    for events in sounds:
-        within = events.frames < form.label_frames
-        heard = SoundEvents(events.frames[within], events.categories[within], events.x[within])
-        alignment = spatial_av_align(heard, annotation.boxes, form)
+    for events in others:
+        within = events.frames < format.label_frames
+        events = SoundEvents(events.frames[within], events.categories[within], events.x[within])
+        alignment = spatial_av_align(events, annotation.boxes, format)
         tp, total = tp + alignment.tp, total + len(alignment.matched)
     return tp / total if total else None

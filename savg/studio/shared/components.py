@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.format import SAVGBENCH
-from savg.studio.shared.library import POSTER, RESULTS, VIDEO, StoredClip, jpeg, media_url
+from savg.studio.shared.images import data_url
+from savg.studio.shared.library import POSTER, RESULTS, VIDEO, StoredClip, media_url
 from savg.studio.shared.web import component, from_html, text
 
 DOM = "shared/dom.js"
@@ -49,7 +49,7 @@ def player_value(
         "Clip": (clip.path(VIDEO), ".mp4"),
         "Overlay video": (results / f"{RESULTS}.overlay.mp4", "-overlay.mp4"),
         "Boxes CSV": (results / f"{RESULTS}.boxes.csv", "-boxes.csv"),
-        "Sounds CSV": (results / f"{RESULTS}.events.csv", "-sounds.csv"),
+        "Sound events CSV": (results / f"{RESULTS}.events.csv", "-events.csv"),
         "JSON": (results / f"{RESULTS}.json", ".json"),
     }
     downloads = [
@@ -110,7 +110,7 @@ def shelf_value(
 
 
 def progress(elem_id: str, value: dict[str, Any]) -> gr.HTML:
-    """A progress bar with a picture; its value is `progress_value(…)`."""
+    """A progress bar with an image; its value is `progress_value(…)`."""
     return component(
         "shared/progress/progress.html", ["shared/progress/progress.js"], elem_id, value
     )
@@ -123,11 +123,9 @@ def progress_value(
     hint: str = "",
     preview: NDArray[np.uint8] | None = None,
 ) -> dict[str, Any]:
-    """What the progress shows; preview: a picture [h, w, 3] RGB."""
-    picture = None
-    if preview is not None:
-        picture = "data:image/jpeg;base64," + base64.b64encode(jpeg(preview, 80)).decode()
-    return {"state": state, "share": share, "text": text, "hint": hint, "preview": picture}
+    """What the progress shows; preview: an image [h, w, 3] RGB."""
+    image = None if preview is None else data_url(preview, 80)
+    return {"state": state, "share": share, "text": text, "hint": hint, "preview": image}
 
 
 def commands(elem_id: str, template: str) -> gr.HTML:

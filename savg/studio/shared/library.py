@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 from weakref import finalize
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from savg.clip import Clip
 from savg.errors import MediaError, SavgError
 from savg.paths import assets_dir, whole_file
+from savg.studio.shared.images import jpeg
 
 VIDEO, POSTER = "clip.mp4", "poster.jpg"
 
@@ -56,8 +56,8 @@ class StoredClip:
     @property
     def stem(self) -> str:
         """A plain file name for downloads, without suffix."""
-        kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in self.title.lower())
-        return "-".join(part for part in kept.split("-") if part)[:48] or "clip"
+        plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in self.title.lower())
+        return "-".join(part for part in plain.split("-") if part)[:48] or "clip"
 
     def results(self, detector: str) -> Path:
         """The folder of what a person detector, by its name in the registry, led to."""
@@ -94,7 +94,7 @@ class Library:
     def store(
         self, write: Callable[[Path], Any], poster: NDArray[np.uint8], title: str, origin: str
     ) -> StoredClip:
-        """Store the video that `write` writes to the path it is given, and a picture [h, w, 3] of it.
+        """Store the video that `write` writes to the path it is given, and an image [h, w, 3] of it.
 
         SavgError if it cannot be written; nothing is left then.
         """
@@ -117,7 +117,7 @@ class Library:
         return stored
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Delete clips and all that was found in them."""
+        """Delete clips and their annotations."""
         for key in keys:
             with self._lock:
                 stored = self._clips.pop(key, None)
@@ -169,12 +169,3 @@ def visible_rows(clip: Clip) -> tuple[int, int]:
     if all(part.size == 0 or int(part.max()) < 24 for part in padding):
         return form.top, form.bottom
     return 0, form.size
-
-
-def jpeg(picture: NDArray[np.uint8], quality: int = 85) -> bytes:
-    """A picture [h, w, 3] RGB as JPEG."""
-    bgr = np.ascontiguousarray(picture[..., ::-1])
-    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        raise SavgError(f"A picture of {picture.shape} could not become a JPEG.")
-    return data.tobytes()

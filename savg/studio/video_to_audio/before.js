@@ -1,4 +1,4 @@
-/* What the player of a take has not: a timeline below it, and a null score of other clips' sounds. */
+/* What this player has not: a timeline below it, and a chance baseline of other clips' sounds. */
 
 function movePlayhead() {}
-NULLS.pop();
+BASELINES.pop();

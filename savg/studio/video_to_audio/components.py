@@ -23,6 +23,6 @@ def version_player(elem_id: str) -> gr.HTML:
 def versions_value(
     key: str, versions: list[dict[str, Any]], level: str, missing: str = ""
 ) -> dict[str, Any]:
-    """What that player shows: versions as `player_value(…)` with the name of their "sound" and the dB
+    """What that player shows: versions as `player_value(…)` with a "label" and the dB
     by which it is played "quieter"; words on the level, and on a version that is missing."""
     return {"id": key, "versions": versions, "level": level, "missing": missing}

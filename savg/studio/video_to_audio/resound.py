@@ -1,4 +1,4 @@
-"""New sound for a video: what a visitor can ask, checked, and how it is done."""
+"""New audio for a video: what a visitor can ask, checked, and how it is done."""
 
 from __future__ import annotations
 
@@ -16,25 +16,27 @@ from savg.errors import Cancelled, SavgError
 from savg.media.audio_track import audio_of
 from savg.media.mux import with_audio
 from savg.media.probe import video_info
-from savg.studio.generate.requests import MAX_SEED, whole
 from savg.studio.shared.context import Context
+from savg.studio.shared.inputs import MAX_SEED, whole_number
 from savg.studio.shared.jobs import Job
 from savg.studio.shared.library import MAX_UPLOAD_SECONDS, VIDEO, StoredClip
-from savg.studio.video_to_audio.uploads import GONE, Source, renamed
+from savg.studio.video_to_audio.uploads import GONE, Source, Uploads, with_owners_name
 from savg.video import Video
 
 MAX_GUIDANCE = 15.0
 
-QUIETEST = -60.0
-"""Sound below this loudness (LUFS) counts as silence: nothing is brought to its level."""
+SILENCE = -60.0
+"""Audio below this loudness (LUFS) counts as silence: nothing is brought to its level."""
 
-READ, MADE, WRITTEN = 0.12, 0.75, 0.88
-"""Shares of the whole when the video has been read, its sound made, and the files written."""
+READ, GENERATED, WRITTEN = 0.12, 0.75, 0.88
+"""Shares of the whole when the video has been read, its audio made, and the files written."""
+
+WRITING = "Writing the video …"
 
 
 @dataclass(frozen=True)
-class Take:
-    """A video with new sound, and with its own where it has some.
+class ResoundResult:
+    """A video with new audio, and with its own where it has some.
 
     quieter: by how many dB each is played quieter, so that both are equally loud.
     """
@@ -43,145 +45,171 @@ class Take:
     own: StoredClip | None
     quieter: tuple[float, float] = (0.0, 0.0)
 
+    @property
+    def clips(self) -> list[StoredClip]:
+        """One or both."""
+        return [stored for stored in (self.new, self.own) if stored]
 
-class TakeOrder:
-    """What a visitor asked for, checked; called with a job, it does it; the result is a Take."""
+
+class ResoundRequest:
+    """What a visitor asked for, checked; called with a job, it does it: a ResoundResult."""
 
     def __init__(
         self,
         context: Context,
-        visitor: str,
-        video: Any,
+        source: Source,
         pipeline: Any,
         seed: Any,
         steps: Any,
         guidance: Any,
         boxes: Any = True,
     ) -> None:
-        self.context, self.pipeline = context, pipeline
+        self.context, self.source, self.pipeline = context, source, pipeline
         choices = context.services.film_sounds
         if pipeline not in choices:
             raise SavgError("This pipeline is not known: choose one of the list.")
         self.choice = choices[pipeline]
-        self.source = find(context, visitor, video)
         least, _, most = self.choice.steps
-        self.seed = whole(seed, "Seed", 0, MAX_SEED)
-        self.steps = whole(steps, "Steps", least, most)
+        self.seed = whole_number(seed, "Seed", 0, MAX_SEED)
+        self.steps = whole_number(steps, "Steps", least, most)
         if not isinstance(guidance, int | float) or not 0 <= guidance <= MAX_GUIDANCE:
-            raise SavgError(f"Guidance is from 0 to {MAX_GUIDANCE:g}, not {guidance}.")
+            raise SavgError(f"Guidance must be from 0 to {MAX_GUIDANCE:g}, got {guidance}.")
         self.guidance = float(guidance)
-        self.extra = {} if boxes or not self.choice.boxes else {"boxes": False}
+        self.options = {} if boxes or not self.choice.boxes else {"boxes": False}
 
     def __call__(self, job: Job) -> None:
-        """Read, make the sound, write both videos, look for persons and sounds."""
-        made: list[StoredClip] = []
+        """Read, make the audio, write both videos, look for people and sounds.
+
+        An error or a stop leaves no clip in the library.
+        """
+        stored: list[StoredClip] = []
         try:
-            take = self._make(job, made)
-            detector = next(iter(self.context.services.persons))
-            for place, stored in enumerate(made):
-                share = WRITTEN + (1 - WRITTEN) * place / len(made)
-                job.step(share, 1, "Looking for persons and sounds …")
-                job.check()
-                self.context.analyst.annotation(stored, detector)
+            result = self._resound(job, stored)
+            self._annotate(job, stored)
             job.check()
         except SavgError as error:
-            self.context.library.forget(stored.key for stored in made)
-            raise SavgError(renamed(error, self.source.path, self.source.name)) from error
+            self.context.library.forget(clip.key for clip in stored)
+            message = with_owners_name(error, self.source.path, self.source.name)
+            raise SavgError(message) from error
         except BaseException:
-            self.context.library.forget(stored.key for stored in made)
+            self.context.library.forget(clip.key for clip in stored)
             raise
-        job.result(take)
+        job.result(result)
 
-    def _make(self, job: Job, made: list[StoredClip]) -> Take:
-        library, path, name = self.context.library, self.source.path, self.source.name
+    def _resound(self, job: Job, stored: list[StoredClip]) -> ResoundResult:
+        """Make the audio and store both videos, adding them to `stored`."""
         job.step(0, 1, "Loading the networks …")
         networks = self.context.services.film_sound(self.pipeline)
-        lasts = self.source.facts.seconds or MAX_UPLOAD_SECONDS
-        reading = watch(job, 0, READ, lasts, "Reading the video …")
-        film = Video.read(path, max_seconds=MAX_UPLOAD_SECONDS, watch=reading)
-        poster = middle(film)
-
-        def on_step(done: int, total: int, preview: Any) -> bool:
-            share = READ + (MADE - READ) * done / max(total, 1)
-            return job.step(share, 1, f"Sound: step {done} of {total}", poster)
-
-        sound = networks(
-            film,
-            seed=self.seed,
-            steps=self.steps,
-            guidance=self.guidance,
-            on_step=on_step,
-            **self.extra,
-        )
+        video = self._read(job)
+        poster = middle_frame(video)
+        audio = self._generated(job, networks, video, poster)
         rate = networks.sample_rate
-        said = (
+        writing = watch(job, GENERATED, WRITTEN, self._seconds, WRITING)
+        new = self._store(self.source.path, audio, rate, poster, "new audio", self._origin, writing)
+        stored.append(new)
+        own = audio_of(self.source.path, float(video.duration), RATE)
+        if own is None:
+            return ResoundResult(new, None)
+        checking = watch(job, WRITTEN, WRITTEN, 1, WRITING)
+        frames = new.path(VIDEO)
+        stored.append(
+            self._store(frames, own, RATE, poster, "its own audio", "As it was uploaded", checking)
+        )
+        return ResoundResult(new, stored[1], equally_loud(resample(audio, rate, RATE), own))
+
+    @property
+    def _seconds(self) -> float:
+        return self.source.facts.seconds or MAX_UPLOAD_SECONDS
+
+    @property
+    def _origin(self) -> str:
+        origin = (
             f"{self.choice.label}, seed {self.seed}, {self.steps} steps, guidance {self.guidance:g}"
         )
-        if self.extra:
-            said += ", without boxes"
-        plain = Path(name).stem
-        writing = watch(job, MADE, WRITTEN, lasts, "Writing the video …")
-        made.append(
-            library.store(
-                lambda target: with_audio(path, target, sound, rate, writing),
-                poster,
-                f"{plain}, new sound",
-                said,
-            )
+        return f"{origin}, without boxes" if self.options else origin
+
+    def _read(self, job: Job) -> Video:
+        reading = watch(job, 0, READ, self._seconds, "Reading the video …")
+        return Video.read(self.source.path, max_seconds=MAX_UPLOAD_SECONDS, watch=reading)
+
+    def _generated(
+        self, job: Job, networks: Any, video: Video, poster: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
+        def on_step(done: int, total: int, preview: Any) -> bool:
+            share = READ + (GENERATED - READ) * done / max(total, 1)
+            return job.step(share, 1, f"Audio: step {done} of {total}", poster)
+
+        settings = {"seed": self.seed, "steps": self.steps, "guidance": self.guidance}
+        audio: NDArray[np.float32] = networks(video, **settings, on_step=on_step, **self.options)
+        return audio
+
+    def _store(
+        self,
+        frames: Path,
+        audio: NDArray[np.float32],
+        rate: int,
+        poster: NDArray[np.uint8],
+        words: str,
+        origin: str,
+        progress: Callable[[float], None],
+    ) -> StoredClip:
+        """Store the frames of a file with other audio."""
+        return self.context.library.store(
+            lambda target: with_audio(frames, target, audio, rate, progress),
+            poster,
+            f"{Path(self.source.name).stem}, {words}",
+            origin,
         )
-        new = made[0]
-        own = audio_of(path, float(film.duration), RATE)
-        if own is None:
-            return Take(new, None)
-        pictures, checking = new.path(VIDEO), watch(job, WRITTEN, WRITTEN, 1, "Writing the video …")
-        made.append(
-            library.store(
-                lambda target: with_audio(pictures, target, own, RATE, checking),
-                poster,
-                f"{plain}, its own sound",
-                "As it was uploaded",
-            )
-        )
-        return Take(new, made[1], equally_loud(resample(sound, rate, RATE), own))
+
+    def _annotate(self, job: Job, stored: list[StoredClip]) -> None:
+        detector = next(iter(self.context.services.persons))
+        for place, clip in enumerate(stored):
+            share = WRITTEN + (1 - WRITTEN) * place / len(stored)
+            job.step(share, 1, "Looking for people and sounds …")
+            job.check()
+            self.context.annotations.annotation(clip, detector)
 
 
-def find(context: Context, visitor: str, video: Any) -> Source:
+def find_source(context: Context, uploads: Uploads, visitor: str, key: Any) -> Source:
     """The visitor's uploaded video, or a clip of the library, by its key; SavgError if it is gone."""
-    source = context.films.of(video, visitor)
+    source = uploads.get(key, visitor)
     if source is not None:
         return source
     try:
-        stored = context.library[video]
+        stored = context.library[key]
     except SavgError:
-        raise SavgError(GONE if video else "Choose a video first.") from None
+        raise SavgError(GONE if key else "Choose a video first.") from None
     path = stored.path(VIDEO)
     return Source(stored.key, stored.title, path, video_info(path))
 
 
-def watch(job: Job, start: float, end: float, lasts: float, words: str) -> Callable[[float], None]:
-    """Tells a job of the seconds of a film that are done; stops when the job is to stop."""
+def watch(job: Job, start: float, end: float, total: float, words: str) -> Callable[[float], None]:
+    """Tells a job of the seconds of a video that are done, of `total`; stops when the job is to stop.
 
-    def told(seconds: float) -> None:
-        if not job.step(start + (end - start) * min(seconds / lasts, 1), 1, words):
+    start, end: shares of the whole work.
+    """
+
+    def on_seconds(seconds: float) -> None:
+        if not job.step(start + (end - start) * min(seconds / total, 1), 1, words):
             raise Cancelled
 
-    return told
+    return on_seconds
 
 
-def middle(film: Video) -> NDArray[np.uint8]:
-    """The middle picture of a film without the black at its edges above and below."""
-    picture = film.frames[len(film.frames) // 2]
-    rows = np.flatnonzero(film.frames.max(axis=(0, 2, 3)) >= 24)
-    return picture[rows[0] : rows[-1] + 1] if len(rows) else picture
+def middle_frame(video: Video) -> NDArray[np.uint8]:
+    """The middle frame of a video [h, w, 3] without the black at its edges above and below."""
+    frame = video.frames[len(video.frames) // 2]
+    rows = np.flatnonzero(video.frames.max(axis=(0, 2, 3)) >= 24)
+    return frame[rows[0] : rows[-1] + 1] if len(rows) else frame
 
 
 def equally_loud(new: NDArray[np.float32], own: NDArray[np.float32]) -> tuple[float, float]:
-    """By how many dB each of two sounds is to be played quieter to be as loud as the other.
+    """By how many dB each of two stereo signals is to be played quieter to be as loud as the other.
 
     Only the louder one is turned down, both of its channels alike; silence changes nothing.
     """
     loudness = integrated_loudness(new), integrated_loudness(own)
-    if min(loudness) < QUIETEST:
+    if min(loudness) < SILENCE:
         return 0.0, 0.0
     quieter = loudness[0] - loudness[1]
     return max(0.0, round(quieter, 2)), max(0.0, round(-quieter, 2))

@@ -1,4 +1,4 @@
-"""Videos that visitors uploaded to get sound, under opaque keys in a folder that is not served."""
+"""Videos that visitors uploaded to get audio, under opaque keys in a folder that is not served."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from savg.studio.shared.library import MAX_UPLOAD_SECONDS
 MAX_BYTES = 200_000_000
 """Larger files are refused."""
 
-MAX_FILMS = 16
+MAX_VIDEOS = 16
 """Beyond this many the oldest go, whoever they belong to."""
 
 GONE = "This video is no longer here: choose it again."
@@ -26,7 +26,7 @@ GONE = "This video is no longer here: choose it again."
 
 @dataclass(frozen=True)
 class Source:
-    """A video that is to get sound: what its owner calls it, where it lies, what it says of itself."""
+    """A video that is to get audio: what its owner calls it, where it lies, what it says of itself."""
 
     key: str
     name: str
@@ -35,19 +35,19 @@ class Source:
 
     @property
     def words(self) -> str:
-        """Size, rate, length and sound, for people."""
+        """Size, rate, length and audio, for people."""
         f = self.facts
         seconds = "" if f.seconds is None else f", {f.seconds:.4g} s"
-        heard = {0: "no sound", 1: "mono sound", 2: "stereo sound"}
-        sound = heard.get(f.channels, f"{f.channels} channels of sound")
-        return f"{f.width}×{f.height}, {float(f.fps):.4g} pictures a second{seconds}, {sound}"
+        layouts = {0: "no audio", 1: "mono audio", 2: "stereo audio"}
+        audio = layouts.get(f.channels, f"{f.channels} channels of audio")
+        return f"{f.width}×{f.height}, {float(f.fps):.4g} frames a second{seconds}, {audio}"
 
 
-class Films:
+class Uploads:
     """The uploaded videos of one running studio; a visitor's go when the visitor does."""
 
-    def __init__(self, max_films: int = MAX_FILMS) -> None:
-        self.max_films = max_films
+    def __init__(self, max_videos: int = MAX_VIDEOS) -> None:
+        self.max_videos = max_videos
         self._folder: Path | None = None
         self._sources: dict[str, tuple[str, Source]] = {}
         self._clips: dict[str, list[str]] = {}
@@ -55,34 +55,19 @@ class Films:
 
     def receive(self, path: Path, name: str, visitor: str) -> Source:
         """Take over an uploaded file. MediaError, one sentence with its owner's name, if it is no
-        video that can get sound."""
+        video that can get audio."""
         title = Path(name.replace("\\", "/")).name.strip()[:80] or "video"
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise MediaError(
-                f"“{title}” has {size / 1e6:.0f} MB: expected a video of at most "
-                f"{MAX_BYTES / 1e6:.0f} MB."
-            )
-        try:
-            known = video_info(path)
-        except MediaError as error:
-            raise MediaError(renamed(error, path, title)) from error
-        if known.seconds is not None and known.seconds > MAX_UPLOAD_SECONDS + 0.5:
-            raise MediaError(
-                f"“{title}” lasts {known.seconds:.0f} s: expected a video of at most "
-                f"{MAX_UPLOAD_SECONDS:.0f} s."
-            )
+        facts = _checked(path, title)
         key = secrets.token_hex(16)
-        kept = self._home() / key
-        shutil.move(path, kept)
-        source = Source(key, title, kept, known)
+        source = Source(key, title, self._home() / key, facts)
+        shutil.move(path, source.path)
         with self._lock:
             self._sources[key] = visitor, source
-            oldest = list(self._sources)[: max(0, len(self._sources) - self.max_films)]
+            oldest = list(self._sources)[: max(0, len(self._sources) - self.max_videos)]
         self._drop(oldest)
         return source
 
-    def of(self, key: object, visitor: str) -> Source | None:
+    def get(self, key: object, visitor: str) -> Source | None:
         """The visitor's video of that key, or None."""
         owner, source = self._sources.get(str(key), (None, None))
         return source if owner == visitor else None
@@ -91,12 +76,12 @@ class Films:
         """The visitor's videos, newest first."""
         return [s for owner, s in reversed(list(self._sources.values())) if owner == visitor]
 
-    def note(self, visitor: str, keys: Iterable[str]) -> None:
+    def add_clips(self, visitor: str, keys: Iterable[str]) -> None:
         """Keys of the library's clips that came of the visitor's videos."""
         with self._lock:
             self._clips.setdefault(visitor, []).extend(keys)
 
-    def came_of(self, visitor: str) -> frozenset[str]:
+    def clips_of(self, visitor: str) -> frozenset[str]:
         """Those keys."""
         with self._lock:
             return frozenset(self._clips.get(visitor, ()))
@@ -119,11 +104,31 @@ class Films:
     def _home(self) -> Path:
         with self._lock:
             if self._folder is None:
-                self._folder = Path(tempfile.mkdtemp(prefix="savg-films-"))
+                self._folder = Path(tempfile.mkdtemp(prefix="savg-uploads-"))
                 finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
             return self._folder
 
 
-def renamed(error: Exception, path: Path, name: str) -> str:
+def _checked(path: Path, title: str) -> VideoInfo:
+    """What a file says of itself; MediaError if it is too large, too long or no video."""
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise MediaError(
+            f"“{title}” must be a video of at most {MAX_BYTES / 1e6:.0f} MB, got "
+            f"{size / 1e6:.0f} MB."
+        )
+    try:
+        found = video_info(path)
+    except MediaError as error:
+        raise MediaError(with_owners_name(error, path, title)) from error
+    if found.seconds is not None and found.seconds > MAX_UPLOAD_SECONDS + 0.5:
+        raise MediaError(
+            f"“{title}” must be a video of at most {MAX_UPLOAD_SECONDS:.0f} s, got "
+            f"{found.seconds:.0f} s."
+        )
+    return found
+
+
+def with_owners_name(error: Exception, path: Path, name: str) -> str:
     """What an error says, with its owner's name for the file."""
     return str(error).replace(str(path), f"“{name}”")

@@ -1,4 +1,4 @@
-/* Loudness of both channels: measured while sound plays, from the annotation while it does not. */
+/* Loudness of both channels: measured while audio plays, from the annotation while it does not. */
 
 const METER_FLOOR = -60;
 
@@ -9,7 +9,7 @@ function createMeters(video, root) {
   }
   let context = null, taps = null, buffer = null, gain = null, quieter = 0;
 
-  /* An audio context may start only in a user's gesture; before that, sound plays without it. */
+  /* An audio context may start only in a user's gesture; before that, audio plays without it. */
   function connect() {
     const Context = window.AudioContext || window.webkitAudioContext;
     if (!Context) return;
@@ -66,7 +66,7 @@ function createMeters(video, root) {
       bars[side].style.setProperty('--level', share.toFixed(3));
       bars[side].setAttribute('aria-valuenow', Math.round(Math.max(METER_FLOOR, level)));
     }
-    return { left, right, source: live ? 'sound' : 'annotation' };
+    return { left, right, source: live ? 'audio' : 'annotation' };
   }
 
   return { connect, show, quieten, quieter: () => quieter };

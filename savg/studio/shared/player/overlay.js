@@ -1,4 +1,4 @@
-/* What is drawn over the picture. Coordinates of an annotation are pixels of its size × size frame;
+/* What is drawn over the frame. Coordinates of an annotation are pixels of its size × size frame;
    `view` tells which part of that frame the stage shows and how large. */
 
 function frameAt(mediaTime, format) {
@@ -72,7 +72,7 @@ function tagBox(context, view, row, colors) {
 }
 
 /* A label of a dataset is not judged where the set has no boxes: `matched` is null then. Labels know
-   their height in the picture too, and get a target there. */
+   their height in the frame too, and get a target there. */
 function judged(event) {
   return event.matched !== null;
 }

@@ -4,7 +4,7 @@ const ICONS = {
   play: 'M7 5v14l12-7z', pause: 'M7 5h4v14H7zM14 5h4v14h-4z',
   back: 'M6 5h2.6v14H6zM20 5v14L9.6 12z', forward: 'M15.4 5H18v14h-2.6zM4 5l10.4 7L4 19z',
   loop: 'M17 4l4 3.5-4 3.5V8.7H8A3.3 3.3 0 0 0 4.700 12H2.500A5.500 5.500 0 0 1 8 6.500h9zM7 20l-4-3.500L7 13v2.300h9a3.300 3.300 0 0 0 3.300-3.300h2.200A5.500 5.500 0 0 1 16 17.500H7z',
-  sound: 'M4 9v6h4l5 4.500v-15L8 9zM15.500 8.200a5 5 0 0 1 0 7.600l1.200 1.500a7 7 0 0 0 0-10.600z',
+  audible: 'M4 9v6h4l5 4.500v-15L8 9zM15.500 8.200a5 5 0 0 1 0 7.600l1.200 1.500a7 7 0 0 0 0-10.600z',
   muted: 'M4 9v6h4l5 4.500v-15L8 9zM15 9.500l1.400-1.400 2.100 2.100 2.100-2.100L22 9.500 19.900 11.600 22 13.700l-1.400 1.400-2.100-2.100-2.100 2.100L15 13.700l2.100-2.100z',
 };
 
@@ -71,7 +71,7 @@ function seek(time) {
   refresh();
 }
 
-/* A step goes to the start of the neighbouring picture, so that it never lands between two. */
+/* A step goes to the start of the neighbouring frame, so that it never lands between two. */
 function step(by) {
   if (!annotation) return;
   video.pause();
@@ -139,7 +139,7 @@ function refresh() {
     button.setAttribute('aria-label', video.paused ? 'Play' : 'Pause');
   }
   root.classList.toggle('sp-playing', !video.paused);
-  setIcon(buttons('mute')[0], video.muted || !video.volume ? 'muted' : 'sound');
+  setIcon(buttons('mute')[0], video.muted || !video.volume ? 'muted' : 'audible');
   buttons('mute')[0].setAttribute('aria-pressed', String(video.muted));
   for (const button of root.querySelectorAll('.sp-controls button, .sp-controls input, .sp-controls select, .sp-seek input')) {
     button.disabled = !clip;
@@ -163,14 +163,14 @@ function refresh() {
   movePlayhead(time, duration());
 }
 
-/* The picture on screen tells its own time; only browsers that cannot are asked for currentTime. */
+/* The frame on screen tells its own time; only browsers that cannot are asked for currentTime. */
 if (video.requestVideoFrameCallback) {
-  const onPicture = (now, metadata) => {
+  const onFrame = (now, metadata) => {
     mediaTime = metadata.mediaTime;
     refresh();
-    video.requestVideoFrameCallback(onPicture);
+    video.requestVideoFrameCallback(onFrame);
   };
-  video.requestVideoFrameCallback(onPicture);
+  video.requestVideoFrameCallback(onFrame);
 } else {
   video.addEventListener('timeupdate', () => { mediaTime = video.currentTime; refresh(); });
   video.addEventListener('seeked', () => { mediaTime = video.currentTime; refresh(); });

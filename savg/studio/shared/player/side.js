@@ -1,7 +1,7 @@
-/* The column beside the picture: score, nulls, what is sounding now, downloads. All text goes in as
+/* The column beside the video: score, chance baselines, what is sounding now, downloads. All text goes in as
    text, never as markup. */
 
-const NULLS = [
+const BASELINES = [
   ['centre', 'every sound at the centre'],
   ['swapped', 'left and right swapped'],
   ['shuffled', 'sounds of the example clips'],
@@ -18,11 +18,11 @@ function showScore(part, clip) {
       : 'no sound event was found';
   const rows = [['this clip', alignment.score, 'sp-bar-own']];
   if (annotation) {
-    for (const [key, words] of NULLS) rows.push([words, annotation.nulls[key], '']);
+    for (const [key, words] of BASELINES) rows.push([words, annotation.nulls[key], '']);
   }
   part('bars').replaceChildren(...(annotation ? rows.map(bar) : []));
   part('detectors').textContent = annotation && annotation.detectors
-    ? 'Persons: ' + annotation.detectors.persons + '. Sounds: ' + annotation.detectors.sounds + '.' : '';
+    ? 'People: ' + annotation.detectors.persons + '. Sounds: ' + annotation.detectors.sounds + '.' : '';
 }
 
 function bar([words, score, kind]) {
@@ -44,8 +44,8 @@ function showNow(part, annotation, drawn, frame, time) {
     return Math.abs(offset) < 12 ? 'centre' : offset < 0 ? 'left' : 'right';
   };
   const sounds = drawn.bands.map((e) => e.label + ' ' + side(e.x) + (e.matched ? ' (TP)' : ' (FN)'));
-  part('now').textContent = 'Picture ' + (frame + 1) + ' of ' + annotation.format.frames + ': '
-    + drawn.boxes.length + (drawn.boxes.length === 1 ? ' person' : ' persons') + ', '
+  part('now').textContent = 'Frame ' + (frame + 1) + ' of ' + annotation.format.frames + ': '
+    + drawn.boxes.length + (drawn.boxes.length === 1 ? ' person' : ' people') + ', '
     + (sounds.length ? sounds.join(', ') : 'no sound');
 }
 

@@ -6,7 +6,7 @@ const api = {
     currentTime: video.currentTime, mediaTime, frame, eventFrame, boxes: drawn.boxes, bands: drawn.bands,
     layers: { ...layers }, levels, loop: video.loop, muted: video.muted, volume: video.volume,
     speed: video.playbackRate, source: clip ? mediaUrl(clip.video) : null,
-    annotation, exactPictures: Boolean(video.requestVideoFrameCallback), quieter: meters.quieter(),
+    annotation, exactFrames: Boolean(video.requestVideoFrameCallback), quieter: meters.quieter(),
   }),
   seek, play, pause: () => video.pause(),
 };

@@ -1,4 +1,4 @@
-/* A picture of what is becoming, a bar, and a sentence. */
+/* An image of what is becoming, a bar, and a sentence. */
 
 const root = element.querySelector('.sg');
 const image = root.querySelector('img');

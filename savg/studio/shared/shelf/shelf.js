@@ -1,5 +1,5 @@
 /* Clips to choose from. `cards` play in place with their overlay and score, those of a pair beside each
-   other; `strip` is a row of small pictures. Titles are text of visitors, and go in as text only. */
+   other; `strip` is a row of small images. Titles are text of visitors, and go in as text only. */
 
 const root = element.querySelector('.sv');
 const list = root.querySelector('.sv-list');
@@ -27,7 +27,7 @@ function strip(clip, selected) {
   return make('div', { role: 'listitem', class: 'sv-item' }, button);
 }
 
-/* The overlay of a card: the annotation is fetched when the card is made, and drawn picture by picture. */
+/* The overlay of a card: the annotation is fetched when the card is made, and drawn frame by frame. */
 function createOverlay(clip, video, stage) {
   const canvas = make('canvas', { 'aria-hidden': 'true' });
   stage.append(canvas);
@@ -41,13 +41,13 @@ function createOverlay(clip, video, stage) {
     else canvas.getContext('2d').clearRect(0, 0, canvas.width, canvas.height);
   }
   const exact = Boolean(video.requestVideoFrameCallback);
-  function onPicture(now, metadata) {
+  function onFrame(now, metadata) {
     time = metadata.mediaTime;
     draw();
-    video.requestVideoFrameCallback(onPicture);
+    video.requestVideoFrameCallback(onFrame);
   }
-  if (exact) video.requestVideoFrameCallback(onPicture);
-  /* Sound events change between pictures too. */
+  if (exact) video.requestVideoFrameCallback(onFrame);
+  /* Sound events change between frames too. */
   function follow() {
     if (!exact) time = video.currentTime;
     draw();

@@ -23,11 +23,10 @@ from savg.errors import SavgError
 from savg.format import SAVGBENCH
 from savg.geometry import foa_gains, foa_rotation, foa_to_stereo
 from savg.studio import build
-from savg.studio.dataset.browser import FIGURES, PAGE, Asked, Browser
+from savg.studio.dataset.browser import PAGE, Browser, BrowserState
 from savg.studio.dataset.selection import CATEGORIES, ORDERS, PLACES, Selection
 from savg.studio.dataset.sets import Sets
-from savg.studio.shared.annotation_cache import Analyst
-from savg.studio.shared.context import Context
+from savg.studio.dataset.statistics import FIGURES, statistics
 from savg.studio.shared.library import Library
 
 COUNT = 45
@@ -46,15 +45,14 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def context(root: Path, tmp_path: Path) -> Context:
-    services = studio_fakes.services(seconds=0.002)
-    sets = Sets([root / "built", root / "loaded", root / "nothing", root / "gone"])
-    return Context(services, Library(tmp_path / "library"), Analyst(services), sets=sets)
+def library(tmp_path: Path) -> Library:
+    return Library(tmp_path / "library")
 
 
 @pytest.fixture
-def browser(context: Context) -> Browser:
-    return Browser(context)
+def browser(root: Path, library: Library) -> Browser:
+    folders = [root / "built", root / "loaded", root / "nothing", root / "gone"]
+    return Browser(library, Sets(folders))
 
 
 def key(browser: Browser, title: str) -> str:
@@ -63,7 +61,7 @@ def key(browser: Browser, title: str) -> str:
 
 def arrived(browser: Browser, title: str, **asked: Any) -> dict[str, Any]:
     """What the page shows after choosing a dataset."""
-    *_, last = browser.arrive(Asked(key(browser, title), **asked))
+    *_, last = browser.arrive(BrowserState(key(browser, title), **asked))
     names = ("dataset", "split", "recording", "notice", "gallery", "player", "page", "name")
     return dict(zip((*names, "counted"), last, strict=True))
 
@@ -215,12 +213,14 @@ def test_arriving_shows_the_first_page_and_clip(browser: Browser) -> None:
         "visible"
     ]
     assert len(shown["recording"]["choices"]) == 4
-    assert picture(gallery["clips"][0]["picture"]).shape == (108, 192, 3)
+    assert picture(gallery["clips"][0]["image"]).shape == (108, 192, 3)
 
 
 def test_a_clip_with_its_labels_panorama_and_facts(browser: Browser) -> None:
     record = next(r for r in bench_sets.clips(COUNT) if r.view == 190 and r.start % 10 == 0)
-    value = update(browser.chosen(Asked(key(browser, "built")), {"name": record.name}))["player"]
+    value = update(browser.choose(BrowserState(key(browser, "built")), {"name": record.name}))[
+        "player"
+    ]
     annotation = value["annotation"]
     expected = bench_sets.labels_of(record)
     assert [e["frame"] for e in annotation["events"]] == expected.frames.tolist()
@@ -257,7 +257,7 @@ def test_stored_boxes_judge_the_labels(browser: Browser) -> None:
 def test_what_the_browser_fetches_are_copies(browser: Browser, root: Path) -> None:
     value = arrived(browser, "built")["player"]
     served = value["video"].removeprefix("gradio_api/file=")
-    assert Path(served).is_relative_to(browser.context.library.root)
+    assert Path(served).is_relative_to(browser.library.root)
     source = next((root / "built").rglob(f"{value['id']}.mp4"))
     assert Path(served).read_bytes() == source.read_bytes()
     assert str(root) not in json.dumps(value)
@@ -266,7 +266,7 @@ def test_what_the_browser_fetches_are_copies(browser: Browser, root: Path) -> No
 
 
 def test_a_codec_that_browsers_do_not_play_is_encoded_anew(
-    tmp_path: Path, context: Context
+    tmp_path: Path, library: Library
 ) -> None:
     import av
 
@@ -287,8 +287,7 @@ def test_a_codec_that_browsers_do_not_play_is_encoded_anew(
         sound.sample_rate = 16000
         container.mux(audio.encode(sound))
         container.mux([*video.encode(None), *audio.encode(None)])
-    browser = Browser(Context(context.services, context.library, context.analyst,
-                              sets=Sets([tmp_path / "old"])))  # fmt: skip
+    browser = Browser(library, Sets([tmp_path / "old"]))
     shown = arrived(browser, "old")
     assert "could not be read" in shown["notice"]["value"]["text"]  # it has no labels
     served = shown["player"]["video"].removeprefix("gradio_api/file=")
@@ -300,41 +299,43 @@ def test_a_codec_that_browsers_do_not_play_is_encoded_anew(
 def test_next_and_previous_follow_the_order_and_turn_the_page(browser: Browser) -> None:
     where, order = key(browser, "built"), Selection(order="Loudest first")
     names = [r.name for r in sorted(bench_sets.clips(COUNT), key=lambda r: -r.level_db)]
-    now = update(browser.stepped(Asked(where, "dev", order, 0, names[PAGE - 1]), 1))
+    now = update(browser.step(BrowserState(where, "dev", order, 0, names[PAGE - 1]), 1))
     assert now["name"] == names[PAGE] and now["page"] == 1
     assert now["gallery"]["clips"][0]["name"] == names[PAGE]
     assert now["player"]["place"] == {"at": PAGE + 1, "of": COUNT}
-    back = update(browser.stepped(Asked(where, "dev", order, 1, names[PAGE]), -1))
+    back = update(browser.step(BrowserState(where, "dev", order, 1, names[PAGE]), -1))
     assert back["name"] == names[PAGE - 1] and back["page"] == 0
     for name, step in ((names[0], -1), (names[-1], 1)):
-        end = browser.stepped(Asked(where, "dev", order, 0, name), step)
+        end = browser.step(BrowserState(where, "dev", order, 0, name), step)
         assert end == [gr.skip()] * 6
 
 
 def test_a_filter_keeps_the_open_clip_if_it_belongs(browser: Browser) -> None:
     where = key(browser, "built")
     speech = sorted(r.name for r in bench_sets.clips(COUNT) if r.category == 0)
-    now = update(browser.refined(Asked(where, "dev", Selection(category="Speech"), 2, speech[25])))
+    now = update(
+        browser.refine(BrowserState(where, "dev", Selection(category="Speech"), 2, speech[25]))
+    )
     assert now["name"] == speech[25] and now["page"] == 1
     assert now["player"]["place"] == {"at": 26, "of": 30}
     now = update(
-        browser.refined(Asked(where, "dev", Selection(category="Instrument"), 0, speech[0]))
+        browser.refine(BrowserState(where, "dev", Selection(category="Instrument"), 0, speech[0]))
     )
     assert now["name"] != speech[0] and now["player"]["place"] == {"at": 1, "of": 15}
-    none = update(browser.refined(Asked(where, "dev", Selection(search="zzz"), 0, speech[0])))
+    none = update(browser.refine(BrowserState(where, "dev", Selection(search="zzz"), 0, speech[0])))
     assert none["gallery"]["clips"] == [] and none["gallery"]["empty"] and none["player"] is None
 
 
 @pytest.mark.parametrize("page", [-5, 99, "x", None, 1])
 def test_pages(browser: Browser, page: Any) -> None:
-    now = update(browser.chosen(Asked(key(browser, "built"), "dev"), {"page": page}))
+    now = update(browser.choose(BrowserState(key(browser, "built"), "dev"), {"page": page}))
     assert 0 <= now["page"] <= 2 and now["gallery"]["clips"]
     assert now["page"] == (1 if page == 1 else 2 if page == 99 else 0)
 
 
 def test_statistics_are_those_of_the_filtered_clips(browser: Browser) -> None:
     shown = arrived(browser, "built", selection=Selection(category="Instrument"))
-    heading, frame, *figures = browser.statistics(shown["counted"], False)
+    heading, frame, *figures = statistics(browser.sets, shown["counted"], False)
     assert "15 of 45" in heading["words"] and frame["visible"]
     drawn = {n: f["value"] for n, f in zip(FIGURES, figures, strict=True)}
     assert {f["visible"] for f in figures} == {True}
@@ -350,11 +351,11 @@ def test_statistics_are_those_of_the_filtered_clips(browser: Browser) -> None:
 
 def test_statistics_without_a_report(browser: Browser) -> None:
     shown = arrived(browser, "loaded")
-    heading, _, *figures = browser.statistics(shown["counted"], True)
+    heading, _, *figures = statistics(browser.sets, shown["counted"], True)
     visible = {n for n, f in zip(FIGURES, figures, strict=True) if f["visible"]}
     assert visible == {"recordings", "positions", "views"} and "built here" in heading["words"]
     for wrong in (None, "x", ["x", "dev", {}], [shown["counted"][0], "dev", {"no": 1}]):
-        assert not browser.statistics(wrong, False)[1]["visible"]
+        assert not statistics(browser.sets, wrong, False)[1]["visible"]
 
 
 def said(values: Any) -> str:
@@ -364,12 +365,12 @@ def said(values: Any) -> str:
 
 
 def test_errors_are_one_sentence_without_the_servers_folders(
-    browser: Browser, root: Path, tmp_path: Path, context: Context
+    browser: Browser, root: Path, tmp_path: Path, library: Library
 ) -> None:
     for title in ("nothing", "gone"):
         assert f"“{title}” holds no clips" in said(arrived(browser, title))
     where = key(browser, "built")
-    text = said(update(browser.chosen(Asked(where, "dev"), {"name": "../../../etc/passwd"})))
+    text = said(update(browser.choose(BrowserState(where, "dev"), {"name": "../../../etc/passwd"})))
     assert "not in the dataset" in text and str(root) not in text
     broken = tmp_path / "broken"
     bench_sets.write_set(broken, 2, films={})
@@ -378,11 +379,13 @@ def test_errors_are_one_sentence_without_the_servers_folders(
     tables = sorted(broken.rglob("*.csv"))
     tables[1].write_text("1,2\n")
     sets = Sets([broken])
-    other = Browser(Context(context.services, context.library, context.analyst, sets=sets))
+    other = Browser(library, sets)
     shown = arrived(other, "broken")
     assert "not a video" in said(shown) and str(tmp_path) not in said(shown)
-    assert shown["gallery"]["clips"][0]["picture"] is None and shown["player"] is None
-    second = update(other.chosen(Asked(key(other, "broken"), "dev"), {"name": videos[1].stem}))
+    assert shown["gallery"]["clips"][0]["image"] is None and shown["player"] is None
+    second = update(
+        other.choose(BrowserState(key(other, "broken"), "dev"), {"name": videos[1].stem})
+    )
     assert "expected 4 columns" in said(second) and str(tmp_path) not in said(second)
     assert second["player"]["annotation"]["events"] == []
     (broken / "report.json").write_text("{")
@@ -391,14 +394,14 @@ def test_errors_are_one_sentence_without_the_servers_folders(
 
 def test_a_clip_goes_to_inspect(browser: Browser) -> None:
     shown = arrived(browser, "built")
-    asked = Asked(key(browser, "built"), "dev", name=shown["name"])
-    clips, wanted, tabs = browser.inspect(asked, ["old"])
-    assert clips == [wanted, "old"] and tabs.selected == "inspect"
-    assert browser.context.library[wanted].title == shown["name"]
-    assert browser.inspect(Asked(asked.key, "dev", name="../x"), []) == [gr.skip()] * 3
+    state = BrowserState(key(browser, "built"), "dev", name=shown["name"])
+    clips, opened, tabs = browser.inspect(state, ["old"])
+    assert clips == [opened, "old"] and tabs.selected == "inspect"
+    assert browser.library[opened].title == shown["name"]
+    assert browser.inspect(BrowserState(state.key, "dev", name="../x"), []) == [gr.skip()] * 3
 
 
-def test_names_of_other_forms(tmp_path: Path, context: Context) -> None:
+def test_names_of_other_forms(tmp_path: Path, library: Library) -> None:
     folder = tmp_path / "odd" / split_folder("eval")
     (folder / "video_eval").mkdir(parents=True)
     name = "<b>my clip</b>"
@@ -408,9 +411,7 @@ def test_names_of_other_forms(tmp_path: Path, context: Context) -> None:
     table = ClipLabels([0], [0], [70.0], [80.0])  # type: ignore[arg-type]
     table.write_csv(folder / "metadata_eval" / "<b>my clip<b>.csv")
     sets = Sets([tmp_path / "odd"])
-    shown = arrived(
-        Browser(Context(context.services, context.library, context.analyst, sets=sets)), "odd"
-    )
+    shown = arrived(Browser(library, sets), "odd")
     assert name.replace("/", "") == shown["player"]["title"]
     assert shown["player"]["panorama"] is None and "does not tell" in shown["player"]["caption"]
     assert shown["gallery"]["clips"][0]["note"] == ""

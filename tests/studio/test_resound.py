@@ -1,4 +1,4 @@
-"""Uploaded videos get new sound beside their own: what is stored, refused, stopped and forgotten."""
+"""Uploaded videos get new audio beside their own: what is stored, refused, stopped and forgotten."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from savg.format import SAVGBENCH
 from savg.media.audio_file import write_audio
 from savg.media.audio_track import audio_of
 from savg.media.probe import video_info
-from savg.studio.shared.annotation_cache import Analyst
+from savg.studio.shared.annotation_cache import AnnotationCache
 from savg.studio.shared.context import Context
 from savg.studio.shared.jobs import DONE, FAILED, STOPPED, Job
 from savg.studio.shared.library import POSTER, VIDEO, Library
 from savg.studio.video_to_audio import tab
-from savg.studio.video_to_audio.resound import TakeOrder, equally_loud
-from savg.studio.video_to_audio.uploads import Films
+from savg.studio.video_to_audio.resound import ResoundRequest, equally_loud, find_source
+from savg.studio.video_to_audio.uploads import Uploads
 
 H264 = ("libx264", "aac")
 
@@ -32,7 +32,7 @@ H264 = ("libx264", "aac")
 @pytest.fixture
 def context(tmp_path: Path) -> Context:
     services = studio_fakes.services(seconds=0.002, both=True)
-    return Context(services, Library(tmp_path / "library"), Analyst(services))
+    return Context(services, Library(tmp_path / "library"), AnnotationCache(services))
 
 
 def person_film(
@@ -61,23 +61,31 @@ def person_film(
     return path
 
 
-def received(context: Context, path: Path, visitor: str = "me") -> str:
-    return context.films.receive(path, path.name, visitor).key
+class Visitors:
+    """A studio's uploads, and what its visitors do with them."""
+
+    def __init__(self, context: Context) -> None:
+        self.context, self.uploads = context, Uploads()
+
+    def upload(self, path: Path, visitor: str = "me") -> str:
+        return self.uploads.receive(path, path.name, visitor).key
+
+    def receive(self, path: Path) -> list:
+        return tab.receive_video(self.context, self.uploads, str(path), "me", [])
+
+    def request(self, key: str | None, visitor: str = "me", **changes) -> ResoundRequest:
+        source = find_source(self.context, self.uploads, visitor, key)
+        settings = {"pipeline": "second", "seed": 3, "steps": 4, "guidance": 4.5} | changes
+        return ResoundRequest(self.context, source, **settings)
+
+    def run(self, request: ResoundRequest, job: Job | None = None) -> list[list]:
+        task = tab.task(self.context, self.uploads, "me", request, ["old"])
+        return list(tab.long_job(self.context).follow(job or Job(), task))
 
 
-def order(context: Context, video: str, **changes) -> TakeOrder:
-    asked = {
-        "pipeline": "second",
-        "seed": 3,
-        "steps": 4,
-        "guidance": 4.5,
-        "visitor": "me",
-    } | changes
-    return TakeOrder(context, video=video, **asked)
-
-
-def run(context: Context, work: TakeOrder, job: Job | None = None) -> list[list]:
-    return list(tab.follow(context, job or Job(), work, "me", ["old"]))
+@pytest.fixture
+def visitors(context: Context) -> Visitors:
+    return Visitors(context)
 
 
 def level_difference(path: Path) -> float:
@@ -87,22 +95,22 @@ def level_difference(path: Path) -> float:
 
 @pytest.mark.parametrize(("x", "sign"), [(0.15, 1), (0.85, -1)])
 def test_left_is_left_from_the_upload_to_the_download(
-    context: Context, tmp_path: Path, x: float, sign: int
+    context: Context, visitors: Visitors, tmp_path: Path, x: float, sign: int
 ) -> None:
     source = person_film(tmp_path / "holiday.mp4", x)
     pictures = [bytes(p) for p in av.open(str(source)).demux(video=0) if p.size]
-    updates = run(context, order(context, received(context, source)))
+    updates = visitors.run(visitors.request(visitors.upload(source)))
     last = updates[-1]
     assert last[1]["state"] == DONE, last[0]
     new, own = last[2]["versions"]
-    assert (new["sound"], own["sound"]) == ("New sound", "Its own sound")
+    assert (new["label"], own["label"]) == ("New audio", "Its own audio")
     stored = context.library[new["id"]]
     assert sign * level_difference(stored.path(VIDEO)) > 6
     assert abs(level_difference(context.library[own["id"]].path(VIDEO))) < 0.2
     kept = [bytes(p) for p in av.open(str(stored.path(VIDEO))).demux(video=0) if p.size]
     assert kept == pictures  # the visitor's own pictures, byte for byte
     assert new["annotation"]["alignment"]["tp"] > 0
-    assert stored.title == "holiday, new sound" and stored.stem == "holiday-new-sound"
+    assert stored.title == "holiday, new audio" and stored.stem == "holiday-new-audio"
     assert new["downloads"][0]["label"] == "Video"
     assert last[3] == [new["id"], own["id"], "old"]
     assert not source.exists()  # taken over, and not served
@@ -112,10 +120,10 @@ def test_left_is_left_from_the_upload_to_the_download(
 
 
 def test_both_sounds_are_played_equally_loud_and_nothing_is_normalised(
-    context: Context, tmp_path: Path
+    context: Context, visitors: Visitors, tmp_path: Path
 ) -> None:
-    key = received(context, person_film(tmp_path / "a.mp4", 0.5))
-    value = run(context, order(context, key))[-1][2]
+    key = visitors.upload(person_film(tmp_path / "a.mp4", 0.5))
+    value = visitors.run(visitors.request(key))[-1][2]
     new, own = value["versions"]
     assert own["quieter"] == 0 and new["quieter"] > 10
     loudness = []
@@ -141,11 +149,11 @@ def test_only_the_louder_one_is_turned_down() -> None:
     )
 
 
-def test_a_silent_video_has_no_sound_to_compare_with(context: Context, tmp_path: Path) -> None:
+def test_a_silent_video_has_no_sound_to_compare_with(visitors: Visitors, tmp_path: Path) -> None:
     path = write_film(tmp_path / "a.mkv", seconds=2, sound=False)
-    value = run(context, order(context, received(context, path)))[-1][2]
-    assert [version["sound"] for version in value["versions"]] == ["New sound"]
-    assert value["missing"] == "This video has no sound of its own." and value["level"] == ""
+    value = visitors.run(visitors.request(visitors.upload(path)))[-1][2]
+    assert [version["label"] for version in value["versions"]] == ["New audio"]
+    assert value["missing"] == "This video has no audio of its own." and value["level"] == ""
 
 
 @pytest.mark.parametrize(
@@ -157,10 +165,12 @@ def test_a_silent_video_has_no_sound_to_compare_with(context: Context, tmp_path:
         ("odd.mkv", {"seconds": 1.3, "fps": 7, "channels": 6}),
     ],
 )
-def test_size_rate_and_length_stay(context: Context, tmp_path: Path, name, options) -> None:
+def test_size_rate_and_length_stay(
+    context: Context, visitors: Visitors, tmp_path: Path, name, options
+) -> None:
     path = write_film(tmp_path / name, **({"seconds": 2.0} | options))
     before = video_info(path)
-    value = run(context, order(context, received(context, path)))[-1][2]
+    value = visitors.run(visitors.request(visitors.upload(path)))[-1][2]
     assert len(value["versions"]) == 2
     for version in value["versions"]:
         after = video_info(context.library[version["id"]].path(VIDEO))
@@ -175,40 +185,43 @@ def test_size_rate_and_length_stay(context: Context, tmp_path: Path, name, optio
 
 
 def test_bad_uploads_are_one_sentence_with_the_owners_name(
-    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    visitors: Visitors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     silence = np.zeros((2, 16_000), np.float32)
     cases = {
         "text.mp4": (lambda p: p.write_text("no video"), "is not a video"),
         "empty.mp4": (lambda p: p.write_bytes(b""), "is not a video"),
         "song.wav": (lambda p: write_audio(p, silence, 16_000), "has no pictures"),
-        "long.mkv": (lambda p: write_film(p, seconds=40, fps=2), "lasts 40 s: expected a video of"),
+        "long.mkv": (
+            lambda p: write_film(p, seconds=40, fps=2),
+            "must be a video of at most 30 s, got 40 s",
+        ),
     }
     for name, (write, words) in cases.items():
         write(tmp_path / name)
-        update = tab.receive_video(context, str(tmp_path / name), "me", [])
+        update = visitors.receive(tmp_path / name)
         said = update[0]["value"]["text"]
         assert name in said and words in said and str(tmp_path) not in said
         assert said.count(". ") == 0 and not (tmp_path / name).exists()
     monkeypatch.setattr("savg.studio.video_to_audio.uploads.MAX_BYTES", 1000)
     person_film(tmp_path / "large.mp4", 0.5)
-    update = tab.receive_video(context, str(tmp_path / "large.mp4"), "me", [])
-    assert "“large.mp4” has" in update[0]["value"]["text"]
-    assert context.films.all_of("me") == []
+    update = visitors.receive(tmp_path / "large.mp4")
+    assert "“large.mp4” must be a video of at most" in update[0]["value"]["text"]
+    assert visitors.uploads.all_of("me") == []
     good = person_film(tmp_path / "good.mp4", 0.5)
     monkeypatch.undo()
-    notice, video = tab.receive_video(context, str(good), "me", [])
+    notice, video = visitors.receive(good)
     assert not notice["visible"] and video["choices"][0] == ("good.mp4", video["value"])
-    assert "256×144, 8 pictures a second, 2 s, stereo sound" in video["info"]
+    assert "256×144, 8 frames a second, 2 s, stereo audio" in video["info"]
 
 
 def test_a_video_that_breaks_off_is_told_by_its_owners_name(
-    context: Context, tmp_path: Path
+    context: Context, visitors: Visitors, tmp_path: Path
 ) -> None:
     whole = write_film(tmp_path / "w.mkv", seconds=8, fps=25, codecs=H264).read_bytes()
     half = tmp_path / "half.mkv"
     half.write_bytes(whole[: len(whole) // 3] + bytes(2000) + whole[len(whole) // 2 :])
-    last = run(context, order(context, received(context, half)))[-1]
+    last = visitors.run(visitors.request(visitors.upload(half)))[-1]
     if last[1]["state"] == FAILED:
         text = last[0]["value"]["text"]
         assert "half.mkv" in text and str(tmp_path) not in text and "/" not in text
@@ -217,33 +230,37 @@ def test_a_video_that_breaks_off_is_told_by_its_owners_name(
         assert last[1]["state"] == DONE
 
 
-def test_a_visitors_videos_are_its_own_and_go_with_it(context: Context, tmp_path: Path) -> None:
-    key = received(context, person_film(tmp_path / "a.mp4", 0.5))
-    kept = context.films.of(key, "me").path
-    assert context.films.of(key, "you") is None and context.films.all_of("you") == []
+def test_a_visitors_videos_are_its_own_and_go_with_it(
+    context: Context, visitors: Visitors, tmp_path: Path
+) -> None:
+    key = visitors.upload(person_film(tmp_path / "a.mp4", 0.5))
+    kept = visitors.uploads.get(key, "me").path
+    assert visitors.uploads.get(key, "you") is None and visitors.uploads.all_of("you") == []
     with pytest.raises(SavgError, match="no longer here"):
-        order(context, key, visitor="you")
-    value = run(context, order(context, key))[-1][2]
+        visitors.request(key, visitor="you")
+    value = visitors.run(visitors.request(key))[-1][2]
     folders = [context.library[version["id"]].folder for version in value["versions"]]
-    context.library.forget(context.films.forget("me"))
+    context.library.forget(visitors.uploads.forget("me"))
     assert not kept.exists() and not any(folder.exists() for folder in folders)
     with pytest.raises(SavgError, match="no longer here"):
-        order(context, key)
+        visitors.request(key)
 
 
 def test_old_videos_go_when_there_are_too_many(tmp_path: Path) -> None:
-    films = Films(max_films=2)
+    uploads = Uploads(max_videos=2)
     keys = [
-        films.receive(person_film(tmp_path / f"{i}.mp4", 0.5), f"{i}.mp4", "me").key
+        uploads.receive(person_film(tmp_path / f"{i}.mp4", 0.5), f"{i}.mp4", "me").key
         for i in range(3)
     ]
-    assert films.of(keys[0], "me") is None
-    assert [source.key for source in films.all_of("me")] == [keys[2], keys[1]]
+    assert uploads.get(keys[0], "me") is None
+    assert [source.key for source in uploads.all_of("me")] == [keys[2], keys[1]]
 
 
-@pytest.mark.parametrize("words", ["Reading", "Sound: step 2", "Looking"])
-def test_a_stop_leaves_nothing(context: Context, tmp_path: Path, words: str) -> None:
-    key = received(context, person_film(tmp_path / "a.mp4", 0.5))
+@pytest.mark.parametrize("words", ["Reading", "Audio: step 2", "Looking"])
+def test_a_stop_leaves_nothing(
+    context: Context, visitors: Visitors, tmp_path: Path, words: str
+) -> None:
+    key = visitors.upload(person_film(tmp_path / "a.mp4", 0.5))
     job, seen = Job(), []
     step = job.step
 
@@ -254,19 +271,19 @@ def test_a_stop_leaves_nothing(context: Context, tmp_path: Path, words: str) -> 
         return step(done, total, text, preview)
 
     job.step = watched
-    last = run(context, order(context, key), job)[-1]
+    last = visitors.run(visitors.request(key), job)[-1]
     assert last[1]["state"] == STOPPED and any(text.startswith(words) for text in seen)
     assert not context.library.root.exists() or not list(context.library.root.iterdir())
-    assert context.films.of(key, "me") is not None  # it may be tried again
+    assert visitors.uploads.get(key, "me") is not None  # it may be tried again
 
 
-def test_clips_of_the_studio_get_sound_too(context: Context) -> None:
+def test_clips_of_the_studio_get_sound_too(context: Context, visitors: Visitors) -> None:
     stored = context.library.add(studio_fakes.scene(1), "Seed 1", "test")
-    value = run(context, order(context, stored.key))[-1][2]
+    value = visitors.run(visitors.request(stored.key))[-1][2]
     assert value["versions"][0]["annotation"]["format"]["seconds"] == SAVGBENCH.seconds
     keys = [version["id"] for version in value["versions"]]
     new = context.library[keys[0]].path(VIDEO)
-    offered = tab._videos(context, "me", [*keys, stored.key])
+    offered = tab.video_choices(context, visitors.uploads, "me", [*keys, stored.key])
     assert offered == [("Seed 1", stored.key)]  # what was made is not offered again
     assert level_difference(new) < -3 and video_info(new).fps == Fraction(4)
 
@@ -274,35 +291,37 @@ def test_clips_of_the_studio_get_sound_too(context: Context) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"video": ""}, "Choose a video first"),
-        ({"video": None}, "Choose a video first"),
-        ({"video": "../../etc/passwd"}, "no longer here"),
+        ({"key": ""}, "Choose a video first"),
+        ({"key": None}, "Choose a video first"),
+        ({"key": "../../etc/passwd"}, "no longer here"),
         ({"pipeline": "x"}, "not known"),
-        ({"seed": -1}, "Seed is a whole number"),
-        ({"steps": 1000}, "Steps is a whole number from 1 to 60"),
-        ({"guidance": float("nan")}, "Guidance is from 0 to 15"),
-        ({"guidance": "4"}, "Guidance is from 0 to 15"),
+        ({"seed": -1}, "Seed must be a whole number"),
+        ({"steps": 1000}, "Steps must be a whole number from 1 to 60"),
+        ({"guidance": float("nan")}, "Guidance must be from 0 to 15"),
+        ({"guidance": "4"}, "Guidance must be from 0 to 15"),
     ],
 )
-def test_impossible_orders_are_refused(context: Context, changes: dict, words: str) -> None:
+def test_impossible_requests_are_refused(
+    context: Context, visitors: Visitors, changes: dict, words: str
+) -> None:
     stored = context.library.add(studio_fakes.scene(0), "Seed 0", "test")
-    asked = {"video": stored.key} | changes
+    settings = {"key": stored.key} | changes
     with pytest.raises(SavgError, match=words):
-        order(context, **asked)
+        visitors.request(**settings)
 
 
-def test_boxes_reach_the_flow_network(context: Context) -> None:
+def test_boxes_reach_the_flow_network(context: Context, visitors: Visitors) -> None:
     stored = context.library.add(studio_fakes.scene(0), "Seed 0", "test")
     sound = context.services.film_sound("second")
-    run(context, order(context, stored.key))
-    last = run(context, order(context, stored.key, boxes=False, guidance=2.0))[-1]
+    visitors.run(visitors.request(stored.key))
+    last = visitors.run(visitors.request(stored.key, boxes=False, guidance=2.0))[-1]
     assert [call["boxes"] for call in sound.calls] == [True, False]
     assert sound.calls[1] == {"seed": 3, "steps": 4, "guidance": 2.0, "boxes": False}
     assert last[2]["versions"][0]["origin"].endswith("guidance 2, without boxes")
 
 
 def test_a_library_that_cannot_write_is_a_message(
-    context: Context, monkeypatch: pytest.MonkeyPatch
+    context: Context, visitors: Visitors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored = context.library.add(studio_fakes.scene(0), "Seed 0", "test")
 
@@ -310,6 +329,6 @@ def test_a_library_that_cannot_write_is_a_message(
         raise MediaError("The disk is full.")
 
     monkeypatch.setattr("savg.studio.video_to_audio.resound.with_audio", fail)
-    last = run(context, order(context, stored.key))[-1]
+    last = visitors.run(visitors.request(stored.key))[-1]
     assert last[1]["state"] == FAILED and "The disk is full" in last[0]["value"]["text"]
     assert [path.name for path in context.library.root.iterdir()] == [stored.key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ import studio_fakes
 
 from savg.errors import SavgError
 from savg.studio.generate import tab
-from savg.studio.generate.requests import TOGETHER, Order, offered
-from savg.studio.shared.annotation_cache import Analyst
+from savg.studio.generate.requests import TOGETHER, GenerateRequest, generate_choices
+from savg.studio.shared.annotation_cache import AnnotationCache
 from savg.studio.shared.context import Context
 from savg.studio.shared.jobs import DONE, STOPPED, Job
 from savg.studio.shared.library import RESULTS, Library
@@ -20,24 +21,28 @@ from savg.studio.shared.library import RESULTS, Library
 @pytest.fixture
 def context(tmp_path: Path) -> Context:
     services = studio_fakes.services(seconds=0.01, both=True)
-    return Context(services, Library(tmp_path / "library"), Analyst(services))
+    return Context(services, Library(tmp_path / "library"), AnnotationCache(services))
 
 
-def run(context: Context, order: Order, job: Job | None = None) -> list[list]:
-    return list(tab.follow(context, job or Job(), order, [], {}))
+def follow(context: Context, request: GenerateRequest, job: Job) -> Iterator[list]:
+    return tab.long_job(context).follow(job, tab.task(context, request, [], {}))
+
+
+def run(context: Context, request: GenerateRequest) -> list[list]:
+    return list(follow(context, request, Job()))
 
 
 def test_both_is_the_natural_choice(context: Context) -> None:
-    choices = offered(context.services)
+    choices = generate_choices(context.services)
     assert list(choices) == [TOGETHER, "fake", "second"]
     both = choices[TOGETHER]
     assert both.label == "Both, side by side" and both.names == ("fake", "second")
     assert both.steps == (4, 20, 100) and both.boxes
-    assert list(offered(studio_fakes.services())) == ["fake"]
+    assert list(generate_choices(studio_fakes.services())) == ["fake"]
 
 
 def test_one_seed_goes_to_both_and_both_have_scores(context: Context) -> None:
-    updates = run(context, Order(context, TOGETHER, 4, 6, 2))
+    updates = run(context, GenerateRequest(context, TOGETHER, 4, 6, 2))
     last = updates[-1]
     assert last[1]["state"] == DONE and "4 clips" in last[1]["text"]
     clips = {clip["title"]: clip for clip in last[2]["clips"]}
@@ -65,7 +70,8 @@ def test_one_seed_goes_to_both_and_both_have_scores(context: Context) -> None:
 
 def test_progress_names_the_pipeline_and_its_stage(context: Context) -> None:
     texts = {
-        u[1]["text"].split("  ·")[0] for u in run(context, Order(context, TOGETHER, 0, 100, 1))
+        u[1]["text"].split("  ·")[0]
+        for u in run(context, GenerateRequest(context, TOGETHER, 0, 100, 1))
     }
     assert any(text.startswith("Clip, joint: step ") for text in texts)
     assert any(text.startswith("Clip, two-stage: picture, step ") for text in texts), texts
@@ -74,7 +80,7 @@ def test_progress_names_the_pipeline_and_its_stage(context: Context) -> None:
 
 def test_a_stop_in_the_second_keeps_the_first(context: Context) -> None:
     job, last = Job(), None
-    for update in tab.follow(context, job, Order(context, TOGETHER, 0, 100, 1), [], {}):
+    for update in follow(context, GenerateRequest(context, TOGETHER, 0, 100, 1), job):
         last = update
         if "two-stage: picture" in update[1]["text"]:
             job.cancel()
@@ -84,9 +90,9 @@ def test_a_stop_in_the_second_keeps_the_first(context: Context) -> None:
 
 def test_boxes_are_an_option_of_the_second_stage(context: Context) -> None:
     two = context.services.pipeline("second")
-    run(context, Order(context, "second", 0, 4, 1))
-    last = run(context, Order(context, "second", 0, 4, 1, False))[-1]
-    run(context, Order(context, "fake", 0, 4, 1, False))  # it knows no such option
+    run(context, GenerateRequest(context, "second", 0, 4, 1))
+    last = run(context, GenerateRequest(context, "second", 0, 4, 1, False))[-1]
+    run(context, GenerateRequest(context, "fake", 0, 4, 1, False))  # it knows no such option
     assert two.boxes == [True, False]
     (clip,) = last[2]["clips"]
     assert clip["origin"].endswith("without boxes") and "pair" not in clip
@@ -94,6 +100,6 @@ def test_boxes_are_an_option_of_the_second_stage(context: Context) -> None:
 
 
 def test_steps_are_within_what_both_can_do(context: Context) -> None:
-    with pytest.raises(SavgError, match="Steps is a whole number from 4 to 100"):
-        Order(context, TOGETHER, 0, 150, 1)
-    assert Order(context, "fake", 0, 150, 1).steps == 150
+    with pytest.raises(SavgError, match="Steps must be a whole number from 4 to 100"):
+        GenerateRequest(context, TOGETHER, 0, 150, 1)
+    assert GenerateRequest(context, "fake", 0, 150, 1).steps == 150

@@ -1,4 +1,4 @@
-"""What the tabs do behind the page: orders, opening a clip, uploads, and a page without strangers."""
+"""What the tabs do behind the page: requests, opening a clip, uploads, and a page without strangers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from savg.studio.generate import requests
 from savg.studio.generate import tab as generate
 from savg.studio.inspect import tab as inspect
 from savg.studio.shared import theme
-from savg.studio.shared.annotation_cache import Analyst
+from savg.studio.shared.annotation_cache import AnnotationCache
 from savg.studio.shared.context import Context
 from savg.studio.shared.jobs import DONE, FAILED, STOPPED, Job
 from savg.studio.shared.library import Library
@@ -33,15 +33,16 @@ PACKAGE = Path(studio.__file__).parent
 def context(tmp_path: Path) -> Context:
     services = studio_fakes.services(seconds=0.002)
     library = Library(tmp_path / "library")
-    return Context(services, library, Analyst(services))
+    return Context(services, library, AnnotationCache(services))
 
 
-def run(context: Context, order: requests.Order, job: Job | None = None) -> list[list]:
-    return list(generate.follow(context, job or Job(), order, [], {}))
+def run(context: Context, request: requests.GenerateRequest, job: Job | None = None) -> list[list]:
+    task = generate.task(context, request, [], {})
+    return list(generate.long_job(context).follow(job or Job(), task))
 
 
 def test_generated_clips_come_one_by_one_with_their_scores(context: Context) -> None:
-    updates = run(context, requests.Order(context, "fake", 4, 6, 2))
+    updates = run(context, requests.GenerateRequest(context, "fake", 4, 6, 2))
     last = updates[-1]
     assert last[1]["state"] == DONE and last[1]["share"] == 1.0
     assert last[1]["preview"].startswith("data:image/jpeg;base64,")
@@ -65,11 +66,11 @@ def test_clip_i_of_a_seed_is_made_alone() -> None:
     assert calls == [(1, 17, 3, 9)]
 
 
-def test_a_stopped_order_keeps_what_is_done(context: Context) -> None:
+def test_a_stopped_request_keeps_what_is_done(context: Context) -> None:
     job = Job()
-    order = requests.Order(context, "fake", 0, 150, 3)
+    task = generate.task(context, requests.GenerateRequest(context, "fake", 0, 150, 3), [], {})
     states = []
-    for update in generate.follow(context, job, order, [], {}):
+    for update in generate.long_job(context).follow(job, task):
         states.append(update[1])
         if len(update[2].get("clips", ())) == 1:
             job.cancel()
@@ -79,22 +80,22 @@ def test_a_stopped_order_keeps_what_is_done(context: Context) -> None:
 @pytest.mark.parametrize(
     ("seed", "steps", "count", "words"),
     [
-        (None, 10, 1, "Seed is a whole number"),
-        (-1, 10, 1, "Seed is a whole number"),
-        (float("nan"), 10, 1, "Seed is a whole number"),
-        ("3", 10, 1, "Seed is a whole number"),
-        (1, 10_000, 1, "Steps is a whole number from 4 to 200"),
-        (1, 10, 10**9, "Clips is a whole number from 1 to 8"),
+        (None, 10, 1, "Seed must be a whole number"),
+        (-1, 10, 1, "Seed must be a whole number"),
+        (float("nan"), 10, 1, "Seed must be a whole number"),
+        ("3", 10, 1, "Seed must be a whole number"),
+        (1, 10_000, 1, "Steps must be a whole number from 4 to 200"),
+        (1, 10, 10**9, "Clips must be a whole number from 1 to 8"),
     ],
 )
-def test_impossible_orders_are_refused(context, seed, steps, count, words) -> None:
+def test_impossible_requests_are_refused(context, seed, steps, count, words) -> None:
     with pytest.raises(SavgError, match=words):
-        requests.Order(context, "fake", seed, steps, count)
+        requests.GenerateRequest(context, "fake", seed, steps, count)
 
 
 def test_an_unknown_pipeline_is_refused(context: Context) -> None:
     with pytest.raises(SavgError, match="not known"):
-        requests.Order(context, "__class__", 0, 10, 1)
+        requests.GenerateRequest(context, "__class__", 0, 10, 1)
 
 
 def test_a_failing_pipeline_is_a_message(context: Context) -> None:
@@ -102,7 +103,7 @@ def test_a_failing_pipeline_is_a_message(context: Context) -> None:
         raise SavgError("The weights are not there.")
 
     context.services._loaded["pipeline fake"] = fail
-    last = run(context, requests.Order(context, "fake", 0, 5, 1))[-1]
+    last = run(context, requests.GenerateRequest(context, "fake", 0, 5, 1))[-1]
     assert last[1]["state"] == FAILED
     assert last[0]["value"]["text"] == "The weights are not there." and last[0]["visible"]
 
@@ -160,9 +161,9 @@ def test_uploads(context: Context, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.mp4", tmp_path / "bad.mp4"
     studio_fakes.scene(1).write(good)
     bad.write_bytes(b"\0" * 5000)
-    notice, own, wanted = inspect.receive_upload(context, str(good), ["old"])
-    assert own == [wanted, "old"] and not notice["visible"] and not good.exists()
-    notice, own, wanted = inspect.receive_upload(context, str(bad), ["old"])
+    notice, own, key = inspect.receive_upload(context, str(good), ["old"])
+    assert own == [key, "old"] and not notice["visible"] and not good.exists()
+    notice, own, key = inspect.receive_upload(context, str(bad), ["old"])
     assert "bad.mp4" in notice["value"]["text"] and notice["visible"] and not bad.exists()
     assert str(tmp_path) not in notice["value"]["text"]
 

@@ -1,0 +1,78 @@
+"""What lies where in the Generate tab."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import gradio as gr
+
+from savg.studio.generate.requests import MAX_CLIPS, GenerateChoice
+from savg.studio.shared import components
+from savg.studio.shared.inputs import seed_row, start_and_stop
+from savg.studio.shared.long_job import Controls
+
+HINT = "The clip takes shape here."
+EMPTY = "Your clips appear here, each with its score."
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The components of the tab."""
+
+    controls: Controls
+    pipeline: gr.Dropdown
+    seed: gr.Number
+    steps: gr.Slider
+    boxes: gr.Checkbox
+    count: gr.Slider
+    results: gr.HTML
+
+
+def lay_out(choices: Mapping[str, GenerateChoice], problem: str) -> Layout:
+    """Settings on the left, progress on the right, results below; `problem` is shown at once."""
+    notice = components.notice_line("savg-generate-notice", problem)
+    with gr.Row(elem_classes="savg-split", equal_height=False):
+        with gr.Column(scale=2, min_width=280, elem_classes="savg-settings"):
+            pipeline, seed, steps, boxes, count = _settings(choices)
+            start, stop = start_and_stop("savg", "Generate")
+        with gr.Column(scale=3, min_width=300):
+            progress = components.progress("savg-progress", components.progress_value(hint=HINT))
+    results = components.shelf(
+        "savg-results", components.shelf_value([], layout="cards", empty=EMPTY)
+    )
+    controls = Controls(notice, progress, start, stop)
+    return Layout(controls, pipeline, seed, steps, boxes, count, results)
+
+
+def _settings(
+    choices: Mapping[str, GenerateChoice],
+) -> tuple[gr.Dropdown, gr.Number, gr.Slider, gr.Checkbox, gr.Slider]:
+    name, choice = next(iter(choices.items()))
+    least, default, most = choice.steps
+    pipeline = gr.Dropdown(
+        [(choice.label, name) for name, choice in choices.items()],
+        value=name,
+        label="Pipeline",
+        info=choice.about,
+        elem_id="savg-pipeline",
+    )
+    seed = seed_row("savg")
+    steps = gr.Slider(
+        least,
+        most,
+        default,
+        step=1,
+        label="Steps",
+        elem_id="savg-steps",
+        info="More steps take longer and follow the model more closely.",
+    )
+    boxes = gr.Checkbox(
+        True,
+        label="Person boxes for the second stage",
+        info="The flow network is told where YOLOX finds people.",
+        visible=choice.boxes,
+        elem_id="savg-boxes",
+    )
+    count = gr.Slider(1, MAX_CLIPS, 1, step=1, label="Clips", elem_id="savg-count")
+    return pipeline, seed, steps, boxes, count

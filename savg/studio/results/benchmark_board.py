@@ -1,0 +1,89 @@
+"""Benchmarks as the Results tab shows them: a board of scores, a figure, whole tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from savg.studio.results.components import board_value
+from savg.studio.results.result_files import NULLS, Benchmark, benchmarks, published
+from savg.viz.documents import Estimate, interval, number
+from savg.viz.result_plots import intervals
+
+ABOUT = (
+    "Spatial AV-Align is the share of sound events that have a person at their place. Sounds in the "
+    "middle of the frame are easily matched, so each score stands beside its null scores: the same "
+    "boxes with every sound in the centre, with left and right swapped, with the sounds of other clips."
+)
+
+
+def methods_board() -> dict[str, Any]:
+    """The board of benchmark scores and the published table."""
+    tables = [_scores(benchmark) for benchmark in benchmarks() if benchmark.measures]
+    if paper := published():
+        head = ["method", *map(str, paper.get("columns", []))]
+        rows = [[name, *(f"{v:.2f}" for v in row)] for name, row in paper["rows"].items()]
+        how = ". ".join(str(paper.get(k, "")) for k in ("source", "note") if paper.get(k))
+        tables.append({"caption": "Published", "how": how, "head": head, "rows": rows})
+    lines = [ABOUT] if tables else ["This installation has no results of benchmarks."]
+    return board_value("Where video and sound agree", lines, tables)
+
+
+def methods_figure(dark: bool) -> Any:
+    """Scores with intervals and null scores."""
+    spatial = [b for b in benchmarks() if b.measures]
+    rows = [
+        Estimate(
+            m.label if len(spatial) == 1 else f"{m.label} ({b.title})",
+            m.score,
+            m.low,
+            m.high,
+            tuple((f"null: {NULLS.get(k, k)}", v) for k, v in m.nulls.items()),
+        )
+        for b in spatial
+        for m in b.measures
+    ]
+    if not rows:
+        return gr.update(visible=False)
+    title = "Spatial AV-Align with 95 % intervals"
+    plot = intervals(rows, title, "share of sound events matched", (-0.02, 1.03), dark=dark)
+    return gr.update(value=plot, visible=True)
+
+
+def table_choices() -> list[tuple[str, str]]:
+    """(title, name) of every benchmark."""
+    return [(b.title, b.name) for b in benchmarks()]
+
+
+def document(name: object) -> str:
+    """A benchmark's whole table with its command."""
+    benchmark = next((b for b in benchmarks() if b.name == name), None)
+    if benchmark is None:
+        return "This table is not there any more."
+    text, command, hardware = benchmark.markdown, benchmark.command, benchmark.hardware
+    parts = [text.strip()]
+    if command not in text:
+        parts.append(f"`{command}`")
+    if hardware and hardware not in text:
+        parts.append(hardware)
+    return "\n\n".join(parts)
+
+
+def _scores(benchmark: Benchmark) -> dict[str, Any]:
+    names = list(dict.fromkeys(k for m in benchmark.measures for k in m.nulls))
+    head = ["clips of", "Spatial AV-Align", "95 %", *(f"null: {NULLS.get(n, n)}" for n in names)]
+    rows = [
+        [
+            m.label,
+            f"{m.score:.3f}",
+            interval(m.low, m.high, 3),
+            *(number(m.nulls.get(n), 3) for n in names),
+            str(m.clips),
+            f"{m.tp} / {m.fn}",
+        ]
+        for m in benchmark.measures
+    ]
+    how = "Made by " + ", ".join(filter(None, (benchmark.command, benchmark.hardware)))
+    head += ["number of clips", "TP / FN"]
+    return {"caption": benchmark.title, "how": how, "head": head, "rows": rows}

@@ -1,0 +1,37 @@
+"""Inputs that tabs have in common, and the check of numbers that visitors give."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import gradio as gr
+
+from savg.errors import SavgError
+from savg.studio.shared.handlers import QUICK
+
+MAX_SEED = 2**31 - 1
+
+
+def seed_row(prefix: str) -> gr.Number:
+    """A seed with a button that draws another; elements `PREFIX-seed` and `PREFIX-dice`."""
+    with gr.Row(equal_height=True, elem_classes="savg-seed"):
+        seed = gr.Number(0, label="Seed", precision=0, min_width=120, elem_id=f"{prefix}-seed")
+        dice = gr.Button("New seed", scale=0, min_width=110, size="sm", elem_id=f"{prefix}-dice")
+    dice.click(lambda: random.randrange(MAX_SEED), None, seed, **QUICK)
+    return seed
+
+
+def start_and_stop(prefix: str, label: str) -> tuple[gr.Button, gr.Button]:
+    """The buttons of long work; elements `PREFIX-go` and `PREFIX-stop`."""
+    with gr.Row(elem_classes="savg-go"):
+        start = gr.Button(label, variant="primary", elem_id=f"{prefix}-go", scale=2)
+        stop = gr.Button("Stop", elem_id=f"{prefix}-stop", interactive=False, scale=1, min_width=80)
+    return start, stop
+
+
+def whole_number(value: Any, name: str, least: int, most: int) -> int:
+    """A whole number that a visitor gave, or a SavgError that says what it may be."""
+    if not isinstance(value, int | float) or value != value or not least <= value <= most:
+        raise SavgError(f"{name} must be a whole number from {least} to {most}, got {value}.")
+    return int(value)

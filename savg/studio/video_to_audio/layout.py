@@ -1,0 +1,117 @@
+"""What lies where in the Video to audio tab."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import gradio as gr
+
+from savg.studio.shared import components
+from savg.studio.shared.inputs import seed_row, start_and_stop
+from savg.studio.shared.library import MAX_UPLOAD_SECONDS
+from savg.studio.shared.long_job import Controls
+from savg.studio.shared.services import SoundChoice
+from savg.studio.video_to_audio.components import version_player
+from savg.studio.video_to_audio.resound import MAX_GUIDANCE
+from savg.studio.video_to_audio.uploads import MAX_BYTES
+
+HINT = "Your video appears here while its audio is made."
+LIMITS = (
+    f"Silent or with audio, up to {MAX_UPLOAD_SECONDS:.0f} s and {MAX_BYTES / 1e6:.0f} MB. The new "
+    "video keeps the frames' size, rate and turn. Only you see it, and it goes when you leave."
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The components of the tab."""
+
+    controls: Controls
+    upload: gr.UploadButton
+    video: gr.Dropdown
+    pipeline: gr.Dropdown
+    seed: gr.Number
+    steps: gr.Slider
+    guidance: gr.Slider
+    boxes: gr.Checkbox
+    player: gr.HTML
+
+
+def lay_out(
+    choices: Mapping[str, SoundChoice], videos: list[tuple[str, str]], facts: str
+) -> Layout:
+    """Settings on the left, progress on the right, the player below.
+
+    videos: names and keys; facts: what is known of the first.
+    """
+    notice = components.notice_line("savg-resound-notice")
+    choice = next(iter(choices.values()))
+    with gr.Row(elem_classes="savg-split", equal_height=False):
+        with gr.Column(scale=2, min_width=280, elem_classes="savg-settings"):
+            upload, video = _video(videos, facts)
+            pipeline = _pipeline(choices)
+            seed = seed_row("savg-resound")
+            steps, guidance, boxes = _sampling(choice)
+            start, stop = start_and_stop("savg-resound", "Make audio")
+        with gr.Column(scale=3, min_width=300):
+            progress = components.progress(
+                "savg-resound-progress", components.progress_value(hint=HINT)
+            )
+    player = version_player("savg-resound")
+    controls = Controls(notice, progress, start, stop)
+    return Layout(controls, upload, video, pipeline, seed, steps, guidance, boxes, player)
+
+
+def _video(videos: list[tuple[str, str]], facts: str) -> tuple[gr.UploadButton, gr.Dropdown]:
+    upload = gr.UploadButton(
+        "Open a video …", file_count="single", elem_id="savg-resound-upload", size="md"
+    )
+    gr.HTML(
+        f'<p class="savg-hint ss-limits">{LIMITS}</p>',
+        apply_default_css=False,
+        elem_id="savg-resound-limits",
+    )
+    video = gr.Dropdown(
+        videos,
+        value=videos[0][1] if videos else None,
+        label="Video",
+        info=facts,
+        elem_id="savg-resound-video",
+    )
+    return upload, video
+
+
+def _pipeline(choices: Mapping[str, SoundChoice]) -> gr.Dropdown:
+    name, choice = next(iter(choices.items()))
+    return gr.Dropdown(
+        [(choice.label, name) for name, choice in choices.items()],
+        value=name,
+        label="Pipeline",
+        info=choice.about,
+        visible=len(choices) > 1,
+        elem_id="savg-resound-pipeline",
+    )
+
+
+def _sampling(choice: SoundChoice) -> tuple[gr.Slider, gr.Slider, gr.Checkbox]:
+    least, default, most = choice.steps
+    with gr.Accordion("Sampling", open=False, elem_id="savg-resound-more"):
+        steps = gr.Slider(least, most, default, step=1, label="Steps", elem_id="savg-resound-steps")
+        guidance = gr.Slider(
+            0,
+            MAX_GUIDANCE,
+            choice.guidance,
+            step=0.5,
+            label="Guidance",
+            info="How closely the audio follows the video.",
+            elem_id="savg-resound-guidance",
+        )
+        boxes = gr.Checkbox(
+            True,
+            label="Person boxes",
+            info="The flow network is told where YOLOX finds people.",
+            visible=choice.boxes,
+            elem_id="savg-resound-boxes",
+        )
+    return steps, guidance, boxes
