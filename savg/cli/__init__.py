@@ -20,6 +20,7 @@ COMMANDS = {
     "sound": "savg.cli.sound",
     "annotate": "savg.cli.annotate",
     "evaluate": "savg.cli.evaluate",
+    "compose": "savg.cli.compose",
     "dataset": "savg.cli.dataset",
     "mos": "savg.cli.mos",
     "weights": "savg.cli.weights",

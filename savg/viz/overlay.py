@@ -105,7 +105,7 @@ def overlay_frames(
     for n in range(count):
         if n % pictures_every == 0:
             frame = min(n // pictures_every, form.frames - 1)
-            picture = _enlarged(clip, plan, frame)
+            picture = enlarged(clip, plan, frame)
         image = base.copy()
         image[HEADER : HEADER + plan.picture_height] = picture
         sounding = np.flatnonzero(events.frames == n // events_every)
@@ -145,7 +145,8 @@ def _tag(image: Image, text: str, centre: int, top: int, colour: tuple[int, int,
     _text(image, text, (left + 4, top + h + 4), colour, 0.45)
 
 
-def _enlarged(clip: Clip, plan: Layout, frame: int) -> Image:
+def enlarged(clip: Clip, plan: Layout, frame: int) -> Image:
+    """A frame of the clip without its padding, as wide as the layout."""
     rows = slice(*(round(y * clip.format.size / SAVGBENCH.size) for y in (plan.top, plan.bottom)))
     shown = clip.video[frame, rows]
     size = (plan.width, plan.picture_height)

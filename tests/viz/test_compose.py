@@ -1,0 +1,189 @@
+"""Composed videos: what is seen and heard when, and that nothing of it is changed."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from savg.annotation import Alignment, Boxes, SoundEvents
+from savg.audio.levels import level_difference_db
+from savg.clip import Clip
+from savg.errors import SavgError
+from savg.format import ClipFormat
+from savg.viz.cards import card, plain, spectrogram_card
+from savg.viz.compose import CARD_SECONDS, TITLE_SECONDS, Composed, Entry, compose, read_entry_clip
+
+FORM = ClipFormat(frames=8, size=64, picture_height=36)
+
+
+def flash(second: float, left: float, right: float, form: ClipFormat = FORM) -> Clip:
+    """Grey, white from a second on for a frame, with a burst of noise that begins then."""
+    video = np.full((form.frames, form.size, form.size, 3), 60, np.uint8)
+    video[:, : form.top] = video[:, form.bottom :] = 0
+    video[round(second * form.fps), form.top : form.bottom] = 255
+    audio = np.zeros((2, form.samples), np.float32)
+    burst = np.random.default_rng(0).uniform(-1, 1, form.sample_rate // 4)
+    start = round(second * form.sample_rate)
+    audio[:, start : start + len(burst)] = np.array([[left], [right]]) * burst
+    return Clip(video, audio, form)
+
+
+@dataclass
+class Seen:
+    """The frames of a file as they are, and its audio."""
+
+    video: np.ndarray
+    audio: np.ndarray
+    fps: int
+    sample_rate: int = 16_000
+
+
+def seen(path: Path, made: Composed) -> Seen:
+    with av.open(str(path)) as container:
+        video = np.stack([f.to_ndarray(format="rgb24") for f in container.decode(video=0)])
+    assert video.shape == (round(made.seconds * made.fps), made.height, made.width, 3)
+    form = ClipFormat(fps=made.fps, size=16, picture_height=16)
+    return Seen(video, Clip.read(path, form, max_seconds=made.seconds).audio, made.fps)
+
+
+def onsets(clip: Seen, level: float) -> list[float]:
+    """Seconds at which audio after at least 0.3 s of near silence reaches a level."""
+    loud = np.flatnonzero(np.abs(clip.audio).max(axis=0) > level) / clip.sample_rate
+    return [
+        float(t) for t, before in zip(loud, [-9.0, *loud[:-1]], strict=True) if t - before > 0.3
+    ]
+
+
+def flashes(clip: Seen, columns: slice) -> list[float]:
+    """Seconds of the frames with white in some columns."""
+    bright = (clip.video[:, :, columns].min(axis=3) > 200).mean(axis=(1, 2))
+    return [float(n) / clip.fps for n in np.flatnonzero(bright > 0.5 * bright.max())]
+
+
+def part(clip: Seen, start: float, end: float) -> np.ndarray:
+    rate = clip.sample_rate
+    return clip.audio[:, round(start * rate) : round(end * rate)]
+
+
+def test_side_by_side_each_is_heard_in_turn_in_time_and_at_its_level(tmp_path: Path) -> None:
+    one, two = flash(0.5, 0.5, 0.25), flash(1.25, 0.05, 0.2)
+    made = compose(tmp_path / "a.mp4", [Entry(one, "One"), Entry(two, "Two")], title="Both")
+    assert made.fps == 4 and made.seconds == TITLE_SECONDS + 2 * 2.0
+    assert made.width % 2 == made.height % 2 == 0
+    clip = seen(tmp_path / "a.mp4", made)
+    half = made.width // 2
+    assert flashes(clip, slice(30, half - 30)) == [2.5, 4.5]
+    assert flashes(clip, slice(half + 30, -30)) == [3.25, 5.25]
+    heard = onsets(clip, 0.05)
+    assert heard == pytest.approx([2.5, 5.25], abs=0.02)
+    for source, start in ((one, 2.0), (two, 4.0)):
+        found = part(clip, start, start + 2)
+        assert level_difference_db(found) == pytest.approx(
+            level_difference_db(source.audio), abs=0.2
+        )
+        rms = np.sqrt(np.square([found, source.audio]).mean(axis=2))
+        np.testing.assert_allclose(20 * np.log10(rms[0] / rms[1]), 0, atol=0.2)
+    assert np.abs(part(clip, 0, 1.9)).max() < 0.01
+
+
+def test_side_by_side_one_is_heard_and_the_shorter_one_waits(tmp_path: Path) -> None:
+    long = ClipFormat(frames=12, size=64, picture_height=36)
+    entries = [Entry(flash(0.5, 0.5, 0.25)), Entry(flash(2.25, 0.1, 0.4, long))]
+    made = compose(tmp_path / "a.mp4", entries, audio=1)
+    clip = seen(tmp_path / "a.mp4", made)
+    assert made.seconds == 3.0
+    assert onsets(clip, 0.05) == pytest.approx([2.25], abs=0.02)
+    assert level_difference_db(clip.audio) == pytest.approx(-12.04, abs=0.2)
+
+
+def test_in_turn_each_after_a_card_with_its_label(tmp_path: Path) -> None:
+    steps = []
+    entries = [Entry(flash(0.5, 0.5, 0.25), "One"), Entry(flash(1.0, 0.25, 0.5), "Two")]
+    made = compose(
+        tmp_path / "a.mp4", entries, "sequence", on_step=lambda done, total: steps.append(done)
+    )
+    assert made.seconds == 2 * (CARD_SECONDS + 2.0) and steps == list(range(1, 25))
+    clip = seen(tmp_path / "a.mp4", made)
+    expected = [CARD_SECONDS + 0.5, 2 * CARD_SECONDS + 2 + 1.0]
+    assert flashes(clip, slice(None)) == expected
+    assert onsets(clip, 0.1) == pytest.approx(expected, abs=0.02)
+
+
+def test_rates_of_frames_and_samples_may_differ(tmp_path: Path) -> None:
+    fast = ClipFormat(frames=20, fps=10, sample_rate=48_000, size=64, picture_height=36)
+    entries = [Entry(flash(0.5, 0.5, 0.25)), Entry(flash(1.5, 0.3, 0.3, fast))]
+    made = compose(tmp_path / "a.mp4", entries, "sequence")
+    assert made.fps == 20 and made.seconds == 4.0
+    clip = seen(tmp_path / "a.mp4", made)
+    assert flashes(clip, slice(None))[0] == 0.5 and flashes(clip, slice(None))[-2:] == [3.5, 3.55]
+    assert onsets(clip, 0.1) == pytest.approx([0.5, 3.5], abs=0.02)
+
+
+def test_an_overlay_beside_spectrograms_with_a_line_that_moves(tmp_path: Path) -> None:
+    clip = flash(0.5, 0.5, 0.25)
+    nothing = (Boxes.empty(), SoundEvents.empty(), Alignment(np.zeros(0, bool)))
+    made = compose(tmp_path / "a.mp4", [Entry(clip, "", nothing)], "overlay-spectrogram")
+    assert (made.width, made.fps, made.seconds) == (1280, 20, 2.0)
+    shown = seen(tmp_path / "a.mp4", made)
+    card_ = spectrogram_card(clip, 640, made.height - 44)
+    gap = 44 + (card_.top + card_.bottom) // 2  # between the channels
+    line = shown.video[:, gap - 2 : gap + 3, 640:].min(axis=(1, 3)).argmax(axis=1)
+    expected = card_.left + (card_.right - card_.left) * (np.arange(40) + 0.5) / 40
+    assert np.abs(line - expected).max() <= 2
+    assert onsets(shown, 0.1) == pytest.approx([0.5], abs=0.02)
+
+
+def test_a_card_holds_its_text_whatever_it_is() -> None:
+    assert plain("Zoë’s “30°” – naïve … 日\n\tx") == 'Zoe\'s "30 deg" - naive ... ? x'
+    for text in ("", "word", "word " * 200, "w" * 500):
+        image = card(text, 200, 60, 20)
+        assert image.shape == (60, 200, 3) and image.dtype == np.uint8
+        assert (image[:, :3].max() < 100) and (image[:, -3:].max() < 100)
+        assert bool(text.strip()) == bool((image > 128).any())
+
+
+def test_spectrograms_are_those_of_their_channels() -> None:
+    form = ClipFormat(frames=8, size=64, picture_height=36)
+    tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(form.samples) / form.sample_rate)
+    clip = Clip(np.zeros((8, 64, 64, 3), np.uint8), np.stack([tone, 0 * tone]).astype("f4"), form)
+    shown = spectrogram_card(clip, 640, 480)
+    middle = (shown.top + shown.bottom) // 2
+    assert shown.image[shown.top : middle - 20, 320].max() > 200
+    assert shown.image[middle + 20 : shown.bottom, 320].max() < 20
+
+
+def test_files_are_read_near_their_own_size_and_rate(tmp_path: Path) -> None:
+    flash(0.5, 0.5, 0.25).write(tmp_path / "small.mp4")
+    clip = read_entry_clip(tmp_path / "small.mp4")
+    assert (clip.format.fps, clip.format.frames, clip.format.size) == (4, 8, 256)
+    assert clip.format.sample_rate == 48_000
+    from savg.media.encode import write_video
+
+    wide = np.random.default_rng(0).integers(0, 255, (50, 270, 480, 3), np.uint8)
+    write_video(tmp_path / "wide.mp4", wide, 25, np.zeros((2, 96_000), np.float32), 48_000)
+    clip = read_entry_clip(tmp_path / "wide.mp4")
+    assert (clip.format.fps, clip.format.frames, clip.format.size) == (25, 50, 480)
+    assert clip.format.picture_height == 270
+
+
+def test_what_does_not_fit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = Entry(flash(0.5, 0.5, 0.25))
+    for arguments, words in (
+        (([],), "at least one"),
+        (([entry] * 10,), "at most 9, got 10"),
+        (([entry], "grid"), "side-by-side, sequence"),
+        (([entry], "overlay-spectrogram"), "observed"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            compose(tmp_path / "a.mp4", *arguments)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="below 1, got 1"):
+        compose(tmp_path / "a.mp4", [entry], audio=1)
+    monkeypatch.setitem(sys.modules, "moviepy", None)
+    with pytest.raises(SavgError, match="moviepy"):
+        compose(tmp_path / "a.mp4", [entry])
+    assert not list(tmp_path.iterdir())
