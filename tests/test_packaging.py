@@ -9,6 +9,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from test_layers import LEVEL
 
 import savg
 
@@ -133,9 +134,11 @@ def test_the_short_suite_for_newest_versions_exists() -> None:
 
 def test_contributing_names_every_room_and_only_files_that_exist() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
-    rooms = set(re.findall(r"`(\w+)`", text.split("| room |")[1].split("\n\n")[0]))
-    files = {path.stem for path in (ROOT / "savg").iterdir() if path.suffix in ("", ".py")}
-    assert rooms >= {name for name in files if not name.startswith("__")}
+    rows = re.findall(r"^\| (`.*?`) \|", text, re.MULTILINE)
+    rooms = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert set(rooms) == set(LEVEL) - {"__main__"}
+    levels = [LEVEL[name] for name in rooms]
+    assert levels == sorted(levels, reverse=True), "the rooms stand in the order of the layers"
     for name in re.findall(r"`((?:savg|tests|benchmarks|examples)/[\w/.]*)`", text):
         assert (ROOT / name).exists(), name
 
