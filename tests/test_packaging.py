@@ -12,6 +12,8 @@ from packaging.version import Version
 from test_layers import LEVEL
 
 import savg
+from savg.cli import COMMANDS
+from savg.train.recipe import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -112,9 +114,22 @@ def test_the_citation_names_this_version_and_the_papers() -> None:
         assert reference["title"] and all(a["family-names"] for a in reference["authors"])
 
 
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")]
+
+
+def test_commands_in_documents_exist() -> None:
+    for document in DOCUMENTS:
+        text = document.read_text()
+        commands = re.findall(r"python -m savg (\w+)", text)
+        assert set(commands) <= set(COMMANDS), document
+        recipes = re.findall(r"python -m savg\.train (\w+)", text)
+        assert set(recipes) <= {*RECIPES, "export"}, document
+        for module in re.findall(r"python -m (benchmarks\.\w+)", text):
+            assert (ROOT / f"{module.replace('.', '/')}.py").is_file(), f"{document}: {module}"
+
+
 def test_links_between_documents_lead_somewhere() -> None:
-    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("benchmarks/*.md")]
-    for document in documents:
+    for document in DOCUMENTS:
         for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
             if "://" in link:
                 continue
