@@ -17,15 +17,9 @@ from numpy.typing import ArrayLike
 from scipy.stats import norm
 
 from savg.evaluation.result_files import RESULTS
+from savg.metrics.rater_statistics import Floats, Interval, mean_interval
 from savg.mos.results import statistics
-from savg.mos.results.statistics import (
-    Floats,
-    Interval,
-    Ratings,
-    mean_interval,
-    two_way_difference,
-    two_way_mean,
-)
+from savg.mos.results.statistics import Ratings, two_way_difference, two_way_mean
 
 MEANS = (3.4, 2.9, 4.2)
 WORLDS = {

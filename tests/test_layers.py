@@ -17,7 +17,7 @@ LAYERS = (
     ("media",),
     ("clip", "video", "annotation", "tables"),
     ("geometry",),
-    ("hub",),
+    ("hub", "private_dataset"),
     ("diffusion",),
     ("models",),
     ("data",),

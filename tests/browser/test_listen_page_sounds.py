@@ -16,10 +16,11 @@ from mos_clips import FORM
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
 
+from savg.audio.headphone_check import Audio
 from savg.audio.loudness import RATE
 from savg.media.audio_file import write_audio
 from savg.mos.study.folder import StudyFolder
-from savg.mos.study.screening import ScreeningSound, Sound, make_set
+from savg.mos.study.screening import ScreeningSound, make_set
 
 STEP = 1 / 32768
 """Of 16 bits, in which screening sounds are written."""
@@ -102,7 +103,7 @@ def visit(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(scope="module")
-def made() -> list[tuple[ScreeningSound, Sound]]:
+def made() -> list[tuple[ScreeningSound, Audio]]:
     """The screening sounds of a study as Python makes them."""
     number = count()
     return make_set(3, -23.0, lambda: f"{next(number):02d}")
@@ -116,8 +117,8 @@ def decoded(page: Page, path: Path) -> NDArray[np.float32]:
 
 
 def heard_and_made(
-    visit: Visit, made: list[tuple[ScreeningSound, Sound]], stage: str, folder: Path
-) -> Iterator[tuple[str, NDArray[np.float32], Sound]]:
+    visit: Visit, made: list[tuple[ScreeningSound, Audio]], stage: str, folder: Path
+) -> Iterator[tuple[str, NDArray[np.float32], Audio]]:
     """Answer, what the browser decodes and what Python made, for each sound of a stage."""
     for sound, samples in made:
         if sound.stage == stage:

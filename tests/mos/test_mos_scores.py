@@ -15,9 +15,10 @@ from benchmarks.mos_kills import leaping_clock, pass_screening
 from savg.annotation import Boxes, SoundEvents
 from savg.cli import main
 from savg.errors import SavgError
+from savg.evaluation.clip_scores import read_scores
 from savg.mos import session
 from savg.mos.study.folder import open_folder
-from savg.mos.study.scores import find_scores, read_scores, stored_scores
+from savg.mos.study.scores import find_scores, stored_scores
 
 SMALL = [
     *("--trials", "12", "--anchor-trials", "1", "--practice", "2", "--repeats", "0"),
@@ -114,8 +115,8 @@ def test_a_study_without_scores_has_no_correlation(tmp_path: Path) -> None:
         ("[1, 2]", "not what"),
         ('{"score": 0.5}', "expected a list `each`"),
         ('{"each": [{"clip": "a"}]}', "not what"),
-        ('{"each": [{"clip": "a", "score": 1.5}]}', "expected one in 0..1"),
-        ('{"each": [{"clip": "a", "score": NaN}]}', "expected one in 0..1"),
+        ('{"each": [{"clip": "a", "score": 1.5}]}', "must be in 0..1"),
+        ('{"each": [{"clip": "a", "score": NaN}]}', "must be in 0..1"),
         ('{"each": [{"clip": "a", "score": null}]}', "no score of any clip"),
         ('{"each": [{"clip": "other", "score": 0.5}]}', "no clip of"),
         ("{", "not what"),

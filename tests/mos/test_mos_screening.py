@@ -10,34 +10,36 @@ import numpy as np
 import pytest
 from scipy.signal import hilbert
 
+from savg.audio.headphone_check import (
+    Audio,
+    antiphase_trial,
+    channel_bursts,
+    huggins_trial,
+    speech_noise_at,
+)
 from savg.audio.loudness import RATE, integrated_loudness
 from savg.media.audio_file import read_audio, write_audio
 from savg.mos.study.screening import (
     RULES,
     Progress,
     ScreeningAnswer,
-    Sound,
-    antiphase_trial,
-    channel_sound,
     draw,
-    huggins_trial,
     make_set,
     progress,
     stages,
-    volume_sound,
 )
 
 RNG = np.random.default_rng(5)
 
 
-def stored(tmp_path: Path, sound: Sound) -> Sound:
+def stored(tmp_path: Path, sound: Audio) -> Audio:
     write_audio(tmp_path / "s.flac", sound, RATE)
     read, rate = read_audio(tmp_path / "s.flac")
     assert rate == RATE and read.shape == sound.shape
     return read
 
 
-def intervals(sound: Sound) -> list[Sound]:
+def intervals(sound: Audio) -> list[Audio]:
     assert sound.shape == (2, 4 * RATE)
     starts = [0, 3 * RATE // 2, 3 * RATE]
     for start in starts[:-1]:
@@ -45,7 +47,7 @@ def intervals(sound: Sound) -> list[Sound]:
     return [sound[:, s : s + RATE] for s in starts]
 
 
-def correlation_between(sound: Sound, low: float, high: float) -> complex:
+def correlation_between(sound: Audio, low: float, high: float) -> complex:
     """Normalised interaural cross-spectrum of a band: 1 in phase, −1 in opposite phase."""
     left, right = np.fft.rfft(sound.astype(float), axis=1)
     hertz = np.fft.rfftfreq(sound.shape[1], 1 / RATE)
@@ -105,7 +107,7 @@ def test_antiphase_tones_have_their_phase_level_and_frequency(tmp_path: Path) ->
 
 def test_channel_sounds_are_where_they_say(tmp_path: Path) -> None:
     left, right, centre = (
-        stored(tmp_path, channel_sound(s, RNG)) for s in ("left", "right", "centre")
+        stored(tmp_path, channel_bursts(s, RNG)) for s in ("left", "right", "centre")
     )
     assert left[0].any() and not left[1].any()
     assert right[1].any() and not right[0].any()
@@ -116,7 +118,7 @@ def test_channel_sounds_are_where_they_say(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("loudness", [-30.0, -23.0])
 def test_the_volume_noise_has_the_loudness_of_the_study(tmp_path: Path, loudness: float) -> None:
-    noise = stored(tmp_path, volume_sound(RNG, loudness))
+    noise = stored(tmp_path, speech_noise_at(RNG, loudness))
     assert integrated_loudness(noise) == pytest.approx(loudness, abs=0.05)
     np.testing.assert_array_equal(noise[0], noise[1])
     assert np.abs(noise).max() < 0.9

@@ -9,20 +9,18 @@ import pytest
 from scipy import stats
 from scipy.optimize import approx_fprime
 
-from savg.mos.results.mixed_model import _Problem, fit_reml, mixed_model
-from savg.mos.results.statistics import (
-    Ratings,
-    alpha_of,
-    correlation,
+from savg.metrics.mixed_model import RemlProblem, fit_reml
+from savg.metrics.rater_statistics import (
     difference_sd,
     listeners_for,
     mean_interval,
     ordinal_alpha,
     power,
+    rank_correlation,
     repeat_agreement,
-    two_way_difference,
-    two_way_mean,
 )
+from savg.mos.results.mixed_model import mixed_model
+from savg.mos.results.statistics import Ratings, alpha_of, two_way_difference, two_way_mean
 
 NAN = float("nan")
 
@@ -218,13 +216,13 @@ def test_correlation_is_that_of_scipy() -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(size=60)
     y = (x + rng.normal(size=60)).round(1)
-    got = correlation(x, y)
+    got = rank_correlation(x, y)
     assert got.spearman == pytest.approx(stats.spearmanr(x, y).statistic)
     assert got.pearson == pytest.approx(stats.pearsonr(x, y).statistic)
     assert got.low is not None and got.high is not None and got.spearman is not None
     assert got.low < got.spearman < got.high and 0.2 < got.high - got.low < 0.6
-    assert correlation([1, 1, 1, 1], [1, 2, 3, 4]).spearman is None
-    assert correlation([1, 2], [1, 2]).spearman is None
+    assert rank_correlation([1, 1, 1, 1], [1, 2, 3, 4]).spearman is None
+    assert rank_correlation([1, 2], [1, 2]).spearman is None
 
 
 def test_reml_on_balanced_data_is_the_analysis_of_variance() -> None:
@@ -275,7 +273,7 @@ def test_reml_criterion_is_the_restricted_likelihood_of_unbalanced_data() -> Non
     for change in ([0.05, 0, 0], [-0.05, 0, 0], [0, 0.05, 0], [0, -0.05, 0], [0, 0, 0.05]):
         sds = list(np.array([*fit.sds, fit.noise]) + change)
         assert reml_by_density(y, x, groups, sds) > fit.criterion
-    problem = _Problem(y - y.mean(), x, groups)
+    problem = RemlProblem(y - y.mean(), x, groups)
     theta = np.array(fit.sds) / fit.noise
     slope = approx_fprime(theta, lambda t: problem.solve(t)[0], 1e-6)
     np.testing.assert_allclose(slope, 0.0, atol=1e-2)

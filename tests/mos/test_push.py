@@ -19,13 +19,13 @@ from huggingface_hub import HfApi
 from benchmarks.mos_kills import leaping_clock, pass_screening, rate_next, sample_study
 from savg.errors import SavgError
 from savg.mos import session
-from savg.mos.hub.dataset import Refusal
 from savg.mos.hub.push import Pushes, pushes_of
 from savg.mos.storage.rows import Link
 from savg.mos.storage.snapshot import merge
 from savg.mos.storage.store import Store, sqlite_url
 from savg.mos.study.folder import StudyFolder, describe_folder, open_folder
 from savg.mos.web.studies import Studies
+from savg.private_dataset import DatasetRefused
 
 DATASET = "lab/tests"
 
@@ -33,7 +33,7 @@ DATASET = "lab/tests"
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
     made = FakeHub()
-    monkeypatch.setattr("savg.mos.hub.dataset.HfApi", lambda: HfApi(endpoint=made.url))
+    monkeypatch.setattr("savg.private_dataset.HfApi", lambda: HfApi(endpoint=made.url))
     monkeypatch.setattr("savg.mos.hub.push.FIRST_TRIES", (0.0,))
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -275,7 +275,7 @@ def test_a_hub_that_says_nothing_is_given_up(
 ) -> None:
     pushes = begin(first)
     listened(first.get("s"), first.get("s").store.invite("s")[0], 2)
-    monkeypatch.setattr("savg.mos.hub.dataset.SECONDS", 0.3)
+    monkeypatch.setattr("savg.private_dataset.SECONDS", 0.3)
     with hub.failing(silence=3.0, only="/commit/"):
         begun = time.monotonic()
         assert pushes.push() is None and pushes.state.failures == 1
@@ -498,10 +498,10 @@ def test_datasets_that_cannot_be_used_are_told_at_once(
 ) -> None:
     hub.make("lab/tests")
     hub.public.add("lab/tests")
-    with pytest.raises(Refusal, match="is public"):
+    with pytest.raises(DatasetRefused, match="is public"):
         begin(first)
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
-    with pytest.raises(Refusal, match="HF_TOKEN"):
+    with pytest.raises(DatasetRefused, match="HF_TOKEN"):
         begin(first)
     for wrong in ({"SAVG_MOS_DATASET": "no-slash"}, {"SAVG_MOS_DATASET": "../x/y"},
                   {"SAVG_MOS_DATASET": DATASET, "SAVG_MOS_PUSH_MINUTES": "often"},

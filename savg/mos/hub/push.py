@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 from savg.errors import SavgError
-from savg.mos.hub.dataset import Moved, PrivateDataset, Refusal
 from savg.mos.hub.restore import (
     STUDY_FILE,
     DatasetStudy,
@@ -40,6 +39,7 @@ from savg.mos.storage.snapshot import content_digest, merge, write_snapshot
 from savg.mos.study.folder import DATABASE
 from savg.mos.web.studies import Studies
 from savg.paths import file_sha256
+from savg.private_dataset import DatasetMoved, DatasetRefused, PrivateDataset
 
 DATASET_VARIABLE = "SAVG_MOS_DATASET"
 """Environment variable: the private dataset, USER/NAME."""
@@ -108,7 +108,7 @@ class Pushes:
             self._closed.wait(pause)
             if self._try(self._pull):
                 break
-            if isinstance(self._error, Refusal):
+            if isinstance(self._error, DatasetRefused):
                 self.studies.closing.remove(self.close)
                 self.close(0.0)
                 raise self._error
@@ -180,7 +180,7 @@ class Pushes:
             if files:
                 try:
                     self._head = self.remote.add(files, self._head)
-                except Moved:
+                except DatasetMoved:
                     self._head = None
                     continue
                 self._files |= set(files)

@@ -17,27 +17,25 @@ from typing import Any
 import numpy as np
 
 from savg.errors import SavgError
-from savg.mos.results.flags import Flag, flags_of, repeated
-from savg.mos.results.mixed_model import MixedReport, mixed_model
-from savg.mos.results.statistics import (
-    Correlation,
+from savg.evaluation.clip_scores import read_scores
+from savg.metrics.rater_statistics import (
     Interval,
-    Ratings,
+    RankCorrelation,
     RepeatAgreement,
-    alpha_of,
-    correlation,
     difference_sd,
     listeners_for,
     mean_interval,
     power,
+    rank_correlation,
     repeat_agreement,
-    two_way_difference,
-    two_way_mean,
 )
+from savg.mos.results.flags import Flag, flags_of, repeated
+from savg.mos.results.mixed_model import MixedReport, mixed_model
+from savg.mos.results.statistics import Ratings, alpha_of, two_way_difference, two_way_mean
 from savg.mos.storage.rows import ParticipantRow, RatingRow
 from savg.mos.storage.store import Store
 from savg.mos.study.design import Study
-from savg.mos.study.scores import LEVELS_KEY, read_scores, stored_scores
+from savg.mos.study.scores import LEVELS_KEY, stored_scores
 
 FEW_LISTENERS = 15
 """Below this many a report warns."""
@@ -104,7 +102,7 @@ class Analysis:
     alpha: float | None
     mixed: MixedReport | None
     plan: Plan | None
-    spatial: dict[str, Correlation]
+    spatial: dict[str, RankCorrelation]
     levels: dict[str, Any]
     warnings: tuple[str, ...]
     data_sha256: str
@@ -343,12 +341,12 @@ def clip_means(rows: Sequence[RatingRow], scores: ClipScores) -> list[dict[str, 
 
 def correlations(
     rows: Sequence[RatingRow], scores: ClipScores, seed: int = 0
-) -> dict[str, Correlation]:
+) -> dict[str, RankCorrelation]:
     """Mean rating of each clip against its Spatial AV-Align: by condition, and "all" together."""
     clips = clip_means(rows, scores)
     found = {}
     for name in [*dict.fromkeys(clip["condition"] for clip in clips), "all"]:
         mine = [clip for clip in clips if name in (clip["condition"], "all")]
         means = [clip["mean_rating"] for clip in mine]
-        found[name] = correlation(means, [clip["spatial_av_align"] for clip in mine], seed)
+        found[name] = rank_correlation(means, [clip["spatial_av_align"] for clip in mine], seed)
     return found

@@ -1,86 +1,17 @@
-"""A linear mixed model with crossed random effects, fitted by REML: a check on the main analysis.
+"""The mixed model of a listening test, a check on the main analysis.
 
-score = mean of its condition + listener + listener in condition + clip + noise. The criterion is
-profiled over the means and the noise (Bates et al. 2015); what is searched are the three standard
-deviations relative to the noise.
+score = mean of its condition + listener + listener in condition + clip + noise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
-from scipy.optimize import minimize
 
-from savg.mos.results.statistics import Floats, Interval, Ratings
-
-
-@dataclass(frozen=True)
-class MixedFit:
-    """Means [p] with their covariance [p, p], standard deviations of the random terms in their order,
-    of the noise, and the REML criterion (−2 log likelihood)."""
-
-    means: Floats
-    covariance: Floats
-    sds: tuple[float, ...]
-    noise: float
-    criterion: float
-
-
-class _Problem:
-    """The REML criterion of y = X β + Σ Z_k u_k + noise for relative standard deviations θ."""
-
-    def __init__(self, y: Floats, x: Floats, groups: Sequence[NDArray[np.int64]]) -> None:
-        self.y, self.x = y, x
-        self.sizes = [int(g.max()) + 1 for g in groups]
-        z = np.zeros((len(y), sum(self.sizes)))
-        start = 0
-        for group, size in zip(groups, self.sizes, strict=True):
-            z[np.arange(len(y)), start + group] = 1.0
-            start += size
-        self.zz, self.zx, self.zy = z.T @ z, z.T @ x, z.T @ y
-
-    def solve(self, theta: Floats) -> tuple[float, Floats, Floats, float]:
-        """Criterion, means, their covariance, noise variance."""
-        scale = np.repeat(np.abs(theta), self.sizes)
-        inner = scale[:, None] * self.zz * scale[None, :]
-        inner[np.diag_indices_from(inner)] += 1.0
-        factor = np.linalg.cholesky(inner)
-        right = np.column_stack([self.zx, self.zy]) * scale[:, None]
-        half = solve_triangular(factor, right, lower=True)
-        hx, hy = half[:, :-1], half[:, -1]
-        xx = self.x.T @ self.x - hx.T @ hx
-        means = np.linalg.solve(xx, self.x.T @ self.y - hx.T @ hy)
-        rest = self.y @ self.y - hy @ hy - means @ (self.x.T @ self.y - hx.T @ hy)
-        freedom = len(self.y) - self.x.shape[1]
-        noise = max(float(rest) / freedom, 1e-12)
-        criterion = (
-            2 * np.log(np.diag(factor)).sum()
-            + np.linalg.slogdet(xx)[1]
-            + freedom * (1 + np.log(2 * np.pi * noise))
-        )
-        return float(criterion), means, noise * np.linalg.inv(xx), noise
-
-
-def fit_reml(y: Floats, x: Floats, groups: Sequence[NDArray[np.int64]]) -> MixedFit:
-    """Fit y [N] on fixed effects x [N, p] with a random intercept for each grouping [N] (from 0)."""
-    centre = float(y.mean())
-    problem = _Problem(y - centre, x, groups)
-    start = np.full(len(groups), 0.5)
-    found = minimize(
-        lambda theta: problem.solve(theta)[0],
-        start,
-        method="L-BFGS-B",
-        bounds=[(0.0, 50.0)] * len(groups),
-        options={"ftol": 1e-13, "gtol": 1e-8},
-    )
-    criterion, means, covariance, noise = problem.solve(found.x)
-    shift = np.linalg.lstsq(x, np.full(len(y), centre), rcond=None)[0]
-    sds = tuple(float(abs(t)) * noise**0.5 for t in found.x)
-    return MixedFit(means + shift, covariance, sds, noise**0.5, criterion)
+from savg.metrics.mixed_model import fit_reml
+from savg.metrics.rater_statistics import Floats, Interval
+from savg.mos.results.statistics import Ratings
 
 
 @dataclass(frozen=True)

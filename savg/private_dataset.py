@@ -20,11 +20,11 @@ SECONDS = 30.0
 """How long the Hub may be silent before a request counts as failed."""
 
 
-class Moved(Exception):
+class DatasetMoved(Exception):
     """The dataset is no longer at the commit that something was to be added to."""
 
 
-class Refusal(SavgError):
+class DatasetRefused(SavgError):
     """The dataset cannot be used, and trying again will not help."""
 
 
@@ -38,20 +38,20 @@ class PrivateDataset:
         self.api = HfApi()
 
     def head(self) -> str:
-        """The latest commit. Refusal for a dataset that is not private or may not be written."""
+        """The latest commit. DatasetRefused for a dataset that is not private or may not be written."""
         get_session().timeout = SECONDS
         try:
             self.api.create_repo(self.name, repo_type="dataset", private=True, exist_ok=True)
             found = self.api.repo_info(self.name, repo_type="dataset", timeout=SECONDS)
         except HfHubHTTPError as error:
             if error.response is not None and error.response.status_code in (401, 403):
-                raise Refusal(
+                raise DatasetRefused(
                     f"The Hub does not let this server use the dataset {self.name}: give HF_TOKEN, "
                     "a token that may write it."
                 ) from error
             raise
         if not found.private:
-            raise Refusal(
+            raise DatasetRefused(
                 f"The dataset {self.name} is public: data of listeners go to a private one only."
             )
         if not found.sha:
@@ -85,7 +85,7 @@ class PrivateDataset:
         return folder
 
     def add(self, files: Mapping[str, bytes | Path], parent: str) -> str:
-        """Add or replace files in one commit on top of `parent`; Moved if that is not the latest."""
+        """Add or replace files in one commit on top of `parent`; DatasetMoved unless that is latest."""
         get_session().timeout = SECONDS
         operations = [
             CommitOperationAdd(path_in_repo=name, path_or_fileobj=content)
@@ -101,6 +101,6 @@ class PrivateDataset:
             )
         except HfHubHTTPError as error:
             if error.response is not None and error.response.status_code in (409, 412):
-                raise Moved from error
+                raise DatasetMoved from error
             raise
         return made.oid

@@ -1,0 +1,53 @@
+"""Spatial AV-Align of single clips, read back from what `annotate` or `evaluate` wrote.
+
+Clips without a sound event have no score.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+from savg.errors import SavgError
+from savg.evaluation.files import read_tables, tables_in
+from savg.metrics.spatial import spatial_av_align
+
+
+def scores_from_tables(folder: Path) -> dict[str, float]:
+    """From a folder of tables; SavgError if there is none."""
+    scores = {}
+    for name, path in tables_in(folder).items():
+        tables = read_tables(path)
+        score = spatial_av_align(tables.events, tables.boxes, tables.format).score
+        if score is not None:
+            scores[name] = score
+    if not scores:
+        raise SavgError(f"{folder} holds no tables NAME.events.csv with NAME.boxes.csv.")
+    return scores
+
+
+def scores_from_json(path: Path) -> dict[str, float]:
+    """From the output of `evaluate --json`; SavgError for anything else."""
+    try:
+        each = json.loads(path.read_text(encoding="utf-8"))["each"]
+        rows = {str(row["clip"]): row["score"] for row in each}
+        scores = {name: float(score) for name, score in rows.items() if score is not None}
+    except OSError as error:
+        raise SavgError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise SavgError(
+            f"{path} is not what `evaluate --json` prints: expected a list `each` of clips."
+        ) from error
+    for name, score in scores.items():
+        if not (math.isfinite(score) and 0.0 <= score <= 1.0):
+            raise SavgError(f"{path}: the score of {name} must be in 0..1, got {score:g}.")
+    if not scores:
+        raise SavgError(f"{path} has no score of any clip.")
+    return scores
+
+
+def read_scores(path: Path) -> dict[str, float]:
+    """From a folder of tables or a JSON file."""
+    a_file = path.is_file() or path.suffix == ".json"
+    return scores_from_json(path) if a_file else scores_from_tables(path)
