@@ -33,6 +33,8 @@ _K_WEIGHTING = np.array(
 _BLOCK, _STEP = 0.4, 0.1
 """Seconds of a gating block and between the starts of two."""
 
+_SILENCE = -60.0
+
 
 def integrated_loudness(sound: NDArray[np.floating]) -> float:
     """Integrated loudness in LUFS, gated at −70 LUFS and 10 LU below the mean; −inf for silence.
@@ -69,3 +71,17 @@ def common_gain(
         return 0.0
     highest = float(np.max(np.asarray(peaks)[np.isfinite(peaks)]))
     return min(target - float(np.median(heard)), -1.0 - highest)
+
+
+def quieter_by(first: NDArray[np.floating], second: NDArray[np.floating]) -> tuple[float, float]:
+    """By how many dB each of two stereo signals [2, T] is to be played quieter to be as loud as the
+    other.
+
+    Only the louder one is turned down, both of its channels alike; below −60 LUFS a signal counts as
+    silence, and nothing is brought to its level.
+    """
+    loudness = integrated_loudness(first), integrated_loudness(second)
+    if min(loudness) < _SILENCE:
+        return 0.0, 0.0
+    difference = loudness[0] - loudness[1]
+    return max(0.0, round(difference, 2)), max(0.0, round(-difference, 2))

@@ -53,6 +53,21 @@ def upright(frame: av.VideoFrame, aspect: float) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90) % 4))
 
 
+def frame_at(path: str | os.PathLike[str], number: int) -> NDArray[np.uint8]:
+    """The frame [height, width, 3] of a number from 0 on, upright; the last of a shorter video."""
+    path = Path(path)
+    with open_container(path) as container:
+        video = video_stream(container, path)
+        frame = None
+        for place, decoded in enumerate(container.decode(video)):
+            frame = decoded
+            if place >= number:
+                break
+        if frame is None:
+            raise MediaError(f"{path} has no frame that can be decoded.")
+        return upright(frame, float(video.sample_aspect_ratio or 1.0))
+
+
 def frames_at_rate(path: str | os.PathLike[str], fps: Fraction) -> Iterator[NDArray[np.uint8]]:
     """The pictures [height, width, 3] on screen at 0, 1/fps, 2/fps, … s, upright, one by one.
 

@@ -163,3 +163,14 @@ def frame_rate(path: str | os.PathLike[str]) -> Fraction:
     path = Path(path)
     with open_container(path) as container:
         return nominal_rate(video_stream(container, path), path)
+
+
+def plays_in_browsers(path: str | os.PathLike[str]) -> bool:
+    """Whether a file holds what every browser plays: H.264 in yuv420p with AAC or MP3."""
+    path = Path(path)
+    with open_container(path) as container:
+        video, audio = container.streams.video[0], container.streams.audio[0]
+        codecs = video.codec_context.name, audio.codec_context.name
+        layout = video.codec_context.pix_fmt
+    known = codecs[0] in ("h264", "libx264") and codecs[1] in ("aac", "mp3float")
+    return known and layout == "yuv420p"

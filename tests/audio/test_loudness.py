@@ -11,7 +11,8 @@ import torch
 import torchaudio
 from numpy.typing import NDArray
 
-from savg.audio.loudness import RATE, common_gain, integrated_loudness, true_peak
+from savg.audio.loudness import RATE, common_gain, integrated_loudness, quieter_by, true_peak
+from savg.audio.resample import resample
 
 TIME = np.arange(5 * RATE) / RATE
 
@@ -79,3 +80,15 @@ def test_one_gain_for_all() -> None:
     assert common_gain(loudness, np.array([-20.0, -15.0, -12.0, -np.inf]), -23.0) == 7.0
     assert common_gain(loudness, np.array([-20.0, -15.0, -3.0, -np.inf]), -23.0) == 2.0
     assert common_gain(np.array([-np.inf]), np.array([-np.inf]), -23.0) == 0.0
+
+
+def test_only_the_louder_one_is_turned_down() -> None:
+    t = np.arange(96_000) / 48_000
+    loud = np.stack([0.5 * np.sin(2 * np.pi * 997 * t)] * 2).astype(np.float32)
+    assert quieter_by(loud, loud / 2) == (pytest.approx(6.02, abs=0.02), 0.0)
+    assert quieter_by(loud / 2, loud) == (0.0, pytest.approx(6.02, abs=0.02))
+    assert quieter_by(loud, np.zeros_like(loud)) == (0.0, 0.0)
+    slow = loud[:, ::3]
+    assert integrated_loudness(resample(slow, 16_000, RATE)) == pytest.approx(
+        integrated_loudness(loud), abs=0.1
+    )

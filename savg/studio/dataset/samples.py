@@ -21,7 +21,8 @@ from savg.annotation import Boxes, ClipLabels
 from savg.clip import Clip
 from savg.data.savgbench import BenchItem
 from savg.errors import SavgError
-from savg.media.container import open_container
+from savg.media.frames import frame_at
+from savg.media.probe import plays_in_browsers
 from savg.studio.dataset.sample_facts import annotation, facts, panorama
 from savg.studio.dataset.sets import OpenSet
 from savg.studio.shared.images import data_url
@@ -62,7 +63,7 @@ class Samples:
             if key in self._posters:
                 return self._posters[key]
         try:
-            url: str | None = data_url(middle_frame(item))
+            url: str | None = data_url(_poster(item))
         except SavgError:
             url = None
         with self._poster_lock:
@@ -129,21 +130,10 @@ def _downloads(item: BenchItem, clip: Clip, folder: Path) -> list[dict[str, str]
     ]
 
 
-def middle_frame(item: BenchItem) -> NDArray[np.uint8]:
+def _poster(item: BenchItem) -> NDArray[np.uint8]:
     """The frame in the middle of a clip, small, without the black padding."""
     format = item.format
-    with open_container(item.path) as container:
-        streams = container.streams.video
-        if not streams:
-            raise SavgError(f"{item.path} has no video track.")
-        frame = None
-        for number, decoded in enumerate(container.decode(streams[0])):
-            frame = decoded
-            if number >= format.frames // 2:
-                break
-        if frame is None:
-            raise SavgError(f"{item.path} has no frame that can be decoded.")
-        image = frame.to_ndarray(format="rgb24")
+    image = frame_at(item.path, format.frames // 2)
     if image.shape[0] == image.shape[1]:
         side = image.shape[0]
         image = image[format.top * side // format.size : format.bottom * side // format.size]
@@ -169,14 +159,8 @@ def _tables(opened: OpenSet, item: BenchItem) -> tuple[ClipLabels, Boxes | None,
 
 
 def _playable(path: Path, clip: Clip, target: Path) -> Path:
-    """A copy that browsers play: the file itself where it is H.264 and AAC, else encoded anew."""
-    with open_container(path) as container:
-        video, audio = container.streams.video[0], container.streams.audio[0]
-        kinds = (video.codec_context.name, video.codec_context.pix_fmt, audio.codec_context.name)
-    if kinds[0] in ("h264", "libx264") and kinds[1:] in (
-        ("yuv420p", "aac"),
-        ("yuv420p", "mp3float"),
-    ):
+    """A copy that browsers play: the file itself where they do, else encoded anew."""
+    if plays_in_browsers(path):
         shutil.copyfile(path, target)
     else:
         clip.write(target)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.audio.loudness import RATE, integrated_loudness
+from savg.audio.loudness import RATE, quieter_by
 from savg.audio.resample import resample
 from savg.errors import Cancelled, SavgError
 from savg.media.audio_track import audio_of
@@ -24,9 +24,6 @@ from savg.studio.video_to_audio.uploads import GONE, Source, Uploads, with_owner
 from savg.video import Video
 
 MAX_GUIDANCE = 15.0
-
-SILENCE = -60.0
-"""Audio below this loudness (LUFS) counts as silence: nothing is brought to its level."""
 
 READ, GENERATED, WRITTEN = 0.12, 0.75, 0.88
 """Shares of the whole when the video has been read, its audio made, and the files written."""
@@ -115,7 +112,7 @@ class ResoundRequest:
         stored.append(
             self._store(frames, own, RATE, poster, "its own audio", "As it was uploaded", checking)
         )
-        return ResoundResult(new, stored[1], equally_loud(resample(audio, rate, RATE), own))
+        return ResoundResult(new, stored[1], quieter_by(resample(audio, rate, RATE), own))
 
     @property
     def _seconds(self) -> float:
@@ -201,15 +198,3 @@ def middle_frame(video: Video) -> NDArray[np.uint8]:
     frame = video.frames[len(video.frames) // 2]
     rows = np.flatnonzero(video.frames.max(axis=(0, 2, 3)) >= 24)
     return frame[rows[0] : rows[-1] + 1] if len(rows) else frame
-
-
-def equally_loud(new: NDArray[np.float32], own: NDArray[np.float32]) -> tuple[float, float]:
-    """By how many dB each of two stereo signals is to be played quieter to be as loud as the other.
-
-    Only the louder one is turned down, both of its channels alike; silence changes nothing.
-    """
-    loudness = integrated_loudness(new), integrated_loudness(own)
-    if min(loudness) < SILENCE:
-        return 0.0, 0.0
-    quieter = loudness[0] - loudness[1]
-    return max(0.0, round(quieter, 2)), max(0.0, round(-quieter, 2))
