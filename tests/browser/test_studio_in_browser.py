@@ -112,7 +112,7 @@ def test_sound_stops_where_it_is_not_seen(visitor: Visitor) -> None:
 def test_an_empty_seed_is_a_message(visitor: Visitor) -> None:
     visitor.page.locator("#savg-seed input").fill("")
     visitor.page.locator("#savg-go").click()
-    assert "Seed is a whole number" in alert(visitor, "#savg-generate-notice")
+    assert "Seed must be a whole number" in alert(visitor, "#savg-generate-notice")
     set_number(visitor, "#savg-seed", 3)
     visitor.page.locator("#savg-go").click()
     visitor.page.wait_for_selector(".sv-card")

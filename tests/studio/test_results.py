@@ -198,7 +198,7 @@ def test_benchmarks_are_read_not_known(tmp_path: Path, monkeypatch: pytest.Monke
     board = methods_board()
     row = dict(zip(board["tables"][0]["head"], board["tables"][0]["rows"][0], strict=True))
     assert row["Spatial AV-Align"] == "0.625" and row["95 %"] == "0.500 … 0.750"
-    assert row["null: centred"] == "0.400" and row["TP / FN"] == "5 / 3"
+    assert row["chance: centre"] == "0.400" and row["TP / FN"] == "5 / 3"
     assert (
         "benchmarks.x --n 3" in board["tables"][0]["how"] and "2 cores" in board["tables"][0]["how"]
     )

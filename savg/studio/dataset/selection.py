@@ -23,7 +23,7 @@ PLACES = {
     "Centre": (THIRD, 2 * THIRD),
     "Right": (2 * THIRD, math.inf),
 }
-"""Thirds of the picture, in pixels."""
+"""Thirds of the frame, in pixels."""
 
 ORDERS: dict[str, Callable[[BenchTable], NDArray[Any]] | None] = {
     "Name": None,
@@ -67,7 +67,7 @@ class Selection:
                 object.__setattr__(self, name, otherwise)
 
     def rows(self, table: BenchTable) -> NDArray[np.int64]:
-        """Indices of the wanted clips in the table, in the wanted order."""
+        """Indices in the table of the clips that pass, in the order asked for."""
         keep = within(table.views, self.towards, self.reach)
         category = CATEGORIES.get(self.category)
         if category is not None:

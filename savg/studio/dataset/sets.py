@@ -90,19 +90,19 @@ class Sets:
 
     def choices(self) -> list[SetChoice]:
         """What can be chosen now; a folder without clips is a choice without splits."""
-        found: dict[str, SetChoice] = {}
+        choices: dict[str, SetChoice] = {}
         for folder in self.folders:
             for place, splits in _datasets(folder).items():
                 key = hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
-                found.setdefault(key, SetChoice(key, place.name, splits))
-        titles = [choice.title for choice in found.values()]
-        for key, choice in found.items():
+                choices.setdefault(key, SetChoice(key, place.name, splits))
+        titles = [choice.title for choice in choices.values()]
+        for key, choice in choices.items():
             if titles.count(choice.title) > 1:
                 place = next(iter(choice.splits.values()), Path(choice.title))
                 title = f"{choice.title} in {place.parent.parent.name}"
-                found[key] = SetChoice(key, title, choice.splits)
-        self._choices = found
-        return list(found.values())
+                choices[key] = SetChoice(key, title, choice.splits)
+        self._choices = choices
+        return list(choices.values())
 
     def choice(self, key: object) -> SetChoice:
         """The dataset of a key."""
@@ -157,12 +157,12 @@ class Sets:
 
 def _datasets(folder: Path) -> dict[Path, dict[str, Path]]:
     """Places with splits at or below a folder; the folder itself without any where there is none."""
-    found: dict[Path, dict[str, Path]] = {}
+    places: dict[Path, dict[str, Path]] = {}
     if folder.is_dir():
         for path, split in splits_in(folder):
             if not (path / f"foa_{split}").is_dir():
-                found.setdefault(path.parent, {})[split] = path
-    ordered = {place: {s: found[place][s] for s in SPLITS if s in found[place]} for place in found}
+                places.setdefault(path.parent, {})[split] = path
+    ordered = {p: {s: places[p][s] for s in SPLITS if s in places[p]} for p in places}
     return ordered or {folder: {}}
 
 

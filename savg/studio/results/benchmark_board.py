@@ -7,14 +7,15 @@ from typing import Any
 import gradio as gr
 
 from savg.studio.results.components import board_value
-from savg.studio.results.result_files import NULLS, Benchmark, benchmarks, published
+from savg.studio.results.result_files import Benchmark, benchmarks, published
 from savg.viz.documents import Estimate, interval, number
 from savg.viz.result_plots import intervals
 
 ABOUT = (
     "Spatial AV-Align is the share of sound events that have a person at their place. Sounds in the "
-    "middle of the frame are easily matched, so each score stands beside its null scores: the same "
-    "boxes with every sound in the centre, with left and right swapped, with the sounds of other clips."
+    "middle of the frame are easily matched, so each score stands beside three that chance reaches: "
+    "the same boxes with every sound in the centre, with left and right swapped, and shuffled, with "
+    "the sounds of other clips."
 )
 
 
@@ -31,7 +32,7 @@ def methods_board() -> dict[str, Any]:
 
 
 def methods_figure(dark: bool) -> Any:
-    """Scores with intervals and null scores."""
+    """Scores with intervals and chance baselines."""
     spatial = [b for b in benchmarks() if b.measures]
     rows = [
         Estimate(
@@ -39,7 +40,7 @@ def methods_figure(dark: bool) -> Any:
             m.score,
             m.low,
             m.high,
-            tuple((f"null: {NULLS.get(k, k)}", v) for k, v in m.nulls.items()),
+            tuple((f"chance: {name}", v) for name, v in m.baselines.items()),
         )
         for b in spatial
         for m in b.measures
@@ -71,14 +72,14 @@ def document(name: object) -> str:
 
 
 def _scores(benchmark: Benchmark) -> dict[str, Any]:
-    names = list(dict.fromkeys(k for m in benchmark.measures for k in m.nulls))
-    head = ["clips of", "Spatial AV-Align", "95 %", *(f"null: {NULLS.get(n, n)}" for n in names)]
+    names = list(dict.fromkeys(k for m in benchmark.measures for k in m.baselines))
+    head = ["clips of", "Spatial AV-Align", "95 %", *(f"chance: {n}" for n in names)]
     rows = [
         [
             m.label,
             f"{m.score:.3f}",
             interval(m.low, m.high, 3),
-            *(number(m.nulls.get(n), 3) for n in names),
+            *(number(m.baselines.get(n), 3) for n in names),
             str(m.clips),
             f"{m.tp} / {m.fn}",
         ]

@@ -23,13 +23,10 @@ from savg.viz.documents import Section
 VARIABLE = "SAVG_REPORTS"
 """Environment variable: folders that `mos report` wrote, or folders of such folders."""
 
-NULLS = {"centre": "centred", "swapped": "swapped", "shuffled": "other clips"}
-"""Null scores of Spatial AV-Align → how tables call them."""
-
 
 @dataclass(frozen=True)
 class Measure:
-    """Spatial AV-Align of one set of clips with its 95 % interval and null scores."""
+    """Spatial AV-Align of one set of clips with its 95 % interval and chance baselines."""
 
     label: str
     clips: int
@@ -38,7 +35,7 @@ class Measure:
     high: float | None
     tp: int
     fn: int
-    nulls: dict[str, float]
+    baselines: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -72,8 +69,7 @@ class Report:
 def benchmarks(folder: Path = RESULTS) -> list[Benchmark]:
     """The benchmarks with results, those with spatial alignment first."""
     names = sorted({p.stem for p in folder.glob("*.json")} | {p.stem for p in folder.glob("*.md")})
-    found = [_benchmark(folder, name) for name in names]
-    return sorted(found, key=lambda b: not b.measures)
+    return sorted((_benchmark(folder, name) for name in names), key=lambda b: not b.measures)
 
 
 def _benchmark(folder: Path, name: str) -> Benchmark:
@@ -98,12 +94,12 @@ def _benchmark(folder: Path, name: str) -> Benchmark:
 
 def _measures(data: Any) -> Iterator[Measure]:
     """Spatial AV-Align of every set of clips in a result."""
-    for found in read_sets(data).values():
-        result = found.metrics.get(SpatialAvAlign.name)
+    for one in read_sets(data).values():
+        result = one.metrics.get(SpatialAvAlign.name)
         if result is not None and result.value is not None:
             yield Measure(
-                found.label,
-                found.clips,
+                one.label,
+                one.clips,
                 result.value,
                 result.low,
                 result.high,
@@ -115,8 +111,8 @@ def _measures(data: Any) -> Iterator[Measure]:
 
 def published(path: Path = PUBLISHED) -> dict[str, Any]:
     """The published table: source, note, columns, rows; empty where the file is not."""
-    found = read_json(path)
-    return found if isinstance(found, dict) and isinstance(found.get("rows"), dict) else {}
+    table = read_json(path)
+    return table if isinstance(table, dict) and isinstance(table.get("rows"), dict) else {}
 
 
 class Reports:
@@ -136,16 +132,16 @@ class Reports:
     def files(self) -> list[Path]:
         """The report.json files there are now."""
         names = ("report.json", "simulated-report.json")
-        found: dict[Path, None] = {}
+        files: dict[Path, None] = {}
         for folder in self.folders:
             below = sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
             for place in (folder, *below, *(p / "report" for p in below), folder / "report"):
-                found |= {(place / n).resolve(): None for n in names if (place / n).is_file()}
-        return list(found)
+                files |= {(place / n).resolve(): None for n in names if (place / n).is_file()}
+        return list(files)
 
     def choices(self) -> tuple[list[tuple[str, str]], list[str]]:
         """(title, key) of each readable report, real listeners first, and what is wrong with others."""
-        made: list[tuple[tuple[bool, str], str]] = []
+        reports: list[tuple[tuple[bool, str], str]] = []
         problems: list[str] = []
         for number, path in enumerate(self.files()):
             try:
@@ -153,10 +149,10 @@ class Reports:
             except SavgError as error:
                 problems.append(str(error))
                 continue
-            made.append(((report.simulated, report.title), report.key))
-        if self.folders and not made and not problems:
+            reports.append(((report.simulated, report.title), report.key))
+        if self.folders and not reports and not problems:
             problems.append(f"{VARIABLE} names no folder with a report.json in it.")
-        return [(title, key) for (_, title), key in sorted(made)], problems
+        return [(title, key) for (_, title), key in sorted(reports)], problems
 
     def open(self, key: object) -> Report:
         """The report of a key."""

@@ -83,14 +83,14 @@ class Job:
         """
         thread = threading.Thread(target=self._do, args=(work,), name="savg-job", daemon=True)
         began = time.monotonic()
-        seen = -1
+        version = -1
         thread.start()
         try:
             while thread.is_alive():
                 with self._changed:
-                    if self._version == seen:
+                    if self._version == version:
                         self._changed.wait(timeout=1.0)
-                    seen, now = self._version, self._now
+                    version, now = self._version, self._now
                 if now.state == RUNNING:
                     yield replace(now, seconds=time.monotonic() - began)
                 thread.join(every)

@@ -164,8 +164,8 @@ def media_url(path: Path) -> str:
 
 def visible_rows(clip: Clip) -> tuple[int, int]:
     """First and last+1 row of the frame worth showing: black padding is left out."""
-    form = clip.format
-    padding = (clip.video[:, : form.top], clip.video[:, form.bottom :])
+    format = clip.format
+    padding = (clip.video[:, : format.top], clip.video[:, format.bottom :])
     if all(part.size == 0 or int(part.max()) < 24 for part in padding):
-        return form.top, form.bottom
-    return 0, form.size
+        return format.top, format.bottom
+    return 0, format.size
