@@ -1,7 +1,12 @@
 """pyproject.toml, the locks, what a Space installs and README's front matter agree."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -165,3 +170,39 @@ def test_the_picture_of_the_studio_is_small() -> None:
 def test_the_bundle_stays_within_its_limit() -> None:
     total = sum(f.stat().st_size for f in (ROOT / "assets").rglob("*") if f.is_file())
     assert total <= 32 * 2**20
+
+
+def test_an_installed_wheel_has_the_results_of_benchmarks(tmp_path: Path) -> None:
+    """Built, unpacked and read as an installation would, away from the repository."""
+    build = [
+        sys.executable,
+        "-m",
+        "hatchling",
+        "build",
+        "-t",
+        "wheel",
+        "-d",
+        str(tmp_path / "dist"),
+    ]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    code = (
+        "import savg, json\n"
+        "from savg.studio.results.result_files import benchmarks, published\n"
+        "found = {b.name: len(b.measures) for b in benchmarks()}\n"
+        "print(json.dumps([savg.__file__, found, len(published()['rows'])]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "installed")},
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    where, found, rows = json.loads(done.stdout)
+    assert where.startswith(str(tmp_path)) and rows == 3
+    kept = {path.stem for path in (ROOT / "savg" / "evaluation" / "results").iterdir()}
+    assert set(found) == kept and found["demo_quality"] == 3 and found["two_stage_quality"] == 4

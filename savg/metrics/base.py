@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import Boxes, ClipLabels, SoundEvents
@@ -89,12 +88,12 @@ class Reference:
 
     features: Sequence[Mapping[str, NDArray[Any]]]
 
-    def stacked(self, name: str) -> NDArray[Any]:
-        """A feature of all clips [clips, …]; NeedError if there is none."""
+    def values(self, name: str) -> list[NDArray[Any]]:
+        """A feature of every clip; NeedError if there is none."""
         rows = [row[name] for row in self.features if name in row]
         if not rows:
             raise NeedError(f"The reference set must hold the feature {name!r} of a clip or more.")
-        return np.stack(rows)
+        return rows
 
 
 @dataclass(frozen=True)

@@ -39,27 +39,27 @@ def thumbnails(clip: Clip) -> NDArray[np.uint8]:
 
 
 class Rows:
-    """Thumbnails of a reference set and their mirror images, as rows [2 · clips, values] to search."""
+    """Thumbnails [clips, frames, height, SIDE, 3] and their mirror images, as rows to search."""
 
     def __init__(self, thumbs: NDArray[np.uint8]) -> None:
-        self.shape = thumbs.shape[1:]
         both = np.stack([thumbs, thumbs[:, :, :, ::-1]], axis=1)
         self.rows = both.reshape(2 * len(thumbs), -1).astype(np.float32)
         self.squares = np.square(self.rows).sum(axis=1)
 
     def nearest(self, thumbs: NDArray[np.uint8]) -> float:
-        """Distance to the nearest row; NaN for thumbnails of another shape."""
-        if thumbs.shape != self.shape:
-            return float("nan")
+        """Distance to the nearest row."""
         x = thumbs.astype(np.float32).ravel()
         square = self.squares - 2 * (self.rows @ x) + np.square(x).sum()
         return float(np.sqrt(max(square.min(), 0.0) / len(x)))
 
 
 @lru_cache(maxsize=1)
-def reference_rows(reference: Reference) -> Rows:
-    """The rows of a reference set, of which one is kept."""
-    return Rows(reference.stacked(FEATURE))
+def reference_rows(reference: Reference) -> dict[tuple[int, ...], Rows]:
+    """The rows of a reference set by the thumbnails' shape; those of one set are kept."""
+    shapes: dict[tuple[int, ...], list[NDArray[np.uint8]]] = {}
+    for thumbs in reference.values(FEATURE):
+        shapes.setdefault(thumbs.shape, []).append(thumbs)
+    return {shape: Rows(np.stack(same)) for shape, same in shapes.items()}
 
 
 class NearestClip(Metric):
@@ -74,12 +74,12 @@ class NearestClip(Metric):
     def compute(self) -> MetricResult:
         assert self.reference is not None
         rows = reference_rows(self.reference)
-        found = np.array([rows.nearest(item.observation.features[FEATURE]) for item in self.items])
-        near = spread(found[np.isfinite(found)])
+        thumbs = [item.observation.features[FEATURE] for item in self.items]
+        found = [rows[one.shape].nearest(one) for one in thumbs if one.shape in rows]
+        near = spread(found)
         if near is None:
-            return self.undefined("No clip has the length and shape of the reference clips.")
-        n = int(np.isfinite(found).sum())
-        return MetricResult(self.name, near["median"], n=n, notes=near)
+            return self.undefined("No clip has the length and shape of a reference clip.")
+        return MetricResult(self.name, near["median"], n=len(found), notes=near)
 
     @classmethod
     def text(cls, result: MetricResult) -> str:

@@ -74,7 +74,7 @@ def test_copies_of_training_clips_are_told() -> None:
     assert distance(own) < 4 and distance(own.mirrored()) < 4
     assert distance(other) > 8
     gray = Clip(np.full_like(own.video, 90), own.audio)
-    rows = reference.stacked("thumbnails").astype(float)
+    rows = np.stack(reference.values("thumbnails")).astype(float)
     expected = np.sqrt(np.square(rows - 90.0).mean(axis=(1, 2, 3, 4))).min()
     assert distance(gray) == pytest.approx(expected, rel=1e-4)
 

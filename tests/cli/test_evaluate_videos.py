@@ -1,0 +1,166 @@
+"""`python -m savg evaluate` on videos: lengths as in annotate, new metrics, truth, bad files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import studio_fakes
+
+import savg.detectors
+from savg.annotation import Boxes, ClipLabels
+from savg.cli import main
+from savg.clip import Clip
+from savg.format import SAVGBENCH
+from savg.metrics.base import Item, Metric, MetricResult, Need
+from savg.metrics.registry import METRICS
+from tests.films import write_film
+
+
+@pytest.fixture(autouse=True)
+def simple(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Detectors without networks."""
+    monkeypatch.setattr(
+        savg.detectors, "person_detector", lambda name, source, **_: studio_fakes.find_persons
+    )
+    monkeypatch.setattr(
+        savg.detectors, "sound_detector", lambda name, source: studio_fakes.find_sounds
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A clip of 3 s, one of 5 s and one of 7 s, whose speakers are heard where they are seen."""
+    for seconds in (3, 5, 7):
+        form = SAVGBENCH.with_frames(4 * seconds)
+        clip = studio_fakes.scene(seconds, form, x=60.0 + 20 * seconds)
+        (tmp_path / "clips").mkdir(exist_ok=True)
+        clip.write(tmp_path / "clips" / f"{seconds}s.mp4")
+    return tmp_path / "clips"
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -> Any:
+    capsys.readouterr()
+    assert main([*map(str, arguments), "--json"]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def test_evaluate_and_annotate_agree_on_lengths_scores_and_form(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluated = told(capsys, "evaluate", folder)
+    annotated = told(capsys, "annotate", folder, "--out", tmp_path / "out", "--no-overlay")
+    assert set(evaluated) == set(annotated) and evaluated["clips"] == 3
+    for key in set(evaluated) - {"each"}:
+        assert evaluated[key] == annotated[key], key
+    for one, other in zip(evaluated["each"], annotated["each"], strict=True):
+        assert {key: other[key] for key in one} == one
+        saved = json.loads(Path(other["results"][-1]).read_text())
+        assert f"{saved['format']['seconds']:g}s" == one["clip"]
+        assert (saved["alignment"]["tp"], saved["alignment"]["fn"]) == (one["tp"], one["fn"])
+        # events until the file's end: all its tenths of a second that are loud
+        events = [event["frame"] for event in saved["events"]]
+        assert 0.8 * saved["format"]["seconds"] < max(events) / 10 < saved["format"]["seconds"]
+    # the tables that annotate wrote, with the lengths that it noted beside them
+    again = told(capsys, "evaluate", tmp_path / "out")
+    for key in ("clips", "tp", "fn", "score", "low", "high", "nulls"):
+        assert again[key] == evaluated[key], key
+
+
+class Brightness(Metric):
+    """Mean brightness of the frames."""
+
+    name = "brightness"
+    label = "mean brightness"
+    unit = "levels"
+    needs = frozenset({Need.CLIP})
+
+    def kept(self, item: Item) -> Item:
+        self.seen = {**getattr(self, "seen", {}), item.name: float(item.clip.picture.mean())}  # type: ignore[union-attr]
+        return super().kept(item)
+
+    @classmethod
+    def cells(cls, item: Item) -> dict[str, float | int | None]:
+        assert item.clip is not None
+        return {"brightness": float(item.clip.picture.mean())}
+
+    def compute(self) -> MetricResult:
+        if not self.items:
+            return self.undefined("There is no clip.")
+        values = list(self.seen.values())
+        return MetricResult(
+            self.name, sum(values) / len(values), n=len(values), nulls={"shuffled": 1.0}
+        )
+
+
+def test_a_new_metric_is_one_class_and_one_line(
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(METRICS, "brightness", f"{__name__}:Brightness")
+    data = told(capsys, "evaluate", folder, "--out", tmp_path / "report")
+    paths = sorted(folder.glob("*.mp4"))
+    levels = [float(Clip.read(p, max_seconds=60).picture.mean()) for p in paths]
+    assert data["metrics"]["brightness"]["value"] == pytest.approx(np.mean(levels))
+    assert [row["brightness"] for row in data["each"]] == pytest.approx(levels)
+    assert data["metrics"]["spatial_av_align"]["value"] == data["score"]
+    assert json.loads((tmp_path / "report" / "report.json").read_text()) == data
+    table = (tmp_path / "report" / "report.md").read_text()
+    assert f"| **mean brightness** | {np.mean(levels):.3f} |" in table
+    assert "| null: sounds of other clips | 1.000 |" in table
+    with (tmp_path / "report" / "clips.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [float(row["brightness"]) for row in rows] == pytest.approx(levels)
+    assert main(["evaluate", str(folder), "--metrics", "brightness"]) == 0
+    text = capsys.readouterr().out
+    assert f"mean brightness  {np.mean(levels):.3f}" in text and "Spatial" not in text
+
+
+def test_a_bad_file_does_not_stop_the_others(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "4s.mp4").write_text("not a video")
+    write_film(folder / "a still.mkv", seconds=0.25)
+    assert main(["evaluate", str(folder), "--json"]) == 1
+    printed = capsys.readouterr()
+    data = json.loads(printed.out)
+    assert (data["clips"], data["failed"]) == (4, 1)
+    (wrong,) = [row for row in data["each"] if "error" in row]
+    assert wrong["clip"] == "4s" and str(folder / "4s.mp4") in wrong["error"]
+    assert "Traceback" not in printed.err and "1 of 5 clips could not be evaluated" in printed.err
+
+
+def test_truth_and_reference_bring_their_metrics(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth = tmp_path / "truth"
+    truth.mkdir()
+    for path in folder.glob("*.mp4"):
+        clip = Clip.read(path, max_seconds=60)
+        events, boxes = studio_fakes.find_sounds(clip), studio_fakes.find_persons(clip)
+        labels = ClipLabels(events.frames, events.categories, events.x, np.zeros(len(events)))
+        labels.write_csv(truth / f"{path.stem}.csv")
+        Boxes(boxes.frames, boxes.categories, boxes.xyxy).write_csv(
+            truth / f"{path.stem}.boxes.csv"
+        )
+    data = told(capsys, "evaluate", folder, "--truth", truth, "--reference", folder)
+    assert set(data["metrics"]) == set(METRICS)
+    values = {name: result["value"] for name, result in data["metrics"].items()}
+    assert values["speech_f_score"] == values["person_ap50"] == 1.0
+    assert values["instrument_f_score"] is None and values["nearest_clip"] == 0.0
+    (truth / "5s.csv").unlink()
+    data = told(capsys, "evaluate", folder, "--truth", truth, code=1)
+    assert data["failed"] == 1 and "has no 5s.csv" in data["each"][1]["error"]
+
+
+def test_a_metric_without_what_it_needs_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(folder), "--metrics", "nearest_clip", "person_ap50"]) == 1
+    assert "The metric nearest_clip needs reference" in capsys.readouterr().err

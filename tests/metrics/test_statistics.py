@@ -1,0 +1,83 @@
+"""Statistics over clips against scipy, plain loops and closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from savg.metrics.statistics import (
+    correlation_interval,
+    deviation_interval,
+    mean_interval,
+    other_pairs,
+    percentiles,
+    pooled_share,
+    share_interval,
+    spread,
+)
+
+
+def test_a_pooled_share_is_that_of_all_counts() -> None:
+    counts = np.array([[3, 1], [0, 0], [1, 4]])
+    assert pooled_share(counts) == 4 / 9
+    assert pooled_share(np.zeros((2, 2), int)) is None
+    assert pooled_share(np.zeros((0, 2), int)) is None
+
+
+def test_intervals_against_resampling_by_hand() -> None:
+    rng = np.random.default_rng(1)
+    counts, values = rng.integers(0, 9, (12, 2)), rng.normal(3, 2, 12)
+    shares, means, deviations = [], [], []
+    for drawn in np.random.default_rng(7).integers(0, 12, (300, 12)):
+        some = [counts[i] for i in drawn]
+        shares.append(sum(c[0] for c in some) / sum(sum(c) for c in some))
+        means.append(np.mean([values[i] for i in drawn]))
+        deviations.append(np.std([values[i] for i in drawn]))
+    expected = [np.quantile(draws, [0.025, 0.975]) for draws in (shares, means, deviations)]
+    found = (
+        share_interval(counts, 7, 300),
+        mean_interval(values, 7, 300),
+        deviation_interval(values, 7, 300),
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_a_mean_interval_is_about_students_for_many_clips() -> None:
+    values = np.random.default_rng(2).normal(0, 1, 400)
+    low, high = mean_interval(values)
+    assert low is not None and high is not None
+    half = 1.96 * values.std() / 20
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.01)
+
+
+def test_too_few_clips_have_no_interval() -> None:
+    nothing = (None, None)
+    assert share_interval(np.zeros((3, 2), int)) == nothing == percentiles([])
+    assert mean_interval([1.0]) == deviation_interval([1.0, 2.0]) == nothing
+    assert correlation_interval(None, 0) == correlation_interval(0.5, 3) == nothing
+    assert correlation_interval(1.0, 10) == nothing
+    assert spread([]) is None
+
+
+def test_the_interval_of_a_correlation_is_fishers() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal(30)
+    y = 0.5 * x + rng.standard_normal(30)
+    wanted = stats.pearsonr(x, y)
+    found = correlation_interval(float(wanted.statistic), 30)
+    assert found == pytest.approx(tuple(wanted.confidence_interval(0.95)), abs=1e-9)
+
+
+def test_other_pairs_never_pair_a_clip_with_itself() -> None:
+    assert other_pairs(3) == [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)]
+    assert other_pairs(1) == other_pairs(0) == []
+    many = other_pairs(100, seed=1, rounds=4)
+    assert len(many) == len(set(many)) == 400 and all(i != j for i, j in many)
+    for side in (0, 1):
+        assert sorted(pair[side] for pair in many) == sorted(list(range(100)) * 4)
+
+
+def test_a_spread_in_words() -> None:
+    found = spread(np.arange(101.0))
+    assert found == {"least": 0.0, "p5": 5.0, "median": 50.0, "largest": 100.0}
