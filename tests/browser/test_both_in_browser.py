@@ -58,6 +58,19 @@ def generated(visitor: Visitor) -> None:
     )
 
 
+def test_the_pair_is_downloaded_as_one_video(guest: Visitor, tmp_path: Path) -> None:
+    page = guest.page
+    assert not page.locator("#savg-export").is_visible()
+    generated(guest)
+    with page.expect_download() as download:
+        page.locator("#savg-export").click()
+    download.value.save_as(tmp_path / "both.mp4")
+    assert download.value.suggested_filename == "seed-4-joint-comparison.mp4"
+    with av.open(str(tmp_path / "both.mp4")) as container:
+        assert container.streams.video[0].width == 1328 and container.streams.audio
+    assert page.get_by_text("Download the comparison").is_visible()
+
+
 def test_one_seed_two_clips_side_by_side(guest: Visitor) -> None:
     page = guest.page
     assert page.locator("#savg-pipeline input").input_value() == "Both, side by side"

@@ -10,7 +10,9 @@ import pytest
 import studio_fakes
 
 from savg.errors import SavgError
+from savg.media.probe import video_info
 from savg.studio.generate import tab
+from savg.studio.generate.comparison import TOO_FEW, newest
 from savg.studio.generate.requests import TOGETHER, GenerateRequest, generate_choices
 from savg.studio.shared.annotation_cache import AnnotationCache
 from savg.studio.shared.context import Context
@@ -103,3 +105,33 @@ def test_steps_are_within_what_both_can_do(context: Context) -> None:
     with pytest.raises(SavgError, match="Steps must be a whole number from 4 to 100"):
         GenerateRequest(context, TOGETHER, 0, 150, 1)
     assert GenerateRequest(context, "fake", 0, 150, 1).steps == 150
+
+
+def test_the_newest_pair_becomes_one_video(context: Context) -> None:
+    last = run(context, GenerateRequest(context, TOGETHER, 4, 6, 2))[-1]
+    own, scores = last[3], last[4]
+    pair = newest(context, own, scores)
+    assert [clip.title for clip in pair] == ["Seed 4, clip 2, joint", "Seed 4, clip 2, two-stage"]
+    busy, done = tab.comparison(context, own, scores)
+    assert busy[0]["value"]["kind"] == "busy" and not busy[1]["interactive"] and busy[2] == {}
+    assert not done[0]["visible"] and done[1]["interactive"]
+    assert done[2]["name"] == "seed-4-clip-2-joint-comparison.mp4"
+    path = Path(done[2]["url"].removeprefix("gradio_api/file="))
+    assert path.parent.parent == pair[0].folder
+    assert video_info(path).seconds == pytest.approx(10, abs=0.1)
+    written = path.stat().st_mtime_ns
+    assert list(tab.comparison(context, own, scores))[-1][2] == done[2]
+    assert path.stat().st_mtime_ns == written
+
+
+def test_clips_without_a_pair_are_compared_with_the_ones_before(context: Context) -> None:
+    last = run(context, GenerateRequest(context, "fake", 4, 6, 3))[-1]
+    own, scores = last[3], last[4]
+    assert [c.title for c in newest(context, own, scores)] == [
+        "Seed 4",
+        "Seed 4, clip 2",
+        "Seed 4, clip 3",
+    ]
+    assert newest(context, own[:1], scores) == []
+    message = list(tab.comparison(context, own[:1], scores))[-1]
+    assert message[0]["value"]["text"] == TOO_FEW and message[2] == {}

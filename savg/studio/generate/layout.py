@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from savg.studio.generate.requests import MAX_CLIPS, GenerateChoice
-from savg.studio.shared import components
+from savg.studio.shared import components, web
 from savg.studio.shared.inputs import seed_row, start_and_stop
 from savg.studio.shared.long_job import Controls
 
@@ -27,6 +27,8 @@ class Layout:
     boxes: gr.Checkbox
     count: gr.Slider
     results: gr.HTML
+    export: gr.Button
+    comparison: gr.HTML
 
 
 def lay_out(choices: Mapping[str, GenerateChoice], problem: str) -> Layout:
@@ -41,8 +43,17 @@ def lay_out(choices: Mapping[str, GenerateChoice], problem: str) -> Layout:
     results = components.shelf(
         "savg-results", components.shelf_value([], layout="cards", empty=EMPTY)
     )
+    with gr.Row(elem_classes="savg-row-tools"):
+        export = gr.Button(
+            "Export comparison", elem_id="savg-export", visible=False, min_width=200, size="md"
+        )
+        comparison = web.component(
+            "generate/comparison.html",
+            [components.DOM, "generate/comparison.js"],
+            "savg-comparison",
+        )
     controls = Controls(notice, progress, start, stop)
-    return Layout(controls, pipeline, seed, steps, boxes, count, results)
+    return Layout(controls, pipeline, seed, steps, boxes, count, results, export, comparison)
 
 
 def _settings(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gradio as gr
 
+from savg.studio.generate.comparison import export, newest
 from savg.studio.generate.layout import EMPTY, HINT, lay_out
 from savg.studio.generate.requests import GenerateRequest, generate_choices
 from savg.studio.shared import components
 from savg.studio.shared.context import Context, Page
-from savg.studio.shared.handlers import QUICK, event_data, inspect_clip
+from savg.studio.shared.handlers import QUICK, event_data, guarded, inspect_clip
 from savg.studio.shared.jobs import DONE, STOPPED, Snapshot
 from savg.studio.shared.long_job import LongJob, Task
 
@@ -57,6 +58,21 @@ def build(context: Context, page: Page) -> None:
     long_job(context).connect(layout.controls, ask, [*settings, page.clips, scores], outputs)
     layout.results.select(inspect, None, [page.inspected, page.tabs], **QUICK)
 
+    def offer(own: list[str], scores: dict[str, Any]) -> list[Any]:
+        return [gr.update(visible=bool(newest(context, own, scores))), {}]
+
+    def compare(own: list[str], scores: dict[str, Any]) -> Iterator[list[Any]]:
+        yield from comparison(context, own, scores)
+
+    scores.change(offer, [page.clips, scores], [layout.export, layout.comparison], **QUICK)
+    layout.export.click(
+        compare,
+        [page.clips, scores],
+        [layout.controls.notice, layout.export, layout.comparison],
+        concurrency_limit=1,
+        show_progress="hidden",
+    )
+
 
 def long_job(context: Context) -> LongJob:
     """The tab's long work; its own outputs are results, the visitor's clips, their scores."""
@@ -75,6 +91,17 @@ def task(
         return [_shelf(context, keys, known, latest), keys, known]
 
     return Task(request, lambda now: _ends(now, request.total), results)
+
+
+def comparison(context: Context, own: list[str], scores: dict[str, Any]) -> Iterator[list[Any]]:
+    """Updates of notice, button and link while the newest clips become one video."""
+    busy = components.notice("Composing the comparison …", "busy")
+    yield [busy, gr.update(interactive=False), {}]
+    ready = gr.update(interactive=True)
+    yield guarded(
+        lambda: [components.notice(""), ready, export(context, newest(context, own, scores))],
+        lambda message, _: [components.notice(message), ready, {}],
+    )
 
 
 def _ends(now: Snapshot, total: int) -> Mapping[str, str]:
