@@ -25,7 +25,7 @@ from savg.evaluation.score import evaluate
 from savg.metrics.base import Item, MetricResult, Need, Observation, Reference, Truth, shown
 from savg.metrics.registry import metric_classes
 from savg.metrics.spatial import SpatialAvAlign
-from savg.pipelines import load_pipeline
+from savg.pipelines.joint import JointPipeline
 
 
 def main() -> None:
@@ -80,7 +80,7 @@ def measured_clips(
     detectors: Detectors, args: argparse.Namespace, reference: Reference | None
 ) -> SetResult:
     """Clips of the pipeline."""
-    pipeline, seconds = load_pipeline(args.weights), []
+    pipeline, seconds = JointPipeline.from_pretrained(args.weights), []
 
     def generated(index: int) -> Clip:
         begun = time.perf_counter()

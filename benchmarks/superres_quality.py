@@ -27,7 +27,7 @@ from savg.data.scenes import World, draw_scene, render, split_seed
 from savg.evaluation.result_files import RESULTS
 from savg.format import SAVGBENCH
 from savg.paths import whole_file
-from savg.pipelines import load_pipeline
+from savg.pipelines.joint import JointPipeline
 from savg.pipelines.sampling import ClipNoise
 from savg.pipelines.superres import enlarge
 
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
-    pipeline = load_pipeline(args.weights)
+    pipeline = JointPipeline.from_pretrained(args.weights)
     rows = []
     for world in WORLDS:
         large = frames(world, args.clips, args.frames)

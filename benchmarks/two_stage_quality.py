@@ -122,7 +122,9 @@ class Bench:
         frames = self.pictures[1]
         film = Video(frames, Fraction(self.two_stage.format.fps))
         boxes, asked = name == "two_stage_boxes", self.args.sound_steps
-        sound = self.two_stage.sound.sounds([film], seed, first=index, steps=asked, boxes=boxes)[0]
+        sound = self.two_stage.sound.for_videos(
+            [film], seed, first=index, steps=asked, boxes=boxes
+        )[0]
         return Clip(frames, sound, self.two_stage.format)
 
     def folder(self, name: str, features: Mapping[str, Any]) -> Path:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from savg.errors import SavgError
 
 if TYPE_CHECKING:
     import torch
+
+Module = TypeVar("Module", bound="torch.nn.Module")
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Compute:
     channels_last: bool
     reason: str
 
-    def place(self, module: torch.nn.Module) -> torch.nn.Module:
+    def place(self, module: Module) -> Module:
         """`module` moved to the device and number format, in evaluation mode."""
         import torch
 

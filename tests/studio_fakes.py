@@ -7,17 +7,25 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import Boxes, SoundEvents
 from savg.clip import Clip
-from savg.errors import Cancelled
+from savg.device import Compute, choose
+from savg.errors import SavgError
 from savg.format import SAVGBENCH, ClipFormat
+from savg.hub import Card
+from savg.pipelines.base import AudioPipeline, ClipPipeline, check_call
+from savg.pipelines.description import Description
+from savg.pipelines.progress import Progress
 from savg.studio.shared.services import DetectorChoice, PipelineChoice, Services, SoundChoice
+from savg.video import Video
 
 LEFT_X, RIGHT_X = 70.0, 186.0
 
@@ -85,61 +93,138 @@ def find_sounds(clip: Clip) -> SoundEvents:
     return SoundEvents(frames, np.zeros(len(frames)), x)
 
 
-class FakePipeline:
+class FakePipeline(ClipPipeline):
     """A pipeline of the contract: `seconds` a step, previews, stops when told to."""
+
+    name = "fake"
+    batch_size = 8
+    components: Mapping[str, Card] = {}
+    format = SAVGBENCH
 
     def __init__(self, seconds: float = 0.02) -> None:
         self.seconds = seconds
 
-    def __call__(self, num_clips=1, *, seed=0, steps=10, first=0, on_step=None) -> list[Clip]:
+    @property
+    def compute(self) -> Compute:
+        return choose("cpu", "float32")
+
+    @classmethod
+    def load(cls, description: Description, compute: Compute) -> Self:
+        return cls(float(description.values["seconds"]))
+
+    def describe(self) -> dict[str, Any]:
+        return {"pipeline": self.name, "seconds": self.seconds}
+
+    def save_components(self, folder: object) -> None:
+        """It has none."""
+
+    def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
+        return (("picture and sound", steps or 10),)
+
+    def total(self, num_clips=1, steps=None, *, batch_size=None) -> int:
+        batches = -(-num_clips // (batch_size or self.batch_size))
+        return batches * sum(count for _, count in self.stages(steps))
+
+    def __call__(
+        self, num_clips=1, seed=0, steps=None, *, first=0, batch_size=None, on_step=None
+    ) -> list[Clip]:
+        check_call(num_clips, seed, first, batch_size)
+        if steps is not None and steps < 1:
+            raise SavgError(f"steps must be ≥ 1, got {steps}")
         clips = [scene(seed + i) for i in range(first, first + num_clips)]
-        for done in range(1, steps + 1):
+        total = self.total(num_clips, steps, batch_size=batch_size)
+        progress = Progress(on_step, total)
+        for done in range(1, total + 1):
             time.sleep(self.seconds)
-            blurred = clips[0].picture[::4].astype(float) * done / steps + 90 * (1 - done / steps)
-            if on_step and on_step(done, steps, blurred.astype(np.uint8)) is False:
-                raise Cancelled
+            blurred = clips[0].picture[::4].astype(float) * done / total + 90 * (1 - done / total)
+            progress.tell(done, lambda blurred=blurred: blurred.astype(np.uint8))
         return clips
 
 
-class FakeSound:
-    """What gives films sound, of the contract of `VideoToAudio`: a tone from where blue is seen."""
+class FakeSound(AudioPipeline):
+    """What gives videos audio: a tone from where blue is seen."""
 
+    name = "fake_sound"
+    options = frozenset({"guidance", "boxes"})
+    batch_size = 4
+    components: Mapping[str, Card] = {}
     sample_rate = 16_000
+    compute = FakePipeline.compute
+    describe = FakePipeline.describe
+    save_components = FakePipeline.save_components
 
     def __init__(self, seconds: float = 0.02) -> None:
         self.seconds = seconds
         self.calls: list[dict] = []
 
-    def __call__(self, film, *, seed=0, steps=25, guidance=4.5, boxes=True, on_step=None):
+    @classmethod
+    def load(cls, description: Description, compute: Compute) -> Self:
+        return cls(float(description.values["seconds"]))
+
+    def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
+        return (("sound", steps or 25),)
+
+    def total(self, durations, steps=None, *, batch_size=None) -> int:
+        return -(-len(durations) // (batch_size or self.batch_size)) * (steps or 25)
+
+    def for_videos(
+        self,
+        videos,
+        seed=0,
+        *,
+        first=0,
+        steps=None,
+        guidance=None,
+        boxes=True,
+        batch_size=None,
+        on_step=None,
+    ) -> list[NDArray[np.float32]]:
+        check_call(len(videos), seed, first, batch_size)
+        if steps is not None and steps < 1:
+            raise SavgError(f"steps must be ≥ 1, got {steps}")
         self.calls.append({"seed": seed, "steps": steps, "guidance": guidance, "boxes": boxes})
-        for done in range(1, steps + 1):
+        total = self.total([video.duration for video in videos], steps, batch_size=batch_size)
+        progress = Progress(on_step, total)
+        for done in range(1, total + 1):
             time.sleep(self.seconds)
-            if on_step and on_step(done, steps, film.frames) is False:
-                raise Cancelled
-        blue = (film.frames[..., 2].astype(int) - film.frames[..., 0] > 40).sum(axis=(0, 1))
+            progress.tell(done, lambda: videos[0].frames)
+        return [self._tone(video, seed) for video in videos]
+
+    def _tone(self, video: Video, seed: int) -> NDArray[np.float32]:
+        blue = (video.frames[..., 2].astype(int) - video.frames[..., 0] > 40).sum(axis=(0, 1))
         places = np.arange(len(blue))
         x = (blue * places).sum() / blue.sum() / len(blue) if blue.sum() else 0.5
-        t = np.arange(round(film.duration * self.sample_rate)) / self.sample_rate
+        t = np.arange(round(video.duration * self.sample_rate)) / self.sample_rate
         tone = 0.3 * np.sin(2 * np.pi * (220 + 20 * seed) * t)
         pan = x * np.pi / 2
         return np.stack([np.cos(pan) * tone, np.sin(pan) * tone]).astype(np.float32)
 
 
 class FakeTwoStage(FakePipeline):
-    """A pipeline with stages whose second one gives other films sound too."""
+    """A pipeline with stages whose second one gives other videos audio too."""
+
+    name = "fake_two_stage"
+    options = frozenset({"boxes"})
 
     def __init__(self, seconds: float = 0.02) -> None:
         super().__init__(seconds)
         self.sound = FakeSound(seconds)
         self.boxes: list[bool] = []
 
-    def stages(self, steps=None):
-        return ("picture", steps), ("sound", 5)
+    @property
+    def audio_stage(self) -> FakeSound:
+        return self.sound
 
-    def __call__(self, num_clips=1, *, seed=0, steps=10, first=0, on_step=None, boxes=True):
+    def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
+        return ("picture", steps or 10), ("sound", 5)
+
+    def __call__(
+        self, num_clips=1, seed=0, steps=None, *, first=0, batch_size=None, on_step=None, boxes=True
+    ) -> list[Clip]:
+        check_call(num_clips, seed, first, batch_size)
         self.boxes.append(boxes)
         return super().__call__(
-            num_clips, seed=seed + 1, steps=steps + 5, first=first, on_step=on_step
+            num_clips, seed + 1, steps, first=first, batch_size=batch_size, on_step=on_step
         )
 
 

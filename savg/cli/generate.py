@@ -12,12 +12,15 @@ from savg.errors import SavgError
 
 HELP = "Generate clips with picture and stereo sound."
 
+SECOND_STAGE = ("sound_steps", "guidance", "boxes")
+"""Options of a pipeline that makes the sound in a stage of its own."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    from savg.pipelines import PIPELINES
+    from savg.pipelines.registry import CLIPS
 
-    parser.add_argument("--pipeline", choices=sorted(PIPELINES), default="joint")
+    parser.add_argument("--pipeline", choices=sorted(CLIPS), default="joint")
     parser.add_argument(
         "--weights",
         default="demo",
@@ -48,15 +51,13 @@ def run(args: argparse.Namespace) -> int:
     """Write DIR/PIPELINE_seedS_NNNN.mp4, each whole or not at all, as soon as it is made."""
     from tqdm import tqdm
 
-    from savg.pipelines import pipeline_class
+    from savg.pipelines.registry import CLIPS
 
     _check(args)
-    pipeline = pipeline_class(args.pipeline).from_pretrained(
-        args.weights, device=args.device, dtype=args.dtype
-    )
+    pipeline = CLIPS.load(args.weights, args.pipeline, args.device, args.dtype)
     print(f"{args.pipeline} pipeline on {pipeline.compute.reason}", file=sys.stderr)
     batch = args.batch_size or pipeline.batch_size
-    extra = _second_stage(args) if args.pipeline == "two_stage" else {}
+    options = _options(args)
     written = []
     with tqdm(unit="step", file=sys.stderr) as bar:
         for first in range(0, args.num, batch):
@@ -66,12 +67,9 @@ def run(args: argparse.Namespace) -> int:
                 seed=args.seed,
                 first=first,
                 steps=args.steps,
-                sampler=args.sampler,
-                superres_steps=args.superres_steps,
                 batch_size=batch,
-                as_published=args.as_published,
                 on_step=_advance(bar, first / args.num, count / args.num),
-                **extra,
+                **options,
             )
             for index, clip in enumerate(clips, first):
                 path = args.out / f"{args.pipeline}_seed{args.seed}_{index:04d}.mp4"
@@ -86,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """Say what is wrong before anything is loaded."""
+    from savg.pipelines.registry import CLIPS
+
     least_of = {"num": 1, "seed": 0, "steps": 1, "superres_steps": 1, "sound_steps": 1}
     for name, least in least_of.items():
         value = getattr(args, name)
@@ -94,18 +94,27 @@ def _check(args: argparse.Namespace) -> None:
             raise SavgError(f"--{option} is a whole number of at least {least}, not {value}.")
     if args.batch_size is not None and args.batch_size < 1:
         raise SavgError(f"--batch-size is at least 1, not {args.batch_size}.")
-    for option in _second_stage(args) if args.pipeline != "two_stage" else ():
-        option = "no-boxes" if option == "boxes" else option.replace("_", "-")
-        raise SavgError(f"--{option}: a {args.pipeline} pipeline has no second stage.")
+    options = _options(args)
+    unknown = options.keys() - CLIPS[args.pipeline].options if options else set()
+    for name in sorted(unknown):
+        option = "no-boxes" if name == "boxes" else name.replace("_", "-")
+        what = "second stage" if name in SECOND_STAGE else "such option"
+        raise SavgError(f"--{option}: a {args.pipeline} pipeline has no {what}.")
     if args.out.exists() and not args.out.is_dir():
         raise SavgError(f"{args.out}: expected a folder for the clips, found a file.")
 
 
-def _second_stage(args: argparse.Namespace) -> dict[str, Any]:
-    """What was said about the second stage."""
-    said = {"sound_steps": args.sound_steps, "guidance": args.guidance}
-    said["boxes"] = False if args.no_boxes else None
-    return {name: value for name, value in said.items() if value is not None}
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    """What was said that not every pipeline knows."""
+    given = {
+        "sampler": args.sampler,
+        "superres_steps": args.superres_steps,
+        "as_published": args.as_published or None,
+        "sound_steps": args.sound_steps,
+        "guidance": args.guidance,
+        "boxes": False if args.no_boxes else None,
+    }
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _advance(bar: Any, start: float, share: float) -> Any:

@@ -18,12 +18,17 @@ HELP = "Give videos new stereo sound (the second stage of the two-stage method).
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
+    from savg.pipelines.registry import AUDIO
+
     parser.add_argument("inputs", nargs="+", metavar="FILE|DIR", help="videos, or folders of them")
     parser.add_argument(
         "--weights",
         default="demo",
         metavar="SOURCE",
         help="'demo' (bundled), a pipeline folder, or a Hugging Face repo id",
+    )
+    parser.add_argument(
+        "--pipeline", choices=sorted(AUDIO), help="which of the weights (default: the first there)"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, metavar="K", help="of the flow network (default: 25)")
@@ -45,13 +50,16 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from savg.cli.annotate import find_videos, result_names
-    from savg.pipelines.video_to_audio import VideoToAudio
+    from savg.pipelines.registry import AUDIO
 
     _check(args)
     files = find_videos(args.inputs)
     targets = _targets(files, result_names(files), args.out)
-    pipeline = VideoToAudio.from_pretrained(args.weights, args.device, args.dtype)
-    print(f"video to audio on {pipeline.compute.reason}", file=sys.stderr)
+    pipeline = AUDIO.load(args.weights, args.pipeline, args.device, args.dtype)
+    print(
+        f"{AUDIO.entries[pipeline.name].title.lower()} on {pipeline.compute.reason}",
+        file=sys.stderr,
+    )
     rows: list[dict[str, Any]] = []
     for source, target in zip(files, targets, strict=True):
         with tqdm(desc=source.name, unit="step", file=sys.stderr) as bar:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -20,28 +20,22 @@ from savg.diffusion.process import State
 from savg.errors import CheckpointError, SavgError
 from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import (
-    PIPELINE_FILE,
     Card,
     component_folder,
     load_component,
     model_format,
     save_component,
-    write_json,
 )
-from savg.paths import whole_folder
-from savg.pipelines import described
+from savg.pipelines.base import Result, SeedPipeline, check_call
+from savg.pipelines.description import Description
 from savg.pipelines.guidance import Denoiser, Guidance
 from savg.pipelines.progress import OnStep, Progress, turned
 from savg.pipelines.sampling import ClipNoise, NoisePurpose, SamplerConfig, diffusion_of
 from savg.pipelines.superres import SuperResolution
 
-MAX_CLIPS = 100_000
-
-Made = TypeVar("Made")
-
 
 @dataclass
-class DiffusionPipeline(ABC, Generic[Made]):
+class DiffusionPipeline(SeedPipeline[Result]):
     """A diffusion network and a super-resolution network, and how they are sampled.
 
     cards: of the components `name` and "superres"; one with `facts["mirrored"]` makes pictures that
@@ -49,7 +43,7 @@ class DiffusionPipeline(ABC, Generic[Made]):
     what the network is called with and what is made of its result.
     """
 
-    network: Any
+    network: torch.nn.Module
     superres: SuperResolution
     codec: JointCodec
     sampler: SamplerConfig
@@ -57,14 +51,11 @@ class DiffusionPipeline(ABC, Generic[Made]):
     cards: Mapping[str, Card]
     format: ClipFormat = SAVGBENCH
     description: Mapping[str, Any] = field(default_factory=dict)
-    name: ClassVar[str]
-    """Of the pipeline in its JSON file, and of the network's component there."""
+    options: ClassVar[frozenset[str]] = frozenset({"sampler", "superres_steps", "as_published"})
     kind: ClassVar[str]
-    """Kind of the network's weights."""
+    """Kind of the network's weights, whose role is the pipeline's name."""
     makes: ClassVar[str] = "picture and sound"
     """What the network makes, in words."""
-    part: ClassVar[str | None] = None
-    """Where the description of a two-stage pipeline holds that of this one."""
     guides: ClassVar[type[Guidance]]
     """What "guidance" of the description says."""
 
@@ -90,31 +81,19 @@ class DiffusionPipeline(ABC, Generic[Made]):
         """The network as samplers call it, with the random choices of clips `some` of a seed."""
 
     @abstractmethod
-    def finish(self, frames: NDArray[np.uint8], state: State) -> Made:
+    def finish(self, frames: NDArray[np.uint8], state: State) -> Result:
         """The result: frames [F, size, size, 3] and what the network made of one clip."""
 
     @classmethod
-    def from_pretrained(
-        cls,
-        source: str | os.PathLike[str] = "demo",
-        device: str | None = None,
-        dtype: str | None = None,
-    ) -> Self:
-        """The pipeline of "demo", a folder or a Hub repo id; CheckpointError for anything else.
-
-        A description without "superres" enlarges with bicubic interpolation.
-        """
-        return cls.load(*described(source, cls.name, cls.part), choose(device, dtype))
-
-    @classmethod
-    def load(cls, folder: Path, description: Mapping[str, Any], compute: Compute) -> Self:
-        """The pipeline whose components `description` names in `folder`; also as a part of another."""
-        network, card = load_component(component_folder(folder, description, cls.name), cls.kind)
+    def load(cls, description: Description, compute: Compute) -> Self:
+        """A description without "superres" enlarges with bicubic interpolation."""
+        folder, values = description.folder, description.values
+        network, card = load_component(component_folder(folder, values, cls.name), cls.kind)
         cards, enlarger = {cls.name: card}, None
-        if description.get("superres"):
-            part = component_folder(folder, description, "superres")
+        if values.get("superres"):
+            part = component_folder(folder, values, "superres")
             enlarger, cards["superres"] = load_component(part, "superres_unet")
-        return cls.build(network, enlarger, cards, description, compute)
+        return cls.build(network, enlarger, cards, values, compute)
 
     @classmethod
     def build(
@@ -149,34 +128,35 @@ class DiffusionPipeline(ABC, Generic[Made]):
         """Settings of the sampler that a description need not give."""
         return {}
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Write a folder that `from_pretrained` loads, whole or not at all."""
-        with whole_folder(folder) as part:
-            description = {"pipeline": self.name, **self.save_parts(part)}
-            write_json(part / PIPELINE_FILE, description)
+    @property
+    def components(self) -> Mapping[str, Card]:
+        return self.cards
 
-    def save_parts(self, folder: Path) -> dict[str, Any]:
-        """Write the components into `folder`; returns the description that `load` wants."""
+    def describe(self) -> dict[str, Any]:
         description: dict[str, Any] = {
+            "pipeline": self.name,
             self.name: self.name,
             "codec": self.codec.to_dict(),
             "sampler": asdict(self.sampler),
             "format": asdict(self.format),
         }
-        save_component(self.network, folder / self.name, self.kind, self.cards[self.name])
         if self.superres.model is not None:
             description["superres"] = "superres"
             description["superres_sampler"] = asdict(self.superres.sampler)
             description["shared_noise"] = self.superres.shared_noise
-            card = self.cards["superres"]
-            save_component(self.superres.model, folder / "superres", "superres_unet", card)
         if self.guidance.weight:
             description["guidance"] = asdict(self.guidance)
         return description
 
+    def save_components(self, folder: str | os.PathLike[str]) -> None:
+        place = Path(folder)
+        save_component(self.network, place / self.name, self.kind, self.cards[self.name])
+        if self.superres.model is not None:
+            card = self.cards["superres"]
+            save_component(self.superres.model, place / "superres", "superres_unet", card)
+
     @property
     def batch_size(self) -> int:
-        """Clips computed together unless told otherwise."""
         return 4 if self.compute.device.type == "cpu" else 16
 
     @property
@@ -188,17 +168,16 @@ class DiffusionPipeline(ABC, Generic[Made]):
         self,
         num_clips: int = 1,
         steps: int | None = None,
-        sampler: str | None = None,
+        *,
         batch_size: int | None = None,
+        sampler: str | None = None,
         superres_steps: int | None = None,
     ) -> int:
-        """Steps that `on_step` counts up to in such a call."""
         batches = -(-num_clips // (batch_size or self.batch_size))
         per_clip = self.superres.with_steps(superres_steps).total(self.format.frames)
         return batches * self.sampler.asked(steps, sampler).total + num_clips * per_clip
 
     def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
-        """What is done for one clip, and in how many steps, in order."""
         made = self.sampler.asked(steps, None).total
         return (self.makes, made), ("super-resolution", self.superres.total(self.format.frames))
 
@@ -207,28 +186,30 @@ class DiffusionPipeline(ABC, Generic[Made]):
         num_clips: int = 1,
         seed: int = 0,
         steps: int | None = None,
-        sampler: str | None = None,
-        batch_size: int | None = None,
-        on_step: OnStep | None = None,
-        superres_steps: int | None = None,
         *,
         first: int = 0,
+        batch_size: int | None = None,
+        on_step: OnStep | None = None,
+        sampler: str | None = None,
+        superres_steps: int | None = None,
         as_published: bool = False,
-    ) -> list[Made]:
-        """Clips `first` … `first + num_clips − 1` of a seed.
+    ) -> list[Result]:
+        """As the contract says.
 
-        A clip depends on the seed and its own index, not on the batch it is made in. steps, sampler:
-        of the diffusion network (default: the pipeline's own); superres_steps: of super-resolution;
-        as_published: leave mirrored pictures mirrored. SavgError for impossible values, Cancelled
-        when `on_step` stops it.
+        Args:
+            steps, sampler: of the diffusion network (None: the pipeline's own).
+            superres_steps: of super-resolution.
+            as_published: leave mirrored pictures mirrored.
         """
         check_call(num_clips, seed, first, batch_size)
         chosen = self.sampler.asked(steps, sampler)
         enlarger = self.superres.with_steps(superres_steps)
         batch = batch_size or self.batch_size
-        total = self.total(num_clips, steps, sampler, batch, superres_steps)
+        total = self.total(
+            num_clips, steps, batch_size=batch, sampler=sampler, superres_steps=superres_steps
+        )
         progress = Progress(on_step, total, turn=self.mirrored and not as_published)
-        made: list[Made] = []
+        results: list[Result] = []
         for start in range(first, first + num_clips, batch):
             some = range(start, min(start + batch, first + num_clips))
             with torch.inference_mode():
@@ -238,8 +219,8 @@ class DiffusionPipeline(ABC, Generic[Made]):
                     frames = self._enlarge(enlarger, seed, index, state[0][i], progress)
                     progress.base += enlarger.total(self.format.frames)
                     frames = turned(frames) if progress.turn else frames
-                    made.append(self.finish(frames, tuple(part[i] for part in state)))
-        return made
+                    results.append(self.finish(frames, tuple(part[i] for part in state)))
+        return results
 
     def _sample(
         self, sampler: SamplerConfig, seed: int, some: Sequence[int], progress: Progress
@@ -317,13 +298,3 @@ RANDOM = {
     "superres_sampler": {"name": "ddim", "steps": 2},
 }
 """What `random` pipelines are described by."""
-
-
-def check_call(num_clips: int, seed: int, first: int, batch_size: int | None) -> None:
-    """SavgError for impossible numbers of clips, seeds and batches."""
-    if not 1 <= num_clips <= MAX_CLIPS:
-        raise SavgError(f"The number of clips lies in 1..{MAX_CLIPS}, not {num_clips}.")
-    if seed < 0 or first < 0:
-        raise SavgError(f"Seeds and clip numbers are 0 or more, not {min(seed, first)}.")
-    if batch_size is not None and batch_size < 1:
-        raise SavgError(f"The batch size is at least 1, not {batch_size}.")

@@ -17,6 +17,7 @@ from savg.diffusion.process import Diffusion, State
 from savg.models.joint_config import CONFIGS as JOINT
 from savg.models.joint_unet import JointUNet
 from savg.models.superres_unet import CONFIGS as SUPERRES
+from savg.pipelines.base import ClipPipeline
 from savg.pipelines.diffusion import DiffusionPipeline
 from savg.pipelines.guidance import Denoiser, Guidance, MirrorGuidance
 from savg.pipelines.sampling import NoisePurpose, generator
@@ -53,7 +54,7 @@ def joint_denoiser(
     return denoise
 
 
-class JointPipeline(DiffusionPipeline[Clip]):
+class JointPipeline(DiffusionPipeline[Clip], ClipPipeline):
     """`pipeline(num_clips, seed=…) -> list[Clip]`: a joint network makes picture and sound together.
 
     Un-mirroring turns the picture alone: that of mirrored weights is reversed against their sound.
@@ -67,6 +68,7 @@ class JointPipeline(DiffusionPipeline[Clip]):
     @property
     def joint(self) -> JointUNet:
         """The joint network."""
+        assert isinstance(self.network, JointUNet)
         return self.network
 
     @property

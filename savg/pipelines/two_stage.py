@@ -6,37 +6,38 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from savg.clip import Clip
-from savg.device import Compute, choose
+from savg.device import Compute
 from savg.errors import CheckpointError
-from savg.format import ClipFormat
-from savg.hub import PIPELINE_FILE, write_json
-from savg.paths import whole_folder
-from savg.pipelines import described
-from savg.pipelines.diffusion import check_call
+from savg.hub import Card
+from savg.pipelines.base import AudioPipeline, ClipPipeline, Pipeline, check_call
+from savg.pipelines.description import KEY, STAGES, Description
 from savg.pipelines.progress import OnStep, Progress
+from savg.pipelines.registry import AUDIO
 from savg.pipelines.video import VideoPipeline
-from savg.pipelines.video_to_audio import VideoToAudio
 from savg.video import Video
 
 
 @dataclass
-class TwoStagePipeline:
+class TwoStagePipeline(ClipPipeline):
     """The first stage makes the pictures of a clip, the second its sound from them.
 
-    One JSON file describes both, under "video" and "sound"; their components lie beside each other.
+    One JSON file describes both, under "video" and "sound"; their components lie beside each other. The
+    second stage is `VideoToAudio`, or the pipeline of the audio registry that its description names.
     """
 
+    name: ClassVar[str] = "two_stage"
+    options: ClassVar[frozenset[str]] = VideoPipeline.options | {"sound_steps", "guidance", "boxes"}
     video: VideoPipeline
-    sound: VideoToAudio
+    sound: AudioPipeline
 
     def __post_init__(self) -> None:
+        self.compute, self.format = self.video.compute, self.video.format
         rates = self.video.format.sample_rate, self.sound.sample_rate
         if rates[0] != rates[1]:
             raise CheckpointError(
@@ -45,52 +46,43 @@ class TwoStagePipeline:
             )
 
     @classmethod
-    def from_pretrained(
-        cls,
-        source: str | os.PathLike[str] = "demo",
-        device: str | None = None,
-        dtype: str | None = None,
-    ) -> Self:
-        """The pipeline of "demo", a folder or a Hub repo id; CheckpointError for anything else."""
-        return cls.load(*described(source, "two_stage"), choose(device, dtype))
-
-    @classmethod
-    def load(cls, folder: Path, description: Mapping[str, Any], compute: Compute) -> Self:
-        """The pipeline whose components `description` names in `folder`."""
-        for stage in ("video", "sound"):
-            if not isinstance(description.get(stage), Mapping):
+    def load(cls, description: Description, compute: Compute) -> Self:
+        stages = description.stages
+        for stage in STAGES:
+            if stage not in stages:
                 raise CheckpointError(
-                    f"{folder}: a 'two_stage' pipeline is described under 'video' and 'sound'; "
-                    f"{stage!r} is missing."
+                    f"{description.folder}: a {cls.name!r} pipeline is described under 'video' and "
+                    f"'sound'; {stage!r} is missing."
                 )
         return cls(
-            VideoPipeline.load(folder, description["video"], compute),
-            VideoToAudio.load(folder, description["sound"], compute),
+            VideoPipeline.load(stages["video"], compute),
+            AUDIO[stages["sound"].name].load(stages["sound"], compute),
         )
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Write a folder that `from_pretrained` loads, whole or not at all."""
-        with whole_folder(folder) as part:
-            description = {
-                "pipeline": "two_stage",
-                "video": self.video.save_parts(part),
-                "sound": self.sound.save_parts(part),
-            }
-            write_json(part / PIPELINE_FILE, description)
+    @property
+    def components(self) -> Mapping[str, Card]:
+        return {**self.video.components, **self.sound.components}
 
     @property
-    def compute(self) -> Compute:
-        """Where both stages run."""
-        return self.video.compute
+    def audio_stage(self) -> AudioPipeline:
+        return self.sound
 
-    @property
-    def format(self) -> ClipFormat:
-        """Of the clips."""
-        return self.video.format
+    def describe(self) -> dict[str, Any]:
+        stages: dict[str, Pipeline] = {"video": self.video, "sound": self.sound}
+        description: dict[str, Any] = {KEY: self.name}
+        for stage, pipeline in stages.items():
+            own = pipeline.describe()
+            if pipeline.name == STAGES[stage]:
+                del own[KEY]
+            description[stage] = own
+        return description
+
+    def save_components(self, folder: str | os.PathLike[str]) -> None:
+        self.video.save_components(folder)
+        self.sound.save_components(folder)
 
     @property
     def batch_size(self) -> int:
-        """Clips computed together unless told otherwise."""
         return self.video.batch_size
 
     @property
@@ -99,63 +91,87 @@ class TwoStagePipeline:
         return self.sound.takes_boxes
 
     def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
-        """What is done for one clip, and in how many steps, in order."""
         heard = self.sound.total([self.format.duration])
         return (*self.video.stages(steps), ("sound", heard))
+
+    def total(
+        self,
+        num_clips: int = 1,
+        steps: int | None = None,
+        *,
+        batch_size: int | None = None,
+        sampler: str | None = None,
+        superres_steps: int | None = None,
+        sound_steps: int | None = None,
+    ) -> int:
+        batch = batch_size or self.batch_size
+        return sum(
+            self.video.total(
+                count, steps, batch_size=batch, sampler=sampler, superres_steps=superres_steps
+            )
+            + self._audio_total(count, batch, sound_steps)
+            for count in map(len, _batches(0, num_clips, batch))
+        )
+
+    def _audio_total(self, count: int, batch: int, steps: int | None) -> int:
+        return self.sound.total([self.format.duration] * count, steps, batch_size=batch)
 
     def __call__(
         self,
         num_clips: int = 1,
         seed: int = 0,
         steps: int | None = None,
-        sampler: str | None = None,
-        batch_size: int | None = None,
-        on_step: OnStep | None = None,
-        superres_steps: int | None = None,
         *,
         first: int = 0,
+        batch_size: int | None = None,
+        on_step: OnStep | None = None,
+        sampler: str | None = None,
+        superres_steps: int | None = None,
         as_published: bool = False,
         sound_steps: int | None = None,
         guidance: float | None = None,
         boxes: bool = True,
     ) -> list[Clip]:
-        """Clips `first` … `first + num_clips − 1` of a seed, as `JointPipeline` makes them.
+        """As the contract says: pictures are those of the first stage by itself, and the sound is made
+        for them as they are shown.
 
-        steps, sampler: of the video network; sound_steps, guidance: of the second stage; boxes: False
-        keeps persons' boxes from one that takes some. A clip depends on the seed and its own index
-        alone; pictures are those of the first stage by itself, and the sound is made for them as
-        they are shown. Errors as there.
+        Args:
+            steps, sampler, superres_steps, as_published: of the first stage.
+            sound_steps, guidance: of the second stage.
+            boxes: False keeps persons' boxes from a second stage that takes some.
         """
         check_call(num_clips, seed, first, batch_size)
         batch = batch_size or self.batch_size
-        ends = first + num_clips
-        batches = [range(i, min(i + batch, ends)) for i in range(first, ends, batch)]
-        lasts = self.format.duration
-        seeing = {"steps": steps, "sampler": sampler, "superres_steps": superres_steps}
-        hearing = {"steps": sound_steps, "guidance": guidance, "boxes": boxes}
-        per_batch = [
-            (
-                self.video.total(len(some), batch_size=batch, **seeing),  # type: ignore[arg-type]
-                self.sound.total([lasts] * len(some), sound_steps, batch),
-            )
-            for some in batches
-        ]
-        progress = Progress(on_step, sum(map(sum, per_batch)))
+        seen: dict[str, Any] = {
+            "steps": steps, "sampler": sampler, "superres_steps": superres_steps
+        }  # fmt: skip
+        heard: dict[str, Any] = {"steps": sound_steps, "guidance": guidance, "boxes": boxes}
+        total = self.total(num_clips, batch_size=batch, sound_steps=sound_steps, **seen)
+        progress = Progress(on_step, total)
 
         def tell(done: int, _: int, preview: NDArray[np.uint8]) -> None:
             progress.tell(done, lambda: preview)
 
-        listener = tell if on_step else None
         clips: list[Clip] = []
-        for some, (seen, heard) in zip(batches, per_batch, strict=True):
-            where = {"first": some.start, "batch_size": batch, "on_step": listener}
-            pictures = self.video(len(some), seed, as_published=as_published, **seeing, **where)  # type: ignore[arg-type]
-            progress.base += seen
-            films = [Video(frames, Fraction(self.format.fps)) for frames in pictures]
-            sounds = self.sound.sounds(films, seed, **hearing, **where)  # type: ignore[arg-type]
-            progress.base += heard
+        for some in _batches(first, num_clips, batch):
+            where: dict[str, Any] = {
+                "first": some.start,
+                "batch_size": batch,
+                "on_step": tell if on_step else None,
+            }
+            pictures = self.video(len(some), seed, as_published=as_published, **seen, **where)
+            progress.base += self.video.total(len(some), batch_size=batch, **seen)
+            videos = [Video(frames, Fraction(self.format.fps)) for frames in pictures]
+            sounds = self.sound.for_videos(videos, seed, **heard, **where)
+            progress.base += self._audio_total(len(some), batch, sound_steps)
             clips += [Clip(*both, self.format) for both in zip(pictures, sounds, strict=True)]
         return clips
+
+
+def _batches(first: int, count: int, size: int) -> list[range]:
+    """The numbers first … first + count − 1 in batches."""
+    end = first + count
+    return [range(start, min(start + size, end)) for start in range(first, end, size)]
 
 
 def tiny(seed: int = 0, boxes: int = 0) -> TwoStagePipeline:

@@ -15,6 +15,7 @@ from savg.diffusion.process import Diffusion, State
 from savg.errors import CheckpointError
 from savg.models.superres_unet import CONFIGS as SUPERRES
 from savg.models.video_unet import CONFIGS as VIDEO
+from savg.pipelines.base import Output
 from savg.pipelines.diffusion import DiffusionPipeline
 from savg.pipelines.guidance import Denoiser, Guidance, NoiseGuidance
 from savg.pipelines.sampling import NoisePurpose
@@ -46,14 +47,13 @@ def video_denoiser(
 class VideoPipeline(DiffusionPipeline[NDArray[np.uint8]]):
     """`pipeline(num_clips, seed=…) -> list of uint8 frames [F, size, size, 3]` at `format.fps`.
 
-    The second stage makes the sound from these frames. As a part of another pipeline it is loaded with
-    `load` and saved with `save_parts`; `total` tells the steps that it adds to the other's progress.
+    A stage of other pipelines, which make the audio for these frames.
     """
 
     name: ClassVar[str] = "video"
+    output: ClassVar[Output] = "frames"
     kind: ClassVar[str] = "video_unet"
     makes: ClassVar[str] = "picture"
-    part: ClassVar[str | None] = "video"
     guides: ClassVar[type[Guidance]] = NoiseGuidance
     guidance: NoiseGuidance
 

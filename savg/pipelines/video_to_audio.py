@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import torch
@@ -21,19 +21,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from savg.annotation import Boxes
-from savg.clip import Clip
 from savg.device import Compute, choose
 from savg.diffusion.flow import FlowMatching, euler
 from savg.errors import CheckpointError, SavgError
 from savg.hub import (
-    PIPELINE_FILE,
     Card,
     component_folder,
     load_component,
     save_component,
-    write_json,
 )
-from savg.media.mux import with_audio
 from savg.models.bigvgan import BigVgan
 from savg.models.griffin_lim import GriffinLim
 from savg.models.istft_vocoder import IstftVocoder
@@ -43,9 +39,9 @@ from savg.models.mmaudio_lengths import MEL_HOPS, SequenceLengths
 from savg.models.stereo import each_channel, split_latents, spread
 from savg.models.synchformer import Synchformer
 from savg.models.visual_flow import Seen, VisualFlow
-from savg.paths import whole_folder
-from savg.pipelines import described
+from savg.pipelines.base import AudioPipeline
 from savg.pipelines.clip_images import MODEL, OpenClipImages
+from savg.pipelines.description import Description
 from savg.pipelines.flow_sampling import FlowSampler, Window, cross_faded
 from savg.pipelines.progress import OnStep, Progress
 from savg.pipelines.visual_features import (
@@ -55,9 +51,11 @@ from savg.pipelines.visual_features import (
     VisualFeatures,
     with_boxes,
 )
-from savg.video import MAX_SECONDS, Video
+from savg.video import Video
 
 ROLES = {"flow": VisualFlow, "vae": MelVae, "vocoder": nn.Module}
+
+Vocoder: TypeAlias = BigVgan | IstftVocoder | GriffinLim
 
 VOCODERS: dict[type, str] = {
     BigVgan: "bigvgan",
@@ -68,16 +66,18 @@ VOCODERS: dict[type, str] = {
 
 
 @dataclass
-class VideoToAudio:
+class VideoToAudio(AudioPipeline):
     """A flow network with what it sees by, a mel VAE, a vocoder, and how they are sampled.
 
     cards: of the components "flow", "vae", "vocoder"; persons: finds boxes for a flow network that
     wants some.
     """
 
+    name: ClassVar[str] = "video_to_audio"
+    options: ClassVar[frozenset[str]] = frozenset({"guidance", "boxes"})
     flow: VisualFlow
     vae: MelVae
-    vocoder: nn.Module
+    vocoder: Vocoder
     visual: VisualFeatures
     sampler: FlowSampler
     compute: Compute
@@ -92,8 +92,8 @@ class VideoToAudio:
                 f"pipeline.json: a flow network of {latent} latent channels does not fit a VAE of "
                 f"{own}: expected as many (mono) or twice as many (stereo)."
             )
-        bands = self.vocoder.config.num_mels  # type: ignore[union-attr]
-        hop = self.vocoder.config.hop  # type: ignore[union-attr]
+        bands = self.vocoder.config.num_mels
+        hop = self.vocoder.config.hop
         if (bands, hop) != (self.vae.config.data_dim, MEL_HOPS[self.sample_rate]):
             raise CheckpointError(
                 f"pipeline.json: a vocoder of {bands} bands and {hop} samples a frame does not fit "
@@ -102,35 +102,22 @@ class VideoToAudio:
         self.channels = latent // own
 
     @classmethod
-    def from_pretrained(
-        cls,
-        source: str | os.PathLike[str] = "demo",
-        device: str | None = None,
-        dtype: str | None = None,
-    ) -> Self:
-        """The pipeline of a folder, a Hub repo id or "demo"; also a two-stage one's second stage.
-
-        CheckpointError for anything else.
-        """
-        return cls.load(*described(source, "video_to_audio", "sound"), choose(device, dtype))
-
-    @classmethod
-    def load(cls, folder: Path, description: Mapping[str, Any], compute: Compute) -> Self:
-        """The components that `description` names beside each other in `folder`."""
+    def load(cls, description: Description, compute: Compute) -> Self:
+        folder, values = description.folder, description.values
         parts: dict[str, nn.Module] = {}
         cards: dict[str, Card] = {}
         for role in ROLES:
-            parts[role], cards[role] = load_component(component_folder(folder, description, role))
-        if description.get("synchformer"):
-            place = component_folder(folder, description, "synchformer")
+            parts[role], cards[role] = load_component(component_folder(folder, values, role))
+        if values.get("synchformer"):
+            place = component_folder(folder, values, "synchformer")
             parts["synchformer"], cards["synchformer"] = load_component(place, "synchformer")
         persons = None
-        if description.get("persons"):
+        if values.get("persons"):
             from savg.detectors.persons import YoloxDetector
 
-            place = component_folder(folder, description, "persons")
+            place = component_folder(folder, values, "persons")
             persons = YoloxDetector.from_pretrained(place, device=str(compute.device))
-        return cls.build(parts, cards, description, compute, persons)
+        return cls.build(parts, cards, values, compute, persons)
 
     @classmethod
     def build(
@@ -147,8 +134,11 @@ class VideoToAudio:
         flow, vae, vocoder = (parts[role] for role in ROLES)
         if isinstance(flow, MMAudio):
             flow = VisualFlow.around(flow)
-        known = isinstance(vae, MelVae) and isinstance(vocoder, tuple(VOCODERS))
-        if not known or not isinstance(flow, VisualFlow):
+        if not (
+            isinstance(flow, VisualFlow)
+            and isinstance(vae, MelVae)
+            and isinstance(vocoder, Vocoder)
+        ):
             kinds = ", ".join(type(parts[role]).__name__ for role in ROLES)
             raise CheckpointError(
                 f"pipeline.json: expected a flow network, a mel VAE and a vocoder, found {kinds}."
@@ -159,8 +149,8 @@ class VideoToAudio:
             raise CheckpointError(f"pipeline.json: not a sampler: {error}.") from error
         precise = Compute(compute.device, torch.float32, compute.channels_last, compute.reason)
         return cls(
-            flow=compute.place(flow),  # type: ignore[arg-type]
-            vae=precise.place(vae),  # type: ignore[arg-type]
+            flow=compute.place(flow),
+            vae=precise.place(vae),
             vocoder=precise.place(vocoder),
             visual=visual or _visual(flow, parts.get("synchformer"), description, compute),
             sampler=sampler,
@@ -170,43 +160,47 @@ class VideoToAudio:
             description=description,
         )
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Write a folder that `from_pretrained` loads, whole or not at all."""
-        with whole_folder(folder) as part:
-            description = {"pipeline": "video_to_audio", **self.save_parts(part)}
-            write_json(part / PIPELINE_FILE, description)
+    @property
+    def components(self) -> Mapping[str, Card]:
+        return self.cards
 
-    def save_parts(self, folder: Path) -> dict[str, Any]:
-        """Write the components into `folder`; what a pipeline's JSON file says of them."""
-        plain = self.flow.encoder is None and self.flow.boxes is None
-        vocoder = VOCODERS[type(self.vocoder)]
-        kinds = {
-            "flow": ("mmaudio", self.flow.flow) if plain else ("visual_flow", self.flow),
-            "vae": ("mel_vae", self.vae),
-            "vocoder": (vocoder, self.vocoder),
-        }
-        if isinstance(self.visual, ClipAndSync):
-            kinds["synchformer"] = ("synchformer", self.visual.synchformer)
-        for role, (kind, model) in kinds.items():
-            save_component(model, folder / role, kind, self.cards[role])
-        description = {role: role for role in kinds} | {"sampler": asdict(self.sampler)}
-        finder = getattr(self.persons, "model", None)
-        if finder is not None:
-            card = self.cards.get("persons", Card("", "beside the pipeline"))
-            save_component(finder, folder / "persons", "yolox", card)
+    def describe(self) -> dict[str, Any]:
+        description: dict[str, Any] = {"pipeline": self.name}
+        description |= {role: role for role in self._networks()}
+        description["sampler"] = asdict(self.sampler)
+        if getattr(self.persons, "model", None) is not None:
             description["persons"] = "persons"
         if "clip" in self.description:
             description["clip"] = self.description["clip"]
         return description
 
+    def save_components(self, folder: str | os.PathLike[str]) -> None:
+        place = Path(folder)
+        for role, (kind, model) in self._networks().items():
+            save_component(model, place / role, kind, self.cards[role])
+        finder = getattr(self.persons, "model", None)
+        if finder is not None:
+            card = self.cards.get("persons", Card("", "beside the pipeline"))
+            save_component(finder, place / "persons", "yolox", card)
+
+    def _networks(self) -> dict[str, tuple[str, nn.Module]]:
+        """Kind and network of each component by role."""
+        plain = self.flow.encoder is None and self.flow.boxes is None
+        networks: dict[str, tuple[str, nn.Module]] = {
+            "flow": ("mmaudio", self.flow.flow) if plain else ("visual_flow", self.flow),
+            "vae": ("mel_vae", self.vae),
+            "vocoder": (VOCODERS[type(self.vocoder)], self.vocoder),
+        }
+        if isinstance(self.visual, ClipAndSync):
+            networks["synchformer"] = ("synchformer", self.visual.synchformer)
+        return networks
+
     @property
     def sample_rate(self) -> int:
-        """Of the sound, in Hz."""
         return self.flow.config.flow.sample_rate
 
     @property
     def takes_boxes(self) -> bool:
-        """Whether the flow network is told where persons are."""
         return self.flow.config.boxes > 0
 
     @property
@@ -216,52 +210,27 @@ class VideoToAudio:
 
     @property
     def batch_size(self) -> int:
-        """Windows computed together unless told otherwise."""
         return 4 if self.compute.device.type == "cpu" else 32
+
+    def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
+        """For a video of one window."""
+        return (("sound", self.sampler.asked(steps, None).steps),)
 
     def total(
         self,
         durations: Sequence[Fraction],
         steps: int | None = None,
+        *,
         batch_size: int | None = None,
     ) -> int:
-        """Steps that `on_step` counts up to for films of these seconds."""
         windows = sum(len(self.sampler.windows(duration)) for duration in durations)
         return (
             -(-windows // (batch_size or self.batch_size)) * self.sampler.asked(steps, None).steps
         )
 
-    def __call__(
+    def for_videos(
         self,
-        film: Video | Clip | NDArray[np.uint8],
-        fps: float | Fraction | None = None,
-        *,
-        seed: int = 0,
-        index: int = 0,
-        steps: int | None = None,
-        guidance: float | None = None,
-        boxes: bool = True,
-        on_step: OnStep | None = None,
-    ) -> NDArray[np.float32]:
-        """Stereo sound [2, T] of a film, a clip, or pictures [F, H, W, 3] at `fps`, of its length.
-
-        The sound depends on the film, the seed and `index` (the film's number). boxes: False keeps
-        persons' boxes from a network that takes some. SavgError for impossible values, Cancelled
-        when `on_step` stops it.
-        """
-        if isinstance(film, Clip):
-            film = Video.of(film)
-        elif not isinstance(film, Video):
-            if fps is None:
-                raise ValueError("pictures need their rate: expected fps.")
-            film = Video.of_frames(film, fps)
-        asked = {"steps": steps, "guidance": guidance, "boxes": boxes, "on_step": on_step}
-        (sound,) = self.sounds([film], seed, first=index, **asked)  # type: ignore[arg-type]
-        return sound
-
-    def sounds(
-        self,
-        films: Sequence[Video],
+        videos: Sequence[Video],
         seed: int = 0,
         *,
         first: int = 0,
@@ -271,22 +240,17 @@ class VideoToAudio:
         batch_size: int | None = None,
         on_step: OnStep | None = None,
     ) -> list[NDArray[np.float32]]:
-        """Sounds [2, T] of films number `first`, first + 1, … of a seed, computed in batches.
-
-        A film's sound does not depend on the others. Previews are the pictures of the film in work.
-        Errors as above.
-        """
         if seed < 0 or first < 0:
             raise SavgError(f"Seeds and film numbers are 0 or more, not {min(seed, first)}.")
         if batch_size is not None and batch_size < 1:
             raise SavgError(f"The batch size is at least 1, not {batch_size}.")
         sampler = self.sampler.asked(steps, guidance)
         if not boxes:
-            films = [replace(film, boxes=Boxes.empty()) for film in films]
+            videos = [replace(video, boxes=Boxes.empty()) for video in videos]
         jobs = [
-            Window(film, first + number, place, start)
-            for number, film in enumerate(films)
-            for place, start in enumerate(sampler.windows(film.duration))
+            Window(video, first + number, place, start)
+            for number, video in enumerate(videos)
+            for place, start in enumerate(sampler.windows(video.duration))
         ]
         batch = batch_size or self.batch_size
         batches = [jobs[i : i + batch] for i in range(0, len(jobs), batch)]
@@ -300,35 +264,9 @@ class VideoToAudio:
                     made.setdefault(window.index - first, []).append(sound)
         overlap = round(sampler.overlap * self.sample_rate)
         return [
-            _fitted(cross_faded(made[i], overlap), round(film.duration * self.sample_rate))
-            for i, film in enumerate(films)
+            _fitted(cross_faded(made[i], overlap), round(video.duration * self.sample_rate))
+            for i, video in enumerate(videos)
         ]
-
-    def clip(self, clip: Clip, **options: Any) -> Clip:
-        """The clip with new sound, brought to its own sample rate. Options as in a call."""
-        sound = self(clip, **options)
-        if clip.format.sample_rate != self.sample_rate:
-            raise SavgError(
-                f"The clip's sound is of {clip.format.sample_rate} Hz, the network's of "
-                f"{self.sample_rate} Hz: expected the same."
-            )
-        return Clip(clip.video, sound, clip.format)
-
-    def file(
-        self,
-        source: str | os.PathLike[str],
-        target: str | os.PathLike[str],
-        *,
-        max_seconds: float = MAX_SECONDS,
-        **options: Any,
-    ) -> NDArray[np.float32]:
-        """Write the film in `source`, silent or sounding, to `target` with new sound; returns that.
-
-        Options as in a call. MediaError for files that cannot be read.
-        """
-        sound = self(Video.read(source, max_seconds=max_seconds), **options)
-        with_audio(source, target, sound, self.sample_rate)
-        return sound
 
     def _sample(
         self,
@@ -405,7 +343,7 @@ def _visual(
             "pipeline.json: a flow network without an encoder of its own needs a 'synchformer'."
         )
     images = OpenClipImages.from_pretrained(str(description.get("clip", MODEL)), compute.device)
-    return ClipAndSync(images, compute.place(synchformer))  # type: ignore[arg-type]
+    return ClipAndSync(images, compute.place(synchformer))
 
 
 def tiny(seed: int = 0, boxes: int = 0, channels: int = 2) -> VideoToAudio:

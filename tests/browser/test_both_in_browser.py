@@ -111,7 +111,9 @@ def test_one_stop_stops_both(guest: Visitor) -> None:
     page = guest.page
     set_number(guest, "#savg-steps", 100)
     page.locator("#savg-go").click()
-    page.wait_for_function("/joint: step/.test(document.querySelector('.sg-text').textContent)")
+    page.wait_for_function(
+        "/joint: picture and sound, step/.test(document.querySelector('.sg-text').textContent)"
+    )
     began = time.monotonic()
     page.locator("#savg-stop").click()
     page.wait_for_function("document.querySelector('.sg-text').textContent.startsWith('Stopped')")

@@ -13,9 +13,9 @@ from savg.cli import main
 from savg.data.joint_codec import JointCodec
 from savg.device import choose
 from savg.errors import Cancelled, CheckpointError, SavgError
-from savg.pipelines import load_pipeline, pipeline_class
 from savg.pipelines.guidance import MirrorGuidance
 from savg.pipelines.joint import JointPipeline, tiny
+from savg.pipelines.registry import CLIPS
 from savg.pipelines.sampling import SAMPLERS, ClipNoise, SamplerConfig, diffusion_of, spaced
 from savg.pipelines.superres import SuperResolution
 from savg.pipelines.video import tiny as tiny_video
@@ -158,7 +158,7 @@ def test_without_super_resolution_frames_are_enlarged() -> None:
 
 def test_saved_and_loaded_it_makes_the_same_clip(pipeline, tmp_path) -> None:
     pipeline.save_pretrained(tmp_path / "p")
-    loaded = load_pipeline(tmp_path / "p", "joint", device="cpu")
+    loaded = CLIPS.load(tmp_path / "p", "joint", device="cpu")
     loaded = JointPipeline.from_pretrained(tmp_path / "p", device="cpu", dtype="float32")
     a, b = pipeline(1, seed=8)[0], loaded(1, seed=8)[0]
     assert (a.video == b.video).all() and (a.audio == b.audio).all()
@@ -232,9 +232,9 @@ def test_spacing_follows_the_published_stride_where_it_reaches_noise() -> None:
 
 
 def test_the_registry_lists_what_there_is() -> None:
-    assert pipeline_class("joint") is JointPipeline
+    assert CLIPS["joint"] is JointPipeline
     with pytest.raises(SavgError, match="expected one of joint"):
-        pipeline_class("nothing")
+        CLIPS["nothing"]
 
 
 def test_generate_writes_clips_and_names_them(pipeline, tmp_path, capsys) -> None:

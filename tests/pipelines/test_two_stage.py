@@ -12,8 +12,8 @@ import pytest
 
 from savg.cli import main
 from savg.errors import Cancelled, CheckpointError, SavgError
-from savg.pipelines import load_pipeline, pipeline_class
 from savg.pipelines.joint import tiny as tiny_joint
+from savg.pipelines.registry import CLIPS
 from savg.pipelines.two_stage import TwoStagePipeline, tiny
 from savg.pipelines.video import VideoPipeline
 from savg.pipelines.video_to_audio import VideoToAudio
@@ -92,9 +92,9 @@ def test_it_stops_in_either_stage(pipeline: TwoStagePipeline, stage: str) -> Non
 
 def test_saved_and_loaded_whole_or_by_stage(pipeline: TwoStagePipeline, folder: Path) -> None:
     clip = pipeline(1, seed=2)[0]
-    loaded = load_pipeline(folder, "two_stage", device="cpu")
+    loaded = CLIPS.load(folder, "two_stage", device="cpu")
     assert isinstance(loaded, TwoStagePipeline)
-    assert pipeline_class("two_stage") is TwoStagePipeline
+    assert CLIPS["two_stage"] is TwoStagePipeline
     again = TwoStagePipeline.from_pretrained(folder, "cpu", "float32")(1, seed=2)[0]
     assert (again.video == clip.video).all() and (again.audio == clip.audio).all()
     first = VideoPipeline.from_pretrained(folder, "cpu", "float32")(1, seed=2)[0]
@@ -113,7 +113,7 @@ def test_one_folder_may_hold_several_pipelines(folder: Path, tmp_path: Path) -> 
     both = tmp_path / "demo"
     assert len(TwoStagePipeline.from_pretrained(both, "cpu", "float32")(1)) == 1
     assert VideoToAudio.from_pretrained(both, "cpu", "float32").channels == 2
-    assert load_pipeline(both, device="cpu").name == "joint"
+    assert CLIPS.load(both, device="cpu").name == "joint"
     with pytest.raises(CheckpointError, match="expected a 'two_stage' pipeline, found 'joint'"):
         tiny_joint().save_pretrained(tmp_path / "joint")
         TwoStagePipeline.from_pretrained(tmp_path / "joint")

@@ -13,6 +13,7 @@ from savg.device import choose
 from savg.errors import CheckpointError, SavgError
 from savg.hub import component_folder, load_component
 from savg.models.video_unet import CONFIGS, VideoUNet
+from savg.pipelines.description import Description
 from savg.pipelines.joint import JointPipeline
 from savg.pipelines.joint import tiny as tiny_joint
 from savg.pipelines.sampling import SAMPLERS, ClipNoise, NoisePurpose, SamplerConfig
@@ -92,19 +93,21 @@ def test_saved_and_loaded_it_makes_the_same_clip(pipeline, tmp_path) -> None:
 
 
 def test_it_is_saved_and_loaded_as_a_part_of_another_pipeline(pipeline, tmp_path) -> None:
-    tmp_path.joinpath("whole").mkdir()
-    part = json.loads(json.dumps(pipeline.save_parts(tmp_path / "whole")))
-    folder = component_folder(tmp_path / "whole", part, "video")
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    pipeline.save_components(whole)
+    part = json.loads(json.dumps(pipeline.describe()))
+    folder = component_folder(whole, part, "video")
     assert load_component(folder, "video_unet")[1].licence == "MIT"
     told = json.dumps({"pipeline": "two_stage", "video": part})
-    (tmp_path / "whole" / "pipeline.json").write_text(told)
+    (whole / "pipeline.json").write_text(told)
     for loaded in (
-        VideoPipeline.load(tmp_path / "whole", part, choose("cpu", "float32")),
-        VideoPipeline.from_pretrained(tmp_path / "whole", device="cpu", dtype="float32"),
+        VideoPipeline.load(Description(whole, part), choose("cpu", "float32")),
+        VideoPipeline.from_pretrained(whole, device="cpu", dtype="float32"),
     ):
         assert (pipeline(1, seed=2)[0] == loaded(1, seed=2)[0]).all()
     with pytest.raises(CheckpointError, match="must name a folder beside it"):
-        VideoPipeline.load(tmp_path / "whole", {**part, "video": "../x"}, choose("cpu"))
+        VideoPipeline.load(Description(whole, {**part, "video": "../x"}), choose("cpu"))
 
 
 def test_the_codec_may_be_in_the_card_and_bicubic_takes_the_place_of_super_resolution() -> None:

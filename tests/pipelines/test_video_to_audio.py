@@ -49,10 +49,10 @@ def pipeline() -> VideoToAudio:
 def test_sound_depends_on_film_seed_and_number_alone(pipeline: VideoToAudio) -> None:
     films = [film(0), film(1, 3.5), film(2, 0.75)]
     torch.manual_seed(1)
-    together = pipeline.sounds(films, seed=5)
+    together = pipeline.for_videos(films, seed=5)
     torch.manual_seed(2)
     apart = [pipeline(one, seed=5, index=i) for i, one in enumerate(films)]
-    small = pipeline.sounds(films[1:], seed=5, first=1, batch_size=1)
+    small = pipeline.for_videos(films[1:], seed=5, first=1, batch_size=1)
     for a, b in zip(together, apart, strict=True):
         np.testing.assert_allclose(a, b, atol=ROUNDING)
     for a, b in zip(together[1:], small, strict=True):
@@ -129,7 +129,7 @@ def test_progress_counts_up_to_its_total_and_stops(pipeline: VideoToAudio) -> No
         assert preview.dtype == np.uint8 and preview.shape[1:] == (32, 32, 3)
         calls.append((done, total))
 
-    pipeline.sounds([film(0, 3), film(1)], steps=4, batch_size=2, on_step=on_step)
+    pipeline.for_videos([film(0, 3), film(1)], steps=4, batch_size=2, on_step=on_step)
     assert calls == [(i, 8) for i in range(1, 9)]
     seen = []
 
@@ -269,6 +269,6 @@ def test_impossible_values_are_refused(pipeline: VideoToAudio) -> None:
         with pytest.raises(SavgError, match=sentence):
             pipeline(film(), **options)
     with pytest.raises(SavgError, match="batch size"):
-        pipeline.sounds([film()], batch_size=0)
+        pipeline.for_videos([film()], batch_size=0)
     with pytest.raises(SavgError, match="whole seconds"):
         FlowSampler(seconds=5.0, overlap=0.5)

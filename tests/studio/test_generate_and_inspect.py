@@ -99,10 +99,11 @@ def test_an_unknown_pipeline_is_refused(context: Context) -> None:
 
 
 def test_a_failing_pipeline_is_a_message(context: Context) -> None:
-    def fail(*_args, **_options):
-        raise SavgError("The weights are not there.")
+    class Failing(studio_fakes.FakePipeline):
+        def __call__(self, *_args, **_options):
+            raise SavgError("The weights are not there.")
 
-    context.services._loaded["pipeline fake"] = fail
+    context.services._loaded["pipeline fake"] = Failing()
     last = run(context, requests.GenerateRequest(context, "fake", 0, 5, 1))[-1]
     assert last[1]["state"] == FAILED
     assert last[0]["value"]["text"] == "The weights are not there." and last[0]["visible"]

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from savg.clip import Clip
 from savg.errors import SavgError
+from savg.pipelines.progress import OnStep
 from savg.studio.shared.context import Context
 from savg.studio.shared.inputs import MAX_SEED, whole_number
 from savg.studio.shared.jobs import Job
 from savg.studio.shared.library import RESULTS, StoredClip, media_url
 from savg.studio.shared.services import Services
+
+if TYPE_CHECKING:
+    from savg.pipelines.base import ClipPipeline
 
 MAX_CLIPS = 8
 
@@ -119,11 +124,11 @@ class GenerateRequest:
             return f"{words}, {name}", f"{title}, {name}"
         return words, title
 
-    def _generated(self, job: Job, index: int, place: int, words: str) -> Any:
+    def _generated(self, job: Job, index: int, place: int, words: str) -> Clip:
         name = self.names[place]
-        generate = self.context.services.pipeline(name)
+        pipeline = self.context.services.pipeline(name)
         number = index * len(self.names) + place
-        stages = _stages(generate, self.steps)
+        stages = pipeline.stages(self.steps)
 
         def on_step(done: int, total: int, preview: Any) -> bool:
             share = (number + GENERATED * done / max(total, 1)) / self.total
@@ -131,7 +136,7 @@ class GenerateRequest:
             return job.step(share, 1, text, preview_frame(preview))
 
         options = {"boxes": self.boxes} if self.context.services.pipelines[name].boxes else {}
-        return one_clip(generate, index, self.seed, self.steps, on_step, **options)
+        return one_clip(pipeline, index, self.seed, self.steps, on_step, **options)
 
     def _row(self, stored: StoredClip, name: str) -> dict[str, Any]:
         """Score and annotation of a clip, as the shelf shows them."""
@@ -141,12 +146,6 @@ class GenerateRequest:
         annotation = self.context.annotations.annotation(stored, detector)
         url = media_url(stored.results(detector) / f"{RESULTS}.json")
         return summary(annotation.alignment) | {"name": name, "annotation": url}
-
-
-def _stages(generate: Any, steps: int) -> tuple[tuple[str, int], ...]:
-    """Names and steps of what a pipeline does for a clip; empty where it does not tell."""
-    tell = getattr(generate, "stages", None)
-    return tell(steps) if tell else ()
 
 
 def _stage_words(stages: tuple[tuple[str, int], ...], done: int, total: int) -> str:
@@ -160,9 +159,11 @@ def _stage_words(stages: tuple[tuple[str, int], ...], done: int, total: int) -> 
     return f"step {done} of {total}"
 
 
-def one_clip(generate: Any, index: int, seed: int, steps: int, on_step: Any, **options: Any) -> Any:
+def one_clip(
+    pipeline: ClipPipeline, index: int, seed: int, steps: int, on_step: OnStep, **options: Any
+) -> Clip:
     """Clip `index` of a seed, by itself: a clip does not depend on the others of its batch."""
-    return generate(1, seed=seed, first=index, steps=steps, on_step=on_step, **options)[0]
+    return pipeline(1, seed=seed, first=index, steps=steps, on_step=on_step, **options)[0]
 
 
 def preview_frame(preview: Any) -> NDArray[np.uint8] | None:

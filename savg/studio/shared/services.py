@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from savg.annotation import SoundEvents
 from savg.clip import Clip
 from savg.detectors import Kind, detectors
-from savg.hub import CONFIG_FILE, PIPELINE_FILE, WEIGHTS_FILE, read_json
 from savg.paths import assets_dir
-from savg.pipelines import load_pipeline, pipeline_class
+from savg.pipelines.description import Description, descriptions
+from savg.pipelines.registry import AUDIO, CLIPS
 
-Generate = Callable[..., list[Clip]]
-"""`generate(num_clips, seed=…, steps=…, on_step=callback)`, as pipelines are called."""
+if TYPE_CHECKING:
+    from savg.pipelines.base import AudioPipeline, ClipPipeline
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,19 @@ class PipelineChoice:
     label: str
     about: str
     steps: tuple[int, int, int]
-    load: Callable[[], Generate]
+    load: Callable[[], ClipPipeline]
     name: str = ""
     boxes: bool = False
 
 
 @dataclass(frozen=True)
 class SoundChoice:
-    """Networks that give a film sound (`VideoToAudio`); steps are (least, default, most)."""
+    """A pipeline that gives videos audio; steps are (least, default, most)."""
 
     label: str
     about: str
     steps: tuple[int, int, int]
-    load: Callable[[], Any]
+    load: Callable[[], AudioPipeline]
     guidance: float = 4.5
     boxes: bool = False
 
@@ -79,15 +80,19 @@ class Services:
     _loaded: dict[str, Any] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def pipeline(self, name: str) -> Generate:
+    def pipeline(self, name: str) -> ClipPipeline:
         """The pipeline of that name, loaded."""
-        return self._once(f"pipeline {name}", self.pipelines[name].load)
+        loaded: ClipPipeline = self._once(f"pipeline {name}", self.pipelines[name].load)
+        return loaded
 
-    def film_sound(self, name: str) -> Any:
-        """What gives films sound by that name, loaded: a part of the pipeline of that name, if any."""
+    def film_sound(self, name: str) -> AudioPipeline:
+        """What gives videos audio by that name: a stage of the pipeline of that name, if any."""
         if name in self.pipelines:
-            return self.pipeline(name).sound  # type: ignore[attr-defined]
-        return self._once(f"film sound {name}", self.film_sounds[name].load)
+            stage = self.pipeline(name).audio_stage
+            if stage is not None:
+                return stage
+        loaded: AudioPipeline = self._once(f"film sound {name}", self.film_sounds[name].load)
+        return loaded
 
     def annotate(self, clip: Clip, persons: str) -> Any:
         """The annotation of a clip by the person detector of that name."""
@@ -116,26 +121,16 @@ class Services:
             return self._loaded[name]
 
 
-NEEDED = ("joint", "superres", "persons", "sounds")
+DETECTORS = ("persons", "sounds")
+"""Roles of components that the studio takes from the bundled weights beside those of pipelines."""
 
 MISSING = (
     "The bundled demo weights (assets/demo) are not complete here: train and export them as the "
     "README tells, or get a copy that has them."
 )
 
-TWO_STAGE = "two_stage"
-TWO_STAGE_FILE = f"{TWO_STAGE}.json"
-"""Beside pipeline.json in a folder of several pipelines."""
-
-JOINT_ABOUT = (
-    "Picture and both channels come from one diffusion model; super-resolution enlarges the "
-    "picture."
-)
-TWO_STAGE_ABOUT = (
-    "A diffusion model makes the pictures, super-resolution enlarges them, and a flow network makes "
-    "both channels for them."
-)
-SOUND_ABOUT = "A flow network sees the pictures and makes both channels, in windows of 5 s."
+LEAST, MOST = 4, 60
+"""Steps of a diffusion network that visitors may ask for."""
 
 
 def bundled() -> Services:
@@ -146,20 +141,21 @@ def bundled() -> Services:
     persons = _detectors("persons")
     sounds = next(iter(_detectors("sounds").values()))
     folder = assets_dir() / "demo"
-    description = _description(folder)
-    there = [(folder / str(description.get(role)) / WEIGHTS_FILE).is_file() for role in NEEDED]
+    held = descriptions(folder)
+    complete = bool(held) and held[0].is_complete and held[0].components.keys() >= {*DETECTORS}
     pipelines: dict[str, PipelineChoice] = {}
     film_sounds: dict[str, SoundChoice] = {}
-    _offer("demo", "diffusion, demo", folder, pipelines, film_sounds)
+    groups = [_offer("demo", "diffusion, demo", folder, "joint", pipelines, film_sounds)]
     for path in filter(None, os.environ.get("SAVG_WEIGHTS", "").split(os.pathsep)):
-        _offer(path, f"of {Path(path).name}", Path(path), pipelines, film_sounds)
+        where = f"of {Path(path).name}"
+        groups.append(_offer(path, where, Path(path), "unknown", pipelines, film_sounds))
     return Services(
         pipelines,
         persons,
         sounds.load,
         sounds.words,
-        missing="" if all(there) else MISSING,
-        together=_together(pipelines),
+        missing="" if complete else MISSING,
+        together=next((names for names in groups if len(names) > 1), ()),
         film_sounds=film_sounds,
     )
 
@@ -168,85 +164,57 @@ def _offer(
     key: str,
     where: str,
     folder: Path,
+    default: str,
     pipelines: dict[str, PipelineChoice],
     film_sounds: dict[str, SoundChoice],
-) -> None:
-    """Add what a folder's descriptions name; `where` ends the labels."""
-    first = _description(folder)
-    kind = first.get("pipeline", "unknown" if first or key != "demo" else "joint")
-    if kind == TWO_STAGE:
-        pipelines[key], film_sounds[key] = _two_stage(where, folder, first)
-    elif kind == "video_to_audio":
-        film_sounds[key] = _film_sound(f"Video to audio {where}", folder, first)
-    else:
-        about = JOINT_ABOUT if kind == "joint" else ""
-        steps = (4, _steps(first), 60)
-        label = f"{str(kind).capitalize()} {where}"
-        pipelines[key] = PipelineChoice(label, about, steps, lambda: load_pipeline(folder), "Joint")
-    second = _description(folder, TWO_STAGE_FILE)
-    if kind != TWO_STAGE and second and _is_complete(folder, second):
-        name = f"{key}/{TWO_STAGE}"
-        pipelines[name], film_sounds[name] = _two_stage(where, folder, second)
+) -> tuple[str, ...]:
+    """Add what a folder describes; returns the keys of its pipelines from a seed.
+
+    where: the end of the labels; default: the name of a pipeline that has none. The first one is always
+    offered, so that a click tells what is wrong with it; others are if they are complete.
+    """
+    first, *others = descriptions(folder) or [Description(folder, {})]
+    found = [(key, first)]
+    found += [(f"{key}/{one.name}", one) for one in others if one.is_complete]
+    names = []
+    for place, one in found:
+        name = one.name or default
+        if name in AUDIO:
+            film_sounds[place] = _audio_choice(f"{AUDIO.entries[name].title} {where}", one)
+        elif name in CLIPS or place == key:
+            entry = CLIPS.entries.get(name)
+            title = entry.title if entry else name.capitalize()
+            label = f"{title} {where}"
+            steps = min(max(int(one.sampler.get("steps", 20)), LEAST), MOST)
+            pipelines[place] = PipelineChoice(
+                label,
+                entry.about if entry else "",
+                (LEAST, steps, MOST),
+                partial(CLIPS.load, folder, name),
+                name=title,
+                boxes=one.takes_boxes,
+            )
+            names.append(place)
+            for stage in _audio_stages(one):
+                film_sounds[place] = _audio_choice(label, stage)
+    return tuple(names)
 
 
-def _two_stage(
-    where: str, folder: Path, description: Mapping[str, Any]
-) -> tuple[PipelineChoice, SoundChoice]:
-    label = f"Two-stage {where}"
-    video, sound = (description.get(stage) or {} for stage in ("video", "sound"))
-    seen = PipelineChoice(
+def _audio_stages(description: Description) -> Iterator[Description]:
+    return (stage for stage in description.stages.values() if stage.name in AUDIO)
+
+
+def _audio_choice(label: str, description: Description) -> SoundChoice:
+    sampler = description.sampler
+    steps = int(sampler.get("steps", 25))
+    return SoundChoice(
         label,
-        TWO_STAGE_ABOUT,
-        (4, _steps(video), 60),
-        lambda: pipeline_class(TWO_STAGE).from_pretrained(folder),
-        name="Two-stage",
-        boxes=_takes_boxes(folder, sound),
+        AUDIO.entries[description.name].about,
+        (1, steps, max(MOST, steps)),
+        partial(AUDIO.load, description.folder, description.name),
+        guidance=float(sampler.get("guidance", 4.5)),
+        boxes=description.takes_boxes,
     )
-    return seen, _film_sound(label, folder, sound)
-
-
-def _film_sound(label: str, folder: Path, description: Mapping[str, Any]) -> SoundChoice:
-    sampler = description.get("sampler") or {}
-
-    def load() -> Any:
-        from savg.pipelines.video_to_audio import VideoToAudio
-
-        return VideoToAudio.from_pretrained(folder)
-
-    steps, guidance = int(sampler.get("steps", 25)), float(sampler.get("guidance", 4.5))
-    boxes = _takes_boxes(folder, description)
-    return SoundChoice(label, SOUND_ABOUT, (1, steps, max(60, steps)), load, guidance, boxes)
-
-
-def _together(pipelines: Mapping[str, PipelineChoice]) -> tuple[str, ...]:
-    """A joint and a two-stage pipeline of one folder, if there are such."""
-    for name in pipelines:
-        if f"{name}/{TWO_STAGE}" in pipelines:
-            return name, f"{name}/{TWO_STAGE}"
-    return ()
-
-
-def _description(folder: Path, file: str = PIPELINE_FILE) -> dict[str, Any]:
-    return read_json(folder / file) if (folder / file).is_file() else {}
-
-
-def _is_complete(folder: Path, description: Mapping[str, Any]) -> bool:
-    """Whether the weights that a two-stage pipeline cannot do without are there."""
-    needed = {"video": ("video", "superres"), "sound": ("flow", "vae", "vocoder")}
-    folders = {
-        role: folder / str((description.get(stage) or {}).get(role))
-        for stage, roles in needed.items()
-        for role in roles
-    }
-    plain = folders.pop("vocoder") / CONFIG_FILE  # a vocoder may have no weights
-    return plain.is_file() and all((f / WEIGHTS_FILE).is_file() for f in folders.values())
-
-
-def _takes_boxes(folder: Path, description: Mapping[str, Any]) -> bool:
-    """Whether the flow network that `description` names was trained with persons' boxes."""
-    place = folder / str(description.get("flow")) / CONFIG_FILE
-    config = read_json(place).get("config", {}) if place.is_file() else {}
-    return bool(config.get("boxes", 0))
 
 
 def _detectors(kind: Kind) -> dict[str, DetectorChoice]:
@@ -256,8 +224,3 @@ def _detectors(kind: Kind) -> dict[str, DetectorChoice]:
         for name, entry in detectors(kind).items()
         if entry.available
     }
-
-
-def _steps(description: Mapping[str, Any]) -> int:
-    """The number of steps that a pipeline asks for, within the slider's reach."""
-    return min(max(int(description.get("sampler", {}).get("steps", 20)), 4), 60)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from savg.studio.shared.jobs import Job
 from savg.studio.shared.library import MAX_UPLOAD_SECONDS, VIDEO, StoredClip
 from savg.studio.video_to_audio.uploads import GONE, Source, Uploads, with_owners_name
 from savg.video import Video
+
+if TYPE_CHECKING:
+    from savg.pipelines.base import AudioPipeline
 
 MAX_GUIDANCE = 15.0
 
@@ -96,11 +99,11 @@ class ResoundRequest:
     def _resound(self, job: Job, stored: list[StoredClip]) -> ResoundResult:
         """Make the audio and store both videos, adding them to `stored`."""
         job.step(0, 1, "Loading the networks …")
-        networks = self.context.services.film_sound(self.pipeline)
+        pipeline = self.context.services.film_sound(self.pipeline)
         video = self._read(job)
         poster = middle_frame(video)
-        audio = self._generated(job, networks, video, poster)
-        rate = networks.sample_rate
+        audio = self._generated(job, pipeline, video, poster)
+        rate = pipeline.sample_rate
         writing = watch(job, GENERATED, WRITTEN, self._seconds, WRITING)
         new = self._store(self.source.path, audio, rate, poster, "new audio", self._origin, writing)
         stored.append(new)
@@ -130,15 +133,20 @@ class ResoundRequest:
         return Video.read(self.source.path, max_seconds=MAX_UPLOAD_SECONDS, watch=reading)
 
     def _generated(
-        self, job: Job, networks: Any, video: Video, poster: NDArray[np.uint8]
+        self, job: Job, pipeline: AudioPipeline, video: Video, poster: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
         def on_step(done: int, total: int, preview: Any) -> bool:
             share = READ + (GENERATED - READ) * done / max(total, 1)
             return job.step(share, 1, f"Audio: step {done} of {total}", poster)
 
-        settings = {"seed": self.seed, "steps": self.steps, "guidance": self.guidance}
-        audio: NDArray[np.float32] = networks(video, **settings, on_step=on_step, **self.options)
-        return audio
+        return pipeline(
+            video,
+            seed=self.seed,
+            steps=self.steps,
+            guidance=self.guidance,
+            on_step=on_step,
+            **self.options,
+        )
 
     def _store(
         self,

@@ -1,0 +1,303 @@
+"""The contract of pipelines: networks put together into something a user calls.
+
+A pipeline is a folder with a JSON file that names its components. There are two outputs: clips from a
+seed, and audio for a video; one registry of each is in `savg.pipelines.registry`.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.clip import Clip
+from savg.device import Compute, choose
+from savg.errors import SavgError
+from savg.format import ClipFormat
+from savg.hub import PIPELINE_FILE, Card, resolve, write_json
+from savg.media.mux import with_audio
+from savg.paths import whole_folder
+from savg.pipelines.description import Description, pipelines_in, refuse
+from savg.pipelines.progress import OnStep
+from savg.video import MAX_SECONDS, Video
+
+Output = Literal["clip", "frames", "audio"]
+
+MAX_CLIPS = 100_000
+
+Result = TypeVar("Result")
+
+
+class Pipeline(ABC):
+    """What all pipelines have; a subclass says what it is called with.
+
+    A call's `on_step(done, total, preview)` is told of every step, up to the number that `total`
+    foretells; returning False or raising Cancelled stops at the next step with Cancelled.
+    """
+
+    name: ClassVar[str]
+    """In the registry, and "pipeline" of its JSON file."""
+    output: ClassVar[Output]
+    """What a call gives."""
+    options: ClassVar[frozenset[str]] = frozenset()
+    """Names of a call's arguments beyond those of the contract."""
+    compute: Compute
+    """Where and in which number format it runs."""
+
+    @property
+    @abstractmethod
+    def components(self) -> Mapping[str, Card]:
+        """Provenance of each component by its role; that which makes the frames is the first."""
+
+    @property
+    @abstractmethod
+    def batch_size(self) -> int:
+        """What is computed together unless told otherwise."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """What its JSON file says."""
+
+    @abstractmethod
+    def save_components(self, folder: str | os.PathLike[str]) -> None:
+        """Write the components that `describe` names into a folder."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, description: Description, compute: Compute) -> Self:
+        """The pipeline that a folder describes; CheckpointError if it does not fit."""
+
+    @abstractmethod
+    def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
+        """Words for what is done for one result, and in how many steps, in order.
+
+        steps: as in a call. The steps add up to the `total` of that result.
+        """
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | os.PathLike[str] = "demo",
+        device: str | None = None,
+        dtype: str | None = None,
+    ) -> Self:
+        """The pipeline of a folder, or that part of another pipeline there.
+
+        Args:
+            source: "demo" (the bundled weights), a folder, or a Hugging Face repo id.
+            device, dtype: as in `savg.device.choose`.
+
+        Raises:
+            CheckpointError: the folder describes no such pipeline, or its components do not fit.
+            SavgError: no such folder or repository; no such device.
+
+        Example:
+            pipeline = JointPipeline.from_pretrained("demo")
+        """
+        return cls.load(cls.find(source), choose(device, dtype))
+
+    @classmethod
+    def find(cls, source: str | os.PathLike[str] = "demo") -> Description:
+        """The description of this pipeline in `source`; errors as in `from_pretrained`."""
+        folder = resolve(source)
+        for one in pipelines_in(folder):
+            if one.name == cls.name:
+                return one
+        raise refuse(folder, f"a {cls.name!r} pipeline")
+
+    @classmethod
+    def is_complete(cls, source: str | os.PathLike[str] = "demo") -> bool:
+        """Whether `source` describes this pipeline and holds all its components."""
+        try:
+            return cls.find(source).is_complete
+        except SavgError:
+            return False
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write a folder that `from_pretrained` loads, whole or not at all."""
+        with whole_folder(folder) as part:
+            self.save_components(part)
+            write_json(part / PIPELINE_FILE, self.describe())
+
+
+class SeedPipeline(Pipeline, Generic[Result]):
+    """Results numbered from 0 of a seed.
+
+    Result i of a seed is the same whatever the batch size and whoever else is in the batch.
+    """
+
+    format: ClipFormat
+    """Of the clips."""
+
+    @abstractmethod
+    def __call__(
+        self,
+        num_clips: int = 1,
+        seed: int = 0,
+        steps: int | None = None,
+        *,
+        first: int = 0,
+        batch_size: int | None = None,
+        on_step: OnStep | None = None,
+    ) -> list[Result]:
+        """Results `first` … `first + num_clips − 1` of a seed.
+
+        Args:
+            steps: evaluations of the first network (None: the pipeline's own number).
+            batch_size: clips computed together (None: the pipeline's own number).
+            on_step: told of every step; its preview is frames uint8 [F, H, W, 3].
+
+        Raises:
+            SavgError: an impossible value.
+            Cancelled: `on_step` stopped it.
+        """
+
+    @abstractmethod
+    def total(
+        self, num_clips: int = 1, steps: int | None = None, *, batch_size: int | None = None
+    ) -> int:
+        """Steps that `on_step` counts up to in such a call."""
+
+
+class ClipPipeline(SeedPipeline[Clip]):
+    """Clips from a seed: `clips = pipeline(num_clips, seed=…, steps=…, on_step=…)`."""
+
+    output: ClassVar[Output] = "clip"
+
+    @property
+    def audio_stage(self) -> AudioPipeline | None:
+        """The part that makes audio for a video, if there is one."""
+        return None
+
+
+class AudioPipeline(Pipeline):
+    """Stereo audio for a video: `audio = pipeline(video, seed=…)`, float32 [2, T] in −1..1.
+
+    A video's audio depends on the video, the seed and its number alone.
+    """
+
+    output: ClassVar[Output] = "audio"
+
+    @property
+    @abstractmethod
+    def sample_rate(self) -> int:
+        """Of the audio, in Hz."""
+
+    @property
+    def takes_boxes(self) -> bool:
+        """Whether a network is told where persons are."""
+        return False
+
+    @abstractmethod
+    def for_videos(
+        self,
+        videos: Sequence[Video],
+        seed: int = 0,
+        *,
+        first: int = 0,
+        steps: int | None = None,
+        guidance: float | None = None,
+        boxes: bool = True,
+        batch_size: int | None = None,
+        on_step: OnStep | None = None,
+    ) -> list[NDArray[np.float32]]:
+        """Audio [2, T] for each of some videos, numbered from `first`.
+
+        Args:
+            steps: evaluations of the network (None: the pipeline's own number).
+            guidance: how closely the audio follows the video (None: as the pipeline says).
+            boxes: False keeps persons' boxes from a network that takes some.
+            batch_size: windows computed together (None: the pipeline's own number).
+            on_step: told of every step; its preview is the frames of the video in work.
+
+        Raises:
+            SavgError: an impossible value.
+            Cancelled: `on_step` stopped it.
+        """
+
+    @abstractmethod
+    def total(
+        self,
+        durations: Sequence[Fraction],
+        steps: int | None = None,
+        *,
+        batch_size: int | None = None,
+    ) -> int:
+        """Steps that `on_step` counts up to for videos of these seconds."""
+
+    def __call__(
+        self,
+        video: Video | Clip | NDArray[np.uint8],
+        fps: float | Fraction | None = None,
+        *,
+        seed: int = 0,
+        index: int = 0,
+        steps: int | None = None,
+        guidance: float | None = None,
+        boxes: bool = True,
+        on_step: OnStep | None = None,
+    ) -> NDArray[np.float32]:
+        """Audio [2, T] for a video, a clip, or frames uint8 [F, H, W, 3] at `fps`, of its length.
+
+        index: the video's number. The others, and errors, as in `for_videos`.
+
+        Example:
+            audio = VideoToAudio.from_pretrained("demo")(clip, seed=3)
+        """
+        if isinstance(video, Clip):
+            video = Video.of(video)
+        elif not isinstance(video, Video):
+            if fps is None:
+                raise ValueError("frames need their rate: expected fps.")
+            video = Video.of_frames(video, fps)
+        (audio,) = self.for_videos(
+            [video],
+            seed,
+            first=index,
+            steps=steps,
+            guidance=guidance,
+            boxes=boxes,
+            on_step=on_step,
+        )
+        return audio
+
+    def clip(self, clip: Clip, **options: Any) -> Clip:
+        """The clip with new audio, of its own sample rate. Options as in a call."""
+        audio = self(clip, **options)
+        if clip.format.sample_rate != self.sample_rate:
+            raise SavgError(
+                f"The clip's sound is of {clip.format.sample_rate} Hz, the network's of "
+                f"{self.sample_rate} Hz: expected the same."
+            )
+        return Clip(clip.video, audio, clip.format)
+
+    def file(
+        self,
+        source: str | os.PathLike[str],
+        target: str | os.PathLike[str],
+        *,
+        max_seconds: float = MAX_SECONDS,
+        **options: Any,
+    ) -> NDArray[np.float32]:
+        """Write the video in `source`, silent or sounding, to `target` with new audio; returns that.
+
+        Options as in a call. MediaError for files that cannot be read.
+        """
+        audio = self(Video.read(source, max_seconds=max_seconds), **options)
+        with_audio(source, target, audio, self.sample_rate)
+        return audio
+
+
+def check_call(num_clips: int, seed: int, first: int, batch_size: int | None) -> None:
+    """SavgError for impossible numbers of clips, seeds and batches."""
+    if not 1 <= num_clips <= MAX_CLIPS:
+        raise SavgError(f"The number of clips lies in 1..{MAX_CLIPS}, not {num_clips}.")
+    if seed < 0 or first < 0:
+        raise SavgError(f"Seeds and clip numbers are 0 or more, not {min(seed, first)}.")
+    if batch_size is not None and batch_size < 1:
+        raise SavgError(f"The batch size is at least 1, not {batch_size}.")

@@ -1,0 +1,111 @@
+"""The pipelines there are, by what they give: clips from a seed, audio for a video.
+
+Adding one takes a file with its class and a line here. A class is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from savg.errors import SavgError
+from savg.hub import resolve
+from savg.pipelines.description import pipelines_in, refuse
+
+if TYPE_CHECKING:
+    from savg.pipelines.base import AudioPipeline, ClipPipeline, Pipeline
+
+P = TypeVar("P", bound="Pipeline")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a pipeline's class is ("module:Class"), its title, and a sentence for those who choose."""
+
+    place: str
+    title: str
+    about: str = ""
+
+
+class Registry(Generic[P]):
+    """Pipelines of one output by name."""
+
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        self.entries = dict(entries)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.entries
+
+    def __getitem__(self, name: str) -> type[P]:
+        """The class of a pipeline; SavgError lists the names there are."""
+        if name not in self.entries:
+            raise SavgError(f"Unknown pipeline {name!r}: expected one of {', '.join(self)}.")
+        module, attribute = self.entries[name].place.split(":")
+        found: type[P] = getattr(importlib.import_module(module), attribute)
+        return found
+
+    def load(
+        self,
+        source: str | os.PathLike[str] = "demo",
+        name: str | None = None,
+        device: str | None = None,
+        dtype: str | None = None,
+    ) -> P:
+        """A pipeline of a folder.
+
+        Args:
+            source: "demo" (the bundled weights), a folder, or a Hugging Face repo id.
+            name: which one (None: the first of this output that the folder describes, be it a part
+                of another).
+            device, dtype: as in `savg.device.choose`.
+
+        Raises:
+            CheckpointError: the folder describes no such pipeline, or its components do not fit.
+            SavgError: an unknown name, folder or device.
+
+        Example:
+            pipeline = CLIPS.load("demo", "two_stage")
+        """
+        folder = resolve(source)
+        if name is None:
+            held = [one.name for one in pipelines_in(folder) if one.name in self]
+            if not held:
+                raise refuse(folder, f"one of the pipelines {', '.join(self)}")
+            name = held[0]
+        return self[name].from_pretrained(folder, device, dtype)
+
+
+CLIPS: Registry[ClipPipeline] = Registry(
+    {
+        "joint": Entry(
+            "savg.pipelines.joint:JointPipeline",
+            "Joint",
+            "Picture and both channels come from one diffusion model; super-resolution enlarges the "
+            "picture.",
+        ),
+        "two_stage": Entry(
+            "savg.pipelines.two_stage:TwoStagePipeline",
+            "Two-stage",
+            "A diffusion model makes the pictures, super-resolution enlarges them, and a flow network "
+            "makes both channels for them.",
+        ),
+    }
+)
+"""Clips from a seed."""
+
+AUDIO: Registry[AudioPipeline] = Registry(
+    {
+        "video_to_audio": Entry(
+            "savg.pipelines.video_to_audio:VideoToAudio",
+            "Video to audio",
+            "A flow network sees the pictures and makes both channels, in windows of 5 s.",
+        ),
+    }
+)
+"""Audio for a video."""
