@@ -13,7 +13,7 @@ from toy_pipeline import ToyPipeline, tiny
 from savg.cli import build_parser, main
 from savg.clip import Clip
 from savg.pipelines.registry import AUDIO, CLIPS, Entry
-from savg.studio.generate.requests import offered
+from savg.studio.generate.requests import generate_choices
 from savg.studio.shared import services
 
 COMMAND = "sound"
@@ -41,7 +41,7 @@ def test_a_pipeline_from_a_seed(
 
     monkeypatch.setenv("SAVG_WEIGHTS", str(folder))
     bundled = services.bundled()
-    choice = offered(bundled)[str(folder)]
+    choice = generate_choices(bundled)[str(folder)]
     assert (choice.label, choice.about) == ("Toy of mine", "A colour and a tone.")
     assert choice.steps == (4, 6, 60) and not choice.boxes
     assert isinstance(bundled.pipeline(str(folder)), ToyPipeline)
