@@ -28,10 +28,10 @@ def scores_from_tables(folder: Path) -> dict[str, float]:
 
 
 def scores_from_json(path: Path) -> dict[str, float]:
-    """From the output of `evaluate --json`; SavgError for anything else."""
+    """From the output of `evaluate --json`, failed clips left out; SavgError for anything else."""
     try:
         each = json.loads(path.read_text(encoding="utf-8"))["each"]
-        rows = {str(row["clip"]): row["score"] for row in each}
+        rows = {str(row["clip"]): row["score"] for row in each if "error" not in row}
         scores = {name: float(score) for name, score in rows.items() if score is not None}
     except OSError as error:
         raise SavgError(f"{path} cannot be read: {error.strerror}.") from error

@@ -118,6 +118,7 @@ def test_a_study_without_scores_has_no_correlation(tmp_path: Path) -> None:
         ('{"each": [{"clip": "a", "score": 1.5}]}', "must be in 0..1"),
         ('{"each": [{"clip": "a", "score": NaN}]}', "must be in 0..1"),
         ('{"each": [{"clip": "a", "score": null}]}', "no score of any clip"),
+        ('{"each": [{"clip": "a", "error": "no video"}]}', "no score of any clip"),
         ('{"each": [{"clip": "other", "score": 0.5}]}', "no clip of"),
         ("{", "not what"),
     ],
