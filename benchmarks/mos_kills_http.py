@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.mos_kills import compare
-from benchmarks.mos_server import PlainMind, Server, study_folder
+from benchmarks.mos_server import PlainPolicy, Server, study_folder
 from benchmarks.postgres import new_schema, temporary_server
 from savg.evaluation.result_files import RESULTS
 from savg.mos.rehearsal.listener import Attended, Pace, attend
@@ -56,7 +56,7 @@ class Siege:
         self.rng = random.Random(seed)
         self.answers = {s.media: s.answer for s in study.store.study(study.name).sounds}
         self.given: dict[tuple[str, int], int] = {}
-        self.minds: list[PlainMind] = []
+        self.policies: list[PlainPolicy] = []
         self.over = False
         self.done = self.again = 0
 
@@ -71,10 +71,10 @@ class Siege:
         for link in links:
             if self.over:
                 break
-            mind = PlainMind(self.answers, self.rng.randrange(2**31), 0.02)
-            self.minds.append(mind)
+            policy = PlainPolicy(self.answers, self.rng.randrange(2**31), 0.02)
+            self.policies.append(policy)
             visitor = Visitor("127.0.0.1", self.server.port, self.study.name, link.token, 300.0)
-            went.append(await attend(visitor, mind, Pace(), self.keep))
+            went.append(await attend(visitor, policy, Pace(), self.keep))
             self.again += visitor.again
             visitor.close()
         return went
@@ -92,8 +92,8 @@ class Siege:
             print(f"\r{told}", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
         self.over = True
-        for mind in self.minds:
-            mind.leaving = True
+        for policy in self.policies:
+            policy.leaving = True
 
     async def run(
         self, kills: int, longest: float, listeners: int, links: list[Link]

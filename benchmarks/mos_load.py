@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.mos_kills import compare, pass_screening
-from benchmarks.mos_server import PlainMind, Server, study_folder
+from benchmarks.mos_server import PlainPolicy, Server, study_folder
 from benchmarks.postgres import new_schema, temporary_server
 from savg.evaluation.result_files import RESULTS
 from savg.mos.rehearsal.listener import Attended, Pace, attend
@@ -86,7 +86,7 @@ class Load:
         self.times: dict[str, list[float]] = {}
         self.measuring = False
         answers = {s.media: s.answer for s in study.store.study(study.name).sounds}
-        self.minds = [PlainMind(answers, i, THOUGHT) for i in range(len(links))]
+        self.policies = [PlainPolicy(answers, i, THOUGHT) for i in range(len(links))]
         self.visitors = [
             Visitor("127.0.0.1", server.port, study.name, link.token, on_reply=self.note)
             for link in links
@@ -108,14 +108,14 @@ class Load:
 
         async def one(number: int) -> Attended:
             await asyncio.sleep(min(5.0 + THOUGHT, seconds / 2) * number / len(self.links))
-            return await attend(self.visitors[number], self.minds[number], Pace(), self.keep)
+            return await attend(self.visitors[number], self.policies[number], Pace(), self.keep)
 
         self.measuring = True
         tasks = [asyncio.create_task(one(i)) for i in range(len(self.links))]
         began = time.monotonic()
         await asyncio.sleep(seconds)
-        for mind in self.minds:
-            mind.leaving = True
+        for policy in self.policies:
+            policy.leaving = True
         went = await asyncio.gather(*tasks)
         self.measuring = False
         return went, time.monotonic() - began

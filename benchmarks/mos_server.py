@@ -103,7 +103,7 @@ class Server:
         return (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")
 
 
-class PlainMind:
+class PlainPolicy:
     """A listener who is right in the screening and rates by chance, until told to go."""
 
     def __init__(self, answers: Mapping[str, str], seed: int, thought: float = 2.5) -> None:

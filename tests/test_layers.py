@@ -17,7 +17,7 @@ LAYERS = (
     ("media",),
     ("clip", "video", "annotation", "tables"),
     ("geometry",),
-    ("hub", "private_dataset"),
+    ("hub", "private_dataset", "web"),
     ("diffusion",),
     ("models",),
     ("data",),

@@ -17,8 +17,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from savg.mos import session
 from savg.mos.study.folder import StudyFolder, open_folder
 from savg.mos.web.app import listening_app
-from savg.mos.web.server import listening_socket
 from savg.mos.web.studies import Studies
+from savg.web.server import listening_socket
 
 NAMES = ("joint", "two_stage", "ground_truth")
 PATIENCE = 240_000

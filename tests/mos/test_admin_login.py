@@ -12,11 +12,11 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.testclient import TestClient
 
-from savg.mos.web import admin_session
-from savg.mos.web.admin_routes import PLACE, admin_mount
-from savg.mos.web.admin_session import COOKIE, SESSION_SECONDS, Door, Sessions
+from savg.mos.web.admin.routes import PLACE, admin_mount
 from savg.mos.web.app import listening_app, routes
 from savg.mos.web.studies import Studies
+from savg.web import login
+from savg.web.login import COOKIE, SESSION_SECONDS, LoginThrottle, Sessions
 
 
 @pytest.fixture
@@ -26,29 +26,29 @@ def studies(tmp_path: Path) -> Studies:
 
 def test_an_address_waits_longer_after_each_wrong_password() -> None:
     clock = Clock()
-    door = Door("right one", clock)
-    assert [door.try_password("a", "wrong") for _ in range(3)] == [-1, -1, -1]
+    throttle = LoginThrottle("right one", clock)
+    assert [throttle.try_password("a", "wrong") for _ in range(3)] == [-1, -1, -1]
     waits = []
     for _ in range(10):
-        waits.append(door.try_password("a", "wrong"))
-        assert door.try_password("a", "right one") > 0  # not even looked at
+        waits.append(throttle.try_password("a", "wrong"))
+        assert throttle.try_password("a", "right one") > 0  # not even looked at
         clock.now += waits[-1]
     assert waits == [1, 2, 4, 8, 16, 32, 64, 120, 120, 120]
-    assert door.try_password("b", "right one") == 0
-    assert door.try_password("a", "right one") == 0
-    assert door.try_password("a", "wrong") == -1
+    assert throttle.try_password("b", "right one") == 0
+    assert throttle.try_password("a", "right one") == 0
+    assert throttle.try_password("a", "wrong") == -1
 
 
 def test_many_addresses_share_their_tries_but_do_not_lock_the_organiser_out() -> None:
     clock = Clock()
-    door = Door("right one", clock)
-    assert door.try_password("home", "right one") == 0
-    tried = sum(door.try_password(f"a{i}", "wrong") == -1 for i in range(500))
-    assert tried == admin_session.ALL_TRIES - 2  # home took one, and the last is told to wait
-    assert door.try_password("new", "right one") > 0
-    assert door.try_password("home", "right one") == 0
-    clock.now += admin_session.ALL_EVERY
-    assert door.try_password("new", "right one") == 0
+    throttle = LoginThrottle("right one", clock)
+    assert throttle.try_password("home", "right one") == 0
+    tried = sum(throttle.try_password(f"a{i}", "wrong") == -1 for i in range(500))
+    assert tried == login.ALL_TRIES - 2  # home took one, and the last is told to wait
+    assert throttle.try_password("new", "right one") > 0
+    assert throttle.try_password("home", "right one") == 0
+    clock.now += login.ALL_EVERY
+    assert throttle.try_password("new", "right one") == 0
 
 
 def test_sessions_end_and_are_not_endless_in_number() -> None:
@@ -61,7 +61,7 @@ def test_sessions_end_and_are_not_endless_in_number() -> None:
     assert sessions.get(first) is not None
     clock.now += 1
     assert sessions.get(first) is None
-    keys = [sessions.begin("bob") for _ in range(admin_session.MOST_SESSIONS + 5)]
+    keys = [sessions.begin("bob") for _ in range(login.MOST_SESSIONS + 5)]
     assert [sessions.get(k) is None for k in keys[:6]] == [True] * 5 + [False]
     sessions.end(keys[-1])
     assert sessions.get(keys[-1]) is None

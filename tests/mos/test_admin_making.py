@@ -17,8 +17,8 @@ from savg.cli.mos import create
 from savg.errors import MediaError, SavgError
 from savg.mos.study.design import DesignError, Study
 from savg.mos.study.options import NO_REFERENCE, OPTIONS, REFERENCE, Option, plan_study
-from savg.mos.web import admin_making
-from savg.mos.web.admin_making import clip_folders
+from savg.mos.web.admin import building
+from savg.mos.web.admin.building import clip_folders
 from savg.mos.web.studies import Studies
 
 NAMES = ("joint", "two_stage", "ground_truth")
@@ -55,7 +55,7 @@ class Making:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.step, self.calls = threading.Semaphore(0), list[dict[str, Any]]()
         self.error: Exception | None = None
-        monkeypatch.setattr(admin_making, "create_folder", self)
+        monkeypatch.setattr(building, "create_folder", self)
 
     def __call__(self, study: Study, folders: Any, path: Path, **how: Any) -> None:
         self.calls.append({"study": study, "folders": folders, **how})

@@ -55,10 +55,10 @@ def folder(tmp_path: Path, clock: Clock) -> StudyFolder:
 
 @pytest.fixture
 def organiser(folder: StudyFolder, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Organiser:
-    from savg.mos.web import admin_pages
+    from savg.mos.web.admin import pages
     from savg.mos.web.studies import Studies
 
-    monkeypatch.setattr(admin_pages, "LIVE_SECONDS", 1e-6)
+    monkeypatch.setattr(pages, "LIVE_SECONDS", 1e-6)
     studies = Studies(root=folder.path.parent)
     studies._open[folder.name] = folder
     return Organiser(studies).log_in()

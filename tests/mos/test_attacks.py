@@ -23,10 +23,10 @@ from starlette.testclient import TestClient
 from test_listen_routes import CLOCK, Listener, make
 
 from savg.mos import session
-from savg.mos.results.report import FORMULA
 from savg.mos.web.app import listening_app
 from savg.mos.web.listen_routes import NO_LINK
 from savg.mos.web.studies import Studies
+from savg.tables import FORMULA
 
 LEAKS = re.compile(
     r"Traceback|\.py\b|/tmp|/home|/usr|sqlite|psycopg|sqlalchemy|site-packages|File \"|line \d"

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from test_listen_routes import make
 
 from savg.mos.rehearsal.server import rehearsal_server
-from savg.mos.web import replies
+from savg.web import replies
 
 ADDRESS = "/listen/one/api"
 

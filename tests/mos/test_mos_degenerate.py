@@ -22,7 +22,7 @@ from savg.mos.storage.store import Store, sqlite_url
 from savg.mos.study.design import Condition, Stimulus, Study
 from savg.mos.study.folder import describe_folder
 from savg.studio.results.result_files import Reports
-from savg.studio.results.study_results import Findings
+from savg.studio.results.study_results import StudyResults
 from savg.viz.documents import NOT_ENOUGH
 
 Score = Callable[[int, int, str], int]
@@ -216,7 +216,7 @@ def test_the_studio_shows_numbers_or_words(case: Case, tmp_path: Path) -> None:
     store = make(case, tmp_path / "s")
     write_report(store, "s", tmp_path / "report")
     store.close()
-    findings = Findings(Reports([tmp_path / "report"]), tmp_path / "store")
+    findings = StudyResults(Reports([tmp_path / "report"]), tmp_path / "store")
     head, mos, differences, clips, more = findings.report("0", False)
     boards = json.dumps([head, more], allow_nan=False)
     assert not re.search(r"\b(nan|inf|NaN|None|Infinity)\b", boards)

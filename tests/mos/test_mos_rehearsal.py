@@ -212,9 +212,13 @@ def test_attentive_listeners_give_the_expected_mean(labels: tuple[str, ...]) -> 
     for name in ("joint", "two_stage"):
         scores = []
         for i in range(120):
-            mind = world.mind(i, "attentive")
+            policy = world.policy(i, "attentive")
             scores.append(
-                [mind.opinion({"media": s.media}).score for s in row.stimuli if s.condition == name]
+                [
+                    policy.opinion({"media": s.media}).score
+                    for s in row.stimuli
+                    if s.condition == name
+                ]
             )
         assert abs(np.mean(scores) - world.expected(name)) < 0.09 * (len(labels) - 1) / 4
         assert np.min(scores) >= 1 and np.max(scores) <= len(labels)
@@ -223,13 +227,13 @@ def test_attentive_listeners_give_the_expected_mean(labels: tuple[str, ...]) -> 
 def test_careless_listeners_straight_line_and_the_seed_decides() -> None:
     world = World(flat_row(("1", "2", "3", "4", "5")), ListenerModel(), seed=1)
     given = [
-        [world.mind(i, "careless").opinion({"media": s.media}) for s in world.stimuli.values()]
+        [world.policy(i, "careless").opinion({"media": s.media}) for s in world.stimuli.values()]
         for i in range(2)
     ]
     for opinions in given:
         assert Counter(o.score for o in opinions).most_common(1)[0][1] / len(opinions) > 0.8
-    minds = [world.mind(3, "attentive") for _ in range(2)]
-    once, again = ([m.opinion({"media": "joint1.mp4"}) for _ in range(20)] for m in minds)
+    policies = [world.policy(3, "attentive") for _ in range(2)]
+    once, again = ([m.opinion({"media": "joint1.mp4"}) for _ in range(20)] for m in policies)
     assert once == again
     assert Crowd(24, seed=1).kinds() == Crowd(24, seed=1).kinds() != Crowd(24, seed=2).kinds()
     assert Counter(Crowd().kinds()) == {"attentive": 20, "careless": 2, "failing": 1, "leaving": 1}

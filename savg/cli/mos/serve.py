@@ -9,9 +9,9 @@ from pathlib import Path
 from savg.errors import SavgError
 from savg.mos.hub.push import DATASET_VARIABLE, pushes_of
 from savg.mos.web.app import listening_app
-from savg.mos.web.server import PASSWORD_VARIABLE, listening_socket, organiser_password, serve
 from savg.mos.web.studies import Studies
 from savg.paths import existing
+from savg.web.server import PASSWORD_VARIABLE, listening_socket, organiser_password, serve
 
 HELP = "Serve listening tests: /listen for listeners, /admin for their organiser."
 

@@ -26,7 +26,7 @@ class Opinion:
     response_seconds: float = 1.5
 
 
-class Mind(Protocol):
+class ListenerPolicy(Protocol):
     """How a listener behaves. `view` and `trial` are those of the state that the server tells."""
 
     def device(self) -> Mapping[str, Any]:
@@ -68,7 +68,7 @@ class Attended:
 
 
 async def attend(
-    visitor: Visitor, mind: Mind, pace: Pace, on_rating: OnRating | None = None
+    visitor: Visitor, policy: ListenerPolicy, pace: Pace, on_rating: OnRating | None = None
 ) -> Attended:
     """Walk through the study from wherever the listener is; NoAnswer if the server does not let."""
     went = Attended()
@@ -82,20 +82,20 @@ async def attend(
     state = await visitor.state()
     went.code = state["code"]
     if state["step"] == "invited":
-        state = await visitor.act("consent", device=dict(mind.device()))
+        state = await visitor.act("consent", device=dict(policy.device()))
     while state["step"] == "screening":
         view = state["screening"]
         await load(view["media"])
-        answer, seconds = mind.screening(view)
+        answer, seconds = policy.screening(view)
         await pace.wait(seconds)
         where = {key: view[key] for key in ("stage", "attempt", "trial")}
         state = await visitor.act("screening", **where, answer=answer)
-    while state["step"] == "trials" and mind.stays(state["trial"]):
+    while state["step"] == "trials" and policy.stays(state["trial"]):
         trial = state["trial"]
         await load(trial["media"])
         await visitor.act("serve", position=trial["position"])
         await load(state["upcoming"])
-        opinion = mind.opinion(trial)
+        opinion = policy.opinion(trial)
         played = opinion.plays * trial["seconds"]
         await pace.wait(played + opinion.response_seconds)
         state = await visitor.act(
@@ -111,6 +111,6 @@ async def attend(
             on_rating(went.code, trial["position"], opinion.score)
     while state["step"] == "questions":
         for key in state["unanswered"]:
-            state = await visitor.act("answer", key=key, text=mind.answer(key))
+            state = await visitor.act("answer", key=key, text=policy.answer(key))
     went.step, went.completion = state["step"], state["completion"]
     return went

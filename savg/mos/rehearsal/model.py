@@ -127,12 +127,12 @@ class World:
         edges = 1 + 4 * (np.arange(1, steps + 1) - 0.5) / steps
         return float(1 + norm.sf((edges - self.means[condition]) / sd).sum())
 
-    def mind(self, number: int, kind: Kind) -> SimulatedMind:
+    def policy(self, number: int, kind: Kind) -> SimulatedPolicy:
         """Listener `number` (from 0)."""
-        return SimulatedMind(self, number, kind)
+        return SimulatedPolicy(self, number, kind)
 
 
-class SimulatedMind:
+class SimulatedPolicy:
     """A simulated listener (see the module). The right answers are looked up: nobody hears."""
 
     def __init__(self, world: World, number: int, kind: Kind) -> None:

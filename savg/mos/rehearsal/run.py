@@ -153,7 +153,7 @@ class _Run:
         await self.pace.wait(60.0 * number / len(self.world.study.labels) / 5)
         visitor = Visitor("127.0.0.1", self.port, self.study, link.token, PATIENCE)
         try:
-            return await attend(visitor, self.world.mind(number, kind), self.pace, self.count)
+            return await attend(visitor, self.world.policy(number, kind), self.pace, self.count)
         finally:
             visitor.close()
             self.requests += visitor.requests

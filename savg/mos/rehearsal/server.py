@@ -91,8 +91,8 @@ def _stop(process: subprocess.Popen[str]) -> None:
 def main() -> int:
     """Serve until standard input ends."""
     from savg.mos.web.app import listening_app
-    from savg.mos.web.server import listening_socket, serve
     from savg.mos.web.studies import Studies
+    from savg.web.server import listening_socket, serve
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)

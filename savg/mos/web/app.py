@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from savg.mos.web.admin_routes import admin_mount
+from savg.mos.web.admin.routes import admin_mount
 from savg.mos.web.listen_routes import listen_mount
-from savg.mos.web.replies import Problem, Strict
 from savg.mos.web.studies import Studies
+from savg.web.replies import Problem, SecurityHeaders
 
 LOG = logging.getLogger("savg.mos")
 
@@ -70,7 +70,7 @@ def _slash(mount: Mount) -> Route:
 def _application(routes: list[BaseRoute], **settings: object) -> Starlette:
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(Strict)],
+        middleware=[Middleware(SecurityHeaders)],
         exception_handlers={HTTPException: _refused, Exception: _failed},  # type: ignore[dict-item]
         **settings,  # type: ignore[arg-type]
     )
@@ -81,7 +81,7 @@ def _application(routes: list[BaseRoute], **settings: object) -> Starlette:
 async def _refused(request: Request, error: HTTPException) -> Response:
     if error.status_code == 405:
         return Problem("method", "This address does not take that method.").reply()
-    return Problem("absent", "There is nothing here.").reply()
+    return Problem("absent", "Page not found.").reply()
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -26,8 +26,8 @@ from savg.mos.storage.engine import DatabaseFailure
 from savg.mos.storage.rows import UnknownStudy
 from savg.mos.storage.store import Store
 from savg.mos.study.folder import StudyFolder
-from savg.mos.web.replies import Problem, Tries, json_object
 from savg.mos.web.studies import Studies
+from savg.web.replies import Problem, RateLimiter, json_object
 
 PAGES = Path(__file__).parent / "pages" / "listen"
 
@@ -94,7 +94,7 @@ class Listening:
 
     def __init__(self, studies: Studies) -> None:
         self.studies = studies
-        self.tries = Tries(60, 60.0)
+        self.strangers = RateLimiter(60, 60.0)
 
     async def page(self, request: Request) -> Response:
         """The same page for everybody; it finds out the rest by requests."""
@@ -197,10 +197,10 @@ class Listening:
         """Reply to a token that nobody has. Somebody who tries many waits longer each time and is
         told so; valid links of the same address go on working."""
         who = request.client.host if request.client else ""
-        if self.tries.enough(who):
+        if self.strangers.enough(who):
             await asyncio.sleep(1.0)
             return Problem("often", "Too many links that are not valid: wait a minute.").reply()
-        self.tries.failed(who)
+        self.strangers.failed(who)
         return Problem("unknown", NO_LINK).reply()
 
 

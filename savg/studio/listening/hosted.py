@@ -20,9 +20,9 @@ from starlette.routing import BaseRoute
 from savg.errors import SavgError
 from savg.mos.hub.push import DATASET_VARIABLE, Pushes, pushes_of
 from savg.mos.web.app import routes
-from savg.mos.web.server import organiser_password
 from savg.mos.web.studies import Studies
 from savg.paths import existing
+from savg.web.server import organiser_password
 
 VARIABLE = "SAVG_STUDIES"
 """Environment variable: folders of studies, or one folder in which studies lie (also later ones)."""

@@ -21,17 +21,17 @@ from starlette.staticfiles import StaticFiles
 
 from savg.errors import SavgError
 from savg.mos.storage.engine import DatabaseFailure
-from savg.mos.web import admin_acts as acts
-from savg.mos.web import admin_pages as pages
-from savg.mos.web.admin_making import Maker
-from savg.mos.web.admin_session import COOKIE, SESSION_SECONDS, Door, Sessions
-from savg.mos.web.admin_visit import PAGES, Desk, Visit, read_form
-from savg.mos.web.replies import STATUS, Problem
+from savg.mos.web.admin import actions as acts
+from savg.mos.web.admin import pages
+from savg.mos.web.admin.building import StudyBuilder
+from savg.mos.web.admin.request import PAGES, AdminContext, AdminRequest, read_form
 from savg.mos.web.studies import Studies
+from savg.web.login import COOKIE, SESSION_SECONDS, LoginThrottle, Sessions
+from savg.web.replies import Problem
 
 LOG = logging.getLogger("savg.mos")
 
-Handler = Callable[[Visit], Response]
+Handler = Callable[[AdminRequest], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 PLACE = re.compile(r"(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)?")
@@ -47,13 +47,19 @@ def admin_mount(
     clock: Callable[[], float] = time.time,
 ) -> Mount:
     """The routes below /admin. clips: folders under which those of new studies may be chosen."""
-    desk = Desk(studies, Door(password, clock), Sessions(clock), Maker(studies, clips), clock)
+    context = AdminContext(
+        studies,
+        LoginThrottle(password, clock),
+        Sessions(clock),
+        StudyBuilder(studies, clips),
+        clock,
+    )
 
     def get(path: str, handler: Handler) -> Route:
-        return Route(path, _guarded(desk, handler), methods=["GET"])
+        return Route(path, _guarded(context, handler), methods=["GET"])
 
     def post(path: str, handler: Handler) -> Route:
-        return Route(path, _guarded(desk, handler), methods=["POST"])
+        return Route(path, _guarded(context, handler), methods=["POST"])
 
     study, person = "/studies/{study}", "/studies/{study}/people/{code}"
     return Mount(
@@ -61,12 +67,12 @@ def admin_mount(
         name="admin",
         routes=[
             Mount("/_page", StaticFiles(directory=PAGES / "static"), name="admin-static"),
-            Route("/login", _login(desk), methods=["POST"]),
+            Route("/login", _login(context), methods=["POST"]),
             post("/logout", _logout),
             get("/", pages.overview),
             get("/new", pages.new),
             post("/new", acts.make),
-            get("/works", pages.works),
+            get("/works", pages.jobs),
             post("/works/{number:int}/stop", acts.stop),
             post("/works/{number:int}/forget", acts.forget),
             get(study, pages.study),
@@ -78,43 +84,45 @@ def admin_mount(
             post(f"{study}/export", acts.export),
             get(person, pages.person),
             post(f"{person}/decision", acts.decision),
-            Route("/{rest:path}", _guarded(desk, _nothing), methods=["GET", "POST"]),
+            Route("/{rest:path}", _guarded(context, _nothing), methods=["GET", "POST"]),
         ],
     )
 
 
-def _guarded(desk: Desk, handler: Handler) -> Endpoint:
+def _guarded(context: AdminContext, handler: Handler) -> Endpoint:
     """A handler that only somebody who is logged in reaches, and whose errors are one sentence."""
 
     async def endpoint(request: Request) -> Response:
-        visit = Visit(desk, request, desk.sessions.get(request.cookies.get(COOKIE, "")))
-        if visit.session is None:
-            return visit.page("login.html", 401, problem="", wanted=visit.place, who="")
+        admin = AdminRequest(
+            context, request, context.sessions.get(request.cookies.get(COOKIE, ""))
+        )
+        if admin.session is None:
+            return admin.page("login.html", 401, problem="", wanted=admin.place, who="")
         try:
             if request.method == "POST":
-                visit.form = await read_form(request)
-                _check_origin(visit)
-            return await run_in_threadpool(handler, visit)
+                admin.form = await read_form(request)
+                _check_origin(admin)
+            return await run_in_threadpool(handler, admin)
         except Problem as problem:
-            return visit.problem(problem, STATUS[problem.reason])
+            return admin.problem(problem, problem.status)
         except SavgError as error:
-            return visit.problem(Problem("value", str(error)), 422)
+            return admin.problem(Problem("value", str(error)), 422)
         except DatabaseFailure:
             LOG.exception("the database of a listening test failed")
             sentence = "The database is busy or not there: try again in a moment."
-            return visit.problem(Problem("busy", sentence), 503)
+            return admin.problem(Problem("busy", sentence), 503)
         except Exception as error:
             LOG.error("a page of /admin failed", exc_info=error)
             sentence = "Something went wrong on the server; its log has details."
-            return visit.problem(Problem("error", sentence), 500)
+            return admin.problem(Problem("error", sentence), 500)
 
     return endpoint
 
 
-def _check_origin(visit: Visit) -> None:
+def _check_origin(admin: AdminRequest) -> None:
     """Problem unless a page of this session sent the form."""
-    given, own = visit.text("csrf").encode(), visit.who.csrf.encode()
-    if not hmac.compare_digest(given, own) or _from_elsewhere(visit.request):
+    given, own = admin.text("csrf").encode(), admin.who.csrf.encode()
+    if not hmac.compare_digest(given, own) or _from_elsewhere(admin.request):
         raise Problem("closed", "This form is too old: go back, reload the page and try again.")
 
 
@@ -122,41 +130,41 @@ def _from_elsewhere(request: Request) -> bool:
     return request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
 
 
-def _login(desk: Desk) -> Endpoint:
+def _login(context: AdminContext) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        visit = Visit(desk, request)
+        admin = AdminRequest(context, request)
         try:
-            visit.form = await read_form(request)
+            admin.form = await read_form(request)
         except Problem as problem:
-            return visit.problem(problem, STATUS[problem.reason])
-        return await run_in_threadpool(_enter, visit)
+            return admin.problem(problem, problem.status)
+        return await run_in_threadpool(_enter, admin)
 
     return endpoint
 
 
-def _enter(visit: Visit) -> Response:
+def _enter(admin: AdminRequest) -> Response:
     """Log in, or the login page again with what to do."""
-    request, desk = visit.request, visit.desk
-    wanted = visit.text("wanted") if PLACE.fullmatch(visit.text("wanted")) else ""
-    who = " ".join(visit.text("who").split())[:MAX_NAME]
+    request, context = admin.request, admin.context
+    wanted = admin.text("wanted") if PLACE.fullmatch(admin.text("wanted")) else ""
+    who = " ".join(admin.text("who").split())[:MAX_NAME]
 
     def again(status: int, problem: str) -> Response:
-        return visit.page("login.html", status, problem=problem, wanted=wanted, who=who)
+        return admin.page("login.html", status, problem=problem, wanted=wanted, who=who)
 
     if _from_elsewhere(request):
         return again(403, "Log in on this page.")
     address = request.client.host if request.client else ""
-    wait = desk.door.try_password(address, visit.text("password"))
+    wait = context.throttle.try_password(address, admin.text("password"))
     if wait > 0:
         reply = again(429, f"Too many wrong passwords: try again in {wait:.0f} s.")
         reply.headers["Retry-After"] = f"{wait + 0.5:.0f}"
         return reply
     if wait < 0:
         return again(401, "This is not the password.")
-    reply = visit.to(wanted)
+    reply = admin.to(wanted)
     reply.set_cookie(
         COOKIE,
-        desk.sessions.begin(who or "organiser"),
+        context.sessions.begin(who or "organiser"),
         max_age=int(SESSION_SECONDS),
         path=None,  # the folder of this address as the browser sees it, whatever a proxy adds
         secure=request.url.scheme == "https",
@@ -166,12 +174,12 @@ def _enter(visit: Visit) -> Response:
     return reply
 
 
-def _logout(visit: Visit) -> Response:
-    visit.desk.sessions.end(visit.request.cookies.get(COOKIE, ""))
-    reply = visit.to()
+def _logout(admin: AdminRequest) -> Response:
+    admin.context.sessions.end(admin.request.cookies.get(COOKIE, ""))
+    reply = admin.to()
     reply.delete_cookie(COOKIE, path=None, httponly=True, samesite="lax")  # type: ignore[arg-type]
     return reply
 
 
-def _nothing(visit: Visit) -> Response:
-    raise Problem("absent", "There is no such page.")
+def _nothing(admin: AdminRequest) -> Response:
+    raise Problem("absent", "Page not found.")

@@ -15,8 +15,8 @@ from savg.mos.results.sections import sections_of
 from savg.mos.study.design import Study
 from savg.mos.study.folder import StudyFolder
 from savg.mos.study.options import NO_REFERENCE, OPTIONS
-from savg.mos.web.admin_visit import Visit
-from savg.mos.web.replies import Problem
+from savg.mos.web.admin.request import AdminRequest
+from savg.web.replies import Problem
 
 LIVE_SECONDS = 2.0
 """For so long the same progress is shown to everybody who asks."""
@@ -34,57 +34,59 @@ class Line:
     problem: str = ""
 
 
-def overview(visit: Visit) -> Response:
+def overview(admin: AdminRequest) -> Response:
     """All studies."""
     lines = []
-    for name in visit.desk.studies.names():
+    for name in admin.context.studies.names():
         try:
-            lines.append(Line(name, _progress(visit, visit.desk.studies.get(name))))
+            lines.append(Line(name, _progress(admin, admin.context.studies.get(name))))
         except SavgError as error:
             lines.append(Line(name, None, str(error)))
-    maker = visit.desk.maker
-    return visit.page("overview.html", lines=lines, ready=maker.ready, works=maker.works())
+    builder = admin.context.builder
+    return admin.page("overview.html", lines=lines, ready=builder.ready, jobs=builder.jobs())
 
 
-def works(visit: Visit) -> Response:
+def jobs(admin: AdminRequest) -> Response:
     """Studies in the making, as a part of a page."""
-    return visit.page("_works.html", works=visit.desk.maker.works())
+    return admin.page("_jobs.html", jobs=admin.context.builder.jobs())
 
 
-def study(visit: Visit) -> Response:
+def study(admin: AdminRequest) -> Response:
     """A study: progress, participants, links, results, design."""
-    folder = visit.study()
-    return visit.page("study.html", **_shown(visit, folder), facts=facts(_row(folder)))
+    folder = admin.study()
+    return admin.page("study.html", **_shown(admin, folder), facts=facts(_row(folder)))
 
 
-def live(visit: Visit) -> Response:
+def live(admin: AdminRequest) -> Response:
     """The moving part of a study's page, at an address as deep as the page's own."""
-    return visit.page("_live.html", **_shown(visit, visit.study()))
+    return admin.page("_live.html", **_shown(admin, admin.study()))
 
 
-def links(visit: Visit) -> Response:
+def links(admin: AdminRequest) -> Response:
     """A form for new links; those made before cannot be shown again."""
-    folder = visit.study()
-    return visit.page(
+    folder = admin.study()
+    return admin.page(
         "links.html", study=folder.name, status=_status(folder), made=[], once=once(), problem=""
     )
 
 
-def person(visit: Visit) -> Response:
+def person(admin: AdminRequest) -> Response:
     """A participant: progress, flags, device, answers, decisions, ratings."""
-    return person_page(visit)
+    return person_page(admin)
 
 
-def person_page(visit: Visit, problem: str = "", reason: str = "", code: int = 200) -> Response:
+def person_page(
+    admin: AdminRequest, problem: str = "", reason: str = "", code: int = 200
+) -> Response:
     """The same, with what was wrong with the decision that was sent."""
-    folder = visit.study()
+    folder = admin.study()
     now = progress_of(folder.store, folder.name)
-    wanted = visit.request.path_params["code"]
+    wanted = admin.request.path_params["code"]
     found = next((p for p in now.people if p.row.code == wanted), None)
     if found is None:
         raise Problem("absent", "There is no such participant.")
     decisions = [d for d in folder.store.exclusions(folder.name) if d.participant == wanted]
-    return visit.page(
+    return admin.page(
         "person.html",
         code,
         study=now.row.study,
@@ -97,14 +99,14 @@ def person_page(visit: Visit, problem: str = "", reason: str = "", code: int = 2
     )
 
 
-def report(visit: Visit) -> Response:
+def report(admin: AdminRequest) -> Response:
     """The report of what there is now; nothing is stored by looking at it."""
-    folder = visit.study()
+    folder = admin.study()
     try:
-        found = _analysis(visit, folder)
+        found = _analysis(admin, folder)
     except SavgError as error:
-        return visit.page("report.html", study=folder.name, sections=[], problem=str(error))
-    return visit.page(
+        return admin.page("report.html", study=folder.name, sections=[], problem=str(error))
+    return admin.page(
         "report.html",
         study=folder.name,
         status=_status(folder),
@@ -115,30 +117,30 @@ def report(visit: Visit) -> Response:
     )
 
 
-def new(visit: Visit) -> Response:
+def new(admin: AdminRequest) -> Response:
     """The form for a new study."""
-    return new_page(visit)
+    return new_page(admin)
 
 
-def new_page(visit: Visit, problem: str = "", status: int = 200) -> Response:
+def new_page(admin: AdminRequest, problem: str = "", status: int = 200) -> Response:
     """The same, with what was wrong and everything that was typed."""
-    sent = bool(visit.form)
+    sent = bool(admin.form)
     values = {
-        o.name: visit.text(o.name) if sent else o.show(o.default) if o.kind != "flag" else ""
+        o.name: admin.text(o.name) if sent else o.show(o.default) if o.kind != "flag" else ""
         for o in OPTIONS
     }
-    rows = [(visit.text(f"folder{i}"), visit.text(f"condition{i}")) for i in range(ROWS)]
-    return visit.page(
+    rows = [(admin.text(f"folder{i}"), admin.text(f"condition{i}")) for i in range(ROWS)]
+    return admin.page(
         "new.html",
         status,
-        ready=visit.desk.maker.ready,
+        ready=admin.context.builder.ready,
         options=OPTIONS,
         values=values,
-        name=visit.text("name"),
+        name=admin.text("name"),
         rows=rows,
-        reference=visit.text("reference") or NO_REFERENCE,
+        reference=admin.text("reference") or NO_REFERENCE,
         without=NO_REFERENCE,
-        folders=list(visit.desk.maker.folders().values()),
+        folders=list(admin.context.builder.folders().values()),
         problem=problem,
     )
 
@@ -182,15 +184,15 @@ def _status(folder: StudyFolder) -> str:
     return folder.store.study(folder.name).status
 
 
-def _progress(visit: Visit, folder: StudyFolder) -> Progress:
-    moment = (int(visit.desk.clock() / LIVE_SECONDS), _status(folder))
-    return visit.desk.kept.get(
+def _progress(admin: AdminRequest, folder: StudyFolder) -> Progress:
+    moment = (int(admin.context.clock() / LIVE_SECONDS), _status(folder))
+    return admin.context.cache.get(
         f"progress {folder.name}", moment, lambda: progress_of(folder.store, folder.name)
     )
 
 
-def _shown(visit: Visit, folder: StudyFolder) -> dict[str, Any]:
-    now = _progress(visit, folder)
+def _shown(admin: AdminRequest, folder: StudyFolder) -> dict[str, Any]:
+    now = _progress(admin, folder)
     return {
         "study": folder.name,
         "status": now.row.status,
@@ -203,7 +205,7 @@ def _shown(visit: Visit, folder: StudyFolder) -> dict[str, Any]:
     }
 
 
-def _analysis(visit: Visit, folder: StudyFolder) -> Analysis:
+def _analysis(admin: AdminRequest, folder: StudyFolder) -> Analysis:
     """The analysis of the data as they are, made once however often it is looked at."""
     store, name = folder.store, folder.name
     people = store.participants(name)
@@ -212,4 +214,4 @@ def _analysis(visit: Visit, folder: StudyFolder) -> Analysis:
         len(store.exclusions(name)),
         tuple((p.code, p.status) for p in people),
     )
-    return visit.desk.kept.get(f"report {name}", state, lambda: analyse(store, name))
+    return admin.context.cache.get(f"report {name}", state, lambda: analyse(store, name))

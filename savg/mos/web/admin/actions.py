@@ -18,9 +18,9 @@ from savg.mos.storage.rows import Status
 from savg.mos.study.design import DesignError
 from savg.mos.study.folder import StudyFolder
 from savg.mos.study.options import NO_REFERENCE, OPTIONS, plan_study
-from savg.mos.web.admin_pages import ROWS, new_page, once, person_page
-from savg.mos.web.admin_visit import Visit
-from savg.mos.web.replies import Problem
+from savg.mos.web.admin.pages import ROWS, new_page, once, person_page
+from savg.mos.web.admin.request import AdminRequest
+from savg.web.replies import Problem
 
 MOST_LINKS = 200
 
@@ -31,63 +31,63 @@ STATUS_SAID = {
 }
 
 
-def status(visit: Visit) -> Response:
+def status(admin: AdminRequest) -> Response:
     """Open, pause or close a study."""
-    folder, wanted = visit.study(), visit.text("status")
+    folder, wanted = admin.study(), admin.text("status")
     if wanted not in STATUS_SAID:
         raise Problem("value", "A study is open, paused or closed.")
     folder.store.set_status(folder.name, cast(Status, wanted))
-    visit.who.say("good", STATUS_SAID[wanted])
-    return visit.to(f"studies/{folder.name}")
+    admin.who.say("good", STATUS_SAID[wanted])
+    return admin.to(f"studies/{folder.name}")
 
 
-def links(visit: Visit) -> Response:
+def links(admin: AdminRequest) -> Response:
     """Make links and show them, this one time."""
-    folder = visit.study()
+    folder = admin.study()
     row = folder.store.study(folder.name)
-    given, simulated = visit.text("number").strip(), bool(visit.text("simulated"))
+    given, simulated = admin.text("number").strip(), bool(admin.text("simulated"))
     problem, made = "", []
     fits = given.isascii() and given.isdigit() and len(given) < 5
     if not fits or not 1 <= int(given) <= MOST_LINKS:
         problem = f"Between 1 and {MOST_LINKS} links are made at a time."
     elif row.status == "closed":
         problem = "The study is closed: open it to make links."
-    elif not visit.who.first(visit.text("once")):
+    elif not admin.who.first(admin.text("once")):
         problem = "These links were made and shown already; links are shown only once."
     else:
         made = folder.store.invite(folder.name, int(given), simulated=simulated)
-    return visit.page(
+    return admin.page(
         "links.html",
         422 if problem else 200,
         study=folder.name,
         status=row.status,
         made=made,
         simulated=simulated,
-        server=_server(visit),
+        server=_server(admin),
         once=once(),
         problem=problem,
     )
 
 
-def decision(visit: Visit) -> Response:
+def decision(admin: AdminRequest) -> Response:
     """Exclude a participant's data or take them back, with the reason."""
-    folder, code = visit.study(), visit.request.path_params["code"]
-    excluded, reason = visit.text("excluded"), visit.text("reason")
+    folder, code = admin.study(), admin.request.path_params["code"]
+    excluded, reason = admin.text("excluded"), admin.text("reason")
     if excluded not in ("yes", "no"):
         raise Problem("value", "Data are excluded or taken back.")
     try:
-        folder.store.exclude(folder.name, code, excluded == "yes", reason, visit.who.who)
+        folder.store.exclude(folder.name, code, excluded == "yes", reason, admin.who.who)
     except SavgError as error:
-        return person_page(visit, str(error), reason, 422)
+        return person_page(admin, str(error), reason, 422)
     said = "excluded from the analysis" if excluded == "yes" else "taken back into the analysis"
-    visit.who.say("good", f"{code} is {said}.")
-    return visit.to(f"studies/{folder.name}/people/{code}")
+    admin.who.say("good", f"{code} is {said}.")
+    return admin.to(f"studies/{folder.name}/people/{code}")
 
 
-def export(visit: Visit) -> Response:
+def export(admin: AdminRequest) -> Response:
     """Tables and report as one ZIP."""
-    folder = visit.study()
-    stamp = datetime.fromtimestamp(visit.desk.clock(), UTC).strftime("%Y%m%d-%H%M")
+    folder = admin.study()
+    stamp = datetime.fromtimestamp(admin.context.clock(), UTC).strftime("%Y%m%d-%H%M")
     name = f"{folder.name}-{stamp}"
     return Response(
         as_zip(folder, name),
@@ -122,16 +122,16 @@ def as_zip(folder: StudyFolder, name: str) -> bytes:
     return packed.getvalue()
 
 
-def make(visit: Visit) -> Response:
+def make(admin: AdminRequest) -> Response:
     """Begin to make a study from the form."""
-    desk = visit.desk
-    if not desk.maker.ready:
-        return new_page(visit, status=422)
-    offered = desk.maker.folders()
+    context = admin.context
+    if not context.builder.ready:
+        return new_page(admin, status=422)
+    offered = context.builder.folders()
     try:
         folders = {}
         for i in range(ROWS):
-            chosen, name = visit.text(f"folder{i}"), visit.text(f"condition{i}").strip()
+            chosen, name = admin.text(f"folder{i}"), admin.text(f"condition{i}").strip()
             if not chosen and not name:
                 continue
             if chosen not in offered:
@@ -139,30 +139,30 @@ def make(visit: Visit) -> Response:
             if name in folders:
                 raise DesignError(f"Two conditions are called {name[:40]}: names are different.")
             folders[name] = offered[chosen].path
-        reference = visit.text("reference")
+        reference = admin.text("reference")
         if reference.isascii() and reference.isdigit():
-            reference = visit.text(f"condition{int(reference[:4])}").strip() or NO_REFERENCE
-        values = {o.name: o.parse(visit.text(o.name)) for o in OPTIONS}
-        plan = plan_study(visit.text("name").strip(), list(folders), reference, values)
-        desk.maker.start(plan, folders)
+            reference = admin.text(f"condition{int(reference[:4])}").strip() or NO_REFERENCE
+        values = {o.name: o.parse(admin.text(o.name)) for o in OPTIONS}
+        plan = plan_study(admin.text("name").strip(), list(folders), reference, values)
+        context.builder.start(plan, folders)
     except SavgError as error:
-        return new_page(visit, str(error), 422)
-    return visit.to()
+        return new_page(admin, str(error), 422)
+    return admin.to()
 
 
-def stop(visit: Visit) -> Response:
+def stop(admin: AdminRequest) -> Response:
     """Stop a study in the making."""
-    visit.desk.maker.stop(visit.request.path_params["number"])
-    return visit.to()
+    admin.context.builder.stop(admin.request.path_params["number"])
+    return admin.to()
 
 
-def forget(visit: Visit) -> Response:
-    """Take an ended work off the list."""
-    visit.desk.maker.forget(visit.request.path_params["number"])
-    return visit.to()
+def forget(admin: AdminRequest) -> Response:
+    """Take an ended job off the list."""
+    admin.context.builder.forget(admin.request.path_params["number"])
+    return admin.to()
 
 
-def _server(visit: Visit) -> str:
+def _server(admin: AdminRequest) -> str:
     """This server as the request names it, for browsers without JavaScript."""
-    url = visit.request.base_url
+    url = admin.request.base_url
     return str(url).rstrip("/").removesuffix("/admin")

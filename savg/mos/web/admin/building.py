@@ -24,8 +24,8 @@ LOG = logging.getLogger("savg.mos")
 DEPTH, MOST_FOLDERS = 4, 500
 """How deep under a root folders are looked for, and how many are offered at most."""
 
-KEPT = 5
-"""Ended works that are still shown."""
+SHOWN = 5
+"""Ended jobs that are still shown."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _walk(root: Path) -> Iterator[Path]:
 
 
 @dataclass(frozen=True)
-class Work:
+class BuildJob:
     """A study in the making; `state` is running, done, stopped or failed."""
 
     number: int
@@ -88,12 +88,12 @@ class Work:
         return self.seconds / self.done * (self.total - self.done)
 
 
-class Maker:
+class StudyBuilder:
     """Makes studies in the root folder of `studies`, one at a time, each in a thread of its own."""
 
     def __init__(self, studies: Studies, roots: Sequence[Path] = ()) -> None:
         self.studies, self.roots = studies, tuple(roots)
-        self._works: dict[int, Work] = {}
+        self._jobs: dict[int, BuildJob] = {}
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._number = 0
@@ -107,12 +107,12 @@ class Maker:
         """What can be chosen now."""
         return clip_folders(self.roots)
 
-    def works(self) -> list[Work]:
-        """Works that run or ended lately, newest first."""
+    def jobs(self) -> list[BuildJob]:
+        """Jobs that run or ended lately, newest first."""
         with self._lock:
-            return [self._now(w) for w in sorted(self._works.values(), key=lambda w: -w.number)]
+            return [self._now(w) for w in sorted(self._jobs.values(), key=lambda w: -w.number)]
 
-    def start(self, plan: Plan, folders: Mapping[str, Path]) -> Work:
+    def start(self, plan: Plan, folders: Mapping[str, Path]) -> BuildJob:
         """Begin; SavgError if one is being made, or the name is taken."""
         name = plan.study.name
         root = self.studies.root
@@ -121,37 +121,37 @@ class Maker:
         if name in self.studies.names() or (root / name).exists():
             raise SavgError(f"A study called {name} exists already: choose another name.")
         with self._lock:
-            if any(w.state == "running" for w in self._works.values()):
+            if any(w.state == "running" for w in self._jobs.values()):
                 raise SavgError("Another study is being made: wait until it is done, or stop it.")
-            self._works = {n: w for n, w in self._works.items() if w.name != name}
+            self._jobs = {n: w for n, w in self._jobs.items() if w.name != name}
             self._number += 1
-            work = Work(self._number, name, began=time.monotonic())
-            self._works[work.number] = work
-            for old in sorted(self._works)[:-KEPT]:
-                del self._works[old]
+            job = BuildJob(self._number, name, began=time.monotonic())
+            self._jobs[job.number] = job
+            for old in sorted(self._jobs)[:-SHOWN]:
+                del self._jobs[old]
             self._stop = threading.Event()
         thread = threading.Thread(
             target=self._make,
-            args=(work.number, plan, dict(folders), root / name, self._stop),
+            args=(job.number, plan, dict(folders), root / name, self._stop),
             name="savg-make-study",
             daemon=True,
         )
         thread.start()
-        return work
+        return job
 
     def stop(self, number: int) -> None:
-        """Stop a work at its next clip; nothing of the study stays."""
+        """Stop a job at its next clip; nothing of the study stays."""
         with self._lock:
-            work = self._works.get(number)
-            if work is not None and work.state == "running":
+            job = self._jobs.get(number)
+            if job is not None and job.state == "running":
                 self._stop.set()
-                self._works[number] = replace(work, stopping=True)
+                self._jobs[number] = replace(job, stopping=True)
 
     def forget(self, number: int) -> None:
-        """Show an ended work no longer."""
+        """Show an ended job no longer."""
         with self._lock:
-            if number in self._works and self._works[number].state != "running":
-                del self._works[number]
+            if number in self._jobs and self._jobs[number].state != "running":
+                del self._jobs[number]
 
     def _make(
         self,
@@ -201,14 +201,14 @@ class Maker:
 
     def _end(self, number: int, state: str, error: str = "") -> None:
         with self._lock:
-            work = self._now(self._works[number])
-            self._works[number] = replace(work, state=state, error=error, stopping=False)
+            job = self._now(self._jobs[number])
+            self._jobs[number] = replace(job, state=state, error=error, stopping=False)
 
     def _update(self, number: int, **changes: int) -> None:
         with self._lock:
-            self._works[number] = replace(self._works[number], **changes)  # type: ignore[arg-type]
+            self._jobs[number] = replace(self._jobs[number], **changes)  # type: ignore[arg-type]
 
-    def _now(self, work: Work) -> Work:
-        if work.state != "running":
-            return work
-        return replace(work, seconds=time.monotonic() - work.began)
+    def _now(self, job: BuildJob) -> BuildJob:
+        if job.state != "running":
+            return job
+        return replace(job, seconds=time.monotonic() - job.began)

@@ -7,10 +7,11 @@ import json
 import math
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from cachetools import LRUCache
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -41,11 +42,6 @@ STATUS = {
     "absent": 404,
     "method": 405,
     "slow": 408,
-    "step": 409,
-    "not_served": 409,
-    "too_early": 409,
-    "not_played": 409,
-    "conflict": 409,
     "size": 413,
     "form": 415,
     "value": 422,
@@ -53,25 +49,30 @@ STATUS = {
     "error": 500,
     "busy": 503,
 }
-"""Why a request is refused → HTTP status."""
+"""Why a request is refused → HTTP status; any other reason is 409: it does not fit the state."""
 
 
 class Problem(Exception):
-    """A request that is refused, with a reason of STATUS and one sentence."""
+    """A request that is refused, with a reason and one sentence."""
 
     def __init__(self, reason: str, sentence: str) -> None:
         super().__init__(sentence)
         self.reason, self.sentence = reason, sentence
 
+    @property
+    def status(self) -> int:
+        """The HTTP status of its reason."""
+        return STATUS.get(self.reason, 409)
+
     def reply(self) -> Response:
         """As JSON."""
         headers = {"Retry-After": "2"} if self.reason in ("often", "busy") else None
         return JSONResponse(
-            {"reason": self.reason, "sentence": self.sentence}, STATUS[self.reason], headers
+            {"reason": self.reason, "sentence": self.sentence}, self.status, headers
         )
 
 
-class Strict:
+class SecurityHeaders:
     """ASGI middleware that adds HEADERS to every reply."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -97,14 +98,14 @@ async def body_of(request: Request, most: int = MAX_BODY) -> bytes:
     """The whole body; Problem as soon as it is longer than `most`, whatever its header says."""
     declared = request.headers.get("content-length", "0")
     if not declared.isascii() or not declared.isdigit() or int(declared[:12]) > most:
-        raise Problem("size", f"A request has at most {most} bytes.")
+        raise Problem("size", f"A request must have at most {most} bytes.")
     parts, size = [], 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for part in request.stream():
                 size += len(part)
                 if size > most:
-                    raise Problem("size", f"A request has at most {most} bytes.")
+                    raise Problem("size", f"A request must have at most {most} bytes.")
                 parts.append(part)
     except TimeoutError:
         raise Problem("slow", "The request did not arrive in time.") from None
@@ -129,7 +130,7 @@ async def json_object(request: Request) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise Problem("value", "The request is not valid JSON.") from None
     if not isinstance(found, dict):
-        raise Problem("value", "The request is not a JSON object.")
+        raise Problem("value", "The request must be a JSON object.")
     return found
 
 
@@ -165,7 +166,7 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-class Tries:
+class RateLimiter:
     """How often somebody failed lately: `most` failures within `seconds` and it is enough.
 
     A key is an address or the like; at most `keys` of them are remembered.
@@ -178,8 +179,8 @@ class Tries:
         keys: int = 10_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._most, self._seconds, self._keys, self._clock = most, seconds, keys, clock
-        self._failed: OrderedDict[str, deque[float]] = OrderedDict()
+        self._most, self._seconds, self._clock = most, seconds, clock
+        self._failed: LRUCache[str, deque[float]] = LRUCache(keys)
         self._lock = threading.Lock()
 
     def enough(self, key: str) -> bool:
@@ -197,6 +198,3 @@ class Tries:
         with self._lock:
             times = self._failed.setdefault(key, deque(maxlen=self._most))
             times.append(self._clock())
-            self._failed.move_to_end(key)
-            while len(self._failed) > self._keys:
-                self._failed.popitem(last=False)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
+from cachetools import LRUCache
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request
@@ -22,13 +23,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from savg import __version__
 from savg.mos.storage.rows import UnknownStudy
 from savg.mos.study.folder import StudyFolder
-from savg.mos.web.admin_making import Maker
-from savg.mos.web.admin_session import Door, Session, Sessions
-from savg.mos.web.replies import Problem, body_of
+from savg.mos.web.admin.building import StudyBuilder
 from savg.mos.web.studies import Studies
 from savg.viz.documents import as_svg, emphasis
+from savg.web.login import LoginThrottle, Session, Sessions
+from savg.web.replies import Problem, body_of
 
-PAGES = Path(__file__).parent / "pages" / "admin"
+PAGES = Path(__file__).parents[1] / "pages" / "admin"
 
 MAX_FORM = 64 * 1024
 """Bytes of a form."""
@@ -36,47 +37,45 @@ MAX_FORM = 64 * 1024
 T = TypeVar("T")
 
 
-class Kept:
+class ResultCache:
     """Values that are worth keeping for a moment, by key: made once, however many ask at a time."""
 
     def __init__(self, most: int = 32) -> None:
-        self._most = most
-        self._values: dict[str, tuple[object, Any]] = {}
+        self._values: LRUCache[str, tuple[object, Any]] = LRUCache(most)
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def get(self, key: str, state: object, make: Callable[[], T]) -> T:
         """The value made for this state, else a new one."""
         with self._lock:
-            mine = self._locks.setdefault(key, threading.Lock())
-        with mine:
-            if key in self._values and self._values[key][0] == state:
-                return self._values[key][1]  # type: ignore[no-any-return]
-            value = make()
+            own_lock = self._locks.setdefault(key, threading.Lock())
+        with own_lock:
             with self._lock:
-                while len(self._values) >= self._most:
-                    self._values.pop(next(iter(self._values)))
-                self._values[key] = state, value
-            return value
+                known_state, value = self._values.get(key, (None, None))
+            if value is None or known_state != state:
+                value = make()
+                with self._lock:
+                    self._values[key] = state, value
+            return value  # type: ignore[no-any-return]
 
 
 @dataclass
-class Desk:
+class AdminContext:
     """What the organiser's pages work with."""
 
     studies: Studies
-    door: Door
+    throttle: LoginThrottle
     sessions: Sessions
-    maker: Maker
+    builder: StudyBuilder
     clock: Callable[[], float] = time.time
-    kept: Kept = field(default_factory=Kept)
+    cache: ResultCache = field(default_factory=ResultCache)
 
 
 @dataclass
-class Visit:
+class AdminRequest:
     """One request: `session` of who is logged in, and what the form says."""
 
-    desk: Desk
+    context: AdminContext
     request: Request
     session: Session | None = None
     form: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -105,7 +104,7 @@ class Visit:
     def study(self) -> StudyFolder:
         """The study that the address names; Problem if there is none."""
         try:
-            return self.desk.studies.get(self.request.path_params["study"])
+            return self.context.studies.get(self.request.path_params["study"])
         except UnknownStudy:
             raise Problem("absent", "There is no such study.") from None
 

@@ -1,4 +1,4 @@
-"""Serve listening tests without the studio."""
+"""A server's socket, its organiser's password, and serving until interrupted."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def organiser_password(file: Path | None = None) -> tuple[str, bool]:
     else:
         return secrets.token_urlsafe(12), True
     if len(chosen) < LEAST_PASSWORD:
-        raise SavgError(f"{where}: a password has at least {LEAST_PASSWORD} characters.")
+        raise SavgError(f"{where}: a password must have at least {LEAST_PASSWORD} characters.")
     return chosen, False
 
 
@@ -53,7 +53,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 
 def serve(app: Starlette, bound: socket.socket) -> None:
-    """Serve until interrupted. Requests are not logged: the log of a study is its database."""
+    """Serve until interrupted. Requests are not logged."""
     config = uvicorn.Config(
         app,
         access_log=False,

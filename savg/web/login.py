@@ -1,4 +1,4 @@
-"""Who may come into /admin: one password, few tries, sessions that end.
+"""Who may come in: one password, few tries, sessions that end.
 
 Only a hash of the password and of the sessions' keys is kept, in memory: a restart logs everybody out.
 """
@@ -10,9 +10,10 @@ import hmac
 import secrets
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from cachetools import LRUCache, TTLCache
 
 Clock = Callable[[], float]
 
@@ -40,10 +41,9 @@ class Session:
     """Somebody who is logged in; `who` stands in the audit trail."""
 
     who: str
-    until: float
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     notes: list[tuple[str, str]] = field(default_factory=list)
-    used: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    used: LRUCache[str, bool] = field(default_factory=lambda: LRUCache(500))
 
     def say(self, kind: str, sentence: str) -> None:
         """Something to tell on the next page: kind "good" or "bad"."""
@@ -58,40 +58,28 @@ class Session:
         """Whether a form with this key comes for the first time (a reload sends it again)."""
         if not key or key in self.used:
             return False
-        self.used[key] = None
-        while len(self.used) > 500:
-            self.used.popitem(last=False)
+        self.used[key] = True
         return True
 
 
 class Sessions:
-    """The sessions of a server by the hash of their key."""
+    """The sessions of a server by the hash of their key, MOST_SESSIONS of those used last."""
 
     def __init__(self, clock: Clock = time.time) -> None:
-        self._clock = clock
-        self._known: OrderedDict[str, Session] = OrderedDict()
+        self._known: TTLCache[str, Session] = TTLCache(MOST_SESSIONS, SESSION_SECONDS, clock)
         self._lock = threading.Lock()
 
     def begin(self, who: str) -> str:
-        """A new session; its key goes into the cookie. The oldest ends if there are too many."""
+        """A new session; its key goes into the cookie."""
         key = secrets.token_urlsafe(32)
         with self._lock:
-            now = self._clock()
-            for old in [k for k, s in self._known.items() if s.until <= now]:
-                del self._known[old]
-            while len(self._known) >= MOST_SESSIONS:
-                self._known.popitem(last=False)
-            self._known[_hash(key)] = Session(who, now + SESSION_SECONDS)
+            self._known[_hash(key)] = Session(who)
         return key
 
     def get(self, key: str) -> Session | None:
         """The session of a cookie while it lasts."""
         with self._lock:
-            found = self._known.get(_hash(key)) if key else None
-            if found is not None and found.until <= self._clock():
-                del self._known[_hash(key)]
-                return None
-            return found
+            return self._known.get(_hash(key)) if key else None
 
     def end(self, key: str) -> None:
         """Log out."""
@@ -106,7 +94,7 @@ class _Address:
     trusted: bool = False
 
 
-class Door:
+class LoginThrottle:
     """The password, and how often it may be tried.
 
     After FREE_TRIES wrong ones an address waits 1, 2, 4, … seconds, at most LONGEST_WAIT. All
@@ -118,7 +106,7 @@ class Door:
         self._clock = clock
         self._salt = secrets.token_bytes(16)
         self._right = self._digest(password)
-        self._addresses: OrderedDict[str, _Address] = OrderedDict()
+        self._addresses: LRUCache[str, _Address] = LRUCache(MOST_ADDRESSES)
         self._tokens, self._filled = float(ALL_TRIES), clock()
         self._lock = threading.Lock()
 
@@ -143,9 +131,6 @@ class Door:
 
     def _remember(self, address: str, now: float) -> _Address:
         known = self._addresses.setdefault(address, _Address())
-        self._addresses.move_to_end(address)
-        while len(self._addresses) > MOST_ADDRESSES:
-            self._addresses.popitem(last=False)
         if now - known.last > FORGET_SECONDS:
             known.wrong = 0
         gained = max(now - self._filled, 0.0) / ALL_EVERY
