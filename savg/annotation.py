@@ -8,12 +8,10 @@ no header, and an empty file is an empty table [S1, S2].
 
 from __future__ import annotations
 
-import csv
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -21,7 +19,7 @@ from numpy.typing import NDArray
 
 from savg.errors import SavgError
 from savg.format import SAVGBENCH
-from savg.paths import whole_file
+from savg.tables import numbers, read_cells, write_cells
 
 SPEECH, INSTRUMENT = 0, 1
 """Categories of sound events."""
@@ -56,18 +54,8 @@ class _Table(ABC):
     @classmethod
     def read_csv(cls, path: str | os.PathLike[str]) -> Self:
         """The table in a CSV file without header; SavgError names the file and the wrong line."""
-        path = Path(path)
         width = cls._columns.count(",") + 1
-        rows = []
-        try:
-            with path.open(newline="", encoding="utf-8") as file:
-                for number, row in enumerate(csv.reader(file), 1):
-                    if row:
-                        rows.append(_numbers(row, width, cls._columns, f"{path}, line {number}"))
-        except UnicodeDecodeError as error:
-            raise SavgError(f"{path} is not a text table of {cls._columns}.") from error
-        except OSError as error:
-            raise SavgError(f"{path} could not be read: {error.strerror or error}.") from error
+        rows = [_numbers(row, cls._columns, where) for where, row in read_cells(path, cls._columns)]
         try:
             return cls._from_rows(np.array(rows, np.float64).reshape(-1, width))
         except ValueError as error:
@@ -75,20 +63,14 @@ class _Table(ABC):
 
     def write_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the table in its published form, whole or not at all."""
-        with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerows(self._rows())
+        write_cells(path, self._rows())
 
 
-def _numbers(row: Sequence[str], width: int, columns: str, where: str) -> list[float]:
+def _numbers(row: Sequence[str], columns: str, where: str) -> list[float]:
+    width = columns.count(",") + 1
     if len(row) != width:
         raise SavgError(f"{where}: expected {width} columns ({columns}), found {len(row)}.")
-    try:
-        values = [float(cell) for cell in row]
-    except ValueError as error:
-        raise SavgError(f"{where}: expected numbers ({columns}), found {','.join(row)}.") from error
-    if not np.isfinite(values).all():
-        raise SavgError(f"{where}: expected finite numbers ({columns}), found {','.join(row)}.")
-    return values
+    return numbers(row, columns, where)
 
 
 def _column(table: object, name: str, dtype: type, shape: tuple[int, ...] = ()) -> None:

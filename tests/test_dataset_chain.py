@@ -13,7 +13,7 @@ import pytest
 from savg.cli import main as savg
 from savg.data.packed import PackedClips
 from savg.data.savgbench import SavgBench
-from savg.data.starss.report import sha256
+from savg.paths import file_sha256
 from savg.train.__main__ import main as train
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "dataset.md"
@@ -61,7 +61,7 @@ def test_the_documented_commands_lead_from_recordings_to_a_training_run(
     bench = SavgBench(tmp_path / "dataset")
     assert len(bench) >= 1 and bench.manifest is not None
     listed = {clip["name"]: clip["labels_sha256"] for clip in bench.manifest["clips"]}
-    assert listed == {item.name: sha256(item.labels_path) for item in bench}
+    assert listed == {item.name: file_sha256(item.labels_path) for item in bench}
     report = json.loads((tmp_path / "dataset" / "report.json").read_text())["splits"]["dev"]
     assert report["kept"] == len(bench) == report["windows"] - sum(report["dropped"].values())
     pack = PackedClips(tmp_path / "pack")

@@ -16,17 +16,17 @@ The JSON form, which `evaluate --json` and `annotate --json` print alike:
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from savg.evaluation.score import Evaluation, Row
+from savg.evaluation.score import Evaluation
 from savg.metrics.base import Metric, MetricResult, shown
 from savg.metrics.registry import METRICS, metric_class
 from savg.metrics.spatial import SpatialAvAlign
 from savg.paths import whole_file
+from savg.tables import write_csv
 
 BASELINE_ROWS = {
     "centre": "null: sounds at the centre",
@@ -126,15 +126,6 @@ def text(result: MetricResult) -> str:
     return metric.text(result) if metric else Metric.text(result)
 
 
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """A CSV file of clips with the columns of all rows, whole or not at all."""
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def write_report(folder: Path, evaluation: Evaluation, title: str) -> list[Path]:
     """Write report.json, report.md and clips.csv into a folder; returns their paths."""
     table = markdown_table({"value": evaluation.metrics}, [["clips", str(evaluation.clips)]])
@@ -143,5 +134,5 @@ def write_report(folder: Path, evaluation: Evaluation, title: str) -> list[Path]
     for path, content in zip(paths, texts, strict=False):
         with whole_file(path) as part:
             part.write_text(content + "\n", encoding="utf-8")
-    write_rows(paths[2], evaluation.rows)
+    write_csv(paths[2], evaluation.rows)
     return paths

@@ -11,6 +11,7 @@ from typing import Any
 from savg.errors import CheckpointError, SavgError
 from savg.hub import Card, _tuples, model_format, read_json, save_component
 from savg.paths import existing, whole_file
+from savg.tables import read_csv
 from savg.train import checkpoint as checkpoints
 from savg.train.recipe import Recipe, plain
 
@@ -138,13 +139,10 @@ def model_card(
 
 
 def _last_scores(run: Path) -> dict[str, str]:
-    import csv
-
     path = run / "scores.csv"
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv(path)
     return {key: value for key, value in rows[-1].items() if value} if rows else {}
 
 

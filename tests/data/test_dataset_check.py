@@ -17,10 +17,10 @@ from savg.cli import main
 from savg.clip import Clip
 from savg.data.check import check
 from savg.data.savgbench import SavgBench, split_folder
-from savg.data.starss.report import sha256
 from savg.data.starss.results import Construction
 from savg.errors import Cancelled
 from savg.format import SAVGBENCH
+from savg.paths import file_sha256
 
 FORM = SAVGBENCH
 NAMES = [f"fold3_room1_mix001_deg{10 * i}_start{5 * i}" for i in range(3)]
@@ -54,7 +54,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, name in enumerate(NAMES):
         clip(number).write(folder / VIDEOS / f"{name}.mp4")
         table().write_csv(folder / TABLES / f"{name}.csv")
-        digest = sha256(folder / TABLES / f"{name}.csv")
+        digest = file_sha256(folder / TABLES / f"{name}.csv")
         clips.append({"name": name, "category": "instrument", "labels_sha256": digest})
     part = {"settings": Construction().to_dict(), "clips": clips}
     (out / "manifest.json").write_text(json.dumps({"version": 1, "splits": {"dev": part}}))

@@ -7,16 +7,15 @@ distance in centimetres. Older files have `frame,class,azimuth,elevation` [REFER
 
 from __future__ import annotations
 
-import csv
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from savg.errors import SavgError
 from savg.geometry import wrap_degrees
+from savg.tables import numbers, read_cells
 
 CLASSES = 13
 """Number of classes of STARSS23."""
@@ -80,22 +79,14 @@ def read_labels(path: str | os.PathLike[str]) -> RecordingLabels:
 
     Raises SavgError with one sentence that names the file and the line.
     """
-    path = Path(path)
     rows: list[list[float]] = []
     columns: tuple[str, ...] = COLUMNS[5]
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            for number, row in enumerate(csv.reader(file), 1):
-                if not row or not any(cell.strip() for cell in row):
-                    continue
-                where = f"{path}, line {number}"
-                if not rows:
-                    columns = _columns(row, where)
-                rows.append(_values(row, columns, where))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SavgError(f"{path} is not a text table of {','.join(COLUMNS[6])}.") from error
-    except OSError as error:
-        raise SavgError(f"{path} could not be read: {error.strerror or error}.") from error
+    for where, row in read_cells(path, ",".join(COLUMNS[6]), encoding="utf-8-sig"):
+        if not any(cell.strip() for cell in row):
+            continue
+        if not rows:
+            columns = _columns(row, where)
+        rows.append(_values(row, columns, where))
     table = dict(zip(columns, np.array(rows, float).reshape(-1, len(columns)).T, strict=True))
     return RecordingLabels(
         table["frame"].astype(np.int64),
@@ -118,12 +109,7 @@ def _columns(row: list[str], where: str) -> tuple[str, ...]:
 def _values(row: list[str], columns: tuple[str, ...], where: str) -> list[float]:
     if len(row) != len(columns):
         raise SavgError(f"{where}: expected {len(columns)} columns as before, found {len(row)}.")
-    try:
-        values = [float(cell) for cell in row]
-    except ValueError as error:
-        raise SavgError(
-            f"{where}: expected numbers ({','.join(columns)}), found {','.join(row)}."
-        ) from error
+    values = numbers(row, ",".join(columns), where, finite=False)
     for name, value in zip(columns, values, strict=True):
         low, high = _RANGES[name]
         if not low <= value <= high:

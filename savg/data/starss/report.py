@@ -7,7 +7,6 @@ files have a part for each split (`{"version": 1, "splits": {"dev": …}}`), so 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -22,7 +21,7 @@ from savg.data.starss.contact_sheet import write_contact_sheet
 from savg.data.starss.results import Problem, RecordingResult
 from savg.data.starss.statistics import statistics
 from savg.format import SAVGBENCH, ClipFormat
-from savg.paths import whole_file
+from savg.paths import file_sha256, whole_file
 
 VERSION = 1
 
@@ -126,12 +125,6 @@ def as_markdown(split: str, found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _manifest(
     folder: Path,
     plan: Mapping[str, Any],
@@ -146,7 +139,7 @@ def _manifest(
             "view": clip.view,
             "start": clip.start,
             "category": CATEGORY_NAMES[clip.category],
-            "labels_sha256": sha256(labels / f"{clip.name}.csv"),
+            "labels_sha256": file_sha256(labels / f"{clip.name}.csv"),
         }
         for result in results
         for clip in result.clips

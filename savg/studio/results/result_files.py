@@ -6,7 +6,6 @@ are shown.
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from savg.errors import SavgError
 from savg.evaluation.result_files import MAX_BYTES, PUBLISHED, RESULTS, read_json, read_sets
 from savg.metrics.spatial import SpatialAvAlign
 from savg.mos.results.sections import sections_of
+from savg.tables import read_csv
 from savg.viz.documents import Section
 
 VARIABLE = "SAVG_REPORTS"
@@ -179,17 +179,16 @@ def read_report(path: Path, key: str = "0") -> Report:
 def _clips(path: Path) -> list[dict[str, Any]]:
     if not path.is_file() or path.stat().st_size > MAX_BYTES:
         return []
-    with path.open(encoding="utf-8", newline="") as stream:
-        try:
-            return [
-                {
-                    "condition": row["condition"],
-                    "clip": row["clip"],
-                    "ratings": int(row["ratings"]),
-                    "mean_rating": float(row["mean_rating"]),
-                    "spatial_av_align": float(row["spatial_av_align"]),
-                }
-                for row in csv.DictReader(stream)
-            ]
-        except (KeyError, TypeError, ValueError, csv.Error):
-            return []
+    try:
+        return [
+            {
+                "condition": row["condition"],
+                "clip": row["clip"],
+                "ratings": int(row["ratings"]),
+                "mean_rating": float(row["mean_rating"]),
+                "spatial_av_align": float(row["spatial_av_align"]),
+            }
+            for row in read_csv(path)
+        ]
+    except (KeyError, TypeError, ValueError):
+        return []
