@@ -9,10 +9,8 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
-from savg.data.joint_codec import PUBLISHED
 from savg.errors import SavgError
 from savg.hub import PIPELINE_FILE, Card, load_official, model_format, save_component, write_json
 from savg.paths import existing, whole_file
@@ -80,20 +78,28 @@ def run(args: argparse.Namespace) -> int:
                 model = load_official(kind, path, published)
                 save_component(model, args.out / name, kind, card)
                 written[name] = str(args.out / name)
-    roles = {"joint": "joint", "superres": "superres", "persons": "yolox", "sounds": "seld"}
-    if all((args.out / folder).is_dir() for folder in roles.values()):
-        description = {
-            "pipeline": "joint",
-            **roles,
-            "codec": asdict(PUBLISHED),
-            "sampler": {"name": "dpmpp_adaptive"},
-        }
-        with whole_file(args.out / PIPELINE_FILE) as part:
-            write_json(part, description)
-        written["pipeline"] = str(args.out / PIPELINE_FILE)
+    written |= _pipelines(args.out)
     lines = [json.dumps(written)] if args.json else [f"{k}: {v}" for k, v in written.items()]
     print("\n".join(lines))
     return 0
+
+
+def _pipelines(out: Path) -> dict[str, str]:
+    """Describe the pipelines whose parts are all in the folder; the first one in pipeline.json."""
+    from savg.pipelines.registry import AUDIO, CLIPS
+
+    folders = {kind: FOLDER_NAMES.get(kind, kind) for kind in PUBLISHED_FILES.values()}
+    there = {kind: name for kind, name in folders.items() if (out / name).is_dir()}
+    classes = [registry[name] for registry in (CLIPS, AUDIO) for name in registry]
+    written: dict[str, str] = {}
+    for pipeline in classes:
+        description = pipeline.published(there)
+        if description is not None:
+            path = out / (f"{pipeline.name}.json" if written else PIPELINE_FILE)
+            with whole_file(path) as part:
+                write_json(part, description)
+            written[pipeline.name if written else "pipeline"] = str(path)
+    return written
 
 
 @contextmanager

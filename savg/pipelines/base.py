@@ -118,6 +118,15 @@ class Pipeline(ABC):
         except SavgError:
             return False
 
+    @classmethod
+    def published(cls, folders: Mapping[str, str]) -> dict[str, Any] | None:
+        """What its JSON file says of weights that their authors published.
+
+        folders: of the components there are, by kind of weights. None where some are missing, or where
+        nobody published this pipeline.
+        """
+        return None
+
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Write a folder that `from_pretrained` loads, whole or not at all."""
         with whole_folder(folder) as part:
@@ -155,6 +164,10 @@ class SeedPipeline(Pipeline, Generic[Result]):
         Raises:
             SavgError: an impossible value.
             Cancelled: `on_step` stopped it.
+
+        Example:
+            pipeline = JointPipeline.from_pretrained("demo")
+            clips = pipeline(4, seed=0, steps=16)
         """
 
     @abstractmethod
@@ -286,7 +299,15 @@ class AudioPipeline(Pipeline):
     ) -> NDArray[np.float32]:
         """Write the video in `source`, silent or sounding, to `target` with new audio; returns that.
 
-        Options as in a call. MediaError for files that cannot be read.
+        Args:
+            max_seconds: longer videos are refused.
+            options: as in a call.
+
+        Raises:
+            MediaError: a file that cannot be read, or is too long.
+
+        Example:
+            VideoToAudio.from_pretrained("demo").file("holiday.mp4", "new.mp4", seed=3)
         """
         audio = self(Video.read(source, max_seconds=max_seconds), **options)
         with_audio(source, target, audio, self.sample_rate)

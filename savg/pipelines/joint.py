@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from savg.clip import Clip
-from savg.data.joint_codec import JointCodec
+from savg.data.joint_codec import PUBLISHED, JointCodec
 from savg.diffusion.host import times_on
 from savg.diffusion.process import Diffusion, State
 from savg.models.joint_config import CONFIGS as JOINT
@@ -79,6 +80,21 @@ class JointPipeline(DiffusionPipeline[Clip], ClipPipeline):
     def sampler_defaults(cls, codec: JointCodec) -> dict[str, Any]:
         """A codec's own kind of sound does not lie in −1..1, so only the picture is limited."""
         return {} if codec.plain_sound else {"limit": "clamp_first"}
+
+    @classmethod
+    def published(cls, folders: Mapping[str, str]) -> dict[str, Any] | None:
+        """With the detectors of persons and sounds, which the same authors publish [S1]."""
+        roles = {
+            "joint": "joint_unet", "superres": "superres_unet", "persons": "yolox", "sounds": "seld"
+        }  # fmt: skip
+        if not all(kind in folders for kind in roles.values()):
+            return None
+        return {
+            "pipeline": cls.name,
+            **{role: folders[kind] for role, kind in roles.items()},
+            "codec": asdict(PUBLISHED),
+            "sampler": {"name": "dpmpp_adaptive"},
+        }
 
     def denoiser(self, seed: int, some: Sequence[int]) -> Denoiser:
         """The joint network, with window shifts that depend on the seed and the call's number."""
