@@ -22,8 +22,8 @@ def _forward(
     if x.device.type == "cpu":
         shared = gain.shape[0] == 1
         weight, bias = (gain[0].to(kind), offset[0].to(kind)) if shared else (None, None)
-        picture = x.unsqueeze(2).permute(0, 3, 1, 2)  # stored channels last: read in place
-        z, mean, rstd = torch.native_group_norm(picture, weight, bias, b, c, s, groups, eps)
+        image = x.unsqueeze(2).permute(0, 3, 1, 2)  # stored channels last: read in place
+        z, mean, rstd = torch.native_group_norm(image, weight, bias, b, c, s, groups, eps)
         z = z.permute(0, 2, 3, 1).squeeze(2)
         if not shared:
             z.mul_(gain.to(kind)[:, None]).add_(offset.to(kind)[:, None])

@@ -16,11 +16,11 @@ class JointUNetConfig:
     frames: length of the middle block's window; channels · multipliers: channels of each scale;
     blocks: residual blocks a scale (one number, or one for each scale); heads: of attention within a
     modality; head_channels: width of a head of cross-modal attention (None: `heads` of them);
-    cross_at, video_at, audio_at: down-sampling factors of the picture at which there is attention;
+    cross_at, video_at, audio_at: down-sampling factors of the frames at which there is attention;
     windows: frames seen by cross-modal attention at each factor of cross_at; upsample: residual
-    blocks enlarge (else plain repetition); video_patch, audio_patch: side and length of the patches
+    blocks upsample (else plain repetition); video_patch, audio_patch: side and length of the patches
     that become one position; skips: "concat" or "add"; coordinates: the network is told each pixel's
-    place as two more input channels. audio_channels 0: the picture's half alone, without sound and
+    place as two more input channels. audio_channels 0: the video half alone, without audio and
     without attention to it (`savg.models.video_unet`).
     """
 
@@ -52,16 +52,18 @@ class JointUNetConfig:
     def __post_init__(self) -> None:
         if len(self.windows) < len(self.cross_at):
             raise ValueError(
-                f"windows: one for each of {self.cross_at} expected, not {self.windows}"
+                f"there must be a window for each of {self.cross_at}, got {self.windows}"
             )
         if self.video_conv not in ("2d+1d", "3d"):
-            raise ValueError(f"video_conv is '2d+1d' or '3d', not {self.video_conv!r}")
+            raise ValueError(f"video_conv must be '2d+1d' or '3d', got {self.video_conv!r}")
         if self.skips not in ("concat", "add"):
-            raise ValueError(f"skips is 'concat' or 'add', not {self.skips!r}")
+            raise ValueError(f"skips must be 'concat' or 'add', got {self.skips!r}")
         if not self.audio_channels and (self.cross_at or self.middle_cross or self.audio_at):
-            raise ValueError("audio_channels is 0: there is no sound that could be attended to")
+            raise ValueError("audio_channels must be ≥ 1 for attention to audio, got 0")
         if isinstance(self.blocks, tuple) and len(self.blocks) != len(self.multipliers):
-            raise ValueError(f"blocks: one for each of {self.multipliers} expected")
+            raise ValueError(
+                f"there must be blocks for each of {self.multipliers}, got {self.blocks}"
+            )
         for width in self.widths:
             if width % self.groups or width % self.heads or width % (self.head_channels or 1):
                 raise ValueError(
@@ -121,7 +123,7 @@ def published_config(published: Mapping[str, Any] | None = None) -> JointUNetCon
     multipliers: tuple[float, ...] = numbers(given["channel_mult"])
     if not multipliers:
         if video[-1] not in BY_SIDE:
-            raise ValueError(f"no default channel_mult for pictures of {video[-1]} pixels")
+            raise ValueError(f"no default channel_mult for frames of {video[-1]} pixels")
         multipliers = BY_SIDE[video[-1]]
     windows = numbers(given["cross_attention_windows"])
     head = int(given["num_head_channels"])

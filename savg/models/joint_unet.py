@@ -1,90 +1,133 @@
-"""The coupled U-Net that denoises video and stereo sound together (stereo MM-Diffusion, [S1] [S2]).
+"""The coupled U-Net that denoises video and stereo audio together (stereo MM-Diffusion, [S1] [S2]).
 
-Two U-Nets, one for the picture and one for the sound, share their time embedding and exchange what
+Two U-Nets, one for the video and one for the audio, share their time embedding and exchange what
 they know through windowed cross-modal attention. `CONFIGS["full"]` is the released network; `"demo"`
 is the same class made small enough to train on two CPU cores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from savg.hub import ModelFormat
 from savg.models.joint_config import JointUNetConfig, published_config
-from savg.models.joint_layout import Initial, Layout
-from savg.models.unet_fast import Fast
-from savg.models.unet_layers import CrossAttention, ResBlock, time_features
-from savg.models.unet_plain import Plain
-
-State = tuple[Tensor, ...]
-"""One tensor for each modality that a network has: picture, then sound."""
+from savg.models.joint_layout import build_blocks
+from savg.models.unet_fast import FAST
+from savg.models.unet_layers import Attention, Conditions, CrossAttention, State, time_features
+from savg.models.unet_ops import Operations
+from savg.models.unet_plain import PLAIN
 
 
 class CoupledUNet(nn.Module):
-    """What networks of picture and sound, or of the picture alone, share: their blocks.
+    """What networks of video and audio, or of video alone, share: their blocks.
 
-    `fast = False` selects the plain reference path; checkpoint_attention: recompute attention in the
-    backward pass, to save memory.
+    `fast = False` selects the plain reference path.
     """
-
-    middle_blocks: nn.Sequential
-    output_blocks: nn.ModuleList
-    skip_projections: nn.ModuleList
-    video_out: nn.Sequential
-    audio_out: nn.Sequential
 
     def __init__(self, config: JointUNetConfig, fast: bool = True) -> None:
         super().__init__()
-        self.config, self.fast, self.checkpoint_attention = config, fast, False
+        self.config, self.fast = config, fast
         c = config.channels
         self.time_embed = nn.Sequential(nn.Linear(c, c), nn.SiLU(), nn.Linear(c, c))
-        self.input_blocks = nn.ModuleList()
-        Layout(self).build()
+        blocks = build_blocks(config)
+        self.input_blocks = blocks.input_blocks
+        self.middle_blocks = blocks.middle_blocks
+        self.output_blocks = blocks.output_blocks
+        if blocks.skip_projections is not None:
+            self.skip_projections = blocks.skip_projections
+        if blocks.audio_out is not None:
+            self.audio_out = blocks.audio_out
+        self.video_out = blocks.video_out
 
     @property
-    def heads(self) -> list[nn.Sequential]:
+    def heads(self) -> list[nn.Module]:
         """The last layers of each modality."""
         return [self.video_out, *([self.audio_out] if self.config.audio_channels else [])]
 
+    @property
+    def checkpoint_attention(self) -> bool:
+        """Whether attention is recomputed in the backward pass, to save memory."""
+        return any(m.checkpointed for m in self.modules() if isinstance(m, Attention))
+
+    @checkpoint_attention.setter
+    def checkpoint_attention(self, saving: bool) -> None:
+        for module in self.modules():
+            if isinstance(module, Attention):
+                module.checkpointed = saving
+
     def denoise(self, parts: State, t: Tensor, shifts: Sequence[int] = ()) -> State:
-        """Evaluate on video[B, F, 3, H, W] and, in a network with sound, audio[B, 2, T]."""
-        return _Evaluation(self, Fast() if self.fast else Plain(), iter(shifts)).run(parts, t)
+        """Evaluate on video[B, F, 3, H, W] and, in a network with audio, audio[B, 2, T]."""
+        ops, dtype = FAST if self.fast else PLAIN, next(self.parameters()).dtype
+        embedding = self.time_embed(time_features(t, self.config.channels).to(dtype))
+        given = Conditions(embedding, tuple(shifts), ops)
+        h = tuple(ops.enter(x) for x in self._patches(tuple(part.to(dtype) for part in parts)))
+        skips: list[State] = []
+        for stage in self.input_blocks:
+            h = stage(h, given)
+            skips.append(h)
+        h = self.middle_blocks(h, given)
+        for i, stage in enumerate(self.output_blocks):
+            h = stage(self._join(i, h, skips.pop(), ops), given)
+        ends = tuple(ops.leave(head(x, ops)) for x, head in zip(h, self.heads, strict=True))
+        return tuple(x.to(part.dtype) for x, part in zip(self._unpatched(ends), parts, strict=True))
+
+    def _join(self, i: int, h: State, skip: State, ops: Operations) -> State:
+        """Bring in the skip connection of output block i."""
+        if self.config.skips == "add":
+            return self.skip_projections[i](h, skip, ops)
+        return tuple(ops.concatenate(x, s) for x, s in zip(h, skip, strict=True))
+
+    def _patches(self, parts: State) -> State:
+        """Patches as channels and, where configured, each position's coordinates in −1..1."""
+        video, *audio = parts
+        x = F.pixel_unshuffle(video, self.config.video_patch)
+        if self.config.coordinates:
+            b, f, _, h, w = x.shape
+            across = torch.linspace(-1, 1, w, device=x.device, dtype=x.dtype)
+            down = torch.linspace(-1, 1, h, device=x.device, dtype=x.dtype)[:, None]
+            both = (across.expand(b, f, 1, h, w), down.expand(b, f, 1, h, w))
+            x = torch.cat([x, *both], dim=2)
+        return (x, *(_fold(y, self.config.audio_patch) for y in audio))
+
+    def _unpatched(self, parts: State) -> State:
+        """The inverse of `_patches`, without coordinates."""
+        video, *audio = parts
+        x = F.pixel_shuffle(video, self.config.video_patch)
+        return (x, *(_unfold(y, self.config.audio_patch) for y in audio))
 
     def check_video(self, video: Tensor) -> None:
         """ValueError if a video does not fit the network."""
         c = self.config
         if video.ndim != 5 or video.shape[2] != c.video_channels:
             raise ValueError(
-                f"video [B, F, {c.video_channels}, H, W] expected, not {tuple(video.shape)}"
+                f"video must be [B, F, {c.video_channels}, H, W], got {tuple(video.shape)}"
             )
         cell = c.video_patch * 2 ** (len(c.multipliers) - 1)
         if video.shape[3] % cell or video.shape[4] % cell:
             raise ValueError(
-                f"picture sides divisible by {cell} expected, not {tuple(video.shape)}"
+                f"height and width of video must be divisible by {cell}, got {tuple(video.shape)}"
             )
 
 
 class JointUNet(CoupledUNet):
-    """The coupled U-Net of picture and sound."""
+    """The coupled U-Net of video and audio."""
 
     def __init__(self, config: JointUNetConfig, fast: bool = True) -> None:
         if not config.audio_channels:
-            raise ValueError("a joint network has sound: audio_channels of 1 or more expected")
+            raise ValueError(
+                f"audio_channels of a joint network must be ≥ 1, got {config.audio_channels}"
+            )
         super().__init__(config, fast)
 
     @property
     def shifting(self) -> list[CrossAttention]:
         """The cross-modal attention blocks whose window is drawn, in forward order."""
-        if not self.config.shift:
-            return []
-        found = (m for m in self.modules() if isinstance(m, CrossAttention) and m.shifting)
-        return list(found)
+        blocks = (m for m in self.modules() if isinstance(m, CrossAttention))
+        return [block for block in blocks if block.place is not None]
 
     def draw_shifts(
         self, generator: torch.Generator | None = None, frames: int | None = None
@@ -112,7 +155,7 @@ class JointUNet(CoupledUNet):
         self._check(video, audio)
         shifts = self.draw_shifts(frames=video.shape[1]) if shifts is None else shifts
         if len(shifts) != len(self.shifting):
-            raise ValueError(f"expected {len(self.shifting)} shifts, not {len(shifts)}")
+            raise ValueError(f"there must be {len(self.shifting)} shifts, got {len(shifts)}")
         video, audio = self.denoise((video, audio), t, shifts)
         return video, audio
 
@@ -120,88 +163,12 @@ class JointUNet(CoupledUNet):
         c = self.config
         self.check_video(video)
         if audio.ndim != 3 or audio.shape[1] != c.audio_channels:
-            raise ValueError(f"audio [B, {c.audio_channels}, T] expected, not {tuple(audio.shape)}")
+            raise ValueError(f"audio must be [B, {c.audio_channels}, T], got {tuple(audio.shape)}")
         stretch = c.audio_patch * 4 ** (len(c.multipliers) - 1)
         if audio.shape[2] % stretch:
-            raise ValueError(f"a sound divisible by {stretch} expected, not {tuple(audio.shape)}")
-
-
-class _Evaluation:
-    """One forward pass along one of the two paths, of all modalities that the network has."""
-
-    def __init__(self, net: CoupledUNet, ops: Fast | Plain, shifts: Iterator[int]) -> None:
-        self.net, self.ops, self.shifts = net, ops, shifts
-
-    def run(self, parts: State, t: Tensor) -> State:
-        net, ops, c = self.net, self.ops, self.net.config
-        kind = next(net.parameters()).dtype
-        embedding = net.time_embed(time_features(t, c.channels).to(kind))
-        kept: list[State] = []
-        video, *sound = (part.to(kind) for part in parts)
-        entering = (self.patched(video), *(_fold(y, c.audio_patch) for y in sound))
-        h = tuple(ops.enter(x) for x in entering)
-        for stage in net.input_blocks:
-            h = self.stage(stage, h, embedding)
-            kept.append(h)
-        h = self.stage(net.middle_blocks, h, embedding)
-        for i, stage in enumerate(net.output_blocks):
-            h = self.stage(stage, self.join(i, h, kept.pop()), embedding)
-        made = (ops.output(x, head) for x, head in zip(h, net.heads, strict=True))
-        video, *sound = (ops.leave(x) for x in made)
-        video = F.pixel_shuffle(video, c.video_patch)
-        clean = (video, *(_unfold(y, c.audio_patch) for y in sound))
-        return tuple(x.to(part.dtype) for x, part in zip(clean, parts, strict=True))
-
-    def patched(self, video: Tensor) -> Tensor:
-        """Patches as channels, and where asked for each position's coordinates in −1..1."""
-        x = F.pixel_unshuffle(video, self.net.config.video_patch)
-        if not self.net.config.coordinates:
-            return x
-        b, f, _, h, w = x.shape
-        across = torch.linspace(-1, 1, w, device=x.device, dtype=x.dtype).expand(b, f, 1, h, w)
-        down = torch.linspace(-1, 1, h, device=x.device, dtype=x.dtype)[:, None]
-        return torch.cat([x, across, down.expand(b, f, 1, h, w)], dim=2)
-
-    def join(self, i: int, h: State, skip: State) -> State:
-        """Bring in the skip connection of output block i."""
-        ops = self.ops
-        if self.net.config.skips == "concat":
-            return tuple(ops.concatenate(x, s) for x, s in zip(h, skip, strict=True))
-        fit: Any = self.net.skip_projections[i]
-        if len(fit):
-            skip = tuple(ops.conv(s, conv) for s, conv in zip(skip, fit.values(), strict=True))
-        return tuple(x + s for x, s in zip(h, skip, strict=True))
-
-    def stage(self, stage: Any, h: State, emb: Tensor) -> State:
-        for layer in stage:
-            if isinstance(layer, ResBlock):
-                h = self.block(layer, h, emb)
-            elif isinstance(layer, CrossAttention):
-                shift = next(self.shifts) if layer.shifting else 0
-                h = self.saved(self.ops.cross, *h, layer, shift)
-            elif isinstance(layer, Initial):
-                h = tuple(
-                    self.ops.conv(x, conv) for x, conv in zip(h, layer.children(), strict=True)
-                )
-            else:
-                h = tuple(self.ops.resample(x, "up") for x in h)
-        return h
-
-    def block(self, b: ResBlock, h: State, emb: Tensor) -> State:
-        e, ops = b.emb_layers(emb), self.ops
-        x, *sound = (ops.residual(y, *half, e, b) for y, half in zip(h, b.halves, strict=True))
-        if b.spatial_attention_block is not None:
-            x = self.saved(ops.attend_space, x, b.spatial_attention_block)
-            x = self.saved(ops.attend_time, x, b.temporal_attention_block)
-        if b.audio_attention_block is not None:
-            sound = [self.saved(ops.attend_sound, y, b.audio_attention_block) for y in sound]
-        return (x, *sound)
-
-    def saved(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """`function(*arguments)`, recomputed in the backward pass if the network says so."""
-        if self.net.checkpoint_attention and torch.is_grad_enabled():
-            return checkpoint(function, *arguments, use_reentrant=False)
-        return function(*arguments)
+            raise ValueError(
+                f"length of audio must be divisible by {stretch}, got {tuple(audio.shape)}"
+            )
 
 
 def _fold(audio: Tensor, patch: int) -> Tensor:

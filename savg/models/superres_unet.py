@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from savg.hub import ModelFormat
-from savg.models.fused_norm import norm_act
 from savg.models.published import numbers
-from savg.models.unet_fast import linear
+from savg.models.unet_fast import FAST
 from savg.models.unet_layers import time_features, zeroed
-from savg.models.unet_plain import attend
+from savg.models.unet_ops import Operations
+from savg.models.unet_plain import PLAIN
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class SuperResUNetConfig:
     down-sampling factors with attention; resample_blocks: residual blocks change the scale (else
     plain convolutions); learn_variance: three more outputs; classes: of a class-conditional network;
     patch: side of the pixel patches that become one position; residual: the network's prediction is
-    added to the enlarged small frame, for networks that predict the clean frame.
+    added to the upsampled small frame, for networks that predict the clean frame.
     """
 
     image_channels: int = 3
@@ -87,9 +87,27 @@ class ImageResBlock(nn.Module):
             nn.Dropout(config.dropout),
             zeroed(nn.Conv2d(outputs, outputs, 3, padding=1)),
         )
-        self.skip_connection: nn.Module | None = None
+        self.skip_connection: nn.Conv2d | None = None
         if inputs != outputs:
             self.skip_connection = nn.Conv2d(inputs, outputs, 1)
+
+    def forward(self, x: Tensor, embedding: Tensor, ops: Operations) -> Tensor:
+        norm, _, conv = cast(Any, self.in_layers)
+        h = ops.norm(x, norm, act=True)
+        if self.resample:
+            resample = ops.downsample if self.resample == "down" else ops.upsample
+            h, x = resample(h), resample(x)
+        h = ops.conv2d(h, conv)
+        e = self.emb_layers(embedding)
+        norm, _, dropout, conv = cast(Any, self.out_layers)
+        if self.scale_shift:
+            scale, shift = e.chunk(2, dim=1)
+            h = ops.norm(h, norm, act=True, scale=scale, shift=shift)
+        else:
+            h = ops.norm(ops.add(h, e), norm, act=True)
+        h = ops.conv2d(dropout(h), conv)
+        skip = self.skip_connection
+        return h + (x if skip is None else ops.conv2d(x, skip))
 
 
 class ImageAttention(nn.Module):
@@ -102,21 +120,46 @@ class ImageAttention(nn.Module):
         self.qkv = nn.Conv1d(channels, 3 * channels, 1)
         self.proj_out = zeroed(nn.Conv1d(channels, channels, 1))
 
+    def forward(self, x: Tensor, embedding: Tensor, ops: Operations) -> Tensor:
+        return ops.over_pixels(x, self._among_pixels)
 
-class Shrink(nn.Module):
+    def _among_pixels(self, x: Tensor, ops: Operations) -> Tensor:
+        qkv = ops.conv1d(ops.norm(x, self.norm), self.qkv)
+        return x + ops.conv1d(ops.attend(qkv, self.heads, interleaved=True), self.proj_out)
+
+
+class Downsample(nn.Module):
     """Halving by a strided convolution."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.op = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
 
+    def forward(self, x: Tensor, embedding: Tensor, ops: Operations) -> Tensor:
+        return ops.conv2d(x, self.op)
 
-class Enlarge(nn.Module):
+
+class Upsample(nn.Module):
     """Doubling by repetition and a convolution."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor, embedding: Tensor, ops: Operations) -> Tensor:
+        return ops.conv2d(ops.upsample(x), self.conv)
+
+
+class Stage(nn.Sequential):
+    """The layers of one step down or up, under their published numbers."""
+
+    def forward(self, x: Tensor, embedding: Tensor, ops: Operations) -> Tensor:  # type: ignore[override]
+        for layer in self:
+            if isinstance(layer, nn.Conv2d):
+                x = ops.conv2d(x, layer)
+            else:
+                x = layer(x, embedding, ops)
+        return x
 
 
 class SuperResUNet(nn.Module):
@@ -133,19 +176,19 @@ class SuperResUNet(nn.Module):
             self.label_emb = nn.Embedding(c.classes, embedded)
         width, skips, factor = c.widths[0], [c.widths[0]], 1
         pixels = c.image_channels * c.patch**2
-        self.input_blocks = nn.ModuleList([_stage(nn.Conv2d(2 * pixels, width, 3, padding=1))])
+        self.input_blocks = nn.ModuleList([Stage(nn.Conv2d(2 * pixels, width, 3, padding=1))])
         for level, out in enumerate(c.widths):
             for _ in range(c.blocks):
                 attention = [self._attention(out)] if factor in c.attention_at else []
-                self.input_blocks.append(_stage(ImageResBlock(width, out, c), *attention))
+                self.input_blocks.append(Stage(ImageResBlock(width, out, c), *attention))
                 width = out
                 skips.append(width)
             if level < len(c.widths) - 1:
                 down = ImageResBlock(width, width, c, "down") if c.resample_blocks else None
-                self.input_blocks.append(_stage(down or Shrink(width)))
+                self.input_blocks.append(Stage(down or Downsample(width)))
                 skips.append(width)
                 factor *= 2
-        self.middle_block = _stage(
+        self.middle_block = Stage(
             ImageResBlock(width, width, c), self._attention(width), ImageResBlock(width, width, c)
         )
         self.output_blocks = nn.ModuleList()
@@ -158,9 +201,9 @@ class SuperResUNet(nn.Module):
                     layers.append(self._attention(width, c.up_heads))
                 if level and i == c.blocks:
                     up = ImageResBlock(width, width, c, "up") if c.resample_blocks else None
-                    layers.append(up or Enlarge(width))
+                    layers.append(up or Upsample(width))
                     factor //= 2
-                self.output_blocks.append(_stage(*layers))
+                self.output_blocks.append(Stage(*layers))
         outputs = pixels * (2 if c.learn_variance else 1)
         self.out = nn.Sequential(
             nn.GroupNorm(c.groups, width),
@@ -187,133 +230,37 @@ class SuperResUNet(nn.Module):
         cell = c.patch * 2 ** (len(c.widths) - 1)
         if frames.ndim != 4 or frames.shape[2] % cell or frames.shape[3] % cell:
             raise ValueError(
-                f"frames [N, {c.image_channels}, H, W] with sides divisible by {cell} expected, "
-                f"not {tuple(frames.shape)}"
+                f"frames must be [N, {c.image_channels}, H, W] with sides divisible by {cell}, "
+                f"got {tuple(frames.shape)}"
             )
         if (labels is None) != (c.classes is None):
-            raise ValueError("labels go with a class-conditional network, and only with one")
+            raise ValueError("labels must be given to a class-conditional network, and only to one")
         large = F.interpolate(low_res, frames.shape[2:], mode="bilinear", align_corners=False)
         x = F.pixel_unshuffle(torch.cat([frames, large.to(frames.dtype)], dim=1), c.patch)
-        kind = next(self.parameters()).dtype
-        embedding = self.time_embed(time_features(t, c.channels).to(kind))
+        dtype = next(self.parameters()).dtype
+        embedding = self.time_embed(time_features(t, c.channels).to(dtype))
         if labels is not None:
             embedding = embedding + self.label_emb(labels)
-        made = F.pixel_shuffle(self._evaluate(x.to(kind), embedding), c.patch).to(frames.dtype)
+        output = F.pixel_shuffle(self._evaluate(x.to(dtype), embedding), c.patch).to(frames.dtype)
         if not c.residual:
-            return made
-        plain = F.interpolate(low_res.float(), frames.shape[2:], mode="bicubic")
-        first, rest = made[:, : c.image_channels], made[:, c.image_channels :]
-        return torch.cat([first + plain.to(first.dtype), rest], dim=1)
+            return output
+        bicubic = F.interpolate(low_res.float(), frames.shape[2:], mode="bicubic")
+        image, variance = output[:, : c.image_channels], output[:, c.image_channels :]
+        return torch.cat([image + bicubic.to(image.dtype), variance], dim=1)
 
     def _evaluate(self, x: Tensor, embedding: Tensor) -> Tensor:
-        ops = _Fast() if self.fast else _Plain()
-        if self.fast:
-            x = x.contiguous(memory_format=torch.channels_last)
-        kept = []
+        """Patches [N, C, H, W] → the last convolution's channels."""
+        ops = FAST if self.fast else PLAIN
+        x = ops.enter(x)
+        skips = []
         for stage in self.input_blocks:
-            x = self._stage(ops, stage, x, embedding)
-            kept.append(x)
-        x = self._stage(ops, self.middle_block, x, embedding)
+            x = stage(x, embedding, ops)
+            skips.append(x)
+        x = self.middle_block(x, embedding, ops)
         for stage in self.output_blocks:
-            x = self._stage(ops, stage, torch.cat([x, kept.pop()], dim=1), embedding)
-        return ops.conv(ops.norm(x, self.out[0], act=True), self.out[2]).contiguous()
-
-    def _stage(self, ops: _Plain, stage: Any, x: Tensor, embedding: Tensor) -> Tensor:
-        for layer in stage:
-            if isinstance(layer, ImageResBlock):
-                x = self._residual(ops, layer, x, embedding)
-            elif isinstance(layer, ImageAttention):
-                x = ops.attention(x, layer)
-            elif isinstance(layer, Shrink):
-                x = ops.conv(x, layer.op)
-            elif isinstance(layer, Enlarge):
-                x = ops.conv(ops.resample(x, "up"), layer.conv)
-            else:
-                x = ops.conv(x, layer)
-        return x
-
-    def _residual(self, ops: _Plain, block: ImageResBlock, x: Tensor, embedding: Tensor) -> Tensor:
-        h = ops.norm(x, block.in_layers[0], act=True)
-        if block.resample:
-            h, x = ops.resample(h, block.resample), ops.resample(x, block.resample)
-        h = ops.conv(h, block.in_layers[2])
-        e = block.emb_layers(embedding)
-        if block.scale_shift:
-            h = ops.norm(h, block.out_layers[0], True, *e.chunk(2, dim=1))
-        else:
-            h = ops.norm(h + e[:, :, None, None].to(h.dtype), block.out_layers[0], act=True)
-        h = ops.conv(block.out_layers[2](h), block.out_layers[3])
-        return h + (x if block.skip_connection is None else ops.conv(x, block.skip_connection))
-
-
-class _Plain:
-    """Reference operations on [N, C, H, W]."""
-
-    def conv(self, x: Tensor, layer: Any) -> Tensor:
-        return layer(x)
-
-    def norm(
-        self,
-        x: Tensor,
-        norm: Any,
-        act: bool = False,
-        scale: Tensor | None = None,
-        shift: Tensor | None = None,
-    ) -> Tensor:
-        """Group normalisation, ·(1 + scale[N, C]) + shift[N, C], SiLU."""
-        weight, bias = norm.weight.float(), norm.bias.float()
-        y = F.group_norm(x.float(), norm.num_groups, weight, bias, norm.eps).to(x.dtype)
-        if scale is not None and shift is not None:
-            y = y * (1 + scale[:, :, None, None]) + shift[:, :, None, None]
-        return F.silu(y) if act else y
-
-    def resample(self, x: Tensor, how: str) -> Tensor:
-        return F.avg_pool2d(x, 2) if how == "down" else F.interpolate(x, scale_factor=2.0)
-
-    def attention(self, x: Tensor, block: ImageAttention) -> Tensor:
-        n, c = x.shape[:2]
-        qkv = block.qkv(self.norm(x, block.norm).flatten(2))
-        q, k, v = qkv.reshape(n * block.heads, 3, c // block.heads, -1).unbind(1)
-        y = attend(q, k, v, 1).reshape(n, c, -1)
-        return x + block.proj_out(y).reshape(x.shape)
-
-
-class _Fast(_Plain):
-    """The same on tensors stored channels last."""
-
-    def conv(self, x: Tensor, layer: Any) -> Tensor:
-        if layer.kernel_size == (1, 1):
-            return linear(x.permute(0, 2, 3, 1), layer).permute(0, 3, 1, 2)
-        return layer(x)
-
-    def norm(
-        self,
-        x: Tensor,
-        norm: Any,
-        act: bool = False,
-        scale: Tensor | None = None,
-        shift: Tensor | None = None,
-    ) -> Tensor:
-        n, c, h, w = x.shape
-        gain, offset = norm.weight.float()[None], norm.bias.float()[None]
-        if scale is not None and shift is not None:
-            gain, offset = gain * (1 + scale.float()), offset * (1 + scale.float()) + shift.float()
-        y = x.permute(0, 2, 3, 1).reshape(n, h * w, c)
-        y = norm_act(y, gain, offset, norm.num_groups, norm.eps, act)
-        return y.unflatten(1, (h, w)).permute(0, 3, 1, 2)
-
-    def attention(self, x: Tensor, block: ImageAttention) -> Tensor:
-        n, c, h, w = x.shape
-        y = self.norm(x, block.norm).permute(0, 2, 3, 1).reshape(n, h * w, c)
-        qkv = linear(y, block.qkv)
-        q, k, v = qkv.view(n, h * w, block.heads, 3, -1).permute(3, 0, 2, 1, 4)
-        y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-        return x + linear(y, block.proj_out).unflatten(1, (h, w)).permute(0, 3, 1, 2)
-
-
-def _stage(*layers: nn.Module) -> nn.Sequential:
-    """The layers of one step down or up, under their published numbers."""
-    return nn.Sequential(*layers)
+            x = stage(ops.concatenate(x, skips.pop()), embedding, ops)
+        norm, _, conv = cast(Any, self.out)
+        return ops.leave(ops.conv2d(ops.norm(x, norm, act=True), conv))
 
 
 RELEASED: dict[str, Any] = {
@@ -344,7 +291,7 @@ def published_config(published: Mapping[str, Any] | None = None) -> SuperResUNet
     given = {**RELEASED, **(published or {})}
     side = int(given["large_size"])
     if side not in BY_SIDE:
-        raise ValueError(f"large_size is one of {', '.join(map(str, BY_SIDE))}, not {side}")
+        raise ValueError(f"large_size must be one of {', '.join(map(str, BY_SIDE))}, got {side}")
     head, up = int(given["sr_num_head_channels"]), int(given["sr_num_heads_upsample"])
     return SuperResUNetConfig(
         channels=int(given["sr_num_channels"]),

@@ -1,8 +1,8 @@
-"""The picture half of the coupled U-Net as a network of its own: stage 1 of the two-stage method [S2].
+"""The video half of the coupled U-Net as a network of its own: stage 1 of the two-stage method [S2].
 
-It has the blocks of `savg.models.joint_unet`, laid out and evaluated by the same code, without sound
-and without cross-modal attention. With the same weights it computes what the picture's half of a
-joint network computes whose cross-modal attention adds nothing.
+It has the blocks of `savg.models.joint_unet`, laid out and evaluated by the same code, without audio
+and without cross-modal attention. With the same weights it computes what the video half of a joint
+network computes whose cross-modal attention adds nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LAYER = re.compile(r"(middle_blocks|(?:in|out)put_blocks\.\d+)\.(\d+)\.(.*)")
 
 
 def video_config(config: JointUNetConfig) -> JointUNetConfig:
-    """The configuration of a joint network's picture half."""
+    """The configuration of a joint network's video half."""
     return replace(
         config,
         audio_channels=0,
@@ -38,11 +38,13 @@ def video_config(config: JointUNetConfig) -> JointUNetConfig:
 
 
 class VideoUNet(CoupledUNet):
-    """The U-Net of the picture alone; `config` is one of `video_config`."""
+    """The U-Net of video alone; `config` is one of `video_config`."""
 
     def __init__(self, config: JointUNetConfig, fast: bool = True) -> None:
         if config.audio_channels:
-            raise ValueError(f"a video network has no sound: audio_channels 0, not {config}")
+            raise ValueError(
+                f"audio_channels of a video network must be 0, got {config.audio_channels}"
+            )
         super().__init__(config, fast)
 
     def forward(self, video: Tensor, t: Tensor) -> Tensor:
@@ -56,25 +58,25 @@ class VideoUNet(CoupledUNet):
         return self.denoise((video,), t)[0]
 
 
-def picture_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The picture's weights in the state of a joint network, under their names in a video network.
+def video_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The video's weights in the state of a joint network, under their names in a video network.
 
     What follows cross-modal attention in its stage moves up; a video network's state stays as it is.
     """
     crosses = {key.removesuffix(".v_qkv.weight") for key in state if key.endswith(".v_qkv.weight")}
-    kept = {}
+    weights = {}
     for key, value in state.items():
         if any(part.split("_")[0] == "audio" for part in key.split(".")):
             continue
-        found = LAYER.match(key)
-        if found:
-            stage, number, rest = found.groups()
+        match = LAYER.match(key)
+        if match:
+            stage, number, rest = match.groups()
             if f"{stage}.{number}" in crosses:
                 continue
             before = sum(f"{stage}.{i}" in crosses for i in range(int(number)))
             key = f"{stage}.{int(number) - before}.{rest}"
-        kept[key] = value
-    return kept
+        weights[key] = value
+    return weights
 
 
 CONFIGS = {name: video_config(config) for name, config in JOINT.items()}
@@ -84,7 +86,7 @@ FORMAT = ModelFormat(
     config=JointUNetConfig,
     build=VideoUNet,
     from_published=lambda published: video_config(published_config(published)),
-    rename=picture_half,
+    rename=video_half,
     card={"mirrored": True},
 )
-"""No network of the picture alone is published; a joint checkpoint gives its picture half."""
+"""No network of video alone is published; a joint checkpoint gives its video half."""

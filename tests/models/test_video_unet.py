@@ -13,7 +13,7 @@ from savg.models.joint_config import CONFIGS as JOINT
 from savg.models.joint_config import JointUNetConfig, published_config
 from savg.models.joint_unet import CoupledUNet, JointUNet
 from savg.models.unet_layers import CrossAttention
-from savg.models.video_unet import CONFIGS, VideoUNet, picture_half, video_config
+from savg.models.video_unet import CONFIGS, VideoUNet, video_config, video_half
 from tests.goldens import case
 
 VARIANTS = {
@@ -43,7 +43,7 @@ def pair(**changes) -> tuple[JointUNet, VideoUNet]:
         if isinstance(layer, CrossAttention):
             for parameter in layer.video_proj_out.parameters():
                 torch.nn.init.zeros_(parameter)
-    video.load_state_dict(picture_half(joint.state_dict()))
+    video.load_state_dict(video_half(joint.state_dict()))
     return joint, video
 
 
@@ -95,7 +95,7 @@ def test_its_sizes_are_those_of_the_joint_networks() -> None:
     for name, config in CONFIGS.items():
         with torch.device("meta"):
             video, joint = VideoUNet(config), JointUNet(JOINT[name])
-        assert video.state_dict().keys() == picture_half(joint.state_dict()).keys()
+        assert video.state_dict().keys() == video_half(joint.state_dict()).keys()
         assert not any("audio" in key or ".v_qkv." in key for key in video.state_dict())
         sizes[name] = sum(p.numel() for p in video.parameters())
         assert sizes[name] < sum(p.numel() for p in joint.parameters())
@@ -168,9 +168,9 @@ def test_wrong_shapes_are_named(shape, message) -> None:
 
 
 def test_wrong_configurations_are_named() -> None:
-    with pytest.raises(ValueError, match="no sound"):
+    with pytest.raises(ValueError, match="video network must be 0, got 2"):
         VideoUNet(JOINT["tiny"])
-    with pytest.raises(ValueError, match="has sound"):
+    with pytest.raises(ValueError, match="joint network must be ≥ 1, got 0"):
         JointUNet(CONFIGS["tiny"])
-    with pytest.raises(ValueError, match="no sound"):
+    with pytest.raises(ValueError, match="must be ≥ 1 for attention to audio"):
         JointUNetConfig(audio_channels=0)

@@ -13,7 +13,7 @@ from savg.errors import CheckpointError
 from savg.hub import Card, save_component
 from savg.models.joint_config import CONFIGS as JOINT
 from savg.models.joint_unet import CoupledUNet
-from savg.models.video_unet import picture_half
+from savg.models.video_unet import video_half
 from savg.train.__main__ import main
 from savg.train.bundle import export
 from savg.train.recipe import Recipe, get_recipe
@@ -48,7 +48,7 @@ def test_the_picture_of_a_joint_network_is_taken_out_of_it(tmp_path: Path) -> No
     save_component(joint, tmp_path / "joint", "joint_unet", CARD)
     model = network(recipe, 1)
     start_from(model, recipe, str(tmp_path / "joint"))
-    half = picture_half(joint.state_dict())
+    half = video_half(joint.state_dict())
     assert half.keys() == model.state_dict().keys()
     assert all(torch.equal(value, half[key]) for key, value in model.state_dict().items())
 
