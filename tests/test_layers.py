@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,79 @@ def test_imports_point_downward(path: Path) -> None:
     for name in imports(path):
         assert name in LEVEL, f"{path}: unknown part savg.{name}"
         assert LEVEL[name] <= LEVEL[own], f"{path} imports savg.{name}, which lies above it"
+
+
+def module_name(path: Path) -> str:
+    """`savg.a.b` for savg/a/b.py, `savg.a` for savg/a/__init__.py."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def files_imported(path: Path, known: dict[str, Path]) -> set[Path]:
+    """The files of savg that a file imports: at the top, inside functions and under TYPE_CHECKING.
+
+    An import also runs the `__init__.py` of each package on the way that the file is not itself in.
+    """
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            whole = [f"{node.module}.{alias.name}" for alias in node.names]
+            names |= {name if name in known else str(node.module) for name in whole}
+    own = module_name(path)
+    found = {known[name] for name in names if name in known}
+    for name in names:
+        parts = name.split(".")
+        for end in range(1, len(parts)):
+            package = ".".join(parts[:end])
+            if package in known and not f"{own}.".startswith(f"{package}."):
+                found.add(known[package])
+    return found - {path}
+
+
+def import_circle(files: list[Path]) -> list[str]:
+    """A circle of files that import each other, in order; empty where there is none."""
+    known = {module_name(path): path for path in files}
+    graph = {path: files_imported(path, known) for path in files}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return [module_name(path) for path in error.args[1]]
+    return []
+
+
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    circle = import_circle(FILES)
+    assert not circle, "files import each other: " + " <- ".join(circle)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        "from savg.pair import first",
+        "from savg.pair.first import thing",
+        "import savg.pair.first",
+        "def late():\n    from savg.pair.first import thing",
+        "if TYPE_CHECKING:\n    from savg.pair.first import thing",
+        "from savg.pair import thing",
+    ],
+)
+def test_a_circle_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second: str) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    pair = tmp_path / "savg" / "pair"
+    pair.mkdir(parents=True)
+    texts = {
+        "__init__": "from savg.pair.second import other",
+        "first": "import savg.pair.second\nthing = 1",
+        "second": second,
+    }
+    for name, text in texts.items():
+        (pair / f"{name}.py").write_text(text)
+    files = [pair / f"{name}.py" for name in texts]
+    assert "savg.pair.second" in import_circle(files)
+    (pair / "second.py").write_text("import savg.elsewhere\nother = 2")
+    assert import_circle(files) == []
 
 
 def test_networks_know_no_files_and_no_schedules() -> None:
