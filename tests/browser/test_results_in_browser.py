@@ -22,21 +22,30 @@ def report(name: str, simulated: bool) -> dict[str, object]:
     """The least that a report needs."""
     labels = ["Bad", "Poor", "Fair", "Good", "Excellent"]
     conditions = [
-        {"name": n, "mos": interval(v), "two_way": interval(v), "ratings": 30, "clips": 10}
+        {"name": n, "mos": interval(v), "two_way": interval(v), "ratings": 30, "clips": 10,
+         "scores": [2, 8, 10, 8, 2]}
         for n, v in (("joint", 3.0), (EVIL, 2.0))
-    ]
+    ]  # fmt: skip
     difference = {"first": "joint", "second": EVIL, "main": interval(1.0)}
     return {
-        "study": {"name": name, "labels": labels, "question": "How well?"},
+        "study": {"name": name, "labels": labels, "question": "How well?",
+                  "conditions": [{"trials": 10}, {"trials": 10}], "anchors": [{"trials": 2}],
+                  "repeats": 2, "catch": 1, "level": "left_right"},
         "simulated": simulated,
-        "flow": {"invited": 6, "analysed": 6},
+        "flow": {"invited": 6, "analysed": 6, "of these flagged": 0},
         "conditions": conditions,
         "differences": [difference | {"without_flagged": None, "mixed": None}],
         "warnings": ["Only 6 listeners."],
+        "without_flagged": [],
+        "mixed": None,
+        "plan": None,
         "spatial": {},
+        "flags": {},
+        "listeners": {},
+        "levels": {},
         "repeats": {"pairs": 3, "equal": 0.5, "within_one": 1.0, "rating_sd": 0.4},
         "alpha": 0.5,
-    }
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
