@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike
 from scipy.stats import norm
 
 from savg.evaluation.result_files import RESULTS
+from savg.metrics import two_way
 from savg.metrics.rater_statistics import Floats, Interval, mean_interval
-from savg.mos.results import statistics
-from savg.mos.results.statistics import Ratings, two_way_difference, two_way_mean
+from savg.metrics.two_way import Ratings, two_way_difference, two_way_mean
 
 MEANS = (3.4, 2.9, 4.2)
 WORLDS = {
@@ -123,7 +123,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=2000)
     args = parser.parse_args()
-    statistics.RESAMPLES = 1000
+    two_way.RESAMPLES = 1000
     lines = [
         "# Coverage of the intervals of a listening test",
         "",
@@ -132,7 +132,7 @@ def main() -> int:
         f"studies whose 95 % interval covers the truth, in percent (± "
         f"{196 * (0.95 * 0.05 / args.studies) ** 0.5:.1f} by chance). {TRIALS} trials of each of "
         f"{len(MEANS)} conditions a listener,",
-        f"{CLIPS} clips a condition, {statistics.RESAMPLES} resamples. In italics: for comparison",
+        f"{CLIPS} clips a condition, {two_way.RESAMPLES} resamples. In italics: for comparison",
         "only, not reported by the tool.",
         "",
         "| world | listeners | " + " | ".join(n for n in _names()) + " |",

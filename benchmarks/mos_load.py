@@ -27,9 +27,10 @@ from benchmarks.mos_server import PlainPolicy, Server, study_folder
 from benchmarks.postgres import new_schema, temporary_server
 from savg.evaluation.result_files import RESULTS
 from savg.mos.rehearsal.listener import Attended, Pace, attend
-from savg.mos.rehearsal.visitor import NoAnswer, Visitor
+from savg.mos.rehearsal.visitor import Visitor
 from savg.mos.storage.rows import Link
 from savg.mos.study.folder import StudyFolder
+from savg.web.client import NoAnswer
 
 GOAL_MS = 250.0
 THOUGHT = 2.5

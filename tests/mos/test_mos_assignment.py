@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from mos_clips import pool
 
-from savg.mos.study.assignment import Trial, assign, check_pool, given, longest_run
+from savg.mos.study.assignment import Trial, assign, check_pool
 from savg.mos.study.design import Condition, DesignError, Study, standard
+
+
+def longest_run(trials: Sequence[Trial]) -> int:
+    """The most trials of one condition in a row; practice and catch trials are not counted."""
+    longest, run, last = 0, 0, ""
+    for trial in trials:
+        if trial.role in ("practice", "catch"):
+            continue
+        run = run + 1 if trial.stimulus.condition == last else 1
+        last = trial.stimulus.condition
+        longest = max(longest, run)
+    return longest
+
+
+def given(trials: Sequence[Trial]) -> Counter[str]:
+    """How often a session uses each stimulus, repeats not counted."""
+    return Counter(t.stimulus.id for t in trials if t.role != "repeat")
+
 
 STUDIES = [
     standard("three", ["joint", "two_stage", "ground_truth"], "ground_truth"),

@@ -21,10 +21,10 @@ from mos_clips import write_folder
 from savg.cli import main
 from savg.errors import SavgError
 from savg.mos.rehearsal.model import Crowd, ListenerModel, World
-from savg.mos.rehearsal.visitor import NoAnswer
 from savg.mos.storage.rows import StudyRow
 from savg.mos.study.design import Condition, Stimulus, Study
 from savg.mos.study.folder import open_folder
+from savg.web.client import NoAnswer
 
 SMALL = [
     *("--trials", "6", "--anchor-trials", "1", "--practice", "2", "--repeats", "0"),

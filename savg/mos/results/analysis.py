@@ -18,6 +18,7 @@ import numpy as np
 
 from savg.errors import SavgError
 from savg.evaluation.clip_scores import read_scores
+from savg.metrics.mixed_model import MixedReport, mixed_model
 from savg.metrics.rater_statistics import (
     Interval,
     RankCorrelation,
@@ -29,9 +30,8 @@ from savg.metrics.rater_statistics import (
     rank_correlation,
     repeat_agreement,
 )
+from savg.metrics.two_way import Ratings, alpha_of, two_way_difference, two_way_mean
 from savg.mos.results.flags import Flag, flags_of, repeated
-from savg.mos.results.mixed_model import MixedReport, mixed_model
-from savg.mos.results.statistics import Ratings, alpha_of, two_way_difference, two_way_mean
 from savg.mos.storage.rows import ParticipantRow, RatingRow
 from savg.mos.storage.store import Store
 from savg.mos.study.design import Study

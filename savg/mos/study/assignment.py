@@ -5,7 +5,6 @@ Pure functions: the same study, clips, counts and seed give the same session, wh
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -242,20 +241,3 @@ def _numbered(practice: Sequence[Stimulus], items: Sequence[Item]) -> tuple[Tria
             first[stimulus.id] = position
             trials.append(Trial(position, "test", stimulus))
     return tuple(trials)
-
-
-def longest_run(trials: Sequence[Trial]) -> int:
-    """The most trials of one condition in a row; practice and catch trials are not counted."""
-    longest, run, last = 0, 0, ""
-    for trial in trials:
-        if trial.role in ("practice", "catch"):
-            continue
-        run = run + 1 if trial.stimulus.condition == last else 1
-        last = trial.stimulus.condition
-        longest = max(longest, run)
-    return longest
-
-
-def given(trials: Sequence[Trial]) -> Counter[str]:
-    """How often a session uses each stimulus, repeats not counted."""
-    return Counter(t.stimulus.id for t in trials if t.role != "repeat")

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from scipy.optimize import approx_fprime
 
-from savg.metrics.mixed_model import RemlProblem, fit_reml
+from savg.metrics.mixed_model import RemlProblem, fit_reml, mixed_model
 from savg.metrics.rater_statistics import (
     difference_sd,
     listeners_for,
@@ -19,8 +19,7 @@ from savg.metrics.rater_statistics import (
     rank_correlation,
     repeat_agreement,
 )
-from savg.mos.results.mixed_model import mixed_model
-from savg.mos.results.statistics import Ratings, alpha_of, two_way_difference, two_way_mean
+from savg.metrics.two_way import Ratings, alpha_of, two_way_difference, two_way_mean
 
 NAN = float("nan")
 

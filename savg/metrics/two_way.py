@@ -1,4 +1,4 @@
-"""Means and differences of a listening test with intervals over listeners and clips; pure functions.
+"""Means and differences of ratings with intervals over listeners and clips; pure functions.
 
 A rating is made by a listener of a clip; both are samples. An interval of a mean over listeners
 speaks of other listeners and the same clips; the two-way intervals speak of other listeners and other
