@@ -24,7 +24,7 @@ from savg.hub import Card
 from savg.pipelines.base import AudioPipeline, ClipPipeline, check_call
 from savg.pipelines.description import Description
 from savg.pipelines.progress import Progress
-from savg.studio.shared.services import DetectorChoice, PipelineChoice, Services, SoundChoice
+from savg.studio.shared.services import AudioChoice, DetectorChoice, PipelineChoice, Services
 from savg.video import Video
 
 LEFT_X, RIGHT_X = 70.0, 186.0
@@ -141,7 +141,7 @@ class FakePipeline(ClipPipeline):
         return clips
 
 
-class FakeSound(AudioPipeline):
+class FakeAudioPipeline(AudioPipeline):
     """What gives videos audio: a tone from where blue is seen."""
 
     name = "fake_sound"
@@ -208,11 +208,11 @@ class FakeTwoStage(FakePipeline):
 
     def __init__(self, seconds: float = 0.02) -> None:
         super().__init__(seconds)
-        self.sound = FakeSound(seconds)
+        self.sound = FakeAudioPipeline(seconds)
         self.boxes: list[bool] = []
 
     @property
-    def audio_stage(self) -> FakeSound:
+    def audio_stage(self) -> FakeAudioPipeline:
         return self.sound
 
     def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
@@ -246,9 +246,9 @@ def services(
     about, two = "Two made-up stages.", FakeTwoStage(seconds)
     second = PipelineChoice("Two stand-ins", about, (4, 10, 100), lambda: two, "Two-stage", True)
     pipelines = {"fake": replace(choice, name="Joint"), "second": second}
-    sound = SoundChoice("Two stand-ins", about, (1, 10, 60), lambda: two.sound, boxes=True)
+    sound = AudioChoice("Two stand-ins", about, (1, 10, 60), lambda: two.sound, boxes=True)
     return Services(
-        pipelines, *plain[1:], together=("fake", "second"), film_sounds={"second": sound}
+        pipelines, *plain[1:], together=("fake", "second"), audio_pipelines={"second": sound}
     )
 
 

@@ -50,10 +50,10 @@ def test_a_pipeline_from_a_seed(
 def test_a_pipeline_for_videos(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line = Entry("studio_fakes:FakeSound", "Fake", "A tone from where blue is seen.")
+    line = Entry("studio_fakes:FakeAudioPipeline", "Fake", "A tone from where blue is seen.")
     monkeypatch.setitem(AUDIO.entries, "fake_sound", line)
     folder = tmp_path / "mine"
-    studio_fakes.FakeSound(0).save_pretrained(folder)
+    studio_fakes.FakeAudioPipeline(0).save_pretrained(folder)
 
     video = write_film(tmp_path / "a.mp4", codecs=("libx264", "aac"))
     command = [COMMAND, str(video), "--weights", str(folder), "--out", str(tmp_path / "out")]
@@ -67,10 +67,10 @@ def test_a_pipeline_for_videos(
 
     monkeypatch.setenv("SAVG_WEIGHTS", str(folder))
     bundled = services.bundled()
-    choice = bundled.film_sounds[str(folder)]
+    choice = bundled.audio_pipelines[str(folder)]
     assert (choice.label, choice.about) == ("Fake of mine", "A tone from where blue is seen.")
     assert str(folder) not in bundled.pipelines
-    assert isinstance(bundled.film_sound(str(folder)), studio_fakes.FakeSound)
+    assert isinstance(bundled.audio_pipeline(str(folder)), studio_fakes.FakeAudioPipeline)
 
 
 def test_a_two_stage_pipeline_may_name_another_second_stage(
@@ -79,16 +79,16 @@ def test_a_two_stage_pipeline_may_name_another_second_stage(
     from savg.pipelines.two_stage import TwoStagePipeline
     from savg.pipelines.two_stage import tiny as tiny_two_stage
 
-    line = Entry("studio_fakes:FakeSound", "Fake", "A tone from where blue is seen.")
+    line = Entry("studio_fakes:FakeAudioPipeline", "Fake", "A tone from where blue is seen.")
     monkeypatch.setitem(AUDIO.entries, "fake_sound", line)
     video = tiny_two_stage().video
-    TwoStagePipeline(video, studio_fakes.FakeSound(0)).save_pretrained(tmp_path / "p")
+    TwoStagePipeline(video, studio_fakes.FakeAudioPipeline(0)).save_pretrained(tmp_path / "p")
     told = json.loads((tmp_path / "p" / "pipeline.json").read_text())
     assert told["sound"]["pipeline"] == "fake_sound" and "pipeline" not in told["video"]
     loaded = TwoStagePipeline.from_pretrained(tmp_path / "p", "cpu", "float32")
-    assert isinstance(loaded.sound, studio_fakes.FakeSound)
+    assert isinstance(loaded.sound, studio_fakes.FakeAudioPipeline)
     assert len(loaded(1, boxes=False)) == 1 and loaded.sound.calls[0]["boxes"] is False
-    assert isinstance(AUDIO.load(tmp_path / "p"), studio_fakes.FakeSound)
+    assert isinstance(AUDIO.load(tmp_path / "p"), studio_fakes.FakeAudioPipeline)
 
 
 def test_the_registries_are_the_commands_choices() -> None:

@@ -299,7 +299,7 @@ def test_impossible_requests_are_refused(
 
 def test_boxes_reach_the_flow_network(context: Context, visitors: Visitors) -> None:
     stored = context.library.add(studio_fakes.scene(0), "Seed 0", "test")
-    sound = context.services.film_sound("second")
+    sound = context.services.audio_pipeline("second")
     visitors.run(visitors.request(stored.key))
     last = visitors.run(visitors.request(stored.key, boxes=False, guidance=2.0))[-1]
     assert [call["boxes"] for call in sound.calls] == [True, False]

@@ -57,14 +57,14 @@ def test_two_stage_weights_beside_the_joint_ones_are_offered_with_them(
     assert bundled.together == ("demo", "demo/two_stage")
     two = bundled.pipelines["demo/two_stage"]
     assert (two.label, two.name, two.boxes) == ("Two-stage diffusion, demo", "Two-stage", True)
-    sound = bundled.film_sounds["demo/two_stage"]
+    sound = bundled.audio_pipelines["demo/two_stage"]
     assert sound.steps == (1, 3, 60) and sound.boxes
     joint, second = (bundled.pipeline(name) for name in bundled.together)
     made = joint(1, seed=3, steps=2)[0], second(1, seed=3, steps=2, boxes=False)[0]
     assert made[0].video.dtype == made[1].video.dtype and made[1].audio.std() > 0
-    assert bundled.film_sound("demo/two_stage") is bundled.pipeline("demo/two_stage").sound
+    assert bundled.audio_pipeline("demo/two_stage") is bundled.pipeline("demo/two_stage").sound
     (tmp_path / "demo" / "flow" / "model.safetensors").unlink()
-    assert services.bundled().together == () and not services.bundled().film_sounds
+    assert services.bundled().together == () and not services.bundled().audio_pipelines
 
 
 def test_named_networks_that_only_give_sound_are_no_pipeline(
@@ -75,8 +75,8 @@ def test_named_networks_that_only_give_sound_are_no_pipeline(
     bundled = services.bundled()
     key = str(tmp_path / "sound")
     assert key not in bundled.pipelines
-    assert bundled.film_sounds[key].label == "Video to audio of sound"
-    assert bundled.film_sound(key).sample_rate == 16_000
+    assert bundled.audio_pipelines[key].label == "Video to audio of sound"
+    assert bundled.audio_pipeline(key).sample_rate == 16_000
 
 
 def test_networks_load_once() -> None:

@@ -41,7 +41,7 @@ class PipelineChoice:
 
 
 @dataclass(frozen=True)
-class SoundChoice:
+class AudioChoice:
     """A pipeline that gives videos audio; steps are (least, default, most)."""
 
     label: str
@@ -65,8 +65,8 @@ class DetectorChoice:
 class Services:
     """Everything the tabs call; `missing` says in a sentence what is not installed, if anything.
 
-    together: names of pipelines that visitors can have side by side from one seed; film_sounds: what
-    gives films sound, by the same names where it is part of a pipeline.
+    together: names of pipelines that visitors can have side by side from one seed; audio_pipelines:
+    what gives videos audio, by the same names where it is part of a pipeline.
     """
 
     pipelines: Mapping[str, PipelineChoice]
@@ -76,7 +76,7 @@ class Services:
     examples: Path | None = None
     missing: str = ""
     together: tuple[str, ...] = ()
-    film_sounds: Mapping[str, SoundChoice] = field(default_factory=dict)
+    audio_pipelines: Mapping[str, AudioChoice] = field(default_factory=dict)
     _loaded: dict[str, Any] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -85,13 +85,15 @@ class Services:
         loaded: ClipPipeline = self._once(f"pipeline {name}", self.pipelines[name].load)
         return loaded
 
-    def film_sound(self, name: str) -> AudioPipeline:
+    def audio_pipeline(self, name: str) -> AudioPipeline:
         """What gives videos audio by that name: a stage of the pipeline of that name, if any."""
         if name in self.pipelines:
             stage = self.pipeline(name).audio_stage
             if stage is not None:
                 return stage
-        loaded: AudioPipeline = self._once(f"film sound {name}", self.film_sounds[name].load)
+        loaded: AudioPipeline = self._once(
+            f"audio pipeline {name}", self.audio_pipelines[name].load
+        )
         return loaded
 
     def annotate(self, clip: Clip, persons: str) -> Any:
@@ -141,14 +143,16 @@ def bundled() -> Services:
     persons = _detectors("persons")
     sounds = next(iter(_detectors("sounds").values()))
     folder = assets_dir() / "demo"
-    held = descriptions(folder)
-    complete = bool(held) and held[0].is_complete and held[0].components.keys() >= {*DETECTORS}
+    complete = any(
+        one.is_complete and one.components.keys() >= {*DETECTORS}
+        for one in descriptions(folder)[:1]
+    )
     pipelines: dict[str, PipelineChoice] = {}
-    film_sounds: dict[str, SoundChoice] = {}
-    groups = [_offer("demo", "diffusion, demo", folder, "joint", pipelines, film_sounds)]
+    audio_pipelines: dict[str, AudioChoice] = {}
+    groups = [_offer("demo", "diffusion, demo", folder, "joint", pipelines, audio_pipelines)]
     for path in filter(None, os.environ.get("SAVG_WEIGHTS", "").split(os.pathsep)):
         where = f"of {Path(path).name}"
-        groups.append(_offer(path, where, Path(path), "unknown", pipelines, film_sounds))
+        groups.append(_offer(path, where, Path(path), "unknown", pipelines, audio_pipelines))
     return Services(
         pipelines,
         persons,
@@ -156,7 +160,7 @@ def bundled() -> Services:
         sounds.words,
         missing="" if complete else MISSING,
         together=next((names for names in groups if len(names) > 1), ()),
-        film_sounds=film_sounds,
+        audio_pipelines=audio_pipelines,
     )
 
 
@@ -166,7 +170,7 @@ def _offer(
     folder: Path,
     default: str,
     pipelines: dict[str, PipelineChoice],
-    film_sounds: dict[str, SoundChoice],
+    audio_pipelines: dict[str, AudioChoice],
 ) -> tuple[str, ...]:
     """Add what a folder describes; returns the keys of its pipelines from a seed.
 
@@ -174,40 +178,43 @@ def _offer(
     offered, so that a click tells what is wrong with it; others are if they are complete.
     """
     first, *others = descriptions(folder) or [Description(folder, {})]
-    found = [(key, first)]
-    found += [(f"{key}/{one.name}", one) for one in others if one.is_complete]
+    offers = [(key, first)]
+    offers += [(f"{key}/{one.name}", one) for one in others if one.is_complete]
     names = []
-    for place, one in found:
+    for place, one in offers:
         name = one.name or default
         if name in AUDIO:
-            film_sounds[place] = _audio_choice(f"{AUDIO.entries[name].title} {where}", one)
+            audio_pipelines[place] = _audio_choice(f"{AUDIO.entries[name].title} {where}", one)
         elif name in CLIPS or place == key:
-            entry = CLIPS.entries.get(name)
-            title = entry.title if entry else name.capitalize()
-            label = f"{title} {where}"
-            steps = min(max(int(one.sampler.get("steps", 20)), LEAST), MOST)
-            pipelines[place] = PipelineChoice(
-                label,
-                entry.about if entry else "",
-                (LEAST, steps, MOST),
-                partial(CLIPS.load, folder, name),
-                name=title,
-                boxes=one.takes_boxes,
-            )
+            pipelines[place] = _clip_choice(name, where, one)
             names.append(place)
             for stage in _audio_stages(one):
-                film_sounds[place] = _audio_choice(label, stage)
+                audio_pipelines[place] = _audio_choice(pipelines[place].label, stage)
     return tuple(names)
+
+
+def _clip_choice(name: str, where: str, description: Description) -> PipelineChoice:
+    entry = CLIPS.entries.get(name)
+    title = entry.title if entry else name.capitalize()
+    steps = min(max(int(description.sampler.get("steps", 20)), LEAST), MOST)
+    return PipelineChoice(
+        f"{title} {where}",
+        entry.about if entry else "",
+        (LEAST, steps, MOST),
+        partial(CLIPS.load, description.folder, name),
+        name=title,
+        boxes=description.takes_boxes,
+    )
 
 
 def _audio_stages(description: Description) -> Iterator[Description]:
     return (stage for stage in description.stages.values() if stage.name in AUDIO)
 
 
-def _audio_choice(label: str, description: Description) -> SoundChoice:
+def _audio_choice(label: str, description: Description) -> AudioChoice:
     sampler = description.sampler
     steps = int(sampler.get("steps", 25))
-    return SoundChoice(
+    return AudioChoice(
         label,
         AUDIO.entries[description.name].about,
         (1, steps, max(MOST, steps)),

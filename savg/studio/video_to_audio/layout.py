@@ -11,7 +11,7 @@ from savg.studio.shared import components
 from savg.studio.shared.inputs import seed_row, start_and_stop
 from savg.studio.shared.library import MAX_UPLOAD_SECONDS
 from savg.studio.shared.long_job import Controls
-from savg.studio.shared.services import SoundChoice
+from savg.studio.shared.services import AudioChoice
 from savg.studio.video_to_audio.components import version_player
 from savg.studio.video_to_audio.resound import MAX_GUIDANCE
 from savg.studio.video_to_audio.uploads import MAX_BYTES
@@ -39,7 +39,7 @@ class Layout:
 
 
 def lay_out(
-    choices: Mapping[str, SoundChoice], videos: list[tuple[str, str]], facts: str
+    choices: Mapping[str, AudioChoice], videos: list[tuple[str, str]], facts: str
 ) -> Layout:
     """Settings on the left, progress on the right, the player below.
 
@@ -82,7 +82,7 @@ def _video(videos: list[tuple[str, str]], facts: str) -> tuple[gr.UploadButton, 
     return upload, video
 
 
-def _pipeline(choices: Mapping[str, SoundChoice]) -> gr.Dropdown:
+def _pipeline(choices: Mapping[str, AudioChoice]) -> gr.Dropdown:
     name, choice = next(iter(choices.items()))
     return gr.Dropdown(
         [(choice.label, name) for name, choice in choices.items()],
@@ -94,7 +94,7 @@ def _pipeline(choices: Mapping[str, SoundChoice]) -> gr.Dropdown:
     )
 
 
-def _sampling(choice: SoundChoice) -> tuple[gr.Slider, gr.Slider, gr.Checkbox]:
+def _sampling(choice: AudioChoice) -> tuple[gr.Slider, gr.Slider, gr.Checkbox]:
     least, default, most = choice.steps
     with gr.Accordion("Sampling", open=False, elem_id="savg-resound-more"):
         steps = gr.Slider(least, most, default, step=1, label="Steps", elem_id="savg-resound-steps")

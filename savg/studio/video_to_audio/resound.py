@@ -65,7 +65,7 @@ class ResoundRequest:
         boxes: Any = True,
     ) -> None:
         self.context, self.source, self.pipeline = context, source, pipeline
-        choices = context.services.film_sounds
+        choices = context.services.audio_pipelines
         if pipeline not in choices:
             raise SavgError("This pipeline is not known: choose one of the list.")
         self.choice = choices[pipeline]
@@ -99,7 +99,7 @@ class ResoundRequest:
     def _resound(self, job: Job, stored: list[StoredClip]) -> ResoundResult:
         """Make the audio and store both videos, adding them to `stored`."""
         job.step(0, 1, "Loading the networks …")
-        pipeline = self.context.services.film_sound(self.pipeline)
+        pipeline = self.context.services.audio_pipeline(self.pipeline)
         video = self._read(job)
         poster = middle_frame(video)
         audio = self._generated(job, pipeline, video, poster)

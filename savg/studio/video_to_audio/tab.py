@@ -30,7 +30,7 @@ NO_OWN = "This video has no audio of its own."
 
 def build(context: Context, page: Page) -> None:
     """Lay out the tab and connect it."""
-    choices = context.services.film_sounds
+    choices = context.services.audio_pipelines
     if not choices:
         components.notice_line("savg-resound-notice", NO_PIPELINE)
         return
