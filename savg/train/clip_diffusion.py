@@ -19,10 +19,11 @@ from savg.hub import Card, model_format
 from savg.models.joint_config import JointUNetConfig
 from savg.models.joint_unet import CoupledUNet
 from savg.pipelines.guidance import Denoiser
+from savg.train.clip_set import ClipSet
 from savg.train.muon import Muon, split
 from savg.train.recipe import Batch, Recipe, Scalars
 from savg.train.sheets import evenly, write_sheet
-from savg.train.sources import ClipSet, Synthetic, Wanted, card_of, open_clips
+from savg.train.sources import Synthetic, Wanted, card_of, open_clips
 
 MODALITIES = ("video", "audio")
 """Names of a batch's tensors, in order."""

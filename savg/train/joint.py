@@ -21,9 +21,10 @@ from savg.models.joint_unet import JointUNet
 from savg.pipelines.guidance import Denoiser, MirrorGuidance
 from savg.pipelines.joint import joint_denoiser
 from savg.train.clip_diffusion import ClipDiffusion
+from savg.train.clip_set import ClipSet
 from savg.train.optim import Draw, Optimisation
 from savg.train.recipe import Batch
-from savg.train.sources import ClipSet, Synthetic
+from savg.train.sources import Synthetic
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,12 @@ from torch.nn import functional
 
 from savg.models.mel_vae import CONFIGS as NETWORKS
 from savg.models.mel_vae import MelVae, MelVaeConfig
+from savg.train.clip_set import ClipSet
 from savg.train.optim import Optimisation
 from savg.train.recipe import Batch, Scalars
 from savg.train.sheets import write_sheet
 from savg.train.sound_data import SoundRecipe, band_statistics, log_mel, mel_picture
-from savg.train.sources import ClipSet, Synthetic
+from savg.train.sources import Synthetic
 
 SIX_DB = 10 ** (6 / 20)
 

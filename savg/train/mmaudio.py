@@ -38,6 +38,7 @@ from savg.models.visual_flow import CONFIGS as NETWORKS
 from savg.models.visual_flow import Seen, VisualFlow, VisualFlowConfig
 from savg.pipelines.clip_images import MODEL, OpenClipImages
 from savg.pipelines.visual_features import ClipAndSync, Pictures, VisualFeatures, with_boxes
+from savg.train.clip_set import ClipSet
 from savg.train.feature_maps import Row, feature_maps
 from savg.train.mel_vae import level_db
 from savg.train.muon import Muon
@@ -45,7 +46,7 @@ from savg.train.optim import Draw, Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars
 from savg.train.sheets import write_sheet
 from savg.train.sound_data import RANDOM, load_vae, mel_picture
-from savg.train.sources import ClipSet, Synthetic, Wanted, card_of, open_clips
+from savg.train.sources import Synthetic, Wanted, card_of, open_clips
 from savg.video import Video
 
 

@@ -20,10 +20,11 @@ from savg.metrics.sound_detection import seld_f_score
 from savg.models.seld import CONFIGS as NETWORKS
 from savg.models.seld import Seld, SeldConfig
 from savg.models.seld_loss import seld_loss
+from savg.train.clip_set import ClipSet
 from savg.train.optim import Draw, Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars
 from savg.train.sheets import Picture, write_sheet
-from savg.train.sources import ClipSet, Synthetic, Wanted, card_of, open_clips
+from savg.train.sources import Synthetic, Wanted, card_of, open_clips
 
 NO_LABELS = ClipLabels(*np.zeros((4, 0)))
 

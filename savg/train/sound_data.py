@@ -24,10 +24,11 @@ from savg.models.mel import MelConfig, MelSpectrogram
 from savg.models.mel_vae import CONFIGS as VAES
 from savg.models.mel_vae import MelVae
 from savg.models.sound_critics import Judgement
+from savg.train.clip_set import ClipSet
 from savg.train.optim import Draw
 from savg.train.recipe import Batch, Recipe
 from savg.train.sheets import Picture
-from savg.train.sources import ClipSet, Synthetic, Wanted, card_of, open_clips
+from savg.train.sources import Synthetic, Wanted, card_of, open_clips
 
 RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
 """(n_fft, hop) in samples of the spectra that waveforms are compared by."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from savg.annotation import Boxes, ClipLabels
 from savg.clip import Clip
@@ -20,6 +19,7 @@ from savg.errors import SavgError
 from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card
 from savg.paths import existing
+from savg.train.clip_set import ClipSet
 
 if TYPE_CHECKING:
     from savg.data.scenes import World
@@ -60,60 +60,14 @@ class Wanted:
         """The format of the packed pictures."""
         return self.format.with_size(self.size)
 
+    @property
+    def pictures(self) -> str:
+        """Number and width of a clip's frames, for the name of a pack."""
+        return f"{self.format.frames}x{self.size}" if self.video else "sound"
 
-class ClipSet:
-    """Packs one after another; `len` is the number of clips.
-
-    small: the format of the pictures, with as many frames as are kept of each clip; notes: what a
-    recipe wants to remember of a clip, by its index.
-    """
-
-    def __init__(self, packs: Sequence[PackedClips]) -> None:
-        self.packs = list(packs)
-        self.ends = np.cumsum([len(pack) for pack in self.packs])
-        self.notes: dict[int, Any] = {}
-        first = self.packs[0]
-        self.small = first.format.with_size(first.size).with_frames(first.video.shape[1])
-
-    def __len__(self) -> int:
-        return int(self.ends[-1])
-
-    def _place(self, index: int) -> tuple[PackedClips, int]:
-        number = int(np.searchsorted(self.ends, index, side="right"))
-        return self.packs[number], index - int(self.ends[number] - len(self.packs[number]))
-
-    def video(self, index: int, frames: slice = slice(None)) -> NDArray[np.uint8]:
-        """Frames [F, size, size, 3] of a clip, padding included."""
-        pack, place = self._place(index)
-        picture = pack.video[place, frames]
-        video = np.zeros((len(picture), pack.size, pack.size, 3), np.uint8)
-        first, last = pack.layout.kept_rows
-        video[:, first:last] = picture
-        return video
-
-    def picture(self, index: int, frame: int) -> NDArray[np.uint8]:
-        """The rows of one frame that hold the picture [h, w, 3]."""
-        pack, place = self._place(index)
-        return np.array(pack.video[place, frame])
-
-    def audio(self, index: int) -> NDArray[np.float32]:
-        """Sound [2, T] of a clip in −1..1."""
-        pack, place = self._place(index)
-        return pack.sound(place)
-
-    def labels(self, index: int) -> ClipLabels:
-        """Labels of a clip, in pixels of the format."""
-        pack, place = self._place(index)
-        return pack.labels(place)
-
-    def boxes(self, index: int) -> Boxes:
-        """Person boxes of a clip, in pixels of the format's frame; frames count the kept pictures."""
-        pack, place = self._place(index)
-        boxes, kept = pack.boxes(place), pack.frame_index[place]
-        if len(kept) == pack.format.frames:
-            return boxes
-        boxes = boxes.select(np.isin(boxes.frames, kept))
-        return replace(boxes, frames=np.searchsorted(kept, boxes.frames))
+    def layout(self, count: int, origin: dict[str, Any] | None = None) -> PackLayout:
+        """The layout of a pack of `count` clips."""
+        return PackLayout(count, self.format, self.size, audio=self.audio, origin=origin or {})
 
 
 def open_clips(data: str, run: Path, wanted: Wanted, synthetic: Synthetic) -> ClipSet:
@@ -123,46 +77,87 @@ def open_clips(data: str, run: Path, wanted: Wanted, synthetic: Synthetic) -> Cl
     What has to be packed first goes to RUN/data, once. SavgError for data that cannot be used.
     """
     if data == "synthetic":
-        return ClipSet(
-            [
-                _scenes(run, world, count, wanted, synthetic)
-                for world, count in zip(synthetic.worlds, synthetic.clips, strict=True)
-            ]
-        )
+        worlds = zip(synthetic.worlds, synthetic.clips, strict=True)
+        sources = [_scenes(run, *world, wanted, synthetic) for world in worlds]
+        return ClipSet([source.pack() for source in sources])
     folder = existing(data, "folder of training data")
     if (folder / "meta.json").is_file():
         return ClipSet([_checked(PackedClips(folder), wanted)])
-    bench = _bench(folder)
-    if bench is not None:
-        return ClipSet([_bench_pack(run, bench, wanted)])
+    split = next((s for s in SPLITS if s in {name for _, name in splits_in(folder)}), None)
+    source = _bench(run, folder, split, wanted) if split else _files(run, folder, wanted)
+    return ClipSet([source.pack()])
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Clips that are packed once: into `out`, with this layout and these keys, by `write`."""
+
+    out: Path
+    layout: PackLayout
+    keys: Sequence[int]
+    write: Callable[[], PackedClips]
+
+    def pack(self) -> PackedClips:
+        """The pack in `out` if it has this layout and these keys, else a new one."""
+        if not (self.out / "meta.json").is_file():
+            return self.write()
+        there = PackedClips(self.out)
+        old, new = (json.loads(json.dumps(one.meta())) for one in (there.layout, self.layout))
+        if not new["origin"]:
+            old.pop("origin"), new.pop("origin")
+        return there if old == new and np.array_equal(there.keys, self.keys) else self.write()
+
+
+def _scenes(run: Path, world: str, count: int, wanted: Wanted, synthetic: Synthetic) -> _Source:
+    """Synthetic clips of one world."""
+    import torch
+
+    from savg.data.scenes import split_seed
+
+    name = f"{synthetic.split}-{world}-{wanted.pictures}"
+    out, layout = run / "data" / name, wanted.layout(count)
+    seeds = [split_seed(synthetic.split, synthetic.first + index) for index in range(count)]
+
+    def draw() -> PackedClips:
+        if not wanted.video:
+            return pack_clips(out, _sounds(world, seeds, wanted), layout, seeds, _bar(name))
+        return pack_scenes(
+            out,
+            world_of(world),
+            seeds,
+            wanted.format,
+            wanted.size,
+            audio=wanted.audio,
+            processes=min(torch.get_num_threads(), max(1, count // 16)),
+            progress=_bar(name),
+        )
+
+    return _Source(out, layout, seeds, draw)
+
+
+def _bench(run: Path, folder: Path, split: str, wanted: Wanted) -> _Source:
+    """A set of clips in the published layout, packed as `dataset pack` does it."""
+    bench = SavgBench(folder, split)
+    purpose = Purpose(wanted.size, None if wanted.video else 1, wanted.audio)
+    layout = bench_layout(bench, purpose, wanted.format)
+    out = run / "data" / f"{bench.split}-{wanted.pictures}"
+    bar = _bar(bench.folder.name)
+    return _Source(
+        out, layout, range(len(bench)), lambda: pack_bench(out, bench, layout, progress=bar)
+    )
+
+
+def _files(run: Path, folder: Path, wanted: Wanted) -> _Source:
+    """The mp4 files below a folder."""
     films = sorted(path for path in folder.rglob("*.mp4") if not path.name.startswith("."))
     if not films:
         raise SavgError(f"{folder}: no mp4 file in it; expected clips with sound to train on.")
     out = run / "data" / f"films-{wanted.format.frames}x{wanted.size}"
     names = [str(film.relative_to(folder)) for film in films]
-    origin = {"folder": folder.name, "films": names}
-    layout = PackLayout(len(films), wanted.format, wanted.size, audio=wanted.audio, origin=origin)
-    found = _kept(out, layout, list(range(len(films))))
-    return ClipSet(
-        [found or pack_clips(out, _films(folder, films, wanted), layout, progress=_bar())]
-    )
-
-
-def _bench(folder: Path) -> SavgBench | None:
-    """The set of clips in a folder, if it is one in the published layout."""
-    there = {split for _, split in splits_in(folder)}
-    chosen = next((split for split in SPLITS if split in there), None)
-    return None if chosen is None else SavgBench(folder, chosen)
-
-
-def _bench_pack(run: Path, bench: SavgBench, wanted: Wanted) -> PackedClips:
-    """The pack of a set of clips in RUN/data, made as `dataset pack` makes it if it is not there."""
-    purpose = Purpose(wanted.size, None if wanted.video else 1, wanted.audio)
-    layout = bench_layout(bench, purpose, wanted.format)
-    pictures = f"{wanted.format.frames}x{wanted.size}" if wanted.video else "sound"
-    out = run / "data" / f"{bench.split}-{pictures}"
-    found = _kept(out, layout, list(range(len(bench))))
-    return found or pack_bench(out, bench, layout, progress=_bar(bench.folder.name))
+    layout = wanted.layout(len(films), {"folder": folder.name, "films": names})
+    clips = _labelled(folder, films, wanted)
+    keys = range(len(films))
+    return _Source(out, layout, keys, lambda: pack_clips(out, clips, layout, progress=_bar()))
 
 
 def card_of(data: str, facts: Mapping[str, Any]) -> Card:
@@ -181,47 +176,6 @@ def world_of(name: str) -> World:
     return worlds[name]()
 
 
-def _scenes(run: Path, world: str, count: int, wanted: Wanted, synthetic: Synthetic) -> PackedClips:
-    """The pack of one world's clips in RUN/data, made if it is not there."""
-    import torch
-
-    from savg.data.scenes import split_seed
-
-    form = wanted.format
-    pictures = f"{form.frames}x{wanted.size}" if wanted.video else "sound"
-    name = f"{synthetic.split}-{world}-{pictures}"
-    seeds = [split_seed(synthetic.split, synthetic.first + index) for index in range(count)]
-    out = run / "data" / name
-    layout = PackLayout(count, form, wanted.size, audio=wanted.audio)
-    found = _kept(out, layout, seeds)
-    if found is not None:
-        return found
-    if not wanted.video:
-        return pack_clips(out, _sounds(world, seeds, wanted), layout, seeds, _bar(name))
-    processes = min(torch.get_num_threads(), max(1, count // 16))
-    return pack_scenes(
-        out,
-        world_of(world),
-        seeds,
-        form,
-        wanted.size,
-        audio=wanted.audio,
-        processes=processes,
-        progress=_bar(name),
-    )
-
-
-def _kept(out: Path, layout: PackLayout, keys: Sequence[int]) -> PackedClips | None:
-    """The pack already in `out` if it is of this layout and these keys."""
-    if not (out / "meta.json").is_file():
-        return None
-    found = PackedClips(out)
-    old, new = (json.loads(json.dumps(one.meta())) for one in (found.layout, layout))
-    if not new["origin"]:
-        old.pop("origin"), new.pop("origin")
-    return found if old == new and np.array_equal(found.keys, keys) else None
-
-
 def _checked(pack: PackedClips, wanted: Wanted) -> PackedClips:
     if pack.format != wanted.format or (wanted.video and pack.size != wanted.size):
         raise SavgError(
@@ -237,13 +191,13 @@ def _checked(pack: PackedClips, wanted: Wanted) -> PackedClips:
 
 
 @dataclass(frozen=True)
-class _Film:
+class _Labelled:
     clip: Clip
     labels: ClipLabels | None
     boxes: Boxes | None
 
 
-def _sounds(world: str, seeds: Sequence[int], wanted: Wanted) -> Iterator[_Film]:
+def _sounds(world: str, seeds: Sequence[int], wanted: Wanted) -> Iterator[_Labelled]:
     """Synthetic clips with labels, the pictures left black."""
     from savg.data.scenes import draw_scene
     from savg.data.scenes.render import labels_of
@@ -255,10 +209,10 @@ def _sounds(world: str, seeds: Sequence[int], wanted: Wanted) -> Iterator[_Film]
         scene = draw_scene(seed, drawn, form.seconds)
         dry = [dry_sound(scene, sound, form.sample_rate) for sound in scene.sounds]
         audio = stereo_sound(scene, form.sample_rate, dry)
-        yield _Film(Clip(video, audio, small), labels_of(scene, form), None)
+        yield _Labelled(Clip(video, audio, small), labels_of(scene, form), None)
 
 
-def _films(folder: Path, films: Sequence[Path], wanted: Wanted) -> Iterator[_Film]:
+def _labelled(folder: Path, films: Sequence[Path], wanted: Wanted) -> Iterator[_Labelled]:
     """Clips from files, labels from metadata…/NAME.csv and boxes from boxes…/NAME.csv."""
     tables: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*.csv")):
@@ -271,7 +225,7 @@ def _films(folder: Path, films: Sequence[Path], wanted: Wanted) -> Iterator[_Fil
                 labels = ClipLabels.read_csv(table)
             elif table.parent.name.startswith("boxes"):
                 boxes = Boxes.read_csv(table)
-        yield _Film(Clip.read(film, wanted.format), labels, boxes)
+        yield _Labelled(Clip.read(film, wanted.format), labels, boxes)
 
 
 def _bar(name: str = "films") -> Progress:

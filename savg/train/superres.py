@@ -20,10 +20,11 @@ from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card, load_official
 from savg.models.superres_unet import CONFIGS as NETWORKS
 from savg.models.superres_unet import SuperResUNet, SuperResUNetConfig
+from savg.train.clip_set import ClipSet
 from savg.train.optim import Draw, Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars
 from savg.train.sheets import write_sheet
-from savg.train.sources import ClipSet, Synthetic, Wanted, card_of, open_clips
+from savg.train.sources import Synthetic, Wanted, card_of, open_clips
 
 FEW_FRAMES = ClipFormat(frames=5, fps=1)
 

@@ -13,11 +13,11 @@ from savg.models.video_unet import video_config
 from savg.pipelines.guidance import Denoiser, NoiseGuidance
 from savg.pipelines.video import video_denoiser
 from savg.train.clip_diffusion import ClipDiffusion
+from savg.train.clip_set import ClipSet
 from savg.train.joint import CONFIGS as JOINT
 from savg.train.joint import JointRecipe
 from savg.train.optim import Draw
 from savg.train.recipe import Batch
-from savg.train.sources import ClipSet
 
 SEEN = 64
 """Training clips that samples are compared with."""

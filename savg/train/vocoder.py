@@ -22,6 +22,7 @@ from savg.models.istft_vocoder import CONFIGS as NETWORKS
 from savg.models.istft_vocoder import IstftVocoder, IstftVocoderConfig
 from savg.models.sound_critics import CONFIGS as CRITICS
 from savg.models.sound_critics import Contest, Critics, CriticsConfig
+from savg.train.clip_set import ClipSet
 from savg.train.optim import Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars
 from savg.train.sheets import write_sheet
@@ -34,7 +35,7 @@ from savg.train.sound_data import (
     mel_picture,
     spectral_distance,
 )
-from savg.train.sources import ClipSet, Synthetic
+from savg.train.sources import Synthetic
 
 
 @dataclass(frozen=True, kw_only=True)

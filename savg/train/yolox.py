@@ -20,10 +20,11 @@ from savg.models.yolox import CONFIGS as NETWORKS
 from savg.models.yolox import Yolox, YoloxConfig
 from savg.models.yolox_loss import yolox_loss
 from savg.train.augment import Degradation, Jitter, jittered, mosaic
+from savg.train.clip_set import ClipSet
 from savg.train.optim import Draw, Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars
 from savg.train.sheets import with_boxes, write_sheet
-from savg.train.sources import ClipSet, Synthetic, Wanted, card_of, open_clips
+from savg.train.sources import Synthetic, Wanted, card_of, open_clips
 
 FEW_FRAMES = ClipFormat(frames=5, fps=1)
 """Clips of which few pictures are kept: neighbours teach a detector little."""

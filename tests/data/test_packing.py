@@ -18,9 +18,10 @@ from savg.data.published_loader import published_resize
 from savg.data.savgbench import SavgBench, split_folder
 from savg.errors import Cancelled, SavgError
 from savg.format import SAVGBENCH, ClipFormat
+from savg.train.clip_set import ClipSet
 from savg.train.joint import CONFIGS as JOINT
 from savg.train.optim import Draw
-from savg.train.sources import ClipSet, Synthetic, Wanted, open_clips
+from savg.train.sources import Synthetic, Wanted, open_clips
 
 FORM = SAVGBENCH
 SHORT = ClipFormat(frames=4, fps=4, sample_rate=4000)

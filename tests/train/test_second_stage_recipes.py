@@ -443,7 +443,7 @@ def test_published_settings() -> None:
 
 def test_boxes_are_wanted_where_there_are_some(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from savg.annotation import Boxes
-    from savg.train.sources import ClipSet
+    from savg.train.clip_set import ClipSet
 
     recipe = get_recipe("mmaudio", "tiny")
     recipe = replace(recipe, model=replace(recipe.model, boxes=2))

@@ -15,11 +15,12 @@ from savg.data.packed import PackedClips
 from savg.data.scenes import split_seed
 from savg.models.video_unet import VideoUNet, video_config
 from savg.train import checkpoint as checkpoints
+from savg.train.clip_set import ClipSet
 from savg.train.joint import CONFIGS as JOINT
 from savg.train.loop import Session, train
 from savg.train.optim import Draw, draws
 from savg.train.recipe import Batch
-from savg.train.sources import ClipSet, Synthetic
+from savg.train.sources import Synthetic
 from savg.train.video import CONFIGS, VideoRecipe
 
 TINY = CONFIGS["tiny"]

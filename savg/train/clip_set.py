@@ -1,0 +1,68 @@
+"""Packed training data as one sequence of clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.annotation import Boxes, ClipLabels
+from savg.data.packed import PackedClips
+
+
+class ClipSet:
+    """Packs one after another; `len` is the number of clips.
+
+    small: the format of the pictures, with as many frames as are kept of each clip; notes: what a
+    recipe wants to remember of a clip, by its index.
+    """
+
+    def __init__(self, packs: Sequence[PackedClips]) -> None:
+        self.packs = list(packs)
+        self.ends = np.cumsum([len(pack) for pack in self.packs])
+        self.notes: dict[int, Any] = {}
+        first = self.packs[0]
+        self.small = first.format.with_size(first.size).with_frames(first.video.shape[1])
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def _place(self, index: int) -> tuple[PackedClips, int]:
+        number = int(np.searchsorted(self.ends, index, side="right"))
+        return self.packs[number], index - int(self.ends[number] - len(self.packs[number]))
+
+    def video(self, index: int, frames: slice = slice(None)) -> NDArray[np.uint8]:
+        """Frames [F, size, size, 3] of a clip, padding included."""
+        pack, place = self._place(index)
+        picture = pack.video[place, frames]
+        video = np.zeros((len(picture), pack.size, pack.size, 3), np.uint8)
+        first, last = pack.layout.kept_rows
+        video[:, first:last] = picture
+        return video
+
+    def picture(self, index: int, frame: int) -> NDArray[np.uint8]:
+        """The rows of one frame that hold the picture [h, w, 3]."""
+        pack, place = self._place(index)
+        return np.array(pack.video[place, frame])
+
+    def audio(self, index: int) -> NDArray[np.float32]:
+        """Sound [2, T] of a clip in −1..1."""
+        pack, place = self._place(index)
+        return pack.sound(place)
+
+    def labels(self, index: int) -> ClipLabels:
+        """Labels of a clip, in pixels of the format."""
+        pack, place = self._place(index)
+        return pack.labels(place)
+
+    def boxes(self, index: int) -> Boxes:
+        """Person boxes of a clip, in pixels of the format's frame; frames count the kept pictures."""
+        pack, place = self._place(index)
+        boxes, kept = pack.boxes(place), pack.frame_index[place]
+        if len(kept) == pack.format.frames:
+            return boxes
+        boxes = boxes.select(np.isin(boxes.frames, kept))
+        return replace(boxes, frames=np.searchsorted(kept, boxes.frames))
