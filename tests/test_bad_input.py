@@ -81,10 +81,10 @@ BAD: dict[str, tuple[str, Callable[[Path], Path], str]] = {
         film(seconds=600, fps=1, width=64, height=36),
         "lasts 600 s: expected a clip of at most 60 s",
     ),
-    "huge pictures": (
+    "huge frames": (
         "huge.mkv",
         film(seconds=0.25, width=5120, height=2880),
-        "has pictures of 5120×2880: expected at most 4096×2304",
+        "has frames of 5120×2880: expected at most 4096×2304",
     ),
 }
 
@@ -131,7 +131,7 @@ def test_a_4k_video_is_made_smaller_which_is_said(
     out = tmp_path / "out"
     assert main(["annotate", str(path), "--out", str(out), "--weights", str(weights)]) == 0
     printed = capsys.readouterr().err
-    assert f"{path} has pictures of 3840×2160, which are made smaller." in printed
+    assert f"{path} has frames of 3840×2160, which are made smaller." in printed
     assert json.loads((out / "4k.json").read_text())["format"]["size"] == 256
 
 

@@ -17,7 +17,6 @@ from savg.errors import MediaError
 from savg.format import SAVGBENCH, ClipFormat
 from savg.media.audio_file import read_audio
 from savg.media.encode import write_video
-from savg.media.frames import fit_frame
 
 
 def film(form: ClipFormat = SAVGBENCH) -> Clip:
@@ -142,14 +141,6 @@ def test_short_and_long_files(tmp_path: Path) -> None:
     assert np.abs(padded.audio[:, 26_000:]).max() < 1e-3
     own = Clip.read(tmp_path / "short.mp4", max_seconds=30)
     assert own.format == short
-
-
-def test_frames_of_any_shape_are_fitted() -> None:
-    wide = np.full((360, 640, 3), 200, np.uint8)
-    frame = fit_frame(wide, SAVGBENCH)
-    assert (frame[56:200] > 190).all() and not frame[:56].any() and not frame[200:].any()
-    tall = fit_frame(np.full((400, 100, 3), 200, np.uint8), SAVGBENCH)
-    assert (tall[:, 96:160] > 190).all() and not tall[:, :96].any()
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -151,6 +152,12 @@ def test_sql_stands_in_the_storage_of_listening_tests_alone() -> None:
             assert path.parent == storage, path
         if path.parent != storage:
             assert "storage.schema" not in text and "storage import schema" not in text, path
+
+
+def test_files_of_unknown_origin_are_opened_by_media_alone() -> None:
+    for path in FILES:
+        if path.relative_to(ROOT / "savg").parts[0] != "media":
+            assert not re.search(r"^\s*(import|from) av\b", path.read_text("utf-8"), re.M), path
 
 
 def test_the_app_only_builds_and_launches() -> None:

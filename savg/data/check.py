@@ -140,7 +140,7 @@ def _label_hashes(manifest: dict[str, Any] | None) -> dict[str, str]:
 def _clip_findings(item: BenchItem, form: ClipFormat, quick: bool) -> Iterator[Finding]:
     file = f"{item.path.parent.name}/{item.path.name}"
     try:
-        facts = file_facts(item.path, form, decode=not quick)
+        facts = file_facts(item.path, form, decoded=not quick)
     except SavgError as error:
         yield Finding(file, "unreadable", _relative(str(error), item.path, file))
         return

@@ -26,6 +26,9 @@ from numpy.typing import NDArray
 
 from savg.errors import MediaError
 from savg.format import SAVGBENCH, ClipFormat
+from savg.media.audio_track import AudioTrack
+from savg.media.container import find_stream, open_container
+from savg.media.frames import decode
 
 EVALUATOR_FPS = 10
 EVALUATOR_RATE = 44_100
@@ -63,7 +66,7 @@ def training_item(
     The picture is mirrored and the sound is not, as in every published training item. MediaError
     where the file holds less than one clip.
     """
-    frames, sound = _pictures(Path(path)), _sound(Path(path), form.sample_rate)
+    frames, sound = _frames(Path(path)), _audio(Path(path), form.sample_rate)
     if len(frames) < form.frames or sound.shape[1] < form.samples:
         raise MediaError(f"{path} is shorter than {form.seconds:g} s.")
     mirrored = np.ascontiguousarray(frames[: form.frames, :, ::-1])
@@ -115,10 +118,10 @@ def evaluator_item(
     samples: int = SAVGBENCH.samples,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """A piece as the evaluator sees it: video [20, 3, size, size] in −1..1, 44.1 kHz sound [2, T]."""
-    frames = _pictures(Path(path))[list(piece.pictures)]
+    frames = _frames(Path(path))[list(piece.pictures)]
     first = round(piece.start * EVALUATOR_RATE)
     last = min(round(piece.end * EVALUATOR_RATE), first + samples)
-    sound = _sound(Path(path), EVALUATOR_RATE)[:, first:last]
+    sound = _audio(Path(path), EVALUATOR_RATE)[:, first:last]
     return _network_values(published_resize(frames, size, size)), sound
 
 
@@ -128,30 +131,26 @@ def _network_values(frames: Frames) -> NDArray[np.float32]:
     return np.ascontiguousarray(values)
 
 
-def _pictures(path: Path) -> Frames:
-    """Every picture of a file, uint8 [F, h, w, 3]."""
-    import av
-
-    try:
-        with av.open(str(path)) as container:
-            frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
-    except (av.FFmpegError, IndexError) as error:
-        raise MediaError(f"{path} has no pictures that can be read.") from error
+def _frames(path: Path) -> Frames:
+    """Every frame of a file as it is stored, uint8 [F, h, w, 3]."""
+    with open_container(path, "has no frames that can be read") as container:
+        video = find_stream(container, "video")
+        frames = [] if video is None else [frame.stored() for frame in decode(container, video)]
     if not frames:
-        raise MediaError(f"{path} has no pictures that can be read.")
+        raise MediaError(f"{path} has no frames that can be read.")
     return np.stack(frames)
 
 
-def _sound(path: Path, rate: int) -> NDArray[np.float32]:
-    """All sound of a file at a rate, rounded to 16 bits, float32 [2, T] in −1..1."""
-    import av
-
-    resampler = av.AudioResampler("s16", "stereo", rate)
-    try:
-        with av.open(str(path)) as container:
-            blocks = [b for f in container.decode(audio=0) for b in resampler.resample(f)]
-        blocks += resampler.resample(None)
-    except (av.FFmpegError, IndexError) as error:
-        raise MediaError(f"{path} has no sound that can be read.") from error
-    parts = [block.to_ndarray().reshape(-1, 2) for block in blocks] or [np.zeros((0, 2), np.int16)]
-    return np.ascontiguousarray(np.concatenate(parts).T.astype(np.float32)) / np.float32(32768)
+def _audio(path: Path, rate: int) -> NDArray[np.float32]:
+    """All audio of a file at a rate, rounded to 16 bits, float32 [2, T] in −1..1."""
+    track = AudioTrack(rate, sample_format="s16")
+    with open_container(path, "has no audio that can be read") as container:
+        audio = find_stream(container, "audio")
+        if audio is None:
+            raise MediaError(f"{path} has no audio that can be read.")
+        for block in container.decode(audio):
+            track.add(block)
+        samples = track.finish()
+    if samples is None:
+        samples = np.zeros((2, 0), np.int16)
+    return np.ascontiguousarray(samples.astype(np.float32)) / np.float32(32768)

@@ -3,92 +3,80 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from savg.errors import MediaError
 from savg.format import ClipFormat
-from savg.media.audio_track import as_arrays
-from savg.media.container import MAX_PIXELS, open_container
-from savg.media.frames import fit_frame, upright
-
-if TYPE_CHECKING:
-    import av
+from savg.media.audio_track import AudioTrack, fit_length, shifted
+from savg.media.container import find_stream, open_container, refuse_large, stated_seconds
+from savg.media.frames import LATE, DecodedFrame, decode_packets, fit_frame
 
 _log = logging.getLogger(__name__)
 
-
 LARGE_PIXELS = 2560 * 1440
-"""Larger pictures take noticeably long to decode, which is said."""
+"""Larger frames take noticeably long to decode, which is said."""
 
 MAX_SECONDS = 60.0
 """The longest file that becomes a clip, whatever is asked for."""
 
 _PRIMING = 0.05
 """Seconds decoded beyond the clip, for codecs that start with padding; smaller differences between
-the starts of picture and sound are not corrected."""
+the starts of frames and audio are not corrected."""
 
 _GRACE = 0.5
 """Seconds by which a file may be longer than allowed."""
 
 
 def read_clip(
-    path: Path, form: ClipFormat, max_seconds: float | None
+    path: Path, format: ClipFormat, max_seconds: float | None
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], ClipFormat]:
     """Frames [frames, size, size, 3], audio [2, samples] and their format; see `Clip.read`."""
     limit = min(max_seconds or MAX_SECONDS, MAX_SECONDS)
     with open_container(path) as container:
-        video = _only(container, "video", path)
-        audio = _only(container, "audio", path)
-        _check_streams(video, audio, path)
-        seconds = _duration(container, video)
+        video, audio = _streams(container, path)
+        seconds = stated_seconds(container, video)
         if seconds is not None and seconds > limit + _GRACE:
             raise _too_long(path, seconds, limit)
-        wanted = form.seconds if max_seconds is None else limit + _GRACE
-        pictures = _Pictures(form, wanted)
-        sound = _decode(container, video, audio, pictures, path)
-    if not pictures.kept:
+        wanted = format.seconds if max_seconds is None else limit + _GRACE
+        frames, track = _FramesOnScreen(format, wanted), AudioTrack(format.sample_rate)
+        if not _decode(container, video, audio, frames, track):
+            _refuse_cut_short(container, video, audio, frames, track, path)
+        frames.finish()
+        samples = _audio(track, frames.start, format.sample_rate, path)
+    if not frames.kept:
         raise MediaError(f"{path} has no frame that can be decoded.")
-    if sound.shape[1] == 0:
+    if samples.shape[1] == 0:
         raise MediaError(f"{path} has an audio track without a single sample.")
     if max_seconds is not None:
-        if pictures.last > limit + _GRACE:
-            raise _too_long(path, pictures.last, limit)
-        last = min(limit, max(pictures.end, sound.shape[1] / form.sample_rate))
-        form = form.with_frames(max(1, round(last * form.fps)))
-    return pictures.at_frame_times(form), _fit_length(sound, form.samples), form
+        if frames.last > limit + _GRACE:
+            raise _too_long(path, frames.last, limit)
+        end = min(limit, max(frames.end, samples.shape[1] / format.sample_rate))
+        format = format.with_frames(max(1, round(end * format.fps)))
+    return frames.at_frame_times(format), fit_length(samples, format.samples), format
 
 
 def _too_long(path: Path, seconds: float, limit: float) -> MediaError:
     return MediaError(f"{path} lasts {seconds:.0f} s: expected a clip of at most {limit:.0f} s.")
 
 
-def _only(container: Any, kind: str, path: Path) -> Any:
-    """The first stream of a kind; album art is no video."""
-    streams = [
-        s
-        for s in getattr(container.streams, kind)
-        if not s.disposition & s.disposition.attached_pic
-    ]
-    if not streams:
-        raise MediaError(f"{path} has no {kind} track: expected a video with stereo sound.")
-    return streams[0]
-
-
-def _check_streams(video: Any, audio: Any, path: Path) -> None:
+def _streams(container: Any, path: Path) -> tuple[Any, Any]:
+    """The video and the audio stream; MediaError where they cannot become a clip."""
+    streams: list[Any] = []
+    for kind in ("video", "audio"):
+        stream = find_stream(container, kind)
+        if stream is None:
+            raise MediaError(f"{path} has no {kind} track: expected a video with stereo audio.")
+        streams.append(stream)
+    video, audio = streams
     if video.codec_context is None or audio.codec_context is None:
         raise MediaError(f"{path} uses a codec that cannot be read.")
     if not video.width or not video.height:
         raise MediaError(f"{path} has no frame that can be decoded.")
-    if video.width * video.height > MAX_PIXELS:
-        raise MediaError(
-            f"{path} has pictures of {video.width}×{video.height}: expected at most 4096×2304."
-        )
+    refuse_large(video, path)
     if audio.channels != 2:
         raise MediaError(
             f"{path} has {audio.channels} audio channel{'s' * (audio.channels != 1)}: "
@@ -96,131 +84,100 @@ def _check_streams(video: Any, audio: Any, path: Path) -> None:
         )
     if video.width * video.height > LARGE_PIXELS:
         _log.warning(
-            "%s has pictures of %d×%d, which are made smaller.", path, video.width, video.height
+            "%s has frames of %d×%d, which are made smaller.", path, video.width, video.height
         )
+    return video, audio
 
 
-def _duration(container: Any, video: Any) -> float | None:
-    """The length in seconds as the file states it, or None."""
-    if video.duration and video.time_base:
-        return float(video.duration * video.time_base)
-    return container.duration / 1e6 if container.duration else None
+class _FramesOnScreen:
+    """The frames that are on screen at the times of output frames, up to `wanted` seconds.
 
-
-class _Pictures:
-    """The pictures that are on screen at the times of output frames, up to `wanted` seconds.
-
-    A picture stays until the next one comes, whatever the file's frame rate says; those that no
-    output frame needs are dropped unconverted, so a 60 fps file costs little memory.
+    Those that no output frame needs are dropped unconverted, so a 60 fps file costs little memory.
+    start: of the first frame, in the file's own time; last, end: when the last one begins and ends.
     """
 
-    def __init__(self, form: ClipFormat, wanted: float) -> None:
-        self.form, self.wanted = form, wanted
+    def __init__(self, format: ClipFormat, wanted: float) -> None:
+        self.format, self.wanted = format, wanted
         self.kept: list[NDArray[np.uint8]] = []
         self.begins: list[float] = []
         self.start: float | None = None
         self.last = self.end = 0.0
-        self._held: tuple[float, Any] | None = None
+        self._held: DecodedFrame | None = None
 
-    def add(self, frame: av.VideoFrame, seconds: float, shape: Callable[..., Any]) -> None:
-        """The next picture, its own length if nothing follows, and how to bring it upright."""
-        time = float(frame.time) if frame.time is not None else (self.start or 0.0) + self.end
-        self.start = time if self.start is None else self.start
-        begin = max(time - self.start, 0.0)
-        self.last, self.end = max(self.last, begin), max(self.end, begin + seconds)
-        self.finish(begin)
-        if begin < self.wanted:
-            self._held = begin, lambda: fit_frame(shape(frame), self.form)
+    def add(self, frame: DecodedFrame) -> None:
+        """The next frame, which ends the time of the one before."""
+        self.start = frame.time if self.start is None else self.start
+        self.last, self.end = max(self.last, frame.begin), max(self.end, frame.end)
+        self.finish(frame.begin)
+        if frame.begin < self.wanted:
+            self._held = frame
 
     def finish(self, until: float | None = None) -> None:
-        """Keep the picture shown up to now, if an output frame falls on it."""
+        """Keep the frame shown up to now, if an output frame falls on it."""
         if self._held is None:
             return
-        begin, convert = self._held
-        first = np.ceil((begin - 1e-3) * self.form.fps) / self.form.fps
-        if not self.kept or first < (self.end if until is None else until) - 1e-3:
-            self.kept.append(convert())
+        begin = self._held.begin
+        first = np.ceil((begin - LATE) * self.format.fps) / self.format.fps
+        if not self.kept or first < (self.end if until is None else until) - LATE:
+            self.kept.append(fit_frame(self._held.rgb(), self.format))
             self.begins.append(begin)
         self._held = None
 
-    def at_frame_times(self, form: ClipFormat) -> NDArray[np.uint8]:
-        """The picture on screen at the start of each output frame; the last one stays."""
-        times = np.arange(form.frames) / form.fps
-        index = np.searchsorted(np.asarray(self.begins) - 1e-3, times, side="right") - 1
+    def at_frame_times(self, format: ClipFormat) -> NDArray[np.uint8]:
+        """The frame on screen at the start of each output frame; the last one stays."""
+        times = np.arange(format.frames) / format.fps
+        index = np.searchsorted(np.asarray(self.begins) - LATE, times, side="right") - 1
         return np.stack([self.kept[i] for i in np.maximum(index, 0)])
 
 
 def _decode(
-    container: Any, video: Any, audio: Any, pictures: _Pictures, path: Path
-) -> NDArray[np.float32]:
-    """Fill `pictures` and return sound [2, T] from the first picture on, up to what is wanted."""
-    import av
-
-    video.thread_type = "AUTO"
-    sample_rate, wanted = pictures.form.sample_rate, pictures.wanted
-    resampler = av.AudioResampler(format="fltp", layout="stereo", rate=sample_rate)
-    seconds = 1.0 / float(video.average_rate or video.guessed_rate or pictures.form.fps)
-    shape = partial(upright, aspect=float(video.sample_aspect_ratio or 1.0))
-    blocks: list[NDArray[np.float32]] = []
-    began: float | None = None
-    heard = 0.0
-    for packet in container.demux(video, audio):
-        for frame in packet.decode():
-            if isinstance(frame, av.VideoFrame):
-                pictures.add(frame, seconds, shape)
+    container: Any, video: Any, audio: Any, frames: _FramesOnScreen, track: AudioTrack
+) -> bool:
+    """Fill `frames` and `track` with what is wanted; False if the file ended before."""
+    wanted = frames.wanted
+    lasts = 1.0 / float(video.average_rate or video.guessed_rate or frames.format.fps)
+    for decoded in decode_packets(container, video, audio, lasts=lasts, threads=True):
+        for part in decoded:
+            if isinstance(part, DecodedFrame):
+                frames.add(part)
                 continue
-            began = float(frame.time or 0.0) if began is None else began
-            if pictures.start is None or heard < wanted + _PRIMING + pictures.start - began:
-                blocks += as_arrays(resampler.resample(frame))
-                heard += frame.samples / frame.sample_rate
-        if pictures.start is not None and pictures.end >= wanted and heard >= wanted + _PRIMING:
-            break
-    else:
-        late = (began or 0.0) - (pictures.start or 0.0)
-        _refuse_cut_short(container, video, audio, pictures.end, heard, late, wanted, path)
-    pictures.finish()
-    blocks += as_arrays(resampler.resample(None))
-    sound = np.concatenate(blocks, axis=1) if blocks else np.zeros((2, 0), np.float32)
-    if not np.isfinite(sound).all():
-        raise MediaError(f"{path} has sound with values that are not finite.")
-    sound = np.clip(sound, -1.0, 1.0).astype(np.float32)
-    return _shifted(sound, (began or 0.0) - (pictures.start or 0.0), sample_rate)
+            begin = track.note(part)
+            if frames.start is None or track.seconds < wanted + _PRIMING + frames.start - begin:
+                track.add(part)
+        framed = frames.start is not None and frames.end >= wanted
+        if framed and track.seconds >= wanted + _PRIMING:
+            return True
+    return False
 
 
 def _refuse_cut_short(
-    container: Any,
-    video: Any,
-    audio: Any,
-    seen: float,
-    heard: float,
-    late: float,
-    wanted: float,
-    path: Path,
+    container: Any, video: Any, audio: Any, frames: _FramesOnScreen, track: AudioTrack, path: Path
 ) -> None:
-    """Raise if a track ended well before the length that the file states for it, in seconds."""
+    """Raise if a stream ended well before the length that the file states for it."""
+    late = (track.begin or 0.0) - (frames.start or 0.0)
     whole = container.duration / 1e6 if container.duration else 0.0
-    tracks = [(max(seen - min(late, 0.0), heard + max(late, 0.0)), whole)]
-    for stream, reached in ((video, seen), (audio, heard)):
+    ends = [(max(frames.end - min(late, 0.0), track.seconds + max(late, 0.0)), whole)]
+    for stream, reached in ((video, frames.end), (audio, track.seconds)):
         if stream.duration and stream.time_base:
-            tracks.append((reached, float(stream.duration * stream.time_base)))
-    for reached, stated in tracks:
-        if 0.0 < reached < 0.9 * min(stated, wanted) - 0.25:
+            ends.append((reached, float(stream.duration * stream.time_base)))
+    for reached, stated in ends:
+        if 0.0 < reached < 0.9 * min(stated, frames.wanted) - 0.25:
             raise MediaError(
                 f"{path} is cut short: only {reached:.1f} of its {stated:.1f} s can be read."
             )
 
 
-def _shifted(sound: NDArray[np.float32], late: float, sample_rate: int) -> NDArray[np.float32]:
-    """Sound that starts `late` seconds after the first picture (or before it, if negative)."""
-    samples = round(late * sample_rate)
-    if abs(late) < _PRIMING or not sound.shape[1]:
-        return sound
-    return sound[:, -samples:] if samples < 0 else np.pad(sound, ((0, 0), (samples, 0)))
-
-
-def _fit_length(sound: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
-    """Sound [2, T] cut, or followed by silence, to `samples`."""
-    fitted = np.zeros((2, samples), np.float32)
-    length = min(samples, sound.shape[1])
-    fitted[:, :length] = sound[:, :length]
-    return fitted
+def _audio(
+    track: AudioTrack, start: float | None, sample_rate: int, path: Path
+) -> NDArray[np.float32]:
+    """The track [2, T] from the first frame on, which begins at `start` in the file's own time."""
+    audio = track.finish()
+    if audio is None:
+        return np.zeros((2, 0), np.float32)
+    if not np.isfinite(audio).all():
+        raise MediaError(f"{path} has audio with values that are not finite.")
+    audio = np.clip(audio, -1.0, 1.0).astype(np.float32)
+    late = (track.begin or 0.0) - (start or 0.0)
+    if abs(late) < _PRIMING or not audio.shape[1]:
+        return audio
+    return shifted(audio, round(late * sample_rate))

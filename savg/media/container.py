@@ -1,4 +1,4 @@
-"""Opening files of unknown origin: what is accepted, which stream counts, what is refused."""
+"""Opening files of unknown origin: what is accepted, which streams count, and what they state."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from savg.errors import MediaError
 
 MAX_PIXELS = 4096 * 2304
-"""Larger pictures are refused before they are decoded."""
+"""Larger frames are refused before they are decoded."""
 
-_OPEN_OPTIONS = {
+_OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf,gif,"
     "wav,mp3,flac,aac,aiff",
@@ -22,44 +22,72 @@ _OPEN_OPTIONS = {
 
 
 @contextmanager
-def open_container(path: Path) -> Iterator[Any]:
-    """A media file opened with PyAV; what goes wrong with it in the block becomes a MediaError."""
+def open_container(
+    path: Path, unreadable: str = "is not a video that can be read to its end"
+) -> Iterator[Any]:
+    """A media file opened with PyAV, safe for files of unknown origin.
+
+    Args:
+        unreadable: what is said of a file in which anything goes wrong, after its path.
+
+    Raises:
+        MediaError: with one sentence, also for what goes wrong with the file inside the block.
+    """
     import av
 
     if not path.is_file():
         raise MediaError(f"{path}: no such video file.")
     try:
-        with av.open(str(path), metadata_errors="ignore", options=_OPEN_OPTIONS) as container:
+        with av.open(str(path), metadata_errors="ignore", options=_OPTIONS) as container:
             yield container
     except PermissionError as error:
         raise MediaError(f"{path} could not be opened: {error.strerror}.") from error
     except (av.FFmpegError, UnicodeDecodeError) as error:
-        raise MediaError(f"{path} is not a video that can be read to its end.") from error
+        raise MediaError(f"{path} {unreadable}.") from error
+
+
+def find_stream(container: Any, kind: str) -> Any | None:
+    """The stream that counts of a kind, "video" or "audio": the first one; album art is no video."""
+    for stream in getattr(container.streams, kind):
+        if not stream.disposition & stream.disposition.attached_pic:
+            return stream
+    return None
 
 
 def video_stream(container: Any, path: Path) -> Any:
-    """The stream of a film's pictures; album art is none. MediaError for a file without."""
-    streams = [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & stream.disposition.attached_pic
-    ]
-    if not streams or streams[0].codec_context is None or not streams[0].width:
-        raise MediaError(f"{path} has no pictures that can be read: expected a video.")
-    if streams[0].width * streams[0].height > MAX_PIXELS:
+    """The stream of a video's frames. MediaError for a file without, or with too large ones."""
+    stream = find_stream(container, "video")
+    if stream is None or stream.codec_context is None or not stream.width:
+        raise MediaError(f"{path} has no frames that can be read: expected a video.")
+    refuse_large(stream, path)
+    return stream
+
+
+def refuse_large(video: Any, path: Path) -> None:
+    """MediaError for frames of more than `MAX_PIXELS`."""
+    if video.width * video.height > MAX_PIXELS:
         raise MediaError(
-            f"{path} has pictures of {streams[0].width}×{streams[0].height}: expected at most "
-            "4096×2304."
+            f"{path} has frames of {video.width}×{video.height}: expected at most 4096×2304."
         )
-    return streams[0]
+
+
+def stated_seconds(container: Any, video: Any) -> float | None:
+    """The length in seconds as the file states it, or None."""
+    if video.duration and video.time_base:
+        return float(video.duration * video.time_base)
+    return container.duration / 1e6 if container.duration else None
 
 
 def nominal_rate(video: Any, path: Path) -> Fraction:
-    """The nominal rate if it is near the average: a file may state its last picture's length wrong."""
+    """Frames a second as the file states them, or on average where both are far apart.
+
+    A file may state its last frame's length wrong, so the nominal rate counts where it is near the
+    average. MediaError for a file with neither.
+    """
     nominal, average = video.guessed_rate, video.average_rate
     rate = nominal or average
     if nominal and average and abs(nominal / average - 1) > 0.2:
         rate = average
     if not rate:
-        raise MediaError(f"{path} does not say how many pictures it shows a second.")
+        raise MediaError(f"{path} does not say how many frames it shows a second.")
     return Fraction(rate).limit_denominator(1001)

@@ -1,13 +1,15 @@
-"""Video and audio written as mp4 files that play in browsers (H.264 yuv420p, AAC stereo)."""
+"""Video and audio written as mp4 files that play in browsers: H.264 yuv420p, AAC stereo."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +25,7 @@ AUDIO_BIT_RATE = 192_000
 
 @dataclass(frozen=True)
 class Encoding:
-    """How clips are coded: x264's preset, quality (0 best … 51) and tuning, the sound's bits a second
+    """How clips are coded: x264's preset, quality (0 best … 51) and tuning, the audio's bits a second
     and options of FFmpeg's AAC encoder, and how many threads (0: as many as there are cores)."""
 
     preset: str = "fast"
@@ -33,9 +35,9 @@ class Encoding:
     audio_options: Mapping[str, str] = field(default_factory=dict)
     threads: int = 0
 
-    def video_options(self) -> dict[str, object]:
+    def video_options(self) -> dict[str, str]:
         """x264's options."""
-        options: dict[str, object] = {"crf": str(self.crf), "preset": self.preset}
+        options = {"crf": str(self.crf), "preset": self.preset}
         return options if self.tune is None else {**options, "tune": self.tune}
 
 
@@ -47,43 +49,115 @@ def write_video(
     sample_rate: int,
     encoding: Encoding | None = None,
 ) -> None:
-    """Write an mp4 with H.264 yuv420p pictures at exactly `fps` and AAC stereo sound.
+    """Write an mp4 of H.264 yuv420p frames at exactly `fps` and AAC stereo audio, whole or not at all.
 
-    video: pictures uint8 [height, width, 3] with even sides, an array or one after the other, or
-    PyAV's frames; audio float32 [2, samples].
+    Args:
+        video: frames uint8 [height, width, 3] with even sides, an array or one after the other, or
+            PyAV's frames.
+        audio: float32 [2, samples] in −1..1, channel 0 left.
+
+    Raises:
+        SavgError: where the file cannot be written.
     """
-    import av
-
     encoding = encoding or Encoding()
-    frames = (_frame(picture) for picture in video)
+    frames = (_frame(frame) for frame in video)
     first = next(frames)
-    with whole_file(path) as part:
-        try:
-            with av.open(str(part), "w", options={"movflags": "+faststart"}) as container:
-                pictures = container.add_stream("libx264", rate=Fraction(fps))
-                pictures.width, pictures.height = first.width, first.height
-                pictures.pix_fmt, pictures.options = "yuv420p", encoding.video_options()
-                pictures.codec_context.thread_count = encoding.threads
-                sound = container.add_stream("aac", rate=sample_rate, layout="stereo")
-                sound.bit_rate = encoding.audio_bit_rate
-                sound.options = {**encoding.audio_options}
-                for frame in chain((first,), frames):
-                    container.mux(pictures.encode(frame))
-                container.mux(pictures.encode(None))
-                samples = np.ascontiguousarray(audio, np.float32)
-                block = av.AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")
-                block.sample_rate, block.pts = sample_rate, 0
-                container.mux(sound.encode(block))
-                container.mux(sound.encode(None))
-        except av.FFmpegError as error:
-            raise OSError(error.errno, error.strerror or str(error)) from error
+    with whole_file(path) as part, new_mp4(part) as container:
+        size = first.width, first.height
+        pictures = add_h264(container, size, fps, encoding.video_options(), encoding.threads)
+        track = add_aac(container, sample_rate, encoding.audio_bit_rate, encoding.audio_options)
+        for frame in chain((first,), frames):
+            container.mux(pictures.encode(frame))
+        container.mux(pictures.encode(None))
+        container.mux(track.encode(audio_block(audio, sample_rate)))
+        container.mux(track.encode(None))
 
 
-def _frame(picture: NDArray[np.uint8] | av.VideoFrame) -> av.VideoFrame:
-    """A picture as a frame whose time is yet open; frames may belong to several videos."""
+@contextmanager
+def new_mp4(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """A PyAV container for an mp4 that plays while it loads; OSError for what fails in the block."""
     import av
 
-    if isinstance(picture, np.ndarray):
-        return av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
-    picture.pts = None
-    return picture
+    try:
+        with av.open(str(Path(path)), "w", options={"movflags": "+faststart"}) as container:
+            yield container
+    except av.FFmpegError as error:
+        raise OSError(error.errno, error.strerror or str(error)) from error
+
+
+def add_h264(
+    container: Any,
+    size: tuple[int, int],
+    fps: int | Fraction,
+    options: Mapping[str, str],
+    threads: int = 0,
+) -> Any:
+    """A stream for H.264 yuv420p frames of `size` = (width, height) at `fps`; options: x264's."""
+    stream = container.add_stream("libx264", rate=Fraction(fps))
+    stream.width, stream.height = size
+    stream.pix_fmt, stream.options = "yuv420p", dict(options)
+    stream.codec_context.thread_count = threads
+    return stream
+
+
+def add_aac(
+    container: Any,
+    sample_rate: int,
+    bit_rate: int = AUDIO_BIT_RATE,
+    options: Mapping[str, str] | None = None,
+) -> Any:
+    """A stream for AAC stereo audio; options: those of FFmpeg's encoder."""
+    stream = container.add_stream("aac", rate=sample_rate, layout="stereo")
+    stream.bit_rate, stream.options = bit_rate, dict(options or {})
+    return stream
+
+
+def audio_block(
+    audio: NDArray[np.float32], sample_rate: int, first_sample: int = 0
+) -> av.AudioFrame:
+    """Audio float32 [2, T] for an encoder; first_sample: where in its stream it belongs."""
+    import av
+
+    samples = np.ascontiguousarray(audio, np.float32)
+    block = av.AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")
+    block.sample_rate, block.pts = sample_rate, first_sample
+    block.time_base = Fraction(1, sample_rate)
+    return block
+
+
+def yuv_frame(planes: NDArray[np.uint8]) -> av.VideoFrame:
+    """A yuv420p frame of its planes Y, U and V below each other, uint8 [1.5 · height, width]."""
+    import av
+
+    return av.VideoFrame.from_ndarray(planes, "yuv420p")
+
+
+class AudioEncoder:
+    """Audio float32 [2, T] that is coded bit by bit into an AAC stream."""
+
+    def __init__(self, audio: NDArray[np.float32], sample_rate: int, stream: Any) -> None:
+        self.audio, self.sample_rate, self.stream = audio, sample_rate, stream
+        self._done = 0
+
+    def until(self, seconds: float | None) -> list[Any]:
+        """The next packets, up to about a time; None: all that are left."""
+        total = self.audio.shape[1]
+        end = total if seconds is None else min(total, round(seconds * self.sample_rate))
+        packets: list[Any] = []
+        if end > self._done:
+            part = self.audio[:, self._done : end]
+            packets += self.stream.encode(audio_block(part, self.sample_rate, self._done))
+            self._done = end
+        if seconds is None:
+            packets += self.stream.encode(None)
+        return packets
+
+
+def _frame(frame: NDArray[np.uint8] | av.VideoFrame) -> av.VideoFrame:
+    """A frame whose time is yet open; PyAV's frames may belong to several videos."""
+    import av
+
+    if isinstance(frame, np.ndarray):
+        return av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), "rgb24")
+    frame.pts = None
+    return frame

@@ -17,16 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.errors import MediaError
-from savg.media.container import open_container
-
-Picture = NDArray[np.uint8]
+from savg.media.container import find_stream, open_container
+from savg.media.frames import LATE, Frame
 
 _MICRO = 1_000_000
-_LATE = 1_000
-"""Microseconds by which a picture may come late and still be the one shown.
-
-At 29.97 fps every thirtieth picture is late by just that, so times are compared as whole numbers.
-"""
+_LATE = round(LATE * _MICRO)
+"""At 29.97 fps every thirtieth frame is late by just that, so times are compared as whole numbers."""
 
 _SEEK_PACKETS = 60
 """Gaps of fewer packets are read over, longer ones are jumped."""
@@ -37,7 +33,7 @@ class VideoIndex:
     """What is in a video file, from its packets alone: sizes, and one entry a packet in file order.
 
     pts: presentation times in units of `tick` seconds; keys: where decoding can begin; hidden:
-    packets that only help to decode others. seconds: from the first picture to the last one's end.
+    packets that only help to decode others. seconds: from the first frame to the last one's end.
     """
 
     path: Path
@@ -50,7 +46,7 @@ class VideoIndex:
     hidden: NDArray[np.bool_]
 
     def shown(self, times: NDArray[np.float64]) -> NDArray[np.int64]:
-        """The pts of the pictures on screen at `times`."""
+        """The pts of the frames on screen at `times`."""
         pts = np.sort(self.pts[~self.hidden])
         begins = (pts - pts[0]) * (self.tick.numerator * _MICRO)
         until = np.round(np.asarray(times) * _MICRO).astype(np.int64) + _LATE
@@ -59,7 +55,7 @@ class VideoIndex:
 
 
 def index_video(path: str | os.PathLike[str]) -> VideoIndex:
-    """Read a film's packets without decoding any; MediaError with one sentence if that fails."""
+    """Read a video's packets without decoding any; MediaError with one sentence if that fails."""
     path = Path(path)
     with open_container(path) as container:
         stream = _stream(container, path)
@@ -73,7 +69,7 @@ def index_video(path: str | os.PathLike[str]) -> VideoIndex:
         width, height = stream.width, stream.height
     times = [pts for pts, *_ in packets]
     if None in times or len(set(times)) != len(times):
-        raise MediaError(f"{path} has pictures without a time of their own.")
+        raise MediaError(f"{path} has frames without a time of their own.")
     pts = np.array(times, np.int64)
     hidden = np.array([p[2] for p in packets], bool)
     if hidden.all() or not any(p[1] for p in packets):
@@ -89,69 +85,69 @@ def index_video(path: str | os.PathLike[str]) -> VideoIndex:
 
 
 class IndexedFrame:
-    """A decoded picture of a film, converted only as far as somebody asks."""
+    """A decoded frame of a video, converted only as far as somebody asks."""
 
     def __init__(self, frame: Any, reformatter: Any) -> None:
         self._frame, self._reformatter = frame, reformatter
 
-    def rgb(self, first: int = 0, last: int | None = None) -> Picture:
+    def rgb(self, first: int = 0, last: int | None = None) -> Frame:
         """Rows `first` … `last` - 1 in RGB [rows, width, 3], as converting all of them would give."""
         last = self._frame.height if last is None else last
         even, end = first - first % 2, min(last + last % 2, self._frame.height)
         part = _rows(self._frame, even, end)
         if part is None:
             return self._frame.to_ndarray(format="rgb24")[first:last]
-        picture = self._reformatter.reformat(part, format="rgb24").to_ndarray()
-        return picture[first - even : last - even]
+        rows = self._reformatter.reformat(part, format="rgb24").to_ndarray()
+        return rows[first - even : last - even]
 
-    def small(self, width: int, height: int) -> Picture:
-        """The whole picture in RGB in another size [height, width, 3]."""
+    def small(self, width: int, height: int) -> Frame:
+        """The whole frame in RGB in another size [height, width, 3]."""
         reformat = self._reformatter.reformat
         return reformat(self._frame, width, height, "rgb24", interpolation="AREA").to_ndarray()
 
 
 def frames_at(
-    film: VideoIndex | str | os.PathLike[str], times: Sequence[float]
+    video: VideoIndex | str | os.PathLike[str], times: Sequence[float]
 ) -> Iterator[tuple[int, IndexedFrame]]:
-    """(index into `times`, picture on screen then), in order of time, each picture decoded once.
+    """(index into `times`, frame on screen then), in order of time, each frame decoded once.
 
-    Stretches in which nothing is wanted are jumped, and pictures that no other one depends on are
+    Stretches in which nothing is wanted are jumped, and frames that no other one depends on are
     skipped unless wanted; the result is that of decoding everything. One thread. Raises MediaError
-    where a picture cannot be decoded.
+    where a frame cannot be decoded.
     """
-    film = film if isinstance(film, VideoIndex) else index_video(film)
+    video = video if isinstance(video, VideoIndex) else index_video(video)
     if not len(times):
         return
     order = np.argsort(times, kind="stable")
     wanted: dict[int, list[int]] = defaultdict(list)
-    for index, pts in zip(order.tolist(), film.shown(np.asarray(times)[order]), strict=True):
+    for index, pts in zip(order.tolist(), video.shown(np.asarray(times)[order]), strict=True):
         wanted[int(pts)].append(index)
     missing = set(wanted)
     from av.video.reformatter import VideoReformatter
 
     reformatter = VideoReformatter()
-    for frame in _decoded(film, wanted):
+    for frame in _decoded(video, wanted):
         if frame.pts in missing and not frame.is_corrupt:
             missing.discard(frame.pts)
-            picture = IndexedFrame(frame, reformatter)
+            decoded = IndexedFrame(frame, reformatter)
             for index in wanted[frame.pts]:
-                yield index, picture
+                yield index, decoded
     if missing:
-        second = float((min(missing) - int(film.pts[~film.hidden].min())) * film.tick)
-        raise MediaError(f"{film.path}: the picture at {second:.1f} s cannot be decoded.")
+        second = float((min(missing) - int(video.pts[~video.hidden].min())) * video.tick)
+        raise MediaError(f"{video.path}: the frame at {second:.1f} s cannot be decoded.")
 
 
-def _stretches(film: VideoIndex, wanted: Sequence[int]) -> list[tuple[int, int]]:
-    """First and last packet of the stretches to decode so that the pictures `wanted` come out.
+def _stretches(video: VideoIndex, wanted: Sequence[int]) -> list[tuple[int, int]]:
+    """First and last packet of the stretches to decode so that the frames `wanted` come out.
 
-    A picture that comes after a key frame in the file but is shown before it depends on what came
+    A frame that comes after a key frame in the file but is shown before it depends on what came
     before, so its stretch begins at an earlier key frame.
     """
-    place = {int(pts): i for i, pts in enumerate(film.pts)}
-    keys = np.flatnonzero(film.keys)
+    place = {int(pts): i for i, pts in enumerate(video.pts)}
+    keys = np.flatnonzero(video.keys)
     stretches: list[tuple[int, int]] = []
     for end, pts in sorted((place[pts], pts) for pts in wanted):
-        before = keys[(keys <= end) & (film.pts[keys] <= pts)]
+        before = keys[(keys <= end) & (video.pts[keys] <= pts)]
         begin = int(before[-1]) if len(before) else 0
         while stretches and begin <= stretches[-1][1]:
             last = stretches.pop()
@@ -160,21 +156,21 @@ def _stretches(film: VideoIndex, wanted: Sequence[int]) -> list[tuple[int, int]]
     return stretches
 
 
-def _decoded(film: VideoIndex, wanted: dict[int, list[int]]) -> Iterator[Any]:
+def _decoded(video: VideoIndex, wanted: dict[int, list[int]]) -> Iterator[Any]:
     """Decoded frames of the stretches around `wanted`, and perhaps some more."""
     import av
 
-    with open_container(film.path) as container:
-        stream = _stream(container, film.path)
+    with open_container(video.path) as container:
+        stream = _stream(container, video.path)
         decoder = stream.codec_context
         stream.thread_type, decoder.thread_count = "NONE", 1
-        place = {int(pts): i for i, pts in enumerate(film.pts)}
+        place = {int(pts): i for i, pts in enumerate(video.pts)}
         packets = container.demux(stream)
         position = 0
         try:
-            for begin, end in _stretches(film, list(wanted)):
+            for begin, end in _stretches(video, list(wanted)):
                 if begin - position > _SEEK_PACKETS:
-                    container.seek(int(film.pts[begin]), stream=stream)
+                    container.seek(int(video.pts[begin]), stream=stream)
                     packets = container.demux(stream)
                 for packet in packets:
                     if not packet.size:
@@ -190,14 +186,14 @@ def _decoded(film: VideoIndex, wanted: dict[int, list[int]]) -> Iterator[Any]:
                 yield from decoder.decode(None)
                 decoder.flush_buffers()
         except (av.FFmpegError, KeyError) as error:
-            raise MediaError(f"{film.path} cannot be decoded to its end.") from error
+            raise MediaError(f"{video.path} cannot be decoded to its end.") from error
 
 
 def _stream(container: Any, path: Path) -> Any:
-    streams = container.streams.video
-    if not streams or streams[0].codec_context is None or not streams[0].width:
+    stream = find_stream(container, "video")
+    if stream is None or stream.codec_context is None or not stream.width:
         raise MediaError(f"{path} has no video track that can be read.")
-    return streams[0]
+    return stream
 
 
 def _rows(frame: Any, first: int, last: int) -> Any:

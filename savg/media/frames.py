@@ -1,11 +1,18 @@
-"""Frames of video files: decoded, brought upright, and fitted into a clip's frame."""
+"""Frames of video files: the one decoder of all readers, and frames brought into shape.
+
+Frames are uint8 [height, width, 3] RGB. Times are seconds from a video's first frame; a frame stays on
+screen until the next one comes, whatever the file's frame rate says.
+"""
 
 from __future__ import annotations
 
 import math
 import os
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,85 +26,149 @@ from savg.media.container import nominal_rate, open_container, video_stream
 if TYPE_CHECKING:
     import av
 
+Frame = NDArray[np.uint8]
 
-def fit_frame(picture: NDArray[np.uint8], form: ClipFormat) -> NDArray[np.uint8]:
-    """A picture [h, w, 3] of any size fitted into the format's frame, centred on black.
+LATE = 1e-3
+"""Seconds by which a frame may come late and still be the one shown."""
 
-    A square picture of the frame's shape fills it; a wider one keeps its aspect ratio, so 16:9 falls
-    on the picture's rows.
+
+@dataclass(frozen=True, eq=False)
+class DecodedFrame:
+    """A decoded frame, converted only when somebody asks.
+
+    time: seconds in the file's own time; begin, end: seconds from the first frame, `end` as if
+    nothing followed; aspect: width over height of its pixels.
     """
-    import cv2
 
-    height, width = picture.shape[:2]
-    if not height or not width:
-        raise MediaError(f"A picture of {width}×{height} pixels cannot be fitted into a frame.")
-    scale = form.size / max(height, width)
-    h, w = max(1, round(height * scale)), max(1, round(width * scale))
-    if (h, w) != (height, width):
-        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        picture = np.asarray(cv2.resize(picture, (w, h), interpolation=method), np.uint8)
-    frame = np.zeros((form.size, form.size, 3), np.uint8)
-    top, left = (form.size - h) // 2, (form.size - w) // 2
-    frame[top : top + h, left : left + w] = picture
-    return frame
+    raw: av.VideoFrame
+    time: float
+    begin: float
+    end: float
+    aspect: float = 1.0
 
+    def rgb(self) -> Frame:
+        """The frame as a player shows it: pixels made square, turned as the file says."""
+        frame = self.stored()
+        if abs(self.aspect - 1.0) > 1e-3:
+            import cv2
 
-def upright(frame: av.VideoFrame, aspect: float) -> NDArray[np.uint8]:
-    """A picture in RGB as a player shows it: pixels made square, turned as the file says."""
-    import cv2
+            width = max(1, round(frame.shape[1] * self.aspect))
+            size = width, frame.shape[0]
+            frame = np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
+        return np.ascontiguousarray(np.rot90(frame, round(self.raw.rotation / 90) % 4))
 
-    picture: NDArray[Any] = frame.to_ndarray(format="rgb24")
-    if abs(aspect - 1.0) > 1e-3:
-        width = max(1, round(picture.shape[1] * aspect))
-        picture = cv2.resize(picture, (width, picture.shape[0]), interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90) % 4))
+    def stored(self) -> Frame:
+        """The frame as the file stores it, in RGB."""
+        return np.asarray(self.raw.to_ndarray(format="rgb24"), np.uint8)
 
-
-def frame_at(path: str | os.PathLike[str], number: int) -> NDArray[np.uint8]:
-    """The frame [height, width, 3] of a number from 0 on, upright; the last of a shorter video."""
-    path = Path(path)
-    with open_container(path) as container:
-        video = video_stream(container, path)
-        frame = None
-        for place, decoded in enumerate(container.decode(video)):
-            frame = decoded
-            if place >= number:
-                break
-        if frame is None:
-            raise MediaError(f"{path} has no frame that can be decoded.")
-        return upright(frame, float(video.sample_aspect_ratio or 1.0))
+    def luma(self) -> NDArray[np.uint8]:
+        """The brightness of the frame as the file stores it [height, width]."""
+        return np.asarray(self.raw.to_ndarray(format="gray"), np.uint8)
 
 
-def frames_at_rate(path: str | os.PathLike[str], fps: Fraction) -> Iterator[NDArray[np.uint8]]:
-    """The pictures [height, width, 3] on screen at 0, 1/fps, 2/fps, … s, upright, one by one.
+def decode_packets(
+    container: Any, video: Any, audio: Any = None, *, lasts: float = 0.0, threads: bool = False
+) -> Iterator[list[DecodedFrame | av.AudioFrame]]:
+    """What each packet of a video stream, and of an audio stream, decodes to, in the file's order.
 
-    A picture stays until the next one comes; the last one as long as one lasts on average.
+    Args:
+        lasts: seconds for which a frame is shown that nothing follows; one without a time of its own
+            comes that long after the one before.
+        threads: decode several frames at once.
     """
-    path = Path(path)
-    with open_container(path) as container:
-        video = video_stream(container, path)
+    import av
+
+    if threads:
         video.thread_type = "AUTO"
-        aspect = float(video.sample_aspect_ratio or 1.0)
+    aspect = float(video.sample_aspect_ratio or 1.0)
+    start: float | None = None
+    last = 0.0
+    for packet in container.demux([video] if audio is None else [video, audio]):
+        decoded: list[DecodedFrame | av.AudioFrame] = []
+        for frame in packet.decode():
+            if isinstance(frame, av.VideoFrame):
+                time = float(frame.time) if frame.time is not None else (start or 0.0) + last
+                start = time if start is None else start
+                begin = max(time - start, 0.0)
+                last = max(last, begin + lasts)
+                frame = DecodedFrame(frame, time, begin, begin + lasts, aspect)
+            decoded.append(frame)
+        yield decoded
+
+
+def decode(
+    container: Any, video: Any, *, lasts: float = 0.0, threads: bool = False
+) -> Iterator[DecodedFrame]:
+    """The frames of a video stream, one by one; arguments as of `decode_packets`."""
+    for frames in decode_packets(container, video, lasts=lasts, threads=threads):
+        for frame in frames:
+            assert isinstance(frame, DecodedFrame)
+            yield frame
+
+
+def frames_at_rate(path: str | os.PathLike[str], fps: Fraction) -> Iterator[Frame]:
+    """The frames [height, width, 3] on screen at 0, 1/fps, 2/fps, … s, upright, one by one.
+
+    The last one stays as long as one does on average. MediaError with one sentence for a file that
+    cannot be read.
+    """
+    path = Path(path)
+    with open_container(path) as container:
+        video = video_stream(container, path)
         lasts = 1 / float(nominal_rate(video, path))
-        shown, count, start, begin = None, 0, None, 0.0
-        for frame in container.decode(video):
-            time = float(frame.time) if frame.time is not None else begin + lasts
-            start = time if start is None else start
-            begin = max(time - start, begin)
+        shown, count, begin = None, 0, 0.0
+        for frame in decode(container, video, lasts=lasts, threads=True):
+            begin = max(frame.begin, begin)
             due = _due(begin, fps)
             if shown is not None and due > count:
-                picture = upright(shown, aspect)
+                upright = shown.rgb()
                 for _ in range(due - count):
-                    yield picture
+                    yield upright
                 count = due
             shown = frame
         if shown is None:
             raise MediaError(f"{path} has no frame that can be decoded.")
-        picture = upright(shown, aspect)
+        upright = shown.rgb()
         for _ in range(max(_due(begin + lasts, fps) - count, 1 - count)):
-            yield picture
+            yield upright
 
 
 def _due(seconds: float, fps: Fraction) -> int:
-    """How many pictures at `fps` are to be shown before a time, a millisecond more or less."""
-    return max(0, math.ceil((seconds - 1e-3) * fps))
+    """How many frames at `fps` are to be shown before a time."""
+    return max(0, math.ceil((seconds - LATE) * fps))
+
+
+def frame_at(path: str | os.PathLike[str], number: int) -> Frame:
+    """The frame [height, width, 3] of a number from 0 on, upright; the last of a shorter video.
+
+    MediaError with one sentence for a file that cannot be read.
+    """
+    path = Path(path)
+    with open_container(path) as container:
+        frames = decode(container, video_stream(container, path))
+        last = deque(islice(frames, number + 1), maxlen=1)
+        if not last:
+            raise MediaError(f"{path} has no frame that can be decoded.")
+        return last[0].rgb()
+
+
+def fit_frame(image: Frame, format: ClipFormat) -> Frame:
+    """An image [h, w, 3] of any size fitted into the format's frame [size, size, 3], on black.
+
+    A square image fills it; a wider one keeps its aspect ratio, so 16:9 falls on the rows of the
+    format that are seen. MediaError for an image without pixels.
+    """
+    import cv2
+
+    height, width = image.shape[:2]
+    if not height or not width:
+        raise MediaError(f"An image of {width}×{height} pixels cannot be fitted into a frame.")
+    scale = format.size / max(height, width)
+    h, w = max(1, round(height * scale)), max(1, round(width * scale))
+    if (h, w) != (height, width):
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        image = np.asarray(cv2.resize(image, (w, h), interpolation=method), np.uint8)
+    frame = np.zeros((format.size, format.size, 3), np.uint8)
+    top, left = (format.size - h) // 2, (format.size - w) // 2
+    frame[top : top + h, left : left + w] = image
+    return frame

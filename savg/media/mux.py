@@ -1,7 +1,4 @@
-"""The sound of a film: what a video file has, and new sound written to its pictures.
-
-Sound is float32 [2, samples], channel 0 left, and begins with the first picture.
-"""
+"""New audio for the frames of a video file, which stay as they are where browsers show them."""
 
 from __future__ import annotations
 
@@ -9,25 +6,24 @@ import os
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from savg.media.container import open_container, video_stream
-from savg.media.encode import AUDIO_BIT_RATE, write_video
-from savg.media.frames import frames_at_rate
+from savg.media.encode import AudioEncoder, add_aac, new_mp4, write_video
+from savg.media.frames import decode, frames_at_rate
 from savg.media.probe import frame_rate
 from savg.paths import whole_file
 
-SMOOTHEST = 60
-"""Pictures a second of a file whose pictures are coded anew, at most."""
+MAX_FPS = 60
+"""Frames a second of a file whose frames are coded anew, at most."""
 
 AHEAD = 0.5
-"""Seconds by which sound is ahead of the pictures in a file, so that players read it in one go."""
+"""Seconds by which audio is ahead of the frames in a file, so that players read it in one go."""
 
 Watch = Callable[[float], object]
-"""Told seconds of the film as they are done; what it raises stops the work."""
+"""Told seconds of the video as they are done; what it raises stops the work."""
 
 
 def with_audio(
@@ -37,33 +33,44 @@ def with_audio(
     sample_rate: int,
     watch: Watch | None = None,
 ) -> bool:
-    """Write the pictures of `source` with new stereo sound [2, T] as an mp4 that plays in browsers.
+    """Write the frames of `source` with new audio as an mp4 that plays in browsers.
 
-    Pictures that browsers show as they are (upright H.264, 4:2:0) are copied untouched, which True
-    tells. Others are coded anew in their own size and rate (up to 60 a second; odd sides lose a
-    line). Whole or not at all.
+    Frames that browsers show as they are (upright H.264, 4:2:0) are copied untouched. Others are
+    coded anew in their own size and rate (up to 60 a second; odd sides lose a line). Whole or not at
+    all.
+
+    Args:
+        audio: float32 [2, samples] in −1..1, channel 0 left, from the first frame on.
+        watch: told the seconds of video that are done; what it raises stops the writing.
+
+    Returns:
+        Whether the frames were copied untouched.
+
+    Raises:
+        MediaError: with one sentence for a source that cannot be read.
+        SavgError: where the target cannot be written.
     """
     source = Path(source)
     begin = _copyable(source)
     if begin is not None:
         _copy(source, target, begin, audio, sample_rate, watch)
         return True
-    rate = min(Fraction(SMOOTHEST), frame_rate(source))
+    rate = min(Fraction(MAX_FPS), frame_rate(source))
     write_video(target, _even(source, rate, watch), rate, audio, sample_rate)
     return False
 
 
 def _even(source: Path, rate: Fraction, watch: Watch | None) -> Iterator[NDArray[np.uint8]]:
-    for number, picture in enumerate(frames_at_rate(source, rate)):
+    for number, frame in enumerate(frames_at_rate(source, rate)):
         if watch is not None:
             watch(float(number / rate))
-        yield picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
+        yield frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]
 
 
 def _copyable(path: Path) -> int | None:
-    """The time stamp of the first picture of a film that plays as it is, else None.
+    """The time stamp of the first frame of a video that plays as it is, else None.
 
-    Pictures that an edit hides cannot be left out of a copy, and turned ones would lose their turn.
+    Frames that an edit hides cannot be left out of a copy, and turned ones would lose their turn.
     """
     with open_container(path) as container:
         video = video_stream(container, path)
@@ -72,8 +79,8 @@ def _copyable(path: Path) -> int | None:
             return None
         if abs(float(video.sample_aspect_ratio or 1) - 1) > 1e-3:
             return None
-        first = next(container.decode(video), None)
-        if first is None or first.rotation:
+        first = next(decode(container, video), None)
+        if first is None or first.raw.rotation:
             return None
     stamps: list[int] = []
     with open_container(path) as container:
@@ -96,54 +103,21 @@ def _copy(
     sample_rate: int,
     watch: Watch | None,
 ) -> None:
-    """Packets of the pictures, so that the first one is shown at 0, beside newly coded sound."""
-    import av
-
+    """Packets of the frames, so that the first one is shown at 0, beside newly coded audio."""
     with whole_file(target) as part, open_container(source) as container:
         video = video_stream(container, source)
-        try:
-            with av.open(str(part), "w", options={"movflags": "+faststart"}) as out:
-                pictures = out.add_stream_from_template(video)
-                sound = out.add_stream("aac", rate=sample_rate, layout="stereo")
-                sound.bit_rate = AUDIO_BIT_RATE
-                coded = _Sound(audio, sample_rate, sound)
-                for packet in container.demux(video):
-                    if packet.size == 0:
-                        continue
-                    packet.pts -= begin
-                    packet.dts -= begin
-                    seconds = float(packet.pts * packet.time_base)
-                    if watch is not None:
-                        watch(seconds)
-                    out.mux(coded.until(seconds + AHEAD))
-                    packet.stream = pictures
-                    out.mux(packet)
-                out.mux(coded.until(None))
-        except av.FFmpegError as error:
-            raise OSError(error.errno, error.strerror or str(error)) from error
-
-
-class _Sound:
-    """Sound [2, T] that is coded bit by bit."""
-
-    def __init__(self, audio: NDArray[np.float32], sample_rate: int, stream: Any) -> None:
-        self.audio, self.sample_rate, self.stream = audio, sample_rate, stream
-        self.done = 0
-
-    def until(self, seconds: float | None) -> list[Any]:
-        """The next packets, up to about a time; None: all that are left."""
-        import av
-
-        total = self.audio.shape[1]
-        end = total if seconds is None else min(total, round(seconds * self.sample_rate))
-        packets: list[Any] = []
-        if end > self.done:
-            part = np.ascontiguousarray(self.audio[:, self.done : end], np.float32)
-            block = av.AudioFrame.from_ndarray(part, format="fltp", layout="stereo")
-            block.sample_rate, block.pts = self.sample_rate, self.done
-            block.time_base = Fraction(1, self.sample_rate)
-            packets += self.stream.encode(block)
-            self.done = end
-        if seconds is None:
-            packets += self.stream.encode(None)
-        return packets
+        with new_mp4(part) as out:
+            frames = out.add_stream_from_template(video)
+            track = AudioEncoder(audio, sample_rate, add_aac(out, sample_rate))
+            for packet in container.demux(video):
+                if packet.size == 0:
+                    continue
+                packet.pts -= begin
+                packet.dts -= begin
+                seconds = float(packet.pts * packet.time_base)
+                if watch is not None:
+                    watch(seconds)
+                out.mux(track.until(seconds + AHEAD))
+                packet.stream = frames
+                out.mux(packet)
+            out.mux(track.until(None))

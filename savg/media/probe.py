@@ -1,35 +1,92 @@
-"""What is in a video file, as it is: sizes, rates, lengths, brightness of the padding, peaks."""
+"""What a video file is: sizes, rates and lengths as it states them, and facts about its content."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from savg.errors import MediaError
 from savg.format import ClipFormat
-from savg.media.container import nominal_rate, open_container, video_stream
-from savg.media.frames import upright
+from savg.media.audio_track import full_scale_samples
+from savg.media.container import (
+    find_stream,
+    nominal_rate,
+    open_container,
+    stated_seconds,
+    video_stream,
+)
+from savg.media.frames import DecodedFrame, decode, decode_packets
 
 _EDGE = 4
-"""Rows next to the picture that are not looked at: codecs smear it into them."""
+"""Rows next to the seen part of a frame that are not looked at: codecs smear it into them."""
 
 FULL_SCALE = 0.9995
 """Samples from here on count as clipped."""
+
+_PLAYABLE = (("h264", "libx264"), ("yuv420p",), ("aac", "mp3float"))
+"""Names of video codecs, pixel formats and audio codecs that every browser plays."""
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video file says of itself: the size of its frames as they are shown, length in seconds if
+    it tells, channels of its audio (0: none)."""
+
+    width: int
+    height: int
+    fps: Fraction
+    seconds: float | None
+    channels: int
+
+
+def video_info(path: str | os.PathLike[str]) -> VideoInfo:
+    """What a video file says of itself, and that its first frame can be shown; else MediaError."""
+    path = Path(path)
+    with open_container(path) as container:
+        video = video_stream(container, path)
+        fps, seconds = nominal_rate(video, path), stated_seconds(container, video)
+        tracks = [stream for stream in container.streams.audio if stream.codec_context is not None]
+        first = next(decode(container, video), None)
+        if first is None:
+            raise MediaError(f"{path} has no frame that can be decoded.")
+        height, width = first.rgb().shape[:2]
+    return VideoInfo(width, height, fps, seconds, tracks[0].channels if tracks else 0)
+
+
+def frame_rate(path: str | os.PathLike[str]) -> Fraction:
+    """Frames a second of a video file: its nominal rate, or on average where it has none.
+
+    Raises:
+        MediaError: for a file that is no video, or tells neither.
+    """
+    path = Path(path)
+    with open_container(path) as container:
+        return nominal_rate(video_stream(container, path), path)
+
+
+def plays_in_browsers(path: str | os.PathLike[str]) -> bool:
+    """Whether every browser plays a file with video and audio as it is. MediaError if unreadable."""
+    with open_container(Path(path)) as container:
+        video, audio = find_stream(container, "video"), find_stream(container, "audio")
+        if video is None or audio is None:
+            return False
+        codec = video.codec_context
+        names = (codec.name, codec.pix_fmt, audio.codec_context.name)
+    return all(name in known for name, known in zip(names, _PLAYABLE, strict=True))
 
 
 @dataclass(frozen=True)
 class FileFacts:
     """Facts about one file; None where they were not asked for or cannot be known.
 
-    frames: number of pictures; padding, picture: largest mean brightness of a picture's padding and
-    of its picture rows (of 255); peaks: largest sample of each channel; full_scale: share of samples
-    at or beyond full scale, in the channel that has most.
+    frames: how many there are; padding, picture: largest mean brightness of a row of the frames'
+    padding and of the rows between (of 255); peaks: largest sample of each channel; full_scale: share
+    of samples at or beyond full scale, in the channel that has most.
     """
 
     width: int
@@ -45,28 +102,27 @@ class FileFacts:
     full_scale: float = 0.0
 
 
-def file_facts(path: Path, form: ClipFormat, decode: bool = True) -> FileFacts:
-    """The facts about a file, of its headers alone or of everything in it.
+def file_facts(path: Path, format: ClipFormat, decoded: bool = True) -> FileFacts:
+    """The facts about a file.
 
-    form: says which rows hold the picture. MediaError where the file cannot be read to its end.
+    Args:
+        format: says which rows of a frame are padding.
+        decoded: look at everything in it, not at its headers alone.
+
+    Raises:
+        MediaError: where the file cannot be read to its end.
     """
-    import av
-
-    try:
-        with av.open(str(path), metadata_errors="ignore") as container:
-            facts = _header(container, path)
-            return _content(container, facts, form) if decode else facts
-    except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
-        raise MediaError(f"{path} cannot be read to its end.") from error
+    with open_container(path, "cannot be read to its end") as container:
+        facts = _header(container, path)
+        return _content(container, facts, format) if decoded else facts
 
 
 def _header(container: Any, path: Path) -> FileFacts:
-    if not container.streams.video or container.streams.video[0].codec_context is None:
-        raise MediaError(f"{path} has no pictures that can be read.")
-    video = container.streams.video[0]
-    audio = next(iter(container.streams.audio), None)
+    video, audio = find_stream(container, "video"), find_stream(container, "audio")
+    if video is None or video.codec_context is None:
+        raise MediaError(f"{path} has no frames that can be read.")
     if audio is not None and audio.codec_context is None:
-        raise MediaError(f"{path} has sound that cannot be read.")
+        raise MediaError(f"{path} has audio that cannot be read.")
     seconds = audio.duration * audio.time_base if audio is not None and audio.duration else None
     return FileFacts(
         video.width,
@@ -79,98 +135,42 @@ def _header(container: Any, path: Path) -> FileFacts:
     )
 
 
-def _content(container: Any, facts: FileFacts, form: ClipFormat) -> FileFacts:
-    """Decode everything."""
-    import av
-
+def _content(container: Any, facts: FileFacts, format: ClipFormat) -> FileFacts:
+    """Facts of everything in a file, decoded."""
     frames, padding, picture, blocks = 0, 0.0, 0.0, []
-    streams = [container.streams.video[0], *container.streams.audio[:1]]
-    shape = (form.size, form.size)
-    for packet in container.demux(*streams):
-        for frame in packet.decode():
-            if isinstance(frame, av.AudioFrame):
-                blocks.append(_samples(frame))
+    video, audio = find_stream(container, "video"), find_stream(container, "audio")
+    for decoded in decode_packets(container, video, audio):
+        for part in decoded:
+            if not isinstance(part, DecodedFrame):
+                blocks.append(full_scale_samples(part))
                 continue
             frames += 1
-            grey = frame.to_ndarray(format="gray")
-            rows = grey.mean(axis=1, dtype=np.float32)
-            if grey.shape == shape:
-                outer = np.concatenate([rows[: form.top - _EDGE], rows[form.bottom + _EDGE :]])
-                padding = max(padding, float(outer.max(initial=0.0)))
-                rows = rows[form.top : form.bottom]
-            picture = max(picture, float(rows.max(initial=0.0)))
-    sound = np.concatenate(blocks, axis=1) if blocks else None
-    length = None if sound is None else sound.shape[1] / facts.sample_rate
-    return FileFacts(
-        facts.width,
-        facts.height,
-        facts.fps,
-        facts.channels,
-        facts.sample_rate,
-        frames,
-        length,
-        padding,
-        picture if frames else None,
-        None if sound is None else tuple(float(p) for p in np.abs(sound).max(axis=1, initial=0)),
-        0.0 if sound is None else float((np.abs(sound) >= FULL_SCALE).mean(axis=1).max()),
+            outer, inner = _brightness(part, format)
+            padding, picture = max(padding, outer), max(picture, inner)
+    facts = replace(
+        facts,
+        frames=frames,
+        padding=padding,
+        picture=picture if frames else None,
+        sound_seconds=None,
+    )
+    if not blocks:
+        return facts
+    samples = np.abs(np.concatenate(blocks, axis=1))
+    return replace(
+        facts,
+        sound_seconds=samples.shape[1] / facts.sample_rate,
+        peaks=tuple(float(peak) for peak in samples.max(axis=1, initial=0)),
+        full_scale=float((samples >= FULL_SCALE).mean(axis=1).max()),
     )
 
 
-def _samples(frame: Any) -> NDArray[np.float32]:
-    """Sound [channels, T] of a decoded block, whatever its sample format, full scale 1."""
-    values = frame.to_ndarray()
-    if not frame.format.is_planar:
-        values = values.reshape(-1, frame.layout.nb_channels).T
-    if values.dtype.kind in "iu":
-        largest = float(np.iinfo(values.dtype).max) + 1
-        offset = largest / 2 if values.dtype.kind == "u" else 0.0
-        return ((values - offset) / (largest - offset)).astype(np.float32)
-    return np.asarray(values, np.float32)
-
-
-@dataclass(frozen=True)
-class VideoInfo:
-    """What a video file says of itself: pictures as they are shown, length in seconds if it tells,
-    channels of its sound (0: none)."""
-
-    width: int
-    height: int
-    fps: Fraction
-    seconds: float | None
-    channels: int
-
-
-def video_info(path: str | os.PathLike[str]) -> VideoInfo:
-    """What a video file says of itself, and that its first picture can be shown; else MediaError."""
-    path = Path(path)
-    with open_container(path) as container:
-        video = video_stream(container, path)
-        fps = nominal_rate(video, path)
-        sounds = [stream for stream in container.streams.audio if stream.codec_context is not None]
-        seconds = container.duration / 1e6 if container.duration else None
-        if video.duration and video.time_base:
-            seconds = float(video.duration * video.time_base)
-        first = next(container.decode(video), None)
-        if first is None:
-            raise MediaError(f"{path} has no frame that can be decoded.")
-        height, width = upright(first, float(video.sample_aspect_ratio or 1.0)).shape[:2]
-    channels = sounds[0].channels if sounds else 0
-    return VideoInfo(width, height, fps, seconds, channels)
-
-
-def frame_rate(path: str | os.PathLike[str]) -> Fraction:
-    """Pictures a second of a video file: its nominal rate, or on average where it has none."""
-    path = Path(path)
-    with open_container(path) as container:
-        return nominal_rate(video_stream(container, path), path)
-
-
-def plays_in_browsers(path: str | os.PathLike[str]) -> bool:
-    """Whether a file holds what every browser plays: H.264 in yuv420p with AAC or MP3."""
-    path = Path(path)
-    with open_container(path) as container:
-        video, audio = container.streams.video[0], container.streams.audio[0]
-        codecs = video.codec_context.name, audio.codec_context.name
-        layout = video.codec_context.pix_fmt
-    known = codecs[0] in ("h264", "libx264") and codecs[1] in ("aac", "mp3float")
-    return known and layout == "yuv420p"
+def _brightness(frame: DecodedFrame, format: ClipFormat) -> tuple[float, float]:
+    """The largest mean brightness of a row of padding, and of the rows between; 0 without any."""
+    luma = frame.luma()
+    rows = luma.mean(axis=1, dtype=np.float32)
+    if luma.shape != (format.size, format.size):
+        return 0.0, float(rows.max(initial=0.0))
+    outer = np.concatenate([rows[: format.top - _EDGE], rows[format.bottom + _EDGE :]])
+    inner = rows[format.top : format.bottom]
+    return float(outer.max(initial=0.0)), float(inner.max(initial=0.0))

@@ -141,7 +141,7 @@ def test_a_short_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"short\.mp4 is shorter than 5 s"):
         training_item(tmp_path / "short.mp4")
     (tmp_path / "no.mp4").write_bytes(b"nothing")
-    with pytest.raises(MediaError, match=r"no\.mp4 has no pictures"):
+    with pytest.raises(MediaError, match=r"no\.mp4 has no frames"):
         training_item(tmp_path / "no.mp4")
 
 

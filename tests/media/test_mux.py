@@ -1,4 +1,4 @@
-"""The sound of films: read from any file, written to pictures that stay as they are."""
+"""New audio for videos whose frames stay as they are."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from films import write_film
+from films import turned, write_film
 
-from savg.errors import Cancelled, MediaError
-from savg.media.audio_track import audio_of
+from savg.clip import Clip
+from savg.errors import Cancelled
+from savg.format import ClipFormat
 from savg.media.frames import frames_at_rate
 from savg.media.mux import with_audio
-from savg.media.probe import VideoInfo, frame_rate, video_info
-from savg.video import Video
+from savg.media.probe import frame_rate
+from tests.videos_by_brightness import grey, numbers, write_silent
 
 H264 = ("libx264", "aac")
 
@@ -44,7 +45,7 @@ def levels(path: Path) -> tuple[float, float, int]:
     return float(left), float(right), count
 
 
-def test_pictures_that_browsers_show_are_copied_untouched(tmp_path: Path) -> None:
+def test_frames_that_browsers_show_are_copied_untouched(tmp_path: Path) -> None:
     path = write_film(tmp_path / "a.mp4", seconds=2, fps=12, codecs=H264)
     assert with_audio(path, tmp_path / "b.mp4", tone(), 16_000) is True
     assert packets(tmp_path / "b.mp4") == packets(path)
@@ -68,7 +69,7 @@ def test_a_copy_begins_at_nought_wherever_its_source_begins(tmp_path: Path) -> N
     ("suffix", "codecs", "size"),
     [("avi", ("mpeg4", "pcm_s16le"), (96, 64)), ("mkv", ("libx264rgb", "aac"), (97, 65))],
 )
-def test_other_pictures_are_coded_anew(tmp_path, suffix, codecs, size) -> None:
+def test_other_frames_are_coded_anew(tmp_path, suffix, codecs, size) -> None:
     width, height = size
     path = tmp_path / f"a.{suffix}"
     if codecs[0] == "libx264rgb":
@@ -89,20 +90,7 @@ def test_other_pictures_are_coded_anew(tmp_path, suffix, codecs, size) -> None:
         assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"
 
 
-def turned(source: Path, target: Path) -> Path:
-    """The same pictures with the note that they are to be shown turned by a quarter."""
-    data = bytearray(source.read_bytes())
-    plain = b"".join(v.to_bytes(4, "big") for v in (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30))
-    quarter = b"".join(
-        v.to_bytes(4, "big", signed=True) for v in (0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
-    )
-    at = data.index(plain, data.index(b"tkhd"))
-    data[at : at + 36] = quarter
-    target.write_bytes(data)
-    return target
-
-
-def test_turned_pictures_become_upright(tmp_path: Path) -> None:
+def test_turned_frames_become_upright(tmp_path: Path) -> None:
     path = write_film(tmp_path / "a.mp4", width=128, height=64, codecs=H264, sound=False)
     path = turned(path, tmp_path / "turned.mp4")
     assert next(frames_at_rate(path, Fraction(4))).shape == (128, 64, 3)
@@ -110,44 +98,6 @@ def test_turned_pictures_become_upright(tmp_path: Path) -> None:
     assert next(frames_at_rate(tmp_path / "b.mp4", Fraction(4))).shape == (128, 64, 3)
     with av.open(str(tmp_path / "b.mp4")) as container:
         assert next(container.decode(video=0)).rotation == 0
-    film = Video.read(path)
-    dark = film.frames[:, :, :60].max()  # a tall picture has black at both sides
-    assert dark == 0 and film.frames[:, :, 128].max() > 20
-
-
-def test_a_films_own_sound_keeps_its_sides_and_length(tmp_path: Path) -> None:
-    path = write_film(tmp_path / "a.mkv", seconds=2, channels=2)
-    sound = audio_of(path, 2.0)
-    assert sound.shape == (2, 96_000) and sound.dtype == np.float32
-    left, right = sound[:, 4800:].std(axis=1)
-    assert left == pytest.approx(0.3 / np.sqrt(2), rel=0.02)
-    assert left / right == pytest.approx(4, rel=0.02)
-    longer = audio_of(path, 3.0)
-    assert longer.shape == (2, 144_000) and not longer[:, 97_000:].any()
-    assert audio_of(path, 0.5).shape == (2, 24_000)
-
-
-def test_mono_goes_to_both_channels_as_it_is(tmp_path: Path) -> None:
-    sound = audio_of(write_film(tmp_path / "a.mkv", channels=1), 1.0)
-    assert (sound[0] == sound[1]).all()
-    assert sound[0].std() == pytest.approx(0.3 / np.sqrt(2), rel=0.02)
-
-
-def test_many_channels_are_mixed_down(tmp_path: Path) -> None:
-    sound = audio_of(write_film(tmp_path / "a.mkv", channels=6), 1.0)
-    assert sound.shape == (2, 48_000) and sound[0].std() > sound[1].std() > 0
-
-
-def test_late_sound_stays_late(tmp_path: Path) -> None:
-    sound = audio_of(write_film(tmp_path / "a.mkv", seconds=2, sound_late=0.5), 2.0)
-    assert not sound[:, :23_000].any() and sound[0, 25_000:].std() > 0.1
-
-
-def test_a_silent_film_has_none(tmp_path: Path) -> None:
-    assert audio_of(write_film(tmp_path / "a.mkv", sound=False), 1.0) is None
-    (tmp_path / "t.mp4").write_text("no film")
-    with pytest.raises(MediaError, match=r"t\.mp4"):
-        audio_of(tmp_path / "t.mp4", 1.0)
 
 
 @pytest.mark.parametrize("codecs", [H264, ("mpeg4", "pcm_s16le")])
@@ -163,19 +113,9 @@ def test_a_stopped_writing_leaves_nothing(tmp_path: Path, codecs: tuple[str, str
     with pytest.raises(Cancelled):
         with_audio(path, tmp_path / "b.mp4", tone(), 16_000, stop)
     assert len(seen) == 5 and sorted(p.name for p in tmp_path.iterdir()) == ["a.mkv"]
-    with pytest.raises(Cancelled):
-        Video.read(path, watch=_stop_at(1.0))
 
 
-def _stop_at(limit: float):  # type: ignore[no-untyped-def]
-    def watch(seconds: float) -> None:
-        if seconds >= limit:
-            raise Cancelled
-
-    return watch
-
-
-def test_sound_longer_and_shorter_than_the_pictures(tmp_path: Path) -> None:
+def test_audio_longer_and_shorter_than_the_frames(tmp_path: Path) -> None:
     path = write_film(tmp_path / "a.mp4", seconds=2, codecs=H264)
     for seconds in (1.0, 3.0):
         with_audio(path, tmp_path / "b.mp4", tone(seconds), 16_000)
@@ -185,11 +125,15 @@ def test_sound_longer_and_shorter_than_the_pictures(tmp_path: Path) -> None:
             assert float(audio.duration * audio.time_base) == pytest.approx(seconds, abs=0.1)
 
 
-def test_facts_are_of_pictures_as_they_are_shown(tmp_path: Path) -> None:
-    path = write_film(tmp_path / "a.mp4", seconds=2, width=128, height=64, fps=12, codecs=H264)
-    assert video_info(path) == VideoInfo(128, 64, Fraction(12), 2.0, 2)
-    silent = write_film(tmp_path / "b.mp4", width=128, height=64, codecs=H264, sound=False)
-    assert video_info(turned(silent, tmp_path / "c.mp4")) == VideoInfo(64, 128, Fraction(4), 1.0, 0)
-    (tmp_path / "t.mp4").write_bytes(silent.read_bytes()[:400])
-    with pytest.raises(MediaError, match=r"t\.mp4"):
-        video_info(tmp_path / "t.mp4")
+def test_new_audio_leaves_the_frames(tmp_path: Path) -> None:
+    path = write_silent(tmp_path / "a.mp4", grey(10, 49, 65), [Fraction(i, 5) for i in range(10)])
+    t = np.arange(32_000) / 16_000
+    sound = np.stack([0.5 * np.sin(2 * np.pi * 440 * t), 0.1 * np.sin(2 * np.pi * 440 * t)])
+    with_audio(path, tmp_path / "b.mp4", sound.astype(np.float32), 16_000)
+    assert frame_rate(tmp_path / "b.mp4") == 5
+    frames = np.stack(list(frames_at_rate(tmp_path / "b.mp4", Fraction(5))))
+    assert frames.shape == (10, 48, 64, 3) and numbers(frames) == list(range(10))
+    clip = Clip.read(tmp_path / "b.mp4", ClipFormat(frames=8, fps=4))
+    left, right = clip.audio.std(axis=1)
+    assert left == pytest.approx(0.5 / np.sqrt(2), rel=0.03)
+    assert right == pytest.approx(0.1 / np.sqrt(2), rel=0.05)

@@ -178,7 +178,7 @@ def test_bad_uploads_are_one_sentence_with_the_owners_name(
     cases = {
         "text.mp4": (lambda p: p.write_text("no video"), "is not a video"),
         "empty.mp4": (lambda p: p.write_bytes(b""), "is not a video"),
-        "song.wav": (lambda p: write_audio(p, silence, 16_000), "has no pictures"),
+        "song.wav": (lambda p: write_audio(p, silence, 16_000), "has no frames"),
         "long.mkv": (
             lambda p: write_film(p, seconds=40, fps=2),
             "must be a video of at most 30 s, got 40 s",

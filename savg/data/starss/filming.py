@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from savg.data.scenes.panorama import panoramas, pieces
 from savg.data.scenes.render import voices_of
 from savg.data.scenes.scene import Scene
+from savg.media.encode import add_h264, new_mp4, yuv_frame
 from savg.paths import whole_file
 
 Array = NDArray[np.floating]
 FPS = Fraction(30000, 1001)
 KEY_EVERY = 30
 """Pictures between two at which decoding can begin."""
-QUALITY = {"crf": "21", "preset": "superfast", "threads": "1"}
+QUALITY = {"crf": "21", "preset": "superfast"}
 
 _LUMA = np.array([[0.257, 0.504, 0.098, 16.0]])
 _CHROMA = np.array([[-0.148, -0.291, 0.439, 128.0], [0.439, -0.368, -0.071, 128.0]])
@@ -45,27 +46,19 @@ def write_film(
 
     size: width and height, both even. dry: what each source emits, at `rate`, moves the mouths.
     """
-    import av
-
     width, height = size
     times = film_times(scene.seconds)
     voices = voices_of(scene, times, dry, rate)
-    with whole_file(path) as part:
-        try:
-            with av.open(str(part), "w", options={"movflags": "+faststart"}) as container:
-                stream = container.add_stream("libx264", rate=FPS)
-                stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-                stream.gop_size = KEY_EVERY
-                stream.codec_context.colorspace = _BT601
-                stream.codec_context.color_range = _LIMITED
-                stream.options = dict(QUALITY)
-                for planes in _yuv_pictures(scene, times, voices, width, height):
-                    frame = av.VideoFrame.from_ndarray(planes, "yuv420p")
-                    frame.colorspace, frame.color_range = _BT601, _LIMITED
-                    container.mux(stream.encode(frame))
-                container.mux(stream.encode(None))
-        except av.FFmpegError as error:
-            raise OSError(error.errno, error.strerror or str(error)) from error
+    with whole_file(path) as part, new_mp4(part) as container:
+        stream = add_h264(container, size, FPS, QUALITY, threads=1)
+        stream.gop_size = KEY_EVERY
+        stream.codec_context.colorspace = _BT601
+        stream.codec_context.color_range = _LIMITED
+        for planes in _yuv_pictures(scene, times, voices, width, height):
+            frame = yuv_frame(planes)
+            frame.colorspace, frame.color_range = _BT601, _LIMITED
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
 
 
 def _yuv_pictures(scene: Scene, times: Array, voices: Array, width: int, height: int):

@@ -1,0 +1,47 @@
+"""The audio of videos: sides, length and beginning, from files of many kinds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from films import write_film
+
+from savg.errors import MediaError
+from savg.media.audio_track import audio_of
+
+
+def test_a_videos_own_audio_keeps_its_sides_and_length(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.mkv", seconds=2, channels=2)
+    sound = audio_of(path, 2.0)
+    assert sound.shape == (2, 96_000) and sound.dtype == np.float32
+    left, right = sound[:, 4800:].std(axis=1)
+    assert left == pytest.approx(0.3 / np.sqrt(2), rel=0.02)
+    assert left / right == pytest.approx(4, rel=0.02)
+    longer = audio_of(path, 3.0)
+    assert longer.shape == (2, 144_000) and not longer[:, 97_000:].any()
+    assert audio_of(path, 0.5).shape == (2, 24_000)
+
+
+def test_mono_goes_to_both_channels_as_it_is(tmp_path: Path) -> None:
+    sound = audio_of(write_film(tmp_path / "a.mkv", channels=1), 1.0)
+    assert (sound[0] == sound[1]).all()
+    assert sound[0].std() == pytest.approx(0.3 / np.sqrt(2), rel=0.02)
+
+
+def test_many_channels_are_mixed_down(tmp_path: Path) -> None:
+    sound = audio_of(write_film(tmp_path / "a.mkv", channels=6), 1.0)
+    assert sound.shape == (2, 48_000) and sound[0].std() > sound[1].std() > 0
+
+
+def test_late_audio_stays_late(tmp_path: Path) -> None:
+    sound = audio_of(write_film(tmp_path / "a.mkv", seconds=2, sound_late=0.5), 2.0)
+    assert not sound[:, :23_000].any() and sound[0, 25_000:].std() > 0.1
+
+
+def test_a_silent_video_has_none(tmp_path: Path) -> None:
+    assert audio_of(write_film(tmp_path / "a.mkv", sound=False), 1.0) is None
+    (tmp_path / "t.mp4").write_text("no video")
+    with pytest.raises(MediaError, match=r"t\.mp4"):
+        audio_of(tmp_path / "t.mp4", 1.0)
