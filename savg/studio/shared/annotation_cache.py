@@ -11,7 +11,7 @@ from cachetools import LRUCache
 from savg.annotation import SoundEvents
 from savg.clip import Clip
 from savg.evaluation.annotate import Annotation
-from savg.metrics.spatial import spatial_av_align
+from savg.metrics.spatial import spatial_av_align, within
 from savg.studio.shared.library import MAX_UPLOAD_SECONDS, RESULTS, VIDEO, StoredClip
 from savg.studio.shared.services import Services
 
@@ -70,11 +70,10 @@ class AnnotationCache:
 
 def pooled_score(annotation: Annotation, others: Iterable[SoundEvents]) -> float | None:
     """Spatial AV-Align of an annotation's boxes with the sound events of other clips, pooled."""
-    format = annotation.format
+    format, margin = annotation.format, annotation.alignment.margin
     tp = total = 0
     for events in others:
-        within = events.frames < format.label_frames
-        events = SoundEvents(events.frames[within], events.categories[within], events.x[within])
-        alignment = spatial_av_align(events, annotation.boxes, format)
+        events = within(events, format)
+        alignment = spatial_av_align(events, annotation.boxes, format, margin)
         tp, total = tp + alignment.tp, total + len(alignment.matched)
     return tp / total if total else None
