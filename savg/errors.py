@@ -1,5 +1,9 @@
 """Errors that a user can cause: one sentence that names the file or value and what was expected."""
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class SavgError(Exception):
     """A mistake in the input; the command line prints its sentence without a traceback."""
@@ -15,3 +19,22 @@ class CheckpointError(SavgError):
 
 class Cancelled(Exception):
     """Raised by a progress callback (or for it, when it returns False) to stop at the next step."""
+
+
+def is_whole(value: object) -> bool:
+    """Whether a value is an int, and not a bool."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def whole_number(
+    name: str,
+    value: Any,
+    least: int,
+    most: int | None = None,
+    error: type[Exception] = SavgError,
+) -> int:
+    """The value, an int in least..most (None: without an end); else `error` in one sentence."""
+    if is_whole(value) and least <= value and (most is None or value <= most):
+        return int(value)
+    span = f"≥ {least}" if most is None else f"in {least}..{most}"
+    raise error(f"{name} must be a whole number {span}, got {value!r}.")

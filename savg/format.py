@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from savg.errors import whole_number
+
 
 @dataclass(frozen=True)
 class ClipFormat:
@@ -24,9 +26,7 @@ class ClipFormat:
 
     def __post_init__(self) -> None:
         for name in ("frames", "fps", "sample_rate", "size", "picture_height", "label_fps"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"ClipFormat.{name} is a positive whole number, not {value!r}.")
+            whole_number(f"ClipFormat.{name}", getattr(self, name), 1, error=ValueError)
         if self.picture_height > self.size or (self.size - self.picture_height) % 2:
             raise ValueError(
                 f"A picture of {self.picture_height} rows cannot be centred in {self.size} rows."

@@ -46,7 +46,7 @@ def test_every_length_follows_from_the_format() -> None:
     assert ClipFormat(frames=7, fps=3).duration == Fraction(7, 3)
     small = SAVGBENCH.with_size(64)
     assert (small.top, small.bottom, small.samples) == (14, 50, 80_000)
-    with pytest.raises(ValueError, match="frames is a positive whole number, not 0"):
+    with pytest.raises(ValueError, match="frames must be a whole number ≥ 1, got 0"):
         ClipFormat(frames=0)
     with pytest.raises(ValueError, match="cannot be centred"):
         ClipFormat(picture_height=300)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from savg.errors import SavgError
+from savg.errors import SavgError, whole_number
 
 HELP = "Generate clips with picture and stereo sound."
 
@@ -86,14 +86,12 @@ def _check(args: argparse.Namespace) -> None:
     """Say what is wrong before anything is loaded."""
     from savg.pipelines.registry import CLIPS
 
-    least_of = {"num": 1, "seed": 0, "steps": 1, "superres_steps": 1, "sound_steps": 1}
+    least_of = {"num": 1, "seed": 0, "batch_size": 1}
+    least_of |= {"steps": 1, "superres_steps": 1, "sound_steps": 1}
     for name, least in least_of.items():
         value = getattr(args, name)
-        if value is not None and value < least:
-            option = name.replace("_", "-")
-            raise SavgError(f"--{option} is a whole number of at least {least}, not {value}.")
-    if args.batch_size is not None and args.batch_size < 1:
-        raise SavgError(f"--batch-size is at least 1, not {args.batch_size}.")
+        if value is not None:
+            whole_number(f"--{name.replace('_', '-')}", value, least)
     options = _options(args)
     unknown = options.keys() - CLIPS[args.pipeline].options if options else set()
     for name in sorted(unknown):

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from savg.errors import SavgError
+from savg.errors import SavgError, whole_number
 
 HELP = "Give videos new stereo sound (the second stage of the two-stage method)."
 
@@ -97,8 +97,8 @@ def _check(args: argparse.Namespace) -> None:
         raise SavgError(f"{args.out}: expected a folder for the videos, found a file.")
     for name, least in (("seed", 0), ("steps", 1)):
         value = getattr(args, name)
-        if value is not None and value < least:
-            raise SavgError(f"--{name} is a whole number of at least {least}, not {value}.")
+        if value is not None:
+            whole_number(f"--{name}", value, least)
     if args.guidance is not None and not 0 <= args.guidance < float("inf"):
         raise SavgError(f"--guidance is 0 or more, not {args.guidance}.")
     if not args.max_seconds > 0:

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from savg.errors import whole_number
 from savg.hub import ModelFormat
 
 __all__ = ["CONFIGS", "FORMAT", "Seld", "SeldConfig"]
@@ -71,9 +72,7 @@ class SeldConfig:
 
     def __post_init__(self) -> None:
         for name in (f.name for f in fields(self) if f.type == "int" and f.name != "base_channel"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} is a positive whole number, not {value!r}")
+            whole_number(name, getattr(self, name), 1, error=ValueError)
         if not 1 <= self.in_channels_sed <= self.in_channels:
             raise ValueError(
                 f"in_channels_sed is 1 to {self.in_channels}, not {self.in_channels_sed}"

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from savg.errors import SavgError
+from savg.errors import SavgError, is_whole
 from savg.mos.storage.listener import ListenerRecord
 from savg.mos.storage.store import Store
 from savg.mos.study.assignment import assign
@@ -119,7 +119,7 @@ def answer_screening(
     store: Store, token: str, stage: str, attempt: int, trial: int, answer: str
 ) -> SessionState:
     """Store the answer to the screening trial that comes now, and judge the stage when it ends."""
-    whole = all(_is_whole(number) and 0 <= number < 1000 for number in (attempt, trial))
+    whole = all(is_whole(number) and 0 <= number < 1000 for number in (attempt, trial))
     if not whole or stage not in list(RULES):
         raise RequestRejected("value", "There is no such screening trial.")
     with _writing(store, token, must_be_open=True) as listener:
@@ -163,7 +163,7 @@ def serve(store: Store, token: str, position: int) -> TrialView:
         if listener.status != "trials":
             raise RequestRejected("step", "This listener is not in the trials.")
         view = _state(listener).trial
-        if view is None or not _is_whole(position) or position != view.position:
+        if view is None or not is_whole(position) or position != view.position:
             raise RequestRejected("step", "This is not the clip that comes now.")
         if not view.served:
             _require_open(listener)
@@ -353,19 +353,15 @@ def _check_rating(
     seconds_played: float,
     response_seconds: float,
 ) -> None:
-    if not _is_whole(position) or not 0 <= position < study.positions:
+    if not is_whole(position) or not 0 <= position < study.positions:
         raise RequestRejected(
             "value", f"Position must be a whole number in 0..{study.positions - 1}."
         )
-    if not _is_whole(score) or score not in study.scores:
+    if not is_whole(score) or score not in study.scores:
         raise RequestRejected("value", f"Score must be a whole number in 1..{len(study.labels)}.")
-    if not _is_whole(plays) or not 0 <= plays <= 10_000:
+    if not is_whole(plays) or not 0 <= plays <= 10_000:
         raise RequestRejected("value", "Number of plays must be a whole number in 0..10000.")
     for value in (seconds_played, response_seconds):
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not number or not 0 <= value <= 1e6:
             raise RequestRejected("value", "Times must be seconds in 0..1000000.")
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

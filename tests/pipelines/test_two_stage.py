@@ -205,8 +205,8 @@ def test_a_videos_sound_does_not_depend_on_the_others(folder: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--seed", "-1"], "--seed is a whole number of at least 0, not -1"),
-        (["--steps", "0"], "--steps is a whole number of at least 1, not 0"),
+        (["--seed", "-1"], "--seed must be a whole number ≥ 0, got -1"),
+        (["--steps", "0"], "--steps must be a whole number ≥ 1, got 0"),
         (["--guidance", "-2"], "--guidance is 0 or more, not -2"),
         (["--guidance", "nan"], "--guidance is 0 or more, not nan"),
         (["--max-seconds", "0"], "--max-seconds is more than 0"),

@@ -84,8 +84,8 @@ def test_a_stopped_request_keeps_what_is_done(context: Context) -> None:
         (-1, 10, 1, "Seed must be a whole number"),
         (float("nan"), 10, 1, "Seed must be a whole number"),
         ("3", 10, 1, "Seed must be a whole number"),
-        (1, 10_000, 1, "Steps must be a whole number from 4 to 200"),
-        (1, 10, 10**9, "Clips must be a whole number from 1 to 8"),
+        (1, 10_000, 1, "Steps must be a whole number in 4..200"),
+        (1, 10, 10**9, "Clips must be a whole number in 1..8"),
     ],
 )
 def test_impossible_requests_are_refused(context, seed, steps, count, words) -> None:

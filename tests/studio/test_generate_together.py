@@ -102,7 +102,7 @@ def test_boxes_are_an_option_of_the_second_stage(context: Context) -> None:
 
 
 def test_steps_are_within_what_both_can_do(context: Context) -> None:
-    with pytest.raises(SavgError, match="Steps must be a whole number from 4 to 100"):
+    with pytest.raises(SavgError, match=r"Steps must be a whole number in 4\.\.100"):
         GenerateRequest(context, TOGETHER, 0, 150, 1)
     assert GenerateRequest(context, "fake", 0, 150, 1).steps == 150
 

@@ -283,7 +283,7 @@ def test_clips_of_the_studio_get_sound_too(context: Context, visitors: Visitors)
         ({"key": "../../etc/passwd"}, "no longer here"),
         ({"pipeline": "x"}, "not known"),
         ({"seed": -1}, "Seed must be a whole number"),
-        ({"steps": 1000}, "Steps must be a whole number from 1 to 60"),
+        ({"steps": 1000}, "Steps must be a whole number in 1..60"),
         ({"guidance": float("nan")}, "Guidance must be from 0 to 15"),
         ({"guidance": "4"}, "Guidance must be from 0 to 15"),
     ],

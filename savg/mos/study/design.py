@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from savg.errors import SavgError
+from savg.errors import SavgError, whole_number
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,38}[a-z0-9])?")
 """Names of studies and conditions: they become folders, addresses and column names."""
@@ -48,11 +48,6 @@ def _slug(what: str, name: object) -> None:
         )
 
 
-def _whole(what: str, value: object, low: int, high: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise DesignError(f"{what} is a whole number in {low}..{high}, not {value!r}.")
-
-
 def _text(what: str, value: object, most: int) -> None:
     if not isinstance(value, str) or not value.strip() or len(value) > most:
         raise DesignError(f"{what} is a text of 1 to {most} characters.")
@@ -67,7 +62,7 @@ class Condition:
 
     def __post_init__(self) -> None:
         _slug("condition", self.name)
-        _whole(f"trials of condition {self.name}", self.trials, 1, 500)
+        whole_number(f"trials of condition {self.name}", self.trials, 1, 500, DesignError)
 
 
 @dataclass(frozen=True)
@@ -87,7 +82,7 @@ class FlagRules:
     plays: float = 6.0
 
     def __post_init__(self) -> None:
-        _whole("FlagRules.catch_wrong", self.catch_wrong, 1, 100)
+        whole_number("FlagRules.catch_wrong", self.catch_wrong, 1, 100, DesignError)
         for name, low, high in (
             ("repeat_difference", 0.0, 10.0),
             ("modal_share", 0.0, 1.0),
@@ -166,7 +161,7 @@ class Study:
             ("max_run", 1, 500),
             ("seed", 0, 2**31 - 1),
         ):
-            _whole(f"Study.{name}", getattr(self, name), low, high)
+            whole_number(f"Study.{name}", getattr(self, name), low, high, DesignError)
         if self.level not in ("in_person", "remote"):
             raise DesignError(f"Study.level is in_person or remote, not {self.level!r}.")
         if not 0.5 <= self.played <= 1.0:

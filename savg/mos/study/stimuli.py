@@ -6,7 +6,6 @@ at 48 kHz, decoded again and compared. Levels in LUFS and dB; a level difference
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,6 +24,7 @@ from savg.format import SAVGBENCH, ClipFormat
 from savg.media.encode import Encoding, write_video
 from savg.mos.study.assignment import check_pool
 from savg.mos.study.design import ANCHORS, DesignError, Kind, Stimulus, Study
+from savg.paths import file_sha256
 
 T = TypeVar("T")
 
@@ -307,7 +307,7 @@ def _write(
         planned.scene,
         planned.kind,
         clip.format.seconds,
-        hashlib.sha256(path.read_bytes()).hexdigest(),
+        file_sha256(path),
         planned.expected,
     )
     levels = Levels(

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.clip import Clip
-from savg.errors import SavgError
+from savg.errors import SavgError, whole_number
 from savg.pipelines.progress import OnStep
 from savg.studio.shared.context import Context
-from savg.studio.shared.inputs import MAX_SEED, whole_number
+from savg.studio.shared.inputs import MAX_SEED, entered
 from savg.studio.shared.jobs import Job
 from savg.studio.shared.library import RESULTS, StoredClip, media_url
 from savg.studio.shared.services import Services
@@ -78,9 +78,9 @@ class GenerateRequest:
             raise SavgError("This pipeline is not known: choose one of the list.")
         self.names = choices[pipeline].names
         least, _, most = choices[pipeline].steps
-        self.seed = whole_number(seed, "Seed", 0, MAX_SEED)
-        self.steps = whole_number(steps, "Steps", least, most)
-        self.count = whole_number(count, "Clips", 1, MAX_CLIPS)
+        self.seed = whole_number("Seed", entered(seed), 0, MAX_SEED)
+        self.steps = whole_number("Steps", entered(steps), least, most)
+        self.count = whole_number("Clips", entered(count), 1, MAX_CLIPS)
         self.boxes = bool(boxes)
         self.total = self.count * len(self.names)
 

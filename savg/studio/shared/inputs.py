@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 
-from savg.errors import SavgError
 from savg.studio.shared.handlers import QUICK
 
 MAX_SEED = 2**31 - 1
@@ -30,8 +29,6 @@ def start_and_stop(prefix: str, label: str) -> tuple[gr.Button, gr.Button]:
     return start, stop
 
 
-def whole_number(value: Any, name: str, least: int, most: int) -> int:
-    """A whole number that a visitor gave, or a SavgError that says what it may be."""
-    if not isinstance(value, int | float) or value != value or not least <= value <= most:
-        raise SavgError(f"{name} must be a whole number from {least} to {most}, got {value}.")
-    return int(value)
+def entered(value: Any) -> Any:
+    """A number as a browser sends it, an int where it is one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from savg.audio.loudness import RATE, quieter_by
 from savg.audio.resample import resample
-from savg.errors import Cancelled, SavgError
+from savg.errors import Cancelled, SavgError, whole_number
 from savg.media.audio_track import audio_of
 from savg.media.mux import with_audio
 from savg.media.probe import video_info
 from savg.studio.shared.context import Context
-from savg.studio.shared.inputs import MAX_SEED, whole_number
+from savg.studio.shared.inputs import MAX_SEED, entered
 from savg.studio.shared.jobs import Job
 from savg.studio.shared.library import MAX_UPLOAD_SECONDS, VIDEO, StoredClip
 from savg.studio.video_to_audio.uploads import GONE, Source, Uploads, with_owners_name
@@ -70,8 +70,8 @@ class ResoundRequest:
             raise SavgError("This pipeline is not known: choose one of the list.")
         self.choice = choices[pipeline]
         least, _, most = self.choice.steps
-        self.seed = whole_number(seed, "Seed", 0, MAX_SEED)
-        self.steps = whole_number(steps, "Steps", least, most)
+        self.seed = whole_number("Seed", entered(seed), 0, MAX_SEED)
+        self.steps = whole_number("Steps", entered(steps), least, most)
         if not isinstance(guidance, int | float) or not 0 <= guidance <= MAX_GUIDANCE:
             raise SavgError(f"Guidance must be from 0 to {MAX_GUIDANCE:g}, got {guidance}.")
         self.guidance = float(guidance)
