@@ -1,4 +1,4 @@
-"""The clip: a short perspective video with stereo sound."""
+"""The clip: a short perspective video with stereo audio."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from savg.media.encode import write_video
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """Video uint8 [frames, size, size, 3] (RGB) with sound float32 [2, samples] in −1..1.
+    """Video uint8 [frames, size, size, 3] (RGB) with audio float32 [2, samples] in −1..1.
 
     Channel 0 is left. Raises ValueError naming the expected and the received shape.
     """
@@ -27,10 +27,10 @@ class Clip:
     format: ClipFormat = SAVGBENCH
 
     def __post_init__(self) -> None:
-        form = self.format
+        format = self.format
         for name, dtype, shape in (
-            ("video", np.uint8, (form.frames, form.size, form.size, 3)),
-            ("audio", np.float32, (2, form.samples)),
+            ("video", np.uint8, (format.frames, format.size, format.size, 3)),
+            ("audio", np.float32, (2, format.samples)),
         ):
             array = getattr(self, name)
             if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
@@ -60,13 +60,18 @@ class Clip:
         *,
         max_seconds: float | None = None,
     ) -> Clip:
-        """The clip in a video file with stereo sound, converted to `format`.
+        """The clip in a video file with stereo audio, converted to `format`.
 
-        Any common codec; pictures are taken at the format's times and fitted into the frame keeping
-        their aspect ratio; sound is resampled with both channels kept. Without `max_seconds` exactly
-        one clip length is read, and a shorter file is padded with its last frame and silence; with
-        it, the file's own length (to whole frames) is kept, up to that many seconds.
-        Raises MediaError with one sentence for files that cannot become a clip.
+        Any common codec; frames are taken at the format's times and fitted into its frame keeping
+        their aspect ratio; audio is resampled with both channels kept.
+
+        Args:
+            max_seconds: without it exactly one clip length is read, and a shorter file is padded
+                with its last frame and silence; with it, the file's own length (to whole frames) is
+                kept, up to that many seconds.
+
+        Raises:
+            MediaError: with one sentence for files that cannot become a clip.
         """
         return cls(*read_clip(Path(path), format, max_seconds))
 
@@ -75,5 +80,5 @@ class Clip:
         write_video(path, self.video, self.format.fps, self.audio, self.format.sample_rate)
 
     def write_audio(self, path: str | os.PathLike[str]) -> None:
-        """Write the sound alone as .wav or .flac, whole or not at all."""
+        """Write the audio alone as .wav or .flac, whole or not at all."""
         write_audio(path, self.audio, self.format.sample_rate)

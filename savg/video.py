@@ -64,19 +64,19 @@ class Video:
 
     @classmethod
     def of_frames(
-        cls, frames: NDArray[np.uint8], fps: float | Fraction, form: ClipFormat = SAVGBENCH
+        cls, frames: NDArray[np.uint8], fps: float | Fraction, format: ClipFormat = SAVGBENCH
     ) -> Video:
         """Frames [F, H, W, 3] of any shape, fitted into the format's frame."""
         shape = np.shape(frames)
         if len(shape) != 4 or shape[3] != 3 or not shape[0] or frames.dtype != np.uint8:
             raise ValueError(f"frames are uint8 [frames, height, width, 3], not {shape}.")
-        return cls(np.stack([fit_frame(frame, form) for frame in frames]), Fraction(fps))
+        return cls(np.stack([fit_frame(frame, format) for frame in frames]), Fraction(fps))
 
     @classmethod
     def read(
         cls,
         path: str | os.PathLike[str],
-        form: ClipFormat = SAVGBENCH,
+        format: ClipFormat = SAVGBENCH,
         max_seconds: float = MAX_SECONDS,
         watch: Callable[[float], object] | None = None,
     ) -> Video:
@@ -92,7 +92,7 @@ class Video:
         rate = min(Fraction(MAX_FPS), frame_rate(path))
         frames: list[NDArray[np.uint8]] = []
         for frame in frames_at_rate(path, rate):
-            frames.append(fit_frame(frame, form))
+            frames.append(fit_frame(frame, format))
             if watch is not None:
                 watch(len(frames) / float(rate))
             if len(frames) > max_seconds * rate + rate / 2:

@@ -153,7 +153,7 @@ def test_sound_files(suffix: str, tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"written as \.wav or \.flac, not \.ogg"):
         film().write_audio(tmp_path / "sound.ogg")
     (tmp_path / "bad.wav").write_text("no sound")
-    with pytest.raises(MediaError, match="not a sound file"):
+    with pytest.raises(MediaError, match="not an audio file"):
         read_audio(tmp_path / "bad.wav")
 
 

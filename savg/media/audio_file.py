@@ -13,22 +13,25 @@ from savg.paths import whole_file
 
 
 def read_audio(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], int]:
-    """Sound [channels, samples] and its rate from a .wav or .flac file."""
+    """Audio [channels, samples] and its rate from a .wav or .flac file; else MediaError."""
     import soundfile
 
     try:
         data, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
-        raise MediaError(f"{path} is not a sound file that can be read.") from error
+        raise MediaError(f"{path} is not an audio file that can be read.") from error
     return np.ascontiguousarray(data.T), rate
 
 
 def write_audio(path: str | os.PathLike[str], audio: NDArray[np.float32], sample_rate: int) -> None:
-    """Write sound [channels, samples] as 16-bit .wav or .flac, whole or not at all."""
+    """Write audio [channels, samples] as 16-bit .wav or .flac, whole or not at all.
+
+    MediaError for another suffix.
+    """
     import soundfile
 
     suffix = Path(path).suffix.lower()
     if suffix not in (".wav", ".flac"):
-        raise MediaError(f"{path}: sound is written as .wav or .flac, not {suffix or 'nothing'}.")
+        raise MediaError(f"{path}: audio is written as .wav or .flac, not {suffix or 'nothing'}.")
     with whole_file(path) as part:
         soundfile.write(part, np.asarray(audio).T, sample_rate, subtype="PCM_16")

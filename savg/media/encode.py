@@ -64,11 +64,11 @@ def write_video(
     first = next(frames)
     with whole_file(path) as part, new_mp4(part) as container:
         size = first.width, first.height
-        pictures = add_h264(container, size, fps, encoding.video_options(), encoding.threads)
+        stream = add_h264(container, size, fps, encoding.video_options(), encoding.threads)
         track = add_aac(container, sample_rate, encoding.audio_bit_rate, encoding.audio_options)
         for frame in chain((first,), frames):
-            container.mux(pictures.encode(frame))
-        container.mux(pictures.encode(None))
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
         container.mux(track.encode(audio_block(audio, sample_rate)))
         container.mux(track.encode(None))
 

@@ -15,7 +15,7 @@ from py360convert.utils import uv2coor, xyz2uv, xyzpers
 
 from savg.geometry import wrap_degrees
 
-Picture = NDArray[np.uint8]
+Frame = NDArray[np.uint8]
 
 _VIEWS_KEPT = 72
 """Sampling maps kept, of about 0.2 MB each."""
@@ -47,7 +47,7 @@ class Projector:
         self.first = max(0, int(np.floor(rows.min())) - margin)
         self.last = min(panorama[1], int(np.ceil(rows.max())) + margin + 1)
 
-    def prepare(self, rows: Picture) -> Picture:
+    def prepare(self, rows: Frame) -> Frame:
         """Rows `first` … `last` - 1 of a panorama, made ready for any number of views."""
         expected = (self.last - self.first, self.panorama[0], 3)
         if rows.shape != expected:
@@ -62,12 +62,12 @@ class Projector:
                 wide[edge, 1:-1] = np.roll(rows[row], rows.shape[1] // 2, axis=0)
         return np.asarray(wide, np.uint8)
 
-    def view(self, prepared: Picture, view: int) -> Picture:
+    def view(self, prepared: Frame, view: int) -> Frame:
         """What a camera sees that looks at azimuth `view`: uint8 [height, width, 3]."""
         places, fractions = self._map(view)
         return np.asarray(cv2.remap(prepared, places, fractions, cv2.INTER_LINEAR), np.uint8)
 
-    def __call__(self, panorama: Picture, view: int) -> Picture:
+    def __call__(self, panorama: Frame, view: int) -> Frame:
         """One view of one whole panorama [H, W, 3]."""
         return self.view(self.prepare(panorama[self.first : self.last]), view)
 
@@ -97,5 +97,5 @@ class Projector:
 def projector(
     panorama: tuple[int, int], size: tuple[int, int], field_of_view: float, antialias: bool = False
 ) -> Projector:
-    """A `Projector`, kept with its sampling maps for the next film of the same size."""
+    """A `Projector`, kept with its sampling maps for the next video of the same size."""
     return Projector(panorama, size, field_of_view, antialias)
