@@ -33,7 +33,7 @@ class PrivateDataset:
 
     def __init__(self, name: str) -> None:
         if not NAME.fullmatch(name):
-            raise SavgError(f"A dataset is named USER/NAME, not {name[:100]!r}.")
+            raise SavgError(f"Dataset must be named USER/NAME, got {name[:100]!r}.")
         self.name = name
         self.api = HfApi()
 
@@ -42,7 +42,7 @@ class PrivateDataset:
         get_session().timeout = SECONDS
         try:
             self.api.create_repo(self.name, repo_type="dataset", private=True, exist_ok=True)
-            found = self.api.repo_info(self.name, repo_type="dataset", timeout=SECONDS)
+            facts = self.api.repo_info(self.name, repo_type="dataset", timeout=SECONDS)
         except HfHubHTTPError as error:
             if error.response is not None and error.response.status_code in (401, 403):
                 raise DatasetRefused(
@@ -50,13 +50,13 @@ class PrivateDataset:
                     "a token that may write it."
                 ) from error
             raise
-        if not found.private:
+        if not facts.private:
             raise DatasetRefused(
                 f"The dataset {self.name} is public: data of listeners go to a private one only."
             )
-        if not found.sha:
+        if not facts.sha:
             raise SavgError(f"The dataset {self.name} has no commit yet.")
-        return found.sha
+        return facts.sha
 
     def files(self, commit: str) -> list[str]:
         """The names of all files at a commit."""
@@ -92,7 +92,7 @@ class PrivateDataset:
             for name, content in files.items()
         ]
         try:
-            made = self.api.create_commit(
+            commit = self.api.create_commit(
                 self.name,
                 operations,
                 commit_message="Listening tests",
@@ -103,4 +103,4 @@ class PrivateDataset:
             if error.response is not None and error.response.status_code in (409, 412):
                 raise DatasetMoved from error
             raise
-        return made.oid
+        return commit.oid

@@ -70,16 +70,16 @@ def fit_reml(y: Floats, x: Floats, groups: Sequence[NDArray[np.int64]]) -> Mixed
     centre = float(y.mean())
     problem = RemlProblem(y - centre, x, groups)
     start = np.full(len(groups), 0.5)
-    found = minimize(
+    optimum = minimize(
         lambda theta: problem.solve(theta)[0],
         start,
         method="L-BFGS-B",
         bounds=[(0.0, 50.0)] * len(groups),
         options={"ftol": 1e-13, "gtol": 1e-8},
     )
-    criterion, means, covariance, noise = problem.solve(found.x)
+    criterion, means, covariance, noise = problem.solve(optimum.x)
     shift = np.linalg.lstsq(x, np.full(len(y), centre), rcond=None)[0]
-    sds = tuple(float(abs(t)) * noise**0.5 for t in found.x)
+    sds = tuple(float(abs(t)) * noise**0.5 for t in optimum.x)
     return MixedFit(means + shift, covariance, sds, noise**0.5, criterion)
 
 

@@ -102,14 +102,14 @@ def _two_way(
     by_listener, by_rating = np.zeros(RESAMPLES), np.zeros(RESAMPLES)
     clip_variance = 0.0
     for condition, sign in sides:
-        mine = ratings.condition == condition
-        score, who = ratings.score[mine], ratings.listener[mine]
+        of_condition = ratings.condition == condition
+        score, who = ratings.score[of_condition], ratings.listener[of_condition]
         if not len(score):
             return Interval.without(None)
         estimate += sign * float(score.mean())
         by_listener += sign * _resampled(weights, who, score, listeners)
         rest = score - level[who]
-        used, index = np.unique(ratings.clip[mine], return_inverse=True)
+        used, index = np.unique(ratings.clip[of_condition], return_inverse=True)
         by_clip = sign * _resampled(_drawn(len(used), rng), index, rest, len(used))
         if len(used) > 1:
             clip_variance += _variance(by_clip) * len(used) / (len(used) - 1)

@@ -122,16 +122,16 @@ async def json_object(request: Request) -> dict[str, Any]:
     body = await body_of(request)
     try:
         text = body.decode("utf-8")
-        found = json.loads(
+        value = json.loads(
             text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_once_each
         )
-        _check_depth(found)
-        json.dumps(found, ensure_ascii=False).encode("utf-8")  # refuses halves of surrogate pairs
+        _check_depth(value)
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # refuses halves of surrogate pairs
     except (ValueError, RecursionError):
         raise Problem("value", "The request is not valid JSON.") from None
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise Problem("value", "The request must be a JSON object.")
-    return found
+    return value
 
 
 def _check_depth(value: object) -> None:
@@ -160,10 +160,10 @@ def _finite(digits: str) -> float:
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    names = dict(pairs)
+    if len(names) != len(pairs):
         raise ValueError("a name comes twice")
-    return found
+    return names
 
 
 class RateLimiter:

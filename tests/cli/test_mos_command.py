@@ -85,7 +85,7 @@ def test_mistakes_are_one_sentence(
             ["create", new, "--conditions", "a=/nowhere", "b=/nowhere", "--trials", "30"],
             "no such folder",
         ),
-        (["create", str(tmp_path / "A B"), "--conditions", *conditions], "name of a study"),
+        (["create", str(tmp_path / "A B"), "--conditions", *conditions], "Name of a study"),
         (["create", new, "--conditions", *conditions], "clips"),
         (
             ["create", new, "--conditions", *conditions, *SMALL, "--database", "x://y"],

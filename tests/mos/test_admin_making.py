@@ -117,7 +117,7 @@ def test_reference_is_named_found_or_none() -> None:
 @pytest.mark.parametrize("text", ["", "x", "1.5", "-1", "0", "501", "٣", "9" * 5000])
 def test_a_number_of_the_form_is_checked(text: str) -> None:
     trials = next(o for o in OPTIONS if o.name == "trials")
-    with pytest.raises(DesignError, match="Trials: expected a whole number") as caught:
+    with pytest.raises(DesignError, match="Trials: must be a whole number") as caught:
         trials.parse(text)
     assert len(str(caught.value)) < 120
 
@@ -201,17 +201,17 @@ def test_what_goes_wrong_is_said_without_paths(
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"name": "../up"}, "name of a study"),
-        ({"name": ""}, "name of a study"),
+        ({"name": "../up"}, "Name of a study"),
+        ({"name": ""}, "Name of a study"),
         ({"folder0": "clips/../../outside"}, "choose a folder of clips"),
         ({"folder0": "/etc"}, "choose a folder of clips"),
         ({"folder0": "clips/link"}, "choose a folder of clips"),
         ({"folder0": ""}, "choose a folder of clips"),
         ({"condition1": "joint"}, "Two conditions"),
-        ({"condition0": "<b>"}, "name of a condition"),
+        ({"condition0": "<b>"}, "Name of a condition"),
         ({"condition0": "mono"}, "twice"),
         ({"trials": "44"}, "shared evenly"),
-        ({"trials": "many"}, "Trials: expected"),
+        ({"trials": "many"}, "Trials: must be"),
         ({"labels": "one"}, "2 to 11"),
         ({"reference": "7"}, ""),
         ({"reference": "elsewhere"}, "none of the conditions"),

@@ -43,8 +43,8 @@ def test_without_a_reference_there_are_no_anchors() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"name": "../etc"}, "name of a study"),
-        ({"name": "S 1"}, "name of a study"),
+        ({"name": "../etc"}, "Name of a study"),
+        ({"name": "S 1"}, "Name of a study"),
         ({"labels": ("one",)}, "2 to 11"),
         ({"labels": ("a", "a")}, "2 to 11"),
         ({"level": "moon"}, "in_person or remote"),
@@ -57,7 +57,7 @@ def test_without_a_reference_there_are_no_anchors() -> None:
         ({"conditions": ()}, "no condition"),
         ({"conditions": (Condition("joint"), Condition("joint"))}, "twice"),
         ({"conditions": (Condition("mono"), Condition("b"))}, "twice"),
-        ({"anchors": (Condition("middle", 3),)}, "Anchors are"),
+        ({"anchors": (Condition("middle", 3),)}, "Anchor must be one of"),
         ({"conditions": (Condition("ground_truth", 40),), "anchors": ()}, "in a row"),
         ({"repeat_gap": 60}, "trials apart"),
         ({"questions": (Question("q", "a?"), Question("q", "b?"))}, "same key"),
@@ -71,7 +71,7 @@ def test_impossible_studies_are_refused_in_one_sentence(
 
 
 def test_parts_validate_themselves() -> None:
-    with pytest.raises(DesignError, match="name of a condition"):
+    with pytest.raises(DesignError, match="Name of a condition"):
         Condition("joint/..")
     with pytest.raises(DesignError, match="trials of condition a"):
         Condition("a", 0)

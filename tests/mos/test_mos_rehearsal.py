@@ -107,14 +107,14 @@ def test_a_copy_is_filled_and_says_everywhere_what_it_is(
     ("more", "sentence"),
     [
         (["--means", "stereo=3"], "has no condition stereo: it has joint, two_stage"),
-        (["--means", "joint=7"], "lies in 1..5"),
+        (["--means", "joint=7"], "must be in 1..5"),
         (["--means", "joint"], "takes NAME=MOS"),
-        (["--listeners", "0"], "Between 1 and 500"),
+        (["--listeners", "0"], "must be in 1..500"),
         (["--listeners", "3", "--careless", "3"], "must be attentive"),
         (["--failing", "30"], "0..24"),
         (["--speed", "0.5"], "1 to 1000"),
         (["--noise-sd", "nan"], "0..4 points"),
-        (["--seed", "-1"], "seed"),
+        (["--seed", "-1"], "Seed must be"),
     ],
 )
 def test_mistakes_are_one_sentence(

@@ -18,7 +18,7 @@ from savg.media.encode import AUDIO_BIT_RATE
 from savg.mos.study import stimuli
 from savg.mos.study.assignment import assign
 from savg.mos.study.design import DesignError
-from savg.mos.study.stimuli import Built, build, catch_picture, find_clips, with_sound
+from savg.mos.study.stimuli import Built, anchor_audio, build, catch_frame, find_clips
 
 HEARD = replace(FORM, sample_rate=RATE)
 
@@ -116,7 +116,7 @@ def test_catch_trials_ask_for_a_score_of_the_scale(built: tuple[Built, Path]) ->
     asked = Clip.read(media / catch.media, HEARD).picture
     assert asked[0].max() > 180, "the letters are white"
     pictures = {
-        score: catch_picture(np.full((144, 256, 3), 90, np.uint8), score, 5) for score in (1, 2)
+        score: catch_frame(np.full((144, 256, 3), 90, np.uint8), score, 5) for score in (1, 2)
     }
     assert not np.array_equal(pictures[1], pictures[2])
     assert (pictures[1][:30] == 90).all()
@@ -124,8 +124,8 @@ def test_catch_trials_ask_for_a_score_of_the_scale(built: tuple[Built, Path]) ->
 
 def test_ways_of_sound() -> None:
     sound = panned_clip(0, 6.0).audio
-    np.testing.assert_array_equal(with_sound(sound, "swapped"), sound[::-1])
-    mono = with_sound(sound, "mono")
+    np.testing.assert_array_equal(anchor_audio(sound, "swapped"), sound[::-1])
+    mono = anchor_audio(sound, "mono")
     np.testing.assert_array_equal(mono[0], mono[1])
     np.testing.assert_allclose(mono[0], (sound[0] + sound[1]) / 2, atol=1e-7)
 

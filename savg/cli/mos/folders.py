@@ -9,12 +9,12 @@ from savg.errors import SavgError
 
 def named_folders(given: list[str], option: str) -> dict[str, Path]:
     """NAME=DIR arguments by name; SavgError for one that is none or comes twice."""
-    found: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     for item in given:
         name, sign, folder = item.partition("=")
         if not sign or not name or not folder:
             raise SavgError(f"{option} takes NAME=DIR, not {item!r}.")
-        if name in found:
+        if name in folders:
             raise SavgError(f"{option} names {name} twice.")
-        found[name] = Path(folder)
-    return found
+        folders[name] = Path(folder)
+    return folders

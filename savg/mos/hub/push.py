@@ -227,9 +227,9 @@ class Pushes:
         self._foreign, self._pushed, self._files = set(), {}, set(names)
         for name in studies:
             try:
-                found = read_study(folder / name, name)
-                problems += self._restore(found, head, cache)
-                self._pushed[name] = found.content
+                described = read_study(folder / name, name)
+                problems += self._restore(described, head, cache)
+                self._pushed[name] = described.content
                 self._own.add(name)
             except SavgError as error:
                 problems.append(f"{error} It was left alone in {self.state.dataset}.")
@@ -242,22 +242,22 @@ class Pushes:
                 LOG.warning(sentence)
         self.state = replace(self.state, problems=tuple(dict.fromkeys(problems)))
 
-    def _restore(self, found: DatasetStudy, head: str, cache: Path) -> list[str]:
+    def _restore(self, described: DatasetStudy, head: str, cache: Path) -> list[str]:
         """Bring a study of the dataset into the one here, which is made if there is none."""
-        name = found.name
+        name = described.name
         if name in self.studies.names():
             study = self.studies.get(name)
-            if content_digest(study.store, name) == found.content:
+            if content_digest(study.store, name) == described.content:
                 return []
         elif self.studies.root is None:
             raise SavgError(f"There is no folder in which study {name} could be restored.")
-        with closing(open_snapshot(found)) as snapshot:
+        with closing(open_snapshot(described)) as snapshot:
             if name not in self.studies.names():
                 assert self.studies.root is not None
                 row = snapshot.study(name)
                 media = [f"{name}/media/{file}" for file in media_names(row)]
                 folder = self.remote.fetch(head, media, cache)
-                make_folder(found, snapshot, folder / name / "media", self.studies.root / name)
+                make_folder(described, snapshot, folder / name / "media", self.studies.root / name)
                 return []
             merged = merge(snapshot, self.studies.get(name).store, name)
         if merged.added:

@@ -71,16 +71,16 @@ async def attend(
     visitor: Visitor, policy: ListenerPolicy, pace: Pace, on_rating: OnRating | None = None
 ) -> Attended:
     """Walk through the study from wherever the listener is; NoAnswer if the server does not let."""
-    went = Attended()
+    attended = Attended()
     loaded: set[str] = set()
 
     async def load(name: str | None) -> None:
         if name is not None and name not in loaded:
-            went.media_bytes += len(await visitor.media(name))
+            attended.media_bytes += len(await visitor.media(name))
             loaded.add(name)
 
     state = await visitor.state()
-    went.code = state["code"]
+    attended.code = state["code"]
     if state["step"] == "invited":
         state = await visitor.act("consent", device=dict(policy.device()))
     while state["step"] == "screening":
@@ -106,11 +106,11 @@ async def attend(
             seconds_played=played,
             response_seconds=opinion.response_seconds,
         )
-        went.scores[trial["position"]] = opinion.score
+        attended.scores[trial["position"]] = opinion.score
         if on_rating is not None:
-            on_rating(went.code, trial["position"], opinion.score)
+            on_rating(attended.code, trial["position"], opinion.score)
     while state["step"] == "questions":
         for key in state["unanswered"]:
             state = await visitor.act("answer", key=key, text=policy.answer(key))
-    went.step, went.completion = state["step"], state["completion"]
-    return went
+    attended.step, attended.completion = state["step"], state["completion"]
+    return attended

@@ -45,12 +45,12 @@ class ListenerModel:
     def __post_init__(self) -> None:
         for name, value in self.means.items():
             if not 1.0 <= value <= 5.0:
-                raise SavgError(f"The mean of {name} lies in 1..5, not {value:g}.")
+                raise SavgError(f"Mean of {name} must be in 1..5, got {value:g}.")
         for name in ("listener_sd", "taste_sd", "clip_sd", "noise_sd"):
             if not 0.0 <= getattr(self, name) <= 4.0:
-                raise SavgError(f"{name} lies in 0..4 points, not {getattr(self, name):g}.")
+                raise SavgError(f"{name} must be in 0..4 points, got {getattr(self, name):g}.")
         if not 0.0 <= self.slip <= 0.5:
-            raise SavgError(f"The share of slips lies in 0..0.5, not {self.slip:g}.")
+            raise SavgError(f"Share of slips must be in 0..0.5, got {self.slip:g}.")
 
     def means_of(self, row: StudyRow) -> dict[str, float]:
         """The mean of each condition and anchor of a study. SavgError for a name it does not have."""
@@ -77,13 +77,13 @@ class Crowd:
 
     def __post_init__(self) -> None:
         if not 1 <= self.listeners <= 500:
-            raise SavgError(f"Between 1 and 500 listeners can be simulated, not {self.listeners}.")
+            raise SavgError(f"Number of listeners must be in 1..500, got {self.listeners}.")
         for name in ("careless", "failing", "leaving"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= self.listeners:
-                raise SavgError(f"{name} lies in 0..{self.listeners} listeners, not {value}.")
+                raise SavgError(f"{name} must be in 0..{self.listeners} listeners, got {value}.")
         if not 0 <= self.seed < 2**31:
-            raise SavgError(f"The seed lies in 0..{2**31 - 1}, not {self.seed}.")
+            raise SavgError(f"Seed must be in 0..{2**31 - 1}, got {self.seed}.")
         if self.kinds().count("attentive") < 1:
             raise SavgError(
                 f"At least one of {self.listeners} listeners must be attentive: ask for more "
@@ -178,9 +178,9 @@ class SimulatedPolicy:
             score = stimulus.expected
         else:
             mean = world.means.get(stimulus.condition, 3.0)
-            heard = mean + self.level + self.taste.get(stimulus.condition, 0.0)
-            heard += world.clips[stimulus.media] + rng.normal(0, world.model.noise_sd)
-            stretched = 1 + (heard - 1) * (len(scores) - 1) / 4
+            impression = mean + self.level + self.taste.get(stimulus.condition, 0.0)
+            impression += world.clips[stimulus.media] + rng.normal(0, world.model.noise_sd)
+            stretched = 1 + (impression - 1) * (len(scores) - 1) / 4
             score = int(np.clip(np.rint(stretched), scores[0], scores[-1]))
         plays = 1 + int(rng.random() < 0.15)
         return Opinion(score, plays, round(float(rng.lognormal(np.log(1.6), 0.5)), 3))

@@ -99,9 +99,9 @@ def rehearse(
             began = time.monotonic()
             with rehearsal_server(part, speed) as port:
                 run = _Run(name, port, Pace(speed), world, on_ratings)
-                went = asyncio.run(run.all(links, crowd.kinds()))
+                attended = asyncio.run(run.all(links, crowd.kinds()))
             seconds = time.monotonic() - began
-            _check_kept(store, name, went)
+            _check_kept(store, name, attended)
             analysis = write_report(store, name, part / "report", seed=crowd.seed)
         finally:
             store.close()
@@ -113,12 +113,12 @@ def rehearse(
         simulated=True,
         seed=crowd.seed,
         listeners={str(kind): kinds.count(kind) for kind in dict.fromkeys(sorted(kinds))},
-        finished=sum(w.step == "done" for w in went),
-        screened_out=sum(w.step == "screened_out" for w in went),
-        ratings=sum(len(w.scores) for w in went),
+        finished=sum(w.step == "done" for w in attended),
+        screened_out=sum(w.step == "screened_out" for w in attended),
+        ratings=sum(len(w.scores) for w in attended),
         requests=run.requests,
         again=run.again,
-        media_bytes=sum(w.media_bytes for w in went),
+        media_bytes=sum(w.media_bytes for w in attended),
         seconds=round(seconds, 2),
         speed=speed,
         expected={name: round(world.expected(name), 3) for name in world.means},
@@ -181,10 +181,10 @@ def _check_target(out: Path, instead: bool) -> None:
         )
 
 
-def _check_kept(store: Store, name: str, went: Sequence[Attended]) -> None:
+def _check_kept(store: Store, name: str, attended: Sequence[Attended]) -> None:
     """Everything acknowledged must be stored, once and as it was given."""
     stored = [(r.participant, r.position, r.score) for r in store.ratings(name)]
-    given = [(w.code, position, score) for w in went for position, score in w.scores.items()]
+    given = [(w.code, position, score) for w in attended for position, score in w.scores.items()]
     if sorted(stored) != sorted(given):
         raise SavgError(
             f"The rehearsal stored {len(stored)} ratings and its listeners gave {len(given)}: "

@@ -52,8 +52,8 @@ def rehearsal_server(folder: Path, speed: float) -> Iterator[int]:
         text=True,
         start_new_session=True,
     )
-    said: list[str] = []
-    threading.Thread(target=_collect, args=(process.stderr, said), daemon=True).start()
+    last_lines: list[str] = []
+    threading.Thread(target=_collect, args=(process.stderr, last_lines), daemon=True).start()
     timer = threading.Timer(STARTING_SECONDS, process.kill)
     timer.start()
     try:
@@ -64,7 +64,7 @@ def rehearsal_server(folder: Path, speed: float) -> Iterator[int]:
             port = int(json.loads(line)["port"])
         except (ValueError, KeyError, TypeError):
             process.wait(STARTING_SECONDS)
-            last = said[-1].strip() if said else "it said nothing"
+            last = last_lines[-1].strip() if last_lines else "it said nothing"
             raise SavgError(f"The rehearsal's server did not start: {last}") from None
         yield port
     finally:

@@ -109,15 +109,15 @@ class Analysis:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types; the fit of the mixed model by names."""
-        made = asdict(self)
-        made["study"] = self.study.to_dict()
-        made["levels"] = {k: v for k, v in self.levels.items() if k not in ("clips", LEVELS_KEY)}
+        result = asdict(self)
+        result["study"] = self.study.to_dict()
+        result["levels"] = {k: v for k, v in self.levels.items() if k not in ("clips", LEVELS_KEY)}
         if self.mixed is not None:
-            made["mixed"]["differences"] = [
+            result["mixed"]["differences"] = [
                 {"first": i, "second": j, **asdict(interval)}
                 for (i, j), interval in self.mixed.differences.items()
             ]
-        return json.loads(json.dumps(made, allow_nan=False))  # type: ignore[no-any-return]
+        return json.loads(json.dumps(result, allow_nan=False))  # type: ignore[no-any-return]
 
 
 def analyse(store: Store, name: str, scores: ClipScores | None = None, seed: int = 0) -> Analysis:
@@ -129,19 +129,19 @@ def analyse(store: Store, name: str, scores: ClipScores | None = None, seed: int
     rows = store.ratings(name)
     simulated = all(p.simulated for p in people if p.rated)
     people = [p for p in people if p.simulated == simulated]
-    mine = _by_person(rows, people)
+    by_person = _by_person(rows, people)
     included = [p for p in people if p.rated == row.study.positions and not p.excluded]
     if not included:
         raise SavgError(
             f"Nobody has finished study {name} yet (or all are excluded): there is nothing to analyse."
         )
     flags = {
-        p.code: flags_of(row.study.flags, mine[p.code], p.screening) for p in people if p.rated
+        p.code: flags_of(row.study.flags, by_person[p.code], p.screening) for p in people if p.rated
     }
-    used = [r for p in included for r in mine[p.code]]
-    kept = [r for p in included if not flags[p.code] for r in mine[p.code]]
+    used = [r for p in included for r in by_person[p.code]]
+    unflagged = [r for p in included if not flags[p.code] for r in by_person[p.code]]
     ratings = ratings_of(row.study, used)
-    clean = ratings_of(row.study, kept) if len(kept) < len(used) else None
+    clean = ratings_of(row.study, unflagged) if len(unflagged) < len(used) else None
     mixed = mixed_model(ratings)
     pairs = repeated(used)
     conditions = condition_results(row.study, ratings, seed)
@@ -169,11 +169,11 @@ def analyse(store: Store, name: str, scores: ClipScores | None = None, seed: int
 def _by_person(
     rows: Sequence[RatingRow], people: Sequence[ParticipantRow]
 ) -> dict[str, list[RatingRow]]:
-    found: dict[str, list[RatingRow]] = {p.code: [] for p in people}
+    by_person: dict[str, list[RatingRow]] = {p.code: [] for p in people}
     for row in rows:
-        if row.participant in found:
-            found[row.participant].append(row)
-    return found
+        if row.participant in by_person:
+            by_person[row.participant].append(row)
+    return by_person
 
 
 def ratings_of(study: Study, rows: Sequence[RatingRow]) -> Ratings:
@@ -277,24 +277,24 @@ def _warnings(
     simulated: bool,
     levels: Mapping[str, Any],
 ) -> tuple[str, ...]:
-    said = []
+    warnings = []
     if simulated:
-        said.append("SIMULATED listeners: this is a rehearsal, not a result.")
+        warnings.append("SIMULATED listeners: this is a rehearsal, not a result.")
     if len(included) < FEW_LISTENERS:
-        said.append(
+        warnings.append(
             f"Only {len(included)} listeners: with fewer than {FEW_LISTENERS}, intervals are wide "
             "and one listener can decide."
         )
     marked = sum(bool(flags[p.code]) for p in included)
     if marked:
-        said.append(
+        warnings.append(
             f"{marked} of the analysed listeners are flagged; see the results without them."
         )
     by_name = {c.name: c.mos.estimate for c in conditions if c.mos.estimate is not None}
     if study.reference in by_name:
         for anchor in study.anchors:
             if by_name.get(anchor.name, -np.inf) >= by_name[study.reference]:
-                said.append(
+                warnings.append(
                     f"The anchor {anchor.name} is not rated below {study.reference}: listeners may "
                     "not have heard directions."
                 )
@@ -308,10 +308,10 @@ def _warnings(
             max(loudness, key=loudness.__getitem__),
             min(loudness, key=loudness.__getitem__),
         )
-        said.append(
+        warnings.append(
             f"{loud} is {loudness[loud] - loudness[soft]:.1f} dB louder than {soft} on average."
         )
-    return tuple(said)
+    return tuple(warnings)
 
 
 def clip_scores(condition: str, place: Path) -> dict[tuple[str, str], float]:
@@ -331,11 +331,11 @@ def clip_means(rows: Sequence[RatingRow], scores: ClipScores) -> list[dict[str, 
         {
             "condition": condition,
             "clip": clip,
-            "ratings": len(found),
-            "mean_rating": float(np.mean(found)),
+            "ratings": len(scores_given),
+            "mean_rating": float(np.mean(scores_given)),
             "spatial_av_align": scores[condition, clip],
         }
-        for (condition, clip), found in sorted(given.items())
+        for (condition, clip), scores_given in sorted(given.items())
     ]
 
 
@@ -344,9 +344,11 @@ def correlations(
 ) -> dict[str, RankCorrelation]:
     """Mean rating of each clip against its Spatial AV-Align: by condition, and "all" together."""
     clips = clip_means(rows, scores)
-    found = {}
+    result = {}
     for name in [*dict.fromkeys(clip["condition"] for clip in clips), "all"]:
-        mine = [clip for clip in clips if name in (clip["condition"], "all")]
-        means = [clip["mean_rating"] for clip in mine]
-        found[name] = rank_correlation(means, [clip["spatial_av_align"] for clip in mine], seed)
-    return found
+        of_condition = [clip for clip in clips if name in (clip["condition"], "all")]
+        means = [clip["mean_rating"] for clip in of_condition]
+        result[name] = rank_correlation(
+            means, [clip["spatial_av_align"] for clip in of_condition], seed
+        )
+    return result

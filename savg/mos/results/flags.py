@@ -26,30 +26,30 @@ def flags_of(
 ) -> tuple[Flag, ...]:
     """The flags of one listener, from all ratings (practice too) and (right, trials) by stage and
     attempt."""
-    found = []
+    flags = []
     again = [stage for stage, attempts in screening.items() if len(attempts) > 1]
     if again:
-        found.append(Flag("screening", f"needed a second attempt at {', '.join(sorted(again))}"))
-    asked = [r for r in rows if r.role == "catch"]
-    wrong = sum(r.score != r.expected for r in asked)
+        flags.append(Flag("screening", f"needed a second attempt at {', '.join(sorted(again))}"))
+    catch = [r for r in rows if r.role == "catch"]
+    wrong = sum(r.score != r.expected for r in catch)
     if wrong >= rules.catch_wrong:
-        found.append(Flag("catch", f"{wrong} of {len(asked)} catch trials wrong"))
+        flags.append(Flag("catch", f"{wrong} of {len(catch)} catch trials wrong"))
     apart = [abs(first.score - second.score) for first, second in repeated(rows)]
     if apart and fmean(apart) > rules.repeat_difference:
-        found.append(Flag("repeats", f"repeats differ by {fmean(apart):.2f} points on average"))
+        flags.append(Flag("repeats", f"repeats differ by {fmean(apart):.2f} points on average"))
     tests = [r for r in rows if r.role == "test"]
     if len(tests) >= 10:
         score, number = Counter(r.score for r in tests).most_common(1)[0]
         if number / len(tests) >= rules.modal_share:
             share = 100 * number / len(tests)
-            found.append(Flag("straight-lining", f"{share:.0f} % of the ratings are {score}"))
+            flags.append(Flag("straight-lining", f"{share:.0f} % of the ratings are {score}"))
     if tests:
         seconds, plays = median(r.response_seconds for r in tests), fmean(r.plays for r in tests)
         if seconds < rules.fast_seconds:
-            found.append(Flag("time", f"half of the ratings within {seconds:.2f} s of the end"))
+            flags.append(Flag("time", f"half of the ratings within {seconds:.2f} s of the end"))
         if plays > rules.plays:
-            found.append(Flag("plays", f"{plays:.1f} plays of a clip on average"))
-    return tuple(found)
+            flags.append(Flag("plays", f"{plays:.1f} plays of a clip on average"))
+    return tuple(flags)
 
 
 def repeated(rows: Sequence[RatingRow]) -> list[tuple[RatingRow, RatingRow]]:

@@ -111,23 +111,23 @@ def progress_from(
     for rating in ratings:
         by_person.setdefault(rating.participant, []).append(rating)
     pace = _pace(list(by_person.values()), row)
-    found = tuple(_person(p, by_person[p.code], row.study, pace, now) for p in people)
+    persons = tuple(_person(p, by_person[p.code], row.study, pace, now) for p in people)
     simulated = bool(people) and all(p.simulated for p in people)
-    counted = [p for p in found if p.row.simulated == simulated]
+    counted = [p for p in persons if p.row.simulated == simulated]
     steps = Counter(p.row.status for p in counted)
-    kept = {p.row.code for p in counted if not p.row.excluded}
+    included = {p.row.code for p in counted if not p.row.excluded}
     begun = [p for p in counted if p.row.status in ("trials", "questions", "done")]
     left = [p.left for p in counted if p.left is not None and not p.away]
     return Progress(
         row,
-        found,
+        persons,
         simulated,
         {step: steps[step] for step in STEPS},
         sum(p.row.excluded for p in counted),
         sum(bool(p.flags) and bool(p.row.rated) and not p.row.excluded for p in counted),
         sum(p.row.rated for p in counted),
         row.study.positions * len(begun),
-        _coverage(row, [r for r in ratings if r.participant in kept]),
+        _coverage(row, [r for r in ratings if r.participant in included]),
         max(left, default=None),
     )
 
@@ -179,10 +179,10 @@ def _pace(sessions: Sequence[Sequence[RatingRow]], row: StudyRow) -> float:
 
 def _coverage(row: StudyRow, ratings: Sequence[RatingRow]) -> tuple[Coverage, ...]:
     given = Counter(r.stimulus for r in ratings if r.role == "test")
-    found = []
+    coverage = []
     for group in row.study.groups:
         counts = [given[s.id] for s in row.stimuli if s.condition == group.name]
-        found.append(
+        coverage.append(
             Coverage(
                 group.name,
                 group.trials,
@@ -194,4 +194,4 @@ def _coverage(row: StudyRow, ratings: Sequence[RatingRow]) -> tuple[Coverage, ..
                 sum(count == 0 for count in counts),
             )
         )
-    return tuple(found)
+    return tuple(coverage)

@@ -76,10 +76,10 @@ class FairLock:
             if not self._busy:
                 self._busy = True
                 return
-            mine = threading.Lock()
-            mine.acquire()
-            self._waiting.append(mine)
-        mine.acquire()
+            turn = threading.Lock()
+            turn.acquire()
+            self._waiting.append(turn)
+        turn.acquire()
 
     def __exit__(self, *_: object) -> None:
         with self._guard:

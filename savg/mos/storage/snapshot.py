@@ -175,8 +175,8 @@ class _Merger:
             (r.participant_id, *(getattr(r, key) for key in keys)): r
             for r in self.writes.execute(_of_study(table, self.name))
         }
-        said = {"screening": "answer", "assignment": "stimulus_id", "rating": "score"}
-        column = said.get(table.name, "text")
+        contents = {"screening": "answer", "assignment": "stimulus_id", "rating": "score"}
+        column = contents.get(table.name, "text")
         for row in self.reads.execute(_of_study(table, self.name)):
             if row.participant_id not in people:
                 continue

@@ -120,17 +120,17 @@ class Store:
         screening lacks a sound."""
         check_pool(study, stimuli)
         sounds = tuple(sounds)
-        heard = {(s.stage, s.answer) for s in sounds}
+        available = {(s.stage, s.answer) for s in sounds}
         for rule in stages(study.level):
             for answer in rule.choices:
-                if (rule.stage, answer) not in heard:
+                if (rule.stage, answer) not in available:
                     raise SavgError(
                         f"Study {study.name} has no screening sound of stage {rule.stage} with the "
                         f"answer {answer}."
                     )
         with self.writing() as connection:
-            taken = select(schema.study.c.id).where(schema.study.c.id == study.name)
-            if connection.execute(taken).first():
+            same_name = select(schema.study.c.id).where(schema.study.c.id == study.name)
+            if connection.execute(same_name).first():
                 raise SavgError(f"A study called {study.name} exists already: choose another name.")
             connection.execute(
                 insert(schema.study).values(
@@ -152,8 +152,8 @@ class Store:
         """The names of all studies, oldest first."""
         with self.reading() as connection:
             table = schema.study
-            found = connection.execute(select(table.c.id).order_by(table.c.created_at, table.c.id))
-            return [row.id for row in found]
+            rows = connection.execute(select(table.c.id).order_by(table.c.created_at, table.c.id))
+            return [row.id for row in rows]
 
     def study(self, name: str) -> StudyRow:
         """A study with its clips; UnknownStudy names those there are."""
@@ -177,7 +177,7 @@ class Store:
     def set_status(self, name: str, status: Status) -> None:
         """Open, pause or close a study; ratings of clips already served are kept even then."""
         if status not in ("open", "paused", "closed"):
-            raise SavgError(f"A study is open, paused or closed, not {status!r}.")
+            raise SavgError(f"Status must be open, paused or closed, got {status!r}.")
         with self.writing() as connection:
             self.load(connection, name)
             table = schema.study
@@ -186,7 +186,7 @@ class Store:
     def invite(self, name: str, number: int = 1, *, simulated: bool = False) -> list[Link]:
         """New participants of a study, each with a link of its own."""
         if not 1 <= number <= 10_000:
-            raise SavgError(f"Between 1 and 10000 participants can be invited, not {number}.")
+            raise SavgError(f"Number of participants must be in 1..10000, got {number}.")
         with self.writing() as connection:
             if self.load(connection, name).status == "closed":
                 raise SavgError(f"Study {name} is closed.")
@@ -234,7 +234,7 @@ class Store:
             .join(clip, clip.c.id == given.c.stimulus_id)
             .join(person, person.c.id == given.c.participant_id)
         )
-        wanted = (
+        statement = (
             select(
                 person.c.code.label("participant"),
                 given.c.position,
@@ -260,7 +260,7 @@ class Store:
         )
         with self.reading() as connection:
             self.load(connection, name)
-            return [RatingRow(**row._mapping) for row in connection.execute(wanted)]
+            return [RatingRow(**row._mapping) for row in connection.execute(statement)]
 
     def exclude(self, name: str, code: str, excluded: bool, reason: str, who: str) -> None:
         """Exclude a participant's data from analyses, or take them back; every decision is kept."""
@@ -285,7 +285,7 @@ class Store:
     def exclusions(self, name: str) -> list[ExclusionRow]:
         """Every decision about excluding somebody, oldest first."""
         person, table = schema.participant, schema.exclusion
-        wanted = (
+        statement = (
             select(
                 person.c.code.label("participant"),
                 table.c.excluded,
@@ -299,7 +299,7 @@ class Store:
             .order_by(table.c.id)
         )
         with self.reading() as connection:
-            return [ExclusionRow(**row._mapping) for row in connection.execute(wanted)]
+            return [ExclusionRow(**row._mapping) for row in connection.execute(statement)]
 
     def record_analysis(
         self, name: str, settings: dict[str, Any], result: dict[str, Any], data_sha256: str
@@ -353,19 +353,19 @@ def _without_study(row: Row[Any]) -> dict[str, Any]:
 
 def _participants(connection: Connection, name: str) -> list[ParticipantRow]:
     person = schema.participant
-    mine = select(person.c.id).where(person.c.study_id == name)
+    of_study = select(person.c.id).where(person.c.study_id == name)
     counted = connection.execute(
         select(schema.rating.c.participant_id, func.count())
-        .where(schema.rating.c.participant_id.in_(mine))
+        .where(schema.rating.c.participant_id.in_(of_study))
         .group_by(schema.rating.c.participant_id)
     )
     rated: dict[int, int] = {who: number for who, number in counted}
-    heard: dict[int, dict[str, list[tuple[int, int]]]] = {}
+    screenings: dict[int, dict[str, list[tuple[int, int]]]] = {}
     table = schema.screening
     for row in connection.execute(
-        select(table).where(table.c.participant_id.in_(mine)).order_by(table.c.attempt)
+        select(table).where(table.c.participant_id.in_(of_study)).order_by(table.c.attempt)
     ):
-        stage = heard.setdefault(row.participant_id, {}).setdefault(row.stage, [])
+        stage = screenings.setdefault(row.participant_id, {}).setdefault(row.stage, [])
         stage += [(0, 0)] * (row.attempt + 1 - len(stage))
         right, trials = stage[row.attempt]
         stage[row.attempt] = (right + row.correct, trials + 1)
@@ -373,15 +373,15 @@ def _participants(connection: Connection, name: str) -> list[ParticipantRow]:
         row.participant_id: (bool(row.excluded), row.reason)
         for row in connection.execute(
             select(schema.exclusion)
-            .where(schema.exclusion.c.participant_id.in_(mine))
+            .where(schema.exclusion.c.participant_id.in_(of_study))
             .order_by(schema.exclusion.c.id)
         )
     }
-    said: dict[int, dict[str, str]] = {}
+    answers: dict[int, dict[str, str]] = {}
     for row in connection.execute(
-        select(schema.answer).where(schema.answer.c.participant_id.in_(mine))
+        select(schema.answer).where(schema.answer.c.participant_id.in_(of_study))
     ):
-        said.setdefault(row.participant_id, {})[row.question] = row.text
+        answers.setdefault(row.participant_id, {})[row.question] = row.text
     return [
         ParticipantRow(
             row.code,
@@ -391,10 +391,10 @@ def _participants(connection: Connection, name: str) -> list[ParticipantRow]:
             row.consented_at,
             row.finished_at,
             rated.get(row.id, 0),
-            heard.get(row.id, {}),
+            screenings.get(row.id, {}),
             *decided.get(row.id, (False, "")),
             json.loads(row.device),
-            said.get(row.id, {}),
+            answers.get(row.id, {}),
         )
         for row in connection.execute(
             select(person).where(person.c.study_id == name).order_by(person.c.id)

@@ -70,12 +70,12 @@ def _choose(
     rng: np.random.Generator,
 ) -> list[Stimulus]:
     """The least used ones of a kind, in random order."""
-    found = [s for s in stimuli if s.kind == kind]
-    if len(found) < number:
-        raise DesignError(f"{number} {kind} clips are needed, there are {len(found)}.")
-    jitter = rng.random(len(found))
-    order = sorted(range(len(found)), key=lambda i: (counts.get(found[i].id, 0), jitter[i]))
-    return [found[i] for i in rng.permutation(order[:number])]
+    clips = [s for s in stimuli if s.kind == kind]
+    if len(clips) < number:
+        raise DesignError(f"{number} {kind} clips are needed, there are {len(clips)}.")
+    jitter = rng.random(len(clips))
+    order = sorted(range(len(clips)), key=lambda i: (counts.get(clips[i].id, 0), jitter[i]))
+    return [clips[i] for i in rng.permutation(order[:number])]
 
 
 def _balanced(
@@ -96,10 +96,10 @@ def _balanced(
                 f"Condition {group.name} has {len(by_group[group.name])} clips for trials: "
                 f"{group.trials} are needed."
             )
-    scenes = sorted({s.scene for found in by_group.values() for s in found})
+    scenes = sorted({s.scene for clips in by_group.values() for s in clips})
     column = {scene: i for i, scene in enumerate(scenes)}
     least = {
-        name: min(counts.get(s.id, 0) for s in found) for name, found in by_group.items() if found
+        name: min(counts.get(s.id, 0) for s in clips) for name, clips in by_group.items() if clips
     }
     impossible = 1e9
     blocks, cells = [], []

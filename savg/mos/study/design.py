@@ -44,13 +44,13 @@ class DesignError(SavgError, ValueError):
 def _slug(what: str, name: object) -> None:
     if not isinstance(name, str) or not SLUG.fullmatch(name):
         raise DesignError(
-            f"The name of a {what} has 1 to 40 of a-z, 0-9, - and _, not {str(name)[:60]!r}."
+            f"Name of a {what} must have 1 to 40 of a-z, 0-9, - and _, got {str(name)[:60]!r}."
         )
 
 
 def _text(what: str, value: object, most: int) -> None:
     if not isinstance(value, str) or not value.strip() or len(value) > most:
-        raise DesignError(f"{what} is a text of 1 to {most} characters.")
+        raise DesignError(f"{what} must be a text of 1 to {most} characters.")
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class FlagRules:
         ):
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or not low <= value <= high:
-                raise DesignError(f"FlagRules.{name} lies in {low:g}..{high:g}, not {value!r}.")
+                raise DesignError(f"FlagRules.{name} must be in {low:g}..{high:g}, got {value!r}.")
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,9 @@ class Study:
         _text("the question", self.question, 500)
         _text("the consent", self.consent, 20_000)
         if not 2 <= len(self.labels) <= 11 or len(set(self.labels)) != len(self.labels):
-            raise DesignError(f"A scale has 2 to 11 different labels, not {list(self.labels)!r}.")
+            raise DesignError(
+                f"A scale must have 2 to 11 different labels, got {list(self.labels)!r}."
+            )
         for label in self.labels:
             _text("a label of the scale", label, 60)
         for name, low, high in (
@@ -163,9 +165,9 @@ class Study:
         ):
             whole_number(f"Study.{name}", getattr(self, name), low, high, DesignError)
         if self.level not in ("in_person", "remote"):
-            raise DesignError(f"Study.level is in_person or remote, not {self.level!r}.")
+            raise DesignError(f"Study.level must be in_person or remote, got {self.level!r}.")
         if not 0.5 <= self.played <= 1.0:
-            raise DesignError(f"Study.played lies in 0.5..1, not {self.played!r}.")
+            raise DesignError(f"Study.played must be in 0.5..1, got {self.played!r}.")
         self._check_conditions()
         self._check_order()
 
@@ -184,7 +186,7 @@ class Study:
             )
         for anchor in self.anchors:
             if anchor.name not in ANCHORS:
-                raise DesignError(f"Anchors are {' and '.join(ANCHORS)}, not {anchor.name}.")
+                raise DesignError(f"Anchor must be one of {', '.join(ANCHORS)}, got {anchor.name}.")
         if self.anchors and self.reference is None:
             raise DesignError("Anchors are made from ground truth: name the reference condition.")
         keys = [q.key for q in self.questions]
@@ -247,20 +249,20 @@ class Study:
         known = {f.name for f in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise DesignError(f"A study has no setting {', '.join(unknown)}.")
-        made = dict(values)
+        settings = dict(values)
         try:
             for name in ("conditions", "anchors"):
-                made[name] = tuple(Condition(**c) for c in made.get(name, ()))
-            if "labels" in made:
-                made["labels"] = tuple(made["labels"])
-            if "questions" in made:
-                made["questions"] = tuple(
+                settings[name] = tuple(Condition(**c) for c in settings.get(name, ()))
+            if "labels" in settings:
+                settings["labels"] = tuple(settings["labels"])
+            if "questions" in settings:
+                settings["questions"] = tuple(
                     Question(q["key"], q["text"], tuple(q.get("options", ())))
-                    for q in made["questions"]
+                    for q in settings["questions"]
                 )
-            if "flags" in made:
-                made["flags"] = FlagRules(**made["flags"])
-            return cls(**made)
+            if "flags" in settings:
+                settings["flags"] = FlagRules(**settings["flags"])
+            return cls(**settings)
         except (TypeError, KeyError, AttributeError) as error:
             raise DesignError(f"This is no description of a study: {error}.") from error
 

@@ -92,8 +92,8 @@ def describe_folder(
 ) -> None:
     """Write the study.json that `open_folder` reads; elsewhere: the database is not in the folder;
     more: what else it says."""
-    kept = {"study": name, "database": None if elsewhere else DATABASE, **(more or {})}
-    (folder / "study.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    description = {"study": name, "database": None if elsewhere else DATABASE, **(more or {})}
+    (folder / "study.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
 
 
 def _check_elsewhere(url: str, name: str) -> None:
@@ -111,8 +111,8 @@ def open_folder(
 ) -> StudyFolder:
     """Open a study; `url` (or the environment variable) where its database is elsewhere."""
     try:
-        kept = json.loads((path / "study.json").read_text(encoding="utf-8"))
-        name, database = kept["study"], kept["database"]
+        description = json.loads((path / "study.json").read_text(encoding="utf-8"))
+        name, database = description["study"], description["database"]
     except FileNotFoundError:
         raise SavgError(f"{path} is no study: it has no study.json.") from None
     except (ValueError, KeyError, TypeError) as error:

@@ -44,7 +44,7 @@ class Option:
             return tuple(line.strip() for line in text.split("\n") if line.strip())
         if self.kind == "whole":
             if not text.isascii() or not text.isdigit() or len(text) > 10:
-                raise DesignError(f"{self.label}: expected a whole number, not {text[:40]!r}.")
+                raise DesignError(f"{self.label}: must be a whole number, got {text[:40]!r}.")
             return self.check(int(text))
         return self.check(text)
 
@@ -52,11 +52,11 @@ class Option:
         """The value itself; DesignError if it is none of those allowed."""
         if self.kind == "whole" and not self.low <= value <= self.high:
             raise DesignError(
-                f"{self.label}: expected a whole number in {self.low}..{self.high}, not {value}."
+                f"{self.label}: must be a whole number in {self.low}..{self.high}, got {value}."
             )
         if self.kind == "choice" and value not in dict(self.choices):
             known = " or ".join(dict(self.choices))
-            raise DesignError(f"{self.label}: expected {known}, not {str(value)[:40]!r}.")
+            raise DesignError(f"{self.label}: must be {known}, got {str(value)[:40]!r}.")
         return value
 
     def show(self, value: Any) -> str:

@@ -29,7 +29,7 @@ def find_scores(folders: Mapping[str, Path], given: Mapping[str, Path]) -> Score
         raise SavgError(
             f"Scores are given for {unknown[0]}: the conditions are {', '.join(folders)}."
         )
-    found: Scores = {}
+    by_condition: Scores = {}
     for name, folder in folders.items():
         clips = {path.stem for path in find_clips(folder)}
         if name in given:
@@ -42,9 +42,9 @@ def find_scores(folders: Mapping[str, Path], given: Mapping[str, Path]) -> Score
             scores = scores_from_json(folder / BESIDE)
         else:
             continue
-        if mine := {clip: score for clip, score in scores.items() if clip in clips}:
-            found[name] = mine
-    return found
+        if of_clips := {clip: score for clip, score in scores.items() if clip in clips}:
+            by_condition[name] = of_clips
+    return by_condition
 
 
 def stored_scores(levels: Mapping[str, Any]) -> dict[tuple[str, str], float]:

@@ -93,18 +93,22 @@ def draw(
     by_answer = {
         choice: [sound for sound in of_stage if sound.answer == choice] for choice in rule.choices
     }
-    for same in by_answer.values():
-        same[:] = [same[i] for i in rng.permutation(len(same))]
+    for sounds_of_answer in by_answer.values():
+        sounds_of_answer[:] = [sounds_of_answer[i] for i in rng.permutation(len(sounds_of_answer))]
     rng = np.random.default_rng([seed, list(RULES).index(stage), attempt])
     each, rest = divmod(rule.trials, len(rule.choices))
-    chosen = []
-    for same in by_answer.values():
-        chosen += [same[(attempt * each + i) % len(same)] for i in range(each)]
+    drawn = []
+    for sounds_of_answer in by_answer.values():
+        drawn += [
+            sounds_of_answer[(attempt * each + i) % len(sounds_of_answer)] for i in range(each)
+        ]
     if rest:
-        outer = [same for choice, same in by_answer.items() if choice != "centre"]
+        outer = [
+            sounds_of_answer for choice, sounds_of_answer in by_answer.items() if choice != "centre"
+        ]
         for i in rng.permutation(len(outer))[:rest]:
-            chosen.append(outer[i][(attempt * each + each) % len(outer[i])])
-    return tuple(chosen[i] for i in rng.permutation(len(chosen)))
+            drawn.append(outer[i][(attempt * each + each) % len(outer[i])])
+    return tuple(drawn[i] for i in rng.permutation(len(drawn)))
 
 
 @dataclass(frozen=True)

@@ -80,8 +80,8 @@ class Built:
     @property
     def loudness(self) -> float:
         """Median loudness of the clips in LUFS, at which the volume noise is played too."""
-        heard = [row.loudness for row in self.levels if np.isfinite(row.loudness)]
-        return float(np.median(heard)) if heard else TARGET_LUFS
+        values = [row.loudness for row in self.levels if np.isfinite(row.loudness)]
+        return float(np.median(values)) if values else TARGET_LUFS
 
     def summary(self) -> dict[str, object]:
         """Levels of each condition, and the largest change of a level difference, as JSON types."""
@@ -114,11 +114,11 @@ def find_clips(folder: Path) -> list[Path]:
     """The mp4 clips of a folder: its own, else those in dataset folders (video_dev, …) beneath."""
     if not folder.is_dir():
         raise SavgError(f"{folder}: no such folder of clips.")
-    found = [p for p in sorted(folder.glob("*.mp4")) if not p.name.endswith(".overlay.mp4")]
-    found = found or sorted(folder.glob("**/video_*/*.mp4"))
-    if not found:
+    clips = [p for p in sorted(folder.glob("*.mp4")) if not p.name.endswith(".overlay.mp4")]
+    clips = clips or sorted(folder.glob("**/video_*/*.mp4"))
+    if not clips:
         raise SavgError(f"{folder} holds no mp4 clips.")
-    return found
+    return clips
 
 
 def build(
@@ -148,9 +148,10 @@ def build(
     number = sum(map(len, paths.values()))
     step = _Counter(2 * number, on_clip)
     sources = {
-        name: [step.after(measure(p, name, form)) for p in found] for name, found in paths.items()
+        name: [step.after(measure(p, name, form)) for p in clip_paths]
+        for name, clip_paths in paths.items()
     }
-    everything = [s for found in sources.values() for s in found]
+    everything = [s for clip_paths in sources.values() for s in clip_paths]
     gain = common_gain(
         np.array([s.loudness for s in everything]), np.array([s.peak for s in everything]), target
     )
@@ -202,9 +203,9 @@ def _plan(
         yield _Planned(source, "catch", "catch", f"catch/{i}", expected=int(scores[i]))
     for anchor, source in _anchors(study, sources, used):
         yield _Planned(source, anchor, anchor, _scene(study, source), anchor)
-    for name, found in sources.items():
+    for name, clips in sources.items():
         kind: Kind = "reference" if name == study.reference else "system"
-        for source in found:
+        for source in clips:
             if id(source) not in used:
                 yield _Planned(source, name, kind, _scene(study, source))
 
@@ -237,15 +238,15 @@ def _set_aside(
     if study.reference is not None:
         spare[study.reference] -= sum(a.trials for a in study.anchors)
     name = max(spare, key=lambda n: (min(spare[n], number), n == study.reference))
-    found = sources[name]
+    clips = sources[name]
     if spare[name] < number:
         raise DesignError(
             f"Practice and catch trials need {number} clips that are not rated: condition {name} "
-            f"has {len(found)}, {number - spare[name]} too few."
+            f"has {len(clips)}, {number - spare[name]} too few."
         )
     if name != study.reference or not study.anchors:
-        return [(found[i], "as_is") for i in rng.permutation(len(found))[:number]]
-    aside = sorted(found, key=lambda s: abs(s.difference))
+        return [(clips[i], "as_is") for i in rng.permutation(len(clips))[:number]]
+    aside = sorted(clips, key=lambda s: abs(s.difference))
     off = [s for s in aside if abs(s.difference) >= OFF_CENTRE_DB]
     needed = sum(a.trials for a in study.anchors) + number
     chosen = off[:number] if len(off) >= needed else aside[:number]
@@ -258,20 +259,20 @@ def _anchors(
     """The most off-centre ground truth for each anchor, four times what a listener meets."""
     if not study.anchors or study.reference is None:
         return
-    found = [
+    off_centre = [
         s
         for s in sources[study.reference]
         if id(s) not in used and abs(s.difference) >= OFF_CENTRE_DB
     ]
-    found.sort(key=lambda s: -abs(s.difference))
+    off_centre.sort(key=lambda s: -abs(s.difference))
     needed = sum(a.trials for a in study.anchors)
-    if len(found) < needed:
+    if len(off_centre) < needed:
         raise DesignError(
             f"Anchors need {needed} clips of {study.reference} with a sound at least "
-            f"{OFF_CENTRE_DB:g} dB off centre: there are {len(found)} (or ask for fewer anchors)."
+            f"{OFF_CENTRE_DB:g} dB off centre: there are {len(off_centre)} (or ask for fewer anchors)."
         )
     for anchor in study.anchors:
-        for source in found[: 4 * needed]:
+        for source in off_centre[: 4 * needed]:
             yield ("swapped" if anchor.name == "swapped" else "mono"), source
 
 
@@ -284,17 +285,17 @@ def _write(
 ) -> tuple[Stimulus, Levels]:
     """Transcode one clip, and check what a browser will decode."""
     clip = _read(planned.source.path, form)
-    sound = with_sound(clip.audio, planned.sound) * np.float32(10 ** (gain / 20))
+    sound = anchor_audio(clip.audio, planned.sound) * np.float32(10 ** (gain / 20))
     pictures = np.ascontiguousarray(clip.picture)
     if planned.expected is not None:
-        pictures = np.stack([catch_picture(p, planned.expected, scores) for p in pictures])
+        pictures = np.stack([catch_frame(p, planned.expected, scores) for p in pictures])
     name = secrets.token_hex(12)
     path = media / f"{name}.mp4"
     sound = np.clip(sound, -1.0, 1.0)
     write_video(path, pictures, form.fps, sound, RATE, Encoding(audio_bit_rate=BIT_RATE))
     os.utime(path, (0, 0))
-    heard = _read(path, replace(form, frames=clip.format.frames)).audio
-    before, after = (level_difference_db(audio, bounded=True) for audio in (sound, heard))
+    decoded = _read(path, replace(form, frames=clip.format.frames)).audio
+    before, after = (level_difference_db(audio, bounded=True) for audio in (sound, decoded))
     if abs(after - before) > TOLERANCE_DB:
         raise MediaError(
             f"{planned.source.path}: the level difference between its channels is {before:.2f} dB "
@@ -315,15 +316,15 @@ def _write(
         planned.condition,
         planned.kind,
         planned.source.path.name,
-        integrated_loudness(heard),
-        true_peak(heard),
+        integrated_loudness(decoded),
+        true_peak(decoded),
         before,
         after,
     )
     return stimulus, levels
 
 
-def with_sound(audio: NDArray[np.float32], how: str) -> NDArray[np.float32]:
+def anchor_audio(audio: NDArray[np.float32], how: str) -> NDArray[np.float32]:
     """Sound [2, T] "as_is", with channels "swapped", or "mono": their mean in both ears."""
     if how == "swapped":
         return np.ascontiguousarray(audio[::-1])
@@ -332,19 +333,19 @@ def with_sound(audio: NDArray[np.float32], how: str) -> NDArray[np.float32]:
     return audio
 
 
-def catch_picture(picture: NDArray[np.uint8], score: int, scores: int) -> NDArray[np.uint8]:
+def catch_frame(frame: NDArray[np.uint8], score: int, scores: int) -> NDArray[np.uint8]:
     """A picture [h, w, 3] that asks for a score in large letters on a dark band."""
     import cv2
 
-    height, width = picture.shape[:2]
-    asked = picture.copy()
-    asked[height // 4 : -(height // 4)] //= 8
+    height, width = frame.shape[:2]
+    frame_out = frame.copy()
+    frame_out[height // 4 : -(height // 4)] //= 8
     scale = width / SAVGBENCH.size
     for text, size, row in (("PLEASE CHOOSE", 0.7, 0.45), (f"{score} OF {scores}", 0.9, 0.68)):
         (wide, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size * scale, 2)
         at = ((width - wide) // 2, round(row * height))
         cv2.putText(
-            asked,
+            frame_out,
             text,
             at,
             cv2.FONT_HERSHEY_SIMPLEX,
@@ -353,16 +354,16 @@ def catch_picture(picture: NDArray[np.uint8], score: int, scores: int) -> NDArra
             max(1, round(2 * scale)),
             cv2.LINE_AA,
         )
-    return asked
+    return frame_out
 
 
 def _read(path: Path, form: ClipFormat) -> Clip:
     return Clip.read(path, form, max_seconds=60.0)
 
 
-def _sample(found: list[Path], most: int, rng: np.random.Generator) -> list[Path]:
-    chosen = rng.permutation(len(found))[:most]
-    return [found[i] for i in sorted(chosen)]
+def _sample(paths: list[Path], most: int, rng: np.random.Generator) -> list[Path]:
+    chosen = rng.permutation(len(paths))[:most]
+    return [paths[i] for i in sorted(chosen)]
 
 
 class _Counter:

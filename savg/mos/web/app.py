@@ -43,11 +43,11 @@ def routes(
     studies: Studies, password: str | None = None, clips: Sequence[Path] = ()
 ) -> list[BaseRoute]:
     """The same as routes for an application that has others too; the caller closes `studies`."""
-    found: list[BaseRoute] = []
+    mounted: list[BaseRoute] = []
     for mount in _mounts(studies, password, clips):
         inner = _application(mount.routes)
-        found += [Mount(mount.path, inner, name=mount.name), _slash(mount)]
-    return found
+        mounted += [Mount(mount.path, inner, name=mount.name), _slash(mount)]
+    return mounted
 
 
 def _mounts(studies: Studies, password: str | None, clips: Sequence[Path]) -> list[Mount]:

@@ -42,38 +42,38 @@ Act = Callable[[Store, str, Mapping[str, Any]], SessionState]
 NO_LINK = "This link is not valid."
 
 
-def _consent(store: Store, token: str, said: Mapping[str, Any]) -> SessionState:
-    device = said["device"]
+def _consent(store: Store, token: str, body: Mapping[str, Any]) -> SessionState:
+    device = body["device"]
     if not isinstance(device, dict):
         raise Problem("value", "The device is described by a JSON object.")
     return session.consent(store, token, device)
 
 
-def _screening(store: Store, token: str, said: Mapping[str, Any]) -> SessionState:
+def _screening(store: Store, token: str, body: Mapping[str, Any]) -> SessionState:
     return session.answer_screening(
-        store, token, said["stage"], said["attempt"], said["trial"], said["answer"]
+        store, token, body["stage"], body["attempt"], body["trial"], body["answer"]
     )
 
 
-def _serve(store: Store, token: str, said: Mapping[str, Any]) -> SessionState:
-    session.serve(store, token, said["position"])
+def _serve(store: Store, token: str, body: Mapping[str, Any]) -> SessionState:
+    session.serve(store, token, body["position"])
     return session.session_state(store, token)
 
 
-def _rating(store: Store, token: str, said: Mapping[str, Any]) -> SessionState:
+def _rating(store: Store, token: str, body: Mapping[str, Any]) -> SessionState:
     return session.rate(
         store,
         token,
-        said["position"],
-        said["score"],
-        plays=said["plays"],
-        seconds_played=said["seconds_played"],
-        response_seconds=said["response_seconds"],
+        body["position"],
+        body["score"],
+        plays=body["plays"],
+        seconds_played=body["seconds_played"],
+        response_seconds=body["response_seconds"],
     )
 
 
-def _answer(store: Store, token: str, said: Mapping[str, Any]) -> SessionState:
-    return session.answer_question(store, token, said["key"], said["text"])
+def _answer(store: Store, token: str, body: Mapping[str, Any]) -> SessionState:
+    return session.answer_question(store, token, body["key"], body["text"])
 
 
 ACTS: dict[str, tuple[Act, frozenset[str]]] = {
@@ -126,7 +126,7 @@ class Listening:
         """Where the listener is."""
         token = self.token(request)
         folder = await self.study(request)
-        return self.told(
+        return self.reply_with(
             folder, await run_in_threadpool(session.session_state, folder.store, token)
         )
 
@@ -136,11 +136,13 @@ class Listening:
 
         async def endpoint(request: Request) -> Response:
             token = self.token(request)
-            said = await json_object(request)
-            if said.keys() != keys:
+            body = await json_object(request)
+            if body.keys() != keys:
                 raise Problem("value", f"This request has {', '.join(sorted(keys))}.")
             folder = await self.study(request)
-            return self.told(folder, await run_in_threadpool(function, folder.store, token, said))
+            return self.reply_with(
+                folder, await run_in_threadpool(function, folder.store, token, body)
+            )
 
         return endpoint
 
@@ -169,7 +171,7 @@ class Listening:
         except UnknownStudy:
             raise RequestRejected("unknown", NO_LINK) from None
 
-    def told(self, folder: StudyFolder, standing: SessionState) -> Response:
+    def reply_with(self, folder: StudyFolder, standing: SessionState) -> Response:
         """A listener's state; studies may share a database, but a link is for one of them."""
         if standing.study != folder.name:
             raise RequestRejected("unknown", NO_LINK)
@@ -206,17 +208,17 @@ class Listening:
 
 def listen_mount(studies: Studies) -> Mount:
     """The routes below /listen."""
-    own = Listening(studies)
+    listening = Listening(studies)
 
     def route(path: str, endpoint: Endpoint, method: str) -> Route:
-        return Route(path, own.guarded(endpoint), methods=[method])
+        return Route(path, listening.guarded(endpoint), methods=[method])
 
-    found = [
+    listen_routes = [
         Mount("/_page", StaticFiles(directory=PAGES), name="listen-static"),
-        route("/{study}", own.page, "GET"),
-        route("/{study}/api/facts", own.facts, "GET"),
-        route("/{study}/api/state", own.state, "GET"),
-        route("/{study}/api/media/{name}", own.media, "GET"),
-        *(route(f"/{{study}}/api/{name}", own.act(name), "POST") for name in ACTS),
+        route("/{study}", listening.page, "GET"),
+        route("/{study}/api/facts", listening.facts, "GET"),
+        route("/{study}/api/state", listening.state, "GET"),
+        route("/{study}/api/media/{name}", listening.media, "GET"),
+        *(route(f"/{{study}}/api/{name}", listening.act(name), "POST") for name in ACTS),
     ]
-    return Mount("/listen", Router(found, redirect_slashes=False), name="listen")
+    return Mount("/listen", Router(listen_routes, redirect_slashes=False), name="listen")

@@ -51,13 +51,13 @@ class Studies:
 
     def get(self, name: str) -> StudyFolder:
         """The study of that name; UnknownStudy if there is none."""
-        found = self._open.get(name)
-        if found is None:
+        study = self._open.get(name)
+        if study is None:
             self._look()
-            found = self._open.get(name)
-        if found is None:
+            study = self._open.get(name)
+        if study is None:
             raise UnknownStudy(f"There is no study {name[:40]}.")
-        return found
+        return study
 
     def names(self) -> list[str]:
         """All names, sorted."""

@@ -33,11 +33,11 @@ STATUS_SAID = {
 
 def status(admin: AdminRequest) -> Response:
     """Open, pause or close a study."""
-    folder, wanted = admin.study(), admin.text("status")
-    if wanted not in STATUS_SAID:
-        raise Problem("value", "A study is open, paused or closed.")
-    folder.store.set_status(folder.name, cast(Status, wanted))
-    admin.who.say("good", STATUS_SAID[wanted])
+    folder, chosen = admin.study(), admin.text("status")
+    if chosen not in STATUS_SAID:
+        raise Problem("value", "Status must be one of open, paused, closed.")
+    folder.store.set_status(folder.name, cast(Status, chosen))
+    admin.who.say("good", STATUS_SAID[chosen])
     return admin.to(f"studies/{folder.name}")
 
 
@@ -79,8 +79,8 @@ def decision(admin: AdminRequest) -> Response:
         folder.store.exclude(folder.name, code, excluded == "yes", reason, admin.who.who)
     except SavgError as error:
         return person_page(admin, str(error), reason, 422)
-    said = "excluded from the analysis" if excluded == "yes" else "taken back into the analysis"
-    admin.who.say("good", f"{code} is {said}.")
+    outcome = "excluded from the analysis" if excluded == "yes" else "taken back into the analysis"
+    admin.who.say("good", f"{code} is {outcome}.")
     return admin.to(f"studies/{folder.name}/people/{code}")
 
 

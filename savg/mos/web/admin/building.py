@@ -39,7 +39,7 @@ class ClipFolder:
 
 def clip_folders(roots: Sequence[Path]) -> dict[str, ClipFolder]:
     """Folders with mp4 clips under the roots by label; links to elsewhere are not followed."""
-    found: dict[str, ClipFolder] = {}
+    folders: dict[str, ClipFolder] = {}
     for root in roots:
         for folder in _walk(root.resolve()):
             clips = sum(
@@ -49,12 +49,12 @@ def clip_folders(roots: Sequence[Path]) -> dict[str, ClipFolder]:
             if not clips:
                 continue
             label = Path(root.resolve().name, folder.relative_to(root.resolve())).as_posix()
-            while label in found:
+            while label in folders:
                 label += " (another)"
-            found[label] = ClipFolder(label, folder, clips)
-            if len(found) >= MOST_FOLDERS:
-                return found
-    return found
+            folders[label] = ClipFolder(label, folder, clips)
+            if len(folders) >= MOST_FOLDERS:
+                return folders
+    return folders
 
 
 def _walk(root: Path) -> Iterator[Path]:

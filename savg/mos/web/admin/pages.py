@@ -103,17 +103,17 @@ def report(admin: AdminRequest) -> Response:
     """The report of what there is now; nothing is stored by looking at it."""
     folder = admin.study()
     try:
-        found = _analysis(admin, folder)
+        analysis = _analysis(admin, folder)
     except SavgError as error:
         return admin.page("report.html", study=folder.name, sections=[], problem=str(error))
     return admin.page(
         "report.html",
         study=folder.name,
         status=_status(folder),
-        simulated=found.simulated,
-        sections=sections_of(found.to_dict()),
+        simulated=analysis.simulated,
+        sections=sections_of(analysis.to_dict()),
         problem="",
-        data=found.data_sha256[:12],
+        data=analysis.data_sha256[:12],
     )
 
 
@@ -154,7 +154,7 @@ def facts(row: Study) -> list[tuple[str, str]]:
     """A study's design in words."""
     rules = row.flags
     scale = " · ".join(f"{i} {label}" for i, label in enumerate(row.labels, 1))
-    found = [
+    lines = [
         ("Question", row.question),
         ("Scale", scale),
         ("Conditions", ", ".join(f"{c.name} ({c.trials})" for c in row.conditions)),
@@ -173,7 +173,7 @@ def facts(row: Study) -> list[tuple[str, str]]:
         ),
         ("Seed", str(row.seed)),
     ]
-    return found
+    return lines
 
 
 def _row(folder: StudyFolder) -> Study:

@@ -174,17 +174,17 @@ def number(value: float | None, digits: int = 1) -> str:
 
 
 def _templates() -> Environment:
-    made = Environment(
+    environment = Environment(
         loader=FileSystemLoader(PAGES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"when": when, "duration": duration, "number": number}
-    made.filters["emphasis"] = lambda text: Markup(emphasis(text))
-    made.filters["svg"] = lambda figure: Markup(as_svg(figure))
-    return made
+    environment.filters |= {"when": when, "duration": duration, "number": number}
+    environment.filters["emphasis"] = lambda text: Markup(emphasis(text))
+    environment.filters["svg"] = lambda figure: Markup(as_svg(figure))
+    return environment
 
 
 TEMPLATES = _templates()
