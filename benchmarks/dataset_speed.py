@@ -44,7 +44,7 @@ from savg.data.starss.windows import clip_labels
 from savg.evaluation.result_files import RESULTS
 from savg.geometry import foa_to_stereo, rotate_foa
 from savg.media import frame_index, strips
-from savg.paths import whole_file
+from savg.paths import atomic_file
 
 TAKES = {"takes of 60 s": (3, 60.0), "takes of 20 s, densely populated": (6, 20.0)}
 """Recordings and seconds of each. People are not silent as long in short takes."""
@@ -326,7 +326,7 @@ def main() -> None:
     print(text)
     result = {"machine": machine, "versions": versions, "tables": tables}
     for suffix, content in ((".md", text), (".json", json.dumps(result, indent=1) + "\n")):
-        with whole_file(args.out / f"dataset_speed{suffix}") as part:
+        with atomic_file(args.out / f"dataset_speed{suffix}") as part:
             part.write_text(content, encoding="utf-8")
 
 

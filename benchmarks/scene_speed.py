@@ -19,7 +19,7 @@ import numpy as np
 from savg.data.scenes import Scene, World, draw_scene, render, split_seed
 from savg.evaluation.result_files import RESULTS
 from savg.format import ClipFormat
-from savg.paths import whole_file
+from savg.paths import atomic_file
 
 WORLDS = {"demo": World.demo(), "varied": World.varied()}
 
@@ -85,7 +85,7 @@ def main() -> None:
     print(text)
     result = {"machine": machine, "versions": versions, "clips": args.clips, "worlds": table}
     for suffix, content in ((".md", text), (".json", json.dumps(result, indent=1) + "\n")):
-        with whole_file(args.out / f"scene_speed{suffix}") as part:
+        with atomic_file(args.out / f"scene_speed{suffix}") as part:
             part.write_text(content, encoding="utf-8")
 
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from savg.data.scenes import World, draw_scene, render, split_seed
 from savg.evaluation.result_files import RESULTS
 from savg.format import SAVGBENCH
-from savg.paths import whole_file
+from savg.paths import atomic_file
 from savg.pipelines.joint import JointPipeline
 from savg.pipelines.sampling import ClipNoise
 from savg.pipelines.superres import enlarge
@@ -63,7 +63,7 @@ def main() -> None:
     print(text)
     result = json.dumps({"setting": setting, "rows": rows}, indent=1) + "\n"
     for name, content in (("json", result), ("md", text)):
-        with whole_file(args.out / f"superres_quality.{name}") as part:
+        with atomic_file(args.out / f"superres_quality.{name}") as part:
             part.write_text(content, encoding="utf-8")
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from savg.errors import CheckpointError, SavgError
-from savg.paths import assets_dir, file_sha256, whole_folder
+from savg.paths import assets_dir, atomic_folder, file_sha256
 
 if TYPE_CHECKING:
     import torch
@@ -209,7 +209,7 @@ def save_component(
         key: (value.to(dtype) if dtype and value.is_floating_point() else value).cpu().contiguous()
         for key, value in model.state_dict().items()
     }
-    with whole_folder(folder) as part:
+    with atomic_folder(folder) as part:
         save_file(state, part / WEIGHTS_FILE)
         (part / WEIGHTS_FILE).chmod(0o644)  # safetensors leaves it to its owner alone
         card = dataclasses.replace(card, sha256=file_sha256(part / WEIGHTS_FILE))

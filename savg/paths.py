@@ -39,7 +39,7 @@ def file_sha256(path: Path) -> str:
 
 
 @contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary file beside `path` that takes its name only when the block ends without error."""
     target = Path(path)
     part = _beside(target)
@@ -53,7 +53,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary folder beside `path` that replaces it only when the block ends without error."""
     target = Path(path)
     part = _beside(target)

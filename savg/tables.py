@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from savg.errors import SavgError
-from savg.paths import whole_file
+from savg.paths import atomic_file
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
 """What a cell must not begin with."""
@@ -51,7 +51,7 @@ def numbers(row: Sequence[str], columns: str, where: str, finite: bool = True) -
 
 def write_cells(path: str | os.PathLike[str], rows: Iterable[Sequence[object]]) -> None:
     """Write rows of numbers without a header."""
-    with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+    with atomic_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows(rows)
 
 
@@ -67,7 +67,7 @@ def read_csv(path: str | os.PathLike[str]) -> list[dict[str, str]]:
 def write_csv(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows under one line of names, those of all rows; no rows, no names."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+    with atomic_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names)
         if names:
             writer.writeheader()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from savg.errors import SavgError
 from savg.hub import PIPELINE_FILE, Card, load_official, model_format, save_component, write_json
-from savg.paths import existing, whole_file
+from savg.paths import atomic_file, existing
 
 HELP = "Turn checkpoints as their authors publish them into folders this project loads."
 
@@ -96,7 +96,7 @@ def _pipelines(out: Path) -> dict[str, str]:
         description = pipeline.published(there)
         if description is not None:
             path = out / (f"{pipeline.name}.json" if written else PIPELINE_FILE)
-            with whole_file(path) as part:
+            with atomic_file(path) as part:
                 write_json(part, description)
             written[pipeline.name if written else "pipeline"] = str(path)
     return written

@@ -14,7 +14,7 @@ from savg.clip import Clip
 from savg.errors import SavgError
 from savg.format import SAVGBENCH, ClipFormat
 from savg.metrics.base import Extractor, Item, Metric, Observation, Reference, Truth
-from savg.paths import whole_file
+from savg.paths import atomic_file
 
 Features = Mapping[str, Extractor]
 
@@ -166,7 +166,7 @@ class Cache:
             if boxes.scores is not None:
                 arrays[f"{key}_scores"] = boxes.scores
         arrays |= {f"feature_{name}": value for name, value in observation.features.items()}
-        with whole_file(self._path(name)) as part, part.open("wb") as file:
+        with atomic_file(self._path(name)) as part, part.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
 
     def _path(self, name: str) -> Path:

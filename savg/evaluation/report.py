@@ -25,7 +25,7 @@ from savg.evaluation.score import Evaluation
 from savg.metrics.base import Metric, MetricResult, shown
 from savg.metrics.registry import METRICS, metric_class
 from savg.metrics.spatial import SpatialAvAlign
-from savg.paths import whole_file
+from savg.paths import atomic_file
 from savg.tables import write_csv
 
 BASELINE_ROWS = {
@@ -132,7 +132,7 @@ def write_report(folder: Path, evaluation: Evaluation, title: str) -> list[Path]
     paths = [folder / name for name in ("report.json", "report.md", "clips.csv")]
     texts = [json.dumps(to_json(evaluation), indent=1, allow_nan=False), f"# {title}\n\n{table}"]
     for path, content in zip(paths, texts, strict=False):
-        with whole_file(path) as part:
+        with atomic_file(path) as part:
             part.write_text(content + "\n", encoding="utf-8")
     write_csv(paths[2], evaluation.rows)
     return paths

@@ -20,7 +20,7 @@ from typing import Any
 
 from savg.evaluation.score import Evaluation
 from savg.metrics.base import MetricResult
-from savg.paths import whole_file
+from savg.paths import atomic_file
 
 RESULTS = Path(__file__).with_name("results")
 """Where benchmarks write and the studio reads."""
@@ -92,7 +92,7 @@ def write_result(name: str, data: Mapping[str, Any], text: str, folder: Path = R
     print(text)
     content = json.dumps(data, indent=1, allow_nan=False) + "\n"
     for suffix, written in (("json", content), ("md", text)):
-        with whole_file(folder / f"{name}.{suffix}") as part:
+        with atomic_file(folder / f"{name}.{suffix}") as part:
             part.write_text(written, encoding="utf-8")
 
 

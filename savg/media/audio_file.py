@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.errors import MediaError
-from savg.paths import whole_file
+from savg.paths import atomic_file
 
 
 def read_audio(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], int]:
@@ -33,5 +33,5 @@ def write_audio(path: str | os.PathLike[str], audio: NDArray[np.float32], sample
     suffix = Path(path).suffix.lower()
     if suffix not in (".wav", ".flac"):
         raise MediaError(f"{path}: audio is written as .wav or .flac, not {suffix or 'nothing'}.")
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         soundfile.write(part, np.asarray(audio).T, sample_rate, subtype="PCM_16")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.paths import whole_file
+from savg.paths import atomic_file
 
 if TYPE_CHECKING:
     import av
@@ -62,7 +62,7 @@ def write_video(
     encoding = encoding or Encoding()
     frames = (_frame(frame) for frame in video)
     first = next(frames)
-    with whole_file(path) as part, new_mp4(part) as container:
+    with atomic_file(path) as part, new_mp4(part) as container:
         size = first.width, first.height
         stream = add_h264(container, size, fps, encoding.video_options(), encoding.threads)
         track = add_aac(container, sample_rate, encoding.audio_bit_rate, encoding.audio_options)

@@ -14,7 +14,7 @@ from savg.media.container import open_container, video_stream
 from savg.media.encode import AudioEncoder, add_aac, new_mp4, write_video
 from savg.media.frames import decode, frames_at_rate
 from savg.media.probe import frame_rate
-from savg.paths import whole_file
+from savg.paths import atomic_file
 
 MAX_FPS = 60
 """Frames a second of a file whose frames are coded anew, at most."""
@@ -104,7 +104,7 @@ def _copy(
     watch: Watch | None,
 ) -> None:
     """Packets of the frames, so that the first one is shown at 0, beside newly coded audio."""
-    with whole_file(target) as part, open_container(source) as container:
+    with atomic_file(target) as part, open_container(source) as container:
         video = video_stream(container, source)
         with new_mp4(part) as out:
             frames = out.add_stream_from_template(video)

@@ -21,7 +21,7 @@ from savg.errors import SavgError
 from savg.format import ClipFormat
 from savg.hub import PIPELINE_FILE, Card, resolve, write_json
 from savg.media.mux import with_audio
-from savg.paths import whole_folder
+from savg.paths import atomic_folder
 from savg.pipelines.description import Description, pipelines_in, refuse
 from savg.pipelines.progress import OnStep
 from savg.video import MAX_SECONDS, Video
@@ -129,7 +129,7 @@ class Pipeline(ABC):
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Write a folder that `from_pretrained` loads, whole or not at all."""
-        with whole_folder(folder) as part:
+        with atomic_folder(folder) as part:
             self.save_components(part)
             write_json(part / PIPELINE_FILE, self.describe())
 

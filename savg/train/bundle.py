@@ -10,7 +10,7 @@ from typing import Any
 
 from savg.errors import CheckpointError, SavgError
 from savg.hub import Card, _tuples, model_format, read_json, save_component
-from savg.paths import existing, whole_file
+from savg.paths import atomic_file, existing
 from savg.tables import read_csv
 from savg.train import checkpoint as checkpoints
 from savg.train.recipe import Recipe, plain
@@ -48,7 +48,7 @@ def describe(
         "settings": dataclasses.asdict(recipe),
         "torch": torch.__version__,
     }
-    with whole_file(run / RUN_FILE) as part:
+    with atomic_file(run / RUN_FILE) as part:
         part.write_text(json.dumps(plain(facts), indent=2) + "\n", encoding="utf-8")
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from savg.errors import CheckpointError
-from savg.paths import whole_folder
+from savg.paths import atomic_folder
 
 SHARD_BYTES = 15 * 2**20
 STATE_FILE = "state.json"
@@ -54,7 +54,7 @@ def save(run: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
         for key, value in getattr(checkpoint, part).items()
     }
     target = run / "checkpoints" / f"{checkpoint.step:08d}"
-    with whole_folder(target) as folder:
+    with atomic_folder(target) as folder:
         names = []
         for number, shard in enumerate(_shards(tensors)):
             names.append(f"shard-{number:03d}.safetensors")

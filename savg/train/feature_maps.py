@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.errors import SavgError
-from savg.paths import whole_folder
+from savg.paths import atomic_folder
 
 META = "meta.json"
 
@@ -55,7 +55,7 @@ def _made(
     from tqdm import tqdm
 
     count = wanted["count"]
-    with whole_folder(folder) as part:
+    with atomic_folder(folder) as part:
         maps: dict[str, Any] = {}
         number = 0
         for number, row in enumerate(tqdm(rows(), name, count, mininterval=5), 1):

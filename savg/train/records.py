@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from savg.paths import whole_file
+from savg.paths import atomic_file
 
 
 class Table:
@@ -42,7 +42,7 @@ class Table:
             csv.DictWriter(file, self.columns).writerow(row)
 
     def _rewrite(self) -> None:
-        with whole_file(self.path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        with atomic_file(self.path) as part, part.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows(self.rows)

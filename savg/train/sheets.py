@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.errors import SavgError
-from savg.paths import whole_file
+from savg.paths import atomic_file
 
 Picture = NDArray[np.uint8]
 
@@ -20,7 +20,7 @@ def write_sheet(path: Path, rows: Sequence[Sequence[Picture]], scale: int = 1) -
 
     table = np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
     table = table.repeat(scale, axis=0).repeat(scale, axis=1)
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         if not cv2.imwrite(str(part), np.ascontiguousarray(table[..., ::-1])):
             raise SavgError(f"{path} could not be written as a picture.")
 

@@ -207,7 +207,7 @@ def test_a_stopped_construction_goes_on_where_it_was(starss, built, tmp_path, mo
     assert contents(out) == contents(built[0])
 
 
-@pytest.mark.parametrize("step", ["write_reports", "whole_file", "_remove"])
+@pytest.mark.parametrize("step", ["write_reports", "atomic_file", "_remove"])
 def test_the_last_steps_can_be_repeated(starss, built, tmp_path, monkeypatch, step):
     out = tmp_path / "out"
     with pytest.raises(Cancelled):

@@ -35,7 +35,7 @@ from savg.data.starss.workers import BuildTask, Built, built
 from savg.data.starss.workplace import Workplace
 from savg.errors import Cancelled, SavgError
 from savg.format import SAVGBENCH
-from savg.paths import whole_file
+from savg.paths import atomic_file
 
 Progress = Callable[[int, int], Any]
 """Called with recordings done and in all; returning False stops, and the next call goes on."""
@@ -180,7 +180,7 @@ def _prepare(out: Path, place: Workplace, plan: dict[str, Any]) -> None:
     for folder in (place.videos, place.tables, place.panoramas, _results(place)):
         folder.mkdir(parents=True, exist_ok=True)
     _sweep(place)
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
@@ -285,7 +285,7 @@ def _finish(
         "results": [result.to_dict() for result in ordered],
         "problems": [asdict(problem) for problem in problems],
     }
-    with whole_file(_record_path(out, split)) as part:
+    with atomic_file(_record_path(out, split)) as part:
         part.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     write_reports(out, plan, ordered, problems)
     _remove(place.root)

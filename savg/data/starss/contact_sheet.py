@@ -13,7 +13,7 @@ from savg.audio.levels import level_difference_db
 from savg.data.savgbench import BenchItem
 from savg.errors import SavgError
 from savg.format import ClipFormat
-from savg.paths import whole_file
+from savg.paths import atomic_file
 
 Picture = NDArray[np.uint8]
 
@@ -35,7 +35,7 @@ def write_contact_sheet(path: Path, items: Sequence[BenchItem], form: ClipFormat
     per_row = COLUMNS if len(tiles) > 1 else 1
     rows = [np.concatenate(tiles[i : i + per_row], 1) for i in range(0, len(tiles), per_row)]
     sheet = np.concatenate(rows, 0)
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         options = [cv2.IMWRITE_JPEG_QUALITY, 90]
         if not cv2.imwrite(str(part), np.ascontiguousarray(sheet[..., ::-1]), options):
             raise SavgError(f"{path} could not be written as a picture.")

@@ -26,7 +26,7 @@ from savg.data.starss.workplace import Workplace, writing
 from savg.format import ClipFormat
 from savg.media.frame_index import IndexedFrame, VideoIndex, frames_at
 from savg.media.strips import Canvas, Strip
-from savg.paths import whole_file
+from savg.paths import atomic_file
 
 PANORAMA_WIDTH = 640
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 85]
@@ -181,7 +181,7 @@ class _Running:
             sample = first_sample(clip.record.start - self.plan.clips[0].record.start, form)
             with writing():
                 clip.labels.write_csv(place.tables / f"{clip.record.name}.csv")
-                with whole_file(place.videos / f"{clip.record.name}.mp4") as part:
+                with atomic_file(place.videos / f"{clip.record.name}.mp4") as part:
                     self.strip.cut(part, shift, sample)
         del self._waiting[0]
         if self.ended:
@@ -233,5 +233,5 @@ def _write_panorama(path: Path, frame: IndexedFrame, film: VideoIndex) -> None:
     width = min(PANORAMA_WIDTH, film.width)
     picture = frame.small(width, max(2, round(width * film.height / film.width)))
     data = cv2.imencode(".jpg", picture[..., ::-1], _JPEG)[1]
-    with writing(), whole_file(path) as part:
+    with writing(), atomic_file(path) as part:
         part.write_bytes(data.tobytes())

@@ -17,7 +17,7 @@ from savg.data.scenes.panorama import panoramas, pieces
 from savg.data.scenes.render import voices_of
 from savg.data.scenes.scene import Scene
 from savg.media.encode import add_h264, new_mp4, yuv_frame
-from savg.paths import whole_file
+from savg.paths import atomic_file
 
 Array = NDArray[np.floating]
 FPS = Fraction(30000, 1001)
@@ -49,7 +49,7 @@ def write_film(
     width, height = size
     times = film_times(scene.seconds)
     voices = voices_of(scene, times, dry, rate)
-    with whole_file(path) as part, new_mp4(part) as container:
+    with atomic_file(path) as part, new_mp4(part) as container:
         stream = add_h264(container, size, FPS, QUALITY, threads=1)
         stream.gop_size = KEY_EVERY
         stream.codec_context.colorspace = _BT601

@@ -21,7 +21,7 @@ from savg.data.starss.contact_sheet import write_contact_sheet
 from savg.data.starss.results import Problem, RecordingResult
 from savg.data.starss.statistics import statistics
 from savg.format import SAVGBENCH, ClipFormat
-from savg.paths import file_sha256, whole_file
+from savg.paths import atomic_file, file_sha256
 
 VERSION = 1
 
@@ -187,7 +187,7 @@ def _write(path: Path, splits: Mapping[str, Any]) -> None:
 
 
 def _text(path: Path, text: str) -> None:
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         part.write_text(text, encoding="utf-8")
 
 

@@ -23,7 +23,7 @@ from savg.data.scenes.sound import dry_sound
 from savg.data.starss.filming import write_film
 from savg.errors import SavgError
 from savg.media.audio_file import write_audio
-from savg.paths import whole_file
+from savg.paths import atomic_file
 
 RATE = 24_000
 GAIN_DB = -38.0
@@ -127,7 +127,7 @@ def write_take(out: Path, name: str, scene: Scene, size: tuple[int, int]) -> Non
     dry = [dry_sound(scene, sound, RATE) for sound in scene.sounds]
     write_audio(audio, room_sound(scene, RATE, dry) * np.float32(10 ** (GAIN_DB / 20)), RATE)
     write_film(video, scene, size, dry, RATE)
-    with whole_file(labels) as part:
+    with atomic_file(labels) as part:
         part.write_text("".join(f"{','.join(map(str, row))}\n" for row in label_rows(scene)))
 
 
@@ -170,5 +170,5 @@ def _settle(out: Path, plan: Plan) -> None:
         return
     if (out / "foa_dev").exists() or (out / "foa_dev.zip").exists():
         raise SavgError(f"{out} holds recordings that are not synthetic; choose another folder.")
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         part.write_text(json.dumps(wanted) + "\n", encoding="utf-8")

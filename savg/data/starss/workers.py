@@ -24,7 +24,7 @@ from savg.data.starss.recordings import Recording
 from savg.data.starss.results import Construction, Problem, RecordingResult
 from savg.data.starss.workplace import UnwritableError, Workplace
 from savg.errors import Cancelled, SavgError
-from savg.paths import whole_file
+from savg.paths import atomic_file
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def _discard_if_changed(recording: Recording, task: BuildTask) -> None:
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:
     try:
-        with whole_file(path) as part:
+        with atomic_file(path) as part:
             part.write_text(json.dumps(values, sort_keys=True), encoding="utf-8")
     except SavgError as error:
         raise UnwritableError(str(error)) from error

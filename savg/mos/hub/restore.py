@@ -17,7 +17,7 @@ from savg.mos.storage.rows import StudyRow
 from savg.mos.storage.snapshot import merge
 from savg.mos.storage.store import Store, sqlite_url
 from savg.mos.study.folder import DATABASE, describe_folder
-from savg.paths import file_sha256, whole_folder
+from savg.paths import atomic_folder, file_sha256
 
 STUDY_FILE = re.compile(r"([a-z0-9_-]{1,40})/study\.json", re.ASCII)
 MEDIA = re.compile(r"[A-Za-z0-9_-]{1,64}\.[a-z0-9]{2,5}")
@@ -83,7 +83,7 @@ def make_folder(study: DatasetStudy, snapshot: Store, media: Path, path: Path) -
     """A study folder with all that the snapshot holds, and its media, which lie in `media` now."""
     row = snapshot.study(study.name)
     digests = {s.media: s.sha256 for s in row.stimuli}
-    with whole_folder(path) as part:
+    with atomic_folder(path) as part:
         (part / "media").mkdir()
         for name in media_names(row):
             target = part / "media" / name

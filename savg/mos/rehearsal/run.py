@@ -26,7 +26,7 @@ from savg.mos.results.report import write_report
 from savg.mos.storage.rows import Link
 from savg.mos.storage.store import Store, sqlite_url
 from savg.mos.study.folder import DATABASE, StudyFolder, describe_folder
-from savg.paths import whole_folder
+from savg.paths import atomic_folder
 
 SUFFIX = "-rehearsal"
 
@@ -88,7 +88,7 @@ def rehearse(
     row = source.store.study(source.name)
     row = replace(row, study=replace(row.study, name=name))
     world = World(row, model, crowd.seed)
-    with whole_folder(out) as part:
+    with atomic_folder(out) as part:
         shutil.copytree(source.media, part / "media")
         describe_folder(part, name, more={"rehearsal_of": source.name})
         (part / "SIMULATED.txt").write_text(NOTE, encoding="utf-8")

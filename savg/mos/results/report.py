@@ -16,7 +16,7 @@ from savg.mos.results.analysis import Analysis, ClipScores, analyse, clip_means
 from savg.mos.results.sections import sections_of
 from savg.mos.storage.store import Store
 from savg.mos.study.scores import stored_scores
-from savg.paths import whole_file
+from savg.paths import atomic_file
 from savg.tables import write_csv
 from savg.viz.documents import as_html, as_markdown
 
@@ -47,7 +47,7 @@ def write_report(
         ("report.md", as_markdown(title, note, sections)),
         ("report.html", as_html(title, note, sections, mark)),
     ):
-        with whole_file(report_file(folder, file, analysis.simulated)) as part:
+        with atomic_file(report_file(folder, file, analysis.simulated)) as part:
             part.write_text(text + "\n", encoding="utf-8")
     if scores:
         used = [row for row in store.ratings(name) if row.participant in analysis.listeners]

@@ -23,7 +23,7 @@ from savg.mos.study.design import Study
 from savg.mos.study.scores import LEVELS_KEY, find_scores
 from savg.mos.study.screening import make_set
 from savg.mos.study.stimuli import TARGET_LUFS, Built, OnClip, build
-from savg.paths import whole_folder
+from savg.paths import atomic_folder
 
 DATABASE = "study.sqlite"
 
@@ -68,7 +68,7 @@ def create_folder(
     if url is not None:
         _check_elsewhere(url, study.name)
     spatial = find_scores(folders, scores or {})
-    with whole_folder(path) as part:
+    with atomic_folder(path) as part:
         media = part / "media"
         media.mkdir()
         built = build(study, folders, media, clips=clips, form=form, target=target, on_clip=on_clip)

@@ -12,7 +12,7 @@ import gradio as gr
 from cachetools import FIFOCache
 
 from savg.errors import SavgError
-from savg.paths import whole_file
+from savg.paths import atomic_file
 from savg.studio.results.components import board_value
 from savg.studio.results.result_files import VARIABLE, Report, Reports
 from savg.studio.shared.library import media_url
@@ -87,7 +87,7 @@ class StudyResults:
         folder.mkdir(parents=True)
         prefix = "simulated-" if report.simulated else ""
         public = {k: v for k, v in report.data.items() if k not in ("listeners", "flags")}
-        with whole_file(folder / f"{prefix}results.json") as part:
+        with atomic_file(folder / f"{prefix}results.json") as part:
             text = json.dumps(public, indent=1, ensure_ascii=False, allow_nan=False)
             part.write_text(text, encoding="utf-8")
         for name, rows in _download_tables(report).items():

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from savg.clip import Clip
 from savg.errors import MediaError, SavgError
-from savg.paths import assets_dir, whole_file
+from savg.paths import assets_dir, atomic_file
 from savg.studio.shared.images import jpeg
 
 VIDEO, POSTER = "clip.mp4", "poster.jpg"
@@ -103,7 +103,7 @@ class Library:
         try:
             stored.folder.mkdir(parents=True)
             write(stored.path(VIDEO))
-            with whole_file(stored.path(POSTER)) as part:
+            with atomic_file(stored.path(POSTER)) as part:
                 part.write_bytes(jpeg(poster))
         except (OSError, SavgError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
