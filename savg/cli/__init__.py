@@ -17,7 +17,7 @@ from savg.errors import Cancelled, SavgError
 
 COMMANDS = {
     "generate": "savg.cli.generate",
-    "sound": "savg.cli.sound",
+    "v2a": "savg.cli.v2a",
     "annotate": "savg.cli.annotate",
     "evaluate": "savg.cli.evaluate",
     "compose": "savg.cli.compose",

@@ -16,7 +16,7 @@ from savg.pipelines.registry import AUDIO, CLIPS, Entry
 from savg.studio.generate.requests import generate_choices
 from savg.studio.shared import services
 
-COMMAND = "sound"
+COMMAND = "v2a"
 
 
 def test_a_pipeline_from_a_seed(

@@ -170,7 +170,7 @@ def test_the_command_gives_videos_new_sound(
     (tmp_path / "in").mkdir()
     clip.write(tmp_path / "in" / "a.mp4")
     (tmp_path / "in" / "b.mp4").write_text("no video")
-    arguments = ["sound", str(tmp_path / "in"), "--weights", str(folder), "--steps", "2"]
+    arguments = ["v2a", str(tmp_path / "in"), "--weights", str(folder), "--steps", "2"]
     assert main([*arguments, "--seed", "3", "--json", "--out", str(tmp_path / "out")]) == 1
     captured = capsys.readouterr()
     assert "b.mp4" in captured.err and "Traceback" not in captured.err
@@ -195,7 +195,7 @@ def test_a_videos_sound_does_not_depend_on_the_others(folder: Path, tmp_path: Pa
         write_film(tmp_path / f"{n}.mp4", codecs=codecs, fps=5 + i) for i, n in enumerate("ab")
     ]
     for out, order in (("one", names), ("two", names[::-1])):
-        arguments = ["sound", *map(str, order), "--weights", str(folder), "--steps", "1"]
+        arguments = ["v2a", *map(str, order), "--weights", str(folder), "--steps", "1"]
         assert main([*arguments, "--out", str(tmp_path / out)]) == 0
     for name in "ab":
         files = [tmp_path / out / f"{name}.mp4" for out in ("one", "two")]
@@ -216,5 +216,5 @@ def test_impossible_values_are_told_before_anything_is_loaded(
     arguments, words, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     common = ["--weights", str(tmp_path / "none"), "--out", str(tmp_path / "out")]
-    assert main(["sound", "a.mp4", *arguments, *common]) == 1
+    assert main(["v2a", "a.mp4", *arguments, *common]) == 1
     assert words in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`python -m savg sound`: new stereo sound for any video, silent or sounding.
+"""`python -m savg v2a`: new stereo sound for any video, silent or sounding.
 
 A video's sound depends on the video, the seed and the settings, not on the others beside it.
 """
