@@ -35,11 +35,11 @@ from scipy import signal
 from savg.clip import Clip
 from savg.data.savgbench import BenchItem, SavgBench
 from savg.data.starss import construct, cutting, projection, synth
+from savg.data.starss.audio import RecordingAudio
 from savg.data.starss.build import build
 from savg.data.starss.labels import read_labels
 from savg.data.starss.recordings import Files, Recording, find_recordings
 from savg.data.starss.results import Candidate, ClipRecord, Construction
-from savg.data.starss.sound import RecordingSound
 from savg.data.starss.windows import clip_labels
 from savg.evaluation.result_files import RESULTS
 from savg.geometry import foa_to_stereo, rotate_foa
@@ -72,7 +72,7 @@ def plain_clip(files: Files, record: ClipRecord, settings: Construction, out: Pa
             held = frame
             if len(pictures) == form.frames:
                 break
-    sound = plain_sound(files.audio, begin, record.view, settings)
+    sound = plain_audio(files.audio, begin, record.view, settings)
     clip = Clip(np.stack(pictures), sound, form)
     clip.write(out / f"{record.name}.mp4")
     labels = read_labels(files.labels)
@@ -92,7 +92,7 @@ def plain_view(panorama: np.ndarray, view: int, settings: Construction) -> np.nd
     return frame
 
 
-def plain_sound(path: Path, begin: float, view: int, settings: Construction) -> np.ndarray:
+def plain_audio(path: Path, begin: float, view: int, settings: Construction) -> np.ndarray:
     """The sound of one window: read, filtered, resampled, turned and decoded."""
     form = settings.format
     with soundfile.SoundFile(path) as source:
@@ -168,7 +168,7 @@ class Stages:
             (construct, "read_labels", "labels"),
             (construct, "clip_labels", "labels"),
             (construct, "load_sound", "sound: filter, resample"),
-            (RecordingSound, "clip", "sound: turn, decode"),
+            (RecordingAudio, "clip", "sound: turn, decode"),
             (construct, "index_video", "video: index"),
             (frame_index.IndexedFrame, "rgb", "video: convert"),
             (projection.Projector, "prepare", "video: project"),

@@ -58,16 +58,16 @@ def write_set(
     split: str = "dev",
     built: bool = True,
     boxes: bool = False,
-    films: dict[int, Path] | None = None,
+    videos: dict[int, Path] | None = None,
 ) -> list[ClipRecord]:
-    """Write a set below OUT; built: with panoramas and reports. Clips share a film for each place."""
+    """Write a set below OUT; built: with panoramas and reports. Clips share a video for each place."""
     folder = out / split_folder(split)
-    videos, tables = folder / f"video_{split}", folder / f"metadata_{split}"
+    video_folder, tables = folder / f"video_{split}", folder / f"metadata_{split}"
     records = clips(count)
-    sources = {} if films is None else films
-    videos.mkdir(parents=True)
+    sources = {} if videos is None else videos
+    video_folder.mkdir(parents=True)
     for i, record in enumerate(records):
-        target = videos / f"{record.name}.mp4"
+        target = video_folder / f"{record.name}.mp4"
         if i % 3 in sources:
             shutil.copyfile(sources[i % 3], target)
         else:

@@ -68,7 +68,7 @@ def test_the_documented_commands_lead_from_recordings_to_a_training_run(
     assert len(pack) == len(bench) and pack.layout.resize == "published"
     for index, item in enumerate(bench):
         assert pack.labels(index).frames.tolist() == item.labels.frames.tolist()
-        assert np.abs(pack.sound(index)).max() > 1e-3 and pack.video[index].std() > 1
+        assert np.abs(pack.waveform(index)).max() > 1e-3 and pack.video[index].std() > 1
     run_folder = tmp_path / "runs" / "joint-pack"
     assert [p.name for p in (run_folder / "checkpoints").iterdir()] == ["00000001"]
     assert json.loads((run_folder / "run.json").read_text())["data"] == "pack"

@@ -60,7 +60,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckReport:
     """What was found in a split of `clips` clips; quick: nothing was decoded."""
 
     folder: Path
@@ -81,7 +81,7 @@ def check(
     quick: bool = False,
     threads: int | None = None,
     progress: Progress | None = None,
-) -> Checked:
+) -> CheckReport:
     """Check every clip of a split. quick: read only headers and tables, decode nothing."""
     findings = [*_set_findings(bench)]
     tables = bench.metadata.is_dir()
@@ -101,7 +101,7 @@ def check(
                 pool.shutdown(cancel_futures=True)
                 raise Cancelled(f"Checking stopped after {done} of {len(bench)} clips.")
     findings += _duplicates(bench)
-    return Checked(bench.folder, bench.split, len(bench), quick, tuple(findings))
+    return CheckReport(bench.folder, bench.split, len(bench), quick, tuple(findings))
 
 
 def _set_findings(bench: SavgBench) -> Iterator[Finding]:

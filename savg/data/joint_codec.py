@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from savg.data.mel_sound import MelSound
+from savg.data.mel_audio import MelAudio
 from savg.format import ClipFormat
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class JointCodec:
     mid_gain: float | None = None
     side_gain: float | None = None
     fold: int = 1
-    sound: MelSound | None = None
+    sound: MelAudio | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.rows <= self.size or (self.size - self.rows) % 2:
@@ -52,7 +52,7 @@ class JointCodec:
         return (self.size - self.rows) // 2
 
     @property
-    def plain_sound(self) -> bool:
+    def plain_stereo(self) -> bool:
         """Whether the network sees left and right as they are, in −1..1."""
         return self.mid_gain is None and self.sound is None
 
@@ -147,11 +147,11 @@ class JointCodec:
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """The codec of a JSON file; TypeError or ValueError for unknown or impossible values."""
         sound = values.get("sound")
-        return cls(**{**values, "sound": MelSound(**sound) if isinstance(sound, dict) else sound})
+        return cls(**{**values, "sound": MelAudio(**sound) if isinstance(sound, dict) else sound})
 
 
 PUBLISHED = JointCodec()
 """What the released joint model was trained on."""
 
-DEMO = JointCodec(rows=40, fold=4, sound=MelSound())
+DEMO = JointCodec(rows=40, fold=4, sound=MelAudio())
 """What the bundled joint model is trained on."""

@@ -87,7 +87,7 @@ class PackLayout:
             raise ValueError(f"PackLayout.rows lie in 0..{self.size}, not {self.rows}.")
 
     @property
-    def kept_rows(self) -> tuple[int, int]:
+    def row_range(self) -> tuple[int, int]:
         """First and last + 1 of the rows kept."""
         small = self.format.with_size(self.size)
         return self.rows or (small.top, small.bottom)
@@ -96,7 +96,7 @@ class PackLayout:
         """Type and shape of each array."""
         n, form = self.count, self.format
         kept = self.frames or form.frames
-        first, last = self.kept_rows
+        first, last = self.row_range
         table: dict[str, tuple[type, tuple[int, ...]]] = {
             "video": (np.uint8, (n, kept, last - first, self.size, 3)),
             "frame_index": (np.int16, (n, kept)),
@@ -112,7 +112,7 @@ class PackLayout:
 
     def meta(self) -> dict[str, Any]:
         """What meta.json says."""
-        return {"version": VERSION, **asdict(self), "rows": list(self.kept_rows)}
+        return {"version": VERSION, **asdict(self), "rows": list(self.row_range)}
 
     def pictures(self, index: int) -> NDArray[np.int64]:
         """Which pictures of clip `index` are kept: evenly spaced, from another start in each clip."""
@@ -155,7 +155,7 @@ class PackedClips:
     def __len__(self) -> int:
         return self.layout.count
 
-    def sound(self, index: int) -> NDArray[np.float32]:
+    def waveform(self, index: int) -> NDArray[np.float32]:
         """Sound of a clip, float32 [2, T] in −1..1."""
         if self.audio is None:
             raise SavgError(f"{self.folder} was packed without sound.")
@@ -179,9 +179,9 @@ class PackedClips:
                 f"{self.folder} keeps {self.video.shape[1]} of {small.frames} pictures."
             )
         video = np.zeros((small.frames, self.size, self.size, 3), np.uint8)
-        first, last = self.layout.kept_rows
+        first, last = self.layout.row_range
         video[:, first:last] = self.video[index]
-        return Clip(video, self.sound(index), small)
+        return Clip(video, self.waveform(index), small)
 
 
 def _open(folder: Path, name: str, dtype: type, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -378,7 +378,7 @@ class PackWriter:
     def put(self, index: int, item: Labelled) -> None:
         """Write one clip."""
         layout, arrays = self.layout, self._arrays
-        first, last = layout.kept_rows
+        first, last = layout.row_range
         chosen = layout.pictures(index)
         frames = item.clip.video[chosen]
         if frames.shape[1] != layout.size:

@@ -79,7 +79,7 @@ class JointPipeline(DiffusionPipeline[Clip], ClipPipeline):
     @classmethod
     def sampler_defaults(cls, codec: JointCodec) -> dict[str, Any]:
         """A codec's own kind of sound does not lie in −1..1, so only the picture is limited."""
-        return {} if codec.plain_sound else {"limit": "clamp_first"}
+        return {} if codec.plain_stereo else {"limit": "clamp_first"}
 
     @classmethod
     def published(cls, folders: Mapping[str, str]) -> dict[str, Any] | None:

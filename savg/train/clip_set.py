@@ -39,7 +39,7 @@ class ClipSet:
         pack, place = self._place(index)
         picture = pack.video[place, frames]
         video = np.zeros((len(picture), pack.size, pack.size, 3), np.uint8)
-        first, last = pack.layout.kept_rows
+        first, last = pack.layout.row_range
         video[:, first:last] = picture
         return video
 
@@ -51,7 +51,7 @@ class ClipSet:
     def audio(self, index: int) -> NDArray[np.float32]:
         """Sound [2, T] of a clip in −1..1."""
         pack, place = self._place(index)
-        return pack.sound(place)
+        return pack.waveform(place)
 
     def labels(self, index: int) -> ClipLabels:
         """Labels of a clip, in pixels of the format."""

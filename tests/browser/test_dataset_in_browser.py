@@ -22,10 +22,10 @@ PLAYER = "window.savgPlayers['savg-sample'].state()"
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("browse")
-    films: dict[int, Path] = {}
-    bench_sets.write_set(home / "built", COUNT, films=films)
-    bench_sets.write_set(home / "built", 6, split="eval", films=films)
-    bench_sets.write_set(home / "published", 8, built=False, boxes=True, films=films)
+    videos: dict[int, Path] = {}
+    bench_sets.write_set(home / "built", COUNT, videos=videos)
+    bench_sets.write_set(home / "built", 6, split="eval", videos=videos)
+    bench_sets.write_set(home / "published", 8, built=False, boxes=True, videos=videos)
     studio_fakes.scene(0).write(home / "examples" / "1_speaker_on_the_left.mp4")
     return home
 

@@ -17,7 +17,7 @@ from savg.data.clip_names import parse_clip_name
 from savg.data.savgbench import SavgBench
 from savg.data.scenes.render import without_people
 from savg.data.starss.build import build
-from savg.data.starss.filming import write_film
+from savg.data.starss.panorama_video import write_panorama_video
 from savg.data.starss.results import Construction
 from savg.data.starss.synth import GROUP, RATE, write_take
 from savg.geometry import FIELD_OF_VIEW
@@ -68,7 +68,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int, int]
         shutil.copytree(with_person / folder, without / folder)
     empty = without_people(one_person(0.0, SECONDS))
     film = without / "video_dev" / GROUP / "empty.mp4"
-    write_film(film, empty, SIZE, [], RATE)
+    write_panorama_video(film, empty, SIZE, [], RATE)
     for mix in PEOPLE:
         shutil.copy(film, film.with_name(f"fold3_room1_{mix}.mp4"))
     film.unlink()

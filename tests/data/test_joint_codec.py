@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from savg.data.joint_codec import DEMO, PUBLISHED, JointCodec
-from savg.data.mel_sound import MelSound
+from savg.data.mel_audio import MelAudio
 from savg.format import SAVGBENCH
 
 MID_SIDE = JointCodec(rows=40, fold=2, mid_gain=8.0, side_gain=16.0)
@@ -58,7 +58,7 @@ def test_impossible_settings_are_named() -> None:
     with pytest.raises(ValueError, match="both mid_gain and side_gain"):
         JointCodec(mid_gain=1.0)
     with pytest.raises(ValueError, match="gains or a spectrogram"):
-        JointCodec(mid_gain=1.0, side_gain=1.0, sound=MelSound())
+        JointCodec(mid_gain=1.0, side_gain=1.0, sound=MelAudio())
     with pytest.raises(ValueError, match="fold is at least 1"):
         JointCodec(fold=0)
     with pytest.raises(ValueError, match="not 10"):

@@ -92,7 +92,7 @@ def test_some_large_frames_without_sound(tmp_path: Path) -> None:
         assert len(set(picked.tolist())) == 2
         assert np.array_equal(pack.video[index], film(index, None).clip.picture[picked])
     with pytest.raises(SavgError, match="without sound"):
-        pack.sound(0)
+        pack.waveform(0)
     with pytest.raises(SavgError, match="2 of 4"):
         pack.clip(0)
 

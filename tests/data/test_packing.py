@@ -67,11 +67,11 @@ def test_a_pack_holds_the_clips_of_the_set_unmirrored(root: Path, tmp_path: Path
         clip = item.clip
         expected = published_resize(clip.video, 64, 64)[:, 14:50]
         assert np.array_equal(pack.video[index], expected)
-        assert np.abs(pack.sound(index) - clip.audio).max() <= 0.5 / 32767 + 1e-7
+        assert np.abs(pack.waveform(index) - clip.audio).max() <= 0.5 / 32767 + 1e-7
         assert pack.labels(index).x == pytest.approx(item.labels.x, abs=1e-4)
         # Bright and loud on the left, as in the file.
         assert pack.video[index][..., 0, :16, 0].mean() < pack.video[index][:, 18, 5:12, 0].mean()
-        left, right = np.abs(pack.sound(index)).mean(1)
+        left, right = np.abs(pack.waveform(index)).mean(1)
         assert left > 5 * right
 
 

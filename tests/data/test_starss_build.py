@@ -61,7 +61,7 @@ def film_times(path):
     return times, [frame.to_ndarray(format="rgb24") for frame in frames]
 
 
-def plain_sound(path, settings, view, start):
+def plain_audio(path, settings, view, start):
     """The whole recording filtered, resampled, turned and decoded, then one window of it."""
     foa, rate = soundfile.read(path)
     sections = dsp.butter(4, settings.high_pass, "high", fs=rate, output="sos")
@@ -88,7 +88,7 @@ def assert_is_plain_clip(starss, item, settings, films):
         error = clip.picture[k].astype(float) - expected
         assert np.abs(error).mean() < 3.0, (item.name, k)
     assert not clip.video[:, :48].any() or clip.video[:, :48].max() < 8
-    sound = plain_sound(files["foa"], settings, item.view, item.start)
+    sound = plain_audio(files["foa"], settings, item.view, item.start)
     for lag in (-1, 1):
         assert np.sum(np.roll(clip.audio, lag, 1) * sound) < np.sum(clip.audio * sound)
     noise = np.mean((clip.audio - sound) ** 2, axis=1)
@@ -157,7 +157,7 @@ def test_too_loud_windows_are_dropped_by_what_they_sound_like(starss, tmp_path):
     kept = {(c.start, c.view) for c in loud.results[0].clips}
     for start in (0, 10):
         for view in (350, 20, 60):
-            peak = np.abs(plain_sound(foa, Construction(gain_db=46.0), view, start)).max()
+            peak = np.abs(plain_audio(foa, Construction(gain_db=46.0), view, start)).max()
             assert ((start, view) in kept) == (peak <= 1.0)
 
 

@@ -17,11 +17,11 @@ from savg.data.scenes.panorama import panoramas
 from savg.data.scenes.render import voices_of
 from savg.data.scenes.sound import dry_sound
 from savg.data.starss import synth
-from savg.data.starss.filming import FPS, film_times
+from savg.data.starss.audio import load_audio
 from savg.data.starss.labels import read_labels
+from savg.data.starss.panorama_video import FPS, frame_times
 from savg.data.starss.recordings import find_recordings
 from savg.data.starss.results import Construction
-from savg.data.starss.sound import load_sound
 from savg.data.starss.synth import RATE, Plan, draw_take, label_rows, write_starss
 from savg.data.starss.windows import judge
 from savg.errors import SavgError
@@ -60,7 +60,7 @@ def test_layout_and_formats_are_those_of_starss23(folder: Path) -> None:
             assert stream.codec_context.name == "h264" and stream.pix_fmt == "yuv420p"
             assert stream.average_rate == FPS and (stream.width, stream.height) == SIZE
             keys = [p.is_keyframe for p in container.demux(stream) if p.size]
-        assert len(keys) == len(film_times(7.0)) == 210
+        assert len(keys) == len(frame_times(7.0)) == 210
         assert np.diff(np.flatnonzero([*keys, True])).max() <= 60
     assert not list(folder.rglob(".*"))
 
@@ -100,7 +100,7 @@ def test_sound_in_the_file_points_where_the_label_says(tmp_path: Path) -> None:
 
 def test_the_film_shows_the_panorama(folder: Path) -> None:
     name, scene = draw_take(SMALL, 1)
-    times = film_times(7.0)
+    times = frame_times(7.0)
     dry = [dry_sound(scene, sound, RATE) for sound in scene.sounds]
     drawn = panoramas(scene, times, voices_of(scene, times, dry, RATE), *SIZE)
     with av.open(str(folder / "video_dev" / "dev-train-sony" / f"{name}.mp4")) as container:
@@ -170,7 +170,7 @@ def test_recordings_are_so_quiet_that_the_gain_makes_clips_of_them(tmp_path: Pat
         quiet = synth.room_sound(scene, RATE) * np.float32(10 ** (synth.GAIN_DB / 20))
         assert np.abs(quiet).max() < 0.3
         write_audio(tmp_path / "take.wav", quiet, RATE)
-        sound = load_sound(tmp_path / "take.wav", settings)
+        sound = load_audio(tmp_path / "take.wav", settings)
         for candidate in judge(labels_of_take(scene), 20.0, settings).candidates:
             clip = sound.clip(candidate.start * 1600, candidate.view, 80_000)
             clipped.append(np.abs(clip).max() > 1)

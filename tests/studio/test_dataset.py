@@ -36,10 +36,10 @@ COUNT = 45
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A built set with both splits, a downloaded one with boxes, and a folder with neither."""
     root = tmp_path_factory.mktemp("sets")
-    films: dict[int, Path] = {}
-    bench_sets.write_set(root / "built", COUNT, films=films)
-    bench_sets.write_set(root / "built", 6, split="eval", films=films)
-    bench_sets.write_set(root / "loaded", 8, built=False, boxes=True, films=films)
+    videos: dict[int, Path] = {}
+    bench_sets.write_set(root / "built", COUNT, videos=videos)
+    bench_sets.write_set(root / "built", 6, split="eval", videos=videos)
+    bench_sets.write_set(root / "loaded", 8, built=False, boxes=True, videos=videos)
     (root / "nothing").mkdir()
     return root
 
@@ -373,7 +373,7 @@ def test_errors_are_one_sentence_without_the_servers_folders(
     text = said(update(browser.choose(BrowserState(where, "dev"), {"name": "../../../etc/passwd"})))
     assert "not in the dataset" in text and str(root) not in text
     broken = tmp_path / "broken"
-    bench_sets.write_set(broken, 2, films={})
+    bench_sets.write_set(broken, 2, videos={})
     videos = sorted(broken.rglob("*.mp4"))
     videos[0].write_bytes(b"nothing")
     tables = sorted(broken.rglob("*.csv"))

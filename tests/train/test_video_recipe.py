@@ -122,7 +122,7 @@ def test_it_is_trained_as_the_joint_network_is(name: str) -> None:
     video, joint = CONFIGS[name], JOINT[name]
     assert video.model == video_config(joint.model) and video.optim == joint.optim
     assert video.codec.video_shape(video.clips) == joint.codec.video_shape(joint.clips)
-    assert video.codec.plain_sound and video.prediction == joint.prediction
+    assert video.codec.plain_stereo and video.prediction == joint.prediction
     assert video.optimizer_kind == joint.optimizer_kind and video.v_limit == joint.v_limit
     facts = video.card("synthetic").facts
     assert facts["prediction"] == video.prediction and facts["mirrored"] is False

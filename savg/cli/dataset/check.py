@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from savg.data.check import Checked, check
+from savg.data.check import CheckReport, check
 from savg.data.savgbench import SPLITS, SavgBench, find_split, splits_in
 from savg.errors import SavgError
 
@@ -60,7 +60,7 @@ def _splits(folder: Path, split: str | None) -> list[str]:
     return [name for name in SPLITS if name in there]
 
 
-def _report(checked: Sequence[Checked], as_json: bool) -> None:
+def _report(checked: Sequence[CheckReport], as_json: bool) -> None:
     if as_json:
         print(json.dumps([_plain(one) for one in checked], indent=1, ensure_ascii=False))
     for one in checked:
@@ -80,7 +80,7 @@ def _report(checked: Sequence[Checked], as_json: bool) -> None:
         print(f"error: {what}, {found} thing{'s' * (found != 1)} wrong ({kinds}).", file=sys.stderr)
 
 
-def _plain(one: Checked) -> dict[str, object]:
+def _plain(one: CheckReport) -> dict[str, object]:
     return {
         "folder": str(one.folder),
         "split": one.split,

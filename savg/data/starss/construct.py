@@ -12,11 +12,11 @@ import numpy as np
 
 from savg.audio.levels import level_db, level_difference_db
 from savg.data.clip_names import clip_name
+from savg.data.starss.audio import RecordingAudio, load_audio, open_audio
 from savg.data.starss.cutting import KeptClip, first_sample, write_missing
 from savg.data.starss.labels import RecordingLabels, read_labels
 from savg.data.starss.recordings import Recording
 from savg.data.starss.results import Candidate, ClipRecord, Construction, Problem, RecordingResult
-from savg.data.starss.sound import RecordingSound, load_sound, open_sound
 from savg.data.starss.windows import clip_labels, judge
 from savg.data.starss.workplace import UnwritableError, Workplace
 from savg.errors import SavgError
@@ -49,14 +49,14 @@ def construct(
     try:
         with recording.files(place.cache) as files:
             labels = read_labels(files.labels)
-            source, film = open_sound(files.audio), index_video(files.video)
+            source, film = open_audio(files.audio), index_video(files.video)
             _check_panorama(film)
             seconds, problems = _common_length(recording.name, source.seconds, film.seconds)
             verdict = judge(labels, seconds, settings)
             clips: list[KeptClip] = []
             if verdict.candidates:
                 check()
-                sound = load_sound(source, settings)
+                sound = load_audio(source, settings)
                 check()
                 clips = _heard(recording.name, labels, sound, verdict.candidates, settings)
                 write_missing(recording.name, clips, film, sound, place, settings, check)
@@ -97,7 +97,7 @@ def _common_length(name: str, sound: float, film: float) -> tuple[float, tuple[P
 def _heard(
     name: str,
     labels: RecordingLabels,
-    sound: RecordingSound,
+    sound: RecordingAudio,
     candidates: Iterable[Candidate],
     settings: Construction,
 ) -> list[KeptClip]:

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import ClipLabels
+from savg.data.starss.audio import RecordingAudio
 from savg.data.starss.projection import projector
 from savg.data.starss.results import ClipRecord, Construction
-from savg.data.starss.sound import RecordingSound
 from savg.data.starss.workplace import Workplace, writing
 from savg.format import ClipFormat
 from savg.media.frame_index import IndexedFrame, VideoIndex, frames_at
@@ -44,7 +44,7 @@ def write_missing(
     name: str,
     clips: Sequence[KeptClip],
     film: VideoIndex,
-    sound: RecordingSound,
+    sound: RecordingAudio,
     place: Workplace,
     settings: Construction,
     check: Callable[[], None],
@@ -144,7 +144,7 @@ def _strips(clips: Iterable[KeptClip], clock: _Clock) -> list[_StripPlan]:
 class _Running:
     """A strip on its way: the clips that are still to be cut, and where it is."""
 
-    def __init__(self, plan: _StripPlan, sound: RecordingSound, clock: _Clock) -> None:
+    def __init__(self, plan: _StripPlan, sound: RecordingAudio, clock: _Clock) -> None:
         self.plan, self._clock = plan, clock
         form = clock.form
         first = first_sample(plan.clips[0].record.start, form)

@@ -24,7 +24,7 @@ INVERSION_STEPS = 30
 
 
 @dataclass(frozen=True)
-class MelSound:
+class MelAudio:
     """Stereo [..., 2, T] ↔ image [..., bands + pan_copies, T / hop], of about unit variance.
 
     bands: mel bands (HTK scale) from `lowest` Hz to half of `rate`; hop, window: samples; quietest: the
@@ -167,7 +167,7 @@ class MelSound:
 
 
 @lru_cache(maxsize=8)
-def _filters(form: MelSound) -> torch.Tensor:
+def _filters(form: MelAudio) -> torch.Tensor:
     """Triangular mel filters [bands, window/2 + 1] that each sum to one."""
     import torch
 

@@ -30,12 +30,12 @@ _CHROMA = np.array([[-0.148, -0.291, 0.439, 128.0], [0.439, -0.368, -0.071, 128.
 _BT601, _LIMITED = 6, 1
 
 
-def film_times(seconds: float) -> Array:
+def frame_times(seconds: float) -> Array:
     """Times of the pictures of a film that lasts at least `seconds`."""
     return np.arange(int(np.ceil(seconds * float(FPS) - 1e-6))) / float(FPS)
 
 
-def write_film(
+def write_panorama_video(
     path: str | os.PathLike[str],
     scene: Scene,
     size: tuple[int, int],
@@ -47,7 +47,7 @@ def write_film(
     size: width and height, both even. dry: what each source emits, at `rate`, moves the mouths.
     """
     width, height = size
-    times = film_times(scene.seconds)
+    times = frame_times(scene.seconds)
     voices = voices_of(scene, times, dry, rate)
     with atomic_file(path) as part, new_mp4(part) as container:
         stream = add_h264(container, size, FPS, QUALITY, threads=1)

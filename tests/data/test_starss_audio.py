@@ -5,9 +5,9 @@ import pytest
 import soundfile
 from scipy import signal
 
-from savg.data.starss import sound as starss_sound
+from savg.data.starss import audio as starss_sound
+from savg.data.starss.audio import load_audio, open_audio
 from savg.data.starss.results import Construction
-from savg.data.starss.sound import load_sound, open_sound
 from savg.errors import MediaError
 from savg.geometry import foa_gains, foa_to_stereo, rotate_foa
 
@@ -39,7 +39,7 @@ def test_blocks_equal_the_whole_file_at_once(tmp_path, monkeypatch, rate, sample
     soundfile.write(path, rng.normal(0, 0.002, (samples, 4)), rate, subtype="PCM_24")
     foa = soundfile.read(path)[0].T
     settings = Construction(high_pass=high_pass, gain_db=31.0)
-    loaded = load_sound(path, settings)
+    loaded = load_audio(path, settings)
     for view in (0, 37, 180, 350):
         expected = plain(foa, rate, settings, view)
         assert loaded.wyx.shape[1] == expected.shape[1]
@@ -52,7 +52,7 @@ def test_a_plane_wave_is_as_loud_as_its_direction_says(tmp_path):
     wave = rng.normal(0, 0.003, 48_000)
     path = tmp_path / "foa.wav"
     soundfile.write(path, np.outer(wave, foa_gains(70.0)), 24_000, subtype="FLOAT")
-    loaded = load_sound(path, Construction())
+    loaded = load_audio(path, Construction())
     for view in (0, 30, 70, 110, 250):
         left, right = loaded.clip(4_000, view, 20_000)
         angle = np.radians(70.0 - view)
@@ -65,9 +65,9 @@ def test_beyond_the_end_is_silence_and_the_high_pass_removes_rumble(tmp_path):
     time = np.arange(96_000) / 24_000
     rumble = 0.004 * np.sin(2 * np.pi * 30 * time)
     soundfile.write(path, np.outer(rumble, [1, 0, 0, 0]), 24_000, subtype="FLOAT")
-    heard = load_sound(path, Construction()).clip(48_000, 0, 32_000)
+    heard = load_audio(path, Construction()).clip(48_000, 0, 32_000)
     assert not heard[:, 16_000:].any()
-    loud = load_sound(path, Construction(high_pass=0.0)).clip(48_000, 0, 32_000)
+    loud = load_audio(path, Construction(high_pass=0.0)).clip(48_000, 0, 32_000)
     assert np.abs(heard[:, 4_000:15_000]).max() < 0.02 * np.abs(loud).max()
 
 
@@ -86,7 +86,7 @@ def test_other_files_are_one_sentence(tmp_path, write, sentence):
     path = tmp_path / "foa.wav"
     write(path)
     with pytest.raises(MediaError, match=sentence):
-        open_sound(path)
+        open_audio(path)
 
 
 def test_values_that_are_no_numbers_are_one_sentence(tmp_path):
@@ -95,4 +95,4 @@ def test_values_that_are_no_numbers_are_one_sentence(tmp_path):
     path = tmp_path / "foa.wav"
     soundfile.write(path, sound, 24_000, subtype="FLOAT")
     with pytest.raises(MediaError, match="not finite"):
-        load_sound(path, Construction())
+        load_audio(path, Construction())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from savg.data.mel_sound import MelSound
+from savg.data.mel_audio import MelAudio
 
-FORM = MelSound()
+FORM = MelAudio()
 SECONDS = 2
 
 
@@ -69,8 +69,8 @@ def test_silence_and_wild_values_stay_finite() -> None:
 
 def test_impossible_settings_are_named() -> None:
     with pytest.raises(ValueError, match="two hops"):
-        MelSound(window=300)
+        MelAudio(window=300)
     with pytest.raises(ValueError, match="below half of the rate"):
-        MelSound(lowest=9000.0)
+        MelAudio(lowest=9000.0)
     with pytest.raises(ValueError, match="no multiple of 200"):
         FORM.encode(torch.zeros(2, 4001))

@@ -37,7 +37,7 @@ _FILTER_REACH = 10
 
 
 @dataclass(frozen=True)
-class SoundFile:
+class AmbisonicsFile:
     """What a sound file's header says; `seconds` is its length."""
 
     path: Path
@@ -49,7 +49,7 @@ class SoundFile:
         return self.frames / self.rate
 
 
-def open_sound(path: str | os.PathLike[str]) -> SoundFile:
+def open_audio(path: str | os.PathLike[str]) -> AmbisonicsFile:
     """The header of an Ambisonics file; MediaError where it is not sound of four channels."""
     import soundfile
 
@@ -65,11 +65,11 @@ def open_sound(path: str | os.PathLike[str]) -> SoundFile:
         )
     if not info.frames:
         raise MediaError(f"{path} has no sound in it.")
-    return SoundFile(path, int(info.samplerate), int(info.frames))
+    return AmbisonicsFile(path, int(info.samplerate), int(info.frames))
 
 
 @dataclass(frozen=True, eq=False)
-class RecordingSound:
+class RecordingAudio:
     """W, Y and X [3, T] of a recording at `rate`, filtered and amplified."""
 
     wyx: Samples
@@ -91,12 +91,14 @@ class RecordingSound:
         return stereo
 
 
-def load_sound(file: SoundFile | str | os.PathLike[str], settings: Construction) -> RecordingSound:
+def load_audio(
+    file: AmbisonicsFile | str | os.PathLike[str], settings: Construction
+) -> RecordingAudio:
     """Read, filter, resample and amplify a recording, a block at a time.
 
     Raises MediaError with one sentence for a file that cannot be read to its end.
     """
-    file = file if isinstance(file, SoundFile) else open_sound(file)
+    file = file if isinstance(file, AmbisonicsFile) else open_audio(file)
     rate = settings.format.sample_rate
     ratio = Fraction(rate, file.rate)
     out = np.zeros((3, ceil(file.frames * ratio)), np.float32)
@@ -117,7 +119,7 @@ def load_sound(file: SoundFile | str | os.PathLike[str], settings: Construction)
         drop = max(0, int(written / ratio) - reach - first)
         drop -= drop % ratio.denominator
         kept, first = kept[:, drop:], first + drop
-    return RecordingSound(out, rate)
+    return RecordingAudio(out, rate)
 
 
 def _context(ratio: Fraction) -> int:
@@ -127,7 +129,7 @@ def _context(ratio: Fraction) -> int:
     return ceil(reach / ratio.denominator) * ratio.denominator
 
 
-def _filtered(file: SoundFile, high_pass: float) -> Iterator[tuple[NDArray[np.float64], bool]]:
+def _filtered(file: AmbisonicsFile, high_pass: float) -> Iterator[tuple[NDArray[np.float64], bool]]:
     """Blocks of W, Y and X after the high-pass, and whether each is the last."""
     import soundfile
     from scipy.signal import butter, sosfilt
