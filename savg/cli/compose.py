@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace, files: list[Path]) -> tuple[list[str], int | None]:
     """The labels, and the index of the one video that is heard; what is wrong is said at once."""
-    from savg.viz.compose import MOST_CLIPS
+    from savg.viz.compose import MAX_CLIPS
 
     count = len(files)
     if args.out.suffix.lower() != ".mp4" or args.out.is_dir():
@@ -86,8 +86,8 @@ def _check(args: argparse.Namespace, files: list[Path]) -> tuple[list[str], int 
     for file in files:
         if args.out.exists() and file.exists() and args.out.samefile(file):
             raise SavgError(f"{file} would be replaced: choose another --out.")
-    if args.layout == LAYOUTS[0] and count > MOST_CLIPS:
-        raise SavgError(f"Videos side by side must be at most {MOST_CLIPS}, got {count}.")
+    if args.layout == LAYOUTS[0] and count > MAX_CLIPS:
+        raise SavgError(f"Videos side by side must be at most {MAX_CLIPS}, got {count}.")
     if not args.max_seconds > 0:
         raise SavgError(f"--max-seconds must be > 0, got {args.max_seconds:g}.")
     if args.labels is not None and len(args.labels) != count:

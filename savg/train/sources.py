@@ -200,15 +200,15 @@ class _Labelled:
 def _sounds(world: str, seeds: Sequence[int], wanted: Wanted) -> Iterator[_Labelled]:
     """Synthetic clips with labels, the pictures left black."""
     from savg.data.scenes import draw_scene
+    from savg.data.scenes.audio import dry_audio, stereo_audio
     from savg.data.scenes.render import labels_of
-    from savg.data.scenes.sound import dry_sound, stereo_sound
 
     form, small, drawn = wanted.format, wanted.small, world_of(world)
     video = np.zeros((small.frames, small.size, small.size, 3), np.uint8)
     for seed in seeds:
         scene = draw_scene(seed, drawn, form.seconds)
-        dry = [dry_sound(scene, sound, form.sample_rate) for sound in scene.sounds]
-        audio = stereo_sound(scene, form.sample_rate, dry)
+        dry = [dry_audio(scene, sound, form.sample_rate) for sound in scene.sounds]
+        audio = stereo_audio(scene, form.sample_rate, dry)
         yield _Labelled(Clip(video, audio, small), labels_of(scene, form), None)
 
 

@@ -1,7 +1,7 @@
 """Still parts of composed videos: text in a box, spectrograms with axes; uint8 [height, width, 3] RGB.
 
 Text is drawn in the font that comes with Pillow, so that every machine draws the same; it has no
-letters beyond ASCII, and `plain` writes what it can with those it has.
+letters beyond ASCII, and `to_ascii` writes what it can with those it has.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _LEFT, _TOP, _BOTTOM, _GAP = 58, 30, 34, 26
 _TICKS_HZ = (100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 
 
-def plain(text: str) -> str:
+def to_ascii(text: str) -> str:
     """Text in ASCII: accents are dropped, dashes and quotes made straight, the rest becomes "?"."""
     decomposed = unicodedata.normalize("NFKD", text.translate(_SPELT))
     letters = "".join(c for c in decomposed if not unicodedata.combining(c))
@@ -62,7 +62,7 @@ def card(text: str, width: int, height: int, size: int, colour: Colour = INK) ->
     draw = ImageDraw.Draw(picture)
     font = ImageFont.load_default(size)
     line = round(1.3 * size)
-    lines = _wrapped(plain(text), width - size, max(1, height // line), draw, font)
+    lines = _wrapped(to_ascii(text), width - size, max(1, height // line), draw, font)
     top = (height - line * len(lines)) / 2
     for row, words in enumerate(lines):
         middle = (width / 2, top + line * (row + 0.5))

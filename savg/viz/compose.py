@@ -32,13 +32,13 @@ Image = NDArray[np.uint8]
 Step = Callable[[int, int], object]
 
 LAYOUTS = ("side-by-side", "sequence", "overlay-spectrogram")
-MOST_CLIPS = 9
+MAX_CLIPS = 9
 """Of a side-by-side comparison."""
 
 TITLE_SECONDS, CARD_SECONDS = 2.0, 1.0
 """How long a title stays, and the label before a clip of a sequence."""
 
-FASTEST = 60
+MAX_FPS = 60
 """Frames a second of a composed video, unless one of its clips has more."""
 
 ACCENT = (255, 196, 61)
@@ -136,8 +136,8 @@ def _check(entries: Sequence[Entry], layout: str, audio: int | None) -> None:
         raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}.")
     if not entries:
         raise ValueError("a composed video must have at least one clip, got none.")
-    if layout == "side-by-side" and len(entries) > MOST_CLIPS:
-        raise ValueError(f"clips side by side must be at most {MOST_CLIPS}, got {len(entries)}.")
+    if layout == "side-by-side" and len(entries) > MAX_CLIPS:
+        raise ValueError(f"clips side by side must be at most {MAX_CLIPS}, got {len(entries)}.")
     if audio is not None and not 0 <= audio < len(entries):
         raise ValueError(f"audio must be an index below {len(entries)}, got {audio}.")
     if layout == "overlay-spectrogram" and any(entry.observed is None for entry in entries):
@@ -153,7 +153,7 @@ class _Scene:
         every = [form.fps for form in formats]
         if entries[0].observed is not None:
             every = [overlay.overlay_fps(form) for form in formats]
-        self.fps = lcm(*every) if lcm(*every) <= FASTEST else max(every)
+        self.fps = lcm(*every) if lcm(*every) <= MAX_FPS else max(every)
         self.rate = max(form.sample_rate for form in formats)
 
     def lasts(self, clip: Clip) -> float:

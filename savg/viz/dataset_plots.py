@@ -17,7 +17,7 @@ from savg.data.starss.results import RULES
 from savg.format import SAVGBENCH
 from savg.viz import palette
 from savg.viz.panorama import signed_azimuth
-from savg.viz.plots import dress, translucent
+from savg.viz.plots import apply_theme, translucent
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 HEIGHT = 330
 POSITION_BINS, VIEW_BINS, LEVEL_BIN = 16, 36, 1.0
 
-MOST_RECORDINGS = 14
+MAX_RECORDINGS = 14
 """Beyond this many, the recordings with the fewest clips share a bar."""
 
-MOST_POINTS = 2000
+MAX_POINTS = 2000
 """Beyond this many, points are drawn for an even choice of the clips."""
 
 RULE_WORDS = {
@@ -48,12 +48,12 @@ def recordings(table: BenchTable, *, dark: bool = False) -> go.Figure:
     """Clips of each recording, by category, the recording with the most clips on top."""
     names, inverse = np.unique(table.recordings, return_inverse=True)
     order = np.argsort(-np.bincount(inverse, minlength=len(names)), kind="stable")
-    rest = order[MOST_RECORDINGS:]
-    shown = [str(names[i]) for i in order[:MOST_RECORDINGS]]
+    rest = order[MAX_RECORDINGS:]
+    shown = [str(names[i]) for i in order[:MAX_RECORDINGS]]
     figure = _figure()
     for category, name in _categories(table):
         counts = np.bincount(inverse[table.categories == category], minlength=len(names))
-        values = counts[order[:MOST_RECORDINGS]].tolist()
+        values = counts[order[:MAX_RECORDINGS]].tolist()
         labels = list(shown)
         if len(rest):
             values.append(int(counts[rest].sum()))
@@ -61,7 +61,7 @@ def recordings(table: BenchTable, *, dark: bool = False) -> go.Figure:
         _bar(figure, category, name, x=values, y=labels, orientation="h", hover="%{y}: %{x}")
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(title_text="clips")
-    return _dressed(figure, "Recordings", dark)
+    return _themed(figure, "Recordings", dark)
 
 
 def positions(table: BenchTable, *, dark: bool = False) -> go.Figure:
@@ -72,7 +72,7 @@ def positions(table: BenchTable, *, dark: bool = False) -> go.Figure:
     title = "position x of the sound, pixels from the left"
     figure.update_xaxes(title_text=title, range=[0, size], tick0=0, dtick=size // 4)
     figure.update_yaxes(title_text="clips")
-    return _dressed(figure, "Positions", dark)
+    return _themed(figure, "Positions", dark)
 
 
 def levels(table: BenchTable, *, dark: bool = False) -> go.Figure:
@@ -83,7 +83,7 @@ def levels(table: BenchTable, *, dark: bool = False) -> go.Figure:
     figure = _histogram(table, table.level_db, edges, "%{x} dB: %{y}")
     figure.update_xaxes(title_text="level of both channels, dB")
     figure.update_yaxes(title_text="clips")
-    return _dressed(figure, "Levels", dark)
+    return _themed(figure, "Levels", dark)
 
 
 def sides(table: BenchTable, *, dark: bool = False) -> go.Figure:
@@ -94,7 +94,7 @@ def sides(table: BenchTable, *, dark: bool = False) -> go.Figure:
     figure = _figure()
     for category, name in _categories(table):
         rows = np.flatnonzero((table.categories == category) & np.isfinite(table.difference_db))
-        rows = rows[:: max(1, -(-len(rows) // MOST_POINTS))]
+        rows = rows[:: max(1, -(-len(rows) // MAX_POINTS))]
         figure.add_trace(
             go.Scatter(
                 x=table.x[rows],
@@ -119,7 +119,7 @@ def sides(table: BenchTable, *, dark: bool = False) -> go.Figure:
     title, size = "position x of the sound, pixels from the left", SAVGBENCH.size
     figure.update_xaxes(title_text=title, range=[0, size], tick0=0, dtick=size // 4)
     figure.update_yaxes(title_text="left − right, dB", zeroline=True)
-    return _dressed(figure, "Level difference and position", dark)
+    return _themed(figure, "Level difference and position", dark)
 
 
 def views(table: BenchTable, *, dark: bool = False) -> go.Figure:
@@ -159,7 +159,7 @@ def views(table: BenchTable, *, dark: bool = False) -> go.Figure:
             "radialaxis": {"nticks": 4, "angle": 90, "tickangle": 90},
         }
     )
-    return _dressed(figure, "Views", dark)
+    return _themed(figure, "Views", dark)
 
 
 def dropped(report: Mapping[str, Any], *, dark: bool = False) -> go.Figure:
@@ -191,7 +191,7 @@ def dropped(report: Mapping[str, Any], *, dark: bool = False) -> go.Figure:
     figure.update_yaxes(autorange="reversed")
     top = np.log10(max([*values, 10])) + 0.5
     figure.update_xaxes(type="log", title_text="windows × views", range=[0, top], dtick=1)
-    return _dressed(figure, f"Of {report['windows']:,} windows × views", dark)
+    return _themed(figure, f"Of {report['windows']:,} windows × views", dark)
 
 
 def _figure() -> go.Figure:
@@ -200,8 +200,8 @@ def _figure() -> go.Figure:
     return go.Figure()
 
 
-def _dressed(figure: go.Figure, title: str, dark: bool) -> go.Figure:
-    figure = dress(figure, dark, HEIGHT)
+def _themed(figure: go.Figure, title: str, dark: bool) -> go.Figure:
+    figure = apply_theme(figure, dark, HEIGHT)
     figure.update_layout(
         barmode="stack",
         bargap=0.08,

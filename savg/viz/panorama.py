@@ -67,7 +67,7 @@ def outline(view: View, points: int = 32) -> tuple[Array, Array]:
     return directions(view, x, y)
 
 
-def place(
+def panorama_position(
     azimuth: ArrayLike, elevation: ArrayLike, width: float = WIDTH, height: float = HEIGHT
 ) -> tuple[Array, Array]:
     """Column and row of directions in a panorama; columns of azimuths beyond ±180 lie outside of it."""
@@ -87,7 +87,7 @@ def draw_view(
     larger. Without a panorama, a strip of all directions up to ±45° of elevation, [160, 640, 3].
     """
     canvas = _strip() if panorama is None else _fitted(panorama)
-    edge = _pixels(*place(*outline(view)))
+    edge = _pixels(*panorama_position(*outline(view)))
     image = canvas // 3 if panorama is not None else canvas.copy()
     inside = np.zeros((HEIGHT, WIDTH), np.uint8)
     for shifted in _around(edge):
@@ -120,7 +120,7 @@ def _strip() -> Picture:
     image = np.empty((HEIGHT, WIDTH, 3), np.uint8)
     image[:] = _STRIP_GROUND
     for azimuth in range(-180, 181, 30):
-        column = min(round(float(place(azimuth, 0.0)[0])), WIDTH - 1)
+        column = min(round(float(panorama_position(azimuth, 0.0)[0])), WIDTH - 1)
         cv2.line(image, (column, 0), (column, HEIGHT), _STRIP_LINE, 2 if azimuth % 90 == 0 else 1)
     cv2.line(image, (0, HEIGHT // 2), (WIDTH, HEIGHT // 2), _STRIP_LINE, 1)
     return image
@@ -130,7 +130,7 @@ def _degrees(strip: Picture) -> None:
     """Write azimuths, positive to the left, below the strip's lines."""
     for azimuth in (180, 90, 0, -90):
         text = str(azimuth)
-        column = float(place(azimuth, 0.0)[0])
+        column = float(panorama_position(azimuth, 0.0)[0])
         (wide, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
         left = int(np.clip(column - wide / 2, 6, WIDTH - wide - 6))
         spot = (left, len(strip) - 8)
@@ -152,7 +152,7 @@ def _around(points: NDArray[np.int32]) -> list[NDArray[np.int32]]:
 
 def _marks(image: Picture, view: View, labels: ClipLabels, frame: int | None) -> None:
     """A dot where each label is, and a ring around that of one frame."""
-    columns, rows = place(*directions(view, labels.x, labels.y))
+    columns, rows = panorama_position(*directions(view, labels.x, labels.y))
     spots = _pixels(columns % WIDTH, rows)
     order = np.argsort(labels.frames == frame, kind="stable")
     for row in order.tolist():

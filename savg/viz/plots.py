@@ -11,7 +11,7 @@ INK = {False: "#22262C", True: "#E6E8EC"}
 GRID = {False: "#D9DCE1", True: "#3A404A"}
 
 
-def dress(figure: go.Figure, dark: bool, height: int) -> go.Figure:
+def apply_theme(figure: go.Figure, dark: bool, height: int) -> go.Figure:
     """Give a figure its theme: transparent ground, legend above, margins that a phone affords."""
     ink, grid = INK[dark], GRID[dark]
     figure.update_layout(

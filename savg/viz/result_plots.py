@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from savg.viz import palette
 from savg.viz.documents import NOT_ENOUGH, Estimate
-from savg.viz.plots import GRID, INK, dress
+from savg.viz.plots import GRID, INK, apply_theme
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -109,7 +109,7 @@ def intervals(
             hovertemplate="%{y}: %{x:.3f} %{customdata}<extra></extra>",
         )
     )
-    dress(figure, dark, 120 + ROW * max(len(rows), 1) + (46 if others else 0))
+    apply_theme(figure, dark, 120 + ROW * max(len(rows), 1) + (46 if others else 0))
     figure.update_layout(
         title=_title(title),
         showlegend=bool(others),
@@ -140,7 +140,7 @@ def intervals(
     return _marked(figure, mark, dark)
 
 
-def against(
+def ratings_against_score(
     points: Sequence[tuple[str, str, float, float, int]],
     title: str,
     scale: tuple[float, float],
@@ -172,7 +172,7 @@ def against(
                 hovertemplate="%{text}<br>Spatial AV-Align %{x:.2f}, rated %{y:.2f}",
             )
         )
-    dress(figure, dark, 420)
+    apply_theme(figure, dark, 420)
     figure.update_layout(title=_title(title), legend=BELOW, margin={"t": 44, "b": 100})
     figure.update_xaxes(title_text="Spatial AV-Align of the clip", range=[-0.03, 1.03])
     figure.update_yaxes(title_text="mean rating", range=[scale[0] - 0.15, scale[1] + 0.15])

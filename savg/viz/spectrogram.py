@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.clip import Clip
-from savg.viz.plots import dress
+from savg.viz.plots import apply_theme
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -93,4 +93,4 @@ def spectrograms(clip: Clip, *, dark: bool = False) -> go.Figure:
     bar = {"title": {"text": "dB"}, "thickness": 10, "len": 0.9, "xpad": 4}
     scale = {"colorscale": "Cividis", "cmin": top - RANGE_DB, "cmax": top, "colorbar": bar}
     figure.update_layout(coloraxis=scale)
-    return dress(figure, dark, 440)
+    return apply_theme(figure, dark, 440)

@@ -16,7 +16,7 @@ from savg.audio.levels import levels_db
 from savg.clip import Clip
 from savg.format import SAVGBENCH, ClipFormat
 from savg.viz import palette
-from savg.viz.plots import dress, translucent
+from savg.viz.plots import apply_theme, translucent
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -69,7 +69,7 @@ def timeline(
     figure.update_xaxes(range=[0, clip.format.seconds])
     figure.update_xaxes(title_text="time, s", row=2, col=1)
     figure.update_layout(barmode="overlay", bargap=0)
-    return dress(figure, dark, 520)
+    return apply_theme(figure, dark, 520)
 
 
 def _extent(boxes: Boxes, events: SoundEvents, margin: float) -> tuple[float, float]:

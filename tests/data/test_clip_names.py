@@ -27,7 +27,7 @@ from savg.data.starss.labels import RecordingLabels
 from savg.data.starss.results import Candidate, Construction, Steps
 from savg.data.starss.synth import write_take
 from savg.data.starss.windows import clip_labels
-from savg.viz.panorama import View, directions, draw_view, place
+from savg.viz.panorama import View, directions, draw_view, panorama_position
 
 
 @pytest.mark.parametrize(("deg", "view"), [(0, 0), (30, 330), (90, 270), (180, 180), (359, 1)])
@@ -92,7 +92,7 @@ def test_the_panorama_is_lit_where_deg30_looks(clips: dict[str, BenchItem]) -> N
     item = clips["mix001"]
     assert item.view is not None and item.panorama is not None
     view = View(item.view)
-    columns, _ = place(*directions(view, [128.0, 37.88, 0.0], [72.0, 72.0, 72.0]))
+    columns, _ = panorama_position(*directions(view, [128.0, 37.88, 0.0], [72.0, 72.0, 72.0]))
     assert columns == pytest.approx([373.33, 302.22, 284.44], abs=0.01)
     lit = np.flatnonzero(draw_view(np.full((320, 640, 3), 200, np.uint8), view)[160, :, 0] == 200)
     assert (lit.min() + lit.max() + 1) / 2 == pytest.approx(373.3, abs=1)

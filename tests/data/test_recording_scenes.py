@@ -12,13 +12,13 @@ import pytest
 from scene_takes import labels_of_take, one_person
 
 from savg.data.scenes import World, draw_scene, panorama, render, split_seed
+from savg.data.scenes.audio import dry_audio
 from savg.data.scenes.camera import Equirectangular
 from savg.data.scenes.panorama import panoramas, person_boxes
 from savg.data.scenes.recording import draw_recording
 from savg.data.scenes.render import voices_of, without_people
 from savg.data.scenes.room import make_room
 from savg.data.scenes.scene import Person, Scene, Sound, Track
-from savg.data.scenes.sound import dry_sound
 from savg.data.starss.projection import Projector
 from savg.data.starss.results import Construction
 from savg.data.starss.synth import Plan, draw_take, label_rows
@@ -207,7 +207,7 @@ def test_a_clip_of_a_take_is_the_view_of_its_panorama(view: float) -> None:
     start, form = 3.0, ClipFormat()
     direct = render(scene, form, view=view, start=start).clip.picture[4].astype(int)
     time = np.array([start + 4 / form.fps])
-    voices = voices_of(scene, time, [dry_sound(scene, s, 16000) for s in scene.sounds], 16000)
+    voices = voices_of(scene, time, [dry_audio(scene, s, 16000) for s in scene.sounds], 16000)
     projector, cuts, nobody = Projector((1920, 960), (256, 144), 100.0), [], without_people(scene)
     for shown, heard in ((scene, voices), (nobody, voices[:0])):
         whole = next(iter(panoramas(shown, time, heard, 1920, 960)))[0]
@@ -261,9 +261,9 @@ def test_walks_in_several_legs_turn_the_body_the_way_they_go() -> None:
 def test_dry_sound_is_levelled_over_its_span() -> None:
     scene = takes()[0]
     for sound in scene.sounds:
-        dry = dry_sound(scene, sound, 16000)
+        dry = dry_audio(scene, sound, 16000)
         assert len(dry) == round((sound.span[1] - sound.span[0]) * 16000)
         rms = float(np.sqrt(np.mean(np.square(dry, dtype=float))))
         assert 0.5 * sound.level < rms < 1.5 * sound.level
     late = replace(scene.sounds[0], span=(0.0, scene.seconds))
-    assert len(dry_sound(scene, late, 8000)) == 8000 * scene.seconds
+    assert len(dry_audio(scene, late, 8000)) == 8000 * scene.seconds

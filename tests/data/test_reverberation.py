@@ -12,10 +12,10 @@ from scene_takes import one_person
 from savg.data.scenes.reverberation import (
     ELSEWHERE,
     foa_response,
-    heard_at_camera,
     image_sources,
     require_acoustics,
-    room_sound,
+    room_audio,
+    source_at_camera,
 )
 from savg.data.scenes.room import Room, make_room
 from savg.data.scenes.scene import Scene, Sound, Track
@@ -47,7 +47,7 @@ def direction(foa: np.ndarray) -> tuple[float, float]:
 @pytest.mark.parametrize("height", [0.0, 0.7, -0.9])
 def test_the_direct_sound_comes_from_the_source(azimuth: float, height: float) -> None:
     scene, sound = thing(azimuth, height)
-    foa = heard_at_camera(scene, sound, noise(1.0), RATE, reflections=False)
+    foa = source_at_camera(scene, sound, noise(1.0), RATE, reflections=False)
     assert foa.shape == (4, RATE)
     found = direction(foa)
     assert abs((found[0] - azimuth + 180) % 360 - 180) < 1
@@ -64,7 +64,7 @@ def test_channels_are_w_y_z_x_with_y_to_the_left_and_sn3d() -> None:
         (0.0, 150.0, (1, 0, 1, 0)),
     ):
         scene, sound = thing(azimuth, height)
-        foa = heard_at_camera(scene, sound, source, RATE, reflections=False)
+        foa = source_at_camera(scene, sound, source, RATE, reflections=False)
         share = foa @ source / (foa[0] @ source)
         assert share == pytest.approx(expected, abs=0.02)
 
@@ -73,7 +73,7 @@ def test_level_follows_distance() -> None:
     levels = []
     for distance in (1.0, 2.0, 3.0):
         scene, sound = thing(40.0, 0.0, distance)
-        foa = heard_at_camera(scene, sound, noise(0.5), RATE, reflections=False)
+        foa = source_at_camera(scene, sound, noise(0.5), RATE, reflections=False)
         levels.append(float(np.sqrt(np.mean(np.square(foa[0])))))
     assert levels[0] / levels[1] == pytest.approx(2.0, rel=1e-3)
     assert levels[1] == pytest.approx(1.0, rel=0.03)
@@ -127,7 +127,7 @@ def test_sound_dies_away_in_the_reverberation_time(index: int) -> None:
 def test_the_whole_sound_still_comes_from_the_source_side() -> None:
     for azimuth in (70.0, -70.0, 130.0):
         scene, sound = thing(azimuth, 0.0, 1.5)
-        foa = heard_at_camera(scene, sound, noise(1.0), RATE)
+        foa = source_at_camera(scene, sound, noise(1.0), RATE)
         assert foa.shape[1] > RATE
         assert abs(direction(foa)[0] - azimuth) < 25
 
@@ -138,7 +138,7 @@ def test_a_path_is_heard_along_its_way() -> None:
     sound = replace(sound, span=(1.0, 4.0), track=track)
     source = noise(3.0)
     for reflections, near in ((False, 1.0), (True, 25.0)):
-        foa = heard_at_camera(scene, sound, source, RATE, reflections)
+        foa = source_at_camera(scene, sound, source, RATE, reflections)
         for begin in np.arange(0, 3 * RATE, RATE // 2):
             middle = 1.0 + (begin + RATE / 4) / RATE
             x, y = track.at(middle)
@@ -150,10 +150,10 @@ def test_a_standing_source_hears_one_response_along_its_whole_span() -> None:
     scene, sound = thing(50.0, 0.3)
     pulse = np.zeros(RATE, np.float32)
     pulse[100] = 1.0
-    foa = heard_at_camera(scene, sound, pulse, RATE)
+    foa = source_at_camera(scene, sound, pulse, RATE)
     room = make_room(scene.room_seed, scene.room)
     response = foa_response(room, tuple(np.round(scene.points(sound, [1.0])[0], 3)), RATE)
-    direct = heard_at_camera(scene, sound, pulse, RATE, reflections=False)
+    direct = source_at_camera(scene, sound, pulse, RATE, reflections=False)
     foa[:, :RATE] -= direct
     length = min(response.shape[1], RATE - 100)
     assert foa[:, 100 : 100 + length] == pytest.approx(response[:, :length], abs=1e-5)
@@ -161,12 +161,12 @@ def test_a_standing_source_hears_one_response_along_its_whole_span() -> None:
 
 def test_a_take_has_its_sounds_where_they_belong_and_a_floor_of_noise() -> None:
     scene, _ = thing(90.0)
-    foa = room_sound(scene, RATE, [0.05 * noise(1.0)])
+    foa = room_audio(scene, RATE, [0.05 * noise(1.0)])
     assert foa.shape == (4, 4 * RATE) and foa.dtype == np.float32
     levels = [float(np.std(foa[0, a:b])) for a, b in ((0, RATE), (RATE, 2 * RATE))]
     assert 0 < levels[0] < 0.2 * levels[1]
     assert direction(foa[:, RATE : 2 * RATE])[0] == pytest.approx(90, abs=15)
-    assert np.array_equal(foa, room_sound(scene, RATE, [0.05 * noise(1.0)]))
+    assert np.array_equal(foa, room_audio(scene, RATE, [0.05 * noise(1.0)]))
 
 
 def test_without_pyroomacoustics_one_sentence_says_what_to_install(

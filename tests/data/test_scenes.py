@@ -9,13 +9,13 @@ import pytest
 from savg.annotation import LABEL_CLASSES
 from savg.data.scenes import World, draw_scene, render, split_seed
 from savg.data.scenes import render as render_module_function
+from savg.data.scenes.audio import dry_audio, envelope, foa_audio, stereo_audio
 from savg.data.scenes.camera import Equirectangular, Perspective
 from savg.data.scenes.instruments import tone_of
 from savg.data.scenes.people import strike
 from savg.data.scenes.render import labels_of, without_people
 from savg.data.scenes.scene import SPLIT_SIZE, Note, Scene
 from savg.data.scenes.shapes import reach
-from savg.data.scenes.sound import dry_sound, envelope, foa_sound, stereo_sound
 from savg.data.scenes.voices import bank
 from savg.format import ClipFormat
 from savg.geometry import foa_to_stereo, project
@@ -109,7 +109,7 @@ def test_a_walking_source_moves_in_the_sound() -> None:
         azimuth = scene.azimuths(0, times)
         if not track.moves or np.ptp(azimuth) < 35:
             continue
-        audio = stereo_sound(scene, 16000).reshape(2, 5, 16000)
+        audio = stereo_audio(scene, 16000).reshape(2, 5, 16000)
         pans = [pan(audio[:, second]) for second in range(5)]
         assert np.corrcoef(-np.sin(np.deg2rad(azimuth)), pans)[0, 1] > 0.9
         found += 1
@@ -164,7 +164,7 @@ def test_a_small_rendering_is_the_large_one_averaged(world: str) -> None:
 def test_levels_are_those_of_the_data() -> None:
     levels = []
     for scene in scenes("demo", 30) + scenes("varied", 10):
-        audio = stereo_sound(scene, 16000)
+        audio = stereo_audio(scene, 16000)
         assert np.abs(audio).max() <= 0.951
         levels.append(np.sqrt(np.mean(np.square(audio, dtype=float))))
     assert 0.03 < np.median(levels) < 0.15
@@ -173,7 +173,7 @@ def test_levels_are_those_of_the_data() -> None:
 
 def test_what_is_labelled_is_audible_and_the_rest_is_quiet() -> None:
     for scene in scenes("demo", 12):
-        audio = stereo_sound(scene, 16000)
+        audio = stereo_audio(scene, 16000)
         level = np.sqrt(np.square(audio, dtype=float).sum(0).reshape(50, 1600).mean(1))
         inside = scene.sounds[0].active((np.arange(500) + 0.5) / 100).reshape(50, 10)
         active, silent = inside.all(axis=1), ~inside.any(axis=1)
@@ -191,9 +191,9 @@ def test_noise_and_silence_when_nobody_sounds() -> None:
 
 def test_foa_decodes_to_the_stereo_of_the_clip() -> None:
     scene = draw_scene(11, WORLDS["varied"])
-    foa = foa_sound(scene, 16000)
+    foa = foa_audio(scene, 16000)
     assert foa.shape == (4, 80000)
-    stereo = stereo_sound(scene, 16000)
+    stereo = stereo_audio(scene, 16000)
     decoded = foa_to_stereo(foa)
     decoded *= min(1.0, 0.95 / np.abs(decoded).max())
     assert np.allclose(decoded, stereo, atol=1e-5)
@@ -216,7 +216,7 @@ def test_speech_is_no_steady_tone_and_music_is() -> None:
     """Spectral peaks stay where they are for the length of a note, not in speech."""
 
     def steadiness(scene: Scene) -> float:
-        dry = dry_sound(scene, scene.sounds[0], 16000).astype(float)
+        dry = dry_audio(scene, scene.sounds[0], 16000).astype(float)
         frames = np.lib.stride_tricks.sliding_window_view(dry, 2048)[::512] * np.hanning(2048)
         spectra = np.abs(np.fft.rfft(frames, axis=1))[:, 8:400]
         spectra /= np.linalg.norm(spectra, axis=1, keepdims=True) + 1e-3

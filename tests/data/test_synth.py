@@ -13,9 +13,9 @@ from scene_takes import labels_of_take, one_person
 
 from savg.cli import main
 from savg.data.scenes import World, draw_scene, panorama
+from savg.data.scenes.audio import dry_audio
 from savg.data.scenes.panorama import panoramas
 from savg.data.scenes.render import voices_of
-from savg.data.scenes.sound import dry_sound
 from savg.data.starss import synth
 from savg.data.starss.audio import load_audio
 from savg.data.starss.labels import read_labels
@@ -90,7 +90,7 @@ def test_labels_are_the_drawn_directions_in_whole_degrees(folder: Path) -> None:
 def test_sound_in_the_file_points_where_the_label_says(tmp_path: Path) -> None:
     for azimuth in (35.0, -110.0):
         scene = one_person(azimuth, 3.0)
-        foa = synth.room_sound(scene, RATE).astype(float)
+        foa = synth.room_audio(scene, RATE).astype(float)
         w, y, _, x = foa
         found = np.rad2deg(np.arctan2(np.mean(w * y), np.mean(w * x)))
         row = label_rows(scene)[5]
@@ -101,7 +101,7 @@ def test_sound_in_the_file_points_where_the_label_says(tmp_path: Path) -> None:
 def test_the_film_shows_the_panorama(folder: Path) -> None:
     name, scene = draw_take(SMALL, 1)
     times = frame_times(7.0)
-    dry = [dry_sound(scene, sound, RATE) for sound in scene.sounds]
+    dry = [dry_audio(scene, sound, RATE) for sound in scene.sounds]
     drawn = panoramas(scene, times, voices_of(scene, times, dry, RATE), *SIZE)
     with av.open(str(folder / "video_dev" / "dev-train-sony" / f"{name}.mp4")) as container:
         for index, (frame, (picture, _)) in enumerate(
@@ -167,7 +167,7 @@ def test_recordings_are_so_quiet_that_the_gain_makes_clips_of_them(tmp_path: Pat
     settings, levels, clipped = Construction(), [], []
     for index in range(8):
         _, scene = draw_take(Plan(31, 20.0), index)
-        quiet = synth.room_sound(scene, RATE) * np.float32(10 ** (synth.GAIN_DB / 20))
+        quiet = synth.room_audio(scene, RATE) * np.float32(10 ** (synth.GAIN_DB / 20))
         assert np.abs(quiet).max() < 0.3
         write_audio(tmp_path / "take.wav", quiet, RATE)
         sound = load_audio(tmp_path / "take.wav", settings)
@@ -198,7 +198,7 @@ def test_training_scenes_have_no_need_of_room_acoustics(monkeypatch: pytest.Monk
 
     monkeypatch.setitem(sys.modules, "pyroomacoustics", None)
     scene = draw_scene(1, World.demo())
-    assert dry_sound(scene, scene.sounds[0], RATE).shape == (5 * RATE,)
+    assert dry_audio(scene, scene.sounds[0], RATE).shape == (5 * RATE,)
     with pytest.raises(SavgError, match=r"savg-studio\[dataset\]"):
         write_starss(Path("nowhere"), 1, 0)
     assert not Path("nowhere").exists()

@@ -24,7 +24,7 @@ from savg.studio.results.benchmark_board import document, methods_board, methods
 from savg.studio.results.result_files import Reports, benchmarks, published, read_report
 from savg.studio.results.study_results import StudyResults
 from savg.viz.documents import Estimate
-from savg.viz.result_plots import against, intervals
+from savg.viz.result_plots import intervals, ratings_against_score
 
 EVIL = '<img src=x onerror="alert(1)"><a href="//evil.example">'
 
@@ -223,7 +223,7 @@ def test_figures_take_few_values_and_long_names() -> None:
         figure = intervals(rows, "t", "x", (0, 3), dark=dark, zero=True, mark="SIMULATED")
         assert figure.data[-1].error_x.array == (0.0, 0.5)
     assert intervals([], "t", "x", (0, 1)).layout.height > 0
-    assert len(against([("c", "clip", 0.5, 3.0, 4)], "t", (1, 5)).data) == 1
+    assert len(ratings_against_score([("c", "clip", 0.5, 3.0, 4)], "t", (1, 5)).data) == 1
 
 
 def test_the_tab_is_there_without_any_report() -> None:

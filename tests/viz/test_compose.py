@@ -15,7 +15,7 @@ from savg.audio.levels import level_difference_db
 from savg.clip import Clip
 from savg.errors import SavgError
 from savg.format import ClipFormat
-from savg.viz.cards import card, plain, spectrogram_card
+from savg.viz.cards import card, spectrogram_card, to_ascii
 from savg.viz.compose import CARD_SECONDS, TITLE_SECONDS, Composed, Entry, compose, read_entry_clip
 
 FORM = ClipFormat(frames=8, size=64, picture_height=36)
@@ -139,7 +139,7 @@ def test_an_overlay_beside_spectrograms_with_a_line_that_moves(tmp_path: Path) -
 
 
 def test_a_card_holds_its_text_whatever_it_is() -> None:
-    assert plain("Zoë’s “30°” – naïve … 日\n\tx") == 'Zoe\'s "30 deg" - naive ... ? x'
+    assert to_ascii("Zoë’s “30°” – naïve … 日\n\tx") == 'Zoe\'s "30 deg" - naive ... ? x'
     for text in ("", "word", "word " * 200, "w" * 500):
         image = card(text, 200, 60, 20)
         assert image.shape == (60, 200, 3) and image.dtype == np.uint8

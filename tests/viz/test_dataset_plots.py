@@ -41,7 +41,7 @@ def test_every_clip_is_counted_once() -> None:
 def test_many_recordings_share_a_bar() -> None:
     figure = plots.recordings(table(300))
     labels = list(figure.data[0].y)
-    assert len(labels) == plots.MOST_RECORDINGS + 1 and labels[-1] == "16 more"
+    assert len(labels) == plots.MAX_RECORDINGS + 1 and labels[-1] == "16 more"
     assert sum(sum(trace.x[-1:]) for trace in figure.data) == 160
 
 
@@ -69,7 +69,7 @@ def test_points_are_thinned_evenly() -> None:
     figure = plots.sides(table(n, difference_db=np.zeros(n)))
     points = [trace for trace in figure.data if trace.mode == "markers"]
     for trace in points:
-        assert 1000 < len(trace.x) <= plots.MOST_POINTS
+        assert 1000 < len(trace.x) <= plots.MAX_POINTS
         assert np.mean(trace.x) == pytest.approx(128, abs=1)
 
 

@@ -10,7 +10,7 @@ from scipy.ndimage import binary_erosion as erosion
 
 from savg.annotation import ClipLabels
 from savg.geometry import azimuth_to_x, project, wrap_degrees
-from savg.viz.panorama import HEIGHT, WIDTH, View, directions, draw_view, outline, place
+from savg.viz.panorama import HEIGHT, WIDTH, View, directions, draw_view, outline, panorama_position
 
 VIEWS = [0, 10, 90, 135, 180, 200, 270, 350]
 
@@ -101,7 +101,7 @@ def test_marks_are_at_the_sounds_azimuth(view: int, sound: float) -> None:
 
 
 def test_left_is_left() -> None:
-    assert place(90, 45) == (WIDTH / 4, HEIGHT / 4)
+    assert panorama_position(90, 45) == (WIDTH / 4, HEIGHT / 4)
     azimuth, elevation = directions(View(0), 0.0, 0.0)
     assert azimuth > 0 and elevation > 0
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from savg.annotation import Boxes, ClipLabels
 from savg.clip import Clip
+from savg.data.scenes.audio import dry_audio, envelope, stereo_audio, stereo_window
 from savg.data.scenes.backdrop import backdrop
 from savg.data.scenes.camera import Camera, Perspective
 from savg.data.scenes.events import LAUGHTER
@@ -18,7 +19,6 @@ from savg.data.scenes.people import draw_person
 from savg.data.scenes.room import make_room
 from savg.data.scenes.scene import Person, Scene
 from savg.data.scenes.shapes import SHIFT, Part, bounds, paint
-from savg.data.scenes.sound import dry_sound, envelope, stereo_sound, stereo_window
 from savg.format import ClipFormat
 
 FINE = 512
@@ -63,9 +63,9 @@ def render(
     if not 0 <= begin <= scene.seconds - form.seconds + 1e-6:
         raise ValueError(f"{form.seconds:g} s from {begin:g} s on: not in {scene.seconds:g} s.")
     small = form if size is None else form.with_size(size)
-    dry = [dry_sound(scene, sound, rate) for sound in scene.sounds]
+    dry = [dry_audio(scene, sound, rate) for sound in scene.sounds]
     if start is None and not view:
-        audio = stereo_sound(scene, rate, list(dry))
+        audio = stereo_audio(scene, rate, list(dry))
     else:
         audio = stereo_window(scene, rate, begin, form.seconds, view)
     times = begin + np.arange(form.frames) / form.fps
@@ -136,7 +136,7 @@ def corners_of(parts: list[Part]) -> tuple[NDArray[np.int32], list[int]]:
 def voices_of(
     scene: Scene, times: NDArray[np.floating], dry: list[NDArray[np.floating]], rate: int
 ) -> NDArray[np.floating]:
-    """How loudly each person speaks (or laughs) at `times`, 0..1 [P, T]; dry: `dry_sound` of each."""
+    """How loudly each person speaks (or laughs) at `times`, 0..1 [P, T]; dry: `dry_audio` of each."""
     voices = np.zeros((len(scene.people), len(times)))
     for sound, source in zip(scene.sounds, dry, strict=True):
         if sound.person >= 0 and (sound.phrases or sound.label == LAUGHTER):

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.signal import butter, sosfilt
 
+from savg.data.scenes.audio import REFERENCE, SPEED_OF_SOUND, dry_audio
 from savg.data.scenes.room import Room, make_room
 from savg.data.scenes.scene import Scene, Sound
-from savg.data.scenes.sound import REFERENCE, SPEED_OF_SOUND, dry_sound
 from savg.errors import SavgError
 
 Array = NDArray[np.floating]
@@ -38,24 +38,24 @@ RUMBLE, RUMBLE_BELOW = 4.0, 80.0
 """Level of low-frequency noise relative to the noise floor, and its upper limit in Hz."""
 
 
-def room_sound(scene: Scene, rate: int, dry: list[Array] | None = None) -> NDArray[np.float32]:
-    """A take as FOA [4, samples]; dry: `dry_sound` of each sound. SavgError without pyroomacoustics."""
+def room_audio(scene: Scene, rate: int, dry: list[Array] | None = None) -> NDArray[np.float32]:
+    """A take as FOA [4, samples]; dry: `dry_audio` of each sound. SavgError without pyroomacoustics."""
     samples = round(scene.seconds * rate)
     mixed = _noise(scene, samples, rate)
-    sources = dry if dry is not None else [dry_sound(scene, s, rate) for s in scene.sounds]
+    sources = dry if dry is not None else [dry_audio(scene, s, rate) for s in scene.sounds]
     for sound, source in zip(scene.sounds, sources, strict=True):
         first = round(scene.span_of(sound)[0] * rate)
-        heard = heard_at_camera(scene, sound, source, rate)[:, : samples - first]
+        heard = source_at_camera(scene, sound, source, rate)[:, : samples - first]
         mixed[:, first : first + heard.shape[1]] += heard
     return mixed
 
 
-def heard_at_camera(
+def source_at_camera(
     scene: Scene, sound: Sound, source: Array, rate: int, reflections: bool = True
 ) -> NDArray[np.float32]:
     """One source from the start of its span on, as FOA [4, samples], with what the room adds after it.
 
-    source: its `dry_sound`. reflections: with the room, or the direct sound alone.
+    source: its `dry_audio`. reflections: with the room, or the direct sound alone.
     """
     room = make_room(scene.room_seed, scene.room)
     begin, end = scene.span_of(sound)

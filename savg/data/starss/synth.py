@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from savg.data.scenes import Scene, World
+from savg.data.scenes.audio import dry_audio
 from savg.data.scenes.recording import draw_recording
-from savg.data.scenes.reverberation import require_acoustics, room_sound
-from savg.data.scenes.sound import dry_sound
+from savg.data.scenes.reverberation import require_acoustics, room_audio
 from savg.data.starss.panorama_video import write_panorama_video
 from savg.errors import SavgError
 from savg.media.audio_file import write_audio
@@ -124,8 +124,8 @@ def write_take(out: Path, name: str, scene: Scene, size: tuple[int, int]) -> Non
     for path in (audio, video, labels):
         for half_written in path.parent.glob(f".{name}.*"):
             half_written.unlink()
-    dry = [dry_sound(scene, sound, RATE) for sound in scene.sounds]
-    write_audio(audio, room_sound(scene, RATE, dry) * np.float32(10 ** (GAIN_DB / 20)), RATE)
+    dry = [dry_audio(scene, sound, RATE) for sound in scene.sounds]
+    write_audio(audio, room_audio(scene, RATE, dry) * np.float32(10 ** (GAIN_DB / 20)), RATE)
     write_panorama_video(video, scene, size, dry, RATE)
     with atomic_file(labels) as part:
         part.write_text("".join(f"{','.join(map(str, row))}\n" for row in label_rows(scene)))

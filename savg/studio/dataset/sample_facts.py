@@ -27,7 +27,7 @@ from savg.viz.panorama import (
     View,
     directions,
     draw_view,
-    place,
+    panorama_position,
     signed_azimuth,
 )
 
@@ -132,7 +132,7 @@ def _level_facts(clip: Clip, labels: ClipLabels) -> list[tuple[str, str]]:
 def _spots(item: BenchItem, view: View | None, labels: ClipLabels) -> list[tuple[float, float]]:
     if view is None:
         return []
-    columns, rows = place(*directions(view, labels.x, labels.y))
+    columns, rows = panorama_position(*directions(view, labels.x, labels.y))
     height = HEIGHT if item.panorama is not None else HEIGHT // 2
     down = (rows - (HEIGHT - height) / 2) / height
     across = columns % WIDTH / WIDTH

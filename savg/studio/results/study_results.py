@@ -18,7 +18,7 @@ from savg.studio.results.result_files import VARIABLE, Report, Reports
 from savg.studio.shared.library import media_url
 from savg.tables import write_csv
 from savg.viz.documents import NOT_ENOUGH, Table, finite
-from savg.viz.result_plots import against, intervals
+from savg.viz.result_plots import intervals, ratings_against_score
 
 SIMULATED = "SIMULATED LISTENERS: a rehearsal, not a result"
 
@@ -163,7 +163,7 @@ def _figures(report: Report, dark: bool) -> list[Any]:
     if not points:
         return [*updates, gr.update(visible=False)]
     scale = (1, len(report.data["study"]["labels"]))
-    plot = against(points, "Rating and metric, clip by clip", scale, **look)
+    plot = ratings_against_score(points, "Rating and metric, clip by clip", scale, **look)
     return [*updates, gr.update(value=plot, visible=True)]
 
 

@@ -32,7 +32,7 @@ LEAD = 0.5
 """Seconds before a part of a scene whose reverberation is still heard in it."""
 
 
-def dry_sound(scene: Scene, sound: Sound, rate: int) -> NDArray[np.float32]:
+def dry_audio(scene: Scene, sound: Sound, rate: int) -> NDArray[np.float32]:
     """What one source emits in its span [samples], rms about its level while it sounds."""
     first, last = scene.span_of(sound)
     samples = round((last - first) * rate)
@@ -68,12 +68,12 @@ def envelope(dry: Array, rate: int, times: Array, window: float = 0.09) -> Array
     return np.clip(rms / max(3.5 * np.sqrt(total[-1] / len(dry)) / 1.6, 1e-9), 0, 1)
 
 
-def foa_sound(scene: Scene, rate: int, dry: list[Array] | None = None) -> NDArray[np.float32]:
+def foa_audio(scene: Scene, rate: int, dry: list[Array] | None = None) -> NDArray[np.float32]:
     """The scene's sound as FOA [4, samples] float32, with reverberation and a noise floor."""
     return _mix(scene, rate, dry, (0, 1, 2, 3))
 
 
-def stereo_sound(scene: Scene, rate: int, dry: list[Array] | None = None) -> NDArray[np.float32]:
+def stereo_audio(scene: Scene, rate: int, dry: list[Array] | None = None) -> NDArray[np.float32]:
     """The scene's sound as a clip has it [2, samples] float32, peak at most 0.95."""
     return _limited(_mix(scene, rate, dry, (0, 1)))
 
@@ -117,7 +117,7 @@ def _mix(
         first, last = scene.span_of(sound)
         if last <= start or first >= start + seconds:
             continue
-        source = dry[index] if dry is not None else dry_sound(scene, sound, rate)
+        source = dry[index] if dry is not None else dry_audio(scene, sound, rate)
         source = _in_window(source, round((first - start) * rate), samples)
         track = scene.track_of(sound)
         mean = track.at(start + np.linspace(0, seconds, 11)).mean(axis=0)
