@@ -55,9 +55,9 @@ _RUN_IN = 1.0
 
 def plain_clip(files: Files, record: ClipRecord, settings: Construction, out: Path) -> Clip:
     """One clip and its labels made and written by itself, with nothing kept from or for others."""
-    form = settings.format
-    begin = record.start / form.label_fps
-    wanted = [begin + index / form.fps for index in range(form.frames)]
+    format = settings.format
+    begin = record.start / format.label_fps
+    wanted = [begin + index / format.fps for index in range(format.frames)]
     pictures: list[np.ndarray] = []
     with av.open(str(files.video)) as container:
         stream = container.streams.video[0]
@@ -65,15 +65,15 @@ def plain_clip(files: Files, record: ClipRecord, settings: Construction, out: Pa
         container.seek(int(begin / stream.time_base), stream=stream)
         held = None
         for frame in container.decode(stream):
-            while held is not None and len(pictures) < form.frames:
+            while held is not None and len(pictures) < format.frames:
                 if frame.time - 1e-3 <= wanted[len(pictures)] + 1e-9:
                     break
                 pictures.append(plain_view(held.to_ndarray(format="rgb24"), record.view, settings))
             held = frame
-            if len(pictures) == form.frames:
+            if len(pictures) == format.frames:
                 break
     sound = plain_audio(files.audio, begin, record.view, settings)
-    clip = Clip(np.stack(pictures), sound, form)
+    clip = Clip(np.stack(pictures), sound, format)
     clip.write(out / f"{record.name}.mp4")
     labels = read_labels(files.labels)
     candidate = Candidate(record.start, record.view, record.category)
@@ -83,32 +83,32 @@ def plain_clip(files: Files, record: ClipRecord, settings: Construction, out: Pa
 
 def plain_view(panorama: np.ndarray, view: int, settings: Construction) -> np.ndarray:
     """One picture with py360convert, padded."""
-    form = settings.format
-    half = np.tan(np.radians(settings.field_of_view / 2)) * form.picture_height / form.size
+    format = settings.format
+    half = np.tan(np.radians(settings.field_of_view / 2)) * format.picture_height / format.size
     field = (settings.field_of_view, float(np.degrees(2 * np.arctan(half))))
-    size = (form.picture_height, form.size)
-    frame = np.zeros((form.size, form.size, 3), np.uint8)
-    frame[form.top : form.bottom] = py360convert.e2p(panorama, field, -view, 0, size)
+    size = (format.picture_height, format.size)
+    frame = np.zeros((format.size, format.size, 3), np.uint8)
+    frame[format.top : format.bottom] = py360convert.e2p(panorama, field, -view, 0, size)
     return frame
 
 
 def plain_audio(path: Path, begin: float, view: int, settings: Construction) -> np.ndarray:
     """The sound of one window: read, filtered, resampled, turned and decoded."""
-    form = settings.format
+    format = settings.format
     with soundfile.SoundFile(path) as source:
         rate = source.samplerate
         lead = round(min(begin, _RUN_IN) * rate)
         source.seek(round(begin * rate) - lead)
-        foa = source.read(lead + round((form.seconds + 0.1) * rate)).T
+        foa = source.read(lead + round((format.seconds + 0.1) * rate)).T
     sections = signal.butter(4, settings.high_pass, "high", fs=rate, output="sos")
-    common = np.gcd(rate, form.sample_rate)
+    common = np.gcd(rate, format.sample_rate)
     foa = signal.resample_poly(
-        signal.sosfilt(sections, foa, axis=1), form.sample_rate // common, rate // common, axis=1
+        signal.sosfilt(sections, foa, axis=1), format.sample_rate // common, rate // common, axis=1
     )
     stereo = foa_to_stereo(rotate_foa(foa, view)) * 10 ** (settings.gain_db / 20)
-    first = lead * form.sample_rate // rate
-    window = stereo[:, first : first + form.samples]
-    window = np.pad(window, ((0, 0), (0, form.samples - window.shape[1])))
+    first = lead * format.sample_rate // rate
+    window = stereo[:, first : first + format.samples]
+    window = np.pad(window, ((0, 0), (0, format.samples - window.shape[1])))
     return np.clip(window, -1, 1).astype(np.float32)
 
 

@@ -32,7 +32,7 @@ def averaged(scene: Scene) -> np.ndarray:
 
 def measure(world: World, clips: int) -> dict[str, float]:
     """Clips a second at 64 and 256, the gain of rendering small, and how far the two differ."""
-    form = ClipFormat().with_size(64)
+    format = ClipFormat().with_size(64)
     scenes = [draw_scene(split_seed("valid", 1000 + index), world) for index in range(clips)]
     for scene in scenes:
         render(scene), render(scene, size=64)
@@ -51,7 +51,7 @@ def measure(world: World, clips: int) -> dict[str, float]:
         spent["256"] += large - ended
         spent["64"] += ended - drawn
         spent["draw"] += drawn - start
-        rows = small.clip.video[:, form.top : form.bottom].astype(int)
+        rows = small.clip.video[:, format.top : format.bottom].astype(int)
         difference.append(float(np.abs(rows - plain).mean()))
     return {
         "clips/s at 64": clips / (spent["draw"] + spent["64"]),

@@ -96,15 +96,15 @@ def load_official(
     published: the authors' constructor arguments by their own names; default: the released ones.
     Raises CheckpointError that names the kind, the path and the first wrong keys.
     """
-    form = model_format(kind)
-    state = form.rename(_unwrap(_read_torch(kind, path), form, path))
+    spec = model_format(kind)
+    state = spec.rename(_unwrap(_read_torch(kind, path), spec, path))
     try:
-        config = form.from_published(published)
+        config = spec.from_published(published)
     except (ValueError, TypeError, KeyError) as error:
         raise CheckpointError(
             f"{kind}: the published constructor arguments do not describe a network: {error}."
         ) from error
-    model = form.build(config)
+    model = spec.build(config)
     _fill(model, state, kind, path)
     return model.eval()
 
@@ -122,18 +122,18 @@ def _read_torch(kind: str, path: str | os.PathLike[str]) -> Any:
         ) from error
 
 
-def _unwrap(loaded: Any, form: ModelFormat, path: str | os.PathLike[str]) -> State:
+def _unwrap(loaded: Any, spec: ModelFormat, path: str | os.PathLike[str]) -> State:
     import torch
 
-    for wrapper in form.wrappers:
+    for wrapper in spec.wrappers:
         if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
             loaded = loaded[wrapper]
     tensors = isinstance(loaded, Mapping) and all(
         isinstance(value, torch.Tensor) for value in loaded.values()
     )
     if not tensors or not loaded:
-        where = " or under ".join(["at its top level", *map(repr, form.wrappers)])
-        raise CheckpointError(f"{form.kind}: {path} holds no state dict {where}.")
+        where = " or under ".join(["at its top level", *map(repr, spec.wrappers)])
+        raise CheckpointError(f"{spec.kind}: {path} holds no state dict {where}.")
     prefix = "module."  # left by torch's data-parallel wrappers
     if all(key.startswith(prefix) for key in loaded):
         loaded = {key.removeprefix(prefix): value for key, value in loaded.items()}
@@ -239,9 +239,9 @@ def load_component(
     found = data.get("kind")
     if not isinstance(found, str) or (kind is not None and found != kind):
         raise CheckpointError(f"{folder}: expected weights of kind {kind!r}, found {found!r}.")
-    form = model_format(found)
+    spec = model_format(found)
     try:
-        config = form.config(**_tuples(data["config"]))
+        config = spec.config(**_tuples(data["config"]))
         card = Card(**data["card"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
@@ -252,7 +252,7 @@ def load_component(
         raise CheckpointError(f"{found}: no such weights file: {weights}.")
     if card.sha256 and card.sha256 != file_sha256(weights):
         raise CheckpointError(f"{weights} is not the file its card describes: SHA-256 differs.")
-    model = form.build(config)
+    model = spec.build(config)
     try:
         state = load_file(weights)
     except SafetensorError as error:

@@ -65,12 +65,14 @@ def _add_sound(container, audio, seconds, channels, sample_rate, nan, late) -> N
     wave = (gains[:, None] * tone).astype(np.float32)
     if nan:
         wave[:, samples // 2] = np.nan
-    form = {"pcm_s16le": "s16", "pcm_f32le": "flt"}.get(audio.codec_context.name, "fltp")
-    if form == "s16":
+    sample_format = {"pcm_s16le": "s16", "pcm_f32le": "flt"}.get(audio.codec_context.name, "fltp")
+    if sample_format == "s16":
         wave = np.round(wave * 32767).astype(np.int16)
-    if form in ("s16", "flt"):
+    if sample_format in ("s16", "flt"):
         wave = np.ascontiguousarray(wave.T).reshape(1, -1)
-    block = av.AudioFrame.from_ndarray(np.ascontiguousarray(wave), form, CHANNELS[channels])
+    block = av.AudioFrame.from_ndarray(
+        np.ascontiguousarray(wave), sample_format, CHANNELS[channels]
+    )
     block.sample_rate, block.pts = sample_rate, round(late * sample_rate)
     block.time_base = Fraction(1, sample_rate)
     container.mux(audio.encode(block))

@@ -31,7 +31,7 @@ from savg.mos.study.stimuli import BIT_RATE
 
 ROOT = Path(__file__).resolve().parents[1]
 
-FORM = ClipFormat(frames=4, fps=8, size=128, picture_height=72, label_fps=8)
+FORMAT = ClipFormat(frames=4, fps=8, size=128, picture_height=72, label_fps=8)
 """Half a second."""
 
 PANS = (-12.0, -5.0, 0.0, 3.0, 9.0)
@@ -40,13 +40,13 @@ PANS = (-12.0, -5.0, 0.0, 3.0, 9.0)
 CONDITIONS = ("joint", "two_stage", "ground_truth")
 
 
-def write_clip(path: Path, decibels: float, form: ClipFormat = FORM) -> None:
+def write_clip(path: Path, decibels: float, format: ClipFormat = FORMAT) -> None:
     """A clip as the clips of a study are written, `decibels` louder at the left."""
-    clip = panned_clip(round(100 + decibels), decibels, 0.02, replace(form, sample_rate=RATE))
-    write_video(path, clip.picture, form.fps, clip.audio, RATE, Encoding(audio_bit_rate=BIT_RATE))
+    clip = panned_clip(round(100 + decibels), decibels, 0.02, replace(format, sample_rate=RATE))
+    write_video(path, clip.picture, format.fps, clip.audio, RATE, Encoding(audio_bit_rate=BIT_RATE))
 
 
-def make_study(folder: Path, study: Study, form: ClipFormat = FORM) -> StudyFolder:
+def make_study(folder: Path, study: Study, format: ClipFormat = FORMAT) -> StudyFolder:
     """A study whose many clips are copies of a few, named and kept like those of a real one.
 
     Its screening sounds are real. A clip is called by its level difference.
@@ -54,7 +54,7 @@ def make_study(folder: Path, study: Study, form: ClipFormat = FORM) -> StudyFold
     media = folder / "media"
     media.mkdir(parents=True)
     for decibels in PANS:
-        write_clip(folder / f"{decibels}.mp4", decibels, form)
+        write_clip(folder / f"{decibels}.mp4", decibels, format)
     plan: list[tuple[str, Kind]] = [("practice", "practice")] * study.practice
     plan += [("catch", "catch")] * study.catch
     for group in study.groups:
@@ -69,7 +69,7 @@ def make_study(folder: Path, study: Study, form: ClipFormat = FORM) -> StudyFold
         expected = 2 if kind == "catch" else None
         stimuli.append(
             Stimulus(
-                name, condition, f"{decibels}.mp4", f"{number}", kind, form.seconds,
+                name, condition, f"{decibels}.mp4", f"{number}", kind, format.seconds,
                 expected=expected,
             )
         )  # fmt: skip

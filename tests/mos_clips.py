@@ -10,21 +10,23 @@ from savg.clip import Clip
 from savg.format import ClipFormat
 from savg.mos.study.design import Stimulus, Study, standard
 
-FORM = ClipFormat(frames=4, size=64, picture_height=36)
+FORMAT = ClipFormat(frames=4, size=64, picture_height=36)
 """One second of small pictures."""
 
 
-def panned_clip(seed: int, decibels: float, level: float = 0.05, form: ClipFormat = FORM) -> Clip:
+def panned_clip(
+    seed: int, decibels: float, level: float = 0.05, format: ClipFormat = FORMAT
+) -> Clip:
     """A clip whose noise is `decibels` louder at the left, with a grey picture."""
     rng = np.random.default_rng(seed)
-    noise = np.cumsum(rng.standard_normal(form.samples))
+    noise = np.cumsum(rng.standard_normal(format.samples))
     noise -= np.convolve(noise, np.ones(200) / 200, "same")
     noise *= level / noise.std()
     share = 10 ** (decibels / 20)
     gains = np.array([share, 1.0]) / np.hypot(share, 1.0)
     sound = np.clip(gains[:, None] * noise, -1, 1).astype(np.float32)
-    video = np.full((form.frames, form.size, form.size, 3), 40 + seed % 100, np.uint8)
-    return Clip(video, sound, form)
+    video = np.full((format.frames, format.size, format.size, 3), 40 + seed % 100, np.uint8)
+    return Clip(video, sound, format)
 
 
 def write_folder(folder: Path, clips: int, seed: int = 0, widest: float = 12.0) -> Path:

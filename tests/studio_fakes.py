@@ -35,14 +35,14 @@ def side_of(seed: int) -> float:
     return LEFT_X if seed % 2 == 0 else RIGHT_X
 
 
-def scene(seed: int = 0, form: ClipFormat = SAVGBENCH, x: float | None = None) -> Clip:
+def scene(seed: int = 0, format: ClipFormat = SAVGBENCH, x: float | None = None) -> Clip:
     """A figure that sways on a floor, and a tone that comes from where it stands."""
     rng = np.random.default_rng(seed)
     x = side_of(seed) if x is None else x
-    rows, columns = np.mgrid[: form.picture_height, : form.size]
-    video = np.zeros((form.frames, form.size, form.size, 3), np.uint8)
+    rows, columns = np.mgrid[: format.picture_height, : format.size]
+    video = np.zeros((format.frames, format.size, format.size, 3), np.uint8)
     wall = 150 - rows // 3
-    for f in range(form.frames):
+    for f in range(format.frames):
         picture = np.stack([wall, wall - 8, wall - 20], -1).clip(0, 255)
         picture[rows > 104] = (96, 84, 74)
         centre = x + 6 * np.sin(f / 2)
@@ -51,15 +51,15 @@ def scene(seed: int = 0, form: ClipFormat = SAVGBENCH, x: float | None = None) -
         picture[body] = (38, 70, 110 + 30 * (seed % 3))
         picture[head] = (205, 165, 140)
         picture = picture + rng.integers(-4, 5, picture.shape)
-        video[f, form.top : form.bottom] = picture.clip(0, 255).astype(np.uint8)
-    time_ = np.arange(form.samples) / form.sample_rate
+        video[f, format.top : format.bottom] = picture.clip(0, 255).astype(np.uint8)
+    time_ = np.arange(format.samples) / format.sample_rate
     envelope = (np.sin(2 * np.pi * 0.6 * time_) > -0.4) * (
         0.6 + 0.4 * np.sin(2 * np.pi * 5 * time_)
     )
     tone = sum(np.sin(2 * np.pi * 180 * k * time_) / k for k in range(1, 6)) * envelope * 0.14
-    pan = (x / form.size) * np.pi / 2
+    pan = (x / format.size) * np.pi / 2
     audio = np.stack([np.cos(pan) * tone, np.sin(pan) * tone]).astype(np.float32)
-    return Clip(video, audio, form)
+    return Clip(video, audio, format)
 
 
 def find_persons(clip: Clip) -> Boxes:
@@ -82,14 +82,14 @@ def find_sounds(clip: Clip) -> SoundEvents:
 
     Every seventh event is put at the other side, so that there are false negatives to see.
     """
-    form = clip.format
-    samples = form.sample_rate // form.label_fps
+    format = clip.format
+    samples = format.sample_rate // format.label_fps
     whole = clip.audio[:, : clip.audio.shape[1] // samples * samples]
     blocks = whole.reshape(2, -1, samples)
     level: NDArray[np.float64] = np.sqrt((blocks.astype(float) ** 2).mean(axis=2))
     frames = np.flatnonzero(level.sum(axis=0) > 0.03)
-    x = np.arctan2(level[1, frames], level[0, frames]) / (np.pi / 2) * form.size
-    x = np.where(np.arange(len(frames)) % 7 == 6, form.size - x, x)
+    x = np.arctan2(level[1, frames], level[0, frames]) / (np.pi / 2) * format.size
+    x = np.where(np.arange(len(frames)) % 7 == 6, format.size - x, x)
     return SoundEvents(frames, np.zeros(len(frames)), x)
 
 

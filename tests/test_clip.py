@@ -19,17 +19,17 @@ from savg.media.audio_file import read_audio
 from savg.media.encode import write_video
 
 
-def film(form: ClipFormat = SAVGBENCH) -> Clip:
+def film(format: ClipFormat = SAVGBENCH) -> Clip:
     """A block that walks one step a picture over a flat ground; a tone 12 dB louder on the left,
     with a click at 2.5 s."""
-    video = np.zeros((form.frames, form.size, form.size, 3), np.uint8)
-    video[:, form.top : form.bottom] = (40, 60, 80)
-    step = form.size // (form.frames + 2)
-    for i in range(form.frames):
-        video[i, form.top + 20 : form.top + 60, i * step : (i + 2) * step] = (230, 200, 40)
-    t = np.arange(form.samples) / form.sample_rate
+    video = np.zeros((format.frames, format.size, format.size, 3), np.uint8)
+    video[:, format.top : format.bottom] = (40, 60, 80)
+    step = format.size // (format.frames + 2)
+    for i in range(format.frames):
+        video[i, format.top + 20 : format.top + 60, i * step : (i + 2) * step] = (230, 200, 40)
+    t = np.arange(format.samples) / format.sample_rate
     tone = 0.4 * np.sin(2 * np.pi * 440 * t)
-    click = form.samples // 2
+    click = format.samples // 2
     tone[click : click + 40] = 0.9
     return Clip(video, np.stack([tone, tone / 4]).astype(np.float32))
 
@@ -173,8 +173,8 @@ def test_a_phone_held_another_way_is_shown_upright(turn: str, tmp_path: Path) ->
     path = tmp_path / "phone.mp4"
     video = np.zeros((4, 128, 128, 3), np.uint8)
     video[:, :, :64] = (230, 30, 30)
-    form = SAVGBENCH.with_frames(4)
-    write_video(path, video, 4, np.zeros((2, form.samples), np.float32), 16_000)
+    format = SAVGBENCH.with_frames(4)
+    write_video(path, video, 4, np.zeros((2, format.samples), np.float32), 16_000)
     data = bytearray(path.read_bytes())
     (a, b, c, d), side = QUARTER_TURNS[turn]
     matrix = data.index(b"tkhd") + 4 + 40
@@ -183,7 +183,7 @@ def test_a_phone_held_another_way_is_shown_upright(turn: str, tmp_path: Path) ->
     for offset, value in ((0, a), (4, b), (12, c), (16, d)):
         data[matrix + offset : matrix + offset + 4] = one(value)
     path.write_bytes(data)
-    picture = Clip.read(path, form).video[0].astype(int)
+    picture = Clip.read(path, format).video[0].astype(int)
     red = picture[..., 0] - picture[..., 2] > 80
     half = np.zeros((256, 256), bool)
     places = {"left": np.s_[:, :128], "right": np.s_[:, 128:]}

@@ -19,20 +19,20 @@ from tests.films import turned, write_film
 from tests.videos_by_brightness import grey, numbers, write_silent
 
 H264 = ("libx264", "aac")
-FORM = ClipFormat(frames=4, fps=4, sample_rate=16_000, size=32, picture_height=18)
+FORMAT = ClipFormat(frames=4, fps=4, sample_rate=16_000, size=32, picture_height=18)
 
 
 def test_a_silent_video_is_read_at_its_own_rate(tmp_path: Path) -> None:
     path = write_silent(tmp_path / "a.mp4", grey(10), [Fraction(i, 5) for i in range(10)])
     assert frame_rate(path) == 5
-    video = Video.read(path, FORM)
+    video = Video.read(path, FORMAT)
     assert video.fps == 5 and video.duration == 2 and video.frames.shape == (10, 32, 32, 3)
     assert numbers(video.frames) == list(range(10))
 
 
 def test_fast_videos_are_thinned_to_what_networks_look_at(tmp_path: Path) -> None:
     path = write_silent(tmp_path / "a.mp4", grey(25), [Fraction(i, 50) for i in range(25)])
-    video = Video.read(path, FORM)
+    video = Video.read(path, FORMAT)
     assert video.fps == 25 and len(video.frames) == 13
     assert numbers(video.frames) == list(range(0, 25, 2))
 
@@ -66,7 +66,7 @@ def test_wrong_files_and_frames_are_named(tmp_path: Path) -> None:
         Video.read(tmp_path / "none.mp4")
     path = write_silent(tmp_path / "a.mp4", grey(10), [Fraction(i, 5) for i in range(10)])
     with pytest.raises(MediaError, match=r"longer than 1 s"):
-        Video.read(path, FORM, max_seconds=1)
+        Video.read(path, FORMAT, max_seconds=1)
     with pytest.raises(ValueError, match="size, size, 3"):
         Video(np.zeros((2, 8, 9, 3), np.uint8), Fraction(4))
     with pytest.raises(ValueError, match="uint8"):

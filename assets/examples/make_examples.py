@@ -34,9 +34,9 @@ def main() -> None:
     for old in [*folder.glob("*.mp4"), *folder.glob("*.json")]:
         old.unlink()
     for stem, (clip, about) in made.items():
-        form, small = clip.format, Encoding(crf=19)
+        format, small = clip.format, Encoding(crf=19)
         write_video(
-            folder / f"{stem}.mp4", clip.video, form.fps, clip.audio, form.sample_rate, small
+            folder / f"{stem}.mp4", clip.video, format.fps, clip.audio, format.sample_rate, small
         )
         (folder / f"{stem}.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 

@@ -137,34 +137,34 @@ def _label_hashes(manifest: dict[str, Any] | None) -> dict[str, str]:
     return {clip["name"]: clip["labels_sha256"] for clip in clips if "labels_sha256" in clip}
 
 
-def _clip_findings(item: BenchItem, form: ClipFormat, quick: bool) -> Iterator[Finding]:
+def _clip_findings(item: BenchItem, format: ClipFormat, quick: bool) -> Iterator[Finding]:
     file = f"{item.path.parent.name}/{item.path.name}"
     try:
-        facts = file_facts(item.path, form, decoded=not quick)
+        facts = file_facts(item.path, format, decoded=not quick)
     except SavgError as error:
         yield Finding(file, "unreadable", _relative(str(error), item.path, file))
         return
-    for kind, words in [*_wrong_format(facts, form), *_wrong_content(facts)]:
+    for kind, words in [*_wrong_format(facts, format), *_wrong_content(facts)]:
         yield Finding(file, kind, f"{file} {words}.")
 
 
-def _wrong_format(facts: FileFacts, form: ClipFormat) -> Iterator[tuple[str, str]]:
-    if (facts.width, facts.height) != (form.size, form.size):
-        wanted = f"{form.size}×{form.size}"
+def _wrong_format(facts: FileFacts, format: ClipFormat) -> Iterator[tuple[str, str]]:
+    if (facts.width, facts.height) != (format.size, format.size):
+        wanted = f"{format.size}×{format.size}"
         yield "format", f"has pictures of {facts.width}×{facts.height}, expected {wanted}"
-    if abs(facts.fps - form.fps) > RATE_TOLERANCE:
-        yield "format", f"has {facts.fps:g} pictures a second, expected {form.fps}"
-    if facts.frames is not None and facts.frames != form.frames:
-        yield "format", f"has {facts.frames} pictures, expected {form.frames}"
+    if abs(facts.fps - format.fps) > RATE_TOLERANCE:
+        yield "format", f"has {facts.fps:g} pictures a second, expected {format.fps}"
+    if facts.frames is not None and facts.frames != format.frames:
+        yield "format", f"has {facts.frames} pictures, expected {format.frames}"
     if facts.channels != 2:
         words = f"{facts.channels} sound channel{'s' * (facts.channels != 1)}"
         yield "format", f"has {words}, expected 2"
-    if facts.sample_rate != form.sample_rate:
-        yield "format", f"has sound at {facts.sample_rate} Hz, expected {form.sample_rate}"
+    if facts.sample_rate != format.sample_rate:
+        yield "format", f"has sound at {facts.sample_rate} Hz, expected {format.sample_rate}"
     if facts.sound_seconds is not None and facts.channels:
-        late = facts.sound_seconds - form.seconds
+        late = facts.sound_seconds - format.seconds
         if abs(late) > SOUND_TOLERANCE:
-            words = f"{facts.sound_seconds:.2f} s of sound, expected {form.seconds:g}"
+            words = f"{facts.sound_seconds:.2f} s of sound, expected {format.seconds:g}"
             yield "format", f"has {words}"
 
 
@@ -188,7 +188,7 @@ def _wrong_content(facts: FileFacts) -> Iterator[tuple[str, str]]:
 
 
 def _label_findings(
-    item: BenchItem, form: ClipFormat, least: float, known: str | None
+    item: BenchItem, format: ClipFormat, least: float, known: str | None
 ) -> Iterator[Finding]:
     file = f"{item.labels_path.parent.name}/{item.labels_path.name}"
     if not item.labels_path.is_file():
@@ -202,11 +202,14 @@ def _label_findings(
     except SavgError as error:
         yield Finding(file, "labels", _relative(str(error), item.labels_path, file))
         return
-    late = labels.frames[labels.frames >= form.label_frames]
+    late = labels.frames[labels.frames >= format.label_frames]
     if len(late):
-        words = f"a label in frame {late[0]}, the last one is {form.label_frames - 1}"
+        words = f"a label in frame {late[0]}, the last one is {format.label_frames - 1}"
         yield Finding(file, "labels", f"{file} has {words}.")
-    for axis, values, most in (("x", labels.x, form.size), ("y", labels.y, form.picture_height)):
+    for axis, values, most in (
+        ("x", labels.x, format.size),
+        ("y", labels.y, format.picture_height),
+    ):
         outside = values[(values < 0) | (values > most)]
         if len(outside):
             words = f"{axis} = {outside[0]:g}, outside the picture (0…{most})"
@@ -215,7 +218,7 @@ def _label_findings(
     if (counts > 1).any():
         words = f"{counts.max()} labels at once, first in frame {frames[counts > 1][0]}"
         yield Finding(file, "labels", f"{file} has {words}.")
-    active = len(frames[frames < form.label_frames]) / form.label_frames
+    active = len(frames[frames < format.label_frames]) / format.label_frames
     if active < least - 1e-9:
         words = f"labels in {100 * active:.0f} % of the clip, expected at least {100 * least:.0f}"
         yield Finding(file, "labels", f"{file} has {words} %.")

@@ -56,21 +56,21 @@ class JointCodec:
         """Whether the network sees left and right as they are, in −1..1."""
         return self.mid_gain is None and self.sound is None
 
-    def small_format(self, form: ClipFormat) -> ClipFormat:
+    def small_format(self, format: ClipFormat) -> ClipFormat:
         """The clip format of the small frames."""
-        return form.with_size(self.size)
+        return format.with_size(self.size)
 
-    def video_shape(self, form: ClipFormat) -> tuple[int, int, int, int]:
+    def video_shape(self, format: ClipFormat) -> tuple[int, int, int, int]:
         """Shape (F / fold, 3·fold, h, w) of one clip's video tensor."""
-        if form.frames % self.fold:
-            raise ValueError(f"{form.frames} frames cannot be stacked by {self.fold}.")
-        return (form.frames // self.fold, 3 * self.fold, self.rows, self.size)
+        if format.frames % self.fold:
+            raise ValueError(f"{format.frames} frames cannot be stacked by {self.fold}.")
+        return (format.frames // self.fold, 3 * self.fold, self.rows, self.size)
 
-    def audio_shape(self, form: ClipFormat) -> tuple[int, int]:
+    def audio_shape(self, format: ClipFormat) -> tuple[int, int]:
         """Shape (2, T) of one clip's sound tensor, or (rows, columns) of its spectrogram."""
         if self.sound is not None:
-            return (self.sound.rows, self.sound.columns(form.samples))
-        return (2, form.samples)
+            return (self.sound.rows, self.sound.columns(format.samples))
+        return (2, format.samples)
 
     def encode_video(self, frames: torch.Tensor) -> torch.Tensor:
         """uint8 [..., F, size, size, 3] or [..., F, rows, size, 3] → float [..., F, 3, rows, size] in

@@ -167,9 +167,9 @@ class MelAudio:
 
 
 @lru_cache(maxsize=8)
-def _filters(form: MelAudio) -> torch.Tensor:
+def _filters(mel: MelAudio) -> torch.Tensor:
     """Triangular mel filters [bands, window/2 + 1] that each sum to one."""
     import torch
 
-    bands = htk_bands(form.rate, form.window, form.bands, form.lowest, form.rate / 2)
+    bands = htk_bands(mel.rate, mel.window, mel.bands, mel.lowest, mel.rate / 2)
     return torch.from_numpy(bands).float()

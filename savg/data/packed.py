@@ -94,20 +94,20 @@ class PackLayout:
 
     def arrays(self) -> dict[str, tuple[type, tuple[int, ...]]]:
         """Type and shape of each array."""
-        n, form = self.count, self.format
-        kept = self.frames or form.frames
+        n, format = self.count, self.format
+        kept = self.frames or format.frames
         first, last = self.row_range
         table: dict[str, tuple[type, tuple[int, ...]]] = {
             "video": (np.uint8, (n, kept, last - first, self.size, 3)),
             "frame_index": (np.int16, (n, kept)),
-            "labels": (np.float32, (n, 2 * form.label_frames, 4)),
+            "labels": (np.float32, (n, 2 * format.label_frames, 4)),
             "label_counts": (np.int32, (n,)),
-            "boxes": (np.float32, (n, 8 * form.frames, 5)),
+            "boxes": (np.float32, (n, 8 * format.frames, 5)),
             "box_counts": (np.int32, (n,)),
             "keys": (np.int64, (n,)),
         }
         if self.audio:
-            table["audio"] = (np.int16, (n, 2, form.samples))
+            table["audio"] = (np.int16, (n, 2, format.samples))
         return table
 
     def meta(self) -> dict[str, Any]:
@@ -130,9 +130,9 @@ class PackedClips:
         self.folder = Path(folder)
         try:
             meta = json.loads((self.folder / "meta.json").read_text(encoding="utf-8"))
-            form = ClipFormat(**meta["format"])
+            format = ClipFormat(**meta["format"])
             self.layout = PackLayout(
-                meta["count"], form, meta["size"], tuple(meta["rows"]), meta["frames"],
+                meta["count"], format, meta["size"], tuple(meta["rows"]), meta["frames"],
                 meta["audio"], meta["origin"], meta.get("resize", "area"),
             )  # fmt: skip
             if meta["version"] != VERSION:
@@ -145,7 +145,7 @@ class PackedClips:
             }
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise SavgError(f"{self.folder} is not a folder of packed clips ({error}).") from error
-        self.format = form
+        self.format = format
         self.size = self.layout.size
         self.video: NDArray[np.uint8] = self._arrays["video"]
         self.audio: NDArray[np.int16] | None = self._arrays.get("audio")
@@ -209,10 +209,10 @@ def pack_scenes(
     `processes` > 1 renders in as many processes (started afresh, so the caller's main module needs
     its `if __name__ == "__main__"`). An interrupted call goes on where it stopped.
     """
-    form = format or ClipFormat()
+    format = format or ClipFormat()
     origin = {"world": json.loads(json.dumps(asdict(world)))}
-    layout = PackLayout(len(seeds), form, size, rows, frames, audio, origin)
-    draw = partial(_render_seed, world, form, size)
+    layout = PackLayout(len(seeds), format, size, rows, frames, audio, origin)
+    draw = partial(_render_seed, world, format, size)
     return pack_drawn(out, layout, draw, seeds, processes=processes, progress=progress)
 
 
@@ -263,8 +263,10 @@ def _follow(writer: PackWriter, done: Iterator[int], todo: int, progress: Progre
             raise Cancelled(f"Packing stopped after {count} of {total} clips.")
 
 
-def _render_seed(world: World, form: ClipFormat, size: int, seed: int) -> Labelled:
-    return render(draw_scene(seed, world, form.seconds), form, None if size == form.size else size)
+def _render_seed(world: World, format: ClipFormat, size: int, seed: int) -> Labelled:
+    return render(
+        draw_scene(seed, world, format.seconds), format, None if size == format.size else size
+    )
 
 
 _writer: tuple[PackWriter, Callable[[int], Labelled]] | None = None

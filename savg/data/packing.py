@@ -67,7 +67,7 @@ def pack_bench(
 def bench_layout(
     bench: SavgBench,
     purpose: Purpose,
-    form: ClipFormat | None = None,
+    format: ClipFormat | None = None,
     resize: str = "published",
 ) -> PackLayout:
     """The layout of a pack of `bench`; its `origin` names the clips. SavgError where nothing fits."""
@@ -76,8 +76,8 @@ def bench_layout(
     if purpose.boxes and not any(item.boxes_path for item in bench):
         folder = bench.folder / f"boxes_{bench.split}"
         raise SavgError(f"{folder} holds no boxes (NAME.csv), which this recipe is trained on.")
-    form = form or bench.format
-    frames = purpose.frames if purpose.frames is None else min(purpose.frames, form.frames)
+    format = format or bench.format
+    frames = purpose.frames if purpose.frames is None else min(purpose.frames, format.frames)
     origin = {
         "dataset": bench.folder.name,
         "split": bench.split,
@@ -85,7 +85,7 @@ def bench_layout(
         "clips": [item.name for item in bench],
     }
     return PackLayout(
-        len(bench), form, purpose.size, None, frames, purpose.audio, origin, resize
+        len(bench), format, purpose.size, None, frames, purpose.audio, origin, resize
     )  # fmt: skip
 
 
@@ -97,20 +97,20 @@ def refuse_other_folders(out: Path) -> None:
         raise SavgError(f"{out} is there and holds no packed clips: name another folder.")
 
 
-def read_item(item: BenchItem, form: ClipFormat) -> PackItem:
+def read_item(item: BenchItem, format: ClipFormat) -> PackItem:
     """A clip in a format, and those rows of its tables that fall into it."""
     labels, boxes = None, item.boxes
     if item.labels_path.is_file():
         table = item.labels
-        keep = table.frames < form.label_frames
+        keep = table.frames < format.label_frames
         labels = ClipLabels(table.frames[keep], table.classes[keep], table.x[keep], table.y[keep])
     if boxes is not None:
-        boxes = boxes.select(boxes.frames < form.frames)
-    return PackItem(Clip.read(item.path, form), labels, boxes)
+        boxes = boxes.select(boxes.frames < format.frames)
+    return PackItem(Clip.read(item.path, format), labels, boxes)
 
 
-def _read(items: Sequence[BenchItem], form: ClipFormat, key: int) -> PackItem:
-    return read_item(items[key], form)
+def _read(items: Sequence[BenchItem], format: ClipFormat, key: int) -> PackItem:
+    return read_item(items[key], format)
 
 
 def _bytes(bench: SavgBench) -> int:

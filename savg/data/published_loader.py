@@ -59,18 +59,18 @@ def published_resize(frames: Frames, height: int, width: int) -> Frames:
 
 
 def training_item(
-    path: str | os.PathLike[str], size: int = 64, form: ClipFormat = SAVGBENCH
+    path: str | os.PathLike[str], size: int = 64, format: ClipFormat = SAVGBENCH
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """A file as the published training sees it: video [F, 3, size, size] and sound [2, T] in −1..1.
 
     The picture is mirrored and the sound is not, as in every published training item. MediaError
     where the file holds less than one clip.
     """
-    frames, sound = _frames(Path(path)), _audio(Path(path), form.sample_rate)
-    if len(frames) < form.frames or sound.shape[1] < form.samples:
-        raise MediaError(f"{path} is shorter than {form.seconds:g} s.")
-    mirrored = np.ascontiguousarray(frames[: form.frames, :, ::-1])
-    return _network_values(published_resize(mirrored, size, size)), sound[:, : form.samples]
+    frames, sound = _frames(Path(path)), _audio(Path(path), format.sample_rate)
+    if len(frames) < format.frames or sound.shape[1] < format.samples:
+        raise MediaError(f"{path} is shorter than {format.seconds:g} s.")
+    mirrored = np.ascontiguousarray(frames[: format.frames, :, ::-1])
+    return _network_values(published_resize(mirrored, size, size)), sound[:, : format.samples]
 
 
 @dataclass(frozen=True)

@@ -106,8 +106,8 @@ class MmdetDetector:
         return cls(load_persons(source), score_threshold, device)
 
     def __call__(self, clip: Clip) -> Boxes:
-        form = clip.format
-        top, bottom = (form.top, form.bottom) if self.config.picture_only else (0, form.size)
+        format = clip.format
+        top, bottom = (format.top, format.bottom) if self.config.picture_only else (0, format.size)
         tables = []
         for frame, found in enumerate(self._predict(clip.video[:, top:bottom, :, ::-1])):
             xyxy = found.bboxes.cpu().numpy().astype(np.float64) + np.array([0, top, 0, top])
@@ -118,7 +118,7 @@ class MmdetDetector:
             return Boxes.empty()
         frames, xyxy, scores = (np.concatenate(column) for column in zip(*tables, strict=True))
         labels = np.full(len(frames), PERSON)
-        return Boxes(frames, labels, xyxy * (FRAME_SIZE / form.size), scores)
+        return Boxes(frames, labels, xyxy * (FRAME_SIZE / format.size), scores)
 
     @torch.inference_mode()
     def _predict(self, pictures: NDArray[np.uint8]) -> Sequence[Any]:

@@ -49,13 +49,13 @@ class Placement:
 
 
 def prepare(
-    video: NDArray[np.uint8], form: ClipFormat, config: YoloxConfig
+    video: NDArray[np.uint8], format: ClipFormat, config: YoloxConfig
 ) -> tuple[NDArray[np.uint8], Placement]:
     """Frames [F, H, W, 3] RGB as the network's input [F, 3, h, w] BGR, and where they lie in it.
 
     The input is uint8; the network takes it as 0..255 in its own number format.
     """
-    top, bottom = (form.top, form.bottom) if config.picture_only else (0, form.size)
+    top, bottom = (format.top, format.bottom) if config.picture_only else (0, format.size)
     boxed, scale = letterbox(video[:, top:bottom, :, ::-1], config.input_size)
     return np.ascontiguousarray(boxed.transpose(0, 3, 1, 2)), Placement(scale, top)
 
@@ -64,7 +64,7 @@ def prepare(
 def detect_persons(
     model: Yolox,
     video: NDArray[np.uint8],
-    form: ClipFormat | None = None,
+    format: ClipFormat | None = None,
     score_threshold: float = 0.3,
     iou_threshold: float = 0.65,
     batch_size: int = 20,
@@ -73,9 +73,9 @@ def detect_persons(
 
     Boxes are not clipped to the frame. Rules: mmdet 3.3.0 and [S1] (score > 0.3, NMS at 0.65).
     """
-    form = form or ClipFormat()
+    format = format or ClipFormat()
     weight = next(model.parameters())
-    images, placement = prepare(video, form, model.config)
+    images, placement = prepare(video, format, model.config)
     tables = []
     for first in range(0, len(images), batch_size):
         batch = torch.from_numpy(images[first : first + batch_size])
@@ -87,7 +87,7 @@ def detect_persons(
     if not tables:
         return Boxes.empty()
     frames, xyxy, scores, labels = (np.concatenate(column) for column in zip(*tables, strict=True))
-    frame_boxes = placement.to_frame(xyxy) * (FRAME_SIZE / form.size)
+    frame_boxes = placement.to_frame(xyxy) * (FRAME_SIZE / format.size)
     return Boxes(frames, labels, frame_boxes, scores)
 
 

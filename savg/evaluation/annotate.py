@@ -173,9 +173,9 @@ def judge(
 
     margin: pixels to either side of a sound within which a person counts.
     """
-    form = clip.format.with_size(SAVGBENCH.size)
-    alignment = spatial_av_align(events, boxes, form, margin)
-    nulls = null_scores([(events, boxes)], form, margin=margin)
+    format = clip.format.with_size(SAVGBENCH.size)
+    alignment = spatial_av_align(events, boxes, format, margin)
+    nulls = null_scores([(events, boxes)], format, margin=margin)
     rounded = {name: _rounded(value) for name, value in asdict(nulls).items()}
     return Annotation(clip, boxes, events, alignment, rounded, detectors or {})
 
@@ -189,17 +189,17 @@ def _rounded(score: float | None) -> float | None:
     return None if score is None else round(score, 4)
 
 
-def _format(form: ClipFormat) -> dict[str, Any]:
+def _format(format: ClipFormat) -> dict[str, Any]:
     return {
-        "frames": form.frames,
-        "fps": form.fps,
-        "seconds": form.seconds,
-        "sample_rate": form.sample_rate,
-        "size": form.size,
-        "picture_height": form.picture_height,
-        "top": form.top,
-        "bottom": form.bottom,
-        "label_fps": form.label_fps,
+        "frames": format.frames,
+        "fps": format.fps,
+        "seconds": format.seconds,
+        "sample_rate": format.sample_rate,
+        "size": format.size,
+        "picture_height": format.picture_height,
+        "top": format.top,
+        "bottom": format.bottom,
+        "label_fps": format.label_fps,
     }
 
 

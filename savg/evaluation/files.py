@@ -91,10 +91,10 @@ def read_tables(path: Path) -> Observation:
     boxes = path.with_name(name + BOXES)
     if not boxes.is_file():
         raise SavgError(f"{path} has no {boxes.name} beside it.")
-    form = _format(path.with_name(f"{name}.json"))
-    found = Observation(SoundEvents.read_csv(path), Boxes.read_csv(boxes), form)
+    format = _format(path.with_name(f"{name}.json"))
+    found = Observation(SoundEvents.read_csv(path), Boxes.read_csv(boxes), format)
     try:
-        spatial_av_align(found.events, found.boxes, form)
+        spatial_av_align(found.events, found.boxes, format)
     except SavgError as error:
         raise SavgError(f"{path}: {error}") from error
     return found

@@ -73,15 +73,15 @@ class Failure:
 
 def observe(clip: Clip, detectors: Detectors, features: Features | None = None) -> Observation:
     """What the detectors and extractors find in a clip; events after its end are dropped."""
-    form = clip.format
+    format = clip.format
     candidates, events = detectors.persons(clip), detectors.sounds(clip)
     boxes = candidates
     if detectors.threshold is not None and candidates.scores is not None:
         boxes = candidates.select(candidates.scores > detectors.threshold)
     return Observation(
-        events.select(events.frames < form.seconds * form.label_fps),
+        events.select(events.frames < format.seconds * format.label_fps),
         boxes,
-        form.with_size(SAVGBENCH.size),
+        format.with_size(SAVGBENCH.size),
         candidates,
         extract(clip, features or {}),
     )
@@ -147,11 +147,11 @@ class Cache:
                     if key.startswith("feature_")
                 }
                 rows = data["events"]
-                form = ClipFormat(**json.loads(str(data["format"])))
+                format = ClipFormat(**json.loads(str(data["format"])))
                 events = SoundEvents(rows[:, 0], rows[:, 1], rows[:, 2])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise SavgError(f"{path} is not a kept observation: delete it.") from error
-        return Observation(events, boxes, form, candidates, features)
+        return Observation(events, boxes, format, candidates, features)
 
     def write(self, name: str, observation: Observation) -> None:
         """Keep an observation, whole or not at all."""

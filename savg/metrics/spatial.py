@@ -93,15 +93,17 @@ def baseline_counts(
 ) -> dict[str, NDArray[np.int64]]:
     """True positives and false negatives [clips, 2] of each chance baseline, by the clip whose boxes
     are compared with."""
-    forms = _each(format, len(pairs))
+    formats = _each(format, len(pairs))
     counts = {name: np.zeros((len(pairs), 2), np.int64) for name in BASELINES}
-    for i, ((events, boxes), form) in enumerate(zip(pairs, forms, strict=True)):
-        centred = events.with_x(np.full(len(events), form.size / 2))
-        counts["centre"][i] = _judged(centred, boxes, form, margin)
-        counts["swapped"][i] = _judged(events.mirrored(form.size), boxes, form, margin)
+    for i, ((events, boxes), clip_format) in enumerate(zip(pairs, formats, strict=True)):
+        centred = events.with_x(np.full(len(events), clip_format.size / 2))
+        counts["centre"][i] = _judged(centred, boxes, clip_format, margin)
+        counts["swapped"][i] = _judged(
+            events.mirrored(clip_format.size), boxes, clip_format, margin
+        )
     for i, j in other_pairs(len(pairs), seed, rounds):
-        sounds = within(pairs[j][0], forms[i])
-        counts["shuffled"][i] += _judged(sounds, pairs[i][1], forms[i], margin)
+        sounds = within(pairs[j][0], formats[i])
+        counts["shuffled"][i] += _judged(sounds, pairs[i][1], formats[i], margin)
     return counts
 
 
@@ -129,13 +131,13 @@ def spatial_report(
 ) -> SpatialReport:
     """Score a set of clips; intervals are the percentile bootstrap over whole clips, whatever their
     lengths, those of the baselines over the clips that lend their boxes."""
-    forms = _each(format, len(pairs))
+    formats = _each(format, len(pairs))
     counts = np.zeros((len(pairs), 2), np.int64)
-    for i, (pair, form) in enumerate(zip(pairs, forms, strict=True)):
-        counts[i] = _judged(*pair, form, margin)
+    for i, (pair, clip_format) in enumerate(zip(pairs, formats, strict=True)):
+        counts[i] = _judged(*pair, clip_format, margin)
     low, high = share_interval(counts, seed, resamples)
     nulls, intervals = {}, {}
-    for name, lent in baseline_counts(pairs, forms, seed, margin=margin).items():
+    for name, lent in baseline_counts(pairs, formats, seed, margin=margin).items():
         nulls[name] = pooled_share(lent)
         between = share_interval(lent, seed, resamples)
         intervals[name] = None if between[0] is None else list(between)
@@ -158,14 +160,16 @@ def off_centre(
 
 def _each(format: Formats, count: int) -> list[ClipFormat]:
     """A format for each of `count` clips."""
-    forms = [format] * count if isinstance(format, ClipFormat) else list(format)
-    if len(forms) != count:
-        raise ValueError(f"{count} clips need as many formats, not {len(forms)}.")
-    return forms
+    formats = [format] * count if isinstance(format, ClipFormat) else list(format)
+    if len(formats) != count:
+        raise ValueError(f"{count} clips need as many formats, not {len(formats)}.")
+    return formats
 
 
-def _judged(events: SoundEvents, boxes: Boxes, form: ClipFormat, margin: float) -> tuple[int, int]:
-    alignment = spatial_av_align(events, boxes, form, margin)
+def _judged(
+    events: SoundEvents, boxes: Boxes, clip_format: ClipFormat, margin: float
+) -> tuple[int, int]:
+    alignment = spatial_av_align(events, boxes, clip_format, margin)
     return alignment.tp, alignment.fn
 
 

@@ -108,7 +108,7 @@ class DiffusionPipeline(SeedPipeline[Result]):
         try:
             trained = cards[cls.name].facts.get("codec", {})
             codec = JointCodec.from_dict(dict(description.get("codec", trained)))
-            form = ClipFormat(**description.get("format", {}))
+            format = ClipFormat(**description.get("format", {}))
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"pipeline.json: {error}.") from error
         given = {**cls.sampler_defaults(codec), **description.get("sampler", {})}
@@ -119,7 +119,7 @@ class DiffusionPipeline(SeedPipeline[Result]):
             sampler=SamplerConfig.from_dict(given),
             compute=compute,
             cards=cards,
-            format=form,
+            format=format,
             description=description,
         )
 

@@ -115,5 +115,5 @@ def with_boxes(
 
 def _silent(frames: NDArray[np.uint8]) -> Clip:
     """Some pictures as a clip, which detectors take."""
-    form = ClipFormat(frames=len(frames)).with_size(frames.shape[1])
-    return Clip(frames, np.zeros((2, form.samples), np.float32), form)
+    format = ClipFormat(frames=len(frames)).with_size(frames.shape[1])
+    return Clip(frames, np.zeros((2, format.samples), np.float32), format)

@@ -66,8 +66,8 @@ def export(run: Path, out: Path, dtype: str = "float16") -> str:
         raise CheckpointError(f"{run} has no checkpoint to export.")
     saved = checkpoints.load(found[-1])
     try:
-        form = model_format(facts["kind"])
-        model = form.build(form.config(**_tuples(saved.recipe["model"])))
+        spec = model_format(facts["kind"])
+        model = spec.build(spec.config(**_tuples(saved.recipe["model"])))
         prefix = facts.get("network", "")
         average = {
             key.removeprefix(prefix): value

@@ -76,9 +76,9 @@ class JointRecipe(ClipDiffusion):
         video, audio = self.generate(model, self.samples)
         frames, sound = self.codec.decode_video(video), self.codec.decode_audio(audio)
         self.sheet(frames, picture)
-        form = self.codec.small_format(self.clips)
+        format = self.codec.small_format(self.clips)
         clips = [
-            Clip(video, audio, form)
+            Clip(video, audio, format)
             for video, audio in zip(frames.cpu().numpy(), sound.cpu().numpy(), strict=True)
         ]
         pans = [pan(clip.audio) for clip in clips]

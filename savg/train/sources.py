@@ -203,13 +203,13 @@ def _sounds(world: str, seeds: Sequence[int], wanted: Wanted) -> Iterator[_Label
     from savg.data.scenes.audio import dry_audio, stereo_audio
     from savg.data.scenes.render import labels_of
 
-    form, small, drawn = wanted.format, wanted.small, world_of(world)
+    format, small, drawn = wanted.format, wanted.small, world_of(world)
     video = np.zeros((small.frames, small.size, small.size, 3), np.uint8)
     for seed in seeds:
-        scene = draw_scene(seed, drawn, form.seconds)
-        dry = [dry_audio(scene, sound, form.sample_rate) for sound in scene.sounds]
-        audio = stereo_audio(scene, form.sample_rate, dry)
-        yield _Labelled(Clip(video, audio, small), labels_of(scene, form), None)
+        scene = draw_scene(seed, drawn, format.seconds)
+        dry = [dry_audio(scene, sound, format.sample_rate) for sound in scene.sounds]
+        audio = stereo_audio(scene, format.sample_rate, dry)
+        yield _Labelled(Clip(video, audio, small), labels_of(scene, format), None)
 
 
 def _labelled(folder: Path, films: Sequence[Path], wanted: Wanted) -> Iterator[_Labelled]:

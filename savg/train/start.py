@@ -18,10 +18,10 @@ def start_from(model: torch.nn.Module, recipe: Recipe, source: str) -> None:
     the picture's half of a joint network. CheckpointError for weights that do not fit.
     """
     given = load_component(resolve(source))[0]
-    form = model_format(recipe.kind)
+    spec = model_format(recipe.kind)
     state: Mapping[str, torch.Tensor] = given.state_dict()
-    if not isinstance(given, type(form.build(recipe.model))):  # type: ignore[attr-defined]
-        state = form.rename(state)
+    if not isinstance(given, type(spec.build(recipe.model))):  # type: ignore[attr-defined]
+        state = spec.rename(state)
     own = {key for key in model.state_dict() if key.startswith(recipe.network)}
     state = {recipe.network + key: value for key, value in state.items()}
     try:

@@ -86,8 +86,8 @@ class SuperResRecipe(Recipe):
         return SuperResUNet(self.model)
 
     def open(self, data: str, run: Path) -> FrameData:
-        form = self.clips if data == "synthetic" else SAVGBENCH
-        wanted = Wanted(form, form.size, audio=False)
+        format = self.clips if data == "synthetic" else SAVGBENCH
+        wanted = Wanted(format, format.size, audio=False)
         return FrameData(open_clips(data, run, wanted, self.synthetic))
 
     def batch(self, data: FrameData, drawn: list[Draw]) -> Batch:
@@ -107,10 +107,10 @@ class SuperResRecipe(Recipe):
         """A large frame [rows·scale, size, 3] and its small version [rows, size/scale, 3]."""
         import cv2
 
-        form = data.clips.small
-        clip, frame = divmod(index, form.frames)
+        format = data.clips.small
+        clip, frame = divmod(index, format.frames)
         large = data.clips.video(clip, slice(frame, frame + 1))[0]
-        side = form.size // self.scale
+        side = format.size // self.scale
         small = cv2.resize(large, (side, side), interpolation=cv2.INTER_AREA)
         first = (side - self.rows) // 2
         small = small[first : first + self.rows]

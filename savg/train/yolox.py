@@ -66,8 +66,8 @@ class YoloxRecipe(Recipe):
         return Yolox(self.model)
 
     def open(self, data: str, run: Path) -> YoloxData:
-        form = self.clips if data == "synthetic" else SAVGBENCH
-        wanted = Wanted(form, form.size, audio=False)
+        format = self.clips if data == "synthetic" else SAVGBENCH
+        wanted = Wanted(format, format.size, audio=False)
         train = open_clips(data, run, wanted, self.synthetic)
         valid = open_clips(data, run, wanted, self.valid) if data == "synthetic" else train
         return YoloxData(train, valid)
@@ -96,20 +96,20 @@ class YoloxRecipe(Recipe):
 
     def example(self, data: YoloxData, index: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
         """The picture rows of a frame [h, w, 3] RGB and its boxes [N, 4] in their pixels."""
-        form = data.train.small
-        clip, frame = divmod(index, form.frames)
+        format = data.train.small
+        clip, frame = divmod(index, format.frames)
         boxes = data.train.boxes(clip)
-        xyxy = boxes.xyxy[boxes.frames == frame] - np.array([0, form.top, 0, form.top])
+        xyxy = boxes.xyxy[boxes.frames == frame] - np.array([0, format.top, 0, format.top])
         return data.train.picture(clip, frame), xyxy
 
     def into_network(
-        self, picture: NDArray[np.uint8], xyxy: NDArray[np.float64], form: ClipFormat
+        self, picture: NDArray[np.uint8], xyxy: NDArray[np.float64], format: ClipFormat
     ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
         """Network input [3, h, w] and boxes in its pixels, by the detector's own preparation."""
-        frame = np.zeros((1, form.size, form.size, 3), np.uint8)
-        frame[0, form.top : form.bottom] = picture
-        images, placement = prepare(frame, form, self.model)
-        offset = np.array([0, form.top, 0, form.top])
+        frame = np.zeros((1, format.size, format.size, 3), np.uint8)
+        frame[0, format.top : format.bottom] = picture
+        images, placement = prepare(frame, format, self.model)
+        offset = np.array([0, format.top, 0, format.top])
         return images[0], placement.to_input(xyxy + offset)
 
     def loss(self, model: nn.Module, batch: Batch, step: int, seed: int) -> tuple[Tensor, Scalars]:
@@ -131,14 +131,14 @@ class YoloxRecipe(Recipe):
         return torch.optim.SGD(groups, lr=self.optim.lr, momentum=0.9, nesterov=True)
 
     def evaluate(self, model: nn.Module, data: YoloxData, picture: Path) -> dict[str, float]:
-        form, found, truth, shown = data.valid.small, [], [], []
+        format, found, truth, shown = data.valid.small, [], [], []
         count = min(self.samples, len(data.valid))
         for index in np.linspace(0, len(data.valid) - 1, count).round().astype(int).tolist():
             video, real = data.valid.video(index), data.valid.boxes(index)
-            boxes = detect_persons(model, video, form, 0.01)  # type: ignore[arg-type]
+            boxes = detect_persons(model, video, format, 0.01)  # type: ignore[arg-type]
             found.append(boxes)
             truth.append(real)
-            shown.append(_shown(video, form, boxes, real))
+            shown.append(_shown(video, format, boxes, real))
         rows = [shown[i : i + 4] for i in range(0, len(shown) - len(shown) % 4, 4)] or [shown]
         write_sheet(picture, rows)
         score = person_ap50(found, truth)
@@ -149,13 +149,13 @@ class YoloxRecipe(Recipe):
 
 
 def _shown(
-    video: NDArray[np.uint8], form: ClipFormat, boxes: Boxes, real: Boxes
+    video: NDArray[np.uint8], format: ClipFormat, boxes: Boxes, real: Boxes
 ) -> NDArray[np.uint8]:
     """The first picture of a clip with its true boxes in white and those found in green."""
     sure = np.asarray(boxes.scores) > 0.3
     frame = with_boxes(video[0], real.xyxy[real.frames == 0], (255, 255, 255))
     frame = with_boxes(frame, boxes.xyxy[sure & (boxes.frames == 0)], (40, 220, 80))
-    return frame[form.top : form.bottom]
+    return frame[format.top : format.bottom]
 
 
 CONFIGS = {

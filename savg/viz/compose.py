@@ -127,8 +127,8 @@ def read_entry_clip(path: str | os.PathLike[str], of: int = 1, max_seconds: floa
         height = SAVGBENCH.with_size(size).picture_height
     else:
         height = min(size, round(size * info.height / info.width)) // 2 * 2
-    form = ClipFormat(fps=fps, sample_rate=48_000, size=size, picture_height=height)
-    return Clip.read(Path(path), form, max_seconds=max_seconds)
+    format = ClipFormat(fps=fps, sample_rate=48_000, size=size, picture_height=height)
+    return Clip.read(Path(path), format, max_seconds=max_seconds)
 
 
 def _check(entries: Sequence[Entry], layout: str, audio: int | None) -> None:
@@ -150,11 +150,11 @@ class _Scene:
     def __init__(self, moviepy: Any, entries: Sequence[Entry]) -> None:
         self.moviepy, self.entries = moviepy, entries
         formats = [entry.clip.format for entry in entries]
-        every = [form.fps for form in formats]
+        every = [format.fps for format in formats]
         if entries[0].observed is not None:
-            every = [overlay.overlay_fps(form) for form in formats]
+            every = [overlay.overlay_fps(format) for format in formats]
         self.fps = lcm(*every) if lcm(*every) <= MAX_FPS else max(every)
-        self.rate = max(form.sample_rate for form in formats)
+        self.rate = max(format.sample_rate for format in formats)
 
     def lasts(self, clip: Clip) -> float:
         """Seconds of a clip in whole frames of the composed video."""

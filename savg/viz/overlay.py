@@ -71,20 +71,20 @@ class Layout:
         return HEADER + round(float(np.clip((y - self.top) * self.scale, -1e6, 1e6)))
 
 
-def overlay_fps(form: ClipFormat) -> int:
+def overlay_fps(format: ClipFormat) -> int:
     """Pictures a second at which boxes and events all fall on whole pictures."""
-    return lcm(form.fps, form.label_fps)
+    return lcm(format.fps, format.label_fps)
 
 
 def layout(clip: Clip, width: int = 640) -> Layout:
     """The layout of a clip's overlay; black padding above and below the picture is left out."""
     if width < 320 or width % 2:
         raise ValueError(f"An overlay is an even number of pixels wide, at least 320, not {width}.")
-    form = clip.format
-    padding = (clip.video[:, : form.top], clip.video[:, form.bottom :])
+    format = clip.format
+    padding = (clip.video[:, : format.top], clip.video[:, format.bottom :])
     black = all(part.size == 0 or np.percentile(part, 99) < _DARK for part in padding)
-    top, bottom = (form.top, form.bottom) if black else (0, form.size)
-    return Layout(width, top * SAVGBENCH.size / form.size, bottom * SAVGBENCH.size / form.size)
+    top, bottom = (format.top, format.bottom) if black else (0, format.size)
+    return Layout(width, top * SAVGBENCH.size / format.size, bottom * SAVGBENCH.size / format.size)
 
 
 def overlay_frames(
@@ -97,14 +97,14 @@ def overlay_frames(
     """
     if len(alignment.matched) != len(events):
         raise ValueError(f"{len(events)} sound events need as many judgements, not {alignment}.")
-    form, plan, fps = clip.format, layout(clip, width), overlay_fps(clip.format)
+    format, plan, fps = clip.format, layout(clip, width), overlay_fps(clip.format)
     loudness = levels_db(clip.audio, clip.format.sample_rate, fps)
-    base = _base(form, plan, events, alignment)
-    count = -int(-form.duration * fps // 1)
-    pictures_every, events_every = fps // form.fps, fps // form.label_fps
+    base = _base(format, plan, events, alignment)
+    count = -int(-format.duration * fps // 1)
+    pictures_every, events_every = fps // format.fps, fps // format.label_fps
     for n in range(count):
         if n % pictures_every == 0:
-            frame = min(n // pictures_every, form.frames - 1)
+            frame = min(n // pictures_every, format.frames - 1)
             picture = enlarged(clip, plan, frame)
         image = base.copy()
         image[HEADER : HEADER + plan.picture_height] = picture
@@ -214,7 +214,7 @@ def _centre_line(area: Image, x: int, matched: bool, colour: tuple) -> None:
         cv2.line(area, (x, y), (x, end), colour, 2)
 
 
-def _base(form: ClipFormat, plan: Layout, events: SoundEvents, alignment: Alignment) -> Image:
+def _base(format: ClipFormat, plan: Layout, events: SoundEvents, alignment: Alignment) -> Image:
     """What stays the same in every frame: score, legend, and the strip of judgements."""
     image = np.full((plan.height, plan.width, 3), _PAPER, np.uint8)
     score = "no sound event" if alignment.score is None else f"{alignment.score:.2f}"
@@ -227,7 +227,7 @@ def _base(form: ClipFormat, plan: Layout, events: SoundEvents, alignment: Alignm
         left, right = _strip(plan)
         cv2.rectangle(image, (left, top), (right, top + _ROW - 1), (40, 44, 52), -1)
         for row in np.flatnonzero(events.categories == category):
-            _cell(image, form, plan, int(events.frames[row]), bool(alignment.matched[row]), top)
+            _cell(image, format, plan, int(events.frames[row]), bool(alignment.matched[row]), top)
     _legend(image, floor + 84)
     return image
 
@@ -237,11 +237,11 @@ def _strip(plan: Layout) -> tuple[int, int]:
 
 
 def _cell(
-    image: Image, form: ClipFormat, plan: Layout, frame: int, matched: bool, top: int
+    image: Image, format: ClipFormat, plan: Layout, frame: int, matched: bool, top: int
 ) -> None:
     """One event in the strip: a filled cell is a true positive, a crossed one a false negative."""
     left, right = _strip(plan)
-    edges = left + (right - left) * np.array([frame, frame + 1]) / max(form.label_frames, 1)
+    edges = left + (right - left) * np.array([frame, frame + 1]) / max(format.label_frames, 1)
     if edges[0] >= right:
         return
     x0, x1 = int(edges[0]), max(int(edges[0]), int(min(edges[1], right)) - 2)

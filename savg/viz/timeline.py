@@ -79,14 +79,14 @@ def _extent(boxes: Boxes, events: SoundEvents, margin: float) -> tuple[float, fl
     return max(min(low), -SAVGBENCH.size), min(max(high), 2.0 * SAVGBENCH.size)
 
 
-def _persons(form: ClipFormat, boxes: Boxes) -> go.Bar:
+def _persons(format: ClipFormat, boxes: Boxes) -> go.Bar:
     import plotly.graph_objects as go
 
     x0, x1 = boxes.xyxy[:, 0], boxes.xyxy[:, 2]
     scores = np.full(len(boxes), np.nan) if boxes.scores is None else boxes.scores
     return go.Bar(
-        x=(boxes.frames + 0.5) / form.fps,
-        width=np.full(len(boxes), 1.0 / form.fps),
+        x=(boxes.frames + 0.5) / format.fps,
+        width=np.full(len(boxes), 1.0 / format.fps),
         base=x0,
         y=x1 - x0,
         name="person",
@@ -101,7 +101,7 @@ def _persons(form: ClipFormat, boxes: Boxes) -> go.Bar:
 
 
 def _sounds(
-    form: ClipFormat, events: SoundEvents, rows: NDArray[np.int64], matched: bool, margin: float
+    format: ClipFormat, events: SoundEvents, rows: NDArray[np.int64], matched: bool, margin: float
 ) -> list[go.Bar | go.Scatter]:
     """The bands and the centre marks of one judgement, switched together in the legend."""
     import plotly.graph_objects as go
@@ -109,12 +109,12 @@ def _sounds(
     symbol, hatching = _MARKS[matched]
     colour, word = palette.judgement(matched), palette.judgement_text(matched)
     name = f"{word}: {'a person is near' if matched else 'nobody is near'}"
-    time, x = (events.frames[rows] + 0.5) / form.label_fps, events.x[rows]
+    time, x = (events.frames[rows] + 0.5) / format.label_fps, events.x[rows]
     classes = [palette.category_name(c) for c in events.categories[rows].tolist()]
     pattern = {"shape": hatching, "fgcolor": colour, "size": 6, "fillmode": "overlay"}
     band = go.Bar(
         x=time,
-        width=np.full(len(rows), 1.0 / form.label_fps),
+        width=np.full(len(rows), 1.0 / format.label_fps),
         base=x - margin,
         y=np.full(len(rows), 2 * margin),
         name=name,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from listen_studies import PANS, Server, advance, make_study, tiny_study, write_clip
 from listen_visits import Visit
-from mos_clips import FORM
+from mos_clips import FORMAT
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
 
@@ -209,7 +209,7 @@ def test_level_differences_of_clips_survive_in_the_browser(
     visit: Visit, tmp_path: Path, difference: float
 ) -> None:
     path = tmp_path / "clip.mp4"
-    write_clip(path, difference, FORM)
+    write_clip(path, difference, FORMAT)
     heard = decoded(visit.page, path)
     assert heard.shape[0] == 2
     assert decibels(*heard) == pytest.approx(difference, abs=0.2), "positive is left"

@@ -15,7 +15,7 @@ from savg.clip import Clip
 from savg.format import ClipFormat
 from savg.media.probe import video_info
 
-FORM = ClipFormat(frames=4)
+FORMAT = ClipFormat(frames=4)
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def clips(tmp_path: Path) -> list[str]:
     files = []
     for name in ("a", "b"):
         video = np.full((4, 256, 256, 3), 90, np.uint8)
-        audio = 0.1 * np.random.default_rng(0).standard_normal((2, FORM.samples))
-        Clip(video, audio.astype(np.float32), FORM).write(tmp_path / f"{name}.mp4")
+        audio = 0.1 * np.random.default_rng(0).standard_normal((2, FORMAT.samples))
+        Clip(video, audio.astype(np.float32), FORMAT).write(tmp_path / f"{name}.mp4")
         files.append(str(tmp_path / f"{name}.mp4"))
     return files
 

@@ -36,8 +36,8 @@ def simple(monkeypatch: pytest.MonkeyPatch) -> None:
 def folder(tmp_path: Path) -> Path:
     """A clip of 3 s, one of 5 s and one of 7 s, whose speakers are heard where they are seen."""
     for seconds in (3, 5, 7):
-        form = SAVGBENCH.with_frames(4 * seconds)
-        clip = studio_fakes.scene(seconds, form, x=60.0 + 20 * seconds)
+        format = SAVGBENCH.with_frames(4 * seconds)
+        clip = studio_fakes.scene(seconds, format, x=60.0 + 20 * seconds)
         (tmp_path / "clips").mkdir(exist_ok=True)
         clip.write(tmp_path / "clips" / f"{seconds}s.mp4")
     return tmp_path / "clips"

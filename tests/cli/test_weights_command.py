@@ -46,12 +46,12 @@ def small(monkeypatch) -> dict[str, torch.nn.Module]:
     """Tiny networks in the place of the released ones, which are too large for a test."""
     built = {}
     for kind, configs in CONFIGS.items():
-        form = hub.model_format(kind)
-        small = replace(form, from_published=lambda given, tiny=configs["tiny"]: tiny)
+        spec = hub.model_format(kind)
+        small = replace(spec, from_published=lambda given, tiny=configs["tiny"]: tiny)
         module = hub.KINDS[kind].split(":")[0]
         monkeypatch.setattr(f"{module}.FORMAT", small)
         torch.manual_seed(0)
-        built[kind] = form.build(configs["tiny"])
+        built[kind] = spec.build(configs["tiny"])
     return built
 
 

@@ -22,17 +22,17 @@ from savg.errors import Cancelled
 from savg.format import SAVGBENCH
 from savg.paths import file_sha256
 
-FORM = SAVGBENCH
+FORMAT = SAVGBENCH
 NAMES = [f"fold3_room1_mix001_deg{10 * i}_start{5 * i}" for i in range(3)]
 VIDEOS, TABLES = "video_dev", "metadata_dev"
 FIRST = NAMES[0]
 
 
 def clip(number: int = 0) -> Clip:
-    video = np.zeros((FORM.frames, FORM.size, FORM.size, 3), np.uint8)
+    video = np.zeros((FORMAT.frames, FORMAT.size, FORMAT.size, 3), np.uint8)
     rng = np.random.default_rng(number)
-    video[:, FORM.top : FORM.bottom] = rng.integers(60, 200, (FORM.frames, 1, 1, 3), np.uint8)
-    time = np.arange(FORM.samples) / FORM.sample_rate
+    video[:, FORMAT.top : FORMAT.bottom] = rng.integers(60, 200, (FORMAT.frames, 1, 1, 3), np.uint8)
+    time = np.arange(FORMAT.samples) / FORMAT.sample_rate
     tone = 0.4 * np.sin(2 * np.pi * (300 + 50 * number) * time)
     return Clip(video, np.stack([tone, 0.5 * tone]).astype(np.float32))
 
@@ -100,7 +100,7 @@ def film(**changes: Any) -> Callable[[Path], None]:
 
 
 def loud(path: Path) -> None:
-    time = np.arange(FORM.samples) / FORM.sample_rate
+    time = np.arange(FORMAT.samples) / FORMAT.sample_rate
     tone = np.clip(3 * np.sin(2 * np.pi * 300 * time), -1, 1).astype(np.float32)
     Clip(clip().video, np.stack([tone, 0.1 * tone])).write(path)
 

@@ -15,18 +15,18 @@ from savg.errors import Cancelled, SavgError
 from savg.format import ClipFormat
 
 WORLD = World.demo()
-FORM = ClipFormat(frames=4)
+FORMAT = ClipFormat(frames=4)
 
 
 def film(seed: int, size: int | None = 64) -> Rendered:
-    return render(draw_scene(seed, WORLD, FORM.seconds), FORM, size)
+    return render(draw_scene(seed, WORLD, FORMAT.seconds), FORMAT, size)
 
 
 def test_what_is_packed_is_what_was_rendered(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     seeds = [3, 9, 27]
     pack = pack_scenes(
-        tmp_path / "pack", WORLD, seeds, FORM, progress=lambda *step: seen.append(step)
+        tmp_path / "pack", WORLD, seeds, FORMAT, progress=lambda *step: seen.append(step)
     )
     assert seen == [(1, 3), (2, 3), (3, 3)]
     again = PackedClips(tmp_path / "pack")
@@ -37,7 +37,7 @@ def test_what_is_packed_is_what_was_rendered(tmp_path: Path) -> None:
         expected, found = film(seed), again.clip(index)
         assert np.array_equal(found.video, expected.clip.video)
         assert np.abs(found.audio - expected.clip.audio).max() <= 0.5 / 32767 + 1e-7
-        assert found.format == FORM.with_size(64)
+        assert found.format == FORMAT.with_size(64)
         labels, boxes = again.labels(index), again.boxes(index)
         assert labels.classes.tolist() == expected.labels.classes.tolist()
         assert labels.x == pytest.approx(expected.labels.x, abs=1e-4)
@@ -46,8 +46,8 @@ def test_what_is_packed_is_what_was_rendered(tmp_path: Path) -> None:
 
 
 def test_several_processes_write_the_same(tmp_path: Path) -> None:
-    one = pack_scenes(tmp_path / "one", WORLD, range(10), FORM)
-    two = pack_scenes(tmp_path / "two", WORLD, range(10), FORM, processes=2)
+    one = pack_scenes(tmp_path / "one", WORLD, range(10), FORMAT)
+    two = pack_scenes(tmp_path / "two", WORLD, range(10), FORMAT, processes=2)
     for name in ("video", "audio", "keys", "frame_index"):
         assert np.array_equal(getattr(one, name), getattr(two, name))
     files = sorted(p.name for p in (tmp_path / "two").iterdir())
@@ -61,7 +61,7 @@ def test_a_stopped_pack_is_not_there_and_goes_on(
 ) -> None:
     out = tmp_path / "pack"
     with pytest.raises(Cancelled, match="2 of 4"):
-        pack_scenes(out, WORLD, range(4), FORM, progress=lambda done, total: done < 2)
+        pack_scenes(out, WORLD, range(4), FORMAT, progress=lambda done, total: done < 2)
     assert not out.exists()
     drawn: list[int] = []
     from savg.data import packed
@@ -69,7 +69,7 @@ def test_a_stopped_pack_is_not_there_and_goes_on(
     monkeypatch.setattr(
         packed, "draw_scene", lambda seed, *rest: (drawn.append(seed), draw_scene(seed, *rest))[1]
     )
-    pack = pack_scenes(out, WORLD, range(4), FORM)
+    pack = pack_scenes(out, WORLD, range(4), FORMAT)
     assert drawn == [2, 3]
     assert np.array_equal(pack.clip(0).video, film(0).clip.video)
     assert [p.name for p in tmp_path.iterdir()] == ["pack"]
@@ -78,13 +78,13 @@ def test_a_stopped_pack_is_not_there_and_goes_on(
 def test_other_settings_start_anew(tmp_path: Path) -> None:
     out = tmp_path / "pack"
     with pytest.raises(Cancelled):
-        pack_scenes(out, WORLD, range(3), FORM, progress=lambda *_: False)
-    pack = pack_scenes(out, WORLD, [7, 8, 9], FORM)
+        pack_scenes(out, WORLD, range(3), FORMAT, progress=lambda *_: False)
+    pack = pack_scenes(out, WORLD, [7, 8, 9], FORMAT)
     assert np.array_equal(pack.clip(0).video, film(7).clip.video)
 
 
 def test_some_large_frames_without_sound(tmp_path: Path) -> None:
-    pack = pack_scenes(tmp_path / "p", WORLD, range(3), FORM, 256, frames=2, audio=False)
+    pack = pack_scenes(tmp_path / "p", WORLD, range(3), FORMAT, 256, frames=2, audio=False)
     assert pack.video.shape == (3, 2, 144, 256, 3)
     assert pack.audio is None
     for index in range(3):
@@ -98,7 +98,7 @@ def test_some_large_frames_without_sound(tmp_path: Path) -> None:
 
 
 def test_clips_of_any_origin(tmp_path: Path) -> None:
-    layout = PackLayout(2, FORM, 64, origin={"from": "test"})
+    layout = PackLayout(2, FORMAT, 64, origin={"from": "test"})
     pack = pack_clips(tmp_path / "p", (film(seed, None) for seed in (1, 2)), layout)
     small = film(1).clip.picture.astype(int)
     assert np.abs(pack.video[0] - small).mean() < 2.5
@@ -115,14 +115,14 @@ def test_what_is_unknown_is_empty(tmp_path: Path) -> None:
             self.labels: ClipLabels | None = None
             self.boxes = None
 
-    pack = pack_clips(tmp_path / "p", [Plain(film(1).clip)], PackLayout(1, FORM, 64))
+    pack = pack_clips(tmp_path / "p", [Plain(film(1).clip)], PackLayout(1, FORMAT, 64))
     assert len(pack.labels(0)) == 0 and len(pack.boxes(0)) == 0
 
 
 def test_what_is_no_pack_is_named(tmp_path: Path) -> None:
     with pytest.raises(SavgError, match="not a folder of packed clips"):
         PackedClips(tmp_path)
-    pack_scenes(tmp_path / "p", WORLD, [1], FORM)
+    pack_scenes(tmp_path / "p", WORLD, [1], FORMAT)
     np.save(tmp_path / "p" / "audio.npy", np.zeros((1, 2, 3), np.int16))
     with pytest.raises(SavgError, match=r"audio\.npy"):
         PackedClips(tmp_path / "p")

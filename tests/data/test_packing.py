@@ -23,17 +23,17 @@ from savg.train.joint import CONFIGS as JOINT
 from savg.train.optim import Draw
 from savg.train.sources import Synthetic, Wanted, open_clips
 
-FORM = SAVGBENCH
+FORMAT = SAVGBENCH
 SHORT = ClipFormat(frames=4, fps=4, sample_rate=4000)
 
 
 def lopsided(number: int) -> Clip:
     """A clip with something bright on the left, which is also louder there."""
-    video = np.zeros((FORM.frames, FORM.size, FORM.size, 3), np.uint8)
-    video[:, FORM.top : FORM.bottom] = 30 + 5 * number
-    for frame in range(FORM.frames):
+    video = np.zeros((FORMAT.frames, FORMAT.size, FORMAT.size, 3), np.uint8)
+    video[:, FORMAT.top : FORMAT.bottom] = 30 + 5 * number
+    for frame in range(FORMAT.frames):
         video[frame, 90:170, 10 + 3 * frame : 60 + 3 * frame] = (200, 180, 40 * number)
-    time = np.arange(FORM.samples) / FORM.sample_rate
+    time = np.arange(FORMAT.samples) / FORMAT.sample_rate
     tone = np.sin(2 * np.pi * (200 + 100 * number) * time)
     return Clip(video, np.stack([0.6 * tone, 0.05 * tone]).astype(np.float32))
 
@@ -50,7 +50,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         frames = np.arange(45)
         labels = ClipLabels(frames, np.full(45, 9), 40 + frames / 2.0, np.full(45, 72.0))
         labels.write_csv(folder / "metadata_dev" / f"{name}.csv")
-        at = np.arange(FORM.frames)
+        at = np.arange(FORMAT.frames)
         corners = np.stack([10 + 3 * at, 0 * at + 90, 60 + 3 * at, 0 * at + 170], 1)
         boxes = Boxes(at, 0 * at, corners.astype(float))
         boxes.write_csv(folder / "boxes_dev" / f"{name}.csv")
@@ -77,31 +77,31 @@ def test_a_pack_holds_the_clips_of_the_set_unmirrored(root: Path, tmp_path: Path
 
 def test_the_choice_of_resize_is_kept(root: Path, tmp_path: Path) -> None:
     bench = SavgBench(root)
-    item = read_item(bench[0], FORM)
+    item = read_item(bench[0], FORMAT)
     packs = {}
     for name in ("area", "published"):
-        layout = PackLayout(1, FORM, 64, resize=name)
+        layout = PackLayout(1, FORMAT, 64, resize=name)
         pack_clips(tmp_path / name, [item], layout)
         packs[name] = PackedClips(tmp_path / name)
         assert packs[name].layout.resize == name
     assert not np.array_equal(packs["area"].video, packs["published"].video)
     # Without antialiasing a picture that changes every pixel keeps its contrast.
-    stripes = np.zeros((FORM.frames, 256, 256, 3), np.uint8)
+    stripes = np.zeros((FORMAT.frames, 256, 256, 3), np.uint8)
     stripes[:, :, ::4] = 240
     striped = Clip(stripes, item.clip.audio)
     made = {}
     for name in packs:
-        layout = PackLayout(1, FORM, 64, resize=name)
+        layout = PackLayout(1, FORMAT, 64, resize=name)
         made[name] = pack_clips(tmp_path / f"s-{name}", [type(item)(striped, None, None)], layout)
     assert abs(int(made["area"].video.mean()) - 60) <= 1
     assert abs(int(made["published"].video.mean()) - 60) > 10
     with pytest.raises(ValueError, match="one of"):
-        PackLayout(1, FORM, 64, resize="nearest")
+        PackLayout(1, FORMAT, 64, resize="nearest")
 
 
 def test_packs_of_before_are_still_read(root: Path, tmp_path: Path) -> None:
-    layout = PackLayout(1, FORM, 64)
-    pack_clips(tmp_path / "p", [read_item(SavgBench(root)[0], FORM)], layout)
+    layout = PackLayout(1, FORMAT, 64)
+    pack_clips(tmp_path / "p", [read_item(SavgBench(root)[0], FORMAT)], layout)
     plan = tmp_path / "p" / "meta.json"
     meta = json.loads(plan.read_text())
     del meta["resize"]
@@ -139,7 +139,7 @@ def test_training_mirrors_picture_and_channels_together_or_neither(
 def test_a_built_set_and_its_pack_are_the_same_training_data(root: Path, tmp_path: Path) -> None:
     bench = SavgBench(root)
     pack_bench(tmp_path / "pack", bench, bench_layout(bench, PURPOSES["joint"]))
-    wanted = Wanted(FORM, 64)
+    wanted = Wanted(FORMAT, 64)
     one = open_clips(str(tmp_path / "pack"), tmp_path / "a", wanted, Synthetic())
     two = open_clips(str(root), tmp_path / "b", wanted, Synthetic())
     again = open_clips(str(root), tmp_path / "b", wanted, Synthetic())
@@ -176,11 +176,11 @@ def test_sound_alone_is_enough_for_seld(root: Path, tmp_path: Path) -> None:
     bench = SavgBench(root)
     pack_bench(tmp_path / "p", bench, bench_layout(bench, PURPOSES["seld"]))
     clips = open_clips(str(tmp_path / "p"), tmp_path, Wanted(size=64, video=False), Synthetic())
-    assert clips.audio(1).shape == (2, FORM.samples) and len(clips.labels(1)) == 45
+    assert clips.audio(1).shape == (2, FORMAT.samples) and len(clips.labels(1)) == 45
     with pytest.raises(SavgError, match="expected 64 of"):
-        open_clips(str(tmp_path / "p"), tmp_path, Wanted(FORM, 64), Synthetic())
+        open_clips(str(tmp_path / "p"), tmp_path, Wanted(FORMAT, 64), Synthetic())
     with pytest.raises(SavgError, match="keeps 1 of 20 pictures"):
-        open_clips(str(tmp_path / "p"), tmp_path, Wanted(FORM, 16), Synthetic())
+        open_clips(str(tmp_path / "p"), tmp_path, Wanted(FORMAT, 16), Synthetic())
 
 
 def test_a_stopped_pack_goes_on_and_processes_agree(root: Path, tmp_path: Path) -> None:

@@ -106,11 +106,13 @@ def test_the_order_is_that_of_a_seeded_shuffle() -> None:
 
 def film(path: Path) -> Clip:
     rng = np.random.default_rng(1)
-    form = SAVGBENCH
-    video = np.zeros((form.frames, form.size, form.size, 3), np.uint8)
-    video[:, form.top : form.bottom] = np.linspace(20, 230, form.size)[:, None].astype(np.uint8)
-    video //= (np.arange(form.frames) % 3 + 1).astype(np.uint8)[:, None, None, None]
-    tone = np.cumsum(rng.standard_normal((2, form.samples)), axis=1)
+    format = SAVGBENCH
+    video = np.zeros((format.frames, format.size, format.size, 3), np.uint8)
+    video[:, format.top : format.bottom] = np.linspace(20, 230, format.size)[:, None].astype(
+        np.uint8
+    )
+    video //= (np.arange(format.frames) % 3 + 1).astype(np.uint8)[:, None, None, None]
+    tone = np.cumsum(rng.standard_normal((2, format.samples)), axis=1)
     tone = (tone / np.abs(tone).max() * np.array([[0.6], [0.1]])).astype(np.float32)
     clip = Clip(video, tone)
     clip.write(path)
@@ -135,9 +137,9 @@ def test_a_training_item_is_mirrored_in_the_picture_alone(tmp_path: Path) -> Non
 
 
 def test_a_short_file_is_named(tmp_path: Path) -> None:
-    form = SAVGBENCH.with_frames(8)
+    format = SAVGBENCH.with_frames(8)
     video = np.zeros((8, 256, 256, 3), np.uint8)
-    Clip(video, np.zeros((2, form.samples), np.float32), form).write(tmp_path / "short.mp4")
+    Clip(video, np.zeros((2, format.samples), np.float32), format).write(tmp_path / "short.mp4")
     with pytest.raises(MediaError, match=r"short\.mp4 is shorter than 5 s"):
         training_item(tmp_path / "short.mp4")
     (tmp_path / "no.mp4").write_bytes(b"nothing")

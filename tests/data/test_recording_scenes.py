@@ -204,16 +204,16 @@ def test_the_backdrop_in_strips_is_the_whole_one() -> None:
 def test_a_clip_of_a_take_is_the_view_of_its_panorama(view: float) -> None:
     """Rendered by the perspective camera, and cut out of the panorama as py360convert does."""
     scene = without_people(one_person(view + 22.0), (0,))
-    start, form = 3.0, ClipFormat()
-    direct = render(scene, form, view=view, start=start).clip.picture[4].astype(int)
-    time = np.array([start + 4 / form.fps])
+    start, format = 3.0, ClipFormat()
+    direct = render(scene, format, view=view, start=start).clip.picture[4].astype(int)
+    time = np.array([start + 4 / format.fps])
     voices = voices_of(scene, time, [dry_audio(scene, s, 16000) for s in scene.sounds], 16000)
     projector, cuts, nobody = Projector((1920, 960), (256, 144), 100.0), [], without_people(scene)
     for shown, heard in ((scene, voices), (nobody, voices[:0])):
         whole = next(iter(panoramas(shown, time, heard, 1920, 960)))[0]
         cuts.append(projector(whole, round(view) % 360).astype(int))
     assert np.abs(direct - cuts[0]).mean() < 3.0
-    empty = render(nobody, form, view=view, start=start).clip.picture[4].astype(int)
+    empty = render(nobody, format, view=view, start=start).clip.picture[4].astype(int)
     seen = [np.abs(a - b).sum(axis=2) > 90 for a, b in ((direct, empty), cuts)]
     middle = [np.flatnonzero(m[40:].any(axis=0)).mean() for m in seen]
     assert middle[0] == pytest.approx(middle[1], abs=2.0)

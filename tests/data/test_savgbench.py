@@ -132,9 +132,9 @@ def test_manifest_panoramas_and_boxes_of_a_built_set(tmp_path: Path) -> None:
 def test_pictures_and_sound_are_read_when_asked_for(tmp_path: Path) -> None:
     folder = bench_folder(tmp_path)
     item = SavgBench(folder)["of_unknown_form"]
-    form = SAVGBENCH
-    video = np.full((form.frames, form.size, form.size, 3), 90, np.uint8)
-    tone = 0.2 * np.sin(np.arange(form.samples) / 9).astype(np.float32)
+    format = SAVGBENCH
+    video = np.full((format.frames, format.size, format.size, 3), 90, np.uint8)
+    tone = 0.2 * np.sin(np.arange(format.samples) / 9).astype(np.float32)
     Clip(video, np.stack([tone, 0 * tone])).write(item.path)
     clip = item.clip
     assert abs(float(clip.picture.mean()) - 90) < 4

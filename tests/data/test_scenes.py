@@ -282,8 +282,8 @@ def test_wrong_worlds_and_lengths_are_refused() -> None:
 
 
 def test_other_lengths_and_rates() -> None:
-    form = ClipFormat(frames=8, sample_rate=22050, size=128, picture_height=72)
-    shown = render(draw_scene(1, WORLDS["demo"], seconds=2.0), form)
+    format = ClipFormat(frames=8, sample_rate=22050, size=128, picture_height=72)
+    shown = render(draw_scene(1, WORLDS["demo"], seconds=2.0), format)
     assert shown.clip.audio.shape == (2, 44100)
     assert shown.clip.video.shape == (8, 128, 128, 3)
     assert shown.labels.x.max() < 128

@@ -14,14 +14,14 @@ from savg.geometry import foa_gains, foa_to_stereo, rotate_foa
 
 def plain(foa, rate, settings, view):
     """Filter, resample and turn everything, channel by channel, in double precision."""
-    form = settings.format
+    format = settings.format
     channels = []
     for channel in foa:
         if settings.high_pass:
             sections = signal.butter(4, settings.high_pass, "high", fs=rate, output="sos")
             channel = signal.sosfilt(sections, channel)
-        common = np.gcd(rate, form.sample_rate)
-        up, down = form.sample_rate // common, rate // common
+        common = np.gcd(rate, format.sample_rate)
+        up, down = format.sample_rate // common, rate // common
         channels.append(signal.resample_poly(channel, up, down))
     amplified = np.stack(channels) * 10 ** (settings.gain_db / 20)
     return foa_to_stereo(rotate_foa(amplified, view))

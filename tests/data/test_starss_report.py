@@ -20,8 +20,8 @@ from savg.data.starss.results import RULES, ClipRecord, Construction, Problem, R
 from savg.data.starss.statistics import statistics
 from savg.format import ClipFormat
 
-FORM = ClipFormat(frames=4, fps=4, sample_rate=8000)
-SETTINGS = Construction(format=FORM)
+FORMAT = ClipFormat(frames=4, fps=4, sample_rate=8000)
+SETTINGS = Construction(format=FORMAT)
 
 
 def record(recording: str, number: int, category: int, x: float, difference: float) -> ClipRecord:
@@ -32,13 +32,13 @@ def record(recording: str, number: int, category: int, x: float, difference: flo
 
 
 def write_clip(folder: Path, split: str, clip: ClipRecord) -> None:
-    video = np.zeros((FORM.frames, FORM.size, FORM.size, 3), np.uint8)
-    video[:, FORM.top : FORM.bottom] = 60
-    tone = 0.2 * np.sin(np.arange(FORM.samples) / 3)
+    video = np.zeros((FORMAT.frames, FORMAT.size, FORMAT.size, 3), np.uint8)
+    video[:, FORMAT.top : FORMAT.bottom] = 60
+    tone = 0.2 * np.sin(np.arange(FORMAT.samples) / 3)
     ratio = 10 ** (clip.difference_db / 20)
     audio = np.stack([tone * min(1, ratio), tone / max(1, ratio)]).astype(np.float32)
     place = folder / split_folder(split)
-    Clip(video, audio, FORM).write(place / f"video_{split}" / f"{clip.name}.mp4")
+    Clip(video, audio, FORMAT).write(place / f"video_{split}" / f"{clip.name}.mp4")
     frames = np.arange(10)
     label = 0 if clip.category == 0 else 9
     table = ClipLabels(frames, np.full(10, label), np.full(10, clip.x), np.full(10, 70.0))
@@ -111,7 +111,7 @@ def test_the_manifest_identifies_the_set(built: Path) -> None:
         assert (clip["view"], clip["start"]) == (item.view, item.start)
         assert clip["category"] == item.category
         assert item.labels.categories[0] == ("speech", "instrument").index(clip["category"])
-    assert bench.format == FORM and bench[0].clip.format == FORM
+    assert bench.format == FORMAT and bench[0].clip.format == FORMAT
 
 
 def test_the_report_counts_and_measures(built: Path) -> None:

@@ -107,13 +107,13 @@ def random_labels(rng: np.random.Generator, frames: int) -> RecordingLabels:
 @pytest.mark.parametrize("seed", range(12))
 def test_same_as_the_plain_judge(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    form = ClipFormat(frames=int(rng.choice([4, 8, 20])))
+    format = ClipFormat(frames=int(rng.choice([4, 8, 20])))
     settings = Construction(
         speech=Steps(int(rng.integers(1, 8)), int(rng.choice([10, 15, 24]))),
         instrument=Steps(int(rng.integers(1, 8)), int(rng.choice([8, 10, 30]))),
         min_active=float(rng.choice([0.5, 0.8, 1.0])),
         field_of_view=float(rng.choice([60.0, 100.0])),
-        format=form,
+        format=format,
     )
     labels = random_labels(rng, 260)
     seconds = float(rng.choice([25.96, 20.0, 13.37]))

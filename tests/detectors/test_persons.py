@@ -45,13 +45,13 @@ class Oracle(torch.nn.Module):
         return tuple(levels)
 
 
-def clip_with_red(column, row, form=None):
+def clip_with_red(column, row, format=None):
     """20 frames with one red 8×8 square; it moves right by 8 pixels in frame 10."""
-    form = form or ClipFormat()
-    video = np.zeros((form.frames, form.size, form.size, 3), np.uint8)
+    format = format or ClipFormat()
+    video = np.zeros((format.frames, format.size, format.size, 3), np.uint8)
     video[:10, row : row + 8, column : column + 8, 0] = 255
     video[10:, row : row + 8, column + 8 : column + 16, 0] = 255
-    return Clip(video, np.zeros((2, form.samples), np.float32), form)
+    return Clip(video, np.zeros((2, format.samples), np.float32), format)
 
 
 def test_boxes_are_in_pixels_of_the_frame():

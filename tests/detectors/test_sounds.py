@@ -34,9 +34,9 @@ def rows(events: SoundEvents) -> NDArray[np.float64]:
 
 
 def tiny_clip(seconds: int = 5, rate: int = 16_000) -> Clip:
-    form = ClipFormat(frames=seconds * 4, size=32, picture_height=18, sample_rate=rate)
-    noise = np.random.default_rng(3).normal(0, 0.1, (2, form.samples)).astype(np.float32)
-    return Clip(np.zeros((form.frames, 32, 32, 3), np.uint8), noise.clip(-1, 1), form)
+    format = ClipFormat(frames=seconds * 4, size=32, picture_height=18, sample_rate=rate)
+    noise = np.random.default_rng(3).normal(0, 0.1, (2, format.samples)).astype(np.float32)
+    return Clip(np.zeros((format.frames, 32, 32, 3), np.uint8), noise.clip(-1, 1), format)
 
 
 def published_state(golden: Case) -> dict[str, torch.Tensor]:

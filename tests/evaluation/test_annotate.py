@@ -15,13 +15,13 @@ from savg.errors import SavgError
 from savg.evaluation.annotate import Annotation, annotate, judge
 from savg.format import SAVGBENCH, ClipFormat
 
-FORM = ClipFormat(frames=8)
+FORMAT = ClipFormat(frames=8)
 
 
-def clip(form: ClipFormat = FORM) -> Clip:
-    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (2, form.samples)).astype(np.float32)
+def clip(format: ClipFormat = FORMAT) -> Clip:
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (2, format.samples)).astype(np.float32)
     noise[1] *= 0.1
-    return Clip(np.full((form.frames, form.size, form.size, 3), 60, np.uint8), noise, form)
+    return Clip(np.full((format.frames, format.size, format.size, 3), 60, np.uint8), noise, format)
 
 
 def persons(clip: Clip) -> Boxes:
@@ -108,8 +108,8 @@ def test_nothing_found_is_an_annotation_too() -> None:
 
 def test_a_small_clip_is_judged_in_the_pixels_of_the_tables() -> None:
     small, large = (
-        judge(clip(form), persons(clip(FORM)), SoundEvents([0], [0], [200]))  # type: ignore[arg-type]
-        for form in (FORM.with_size(64), FORM)
+        judge(clip(format), persons(clip(FORMAT)), SoundEvents([0], [0], [200]))  # type: ignore[arg-type]
+        for format in (FORMAT.with_size(64), FORMAT)
     )
     assert small.to_json()["nulls"] == large.to_json()["nulls"]
     assert small.nulls["swapped"] == 1.0 and small.alignment.tp == 0

@@ -26,11 +26,13 @@ pytestmark = pytest.mark.mmdet
 def some_clip(seed=0, frames=6):
     """Blocks and noise, so that the network has something to say."""
     rng = np.random.default_rng(seed)
-    form = ClipFormat(frames=frames)
+    format = ClipFormat(frames=frames)
     video = np.zeros((frames, 256, 256, 3), np.uint8)
     picture = rng.integers(0, 256, (frames, 18, 32, 3), np.uint8).repeat(8, 1).repeat(8, 2)
-    video[:, form.top : form.bottom] = picture // 2 + rng.integers(0, 128, picture.shape, np.uint8)
-    return Clip(video, np.zeros((2, form.samples), np.float32), form)
+    video[:, format.top : format.bottom] = picture // 2 + rng.integers(
+        0, 128, picture.shape, np.uint8
+    )
+    return Clip(video, np.zeros((2, format.samples), np.float32), format)
 
 
 def talkative(config, seed=0):

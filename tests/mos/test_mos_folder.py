@@ -11,7 +11,7 @@ from mos_clips import pool, small_study
 from savg.errors import SavgError
 from savg.mos.storage.store import Store
 from savg.mos.study import folder as module
-from savg.mos.study.folder import DATABASE_VARIABLE, create_folder, form_of, open_folder
+from savg.mos.study.folder import DATABASE_VARIABLE, create_folder, format_of, open_folder
 from savg.mos.study.stimuli import Built
 
 
@@ -64,7 +64,7 @@ def test_folders_with_something_in_them_are_not_touched(tmp_path: Path) -> None:
 
 
 def test_shapes_of_presentation() -> None:
-    assert form_of(4, 256).frames == 20
-    wide = form_of(30, 512)
+    assert format_of(4, 256).frames == 20
+    wide = format_of(30, 512)
     assert (wide.size, wide.picture_height, wide.frames) == (512, 288, 150)
     assert wide.seconds == 5.0

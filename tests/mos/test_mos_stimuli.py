@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mos_clips import FORM, panned_clip, small_study, write_folder
+from mos_clips import FORMAT, panned_clip, small_study, write_folder
 
 from savg.audio.levels import level_difference_db
 from savg.audio.loudness import RATE, integrated_loudness
@@ -20,7 +20,7 @@ from savg.mos.study.assignment import assign
 from savg.mos.study.design import DesignError
 from savg.mos.study.stimuli import Built, anchor_audio, build, catch_frame, find_clips
 
-HEARD = replace(FORM, sample_rate=RATE)
+HEARD = replace(FORMAT, sample_rate=RATE)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def built(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Built, Path]:
     media = tmp_path_factory.mktemp("media")
     done: list[tuple[int, int]] = []
-    made = build(small_study(), folders, media, form=FORM, on_clip=lambda *at: done.append(at))
+    made = build(small_study(), folders, media, format=FORMAT, on_clip=lambda *at: done.append(at))
     assert done[-1][0] == done[-1][1] == len(done)
     return made, media
 
@@ -136,7 +136,7 @@ def test_a_codec_that_moves_sounds_is_refused(
     assert stimuli.BIT_RATE >= AUDIO_BIT_RATE
     monkeypatch.setattr(stimuli, "BIT_RATE", 12_000)
     with pytest.raises(MediaError, match="level difference"):
-        build(small_study(), folders, tmp_path, form=FORM)
+        build(small_study(), folders, tmp_path, format=FORMAT)
 
 
 def test_what_is_missing_is_named(folders: dict[str, Path], tmp_path: Path) -> None:
@@ -148,12 +148,12 @@ def test_what_is_missing_is_named(folders: dict[str, Path], tmp_path: Path) -> N
         build(small_study(), {"joint": tmp_path}, tmp_path)
     central = write_folder(tmp_path / "central", 8, 0, widest=1.0)
     with pytest.raises(DesignError, match="dB off centre"):
-        build(small_study(), {**folders, "ground_truth": central}, tmp_path, form=FORM)
+        build(small_study(), {**folders, "ground_truth": central}, tmp_path, format=FORMAT)
     few = write_folder(tmp_path / "few", 3, 0)
     with pytest.raises(DesignError, match="not rated"):
         build(
             small_study(),
             {"joint": few, "two_stage": few, "ground_truth": few},
             tmp_path,
-            form=FORM,
+            format=FORMAT,
         )

@@ -126,8 +126,8 @@ def test_rows_outside_the_picture_stay_black(monkeypatch) -> None:
     monkeypatch.setattr(SuperResolution, "_network", spy)
     clip = pipeline(1)[0]
     assert shapes[0][-2:] == (12, 16)
-    form = pipeline.format
-    assert not clip.video[:, : form.top].any() and not clip.video[:, form.bottom :].any()
+    format = pipeline.format
+    assert not clip.video[:, : format.top].any() and not clip.video[:, format.bottom :].any()
     assert clip.picture.std() > 1
 
 

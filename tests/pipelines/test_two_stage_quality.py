@@ -83,10 +83,10 @@ def test_observations_come_back_as_they_were(tmp_path: Path) -> None:
     boxes = Boxes([0, 1], [0, 0], [[0, 1, 5, 9], [3, 4, 8, 8]], [0.9, 0.5])
     cache = Cache(tmp_path / "kept")
     features = {"pan": np.array(0.25), "motion_x": np.array(np.nan), "t": np.ones((2, 3), np.uint8)}
-    form = SAVGBENCH.with_frames(28)
-    cache.write("a", Observation(events, boxes, form, boxes, features))
+    format = SAVGBENCH.with_frames(28)
+    cache.write("a", Observation(events, boxes, format, boxes, features))
     again = cache.read("a")
-    assert again is not None and again.format == form and again.events.x.tolist() == [12.5, 250.0]
+    assert again is not None and again.format == format and again.events.x.tolist() == [12.5, 250.0]
     assert again.features["pan"] == 0.25 and np.isnan(again.features["motion_x"])
     assert again.features["t"].dtype == np.uint8 and again.features["t"].shape == (2, 3)
     for table in (again.boxes, again.candidates):

@@ -117,8 +117,8 @@ def test_the_codec_may_be_in_the_card_and_bicubic_takes_the_place_of_super_resol
     built = VideoPipeline.build(made.network, None, {"video": card}, description, made.compute)
     frames = built(1)[0]
     assert built.shapes == ((4, 3, 12, 16),) and frames.shape == (4, 32, 32, 3)
-    form = built.format
-    assert not frames[:, : form.top].any() and frames[:, form.top : form.bottom].std() > 1
+    format = built.format
+    assert not frames[:, : format.top].any() and frames[:, format.top : format.bottom].std() > 1
     assert built.sampler == SamplerConfig("dpmpp_multistep", 3)
 
 

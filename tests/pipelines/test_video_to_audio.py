@@ -160,16 +160,16 @@ def test_mono_networks_are_spread_to_both_channels() -> None:
 
 
 def test_clips_and_files_get_new_sound(pipeline: VideoToAudio, tmp_path: Path) -> None:
-    form = ClipFormat(frames=8, fps=4, size=32, picture_height=18)
+    format = ClipFormat(frames=8, fps=4, size=32, picture_height=18)
     frames = np.repeat(np.arange(8, dtype=np.uint8) * 20, 32 * 32 * 3).reshape(8, 32, 32, 3)
-    clip = Clip(frames, np.zeros((2, form.samples), np.float32), form)
+    clip = Clip(frames, np.zeros((2, format.samples), np.float32), format)
     new = pipeline.clip(clip, seed=2)
     assert (new.video == clip.video).all() and new.audio.std() > 0
     assert (new.audio == pipeline(clip, seed=2)).all()
     assert (pipeline(clip.video, 4, seed=2) != 0).any()
     new.write(tmp_path / "in.mp4")
     sound = pipeline.file(tmp_path / "in.mp4", tmp_path / "out.mp4", seed=3)
-    back = Clip.read(tmp_path / "out.mp4", form)
+    back = Clip.read(tmp_path / "out.mp4", format)
     assert np.corrcoef(back.audio[0], sound[0])[0, 1] > 0.9
     assert np.abs(back.video.astype(int) - clip.video).mean() < 3
     with pytest.raises(ValueError, match="expected fps"):

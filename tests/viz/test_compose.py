@@ -18,19 +18,19 @@ from savg.format import ClipFormat
 from savg.viz.cards import card, spectrogram_card, to_ascii
 from savg.viz.compose import CARD_SECONDS, TITLE_SECONDS, Composed, Entry, compose, read_entry_clip
 
-FORM = ClipFormat(frames=8, size=64, picture_height=36)
+FORMAT = ClipFormat(frames=8, size=64, picture_height=36)
 
 
-def flash(second: float, left: float, right: float, form: ClipFormat = FORM) -> Clip:
+def flash(second: float, left: float, right: float, format: ClipFormat = FORMAT) -> Clip:
     """Grey, white from a second on for a frame, with a burst of noise that begins then."""
-    video = np.full((form.frames, form.size, form.size, 3), 60, np.uint8)
-    video[:, : form.top] = video[:, form.bottom :] = 0
-    video[round(second * form.fps), form.top : form.bottom] = 255
-    audio = np.zeros((2, form.samples), np.float32)
-    burst = np.random.default_rng(0).uniform(-1, 1, form.sample_rate // 4)
-    start = round(second * form.sample_rate)
+    video = np.full((format.frames, format.size, format.size, 3), 60, np.uint8)
+    video[:, : format.top] = video[:, format.bottom :] = 0
+    video[round(second * format.fps), format.top : format.bottom] = 255
+    audio = np.zeros((2, format.samples), np.float32)
+    burst = np.random.default_rng(0).uniform(-1, 1, format.sample_rate // 4)
+    start = round(second * format.sample_rate)
     audio[:, start : start + len(burst)] = np.array([[left], [right]]) * burst
-    return Clip(video, audio, form)
+    return Clip(video, audio, format)
 
 
 @dataclass
@@ -47,8 +47,8 @@ def seen(path: Path, made: Composed) -> Seen:
     with av.open(str(path)) as container:
         video = np.stack([f.to_ndarray(format="rgb24") for f in container.decode(video=0)])
     assert video.shape == (round(made.seconds * made.fps), made.height, made.width, 3)
-    form = ClipFormat(fps=made.fps, size=16, picture_height=16)
-    return Seen(video, Clip.read(path, form, max_seconds=made.seconds).audio, made.fps)
+    format = ClipFormat(fps=made.fps, size=16, picture_height=16)
+    return Seen(video, Clip.read(path, format, max_seconds=made.seconds).audio, made.fps)
 
 
 def onsets(clip: Seen, level: float) -> list[float]:
@@ -148,9 +148,9 @@ def test_a_card_holds_its_text_whatever_it_is() -> None:
 
 
 def test_spectrograms_are_those_of_their_channels() -> None:
-    form = ClipFormat(frames=8, size=64, picture_height=36)
-    tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(form.samples) / form.sample_rate)
-    clip = Clip(np.zeros((8, 64, 64, 3), np.uint8), np.stack([tone, 0 * tone]).astype("f4"), form)
+    format = ClipFormat(frames=8, size=64, picture_height=36)
+    tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(format.samples) / format.sample_rate)
+    clip = Clip(np.zeros((8, 64, 64, 3), np.uint8), np.stack([tone, 0 * tone]).astype("f4"), format)
     shown = spectrogram_card(clip, 640, 480)
     middle = (shown.top + shown.bottom) // 2
     assert shown.image[shown.top : middle - 20, 320].max() > 200

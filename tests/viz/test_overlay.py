@@ -19,11 +19,11 @@ from savg.viz.timeline import timeline
 ONE_SECOND = ClipFormat(frames=4)
 
 
-def grey_clip(form: ClipFormat = ONE_SECOND, left: float = 0.4, right: float = 0.2) -> Clip:
-    video = np.zeros((form.frames, form.size, form.size, 3), np.uint8)
-    video[:, form.top : form.bottom] = 90
-    tone = np.sin(2 * np.pi * 500 * np.arange(form.samples) / form.sample_rate)
-    return Clip(video, np.stack([left * tone, right * tone]).astype(np.float32), form)
+def grey_clip(format: ClipFormat = ONE_SECOND, left: float = 0.4, right: float = 0.2) -> Clip:
+    video = np.zeros((format.frames, format.size, format.size, 3), np.uint8)
+    video[:, format.top : format.bottom] = 90
+    tone = np.sin(2 * np.pi * 500 * np.arange(format.samples) / format.sample_rate)
+    return Clip(video, np.stack([left * tone, right * tone]).astype(np.float32), format)
 
 
 def events_at(*rows: tuple[int, int, float]) -> SoundEvents:

@@ -16,9 +16,9 @@ from savg.viz.timeline import timeline
 
 
 def tone_clip(hertz: float = 1000.0, right: float = 0.25) -> Clip:
-    form = SAVGBENCH
-    tone = 0.5 * np.sin(2 * np.pi * hertz * np.arange(form.samples) / form.sample_rate)
-    video = np.zeros((form.frames, form.size, form.size, 3), np.uint8)
+    format = SAVGBENCH
+    tone = 0.5 * np.sin(2 * np.pi * hertz * np.arange(format.samples) / format.sample_rate)
+    video = np.zeros((format.frames, format.size, format.size, 3), np.uint8)
     return Clip(video, np.stack([tone, right * tone]).astype(np.float32))
 
 
@@ -112,8 +112,8 @@ def test_both_channels_have_one_colour_scale() -> None:
 
 
 def test_silence_has_a_spectrogram() -> None:
-    form = SAVGBENCH
-    video = np.zeros((form.frames, form.size, form.size, 3), np.uint8)
-    figure = spectrograms(Clip(video, np.zeros((2, form.samples), np.float32)), dark=True)
+    format = SAVGBENCH
+    video = np.zeros((format.frames, format.size, format.size, 3), np.uint8)
+    figure = spectrograms(Clip(video, np.zeros((2, format.samples), np.float32)), dark=True)
     scale = figure.layout.coloraxis
     assert np.isfinite([scale.cmin, scale.cmax]).all() and scale.cmax > scale.cmin

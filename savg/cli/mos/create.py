@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
             args.study,
             url=args.database,
             clips=plan.clips,
-            form=plan.form,
+            format=plan.format,
             on_clip=progress,
             scores=named_folders(args.scores, "--scores"),
         )

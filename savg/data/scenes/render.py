@@ -55,34 +55,34 @@ def render(
     this time (s) on; without it the scene must be as long as the format says, else ValueError.
     A small rendering equals the large one averaged down, but takes a fraction of the time.
     """
-    form = format or ClipFormat()
-    rate = form.sample_rate
-    if start is None and abs(form.seconds - scene.seconds) > 1e-6:
-        raise ValueError(f"The scene lasts {scene.seconds:g} s, the format {form.seconds:g} s.")
+    format = format or ClipFormat()
+    rate = format.sample_rate
+    if start is None and abs(format.seconds - scene.seconds) > 1e-6:
+        raise ValueError(f"The scene lasts {scene.seconds:g} s, the format {format.seconds:g} s.")
     begin = start or 0.0
-    if not 0 <= begin <= scene.seconds - form.seconds + 1e-6:
-        raise ValueError(f"{form.seconds:g} s from {begin:g} s on: not in {scene.seconds:g} s.")
-    small = form if size is None else form.with_size(size)
+    if not 0 <= begin <= scene.seconds - format.seconds + 1e-6:
+        raise ValueError(f"{format.seconds:g} s from {begin:g} s on: not in {scene.seconds:g} s.")
+    small = format if size is None else format.with_size(size)
     dry = [dry_audio(scene, sound, rate) for sound in scene.sounds]
     if start is None and not view:
         audio = stereo_audio(scene, rate, list(dry))
     else:
-        audio = stereo_window(scene, rate, begin, form.seconds, view)
-    times = begin + np.arange(form.frames) / form.fps
+        audio = stereo_window(scene, rate, begin, format.seconds, view)
+    times = begin + np.arange(format.frames) / format.fps
     voices = voices_of(scene, times, dry, rate)
-    together = form.frames if start is None else TOGETHER
+    together = format.frames if start is None else TOGETHER
     films = [
         render_video(scene, small, times[span], voices[:, span], view)
-        for span in (slice(i, i + together) for i in range(0, form.frames, together))
+        for span in (slice(i, i + together) for i in range(0, format.frames, together))
     ]
     video, extents = (np.concatenate(p, axis=i) for i, p in enumerate(zip(*films, strict=True)))
-    labels = labels_of(scene, form, view, begin)
-    return Rendered(Clip(video, audio, small), labels, boxes_of(extents, form, form.size))
+    labels = labels_of(scene, format, view, begin)
+    return Rendered(Clip(video, audio, small), labels, boxes_of(extents, format, format.size))
 
 
 def render_video(
     scene: Scene,
-    form: ClipFormat,
+    format: ClipFormat,
     times: NDArray[np.floating],
     voices: NDArray[np.floating],
     view: float = 0.0,
@@ -91,14 +91,14 @@ def render_video(
 
     voices: how loudly each person speaks in each frame [P, F], from `voices_of`.
     """
-    scale = max(1, (FINE if form.size > 128 else FINE // 2) // form.size)
-    camera = Perspective(form.size * scale, form.picture_height * scale, view)
+    scale = max(1, (FINE if format.size > 128 else FINE // 2) // format.size)
+    camera = Perspective(format.size * scale, format.picture_height * scale, view)
     order, figures = draw_people(scene, camera, times, voices)
     found = [bounds(parts, body_only=True) / camera.width for parts in figures]
     extents = np.reshape(found, (len(figures), len(times), 4))
     hidden = np.array([~_in_front(scene.people[i], camera, times) for i in order], bool)
     extents[hidden.reshape(extents.shape[:2])] = 0.0
-    video = np.zeros((len(times), form.size, form.size, 3), np.uint8)
+    video = np.zeros((len(times), format.size, format.size, 3), np.uint8)
     fine, coarse = _lit_backdrop(scene, camera, scale)
     reach = [_pixel_bounds(parts, camera) // scale * scale for parts in figures]
     for box, unseen in zip(reach, hidden, strict=False):
@@ -108,7 +108,7 @@ def render_video(
     walking = [person for person in scene.people if person.track.moves]
     shadows(fine, scene, still, camera, 0.0, (0, 0))
     for frame in range(len(times)):
-        picture = video[frame, form.top : form.bottom]
+        picture = video[frame, format.top : format.bottom]
         picture[:] = coarse
         for (x0, y0, x1, y1), members in _patches([box[frame] for box in reach], scale, camera):
             patch = np.ascontiguousarray(fine[y0:y1, x0:x1])
@@ -274,15 +274,17 @@ def shadows(
             patch[b:d, a:c] = cv2.multiply(area, cv2.merge([blob] * 3), scale=1 / 255)
 
 
-def labels_of(scene: Scene, form: ClipFormat, view: float = 0.0, start: float = 0.0) -> ClipLabels:
+def labels_of(
+    scene: Scene, format: ClipFormat, view: float = 0.0, start: float = 0.0
+) -> ClipLabels:
     """Labels of a scene: a row for each label frame in whose middle a source sounds on screen."""
-    camera = Perspective(form.size, form.picture_height, view)
-    times = start + (np.arange(form.label_frames) + 0.5) / form.label_fps
+    camera = Perspective(format.size, format.picture_height, view)
+    times = start + (np.arange(format.label_frames) + 0.5) / format.label_fps
     tables = [np.zeros((0, 4))]
     for sound in scene.sounds:
         points = scene.points(sound, times)
         spot, _ = camera.project(points)
-        keep = sound.active(times) & (spot[:, 0] >= 0) & (spot[:, 0] < form.size)
+        keep = sound.active(times) & (spot[:, 0] >= 0) & (spot[:, 0] < format.size)
         keep &= (points[:, :2] * camera.ahead(points[:, :2])).sum(axis=1) > 0
         label = np.full(len(times), float(sound.label))
         rows = np.stack([np.arange(len(times)), label, spot[:, 0], spot[:, 1]], axis=1)
@@ -292,16 +294,16 @@ def labels_of(scene: Scene, form: ClipFormat, view: float = 0.0, start: float = 
     return ClipLabels(frames.astype(np.int64), classes.astype(np.int64), x, y)
 
 
-def boxes_of(extents: NDArray[np.floating], form: ClipFormat, size: int) -> Boxes:
+def boxes_of(extents: NDArray[np.floating], format: ClipFormat, size: int) -> Boxes:
     """Boxes in the frame from extents [P, F, 4]; who is less than a tenth in the picture has none."""
     full = extents * size
-    limits = np.array([size, form.picture_height] * 2, float)
+    limits = np.array([size, format.picture_height] * 2, float)
     clipped = np.clip(full, 0, limits)
     area = lambda b: (b[..., 2] - b[..., 0]) * (b[..., 3] - b[..., 1])  # noqa: E731
     visible = area(clipped) > 0.1 * area(full)
     frames = np.broadcast_to(np.arange(extents.shape[1]), visible.shape)
     order = np.lexsort((np.nonzero(visible)[0], frames[visible]))
-    xyxy = (clipped + np.array([0, form.top, 0, form.top]))[visible][order]
+    xyxy = (clipped + np.array([0, format.top, 0, format.top]))[visible][order]
     count = len(order)
     return Boxes(frames[visible][order], np.zeros(count, np.int64), xyxy, None)
 

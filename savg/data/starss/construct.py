@@ -102,11 +102,11 @@ def _heard(
     settings: Construction,
 ) -> list[KeptClip]:
     """The candidates whose sound does not clip, with what is known about them."""
-    form = settings.format
+    format = settings.format
     kept = []
     for candidate in candidates:
-        first = first_sample(candidate.start, form)
-        stereo = sound.clip(first, candidate.view, form.samples)
+        first = first_sample(candidate.start, format)
+        stereo = sound.clip(first, candidate.view, format.samples)
         peak = float(max(stereo.max(), -stereo.min()))
         if peak > 1.0:
             continue
@@ -116,7 +116,7 @@ def _heard(
             start=candidate.start,
             view=candidate.view,
             category=candidate.category,
-            active=round(len(np.unique(table.frames)) / form.label_frames, _DECIMALS),
+            active=round(len(np.unique(table.frames)) / format.label_frames, _DECIMALS),
             x=round(float(np.mean(table.x)), _DECIMALS),
             level_db=round(level_db(stereo, SILENCE_DB), _DECIMALS),
             difference_db=round(level_difference_db(stereo), _DECIMALS),

@@ -23,13 +23,13 @@ GROUND, INK = (24, 26, 30), (232, 234, 238)
 COLOURS = {"speech": (94, 214, 120), "instrument": (96, 156, 255), None: (200, 200, 200)}
 
 
-def write_contact_sheet(path: Path, items: Sequence[BenchItem], form: ClipFormat) -> int:
+def write_contact_sheet(path: Path, items: Sequence[BenchItem], format: ClipFormat) -> int:
     """Write a JPEG of up to `CLIPS` clips, evenly chosen by category and name; returns how many.
 
     Clips that cannot be read are shown as grey with their sentence's beginning, not left out.
     """
     chosen = evenly_chosen(items, CLIPS)
-    tiles = [_tile(item, form) for item in chosen] or [_empty(form)]
+    tiles = [_tile(item, format) for item in chosen] or [_empty(format)]
     while len(tiles) % COLUMNS and len(tiles) > 1:
         tiles.append(np.full_like(tiles[0], GROUND))
     per_row = COLUMNS if len(tiles) > 1 else 1
@@ -51,9 +51,9 @@ def evenly_chosen(items: Sequence[BenchItem], count: int) -> list[BenchItem]:
     return [ordered[place] for place in places]
 
 
-def _tile(item: BenchItem, form: ClipFormat) -> Picture:
+def _tile(item: BenchItem, format: ClipFormat) -> Picture:
     """Caption and pictures of one clip."""
-    tile = _empty(form)
+    tile = _empty(format)
     colour = COLOURS[item.category]
     try:
         clip, labels = item.clip, item.labels
@@ -64,33 +64,33 @@ def _tile(item: BenchItem, form: ClipFormat) -> Picture:
     where = f"x {labels.x.mean():.0f}" if len(labels) else "no label"
     category = item.category or "no category"
     _write(tile, f"{item.name}  {category}  {where}  L-R {difference:+.1f} dB", colour)
-    size = (WIDTH, _height(form))
-    for place, frame in enumerate(_frames(form)):
+    size = (WIDTH, _height(format))
+    for place, frame in enumerate(_frames(format)):
         picture = np.asarray(
             cv2.resize(clip.picture[frame], size, interpolation=cv2.INTER_AREA), np.uint8
         )
-        now = np.flatnonzero(labels.frames == frame * form.label_fps // form.fps)
+        now = np.flatnonzero(labels.frames == frame * format.label_fps // format.fps)
         for row in now:
-            scale = WIDTH / form.size
+            scale = WIDTH / format.size
             _mark(picture, labels.x[row] * scale, labels.y[row] * scale, colour)
         left = GAP + place * (WIDTH + GAP)
         tile[CAPTION : CAPTION + size[1], left : left + WIDTH] = picture
     return tile
 
 
-def _frames(form: ClipFormat) -> list[int]:
+def _frames(format: ClipFormat) -> list[int]:
     """Numbers of the pictures that are shown, each in the middle of an equal part of the clip."""
-    parts = (np.arange(PICTURES) + 0.5) * form.frames / PICTURES
+    parts = (np.arange(PICTURES) + 0.5) * format.frames / PICTURES
     return parts.astype(int).tolist()
 
 
-def _height(form: ClipFormat) -> int:
-    return max(1, round(WIDTH * form.picture_height / form.size))
+def _height(format: ClipFormat) -> int:
+    return max(1, round(WIDTH * format.picture_height / format.size))
 
 
-def _empty(form: ClipFormat) -> Picture:
+def _empty(format: ClipFormat) -> Picture:
     width = GAP + PICTURES * (WIDTH + GAP)
-    tile = np.empty((CAPTION + _height(form) + GAP, width, 3), np.uint8)
+    tile = np.empty((CAPTION + _height(format) + GAP, width, 3), np.uint8)
     tile[:] = GROUND
     return tile
 

@@ -80,26 +80,26 @@ def write_missing(
 class _Clock:
     """Moments counted in ticks that both pictures and label frames are whole numbers of."""
 
-    form: ClipFormat
+    format: ClipFormat
 
     @property
     def ticks(self) -> int:
         """Ticks a second."""
-        return lcm(self.form.fps, self.form.label_fps)
+        return lcm(self.format.fps, self.format.label_fps)
 
     @property
     def picture(self) -> int:
         """Ticks from one picture to the next."""
-        return self.ticks // self.form.fps
+        return self.ticks // self.format.fps
 
     @property
     def length(self) -> int:
         """Ticks of a clip's pictures."""
-        return self.form.frames * self.picture
+        return self.format.frames * self.picture
 
     def begin(self, clip: KeptClip) -> int:
         """The moment of a clip's first picture."""
-        return clip.record.start * (self.ticks // self.form.label_fps)
+        return clip.record.start * (self.ticks // self.format.label_fps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,14 +146,14 @@ class _Running:
 
     def __init__(self, plan: _StripPlan, sound: RecordingAudio, clock: _Clock) -> None:
         self.plan, self._clock = plan, clock
-        form = clock.form
-        first = first_sample(plan.clips[0].record.start, form)
-        samples = first_sample(plan.clips[-1].record.start, form) + form.samples - first
+        format = clock.format
+        first = first_sample(plan.clips[0].record.start, format)
+        samples = first_sample(plan.clips[-1].record.start, format) + format.samples - first
 
         def hear(start: int, length: int) -> NDArray[np.float32]:
             return sound.clip(first + start, plan.view, length)
 
-        self.strip = Strip(form, samples, hear)
+        self.strip = Strip(format, samples, hear)
         self._begins = {clock.begin(clip) for clip in plan.clips}
         self._waiting = list(plan.clips)
         self._moment = plan.begin
@@ -169,7 +169,7 @@ class _Running:
 
     def show(self, picture: Any, place: Workplace, check: Callable[[], None]) -> None:
         """Take the next picture, and cut the clip that ends with it, if it is missing."""
-        clock, form = self._clock, self._clock.form
+        clock, format = self._clock, self._clock.format
         self.strip.show(picture, self._moment in self._begins)
         self._moment += clock.picture
         clip = self._waiting[0]
@@ -178,7 +178,7 @@ class _Running:
         if not place.has(clip.record.name):
             check()
             shift = (clock.begin(clip) - self.plan.begin) // clock.picture
-            sample = first_sample(clip.record.start - self.plan.clips[0].record.start, form)
+            sample = first_sample(clip.record.start - self.plan.clips[0].record.start, format)
             with writing():
                 clip.labels.write_csv(place.tables / f"{clip.record.name}.csv")
                 with atomic_file(place.videos / f"{clip.record.name}.mp4") as part:
@@ -188,9 +188,9 @@ class _Running:
             self.strip.close()
 
 
-def first_sample(start: int, form: ClipFormat) -> int:
+def first_sample(start: int, format: ClipFormat) -> int:
     """The sample at which the window begins that begins with label frame `start`."""
-    return start * form.sample_rate // form.label_fps
+    return start * format.sample_rate // format.label_fps
 
 
 def _panoramas(
@@ -201,7 +201,7 @@ def _panoramas(
     begins = {clip.record.start: clock.begin(clip) for clip in clips}
     for start, begin in begins.items():
         if not place.panorama(name, start).exists():
-            wanted[begin + clock.form.frames // 2 * clock.picture].append(start)
+            wanted[begin + clock.format.frames // 2 * clock.picture].append(start)
     return dict(wanted)
 
 
@@ -209,14 +209,14 @@ class _Painter:
     """Views of a film's pictures as frames for the encoder."""
 
     def __init__(self, film: VideoIndex, settings: Construction) -> None:
-        form = settings.format
+        format = settings.format
         self._project = projector(
             (film.width, film.height),
-            (form.size, form.picture_height),
+            (format.size, format.picture_height),
             settings.field_of_view,
             settings.antialias,
         )
-        self._canvas = Canvas(form)
+        self._canvas = Canvas(format)
 
     def views(self, frame: IndexedFrame, views: Iterable[int]) -> dict[int, Any]:
         """View → padded picture as a yuv420p frame; the panorama is converted once, if at all."""

@@ -58,13 +58,13 @@ def write_reports(
     others = _other_splits(folder, "manifest.json", split)
     (folder / "manifest.json").unlink(missing_ok=True)
     values = plan["settings"].get("format")
-    form = ClipFormat(**values) if values else SAVGBENCH
+    format = ClipFormat(**values) if values else SAVGBENCH
     manifest = _manifest(folder, plan, results, problems)
-    found = statistics(results, form.size)
+    found = statistics(results, format.size)
     found["problems"] = [asdict(problem) for problem in _ordered(problems)]
     sheet = "contact_sheet.jpg" if split == SPLITS[0] else f"contact_sheet_{split}.jpg"
     items = SavgBench(folder / split_folder(split))
-    write_contact_sheet(folder / "report" / sheet, list(items), form)
+    write_contact_sheet(folder / "report" / sheet, list(items), format)
     report = {**_other_splits(folder, "report.json", split), split: found}
     parts = [as_markdown(name, part) for name, part in sorted(report.items())]
     _write(folder / "report.json", report)

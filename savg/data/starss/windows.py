@@ -83,9 +83,9 @@ def category_steps(settings: Construction) -> tuple[tuple[int, Steps], ...]:
 
 def judge_windows(labels: RecordingLabels, seconds: float, settings: Construction) -> Windows:
     """The rules that do not depend on the view, for the windows that start at each label frame."""
-    form = settings.format
-    length = form.label_frames
-    frames = int(np.floor(seconds * form.label_fps + 1e-6))
+    format = settings.format
+    length = format.label_frames
+    frames = int(np.floor(seconds * format.label_fps + 1e-6))
     inside = labels.frames < frames
     at = labels.frames[inside]
     category = _CATEGORY[labels.classes[inside]]
@@ -122,10 +122,10 @@ def visible_half_width(
     below: y = focal · tan(elevation) / cos(azimuth) reaches half the height. -1 where no azimuth is
     on screen.
     """
-    form = settings.format
-    focal = focal_length(form.size, settings.field_of_view)
+    format = settings.format
+    focal = focal_length(format.size, settings.field_of_view)
     steep = np.tan(np.deg2rad(np.minimum(np.abs(elevations), 89.9)))
-    cosine = focal * steep / (form.picture_height / 2.0)
+    cosine = focal * steep / (format.picture_height / 2.0)
     limit = np.rad2deg(np.arccos(np.minimum(cosine, 1.0)))
     half = np.minimum(limit, settings.field_of_view / 2.0)
     return np.where(cosine <= 1.0 + 1e-12, half, -1.0)
@@ -164,16 +164,16 @@ def clip_labels(
 ) -> ClipLabels:
     """The events of a candidate in its picture: frames from the clip's start, pixels of the picture
     (256×144 as published), rounded to hundredths so that files are the same everywhere."""
-    form = settings.format
+    format = settings.format
     frames = labels.frames - candidate.start
-    rows = np.flatnonzero((frames >= 0) & (frames < form.label_frames))
+    rows = np.flatnonzero((frames >= 0) & (frames < format.label_frames))
     rows = rows[np.argsort(frames[rows], kind="stable")]
     azimuths = wrap_degrees(labels.azimuths[rows] - candidate.view)
     x, y = project(
         azimuths,
         labels.elevations[rows],
-        form.size,
-        form.picture_height,
+        format.size,
+        format.picture_height,
         settings.field_of_view,
     )
     return ClipLabels(frames[rows], labels.classes[rows], np.round(x, 2), np.round(y, 2))

@@ -52,7 +52,7 @@ def create_folder(
     *,
     url: str | None = None,
     clips: int = 100,
-    form: ClipFormat = SAVGBENCH,
+    format: ClipFormat = SAVGBENCH,
     target: float = TARGET_LUFS,
     on_clip: OnClip | None = None,
     scores: Mapping[str, Path] | None = None,
@@ -71,7 +71,9 @@ def create_folder(
     with atomic_folder(path) as part:
         media = part / "media"
         media.mkdir()
-        built = build(study, folders, media, clips=clips, form=form, target=target, on_clip=on_clip)
+        built = build(
+            study, folders, media, clips=clips, format=format, target=target, on_clip=on_clip
+        )
         sounds = []
         for sound, samples in make_set(study.seed, built.loudness, lambda: secrets.token_hex(12)):
             write_audio(media / sound.media, samples, RATE)
@@ -130,7 +132,7 @@ def open_folder(
     return StudyFolder(path, name, store)
 
 
-def form_of(fps: int, size: int) -> ClipFormat:
+def format_of(fps: int, size: int) -> ClipFormat:
     """The published shape of a clip at another frame rate and size."""
     base = SAVGBENCH.with_size(size) if size != SAVGBENCH.size else SAVGBENCH
     return replace(base, fps=fps, frames=max(1, round(base.seconds * fps)))

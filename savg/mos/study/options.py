@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from savg.format import SAVGBENCH, ClipFormat
 from savg.mos.study.design import CONSENT, LABELS, QUESTION, DesignError, Study, standard
-from savg.mos.study.folder import form_of
+from savg.mos.study.folder import format_of
 
 REFERENCE = "ground_truth"
 """The condition of this name is the hidden reference unless another is named."""
@@ -96,11 +96,11 @@ _OF_MEDIA = ("clips", "fps", "size")
 
 @dataclass(frozen=True)
 class Plan:
-    """A study to be made: at most `clips` clips of a condition, presented in `form`."""
+    """A study to be made: at most `clips` clips of a condition, presented in `format`."""
 
     study: Study
     clips: int
-    form: ClipFormat
+    format: ClipFormat
 
 
 def plan_study(
@@ -123,4 +123,4 @@ def plan_study(
         None if reference == NO_REFERENCE else reference,
         **{**settings, "labels": tuple(settings["labels"])},
     )
-    return Plan(study, chosen["clips"], form_of(chosen["fps"], chosen["size"]))
+    return Plan(study, chosen["clips"], format_of(chosen["fps"], chosen["size"]))

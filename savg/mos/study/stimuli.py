@@ -127,14 +127,14 @@ def build(
     media: Path,
     *,
     clips: int = 100,
-    form: ClipFormat = SAVGBENCH,
+    format: ClipFormat = SAVGBENCH,
     target: float = TARGET_LUFS,
     on_clip: OnClip | None = None,
 ) -> Built:
     """Write the clips of a study into the folder `media`, which must be there.
 
     folders: one for each condition, of which up to `clips` clips are taken by chance (seeded).
-    form: frame rate and size to present in. target: median loudness, less if a peak would clip.
+    format: frame rate and size to present in. target: median loudness, less if a peak would clip.
     Raises SavgError for too few clips and for a clip whose level difference does not survive.
     """
     if set(folders) != {c.name for c in study.conditions}:
@@ -142,13 +142,13 @@ def build(
             f"Folders are given for {', '.join(sorted(folders))}: expected one for each of "
             f"{', '.join(c.name for c in study.conditions)}."
         )
-    form = replace(form, sample_rate=RATE)
+    format = replace(format, sample_rate=RATE)
     rng = np.random.default_rng(study.seed)
     paths = {name: _sample(find_clips(folder), clips, rng) for name, folder in folders.items()}
     number = sum(map(len, paths.values()))
     step = _Counter(2 * number, on_clip)
     sources = {
-        name: [step.after(measure(p, name, form)) for p in clip_paths]
+        name: [step.after(measure(p, name, format)) for p in clip_paths]
         for name, clip_paths in paths.items()
     }
     everything = [s for clip_paths in sources.values() for s in clip_paths]
@@ -160,15 +160,15 @@ def build(
     step.total = number + len(plan)
     order = rng.permutation(len(plan))
     written = {
-        int(i): step.after(_write(plan[i], media, form, gain, len(study.labels))) for i in order
+        int(i): step.after(_write(plan[i], media, format, gain, len(study.labels))) for i in order
     }
     done = [written[i] for i in range(len(plan))]
     return Built(tuple(s for s, _ in done), tuple(row for _, row in done), gain)
 
 
-def measure(path: Path, condition: str, form: ClipFormat) -> Source:
+def measure(path: Path, condition: str, format: ClipFormat) -> Source:
     """Read a clip and measure its sound."""
-    clip = _read(path, form)
+    clip = _read(path, format)
     return Source(
         path,
         condition,
@@ -281,10 +281,10 @@ def _scene(study: Study, source: Source) -> str:
 
 
 def _write(
-    planned: _Planned, media: Path, form: ClipFormat, gain: float, scores: int
+    planned: _Planned, media: Path, format: ClipFormat, gain: float, scores: int
 ) -> tuple[Stimulus, Levels]:
     """Transcode one clip, and check what a browser will decode."""
-    clip = _read(planned.source.path, form)
+    clip = _read(planned.source.path, format)
     sound = anchor_audio(clip.audio, planned.sound) * np.float32(10 ** (gain / 20))
     pictures = np.ascontiguousarray(clip.picture)
     if planned.expected is not None:
@@ -292,9 +292,9 @@ def _write(
     name = secrets.token_hex(12)
     path = media / f"{name}.mp4"
     sound = np.clip(sound, -1.0, 1.0)
-    write_video(path, pictures, form.fps, sound, RATE, Encoding(audio_bit_rate=BIT_RATE))
+    write_video(path, pictures, format.fps, sound, RATE, Encoding(audio_bit_rate=BIT_RATE))
     os.utime(path, (0, 0))
-    decoded = _read(path, replace(form, frames=clip.format.frames)).audio
+    decoded = _read(path, replace(format, frames=clip.format.frames)).audio
     before, after = (level_difference_db(audio, bounded=True) for audio in (sound, decoded))
     if abs(after - before) > TOLERANCE_DB:
         raise MediaError(
@@ -357,8 +357,8 @@ def catch_frame(frame: NDArray[np.uint8], score: int, scores: int) -> NDArray[np
     return frame_out
 
 
-def _read(path: Path, form: ClipFormat) -> Clip:
-    return Clip.read(path, form, max_seconds=60.0)
+def _read(path: Path, format: ClipFormat) -> Clip:
+    return Clip.read(path, format, max_seconds=60.0)
 
 
 def _sample(paths: list[Path], most: int, rng: np.random.Generator) -> list[Path]:

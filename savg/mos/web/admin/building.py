@@ -173,7 +173,7 @@ class StudyBuilder:
                 path,
                 url=self.studies.url,
                 clips=plan.clips,
-                form=plan.form,
+                format=plan.format,
                 on_clip=on_clip,
             )
         except Cancelled:
