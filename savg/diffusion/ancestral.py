@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from savg.diffusion.limits import Limit, clamp
 from savg.diffusion.process import Diffusion, Model, State
 from savg.diffusion.progress import OnStep, report
+from savg.diffusion.thresholding import Thresholding, clamp
 
 Draw = Callable[[int], Sequence[Tensor]]
 """k → the noise of the k-th step (1, 2, …), one tensor for each modality."""
@@ -23,7 +23,7 @@ def ddpm(
     start: State,
     draw: Draw,
     *,
-    limit: Limit | None = clamp,
+    clip_x0: Thresholding | None = clamp,
     on_step: OnStep | None = None,
 ) -> State:
     """Ancestral sampling from noise `start` through all steps of the schedule.
@@ -34,7 +34,7 @@ def ddpm(
     state = start
     total = len(diffusion.schedule)
     for done, index in enumerate(reversed(range(total)), 1):
-        step, clean, extras = _predict(diffusion, model, state, index, limit)
+        step, clean, extras = _predict(diffusion, model, state, index, clip_x0)
         noise = draw(done)
         moved = []
         for x, x0, extra, fresh in zip(state, clean, extras, noise, strict=True):
@@ -56,7 +56,7 @@ def ddim(
     *,
     eta: float = 0.0,
     draw: Draw | None = None,
-    limit: Limit | None = clamp,
+    clip_x0: Thresholding | None = clamp,
     on_step: OnStep | None = None,
 ) -> State:
     """DDIM from noise `start`; eta 0 adds no noise, eta 1 as much as DDPM (needs `draw`)."""
@@ -66,7 +66,7 @@ def ddim(
     schedule = diffusion.schedule
     total = len(schedule)
     for done, index in enumerate(reversed(range(total)), 1):
-        _, clean, _ = _predict(diffusion, model, state, index, limit)
+        _, clean, _ = _predict(diffusion, model, state, index, clip_x0)
         now, before = schedule.alphas_cumprod[index], schedule.alphas_cumprod_prev[index]
         sigma = eta * np.sqrt((1 - before) / (1 - now)) * np.sqrt(1 - now / before)
         noise = draw(done) if draw is not None and index and eta else [None] * len(state)
@@ -81,7 +81,7 @@ def ddim(
 
 
 def _predict(
-    diffusion: Diffusion, model: Model, state: State, index: int, limit: Limit | None
+    diffusion: Diffusion, model: Model, state: State, index: int, clip_x0: Thresholding | None
 ) -> tuple[Tensor, State, list[Tensor | None]]:
     """The step as a tensor [B], x_0 of each modality, and the networks' variance outputs."""
     step = torch.full((len(state[0]),), index, dtype=torch.long, device=state[0].device)
@@ -93,4 +93,4 @@ def _predict(
         clean.append(x0)
         extras.append(extra)
     state = tuple(clean)
-    return step, limit(state) if limit is not None else state, extras
+    return step, clip_x0(state) if clip_x0 is not None else state, extras

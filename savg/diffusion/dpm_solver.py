@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from savg.diffusion.host import factor_for
-from savg.diffusion.limits import Limit
 from savg.diffusion.process import Diffusion, Model, State
 from savg.diffusion.progress import OnStep, report
+from savg.diffusion.thresholding import Thresholding
 from savg.errors import SavgError
 
 Spacing = Literal["time_uniform", "logSNR", "time_quadratic"]
@@ -60,13 +60,13 @@ def time_steps(diffusion: Diffusion, steps: int, spacing: Spacing, snap: bool = 
 class Predictor:
     """Asks the network, and returns x_0 (or noise) of each modality in float32.
 
-    limit: what keeps x_0 where data can be (see `savg.diffusion.limits`).
+    limit: what keeps x_0 where data can be (see `savg.diffusion.thresholding`).
     """
 
     diffusion: Diffusion
     model: Model
     clean: bool = True
-    limit: Limit | None = None
+    clip_x0: Thresholding | None = None
 
     def __call__(self, state: State, t: Tensor) -> State:
         schedule = self.diffusion.schedule
@@ -79,7 +79,7 @@ class Predictor:
             convert = self.diffusion.to_clean if self.clean else self.diffusion.to_noise
             results.append(convert(prediction, x, factor_for(alpha, x), factor_for(sigma, x)))
         guess = tuple(results)
-        return self.limit(guess) if self.clean and self.limit is not None else guess
+        return self.clip_x0(guess) if self.clean and self.clip_x0 is not None else guess
 
 
 class _Moments:

@@ -54,7 +54,7 @@ class FlowMatching:
         """Mean squared error of a predicted velocity, for each sample [B]."""
         return (predicted - self.velocity(noise, data)).square().flatten(1).mean(1)
 
-    def foreseen(self, x: Tensor, t: float, velocity: Tensor) -> Tensor:
+    def predicted_data(self, x: Tensor, t: float, velocity: Tensor) -> Tensor:
         """Where the path through x at time t ends when it stays straight."""
         return x + (1 - t) * velocity
 
@@ -95,6 +95,6 @@ def euler(
         if empty is not None and guidance >= 1:
             velocity = guide(velocity, model(x, t, empty), guidance)
         if on_step is not None:
-            report(on_step, done, steps, (flow.foreseen(x, float(now), velocity),))
+            report(on_step, done, steps, (flow.predicted_data(x, float(now), velocity),))
         x = x + (then - now) * velocity
     return x

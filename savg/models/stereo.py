@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 
-def each_channel(network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """`network` on every channel of [B, channels, …] as if it were a clip; levels stay their own."""
+def per_channel(network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """`network` on every channel of x[B, channels, …] as if it were a clip: [B, channels, …]."""
     return network(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
@@ -22,12 +22,12 @@ def join_latents(latents: Tensor) -> Tensor:
 
 
 def split_latents(joined: Tensor, channels: int = 2) -> Tensor:
-    """The flow network's latents [B, L, 2C] as the VAE's [B, 2, C, L]. Inverse of `join_latents`."""
+    """The flow network's latents [B, L, 2C] as the VAE's [B, 2, C, L], inverse of `join_latents`."""
     if joined.shape[-1] % channels:
-        raise ValueError(f"{joined.shape[-1]} latent channels do not divide among {channels}")
+        raise ValueError(f"latent channels must be divisible by {channels}, got {joined.shape[-1]}")
     return joined.transpose(1, 2).unflatten(1, (channels, -1))
 
 
-def spread(mono: Tensor, channels: int = 2) -> Tensor:
-    """Mono sound [B, 1, T] on all channels: the baseline without any direction."""
+def to_stereo(mono: Tensor, channels: int = 2) -> Tensor:
+    """Mono audio [B, 1, T] on all channels [B, channels, T]: the baseline without direction."""
     return torch.cat([mono] * channels, dim=1)

@@ -1,11 +1,11 @@
-"""The flow network together with what it looks through: an encoder of pictures, persons' boxes.
+"""The flow network with two optional visual inputs: an encoder of frames, and persons' boxes.
 
-Both are options. With neither, this is `MMAudio` on features computed elsewhere (CLIP, Synchformer),
-and a published network computes the same in it. With an encoder, pictures take the features' place
-and gradients reach it. With boxes, a projection of each picture's boxes that starts at zero is added
-to the features of the same time; guidance leaves it out together with the picture.
+With neither, this is `MMAudio` on features computed elsewhere (CLIP, Synchformer), and a published
+network computes the same in it. With an encoder, frames take the features' place and gradients reach
+it. With boxes, a projection of each frame's boxes that starts at zero is added to the features of the
+same time; guidance drops it together with them.
 
-Shapes: B clips, N CLIP times, S synchronisation features, K boxes of a picture, L latents.
+Shapes: B clips, N CLIP times, S synchronisation features, F frames, K boxes of a frame, L latents.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from savg.models.frame_encoder import FrameEncoder, FrameEncoderConfig
 from savg.models.mmaudio import Conditions, Features, MMAudio, MMAudioConfig
 from savg.models.mmaudio_lengths import SequenceLengths
 
-__all__ = ["BOX_VALUES", "CONFIGS", "FORMAT", "Seen", "VisualFlow", "VisualFlowConfig"]
+__all__ = ["BOX_VALUES", "CONFIGS", "FORMAT", "VisualFlow", "VisualFlowConfig", "VisualInputs"]
 
 BOX_VALUES = 5
-"""Of one box: 1 where there is one, then x0, y0, x1, y1 from −1 to 1 across the picture; else zeros."""
+"""Of one box: 1 where there is one, then x0, y0, x1, y1 from −1 to 1 across the frame; else zeros."""
 
 
 @dataclass(frozen=True)
 class VisualFlowConfig:
-    """flow: the network; encoder: what gives its features (None: they are given); boxes: persons'
-    boxes of a picture that it is told (0: none)."""
+    """flow: of the network; encoder: of the frames (None: features are inputs); boxes: number of
+    persons' boxes of a frame that are inputs (0: none)."""
 
     flow: MMAudioConfig
     encoder: FrameEncoderConfig | None = None
@@ -44,13 +44,14 @@ class VisualFlowConfig:
         if isinstance(self.encoder, Mapping):
             object.__setattr__(self, "encoder", FrameEncoderConfig(**self.encoder))
         if self.boxes < 0:
-            raise ValueError(f"boxes is a number of boxes, not {self.boxes}")
+            raise ValueError(f"boxes must be ≥ 0, got {self.boxes}")
         if self.encoder is not None:
-            theirs = (self.encoder.clip_dim, self.encoder.sync_dim)
-            if theirs != (self.flow.clip_dim, self.flow.sync_dim):
+            channels = (self.encoder.clip_dim, self.encoder.sync_dim)
+            expected = (self.flow.clip_dim, self.flow.sync_dim)
+            if channels != expected:
                 raise ValueError(
-                    f"an encoder of {theirs} channels does not fit a flow network of "
-                    f"{(self.flow.clip_dim, self.flow.sync_dim)}"
+                    f"clip_dim and sync_dim of the encoder must be {expected}, as of the flow "
+                    f"network, got {channels}"
                 )
 
 
@@ -59,37 +60,37 @@ CONFIGS: dict[str, VisualFlowConfig] = {
     "demo": VisualFlowConfig(mmaudio.CONFIGS["demo"], frame_encoder.CONFIGS["demo"]),
     "tiny": VisualFlowConfig(mmaudio.CONFIGS["tiny"], frame_encoder.CONFIGS["tiny"]),
 }
-"""By name; "full" is told features of CLIP and Synchformer [S2]. `replace(…, boxes=3)` adds boxes."""
+"""By name; "full" takes features of CLIP and Synchformer [S2]. `replace(…, boxes=3)` adds boxes."""
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """What is seen of some clips: features, or pictures for the encoder; and boxes where wanted.
+class VisualInputs:
+    """Visual inputs of B clips: features, or frames for the encoder; and boxes for networks with them.
 
-    clip [B, N, ·], sync [B, S, ·]; pictures [B, F, 3, image, image]; boxes [B, N, K, 5].
+    clip [B, N, ·], sync [B, S, ·]; frames [B, F, 3, image, image]; boxes [B, N, K, 5].
     """
 
     clip: Tensor | None = None
     sync: Tensor | None = None
-    pictures: Tensor | None = None
+    frames: Tensor | None = None
     boxes: Tensor | None = None
 
-    def to(self, device: torch.device, dtype: torch.dtype | None = None) -> Seen:
-        """The same on another device and in another number format."""
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
+    def to(self, device: torch.device, dtype: torch.dtype | None = None) -> VisualInputs:
+        """The same inputs on another device and in another number format."""
+        tensors = {field.name: getattr(self, field.name) for field in fields(self)}
         return replace(
-            self, **{name: x.to(device, dtype) for name, x in given.items() if x is not None}
+            self, **{name: x.to(device, dtype) for name, x in tensors.items() if x is not None}
         )
 
     @classmethod
-    def stack(cls, parts: list[Seen]) -> Seen:
-        """What is seen of several clips together."""
-        columns = {name.name: [getattr(part, name.name) for part in parts] for name in fields(cls)}
+    def stack(cls, parts: list[VisualInputs]) -> VisualInputs:
+        """The inputs of several batches as one batch."""
+        columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(cls)}
         return cls(**{k: torch.cat(v) for k, v in columns.items() if v[0] is not None})
 
 
 class VisualFlow(nn.Module):
-    """A flow network with its eyes. Sampling takes `condition` and then `flow` by itself."""
+    """A flow network with its visual inputs. Sampling calls `condition` once, then `flow` itself."""
 
     def __init__(self, config: VisualFlowConfig) -> None:
         super().__init__()
@@ -105,44 +106,51 @@ class VisualFlow(nn.Module):
     @classmethod
     def around(cls, flow: MMAudio) -> VisualFlow:
         """A network as published, with neither encoder nor boxes."""
-        made = cls.__new__(cls)
-        nn.Module.__init__(made)
-        made.config = VisualFlowConfig(flow.config)
-        made.flow, made.encoder, made.boxes = flow, None, None
-        return made
+        model = cls.__new__(cls)
+        nn.Module.__init__(model)
+        model.config = VisualFlowConfig(flow.config)
+        model.flow, model.encoder, model.boxes = flow, None, None
+        return model
 
-    def features(self, seen: Seen, lengths: SequenceLengths) -> Features:
-        """Features as the flow network takes them. ValueError for what is missing."""
-        clip, sync = seen.clip, seen.sync
+    def features(self, inputs: VisualInputs, lengths: SequenceLengths) -> Features:
+        """Features as the flow network takes them. ValueError if an input is missing or misshapen."""
+        clip, sync = inputs.clip, inputs.sync
         if self.encoder is not None:
-            if seen.pictures is None:
-                raise ValueError("the flow network's encoder needs pictures")
-            clip, sync = self.encoder(seen.pictures, lengths)
+            if inputs.frames is None:
+                raise ValueError("frames must be given to a flow network with an encoder, got None")
+            clip, sync = self.encoder(inputs.frames, lengths)
         if clip is None or sync is None:
-            raise ValueError("a flow network without an encoder needs CLIP and sync features")
+            raise ValueError(
+                "CLIP and sync features must be given to a flow network without an encoder, got None"
+            )
         if self.boxes is not None:
             expected = (len(clip), lengths.clip, self.config.boxes, BOX_VALUES)
-            if seen.boxes is None or tuple(seen.boxes.shape) != expected:
-                found = None if seen.boxes is None else list(seen.boxes.shape)
-                raise ValueError(f"the flow network needs boxes {list(expected)}, not {found}")
-            clip = clip + self.boxes(seen.boxes.flatten(2))
+            shape = None if inputs.boxes is None else tuple(inputs.boxes.shape)
+            if inputs.boxes is None or shape != expected:
+                raise ValueError(f"boxes must be {expected}, got {shape}")
+            clip = clip + self.boxes(inputs.boxes.flatten(2))
         return Features(clip, sync)
 
-    def condition(self, seen: Seen, lengths: SequenceLengths) -> Conditions:
-        """Conditions of the flow network, computed once for a clip."""
-        return self.flow.condition(self.features(seen, lengths), lengths)
+    def condition(self, inputs: VisualInputs, lengths: SequenceLengths) -> Conditions:
+        """Conditions of the flow network, computed once for a clip. Raises as `features`."""
+        return self.flow.condition(self.features(inputs, lengths), lengths)
 
     def forward(
-        self, latent: Tensor, t: Tensor, seen: Seen, lengths: SequenceLengths, unseen: Tensor
+        self,
+        latent: Tensor,
+        t: Tensor,
+        inputs: VisualInputs,
+        lengths: SequenceLengths,
+        dropped: Tensor,
     ) -> Tensor:
-        """Velocity [B, L, C] in training; unseen: true [B] where the picture is left out."""
-        features = self.features(seen, lengths)
-        features = self.flow.drop(features, unseen, torch.zeros_like(unseen))
+        """Velocity [B, L, C] in training; dropped: true [B] where the visual inputs are left out."""
+        features = self.features(inputs, lengths)
+        features = self.flow.drop(features, dropped, torch.zeros_like(dropped))
         return self.flow(latent, t, self.flow.condition(features, lengths))
 
 
 def from_published(published: Mapping[str, Any] | None = None) -> VisualFlowConfig:
-    """A published flow network with nothing added."""
+    """The configuration of a published flow network, without encoder and boxes."""
     return VisualFlowConfig(mmaudio.from_published(published))
 
 

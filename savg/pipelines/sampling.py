@@ -21,9 +21,9 @@ from savg.diffusion.dpm_solver import (
     singlestep,
     time_steps,
 )
-from savg.diffusion.limits import LIMITS, Limit
 from savg.diffusion.process import Model, State
 from savg.diffusion.progress import OnStep
+from savg.diffusion.thresholding import THRESHOLDING, Thresholding
 from savg.errors import CheckpointError, SavgError
 
 SAMPLERS = ("dpmpp_multistep", "dpmpp_adaptive", "dpm_singlestep", "ddim", "ddpm")
@@ -39,7 +39,7 @@ class SamplerConfig:
 
     steps: evaluations of the network (the adaptive solver takes as many as it needs); order and
     spacing: of the DPM-Solvers; snap: visit only times the network was trained at; limit: what keeps
-    the clean guess in range, by its name in `savg.diffusion.limits` (None: as published, dynamic
+    the clean guess in range, by its name in `savg.diffusion.thresholding` (None: as published, dynamic
     thresholding for DPM-Solver++ and clamping for DDIM and DDPM); batch_coupled: the published step
     size, shared by a batch; eta: noise of DDIM.
     """
@@ -62,8 +62,10 @@ class SamplerConfig:
             raise SavgError(f"The number of steps is at least 1, not {self.steps}.")
         if self.order not in (1, 2, 3):
             raise SavgError(f"The order of a sampler is 1, 2 or 3, not {self.order}.")
-        if self.limit is not None and self.limit not in LIMITS:
-            raise SavgError(f"Unknown limit {self.limit!r}: expected one of {', '.join(LIMITS)}.")
+        if self.limit is not None and self.limit not in THRESHOLDING:
+            raise SavgError(
+                f"Unknown limit {self.limit!r}: expected one of {', '.join(THRESHOLDING)}."
+            )
         if self.spacing not in get_args(Spacing):
             names = ", ".join(get_args(Spacing))
             raise SavgError(f"Unknown spacing {self.spacing!r}: expected one of {names}.")
@@ -87,10 +89,10 @@ class SamplerConfig:
         return ADAPTIVE_TOTAL if self.name == "dpmpp_adaptive" else self.steps
 
     @property
-    def limiter(self) -> Limit | None:
+    def limiter(self) -> Thresholding | None:
         """The function named by `limit`."""
         visits = self.name in ("ddim", "ddpm")
-        return LIMITS[self.limit or ("clamp" if visits else "dynamic_threshold")]
+        return THRESHOLDING[self.limit or ("clamp" if visits else "dynamic_threshold")]
 
     def run(
         self,
@@ -106,7 +108,7 @@ class SamplerConfig:
         if self.name in ("ddim", "ddpm"):
             return self._visit(spaced(diffusion, self.steps), model, start, noise, on_step)
         clean = self.name != "dpm_singlestep"
-        predictor = Predictor(diffusion, model, clean=clean, limit=self.limiter)
+        predictor = Predictor(diffusion, model, clean=clean, clip_x0=self.limiter)
         if self.name == "dpmpp_adaptive":
             order = max(2, self.order)
             coupled = self.batch_coupled
@@ -127,9 +129,9 @@ class SamplerConfig:
             return noise.like(start)
 
         if self.name == "ddpm":
-            return ddpm(diffusion, model, start, draw, limit=self.limiter, on_step=on_step)
+            return ddpm(diffusion, model, start, draw, clip_x0=self.limiter, on_step=on_step)
         return ddim(
-            diffusion, model, start, eta=self.eta, draw=draw, limit=self.limiter, on_step=on_step
+            diffusion, model, start, eta=self.eta, draw=draw, clip_x0=self.limiter, on_step=on_step
         )
 
 

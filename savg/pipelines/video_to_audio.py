@@ -36,9 +36,9 @@ from savg.models.istft_vocoder import IstftVocoder
 from savg.models.mel_vae import MelVae
 from savg.models.mmaudio import MMAudio
 from savg.models.mmaudio_lengths import MEL_HOPS, SequenceLengths
-from savg.models.stereo import each_channel, split_latents, spread
+from savg.models.stereo import per_channel, split_latents, to_stereo
 from savg.models.synchformer import Synchformer
-from savg.models.visual_flow import Seen, VisualFlow
+from savg.models.visual_flow import VisualFlow, VisualInputs
 from savg.pipelines.base import AudioPipeline
 from savg.pipelines.clip_images import MODEL, OpenClipImages
 from savg.pipelines.description import Description
@@ -281,7 +281,7 @@ class VideoToAudio(AudioPipeline):
             progress.tell(done, lambda: some[0].film.frames)
 
         lengths, device, dtype = self.lengths, self.compute.device, self.compute.dtype
-        seen = Seen.stack([self._see(window, lengths) for window in some]).to(device, dtype)
+        seen = VisualInputs.stack([self._see(window, lengths) for window in some]).to(device, dtype)
         conditions = self.flow.condition(seen, lengths)
         empty = self.flow.flow.empty_conditions(lengths, len(some))
         shape = (lengths.latent, self.flow.config.flow.latent_dim)
@@ -305,10 +305,10 @@ class VideoToAudio(AudioPipeline):
     @torch.inference_mode()
     def decode(self, latent: Tensor) -> NDArray[np.float32]:
         """Stereo sound [B, 2, seconds · rate] of the VAE's latents, the channels' side by side."""
-        mel = each_channel(self.vae.decode, split_latents(latent.float(), self.channels))
-        sound = each_channel(self.vocoder, mel)[:, :, 0]
+        mel = per_channel(self.vae.decode, split_latents(latent.float(), self.channels))
+        sound = per_channel(self.vocoder, mel)[:, :, 0]
         if self.channels == 1:
-            sound = spread(sound)
+            sound = to_stereo(sound)
         if not bool(sound.isfinite().all()):
             raise SavgError(
                 "The flow network gave values that are not finite: expected usable weights and a "
@@ -317,7 +317,7 @@ class VideoToAudio(AudioPipeline):
         samples = round(Fraction(self.sampler.seconds) * self.sample_rate)
         return sound[..., :samples].clamp(-1, 1).cpu().numpy().astype(np.float32)
 
-    def _see(self, window: Window, lengths: SequenceLengths) -> Seen:
+    def _see(self, window: Window, lengths: SequenceLengths) -> VisualInputs:
         seen = self.visual(window.film, window.start, lengths)
         count = self.flow.config.boxes
         if not count:

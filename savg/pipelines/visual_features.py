@@ -24,7 +24,7 @@ from savg.format import ClipFormat
 from savg.models.frame_encoder import FrameEncoderConfig
 from savg.models.mmaudio_lengths import CLIP_FPS, SYNC_FPS, SequenceLengths
 from savg.models.synchformer import Synchformer, prepare
-from savg.models.visual_flow import Seen
+from savg.models.visual_flow import VisualInputs
 from savg.video import Video
 
 Images = Callable[[NDArray[np.uint8]], Tensor]
@@ -37,7 +37,7 @@ class VisualFeatures(ABC):
     """What is seen of one window of a film."""
 
     @abstractmethod
-    def __call__(self, film: Video, start: int, lengths: SequenceLengths) -> Seen:
+    def __call__(self, film: Video, start: int, lengths: SequenceLengths) -> VisualInputs:
         """Of one clip (batch of one), float32."""
 
 
@@ -52,7 +52,7 @@ class ClipAndSync(VisualFeatures):
     synchformer: Synchformer
 
     @torch.inference_mode()
-    def __call__(self, film: Video, start: int, lengths: SequenceLengths) -> Seen:
+    def __call__(self, film: Video, start: int, lengths: SequenceLengths) -> VisualInputs:
         shown, places = np.unique(film.at(CLIP_FPS, start, lengths.clip), return_inverse=True)
         clip = self.images(film.frames[shown])[torch.from_numpy(places)]
         weight = next(self.synchformer.parameters())
@@ -62,7 +62,7 @@ class ClipAndSync(VisualFeatures):
         pictures = torch.from_numpy(film.frames[shown])
         prepared = prepare(pictures, self.synchformer.config.image)[torch.from_numpy(places)]
         sync = self.synchformer(prepared[None].to(weight))
-        return Seen(clip=clip[None], sync=sync)
+        return VisualInputs(clip=clip[None], sync=sync)
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ class Pictures(VisualFeatures):
 
     config: FrameEncoderConfig
 
-    def __call__(self, film: Video, start: int, lengths: SequenceLengths) -> Seen:
+    def __call__(self, film: Video, start: int, lengths: SequenceLengths) -> VisualInputs:
         chosen = film.at(self.config.fps, start, self.config.frames(lengths))
         shown, places = np.unique(chosen, return_inverse=True)
         small = shrink(torch.from_numpy(film.frames[shown]), self.config.image)
-        return Seen(pictures=small[torch.from_numpy(places)][None])
+        return VisualInputs(frames=small[torch.from_numpy(places)][None])
 
 
 def shrink(frames: Tensor, side: int) -> Tensor:
@@ -90,13 +90,13 @@ def shrink(frames: Tensor, side: int) -> Tensor:
 
 
 def with_boxes(
-    seen: Seen,
+    seen: VisualInputs,
     film: Video,
     start: int,
     lengths: SequenceLengths,
     count: int,
     persons: Persons | None = None,
-) -> Seen:
+) -> VisualInputs:
     """`seen` with the boxes of the film's persons at CLIP's times.
 
     Where the film brings none they are looked for by `persons`; ValueError if there is nobody to look.
@@ -110,7 +110,7 @@ def with_boxes(
         tokens = box_tokens(boxes, len(shown), count)[places]
     else:
         raise ValueError("a flow network with boxes needs a film's boxes or a person detector")
-    return Seen(seen.clip, seen.sync, seen.pictures, torch.from_numpy(tokens)[None])
+    return VisualInputs(seen.clip, seen.sync, seen.frames, torch.from_numpy(tokens)[None])
 
 
 def _silent(frames: NDArray[np.uint8]) -> Clip:

@@ -32,10 +32,10 @@ from savg.models.mel import CONFIGS as MELS
 from savg.models.mel import MelSpectrogram
 from savg.models.mel_vae import MelVae
 from savg.models.mmaudio_lengths import SequenceLengths
-from savg.models.stereo import each_channel, join_latents, split_latents
+from savg.models.stereo import join_latents, per_channel, split_latents
 from savg.models.synchformer import Synchformer
 from savg.models.visual_flow import CONFIGS as NETWORKS
-from savg.models.visual_flow import Seen, VisualFlow, VisualFlowConfig
+from savg.models.visual_flow import VisualFlow, VisualFlowConfig, VisualInputs
 from savg.pipelines.clip_images import MODEL, OpenClipImages
 from savg.pipelines.visual_features import ClipAndSync, Pictures, VisualFeatures, with_boxes
 from savg.train.clip_set import ClipSet
@@ -98,7 +98,7 @@ class MMAudioRecipe(Recipe):
     @property
     def seen(self) -> tuple[str, ...]:
         """Names of what is seen, in a batch's order."""
-        pictures = ("clip", "sync") if self.model.encoder is None else ("pictures",)
+        pictures = ("clip", "sync") if self.model.encoder is None else ("frames",)
         return (*pictures, "boxes") if self.model.boxes else pictures
 
     def build(self) -> torch.nn.Module:
@@ -149,10 +149,10 @@ class MMAudioRecipe(Recipe):
             row = torch.from_numpy(np.array(data.maps["moments"][draw.index]))
             moments.append(row.flip(0) if mirrored else row)
             seen.append(self.look(data, draw.index, mirrored))
-        together = Seen.stack(seen)
+        together = VisualInputs.stack(seen)
         return torch.stack(moments), *(getattr(together, name) for name in self.seen)
 
-    def look(self, data: LatentSet, index: int, mirrored: bool = False) -> Seen:
+    def look(self, data: LatentSet, index: int, mirrored: bool = False) -> VisualInputs:
         """What is seen of a clip."""
         if self.model.encoder is None and not self.model.boxes:
             return _kept(data, index, mirrored)
@@ -179,7 +179,7 @@ class MMAudioRecipe(Recipe):
         drawn, noise = (torch.randn(mean.shape, generator=generator).to(device) for _ in range(2))
         plain: Any = getattr(model, "module", model)  # DistributedDataParallel hides it
         data = plain.flow.normalize(mean + deviation * drawn)
-        seen = Seen(**dict(zip(self.seen, shown, strict=True)))
+        seen = VisualInputs(**dict(zip(self.seen, shown, strict=True)))
         if self.box_drop and seen.boxes is not None:
             withheld = torch.rand(len(moments), generator=generator) < self.box_drop
             seen = without_boxes(seen, withheld.to(device))
@@ -201,7 +201,7 @@ class MMAudioRecipe(Recipe):
         assert isinstance(model, VisualFlow)
         count = min(self.samples, len(data))
         chosen = np.linspace(0, len(data) - 1, count).round().astype(int).tolist()
-        seen = Seen.stack([self.look(data, i) for i in chosen])
+        seen = VisualInputs.stack([self.look(data, i) for i in chosen])
         scores = self._scores(model, data, chosen, seen, picture)
         if self.box_drop and seen.boxes is not None:
             plain = without_boxes(seen, torch.ones(count, dtype=torch.bool))
@@ -214,14 +214,14 @@ class MMAudioRecipe(Recipe):
         model: VisualFlow,
         data: LatentSet,
         chosen: list[int],
-        seen: Seen,
+        seen: VisualInputs,
         picture: Path | None,
     ) -> dict[str, float]:
         made = self.generate(model, seen, len(chosen))
         moments = torch.from_numpy(np.stack([data.maps["moments"][i] for i in chosen]))
         vae = data.vae.to(made.device)
         mels = [
-            each_channel(vae.decode, latents)
+            per_channel(vae.decode, latents)
             for latents in (moments[:, :, 0].float().to(made.device), split_latents(made))
         ]
         if picture is not None:
@@ -237,7 +237,7 @@ class MMAudioRecipe(Recipe):
         }
         return scores if match is None else {**scores, "side_match": float(match)}
 
-    def generate(self, model: VisualFlow, seen: Seen, count: int, seed: int = 1) -> Tensor:
+    def generate(self, model: VisualFlow, seen: VisualInputs, count: int, seed: int = 1) -> Tensor:
         """Latents [count, L, 2C] of the VAE from fixed noise."""
         device = next(model.parameters()).device
         generator = torch.Generator().manual_seed(seed)
@@ -303,7 +303,7 @@ class MMAudioRecipe(Recipe):
         ]
 
 
-def without_boxes(seen: Seen, withheld: Tensor) -> Seen:
+def without_boxes(seen: VisualInputs, withheld: Tensor) -> VisualInputs:
     """What is seen where the boxes of clips `withheld` [B] are not told, as if nobody were there."""
     assert seen.boxes is not None
     return replace(seen, boxes=seen.boxes * ~withheld[:, None, None, None])
@@ -342,7 +342,7 @@ def _visual(
     """Features [2, …] of each clip as it is and mirrored, as float16."""
     for index in range(len(clips)):
         film = Video(clips.video(index), fps)
-        both = Seen.stack([visual(one, 0, lengths) for one in (film, film.mirrored())])
+        both = VisualInputs.stack([visual(one, 0, lengths) for one in (film, film.mirrored())])
         assert both.clip is not None and both.sync is not None
         yield {
             "clip": both.clip.half().cpu().numpy(),
@@ -350,13 +350,13 @@ def _visual(
         }
 
 
-def _kept(data: LatentSet, index: int, mirrored: bool) -> Seen:
+def _kept(data: LatentSet, index: int, mirrored: bool) -> VisualInputs:
     """A clip's features from the maps."""
     clip, sync = (
         torch.from_numpy(np.array(data.maps[name][index, int(mirrored)]))[None].float()
         for name in ("clip", "sync")
     )
-    return Seen(clip=clip, sync=sync)
+    return VisualInputs(clip=clip, sync=sync)
 
 
 CONFIGS = {

@@ -19,11 +19,11 @@ from torch.nn import functional
 from savg.errors import SavgError
 from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card, load_component, part_folder
+from savg.models.discriminators import DiscriminatorOutput
 from savg.models.mel import CONFIGS as MELS
 from savg.models.mel import MelConfig, MelSpectrogram
 from savg.models.mel_vae import CONFIGS as VAES
 from savg.models.mel_vae import MelVae
-from savg.models.sound_critics import Judgement
 from savg.train.clip_set import ClipSet
 from savg.train.optim import Draw
 from savg.train.recipe import Batch, Recipe
@@ -154,18 +154,20 @@ def spectral_distance(made: Tensor, real: Tensor) -> Tensor:
     return total / len(RESOLUTIONS)
 
 
-def adversarial(judged: list[list[Judgement]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Losses of the critics, of the vocoder, and of the features that differ (least squares).
+def adversarial(judged: list[list[DiscriminatorOutput]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Losses of the discriminators, of the vocoder, and of the features that differ (least squares).
 
-    judged: by all critics, as `Contest` gives them.
+    judged: outputs of all discriminators, as `AdversarialVocoder` gives them.
     """
-    critics = vocoder = matching = judged[0][0].scores.new_zeros(())
+    discriminator = vocoder = matching = judged[0][0].scores.new_zeros(())
     for real, made, for_vocoder in zip(*judged, strict=True):
-        critics = critics + (1 - real.scores).square().mean() + made.scores.square().mean()
+        discriminator = (
+            discriminator + (1 - real.scores).square().mean() + made.scores.square().mean()
+        )
         vocoder = vocoder + (1 - for_vocoder.scores).square().mean()
         for a, b in zip(real.features, for_vocoder.features, strict=True):
             matching = matching + functional.l1_loss(b, a.detach())
-    return critics, vocoder, matching
+    return discriminator, vocoder, matching
 
 
 def mel_picture(mel: Tensor, low: float = -5.0, high: float = 1.5) -> Picture:

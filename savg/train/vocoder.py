@@ -1,9 +1,10 @@
-"""Recipes of vocoders: mel spectrograms of one channel to waveforms, with or against critics.
+"""Recipes of vocoders: mel spectrograms of one channel to waveforms, with or against discriminators.
 
-"full" is BigVGAN's training (arXiv 2206.04658): least-squares critics of periods and resolutions,
-features matched (2), mel error (45), Adam 1e-4 with betas 0.8 and 0.99, batch 32 of 8,192 samples.
+"full" is BigVGAN's training (arXiv 2206.04658): least-squares discriminators of periods and
+resolutions, features matched (2), mel error (45), Adam 1e-4 with betas 0.8 and 0.99, batch 32 of
+8,192 samples.
 Both sides take their step at once, from one backward pass, instead of in turn. The small vocoder is
-also compared by spectra, and can do without critics.
+also compared by spectra, and can do without discriminators.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from torch.nn import functional
 
 from savg.models.bigvgan import CONFIGS as BIGVGAN
 from savg.models.bigvgan import BigVgan, BigVganConfig
+from savg.models.discriminators import CONFIGS as DISCRIMINATORS
+from savg.models.discriminators import AdversarialVocoder, Discriminators, DiscriminatorsConfig
 from savg.models.istft_vocoder import CONFIGS as NETWORKS
 from savg.models.istft_vocoder import IstftVocoder, IstftVocoderConfig
-from savg.models.sound_critics import CONFIGS as CRITICS
-from savg.models.sound_critics import Contest, Critics, CriticsConfig
 from savg.train.clip_set import ClipSet
 from savg.train.optim import Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars
@@ -40,15 +41,15 @@ from savg.train.sources import Synthetic
 
 @dataclass(frozen=True, kw_only=True)
 class VocoderRecipe(SoundRecipe):
-    """critics: None for none; critics_from: the step from which they take part; mel_weight,
-    spectral_weight, matching_weight: of the errors of mel spectrograms, of spectra, and of what the
-    critics' layers see. The vocoder's adversarial loss has weight one. vae: folder or Hub repo id of a
-    mel VAE through which a share `decoded` of the spectrograms goes first, since that is what a
-    vocoder is given in the end; "" for none."""
+    """discriminators: None for none; discriminators_from: the step from which they take part;
+    mel_weight, spectral_weight, matching_weight: of the errors of mel spectrograms, of spectra, and
+    of the features of the discriminators' layers. The vocoder's adversarial loss has weight one. vae:
+    folder or Hub repo id of a mel VAE through which a share `decoded` of the spectrograms goes first,
+    since that is what a vocoder is given in the end; "" for none."""
 
     model: IstftVocoderConfig | BigVganConfig
-    critics: CriticsConfig | None = None
-    critics_from: int = 0
+    discriminators: DiscriminatorsConfig | None = None
+    discriminators_from: int = 0
     mel_weight: float = 5.0
     spectral_weight: float = 1.0
     matching_weight: float = 2.0
@@ -65,14 +66,16 @@ class VocoderRecipe(SoundRecipe):
     def build(self) -> torch.nn.Module:
         config = self.model
         made = IstftVocoder(config) if isinstance(config, IstftVocoderConfig) else BigVgan(config)
-        return Contest(made, None if self.critics is None else Critics(self.critics))
+        return AdversarialVocoder(
+            made, None if self.discriminators is None else Discriminators(self.discriminators)
+        )
 
     def loss(
         self, model: torch.nn.Module, batch: Batch, step: int, seed: int
     ) -> tuple[Tensor, Scalars]:
         real = batch[0]
         mel = log_mel(real, self.mel)
-        judging = self.critics is not None and step >= self.critics_from
+        judging = self.discriminators is not None and step >= self.discriminators_from
         made, judged = model(self.given(mel, seed), real if judging else None)
         made = made.float()
         error = functional.l1_loss(log_mel(made, self.mel), mel)
@@ -81,9 +84,9 @@ class VocoderRecipe(SoundRecipe):
             scalars["spectral"] = spectral_distance(made, real)
             total = total + self.spectral_weight * scalars["spectral"]
         if judging:
-            critics, vocoder, matching = adversarial(judged)
-            scalars |= {"critics": critics, "vocoder": vocoder, "matching": matching}
-            total = total + critics + vocoder + self.matching_weight * matching
+            discriminators, vocoder, matching = adversarial(judged)
+            scalars |= {"discriminators": discriminators, "vocoder": vocoder, "matching": matching}
+            total = total + discriminators + vocoder + self.matching_weight * matching
         return total, scalars
 
     def given(self, mel: Tensor, seed: int) -> Tensor:
@@ -105,7 +108,7 @@ class VocoderRecipe(SoundRecipe):
         )
 
     def evaluate(self, model: torch.nn.Module, data: ClipSet, picture: Path) -> dict[str, float]:
-        assert isinstance(model, Contest)
+        assert isinstance(model, AdversarialVocoder)
         real = self.held(data, next(model.parameters()).device)
         mel = log_mel(real, self.mel)
         made = model(mel)[0].float()
@@ -144,7 +147,7 @@ CONFIGS: dict[str, VocoderRecipe] = {
         ),
         model=BIGVGAN["full"],
         synthetic=Synthetic(worlds=("varied",), clips=(20_000,)),
-        critics=CRITICS["full"],
+        discriminators=DISCRIMINATORS["full"],
         frames=32,
         mel_weight=45.0,
         spectral_weight=0.0,
@@ -165,8 +168,8 @@ CONFIGS: dict[str, VocoderRecipe] = {
         ),
         model=NETWORKS["demo"],
         synthetic=Synthetic(worlds=("demo", "varied"), clips=(1000, 1000)),
-        critics=CRITICS["demo"],
-        critics_from=4000,
+        discriminators=DISCRIMINATORS["demo"],
+        discriminators_from=4000,
         frames=64,
     ),
     "tiny": VocoderRecipe(
@@ -176,8 +179,8 @@ CONFIGS: dict[str, VocoderRecipe] = {
         ),
         model=NETWORKS["tiny"],
         synthetic=Synthetic(worlds=("demo",), clips=(3,)),
-        critics=CRITICS["tiny"],
-        critics_from=2,
+        discriminators=DISCRIMINATORS["tiny"],
+        discriminators_from=2,
         vae=RANDOM,
         frames=16,
         samples=2,
@@ -186,10 +189,10 @@ CONFIGS: dict[str, VocoderRecipe] = {
 CONFIGS["vocos"] = replace(
     CONFIGS["demo"],
     model=NETWORKS["full"],
-    critics=CRITICS["full"],
-    critics_from=0,
+    discriminators=DISCRIMINATORS["full"],
+    discriminators_from=0,
     optim=replace(CONFIGS["full"].optim, lr=5e-4),
     mel_weight=45.0,
     synthetic=CONFIGS["full"].synthetic,
 )
-"""The spectral vocoder in its published size, with BigVGAN's critics."""
+"""The spectral vocoder in its published size, with BigVGAN's discriminators."""

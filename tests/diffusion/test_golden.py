@@ -18,7 +18,7 @@ from savg.diffusion.dpm_solver import (
     singlestep,
     time_steps,
 )
-from savg.diffusion.limits import dynamic_threshold
+from savg.diffusion.thresholding import dynamic_threshold
 
 
 class Analytic:
@@ -67,7 +67,7 @@ def test_adaptive_solver_step_by_step() -> None:
     golden = case("dpmpp_adaptive")
     network = Analytic(golden.meta)
     tried: list[Attempt] = []
-    predictor = Predictor(Diffusion(Schedule.linear()), network, limit=dynamic_threshold)
+    predictor = Predictor(Diffusion(Schedule.linear()), network, clip_x0=dynamic_threshold)
     args = golden.meta["sample_args"]
     names = ("order", "atol", "rtol", "h_init", "theta", "t_err")
     state = adaptive(
@@ -104,7 +104,7 @@ def test_multistep_solver() -> None:
     diffusion = Diffusion(Schedule.linear())
     times = time_steps(diffusion, 20, "time_uniform")
     np.testing.assert_allclose(times, golden["timesteps"], rtol=1e-5)
-    predictor = Predictor(diffusion, network, limit=dynamic_threshold)
+    predictor = Predictor(diffusion, network, clip_x0=dynamic_threshold)
     close(golden, multistep(predictor, start(golden), times, 2))
     assert network.asked == golden["model_times"].tolist()
 

@@ -17,7 +17,7 @@ from savg.diffusion.dpm_solver import (
     singlestep_orders,
     time_steps,
 )
-from savg.diffusion.limits import LIMITS, clamp_first, dynamic_threshold
+from savg.diffusion.thresholding import THRESHOLDING, clamp_first, dynamic_threshold
 from savg.errors import Cancelled, SavgError
 
 MEAN, SPREAD = 0.3, 0.5
@@ -264,7 +264,7 @@ def test_ddim_with_few_and_many_steps_approaches_the_flow() -> None:
     errors = []
     for steps in (10, 200):
         diffusion = Diffusion(Schedule.linear().respaced(steps))
-        end = ddim(diffusion, Gaussian(diffusion), start, limit=None)
+        end = ddim(diffusion, Gaussian(diffusion), start, clip_x0=None)
         errors.append(float((end[0] - exact(start[0])).abs().max()))
     assert errors[1] < errors[0] and errors[1] < 0.05
 
@@ -278,9 +278,9 @@ def test_stochastic_samplers_reach_the_data(variance, eta) -> None:
     draw = lambda k: (torch.randn(4000, 1, generator=generator),)  # noqa: E731
     network = Gaussian(diffusion)
     if eta is None:
-        (end,) = ddpm(diffusion, network, start, draw, limit=None)
+        (end,) = ddpm(diffusion, network, start, draw, clip_x0=None)
     else:
-        (end,) = ddim(diffusion, network, start, eta=eta, draw=draw, limit=None)
+        (end,) = ddim(diffusion, network, start, eta=eta, draw=draw, clip_x0=None)
     assert float(end.mean()) == pytest.approx(MEAN, abs=0.03)
     assert float(end.std()) == pytest.approx(SPREAD, rel=0.06)
 
@@ -317,4 +317,4 @@ def test_limits_have_names() -> None:
     x = torch.tensor([[-3.0, 0.2]])
     picture, sound = clamp_first((x, x))
     assert torch.equal(picture, torch.tensor([[-1.0, 0.2]]))
-    assert torch.equal(sound, x) and LIMITS["none"] is None
+    assert torch.equal(sound, x) and THRESHOLDING["none"] is None

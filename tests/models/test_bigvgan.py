@@ -24,7 +24,7 @@ from savg.models.bigvgan import (
     rename,
 )
 from savg.models.mel import CONFIGS as MEL_CONFIGS
-from savg.models.stereo import each_channel
+from savg.models.stereo import per_channel
 from tests.goldens import Case, case
 
 
@@ -183,7 +183,7 @@ def test_snake_against_its_formula() -> None:
 def test_shapes_channels_and_limits() -> None:
     model = tiny()
     mel = 3 * torch.randn(2, 2, 6, 5)
-    stereo = each_channel(model, mel)[:, :, 0]
+    stereo = per_channel(model, mel)[:, :, 0]
     assert stereo.shape == (2, 2, 5 * 8) and stereo.abs().max() <= 1
     torch.testing.assert_close(stereo[:, 1:], model(mel[:, 1]))
     clipped = tiny(tanh=False, final_bias=False)

@@ -15,7 +15,7 @@ from savg.models import mel_vae
 from savg.models.mel import CONFIGS as MEL_CONFIGS
 from savg.models.mel import MelConfig, MelSpectrogram
 from savg.models.mel_vae import CONFIGS, MelVae, MelVaeConfig, Posterior, from_published
-from savg.models.stereo import each_channel, join_latents, split_latents, spread
+from savg.models.stereo import join_latents, per_channel, split_latents, to_stereo
 from tests.goldens import Case, case
 
 
@@ -206,7 +206,7 @@ def test_the_demo_network_is_small() -> None:
 def test_stereo_is_each_channel_by_itself() -> None:
     model = tiny()
     mel = torch.randn(3, 2, 6, 8)
-    latents = each_channel(lambda x: model.encode(x).mean, mel)
+    latents = per_channel(lambda x: model.encode(x).mean, mel)
     assert latents.shape == (3, 2, 2, 4)
     for channel in range(2):
         expected = model.encode(mel[:, channel]).mean
@@ -215,9 +215,9 @@ def test_stereo_is_each_channel_by_itself() -> None:
     assert joined.shape == (3, 4, 4)
     torch.testing.assert_close(joined[:, :, :2], latents[:, 0].transpose(1, 2))
     torch.testing.assert_close(split_latents(joined), latents)
-    with pytest.raises(ValueError, match="5 latent channels"):
+    with pytest.raises(ValueError, match="divisible by 2, got 5"):
         split_latents(torch.zeros(1, 4, 5))
-    assert torch.equal(spread(mel[:, :1, 0]), mel[:, [0, 0], 0])
+    assert torch.equal(to_stereo(mel[:, :1, 0]), mel[:, [0, 0], 0])
 
 
 @pytest.mark.parametrize("decibels", [-6.0, 6.0])

@@ -7,7 +7,7 @@ import torch
 
 from savg.models import bigvgan, frame_encoder, mel, mel_vae, mmaudio, synchformer
 from savg.models.mmaudio_lengths import MEL_FRAMES_PER_LATENT, MEL_HOPS, SEGMENT_FEATURES
-from savg.models.stereo import each_channel, join_latents, split_latents
+from savg.models.stereo import join_latents, per_channel, split_latents
 
 
 @pytest.mark.parametrize(
@@ -41,12 +41,12 @@ def test_from_stereo_sound_to_stereo_sound() -> None:
     sound = 0.1 * torch.randn(2, 2, lengths.samples)
     spectrograms = mel.MelSpectrogram(mel.CONFIGS["16k"])(sound)
     assert spectrograms.shape == (2, 2, 80, lengths.mel)
-    latents = each_channel(lambda x: vae.encode(x).mean, spectrograms)
+    latents = per_channel(lambda x: vae.encode(x).mean, spectrograms)
     joined = flow.normalize(join_latents(latents))
     assert joined.shape == (2, lengths.latent, flow.config.latent_dim)
     conditions = flow.empty_conditions(lengths, 2)
     assert flow(joined, torch.zeros(2), conditions).shape == joined.shape
-    decoded = each_channel(vae.decode, split_latents(flow.unnormalize(joined)))
+    decoded = per_channel(vae.decode, split_latents(flow.unnormalize(joined)))
     assert decoded.shape == spectrograms.shape
-    waveform = each_channel(vocoder, decoded)[:, :, 0]
+    waveform = per_channel(vocoder, decoded)[:, :, 0]
     assert waveform.shape == sound.shape

@@ -14,7 +14,7 @@ from savg.models.frame_encoder import CONFIGS as ENCODERS
 from savg.models.frame_encoder import FrameEncoder, token_times
 from savg.models.mmaudio import MMAudio
 from savg.models.mmaudio_lengths import SequenceLengths
-from savg.models.visual_flow import BOX_VALUES, CONFIGS, Seen, VisualFlow, VisualFlowConfig
+from savg.models.visual_flow import BOX_VALUES, CONFIGS, VisualFlow, VisualFlowConfig, VisualInputs
 
 LENGTHS = SequenceLengths(1.0, 16_000)
 
@@ -79,7 +79,7 @@ def test_boxes_start_at_nothing_and_then_matter() -> None:
     plain = lively(VisualFlow(CONFIGS["tiny"]))
     told = VisualFlow(replace(CONFIGS["tiny"], boxes=2)).eval()
     told.load_state_dict(plain.state_dict(), strict=False)
-    seen = Seen(pictures=torch.rand(2, 4, 3, 16, 16))
+    seen = VisualInputs(frames=torch.rand(2, 4, 3, 16, 16))
     boxed = replace(seen, boxes=torch.rand(2, LENGTHS.clip, 2, BOX_VALUES))
     latent, t = torch.randn(2, LENGTHS.latent, 4), torch.full((2,), 0.5)
     unseen = torch.tensor([False, True])
@@ -95,7 +95,7 @@ def test_boxes_start_at_nothing_and_then_matter() -> None:
 def test_training_and_sampling_see_the_same() -> None:
     torch.manual_seed(0)
     model = lively(VisualFlow(CONFIGS["tiny"]))
-    seen = Seen(pictures=torch.rand(2, 4, 3, 16, 16))
+    seen = VisualInputs(frames=torch.rand(2, 4, 3, 16, 16))
     latent, t = torch.randn(2, LENGTHS.latent, 4), torch.tensor([0.2, 0.9])
     trained = model(latent, t, seen, LENGTHS, torch.zeros(2, dtype=torch.bool))
     sampled = model.flow(latent, t, model.condition(seen, LENGTHS))
@@ -116,15 +116,15 @@ def test_a_plain_network_is_the_published_one() -> None:
     rebuilt.load_state_dict(model.state_dict())
     clip, sync = torch.randn(1, LENGTHS.clip, 6), torch.randn(1, LENGTHS.sync, 5)
     latent, t = torch.randn(1, LENGTHS.latent, 4), torch.tensor([0.5])
-    conditions = rebuilt.eval().condition(Seen(clip=clip, sync=sync), LENGTHS)
-    expected = flow(latent, t, model.condition(Seen(clip=clip, sync=sync), LENGTHS))
+    conditions = rebuilt.eval().condition(VisualInputs(clip=clip, sync=sync), LENGTHS)
+    expected = flow(latent, t, model.condition(VisualInputs(clip=clip, sync=sync), LENGTHS))
     torch.testing.assert_close(rebuilt.flow(latent, t, conditions), expected)
 
 
 def test_gradients_reach_the_encoder_and_the_boxes() -> None:
     torch.manual_seed(0)
     model = lively(VisualFlow(replace(CONFIGS["tiny"], boxes=1))).train()
-    seen = Seen(pictures=torch.rand(1, 4, 3, 16, 16), boxes=torch.rand(1, LENGTHS.clip, 1, 5))
+    seen = VisualInputs(frames=torch.rand(1, 4, 3, 16, 16), boxes=torch.rand(1, LENGTHS.clip, 1, 5))
     out = model(
         torch.randn(1, LENGTHS.latent, 4),
         torch.tensor([0.5]),
@@ -146,14 +146,14 @@ def test_configurations_survive_json() -> None:
 def test_what_is_missing_is_named() -> None:
     model = VisualFlow(replace(CONFIGS["tiny"], boxes=2))
     pictures = torch.zeros(1, 4, 3, 16, 16)
-    with pytest.raises(ValueError, match="needs pictures"):
-        model.condition(Seen(), LENGTHS)
-    with pytest.raises(ValueError, match=r"needs boxes \[1, 8, 2, 5\], not None"):
-        model.condition(Seen(pictures=pictures), LENGTHS)
+    with pytest.raises(ValueError, match="frames must be given"):
+        model.condition(VisualInputs(), LENGTHS)
+    with pytest.raises(ValueError, match=r"boxes must be \(1, 8, 2, 5\), got None"):
+        model.condition(VisualInputs(frames=pictures), LENGTHS)
     with pytest.raises(ValueError, match=r"pictures \[B, 4, 3, 16, 16\], not \[1, 5, 3, 16, 16\]"):
-        model.condition(Seen(pictures=torch.zeros(1, 5, 3, 16, 16)), LENGTHS)
+        model.condition(VisualInputs(frames=torch.zeros(1, 5, 3, 16, 16)), LENGTHS)
     plain = VisualFlow(VisualFlowConfig(CONFIGS["tiny"].flow))
     with pytest.raises(ValueError, match="CLIP and sync features"):
-        plain.condition(Seen(pictures=pictures), LENGTHS)
-    with pytest.raises(ValueError, match="does not fit a flow network"):
+        plain.condition(VisualInputs(frames=pictures), LENGTHS)
+    with pytest.raises(ValueError, match="clip_dim and sync_dim of the encoder must be"):
         VisualFlowConfig(CONFIGS["demo"].flow, ENCODERS["tiny"])

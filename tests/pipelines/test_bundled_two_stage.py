@@ -14,7 +14,7 @@ from savg.data.scenes import World, draw_scene, render, split_seed
 from savg.hub import load_component, resolve
 from savg.models.mel import CONFIGS as MELS
 from savg.models.mel import MelSpectrogram
-from savg.models.stereo import each_channel
+from savg.models.stereo import per_channel
 from savg.pipelines.two_stage import TwoStagePipeline
 from savg.train.mel_vae import level_db
 from savg.video import Video
@@ -44,8 +44,8 @@ def test_level_differences_survive_the_vae() -> None:
         mid = torch.from_numpy(film(index).audio.mean(axis=0))
         for gains in ((1.0, quieter), (quieter, 1.0)):
             mel = spectrogram(torch.stack([gain * mid for gain in gains]))[None]
-            made = each_channel(lambda x: vae.decode(vae.encode(x).mean), mel[..., :312])
-            sound = each_channel(vocoder, made)[0, :, 0]
+            made = per_channel(lambda x: vae.decode(vae.encode(x).mean), mel[..., :312])
+            sound = per_channel(vocoder, made)[0, :, 0]
             sign = 1 if gains[0] == 1.0 else -1
             in_mel.append(sign * float(level_db(made)[0, 0] - level_db(made)[0, 1]))
             in_sound.append(sign * float(20 * torch.log10(sound[0].norm() / sound[1].norm())))

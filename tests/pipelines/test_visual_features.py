@@ -16,7 +16,7 @@ from savg.models.frame_encoder import CONFIGS as ENCODERS
 from savg.models.mmaudio_lengths import SequenceLengths
 from savg.models.synchformer import CONFIGS as SYNCHFORMERS
 from savg.models.synchformer import Synchformer, prepare
-from savg.models.visual_flow import Seen
+from savg.models.visual_flow import VisualInputs
 from savg.pipelines import clip_images
 from savg.pipelines.visual_features import ClipAndSync, Pictures, shrink, with_boxes
 from savg.video import Video
@@ -64,10 +64,10 @@ def test_features_of_repeated_pictures_are_those_of_all_pictures(start: int) -> 
 def test_the_encoder_sees_small_pictures_at_its_own_rate(fps: int) -> None:
     some = film(fps=fps)
     seen = Pictures(ENCODERS["tiny"])(some, 1, LENGTHS)
-    assert seen.pictures.shape == (1, 8, 3, 16, 16)
+    assert seen.frames.shape == (1, 8, 3, 16, 16)
     index = int((1 + 2.5 / 4) * fps)
     expected = some.frames[index].reshape(16, 2, 16, 2, 3).mean((1, 3)) / 127.5 - 1
-    np.testing.assert_allclose(seen.pictures[0, 2].movedim(0, -1), expected, atol=1e-5)
+    np.testing.assert_allclose(seen.frames[0, 2].movedim(0, -1), expected, atol=1e-5)
 
 
 def test_shrinking_by_any_factor_keeps_the_mean() -> None:
@@ -80,7 +80,7 @@ def test_shrinking_by_any_factor_keeps_the_mean() -> None:
 def test_boxes_come_at_clips_times_given_or_found() -> None:
     boxes = Boxes(range(12), [0] * 12, np.array([[i, 0, i + 10, 256] for i in range(12)], float))
     given = Video(film().frames, Fraction(4), boxes)
-    seen = with_boxes(Seen(), given, 1, LENGTHS, 2)
+    seen = with_boxes(VisualInputs(), given, 1, LENGTHS, 2)
     assert seen.boxes.shape == (1, 16, 2, 5)
     assert not seen.boxes[:, :, 1].any()
     shown = ((seen.boxes[0, :, 0, 1] + 1) * 128).round().int().tolist()
@@ -91,10 +91,10 @@ def test_boxes_come_at_clips_times_given_or_found() -> None:
         frames = range(clip.format.frames)
         return Boxes(frames, [0] * len(frames), [[4.0 + f, 0, 14 + f, 256] for f in frames])
 
-    found = with_boxes(Seen(), film(), 1, LENGTHS, 2, persons)
+    found = with_boxes(VisualInputs(), film(), 1, LENGTHS, 2, persons)
     torch.testing.assert_close(found.boxes, seen.boxes)
     with pytest.raises(ValueError, match="person detector"):
-        with_boxes(Seen(), film(), 1, LENGTHS, 2)
+        with_boxes(VisualInputs(), film(), 1, LENGTHS, 2)
 
 
 class FakeClip(torch.nn.Module):

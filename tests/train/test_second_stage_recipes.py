@@ -13,17 +13,17 @@ import torch
 
 from savg.errors import CheckpointError, SavgError
 from savg.hub import Card, save_component
+from savg.models.discriminators import CONFIGS as DISCRIMINATORS
+from savg.models.discriminators import Discriminators
 from savg.models.mel import CONFIGS as MELS
 from savg.models.mel import MelSpectrogram
 from savg.models.mel_vae import CONFIGS as VAES
 from savg.models.mel_vae import MelVae
-from savg.models.sound_critics import CONFIGS as CRITICS
-from savg.models.sound_critics import Critics
 from savg.models.stereo import join_latents
 from savg.models.synchformer import CONFIGS as SYNCHFORMERS
 from savg.models.synchformer import Synchformer
 from savg.models.visual_flow import CONFIGS as FLOWS
-from savg.models.visual_flow import Seen, VisualFlowConfig
+from savg.models.visual_flow import VisualFlowConfig, VisualInputs
 from savg.train.feature_maps import feature_maps
 from savg.train.mel_vae import level_db, level_error, loud_error
 from savg.train.optim import Draw, Optimisation, draws
@@ -112,7 +112,7 @@ def test_levels_are_those_of_the_sound() -> None:
 
 
 def test_the_vocoder_learns_one_clip(sounds, tmp_path: Path) -> None:
-    recipe = replace(get_recipe("vocoder", "tiny"), critics=None, vae="")
+    recipe = replace(get_recipe("vocoder", "tiny"), discriminators=None, vae="")
     model, losses = learn(recipe, One(sounds), 60, 1e-2)
     assert np.mean(losses[-10:]) < 0.75 * losses[0]
     with torch.inference_mode():
@@ -140,13 +140,13 @@ def test_one_backward_pass_trains_both_sides_each_by_its_own_loss(sounds) -> Non
     model = recipe.build()
     (real,) = recipe.batch(sounds, draws(3, 2, 0, 0))
     _, judged = model(log_mel(real, recipe.mel), real)
-    critics, vocoder, matching = adversarial(judged)
-    critics.backward(retain_graph=True)
+    discriminators, vocoder, matching = adversarial(judged)
+    discriminators.backward(retain_graph=True)
     assert all(p.grad is None for p in model.network.parameters())
-    assert all(p.grad is not None for p in model.critics.parameters())
+    assert all(p.grad is not None for p in model.discriminators.parameters())
     model.zero_grad()
     (vocoder + matching).backward()
-    assert all(p.grad is None for p in model.critics.parameters())
+    assert all(p.grad is None for p in model.discriminators.parameters())
     assert any(p.grad is not None and p.grad.any() for p in model.network.parameters())
     real_scores, _, again = (judged[i][0].scores for i in range(3))
     torch.testing.assert_close(judged[1][0].scores, again)
@@ -154,24 +154,26 @@ def test_one_backward_pass_trains_both_sides_each_by_its_own_loss(sounds) -> Non
         (1 - a.scores).square().mean() + b.scores.square().mean()
         for a, b in zip(judged[0], judged[1], strict=True)
     )
-    torch.testing.assert_close(critics, expected)
+    torch.testing.assert_close(discriminators, expected)
     assert real_scores.shape[0] == 2
 
 
-def test_critics_tell_made_sound_from_real(sounds) -> None:
-    """Critics alone, against noise of the same level."""
+def test_discriminators_tell_generated_audio_from_real(sounds) -> None:
+    """Discriminators alone, against noise of the same level."""
     torch.manual_seed(0)
-    critics = Critics(CRITICS["tiny"])
-    optimizer = torch.optim.Adam(critics.parameters(), 1e-2)
+    discriminators = Discriminators(DISCRIMINATORS["tiny"])
+    optimizer = torch.optim.Adam(discriminators.parameters(), 1e-2)
     recipe = get_recipe("vocoder", "tiny")
     for step in range(25):
         (real,) = recipe.batch(sounds, draws(3, 3, step, 0))
         made = torch.randn_like(real) * real.std()
-        loss, _, _ = adversarial([critics(real), critics(made), critics(made)])
+        loss, _, _ = adversarial([discriminators(real), discriminators(made), discriminators(made)])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert float(loss.detach()) < 0.7 * len(critics.each)  # chance is 0.5 a critic twice
+    assert float(loss.detach()) < 0.7 * len(
+        discriminators.each
+    )  # chance is 0.5 a discriminator twice
 
 
 def test_spectra_compare_as_they_should(sounds) -> None:
@@ -225,7 +227,7 @@ def test_clips_are_mirrored_as_a_whole_half_of_the_time(run: Path) -> None:
         flipped += mirrored
         as_is = recipe.look(data, draw.index)
         assert torch.equal(moments, plain.flip(0) if mirrored else plain)
-        assert torch.equal(pictures, as_is.pictures[0].flip(-1) if mirrored else as_is.pictures[0])
+        assert torch.equal(pictures, as_is.frames[0].flip(-1) if mirrored else as_is.frames[0])
         there = as_is.boxes[0, :, 0, 0] > 0
         x0, x1 = as_is.boxes[0, there, 0, 1], as_is.boxes[0, there, 0, 3]
         expected = -x1 if mirrored else x0
@@ -263,7 +265,7 @@ def test_boxes_are_withheld_by_themselves(run: Path, monkeypatch: pytest.MonkeyP
     def forward(latent, t, seen, lengths, unseen):
         blind.extend(unseen.tolist())
         told.extend(seen.boxes.flatten(1).any(1).tolist())
-        assert torch.equal(seen.pictures, batch[1])
+        assert torch.equal(seen.frames, batch[1])
         return latent
 
     batch = recipe.batch(data, draws(3, 4, 0, 0))
@@ -448,7 +450,7 @@ def test_boxes_are_wanted_where_there_are_some(run: Path, monkeypatch: pytest.Mo
     recipe = get_recipe("mmaudio", "tiny")
     recipe = replace(recipe, model=replace(recipe.model, boxes=2))
     data = recipe.open("synthetic", run)
-    assert isinstance(recipe.look(data, 0), Seen)
+    assert isinstance(recipe.look(data, 0), VisualInputs)
     assert recipe.look(data, 0).boxes.shape == (1, 8, 2, 5)
     assert recipe.look(data, 0).boxes[..., 0].any()
     monkeypatch.setattr(ClipSet, "boxes", lambda self, index: Boxes.empty())

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from savg.diffusion.process import State
 
-Limit = Callable[[State], State]
+Thresholding = Callable[[State], State]
 
 
 def clamp(state: State) -> State:
@@ -30,7 +30,7 @@ def dynamic_threshold(state: State, quantile: float = 0.995) -> State:
     return tuple(_threshold(x, quantile) for x in state)
 
 
-LIMITS: dict[str, Limit | None] = {
+THRESHOLDING: dict[str, Thresholding | None] = {
     "clamp": clamp,
     "clamp_first": clamp_first,
     "dynamic_threshold": dynamic_threshold,
