@@ -104,11 +104,11 @@ def _report(evaluation: Evaluation) -> None:
     """The whole set's score with its chance baselines, and how many files failed."""
     result: MetricResult = evaluation.metrics["spatial_av_align"]
     if result.value is not None:
-        nulls = ", ".join(f"{name} {shown(value, 2)}" for name, value in result.nulls.items())
+        chance = ", ".join(f"{name} {shown(value, 2)}" for name, value in result.nulls.items())
         clips = f"{evaluation.clips} clip{'s' * (evaluation.clips != 1)}"
         print(
             f"{clips}: Spatial AV-Align {result.value:.2f} "
-            f"({result.notes['tp']} TP, {result.notes['fn']} FN); null scores: {nulls}"
+            f"({result.notes['tp']} TP, {result.notes['fn']} FN); chance baselines: {chance}"
         )
     if evaluation.failed:
         count = f"{len(evaluation.failed)} of {len(evaluation.rows)}"

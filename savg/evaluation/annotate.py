@@ -25,8 +25,9 @@
   instrument; x may lie outside the picture. `matched` is true for a true positive, false for a
   false negative. Ordered as the sound detector gave them.
 - alignment.score is null where nothing sounded.
-- nulls: the score of the same boxes with every sound at the centre, with left and right swapped,
-  and with the sounds of other clips (null for a clip by itself); null where nothing sounded.
+- nulls: the chance baselines, scores of the same boxes with every sound event at the centre, with left
+  and right swapped, and with the events of other clips (null for a clip by itself); null where nothing
+  sounded.
 - levels: entry i is the RMS from i/rate to (i+1)/rate seconds in dB below full scale, at least -80.
 - band.half_width: pixels on either side of an event's x within which a person counts.
 - detectors: what found them, in words; either may be missing.
@@ -53,7 +54,7 @@ from savg.clip import Clip
 from savg.errors import SavgError
 from savg.evaluation.observe import Detectors, observe
 from savg.format import SAVGBENCH, ClipFormat
-from savg.metrics.spatial import null_scores, spatial_av_align
+from savg.metrics.spatial import chance_baselines, spatial_av_align
 from savg.viz import palette
 from savg.viz.overlay import overlay_fps, write_overlay
 
@@ -65,7 +66,7 @@ VERSION = 1
 class Annotation:
     """A clip with the persons and sounds found in it, and how well they agree.
 
-    alignment has one row for each event; nulls are scores (None where undefined) by name;
+    alignment has one row for each event; nulls are the chance baselines by name (None where undefined);
     detectors say in words what found the persons and the sounds.
     """
 
@@ -175,8 +176,8 @@ def judge(
     """
     format = clip.format.with_size(SAVGBENCH.size)
     alignment = spatial_av_align(events, boxes, format, margin)
-    nulls = null_scores([(events, boxes)], format, margin=margin)
-    rounded = {name: _rounded(value) for name, value in asdict(nulls).items()}
+    baselines = chance_baselines([(events, boxes)], format, margin=margin)
+    rounded = {name: _rounded(value) for name, value in asdict(baselines).items()}
     return Annotation(clip, boxes, events, alignment, rounded, detectors or {})
 
 

@@ -10,7 +10,8 @@ The JSON form, which `evaluate --json` and `annotate --json` print alike:
      "each": [{"clip": "left", "tp": 2, "fn": 0, "score": 1.0, ...}, {"clip": ..., "error": "..."}]}
 
 - clips: how many were evaluated; failed: how many could not be, each with an `error` in its row.
-- tp … nulls: the headline, Spatial AV-Align of the set, where it is among the metrics.
+- tp … nulls: the headline, Spatial AV-Align of the set and its chance baselines, where it is among the
+  metrics.
 - each: one row a clip, with the columns of all metrics; a value that is not defined is null.
 """
 
@@ -27,13 +28,6 @@ from savg.metrics.registry import METRICS, metric_class
 from savg.metrics.spatial import SpatialAvAlign
 from savg.paths import atomic_file
 from savg.tables import write_csv
-
-BASELINE_ROWS = {
-    "centre": "null: sounds at the centre",
-    "swapped": "null: left and right swapped",
-    "shuffled": "null: sounds of other clips",
-}
-"""Chance baselines → how tables call them."""
 
 
 def to_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -66,7 +60,7 @@ def as_text(evaluation: Evaluation) -> str:
     for result in evaluation.metrics.values():
         lines = [(label(result.name), text(result))]
         if result.nulls:
-            lines += [(f"null: {name}", shown(v)) for name, v in result.nulls.items()]
+            lines += [(f"chance: {name}", shown(v)) for name, v in result.nulls.items()]
             blocks.insert(-1, lines)
         else:
             blocks[-1] += lines
@@ -93,9 +87,9 @@ def markdown_table(
     for name in names:
         results = [metrics.get(name) for metrics in sets.values()]
         rows.append([f"**{label(name)}**", *("–" if r is None else text(r) for r in results)])
-        for null in dict.fromkeys(k for r in results if r for k in r.nulls):
-            cells = ["–" if r is None else _null(r, null) for r in results]
-            rows.append([BASELINE_ROWS.get(null, f"null: {null}"), *cells])
+        for baseline in dict.fromkeys(k for r in results if r for k in r.nulls):
+            cells = ["–" if r is None else _baseline(r, baseline) for r in results]
+            rows.append([f"chance: {baseline}", *cells])
     return "\n".join(f"| {' | '.join(row)} |" for row in [*rows, *last])
 
 
@@ -104,7 +98,7 @@ def _in_order(sets: Mapping[str, Mapping[str, MetricResult]]) -> list[str]:
     return list(dict.fromkeys([*METRICS, *(name for results in sets.values() for name in results)]))
 
 
-def _null(result: MetricResult, name: str) -> str:
+def _baseline(result: MetricResult, name: str) -> str:
     between = (result.notes.get("null_intervals") or {}).get(name)
     interval = f" ({shown(between[0])}…{shown(between[1])})" if between else ""
     return shown(result.nulls.get(name)) + interval

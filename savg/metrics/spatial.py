@@ -61,27 +61,27 @@ def spatial_av_align(
 
 
 @dataclass(frozen=True)
-class NullScores:
-    """Scores of the same boxes with other sounds; None where there is nothing to judge."""
+class Baselines:
+    """Scores of the same boxes with other sound events; None where there is nothing to judge."""
 
     centre: float | None
     swapped: float | None
     shuffled: float | None
 
 
-def null_scores(
+def chance_baselines(
     pairs: Sequence[Pair],
     format: Formats = SAVGBENCH,
     seed: int = 0,
     rounds: int = 32,
     margin: float = MARGIN,
-) -> NullScores:
+) -> Baselines:
     """What the clips' boxes score with (a) every sound at the centre, (b) left and right swapped,
     (c) the sounds of other clips: every other one up to 64 clips, else `rounds` random shifts of a
     random order. Of a longer clip's sounds only those within the shorter clip are taken.
     """
     counts = baseline_counts(pairs, format, seed, rounds, margin)
-    return NullScores(**{name: pooled_share(c) for name, c in counts.items()})
+    return Baselines(**{name: pooled_share(c) for name, c in counts.items()})
 
 
 def baseline_counts(
@@ -118,8 +118,8 @@ class SpatialReport:
     score: float | None
     low: float | None
     high: float | None
-    nulls: NullScores
-    null_intervals: dict[str, list[float] | None] = field(default_factory=dict)
+    baselines: Baselines
+    baseline_intervals: dict[str, list[float] | None] = field(default_factory=dict)
 
 
 def spatial_report(
@@ -136,14 +136,14 @@ def spatial_report(
     for i, (pair, clip_format) in enumerate(zip(pairs, formats, strict=True)):
         counts[i] = _judged(*pair, clip_format, margin)
     low, high = share_interval(counts, seed, resamples)
-    nulls, intervals = {}, {}
+    baselines, intervals = {}, {}
     for name, lent in baseline_counts(pairs, formats, seed, margin=margin).items():
-        nulls[name] = pooled_share(lent)
+        baselines[name] = pooled_share(lent)
         between = share_interval(lent, seed, resamples)
         intervals[name] = None if between[0] is None else list(between)
     tp, fn = (int(n) for n in counts.sum(axis=0))
     score = pooled_share(counts)
-    return SpatialReport(len(pairs), tp, fn, score, low, high, NullScores(**nulls), intervals)
+    return SpatialReport(len(pairs), tp, fn, score, low, high, Baselines(**baselines), intervals)
 
 
 def within(events: SoundEvents, format: ClipFormat) -> SoundEvents:
@@ -205,15 +205,15 @@ class SpatialAvAlign(Metric):
             self.seed,
             margin=self.margin,
         )
-        nulls = {name: getattr(report.nulls, name) for name in BASELINES}
-        counts = {"tp": report.tp, "fn": report.fn, "null_intervals": report.null_intervals}
+        baselines = {name: getattr(report.baselines, name) for name in BASELINES}
+        counts = {"tp": report.tp, "fn": report.fn, "null_intervals": report.baseline_intervals}
         if report.score is None:
             reason = "No clip has a sound event to judge."
             return MetricResult(
-                self.name, None, n=len(items), nulls=nulls, notes={"reason": reason, **counts}
+                self.name, None, n=len(items), nulls=baselines, notes={"reason": reason, **counts}
             )
         return MetricResult(
-            self.name, report.score, report.low, report.high, len(items), nulls, counts
+            self.name, report.score, report.low, report.high, len(items), baselines, counts
         )
 
     @classmethod

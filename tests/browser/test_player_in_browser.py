@@ -121,7 +121,7 @@ def test_the_strip_is_the_alignment_and_seeks(visitor: Visitor) -> None:
     visitor.page.wait_for_function("window.savgPlayer.state().eventFrame === 38")
 
 
-def test_score_and_nulls_are_the_jsons(visitor: Visitor) -> None:
+def test_score_and_chance_baselines_are_the_jsons(visitor: Visitor) -> None:
     annotation = visitor.open_example()
     assert None not in annotation["nulls"].values()
     side = visitor.page.locator("#savg-player .sp-side")
@@ -129,8 +129,8 @@ def test_score_and_nulls_are_the_jsons(visitor: Visitor) -> None:
     assert side.locator(".sp-number").inner_text() == f"{counts['score']:.2f}"
     assert side.locator(".sp-counts").inner_text() == f"{counts['tp']} TP · {counts['fn']} FN"
     values = side.locator(".sp-value").all_inner_texts()
-    nulls = [annotation["nulls"][name] for name in ("centre", "swapped", "shuffled")]
-    assert values[1:] == ["–" if score is None else f"{score:.2f}" for score in nulls]
+    baselines = [annotation["nulls"][name] for name in ("centre", "swapped", "shuffled")]
+    assert values[1:] == ["–" if score is None else f"{score:.2f}" for score in baselines]
 
 
 KEYS = [

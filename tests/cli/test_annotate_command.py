@@ -89,7 +89,7 @@ def test_a_bad_file_does_not_stop_the_others(
     assert (
         "b.mkv: 4 person boxes, 2 sound events, Spatial AV-Align 1.00 (2 TP, 0 FN)" in printed.out
     )
-    assert "null scores: centre 0.00, swapped 0.00, shuffled –" in printed.out
+    assert "chance baselines: centre 0.00, swapped 0.00, shuffled –" in printed.out
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
         "b.boxes.csv",
         "b.events.csv",

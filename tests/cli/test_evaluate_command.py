@@ -20,7 +20,7 @@ def write(folder, name: str, x: list[float], box: tuple[float, float], frame: in
     boxes.write_csv(folder / f"{name}.boxes.csv")
 
 
-def test_tables_are_scored_with_their_nulls(tmp_path, capsys) -> None:
+def test_tables_are_scored_with_their_chance_baselines(tmp_path, capsys) -> None:
     write(tmp_path, "left", [30.0, 40.0], (20.0, 50.0))
     write(tmp_path, "right", [220.0, 60.0], (200.0, 240.0))
     assert main(["evaluate", str(tmp_path), "--json"]) == 0
@@ -35,7 +35,7 @@ def test_the_table_is_readable(tmp_path, capsys) -> None:
     write(tmp_path, "one", [30.0], (20.0, 50.0))
     assert main(["evaluate", str(tmp_path)]) == 0
     text = capsys.readouterr().out
-    assert "Spatial AV-Align  1.000" in text and "null: shuffled    –" in text
+    assert "Spatial AV-Align  1.000" in text and "chance: shuffled  –" in text
 
 
 @pytest.mark.parametrize(

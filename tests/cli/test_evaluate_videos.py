@@ -113,13 +113,13 @@ def test_a_new_metric_is_one_class_and_one_line(
     assert json.loads((tmp_path / "report" / "report.json").read_text()) == data
     table = (tmp_path / "report" / "report.md").read_text()
     assert f"| **mean brightness** | {np.mean(levels):.3f} |" in table
-    assert "| null: sounds of other clips | 1.000 |" in table
+    assert "| chance: shuffled | 1.000 |" in table
     with (tmp_path / "report" / "clips.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [float(row["brightness"]) for row in rows] == pytest.approx(levels)
     assert main(["evaluate", str(folder), "--metrics", "brightness"]) == 0
     text = capsys.readouterr().out
-    assert f"mean brightness  {np.mean(levels):.3f}" in text and "Spatial" not in text
+    assert f"mean brightness   {np.mean(levels):.3f}" in text and "Spatial" not in text
 
 
 def test_a_bad_file_does_not_stop_the_others(

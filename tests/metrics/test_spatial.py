@@ -8,7 +8,7 @@ from goldens import case
 
 from savg.annotation import Boxes, SoundEvents
 from savg.format import SAVGBENCH
-from savg.metrics.spatial import FrameError, null_scores, spatial_av_align, spatial_report
+from savg.metrics.spatial import FrameError, chance_baselines, spatial_av_align, spatial_report
 
 
 def tables():
@@ -88,16 +88,16 @@ def sound(x: float) -> SoundEvents:
     return SoundEvents(range(50), [0] * 50, [x] * 50)
 
 
-def test_nulls_by_hand() -> None:
+def test_chance_baselines_by_hand() -> None:
     # one person left, one right, each heard where he is
     pairs = [(sound(40), person(40)), (sound(216), person(216))]
-    nulls = null_scores(pairs)
-    assert (nulls.centre, nulls.swapped, nulls.shuffled) == (0.0, 0.0, 0.0)
+    baselines = chance_baselines(pairs)
+    assert (baselines.centre, baselines.swapped, baselines.shuffled) == (0.0, 0.0, 0.0)
     report = spatial_report(pairs)
     assert (report.tp, report.fn, report.score) == (100, 0, 1.0)
     assert (report.low, report.high) == (1.0, 1.0)
     # a person in the middle is matched by the centre, by its mirror image and by itself
-    middle = null_scores([(sound(128), person(128)), (sound(40), person(128))])
+    middle = chance_baselines([(sound(128), person(128)), (sound(40), person(128))])
     assert (middle.centre, middle.swapped, middle.shuffled) == (1.0, 0.5, 0.5)
 
 
@@ -106,7 +106,7 @@ def test_shuffling_many_clips_uses_other_clips_only() -> None:
     xs = rng.uniform(0, 256, 100)
     pairs = [(sound(x), person(x)) for x in xs]
     expected = np.mean([abs(a - b) <= 50 for a in xs for b in xs if a != b])
-    assert null_scores(pairs, rounds=99).shuffled == pytest.approx(expected, abs=0.02)
+    assert chance_baselines(pairs, rounds=99).shuffled == pytest.approx(expected, abs=0.02)
     assert spatial_report(pairs).score == 1.0
 
 
@@ -123,7 +123,7 @@ def test_the_interval_covers_the_truth() -> None:
 
 def test_nothing_heard_or_seen() -> None:
     report = spatial_report([(SoundEvents.empty(), person(40))])
-    assert report.score is None and report.low is None and report.nulls.centre is None
+    assert report.score is None and report.low is None and report.baselines.centre is None
     assert spatial_av_align(sound(40), Boxes.empty()).fn == 50
     assert spatial_report([]).clips == 0
     longer = SAVGBENCH.with_frames(40)
@@ -144,6 +144,6 @@ def test_clips_of_several_lengths() -> None:
     # shuffled: 50 events of the long clip fall within the short one, and all of them match there
     back = spatial_av_align(sound(30), person(30), long)
     expected = (50 + back.tp) / 100
-    assert report.nulls.shuffled == pytest.approx(expected)
+    assert report.baselines.shuffled == pytest.approx(expected)
     with pytest.raises(ValueError, match="2 clips need as many formats, not 1"):
         spatial_report(pairs, [short])

@@ -17,7 +17,7 @@ from savg.evaluation.observe import Cache
 from savg.format import SAVGBENCH
 from savg.hub import PIPELINE_FILE, Card, save_component
 from savg.metrics.base import Observation
-from savg.metrics.spatial import BASELINES, null_scores, spatial_report
+from savg.metrics.spatial import BASELINES, chance_baselines, spatial_report
 from savg.models.seld import CONFIGS as SELD
 from savg.models.seld import Seld
 from savg.models.yolox import CONFIGS as YOLOX
@@ -102,7 +102,7 @@ def test_observations_come_back_as_they_were(tmp_path: Path) -> None:
         cache.read("c")
 
 
-def test_intervals_of_the_nulls_hold_their_scores() -> None:
+def test_intervals_of_the_chance_baselines_hold_their_scores() -> None:
     rng = np.random.default_rng(0)
     events, boxes = [], []
     for _ in range(12):
@@ -111,9 +111,9 @@ def test_intervals_of_the_nulls_hold_their_scores() -> None:
         corners = np.tile([x - 10, 60, x + 10, 190], (20, 1))
         boxes.append(Boxes(np.arange(20), np.zeros(20, int), corners, np.ones(20)))
     pairs = list(zip(events, boxes, strict=True))
-    found, scores = spatial_report(pairs).null_intervals, null_scores(pairs)
+    found, scores = spatial_report(pairs).baseline_intervals, chance_baselines(pairs)
     for name in BASELINES:
         low, high = found[name]
         assert low < getattr(scores, name) < high
     silent = [(SoundEvents.empty(), one) for one in boxes[:3]]
-    assert spatial_report(silent).null_intervals["centre"] is None
+    assert spatial_report(silent).baseline_intervals["centre"] is None

@@ -131,7 +131,7 @@ def test_opening_a_clip_shows_it_first_and_then_the_rest(context: Context) -> No
     assert all(hasattr(figure, "to_plotly_json") for figure in figures)
 
 
-def test_the_null_of_other_clips_is_that_of_the_examples(context: Context) -> None:
+def test_the_shuffled_baseline_is_that_of_the_examples(context: Context) -> None:
     sides = {seed: context.library.add(studio_fakes.scene(seed), "clip", "test") for seed in (0, 1)}
     context = replace(context, examples=(sides[0].key, sides[1].key))
     last = opened(context, sides[0].key)[-1][2]["annotation"]

@@ -218,7 +218,7 @@ def test_the_published_table_and_our_own_files() -> None:
 
 
 def test_figures_take_few_values_and_long_names() -> None:
-    rows = [Estimate("a" * 300, 1.0), Estimate("b", 2.0, 1.5, 2.5, (("null: x", 0.5),))]
+    rows = [Estimate("a" * 300, 1.0), Estimate("b", 2.0, 1.5, 2.5, (("chance: x", 0.5),))]
     for dark in (False, True):
         figure = intervals(rows, "t", "x", (0, 3), dark=dark, zero=True, mark="SIMULATED")
         assert figure.data[-1].error_x.array == (0.0, 0.5)
