@@ -1,1 +1,1 @@
-"""Training data: synthetic scenes, packed arrays, and what a model sees of a clip."""
+"""Training data: synthetic scenes, packed arrays, and the tensors that models take of a clip."""

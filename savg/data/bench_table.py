@@ -1,7 +1,7 @@
 """A set of clips as columns: fast to filter, sort and count, whatever its size.
 
-What is known about each clip comes from the set's report.json where there is one, else from the names
-and label tables; no picture and no sound is decoded.
+The values of each clip come from the set's report.json where there is one, else from the names and
+label tables; neither video nor audio is decoded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from savg.geometry import stereo_gains, wrap_degrees, x_to_azimuth
 
 Step = Callable[[int, int], object]
 
-EVERY = 200
+PROGRESS_INTERVAL = 200
 """Label tables between two reports of progress."""
 
 _MEASURED = ("x", "active", "level_db", "difference_db", "peak")
@@ -30,11 +30,11 @@ _MEASURED = ("x", "active", "level_db", "difference_db", "peak")
 
 @dataclass(frozen=True, eq=False)
 class BenchTable:
-    """N clips by column; -1 or NaN where something is not known.
+    """N clips by column, arrays [N]; -1 or NaN where a value is unknown.
 
     views: azimuth in degrees 0…359, positive to the left; starts: label frames of 0.1 s; categories: 0
     speech, 1 instrument; x: mean label position in pixels, 0…256; active: share of label frames with
-    sound; level_db of both channels together, difference_db left minus right; peak 0…1.
+    a sound event; level_db of both channels together, difference_db left minus right; peak 0…1.
     """
 
     names: NDArray[np.str_]
@@ -56,19 +56,19 @@ class BenchTable:
         return BenchTable(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     def count(self, category: int) -> int:
-        """How many clips are of a category."""
+        """Number of clips of a category (0 speech, 1 instrument)."""
         return int((self.categories == category).sum())
 
     @property
     def disagreement_db(self) -> NDArray[np.float64]:
-        """How far the channels' level difference is from what the label's position should give."""
+        """Distance [N] in dB of the level difference from the one expected at the label's x."""
         return np.abs(self.difference_db - expected_difference_db(self.x))
 
 
 def expected_difference_db(x: ArrayLike) -> NDArray[np.float64]:
     """Left minus right level of a sound at horizontal position x (pixels of 256), decoded as W ± Y.
 
-    That of the direct sound; a room's reverberation brings it nearer to 0.
+    Of the direct sound, in dB; a room's reverberation brings it nearer to 0.
     """
     left, right = stereo_gains(x_to_azimuth(np.asarray(x, float), SAVGBENCH.size))
     return 20.0 * np.log10(left / right)
@@ -77,24 +77,27 @@ def expected_difference_db(x: ArrayLike) -> NDArray[np.float64]:
 def bench_table(
     bench: SavgBench, report: Mapping[str, Any] | None = None, on_step: Step | None = None
 ) -> BenchTable:
-    """The table of a set, in its order; report: what `read_report` gave.
+    """The table of a set, in its order; report: the result of `read_report`.
 
-    on_step(done, total) is called while label tables are read. Tables that cannot be read leave what
-    they would tell unknown.
+    on_step(done, total) is called while label tables are read. Values of a table that cannot be read
+    are unknown.
     """
-    known = {clip["name"]: clip for clip in (report or {}).get("clips", ())}
+    reported = {clip["name"]: clip for clip in (report or {}).get("clips", ())}
     items, rows = list(bench), []
     for done, item in enumerate(items):
-        if on_step and item.name not in known and done % EVERY == 0:
+        if on_step and item.name not in reported and done % PROGRESS_INTERVAL == 0:
             on_step(done, len(items))
-        rows.append(_row(item, known.get(item.name), bench.format.label_frames))
+        rows.append(_row(item, reported.get(item.name), bench.format.label_frames))
     columns: list[Any] = list(zip(*rows, strict=True)) or [()] * len(fields(BenchTable))
-    kinds = [str, str, np.int64, np.int64, np.int64] + [np.float64] * len(_MEASURED)
-    return BenchTable(*(np.array(c, k) for c, k in zip(columns, kinds, strict=True)))
+    dtypes = [str, str, np.int64, np.int64, np.int64] + [np.float64] * len(_MEASURED)
+    return BenchTable(*(np.array(c, d) for c, d in zip(columns, dtypes, strict=True)))
 
 
 def read_report(bench: SavgBench) -> dict[str, Any] | None:
-    """What report.json says about the split of a set that was built here, or None."""
+    """The part of report.json about the set's split, or None without that file or part.
+
+    Raises SavgError where the file is not the report of a dataset.
+    """
     path = bench.root / "report.json"
     try:
         part = json.loads(path.read_text(encoding="utf-8"))["splits"].get(bench.split)
@@ -109,23 +112,23 @@ def read_report(bench: SavgBench) -> dict[str, Any] | None:
 
 
 def within(views: NDArray[np.int64], towards: float, reach: float) -> NDArray[np.bool_]:
-    """Which views look within `reach` degrees of an azimuth, across 0; all of them from 180 on."""
+    """Mask [N] of views within `reach` degrees of an azimuth, across 0; all of them from 180 on."""
     if reach >= 180:
         return np.ones(len(views), bool)
     return (views >= 0) & (np.abs(wrap_degrees(views - towards)) <= reach)
 
 
-def _row(item: BenchItem, known: Mapping[str, Any] | None, frames: int) -> tuple[Any, ...]:
+def _row(item: BenchItem, reported: Mapping[str, Any] | None, frames: int) -> tuple[Any, ...]:
     view = -1 if item.view is None else item.view
     start = -1 if item.start is None else item.start
-    if known is not None:
-        measured = tuple(float(known[name]) for name in _MEASURED)
-        category = known.get("category")
+    if reported is not None:
+        measured = tuple(float(reported[name]) for name in _MEASURED)
+        category = reported.get("category")
     else:
         try:
             labels = item.labels
-            heard = len(np.unique(labels.frames)) / frames
-            measured = (float(labels.x.mean()) if len(labels) else np.nan, heard)
+            active = len(np.unique(labels.frames)) / frames
+            measured = (float(labels.x.mean()) if len(labels) else np.nan, active)
             category = item.category
         except SavgError:
             measured, category = (np.nan, np.nan), None

@@ -1,4 +1,4 @@
-"""Persons' boxes as numbers for a network: the few that matter of each picture, in a fixed order."""
+"""Boxes of people as tokens for a network: the most certain ones of each frame, in a fixed order."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from savg.annotation import Boxes
 from savg.format import SAVGBENCH
 
 VALUES = 5
-"""Of one box: 1 (there is one), then x0, y0, x1, y1 from −1 to 1 across the frame."""
+"""Values of a token: 1 for a box (0 for none), then x0, y0, x1, y1 from −1 to 1 across the frame."""
 
 FRAME = float(SAVGBENCH.size)
 """Pixels across the frame that boxes are in."""
 
 
 def box_tokens(boxes: Boxes, frames: int, count: int) -> NDArray[np.float32]:
-    """The `count` most certain boxes of each of `frames` pictures [frames, count, 5].
+    """The `count` most certain boxes of each of `frames` frames [frames, count, 5].
 
-    Without scores the largest come first; places that no box takes hold zeros. Boxes that reach out of
-    the frame are cut off at its edge.
+    Without scores the largest come first; places without a box are zeros. Boxes that reach out of the
+    frame are cut off at its edge.
     """
     tokens = np.zeros((frames, count, VALUES), np.float32)
     x0, y0, x1, y1 = boxes.xyxy.T

@@ -1,7 +1,7 @@
-"""Verifying a set of clips: files, pictures, sound, labels, and its manifest where it has one.
+"""Checks of a set of clips: files, video, audio, labels, and its manifest where it has one.
 
-What is expected: of each clip an mp4 and a CSV of one name; the pictures, rates and lengths of the
-set's format; black rows above and below the picture; sound that is neither silent nor clipped;
+Expected: of each clip an mp4 and a CSV of one name; frames, rates and lengths of the set's format;
+black rows above and below the picture; audio that is neither silent nor clipped;
 labels within the clip and its picture, one at a time, in at least 80 % of the label frames [S1, S2].
 """
 
@@ -24,13 +24,13 @@ from savg.media.probe import FileFacts, file_facts
 from savg.paths import file_sha256
 
 PUBLISHED_CLIPS = {"dev": 5031}
-"""How many clips a published split has, where that is known [S1]."""
+"""Number of clips of a published split, where that is known [S1]."""
 
 RATE_TOLERANCE = 0.01
-"""Pictures a second by which a file may differ."""
+"""Frames a second by which a file may differ."""
 
-SOUND_TOLERANCE = 0.1
-"""Seconds by which the sound may be shorter or longer than the clip: codecs pad it."""
+AUDIO_TOLERANCE = 0.1
+"""Seconds by which the audio may be shorter or longer than the clip: codecs pad it."""
 
 BLACK = 16.0
 """Mean brightness (of 255) up to which padding counts as black: codecs smear the picture's edge."""
@@ -40,18 +40,19 @@ SILENT = 1e-3
 
 CLIPPED = 0.01
 """Share of a channel's samples at full scale from which it counts as clipped: lossy codecs carry loud
-sound that was not clipped a little beyond it."""
+audio that was not clipped a little beyond it."""
 
 MIN_ACTIVE = 0.8
+"""Share of label frames with a label, for sets without a manifest."""
 
 Progress = Callable[[int, int], Any]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong: in which file (below the checked folder), of what kind, in a sentence.
+    """One fault of a set: file (relative to the checked folder), kind, and a sentence.
 
-    kinds: count, missing, unreadable, format, picture, sound, labels, duplicate, manifest.
+    kind: count, missing, unreadable, format, video, audio, labels, duplicate or manifest.
     """
 
     file: str
@@ -61,7 +62,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What was found in a split of `clips` clips; quick: nothing was decoded."""
+    """Findings in a split of `clips` clips; quick: nothing was decoded."""
 
     folder: Path
     split: str
@@ -71,7 +72,7 @@ class CheckReport:
 
     @property
     def kinds(self) -> dict[str, int]:
-        """How many findings there are of each kind."""
+        """Number of findings of each kind."""
         return dict(Counter(finding.kind for finding in self.findings))
 
 
@@ -82,21 +83,31 @@ def check(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> CheckReport:
-    """Check every clip of a split. quick: read only headers and tables, decode nothing."""
+    """Check every clip of a split.
+
+    Args:
+        bench: the split.
+        quick: read only headers and tables, decode nothing.
+        threads: by default one a core.
+        progress: called with clips done and total; returning False stops.
+
+    Raises:
+        Cancelled: `progress` returned False.
+    """
     findings = [*_set_findings(bench)]
     tables = bench.metadata.is_dir()
-    known = _label_hashes(bench.manifest)
-    least = float((bench.manifest or {}).get("settings", {}).get("min_active", MIN_ACTIVE))
+    hashes = _label_hashes(bench.manifest)
+    min_active = float((bench.manifest or {}).get("settings", {}).get("min_active", MIN_ACTIVE))
 
-    def work(item: BenchItem) -> list[Finding]:
-        found = [*_clip_findings(item, bench.format, quick)]
+    def check_item(item: BenchItem) -> list[Finding]:
+        own = [*_clip_findings(item, bench.format, quick)]
         if tables:
-            found += _label_findings(item, bench.format, least, known.get(item.name))
-        return found
+            own += _label_findings(item, bench.format, min_active, hashes.get(item.name))
+        return own
 
     with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
-        for done, found in enumerate(pool.map(work, bench), 1):
-            findings += found
+        for done, own in enumerate(pool.map(check_item, bench), 1):
+            findings += own
             if progress is not None and progress(done, len(bench)) is False:
                 pool.shutdown(cancel_futures=True)
                 raise Cancelled(f"Checking stopped after {done} of {len(bench)} clips.")
@@ -105,19 +116,21 @@ def check(
 
 
 def _set_findings(bench: SavgBench) -> Iterator[Finding]:
-    """What is wrong with the set as a whole: numbers, pairs of files, manifest."""
+    """Faults of the set as a whole: number of clips, pairs of files, manifest."""
     names = {item.name for item in bench}
-    here = bench.folder.name
+    folder = bench.folder.name
     manifest, count = bench.manifest, PUBLISHED_CLIPS.get(bench.split)
     if not names:
-        yield Finding(here, "count", f"{here} holds no clips.")
+        yield Finding(folder, "count", f"{folder} holds no clips.")
     elif manifest is None and count is not None and len(bench) != count:
         kind = SPLIT_NAMES[bench.split].lower()
         sentence = f"{len(bench)} clips, the published {kind} set has {count}"
-        yield Finding(here, "count", f"{here} holds {sentence}.")
+        yield Finding(folder, "count", f"{folder} holds {sentence}.")
     if not bench.metadata.is_dir():
         missing = bench.metadata.name
-        yield Finding(here, "missing", f"{here} has no folder {missing} with the clips' labels.")
+        yield Finding(
+            folder, "missing", f"{folder} has no folder {missing} with the clips' labels."
+        )
     for name in sorted(set(files_by_stem(bench.metadata, ".csv")) - names):
         file = f"{bench.metadata.name}/{name}.csv"
         yield Finding(file, "missing", f"{file} has no clip: expected {name}.mp4.")
@@ -150,52 +163,52 @@ def _clip_findings(item: BenchItem, format: ClipFormat, quick: bool) -> Iterator
 
 def _wrong_format(facts: FileFacts, format: ClipFormat) -> Iterator[tuple[str, str]]:
     if (facts.width, facts.height) != (format.size, format.size):
-        wanted = f"{format.size}×{format.size}"
-        yield "format", f"has pictures of {facts.width}×{facts.height}, expected {wanted}"
+        size = f"{format.size}×{format.size}"
+        yield "format", f"has frames of {facts.width}×{facts.height}, expected {size}"
     if abs(facts.fps - format.fps) > RATE_TOLERANCE:
-        yield "format", f"has {facts.fps:g} pictures a second, expected {format.fps}"
+        yield "format", f"has {facts.fps:g} frames a second, expected {format.fps}"
     if facts.frames is not None and facts.frames != format.frames:
-        yield "format", f"has {facts.frames} pictures, expected {format.frames}"
+        yield "format", f"has {facts.frames} frames, expected {format.frames}"
     if facts.channels != 2:
-        words = f"{facts.channels} sound channel{'s' * (facts.channels != 1)}"
+        words = f"{facts.channels} audio channel{'s' * (facts.channels != 1)}"
         yield "format", f"has {words}, expected 2"
     if facts.sample_rate != format.sample_rate:
-        yield "format", f"has sound at {facts.sample_rate} Hz, expected {format.sample_rate}"
+        yield "format", f"has audio at {facts.sample_rate} Hz, expected {format.sample_rate}"
     if facts.sound_seconds is not None and facts.channels:
         late = facts.sound_seconds - format.seconds
-        if abs(late) > SOUND_TOLERANCE:
-            words = f"{facts.sound_seconds:.2f} s of sound, expected {format.seconds:g}"
+        if abs(late) > AUDIO_TOLERANCE:
+            words = f"{facts.sound_seconds:.2f} s of audio, expected {format.seconds:g}"
             yield "format", f"has {words}"
 
 
 def _wrong_content(facts: FileFacts) -> Iterator[tuple[str, str]]:
     if facts.padding is not None and facts.padding > BLACK:
         yield (
-            "picture",
+            "video",
             f"has rows above or below its picture that are not black ({facts.padding:.0f})",
         )
     if facts.picture is not None and facts.picture < 1.0:
-        yield "picture", "has a black picture"
+        yield "video", "has a black picture"
     if facts.peaks is None:
         return
     if max(facts.peaks) < SILENT:
-        yield "sound", "is silent"
+        yield "audio", "is silent"
     elif min(facts.peaks) < SILENT:
         side = ("left", "right")[int(np.argmin(facts.peaks))]
-        yield "sound", f"has a silent {side} channel"
+        yield "audio", f"has a silent {side} channel"
     if facts.full_scale >= CLIPPED:
-        yield "sound", f"is clipped ({100 * facts.full_scale:.0f} % of its samples at full scale)"
+        yield "audio", f"is clipped ({100 * facts.full_scale:.0f} % of its samples at full scale)"
 
 
 def _label_findings(
-    item: BenchItem, format: ClipFormat, least: float, known: str | None
+    item: BenchItem, format: ClipFormat, min_active: float, digest: str | None
 ) -> Iterator[Finding]:
     file = f"{item.labels_path.parent.name}/{item.labels_path.name}"
     if not item.labels_path.is_file():
         video = f"{item.path.parent.name}/{item.path.name}"
         yield Finding(file, "missing", f"{video} has no labels: expected {file}.")
         return
-    if known is not None and file_sha256(item.labels_path) != known:
+    if digest is not None and file_sha256(item.labels_path) != digest:
         yield Finding(file, "manifest", f"{file} has changed since the manifest was written.")
     try:
         labels = item.labels
@@ -219,8 +232,10 @@ def _label_findings(
         words = f"{counts.max()} labels at once, first in frame {frames[counts > 1][0]}"
         yield Finding(file, "labels", f"{file} has {words}.")
     active = len(frames[frames < format.label_frames]) / format.label_frames
-    if active < least - 1e-9:
-        words = f"labels in {100 * active:.0f} % of the clip, expected at least {100 * least:.0f}"
+    if active < min_active - 1e-9:
+        words = (
+            f"labels in {100 * active:.0f} % of the clip, expected at least {100 * min_active:.0f}"
+        )
         yield Finding(file, "labels", f"{file} has {words} %.")
 
 

@@ -21,7 +21,7 @@ def view_of_deg(deg: int) -> int:
 
 
 def clip_name(recording: str, view: int, start: int) -> str:
-    """The published form: `fold3_room12_mix001_deg359_start2246` for azimuth 1, label frame 2246."""
+    """The published name: `fold3_room12_mix001_deg359_start2246` for azimuth 1, label frame 2246."""
     return f"{recording}_deg{deg_of_view(view)}_start{start}"
 
 
@@ -31,7 +31,7 @@ _NAME = re.compile(r"(?P<recording>.+)_deg(?P<deg>\d{1,3})_start(?P<start>\d+)")
 def parse_clip_name(name: str) -> tuple[str, int, int] | None:
     """Recording, azimuth of the view (0…359, positive to the left) and first label frame of a clip.
 
-    None for names of another form.
+    None for names of another pattern.
     """
     parts = _NAME.fullmatch(name)
     if parts is None or int(parts["deg"]) > 359:

@@ -1,9 +1,9 @@
-"""Clips as the joint diffusion model sees them, and back.
+"""Clips as the tensors of the joint diffusion model, and back.
 
 One object owns the conversion, so that training and sampling cannot disagree about it. The published
-model sees the whole padded 64×64 frame and the two channels as they are [S1]. Small ones see less and
-clearer: the rows that hold the picture; several frames as one; mid and side signals at comparable
-loudness, because where a sound comes from lies in the quiet side signal; or a spectrogram with a
+model takes the whole padded 64×64 frame and the two channels as they are [S1]. Small ones take less:
+the rows that hold the picture; several frames as one; mid and side signals at comparable
+loudness, because the direction of a source lies in the quiet side signal; or a spectrogram with a
 panning curve instead of samples.
 """
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class JointCodec:
-    """uint8 frames and stereo sound ↔ the tensors a joint network is trained on.
+    """uint8 frames and stereo audio ↔ the tensors a joint network is trained on.
 
-    size: side of the small frame; rows: how many of its rows, centred, the network sees;
+    size: side of the small frame; rows: how many of its rows, centred, the network takes;
     mid_gain and side_gain: factors on (left + right)/2 and (left − right)/2, or both None for
     plain left and right; fold: frames that are stacked as the channels of one; sound: a spectrogram
-    instead of samples.
+    instead of samples. Raises ValueError for impossible values.
     """
 
     size: int = 64
@@ -38,22 +38,24 @@ class JointCodec:
 
     def __post_init__(self) -> None:
         if not 0 < self.rows <= self.size or (self.size - self.rows) % 2:
-            raise ValueError(f"JointCodec.rows is even with size {self.size}, not {self.rows}.")
+            raise ValueError(
+                f"JointCodec.rows must be in 1…{self.size} and leave equal margins, got {self.rows}."
+            )
         if (self.mid_gain is None) != (self.side_gain is None):
-            raise ValueError("JointCodec needs both mid_gain and side_gain, or neither.")
+            raise ValueError("JointCodec must have both mid_gain and side_gain, or neither.")
         if self.sound is not None and self.mid_gain is not None:
-            raise ValueError("JointCodec takes gains or a spectrogram, not both.")
+            raise ValueError("JointCodec must have gains or a spectrogram, got both.")
         if self.fold < 1:
-            raise ValueError(f"JointCodec.fold is at least 1, not {self.fold}.")
+            raise ValueError(f"JointCodec.fold must be ≥ 1, got {self.fold}.")
 
     @property
     def first_row(self) -> int:
-        """The first row that the network sees."""
+        """The first row of the small frame that the network takes."""
         return (self.size - self.rows) // 2
 
     @property
     def plain_stereo(self) -> bool:
-        """Whether the network sees left and right as they are, in −1..1."""
+        """Whether the network takes left and right as they are, in −1..1."""
         return self.mid_gain is None and self.sound is None
 
     def small_format(self, format: ClipFormat) -> ClipFormat:
@@ -61,26 +63,29 @@ class JointCodec:
         return format.with_size(self.size)
 
     def video_shape(self, format: ClipFormat) -> tuple[int, int, int, int]:
-        """Shape (F / fold, 3·fold, h, w) of one clip's video tensor."""
+        """Shape (F / fold, 3·fold, h, w) of one clip's video tensor.
+
+        Raises ValueError where `fold` does not divide the number of frames.
+        """
         if format.frames % self.fold:
-            raise ValueError(f"{format.frames} frames cannot be stacked by {self.fold}.")
+            raise ValueError(f"frames must be a multiple of fold {self.fold}, got {format.frames}.")
         return (format.frames // self.fold, 3 * self.fold, self.rows, self.size)
 
     def audio_shape(self, format: ClipFormat) -> tuple[int, int]:
-        """Shape (2, T) of one clip's sound tensor, or (rows, columns) of its spectrogram."""
+        """Shape (2, T) of one clip's audio tensor, or (rows, columns) of its spectrogram."""
         if self.sound is not None:
             return (self.sound.rows, self.sound.columns(format.samples))
         return (2, format.samples)
 
     def encode_video(self, frames: torch.Tensor) -> torch.Tensor:
         """uint8 [..., F, size, size, 3] or [..., F, rows, size, 3] → float [..., F, 3, rows, size] in
-        −1..1, or with `fold` [..., F / fold, 3·fold, rows, size].
+        −1..1, or with `fold` [..., F / fold, 3·fold, rows, size]; ValueError for another height.
         """
         if frames.shape[-3] == self.size:
             frames = frames[..., self.first_row : self.first_row + self.rows, :, :]
         elif frames.shape[-3] != self.rows:
             raise ValueError(
-                f"frames have {self.size} or {self.rows} rows, not {frames.shape[-3]}."
+                f"frames must have {self.size} or {self.rows} rows, got {frames.shape[-3]}."
             )
         video = frames.movedim(-1, -3).float() / 127.5 - 1.0
         if self.fold == 1:
@@ -88,7 +93,7 @@ class JointCodec:
         return video.unflatten(-4, (-1, self.fold)).flatten(-4, -3)
 
     def frames_of(self, video: torch.Tensor) -> torch.Tensor:
-        """What the network made [..., F / fold, 3·fold, h, w] as frames [..., F, 3, h, w]."""
+        """Video tensor [..., F / fold, 3·fold, h, w] → frames [..., F, 3, h, w]."""
         if self.fold == 1:
             return video
         return video.unflatten(-3, (self.fold, 3)).flatten(-5, -4)
@@ -97,16 +102,16 @@ class JointCodec:
         """The inverse of `encode_video`: uint8 [..., F, size, size, 3], other rows black."""
         import torch
 
-        picture = (
+        images = (
             ((self.frames_of(video).float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
         )
-        picture = picture.movedim(-3, -1)
-        frames = picture.new_zeros((*picture.shape[:-3], self.size, self.size, 3))
-        frames[..., self.first_row : self.first_row + self.rows, :, :] = picture
+        images = images.movedim(-3, -1)
+        frames = images.new_zeros((*images.shape[:-3], self.size, self.size, 3))
+        frames[..., self.first_row : self.first_row + self.rows, :, :] = images
         return frames
 
     def encode_audio(self, audio: torch.Tensor) -> torch.Tensor:
-        """Stereo [..., 2, T] → what the network sees, [..., 2, T] or a spectrogram."""
+        """Stereo [..., 2, T] → the audio tensor [..., 2, T], or a spectrogram [..., rows, columns]."""
         import torch
 
         if self.sound is not None:
@@ -118,7 +123,7 @@ class JointCodec:
         return torch.stack([mid * self.mid_gain, side * self.side_gain], dim=-2)
 
     def decode_audio(self, audio: torch.Tensor) -> torch.Tensor:
-        """The inverse of `encode_audio`, limited to −1..1."""
+        """The inverse of `encode_audio`: stereo [..., 2, T], clamped to −1..1."""
         import torch
 
         audio = audio.float() if self.sound is None else self.sound.decode(audio)
@@ -129,7 +134,7 @@ class JointCodec:
         return audio.clamp(-1.0, 1.0)
 
     def mirror(self, video: torch.Tensor, audio: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Encoded video [..., h, w] flipped left to right and encoded sound with channels swapped."""
+        """Encoded video [..., h, w] flipped left to right, encoded audio with channels swapped."""
         import torch
 
         if self.sound is not None:
@@ -151,7 +156,7 @@ class JointCodec:
 
 
 PUBLISHED = JointCodec()
-"""What the released joint model was trained on."""
+"""The codec of the released joint model."""
 
 DEMO = JointCodec(rows=40, fold=4, sound=MelAudio())
-"""What the bundled joint model is trained on."""
+"""The codec of the bundled joint model."""

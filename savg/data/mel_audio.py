@@ -1,10 +1,10 @@
-"""Stereo sound as an image and back: a log-mel spectrogram and the curve of its panning.
+"""Stereo audio as an image and back: a log-mel spectrogram and the curve of its panning.
 
-A small network learns an image of 400 × 96 values sooner than 160,000 samples. What is kept of stereo
-is what localises a single source: for each moment the share of (left − right) in (left + right), as
-in parametric stereo coding (Breebaart et al. 2005). Phases are lost and made up by fast Griffin-Lim
-iterations (Perraudin et al. 2013), and the room's diffuse sound by a fixed reverberation: samples do
-not come back, but the spectrogram and the direction do. Panning is −1 all right … +1 all left.
+A small network learns an image of 400 × 96 values sooner than 160,000 samples. Of stereo it
+holds what localises a single source: for each moment the share of (left − right) in (left + right), as
+in parametric stereo coding (Breebaart et al. 2005). Phases are estimated by fast Griffin-Lim
+iterations (Perraudin et al. 2013), the room's diffuse sound is replaced by a fixed reverberation: the
+spectrogram and the direction are restored, the samples are not. Panning is −1 all right … +1 all left.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ class MelAudio:
 
     bands: mel bands (HTK scale) from `lowest` Hz to half of `rate`; hop, window: samples; quietest: the
     magnitude below which everything is silence; mean, deviation: of the logarithms; pan_copies: rows
-    that all carry the panning, which weigh it in a mean squared error and against noise; pan_gain: its
+    that all carry the panning, its weight in a mean squared error and against noise; pan_gain: its
     factor there; pan_seconds: over which panning is averaged; diffuse: level of the diffuse side signal
-    that decoding adds, relative to the middle one; iterations: of Griffin-Lim.
+    that decoding adds, relative to the middle one; iterations: of Griffin-Lim. Raises
+    ValueError for impossible values.
     """
 
     rate: int = 16000
@@ -51,11 +52,13 @@ class MelAudio:
     def __post_init__(self) -> None:
         for name in ("rate", "bands", "hop", "pan_copies"):
             if getattr(self, name) < 1:
-                raise ValueError(f"MelSound.{name} is at least 1, not {getattr(self, name)}.")
+                raise ValueError(f"MelAudio.{name} must be ≥ 1, got {getattr(self, name)}.")
         if self.window < 2 * self.hop:
-            raise ValueError(f"MelSound.window is at least two hops, not {self.window} samples.")
+            raise ValueError(f"MelAudio.window must be ≥ two hops, got {self.window} samples.")
         if not 0 < self.lowest < self.rate / 2:
-            raise ValueError(f"MelSound.lowest lies below half of the rate, not {self.lowest} Hz.")
+            raise ValueError(
+                f"MelAudio.lowest must be below half of the rate, got {self.lowest} Hz."
+            )
 
     @property
     def rows(self) -> int:
@@ -63,9 +66,9 @@ class MelAudio:
         return self.bands + self.pan_copies
 
     def columns(self, samples: int) -> int:
-        """Columns of the image of a sound; ValueError if the sound is no whole number of hops."""
+        """Columns of the image of `samples` samples; ValueError where they are no multiple of hop."""
         if samples % self.hop:
-            raise ValueError(f"a sound of {samples} samples is no multiple of {self.hop}.")
+            raise ValueError(f"samples must be a multiple of {self.hop}, got {samples}.")
         return samples // self.hop
 
     def encode(self, audio: Tensor) -> Tensor:
@@ -83,14 +86,14 @@ class MelAudio:
         return torch.cat([mel, pan.expand(*pan.shape[:-2], self.pan_copies, columns)], dim=-2)
 
     def decode(self, image: Tensor) -> Tensor:
-        """Image [..., rows, N] → stereo [..., 2, N·hop] with that spectrogram and panning."""
+        """Image [..., rows, N] → stereo [..., 2, N·hop] with its spectrogram and panning."""
         import torch
         import torch.nn.functional as F
 
         mel, copies = image.float().split([self.bands, self.pan_copies], dim=-2)
         lead, columns = mel.shape[:-2], mel.shape[-1]
         flat = mel.reshape(-1, self.bands, columns) * self.deviation + self.mean
-        mid = self._sound(self._magnitudes(flat.clamp(max=8.0).exp()), columns * self.hop)
+        mid = self._waveform(self._magnitudes(flat.clamp(max=8.0).exp()), columns * self.hop)
         pan = (copies.mean(-2).reshape(-1, 1, columns) / self.pan_gain).clamp(-1, 1)
         smooth = F.interpolate(pan, scale_factor=float(self.hop), mode="linear")[:, 0]
         side = smooth * mid + self.diffuse * self._reverberation(mid)
@@ -98,29 +101,29 @@ class MelAudio:
         return stereo.reshape(*lead, 2, columns * self.hop)
 
     def mirror(self, image: Tensor) -> Tensor:
-        """The image of the sound with its channels exchanged."""
+        """The image [..., rows, N] of the audio with its channels swapped."""
         import torch
 
         mel, copies = image.split([self.bands, self.pan_copies], dim=-2)
         return torch.cat([mel, -copies], dim=-2)
 
-    def _reverberation(self, sound: Tensor) -> Tensor:
-        """The sound [B, T] in noise that decays within 120 ms, without its share of the sound."""
+    def _reverberation(self, audio: Tensor) -> Tensor:
+        """Audio [B, T] convolved with noise that decays within 120 ms, orthogonal to the audio."""
         import torch
 
         tail = round(0.12 * self.rate)
         response = torch.randn(tail, generator=torch.Generator().manual_seed(1))
         response *= torch.exp(torch.arange(tail) / (-tail / 4))
         response[: round(0.005 * self.rate)] = 0.0
-        response = (response / response.norm().clamp_min(1e-9)).to(sound.device)
-        size = 1 << (sound.shape[-1] + tail).bit_length()
-        spectrum = torch.fft.rfft(sound, size) * torch.fft.rfft(response, size)
-        diffuse = torch.fft.irfft(spectrum, size)[..., : sound.shape[-1]]
-        share = (diffuse * sound).sum(-1) / sound.square().sum(-1).clamp_min(1e-9)
-        return diffuse - share[..., None] * sound
+        response = (response / response.norm().clamp_min(1e-9)).to(audio.device)
+        size = 1 << (audio.shape[-1] + tail).bit_length()
+        spectrum = torch.fft.rfft(audio, size) * torch.fft.rfft(response, size)
+        diffuse = torch.fft.irfft(spectrum, size)[..., : audio.shape[-1]]
+        share = (diffuse * audio).sum(-1) / audio.square().sum(-1).clamp_min(1e-9)
+        return diffuse - share[..., None] * audio
 
     def _panning(self, mid: Tensor, side: Tensor) -> Tensor:
-        """Share of the side in the middle signal [..., N]: smoothed products, loud moments count."""
+        """Share of the side in the middle signal [..., N], smoothed and weighted by power."""
         import torch
         import torch.nn.functional as F
 
@@ -130,17 +133,17 @@ class MelAudio:
         reach = max(1, round(self.pan_seconds * self.rate / self.hop))
         kernel = torch.hann_window(2 * reach + 1, periodic=False, device=mid.device)[None, None]
         flat = products.reshape(-1, 1, products.shape[-1])
-        kernel = kernel + 1e-3  # a pause longer than the window still hears its neighbourhood
+        kernel = kernel + 1e-3  # a pause longer than the window takes its neighbours' value
         both = F.conv1d(flat, kernel, padding=reach).reshape(products.shape)
         share, power = both.unbind(-2)
         return (share / power.clamp_min(1e-9)).clamp(-1, 1)
 
-    def _spectrum(self, sound: Tensor) -> Tensor:
+    def _spectrum(self, audio: Tensor) -> Tensor:
         import torch
 
-        window = torch.hann_window(self.window, device=sound.device)
+        window = torch.hann_window(self.window, device=audio.device)
         return torch.stft(
-            sound, self.window, self.hop, window=window, return_complex=True, pad_mode="constant"
+            audio, self.window, self.hop, window=window, return_complex=True, pad_mode="constant"
         )
 
     def _magnitudes(self, mel: Tensor) -> Tensor:
@@ -151,8 +154,8 @@ class MelAudio:
         start = filters.T @ (mel / filters.sum(1)[:, None].square().clamp_min(1e-6))
         return from_bands(mel, filters, start.clamp_min(1e-6), INVERSION_STEPS)
 
-    def _sound(self, magnitudes: Tensor, samples: int) -> Tensor:
-        """A sound [B, samples] with about these magnitudes [B, bins, N]."""
+    def _waveform(self, magnitudes: Tensor, samples: int) -> Tensor:
+        """Audio [B, samples] with about these magnitudes [B, bins, N]."""
         import torch
 
         from savg.audio.spectra import griffin_lim
@@ -160,16 +163,18 @@ class MelAudio:
         magnitudes = torch.cat([magnitudes, magnitudes[..., -1:]], dim=-1)
         window = torch.hann_window(self.window, device=magnitudes.device)
 
-        def sound_of(spectrum: Tensor) -> Tensor:
+        def inverse(spectrum: Tensor) -> Tensor:
             return torch.istft(spectrum, self.window, self.hop, window=window, length=samples)
 
-        return griffin_lim(magnitudes, self._spectrum, sound_of, self.iterations, floor=1e-9)
+        return griffin_lim(magnitudes, self._spectrum, inverse, self.iterations, floor=1e-9)
 
 
 @lru_cache(maxsize=8)
-def _filters(mel: MelAudio) -> torch.Tensor:
+def _filters(mel_audio: MelAudio) -> torch.Tensor:
     """Triangular mel filters [bands, window/2 + 1] that each sum to one."""
     import torch
 
-    bands = htk_bands(mel.rate, mel.window, mel.bands, mel.lowest, mel.rate / 2)
+    bands = htk_bands(
+        mel_audio.rate, mel_audio.window, mel_audio.bands, mel_audio.lowest, mel_audio.rate / 2
+    )
     return torch.from_numpy(bands).float()

@@ -2,15 +2,15 @@
 
     meta.json          format, size, rows, resize, counts, and where the clips came from
     video.npy          uint8 [N, F, rows, size, 3], only the rows that hold the picture
-    frame_index.npy    int16 [N, F], which pictures of the clip these are
-    audio.npy          int16 [N, 2, T] (absent where only pictures are wanted)
+    frame_index.npy    int16 [N, F], numbers of these frames in the clip
+    audio.npy          int16 [N, 2, T] (absent from packs of video alone)
     labels.npy         float32 [N, L, 4] (frame, class, x, y), label_counts.npy int32 [N]
     boxes.npy          float32 [N, B, 5] (frame, x0, y0, x1, y1), box_counts.npy int32 [N]
     keys.npy           int64 [N], the seed or index of each clip
 
-Labels and boxes are in pixels of the clip's own format (256 wide), whatever `size` the pictures have.
-Nothing is mirrored in a pack: training mirrors pictures and channels together, or neither.
-A folder is filled beside its place and takes its name when complete; an interrupted one is resumed.
+Labels and boxes are in pixels of the clip's own format (256 wide), whatever `size` the frames have.
+Nothing is mirrored in a pack: training mirrors frames and channels together, or neither.
+A folder is filled beside its place and renamed when complete; an interrupted one is resumed.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ from savg.errors import Cancelled, SavgError
 from savg.format import ClipFormat
 
 Progress = Callable[[int, int], Any]
-"""Called with clips done and in all; returning False stops, and the next call goes on from there."""
+"""Called with clips done and total; returning False stops, and the next call resumes there."""
 
 VERSION = 1
 
 RESIZES = ("area", "published")
-"""How pictures are made smaller: averaged, or as the published loader does it."""
+"""Ways to reduce frames: averaging, or the published loader's resize."""
 
 
 class Labelled(Protocol):
-    """What is packed: a clip, with labels and boxes or None for those that are not known."""
+    """A clip to pack, with its labels and boxes, None for unknown ones."""
 
     @property
     def clip(self) -> Clip: ...
@@ -60,11 +60,12 @@ class Labelled(Protocol):
 
 @dataclass(frozen=True)
 class PackLayout:
-    """Shapes of a pack: clips of `format`, pictures `size` wide.
+    """Shapes of a pack: clips of `format`, frames `size` wide.
 
-    rows: first and last + 1 of the rows kept of the size×size frame, by default those of the picture;
-    frames: how many pictures of each clip are kept, by default all; resize: how larger pictures are
-    made smaller, one of RESIZES; origin: notes for meta.json.
+    rows: first and last + 1 of the packed rows of the size×size frame, by default those of the
+    picture; frames: number of frames packed of each clip, by default all; resize: how larger frames
+    are reduced, one of RESIZES; origin: where the clips come from, for meta.json. Raises ValueError
+    for impossible values.
     """
 
     count: int
@@ -78,28 +79,30 @@ class PackLayout:
 
     def __post_init__(self) -> None:
         if self.resize not in RESIZES:
-            raise ValueError(f"PackLayout.resize is one of {RESIZES}, not {self.resize!r}.")
+            raise ValueError(f"PackLayout.resize must be one of {RESIZES}, got {self.resize!r}.")
         if self.count < 1:
-            raise ValueError(f"A pack holds at least one clip, not {self.count}.")
+            raise ValueError(f"PackLayout.count must be ≥ 1, got {self.count}.")
         if self.frames is not None and not 1 <= self.frames <= self.format.frames:
-            raise ValueError(f"PackLayout.frames is in 1..{self.format.frames}, not {self.frames}.")
+            raise ValueError(
+                f"PackLayout.frames must be in 1…{self.format.frames}, got {self.frames}."
+            )
         if self.rows is not None and not 0 <= self.rows[0] < self.rows[1] <= self.size:
-            raise ValueError(f"PackLayout.rows lie in 0..{self.size}, not {self.rows}.")
+            raise ValueError(f"PackLayout.rows must lie in 0…{self.size}, got {self.rows}.")
 
     @property
     def row_range(self) -> tuple[int, int]:
-        """First and last + 1 of the rows kept."""
+        """First and last + 1 of the packed rows."""
         small = self.format.with_size(self.size)
         return self.rows or (small.top, small.bottom)
 
     def arrays(self) -> dict[str, tuple[type, tuple[int, ...]]]:
         """Type and shape of each array."""
         n, format = self.count, self.format
-        kept = self.frames or format.frames
+        frames = self.frames or format.frames
         first, last = self.row_range
         table: dict[str, tuple[type, tuple[int, ...]]] = {
-            "video": (np.uint8, (n, kept, last - first, self.size, 3)),
-            "frame_index": (np.int16, (n, kept)),
+            "video": (np.uint8, (n, frames, last - first, self.size, 3)),
+            "frame_index": (np.int16, (n, frames)),
             "labels": (np.float32, (n, 2 * format.label_frames, 4)),
             "label_counts": (np.int32, (n,)),
             "boxes": (np.float32, (n, 8 * format.frames, 5)),
@@ -111,20 +114,23 @@ class PackLayout:
         return table
 
     def meta(self) -> dict[str, Any]:
-        """What meta.json says."""
+        """Content of meta.json."""
         return {"version": VERSION, **asdict(self), "rows": list(self.row_range)}
 
-    def pictures(self, index: int) -> NDArray[np.int64]:
-        """Which pictures of clip `index` are kept: evenly spaced, from another start in each clip."""
+    def frame_numbers(self, index: int) -> NDArray[np.int64]:
+        """Numbers [F] of the packed frames of clip `index`: evenly spaced, from a start that varies."""
         total = self.format.frames
-        kept = self.frames or total
-        start = (index * 7919) % total if kept < total else 0
-        return np.sort((start + np.arange(kept) * total // kept) % total)
+        count = self.frames or total
+        start = (index * 7919) % total if count < total else 0
+        return np.sort((start + np.arange(count) * total // count) % total)
 
 
 class PackedClips:
     """A packed folder, read as memory maps: `video`, `audio`, `frame_index`, `keys` and, clip by
-    clip, `labels(i)`, `boxes(i)` and `clip(i)`. SavgError where the folder is not a whole pack."""
+    clip, `waveform(i)`, `labels(i)`, `boxes(i)` and `clip(i)`.
+
+    Raises SavgError where the folder is not a complete pack.
+    """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
@@ -137,7 +143,7 @@ class PackedClips:
             )  # fmt: skip
             if meta["version"] != VERSION:
                 raise SavgError(
-                    f"{self.folder}: packed form {meta['version']}, expected {VERSION}."
+                    f"{self.folder}: version of the pack must be {VERSION}, got {meta['version']}."
                 )
             self._arrays = {
                 name: _open(self.folder, name, dtype, shape)
@@ -156,27 +162,27 @@ class PackedClips:
         return self.layout.count
 
     def waveform(self, index: int) -> NDArray[np.float32]:
-        """Sound of a clip, float32 [2, T] in −1..1."""
+        """Audio of a clip, float32 [2, T] in −1..1; SavgError for a pack without audio."""
         if self.audio is None:
-            raise SavgError(f"{self.folder} was packed without sound.")
+            raise SavgError(f"{self.folder} was packed without audio.")
         return self.audio[index].astype(np.float32) / np.float32(32767)
 
     def labels(self, index: int) -> ClipLabels:
-        """Labels of a clip."""
+        """Labels of a clip, in pixels of its own format."""
         rows = self._arrays["labels"][index][: int(self._arrays["label_counts"][index])]
         return ClipLabels(rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3])
 
     def boxes(self, index: int) -> Boxes:
-        """Persons of a clip; frames count the clip's pictures, whichever of them are kept."""
+        """Boxes of people in a clip; `frames` are numbers of the clip's frames, packed or not."""
         rows = self._arrays["boxes"][index][: int(self._arrays["box_counts"][index])]
         return Boxes(rows[:, 0], np.zeros(len(rows), np.int64), rows[:, 1:], None)
 
     def clip(self, index: int) -> Clip:
-        """A clip at the packed size, the rows that were not kept black. Needs all its pictures."""
+        """A clip at the packed size, other rows black; SavgError where not all frames are packed."""
         small = self.format.with_size(self.size)
         if self.video.shape[1] != small.frames:
             raise SavgError(
-                f"{self.folder} keeps {self.video.shape[1]} of {small.frames} pictures."
+                f"{self.folder} holds {self.video.shape[1]} of {small.frames} frames of each clip."
             )
         video = np.zeros((small.frames, self.size, self.size, 3), np.uint8)
         first, last = self.layout.row_range
@@ -206,13 +212,13 @@ def pack_scenes(
 ) -> PackedClips:
     """Render the scenes of `seeds` into a packed folder; see `PackLayout` for the options.
 
-    `processes` > 1 renders in as many processes (started afresh, so the caller's main module needs
-    its `if __name__ == "__main__"`). An interrupted call goes on where it stopped.
+    `processes` > 1 renders in as many spawned processes (so the caller's main module needs its
+    `if __name__ == "__main__"`). An interrupted call is resumed.
     """
-    format = format or ClipFormat()
+    clip_format = format or ClipFormat()
     origin = {"world": json.loads(json.dumps(asdict(world)))}
-    layout = PackLayout(len(seeds), format, size, rows, frames, audio, origin)
-    draw = partial(_render_seed, world, format, size)
+    layout = PackLayout(len(seeds), clip_format, size, rows, frames, audio, origin)
+    draw = partial(_render_seed, world, clip_format, size)
     return pack_drawn(out, layout, draw, seeds, processes=processes, progress=progress)
 
 
@@ -225,8 +231,8 @@ def pack_drawn(
     processes: int = 1,
     progress: Progress | None = None,
 ) -> PackedClips:
-    """Pack `draw(key)` for every key, with several `processes` in any order (`draw` then goes to each
-    of them once). An interrupted call goes on where it stopped."""
+    """Pack `draw(key)` for every key, with several `processes` in any order (`draw` is then pickled
+    once for each of them). An interrupted call is resumed."""
     writer = PackWriter(out, layout, np.asarray(keys, np.int64))
     todo = writer.missing()
     with _runner(writer.part, layout, writer.keys, draw, processes, todo) as done:
@@ -241,8 +247,8 @@ def pack_clips(
     keys: Sequence[int] | None = None,
     progress: Progress | None = None,
 ) -> PackedClips:
-    """Pack `layout.count` clips of any origin, in their order. Pictures of another size are resized as
-    `layout.resize` says (`render` or the caller can also give them at `layout.size`)."""
+    """Pack `layout.count` clips of any origin, in their order. Frames are resized by `layout.resize`
+    unless they are `layout.size` wide already."""
     writer = PackWriter(out, layout, np.arange(layout.count) if keys is None else np.asarray(keys))
     missing = set(writer.missing().tolist())
 
@@ -264,9 +270,8 @@ def _follow(writer: PackWriter, done: Iterator[int], todo: int, progress: Progre
 
 
 def _render_seed(world: World, format: ClipFormat, size: int, seed: int) -> Labelled:
-    return render(
-        draw_scene(seed, world, format.seconds), format, None if size == format.size else size
-    )
+    scene = draw_scene(seed, world, format.seconds)
+    return render(scene, format, None if size == format.size else size)
 
 
 _writer: tuple[PackWriter, Callable[[int], Labelled]] | None = None
@@ -288,7 +293,7 @@ def _work(index: int) -> int:
 
 
 class _runner:
-    """The results of rendering, here or in other processes that write to the same arrays."""
+    """Indices of written clips, drawn here or in other processes that write to the same arrays."""
 
     def __init__(self, part, layout, keys, draw, processes: int, todo) -> None:
         self._pool = None
@@ -310,8 +315,8 @@ class _runner:
             self._pool.join()
 
 
-def _smaller(frames: NDArray[np.uint8], layout: PackLayout) -> NDArray[np.uint8]:
-    """Pictures [F, s, s, 3] at the layout's size."""
+def _reduced(frames: NDArray[np.uint8], layout: PackLayout) -> NDArray[np.uint8]:
+    """Frames [F, s, s, 3] at the layout's size."""
     if layout.resize == "published":
         return published_resize(frames, layout.size, layout.size)
     size = (layout.size, layout.size)
@@ -321,7 +326,11 @@ def _smaller(frames: NDArray[np.uint8], layout: PackLayout) -> NDArray[np.uint8]
 
 
 class PackWriter:
-    """Fills a pack beside its place. `put` in any order, `finish` when nothing is `missing`."""
+    """Fills a pack beside its place: `put` clips in any order, `finish` when none is `missing`.
+
+    inside: write to an existing unfinished folder, from another process. Raises SavgError where the
+    folder cannot be written or the disk is too small.
+    """
 
     def __init__(
         self,
@@ -331,7 +340,9 @@ class PackWriter:
         inside: bool = False,
     ) -> None:
         if len(keys) != layout.count:
-            raise ValueError(f"A pack of {layout.count} clips needs as many keys, not {len(keys)}.")
+            raise ValueError(
+                f"A pack of {layout.count} clips must have as many keys, got {len(keys)}."
+            )
         self.out, self.layout, self.keys = Path(out), layout, np.asarray(keys, np.int64)
         self.part = self.out if inside else self.out.with_name(f".{self.out.name}.part")
         try:
@@ -347,7 +358,7 @@ class PackWriter:
             ) from error
 
     def _prepare(self) -> None:
-        """Make the arrays, or keep those that an equal call has left."""
+        """Create the arrays, or resume with those of an interrupted equal call."""
         meta = json.dumps(self.layout.meta(), indent=1)
         plan = self.part / "meta.json"
         if plan.exists() and plan.read_text(encoding="utf-8") == meta:
@@ -374,19 +385,19 @@ class PackWriter:
         plan.write_text(meta, encoding="utf-8")
 
     def missing(self) -> NDArray[np.int64]:
-        """Indices that are not written yet."""
+        """Indices of clips that are not written yet."""
         return np.flatnonzero(~self._arrays["done"])
 
     def put(self, index: int, item: Labelled) -> None:
         """Write one clip."""
         layout, arrays = self.layout, self._arrays
         first, last = layout.row_range
-        chosen = layout.pictures(index)
-        frames = item.clip.video[chosen]
+        numbers = layout.frame_numbers(index)
+        frames = item.clip.video[numbers]
         if frames.shape[1] != layout.size:
-            frames = _smaller(frames, layout)
+            frames = _reduced(frames, layout)
         arrays["video"][index] = frames[:, first:last]
-        arrays["frame_index"][index] = chosen
+        arrays["frame_index"][index] = numbers
         if layout.audio:
             arrays["audio"][index] = np.round(item.clip.audio * 32767).astype(np.int16)
         if item.labels is not None:
@@ -401,17 +412,17 @@ class PackWriter:
         rows = np.stack(columns, axis=1)
         room = self._arrays[name].shape[1]
         if len(rows) > room:
-            raise SavgError(f"Clip {index} has {len(rows)} {name}, a pack keeps at most {room}.")
+            raise SavgError(
+                f"Clip {index} must have at most {room} {name} to be packed, got {len(rows)}."
+            )
         self._arrays[name][index, : len(rows)] = rows
         self._arrays[f"{kind}_counts"][index] = len(rows)
 
     def finish(self) -> PackedClips:
-        """Give the folder its name and open it. SavgError where clips are missing."""
+        """Move the folder into its place and open it. SavgError where clips are missing."""
         missing = self.missing()
         if len(missing):
-            raise SavgError(
-                f"{self.out}: {len(missing)} of {self.layout.count} clips were not given."
-            )
+            raise SavgError(f"{self.out}: {len(missing)} of {self.layout.count} clips are missing.")
         for array in self._arrays.values():
             array.flush()
         self._arrays.clear()

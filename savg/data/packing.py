@@ -18,8 +18,8 @@ from savg.format import SAVGBENCH, ClipFormat
 
 @dataclass(frozen=True)
 class Purpose:
-    """What a recipe needs of a clip: pictures `size` wide, `frames` of each clip (None: all), with
-    sound or without; boxes: whether persons have to be known."""
+    """Data that a recipe needs of a clip: frames `size` wide, `frames` of each clip (None: all), with
+    audio or without; boxes: whether boxes of people are required."""
 
     size: int
     frames: int | None = None
@@ -33,8 +33,8 @@ PURPOSES = {
     "seld": Purpose(16, frames=1),
     "yolox": Purpose(SAVGBENCH.size, frames=4, audio=False, boxes=True),
 }
-"""Recipe → what is packed for it. Neighbouring pictures teach a network of single pictures little, and
-SELD looks at none (one small picture a clip shows what was packed)."""
+"""Recipe → data packed for it. Neighbouring frames add little for a network of single images, and SELD
+takes none (one small frame a clip shows which clip it is)."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ def pack_bench(
 ) -> PackedClips:
     """Write the clips of `bench` as a pack, with a layout from `bench_layout`.
 
-    A stopped call goes on where it was. SavgError names a clip that cannot be read: none is left out.
+    A stopped call is resumed. Raises SavgError naming a clip that cannot be read (none is left out),
+    and where `out` holds something that is no pack.
     """
     refuse_other_folders(Path(out))
     draw = partial(_read, tuple(bench), layout.format)
@@ -70,12 +71,15 @@ def bench_layout(
     format: ClipFormat | None = None,
     resize: str = "published",
 ) -> PackLayout:
-    """The layout of a pack of `bench`; its `origin` names the clips. SavgError where nothing fits."""
+    """The layout of a pack of `bench`; its `origin` names the clips.
+
+    Raises SavgError where the set has no clips, or no boxes that `purpose` requires.
+    """
     if not len(bench):
         raise SavgError(f"{bench.folder} holds no clips to pack.")
     if purpose.boxes and not any(item.boxes_path for item in bench):
         folder = bench.folder / f"boxes_{bench.split}"
-        raise SavgError(f"{folder} holds no boxes (NAME.csv), which this recipe is trained on.")
+        raise SavgError(f"{folder} has no boxes (NAME.csv), which this recipe is trained on.")
     format = format or bench.format
     frames = purpose.frames if purpose.frames is None else min(purpose.frames, format.frames)
     origin = {
@@ -90,20 +94,22 @@ def bench_layout(
 
 
 def refuse_other_folders(out: Path) -> None:
-    """SavgError where `out` holds something that is no pack, since a pack replaces what is there."""
+    """SavgError where `out` holds something that is no pack: a new pack replaces the folder."""
     if not out.exists() or (out / "meta.json").is_file():
         return
     if not out.is_dir() or any(out.iterdir()):
-        raise SavgError(f"{out} is there and holds no packed clips: name another folder.")
+        raise SavgError(f"{out} exists and holds no packed clips: choose another folder.")
 
 
 def read_item(item: BenchItem, format: ClipFormat) -> PackItem:
-    """A clip in a format, and those rows of its tables that fall into it."""
+    """A clip read in a format, with the rows of its tables that fall into it."""
     labels, boxes = None, item.boxes
     if item.labels_path.is_file():
         table = item.labels
-        keep = table.frames < format.label_frames
-        labels = ClipLabels(table.frames[keep], table.classes[keep], table.x[keep], table.y[keep])
+        inside = table.frames < format.label_frames
+        labels = ClipLabels(
+            table.frames[inside], table.classes[inside], table.x[inside], table.y[inside]
+        )
     if boxes is not None:
         boxes = boxes.select(boxes.frames < format.frames)
     return PackItem(Clip.read(item.path, format), labels, boxes)
@@ -114,6 +120,6 @@ def _read(items: Sequence[BenchItem], format: ClipFormat, key: int) -> PackItem:
 
 
 def _bytes(bench: SavgBench) -> int:
-    """Size of all files, so that a set that has changed is not taken for the one half packed."""
+    """Size of all files, so that a changed set does not resume an interrupted pack."""
     files = [path for item in bench for path in (item.path, item.labels_path, item.boxes_path)]
     return sum(path.stat().st_size for path in files if path is not None and path.is_file())

@@ -1,13 +1,13 @@
-"""What the published code feeds its networks and its evaluator from a clip's file, rule by rule [code].
+"""Inputs of the published networks and of the published evaluator from a clip's file [code].
 
-Training item: all pictures, mirrored left to right, then reduced by `published_resize`; sound as it is,
-its channels never swapped. Our own training reads packs, which are not mirrored, and mirrors picture
-and channels together or not at all (`savg.data.joint_codec`).
+Training item: all frames, flipped left to right, then reduced by `published_resize`; audio as it is,
+its channels never swapped. Our own training reads packs, which are not flipped, and flips frames and
+swaps channels together or not at all (`savg.data.joint_codec`).
 
-Evaluator's pieces: files are taken for 10 pictures a second, whatever they have, by repeating pictures
-(picture i is number ⌊i · fps / 10⌋ of the file); a piece is 20 of them, one begins at each; its sound
-lasts from the beginning of its first picture to the end of its last, decoded at 44.1 kHz and cut to
-80,000 samples. Neither pictures nor sound are mirrored. The list of all pieces is shuffled by a
+Evaluator's pieces: files are read at 10 frames a second, whatever their rate, by repeating frames
+(frame i is number ⌊i · fps / 10⌋ of the file); a piece is 20 of them, one begins at each; its audio
+lasts from the beginning of its first frame to the end of its last, decoded at 44.1 kHz and cut to
+80,000 samples. Neither frames nor audio are flipped. The list of all pieces is shuffled by a
 generator seeded with 42, that of the generated set first.
 """
 
@@ -38,57 +38,57 @@ Frames = NDArray[np.uint8]
 
 
 def published_resize(frames: Frames, height: int, width: int) -> Frames:
-    """Pictures [F, h, w, 3] fitted into [F, height, width, 3], their ratio kept, on black.
+    """Frames [F, h, w, 3] fitted into [F, height, width, 3] on black, aspect ratio preserved.
 
     Bicubic with a = −0.75 and without antialiasing, sides cut to whole pixels, values rounded (halves
-    to even) and limited; of an odd padding the smaller part comes above and to the left. Pictures that
-    already have the size pass unchanged.
+    to even) and clipped to 0…255; of an odd padding the smaller part comes above and to the left.
+    Frames that already have the size are returned unchanged.
     """
     h, w = frames.shape[1:3]
     ratio = min(height / h, width / w)
     new_h, new_w = int(h * ratio), int(w * ratio)
     top, left = (height - new_h) // 2, (width - new_w) // 2
     fitted = np.zeros((len(frames), height, width, 3), np.uint8)
-    for place, picture in zip(fitted, frames, strict=True):
+    for target, frame in zip(fitted, frames, strict=True):
         if (new_h, new_w) != (h, w):
-            exact = picture.astype(np.float32)
+            exact = frame.astype(np.float32)
             exact = cv2.resize(exact, (new_w, new_h), interpolation=cv2.INTER_CUBIC)
-            picture = np.clip(np.rint(exact), 0, 255).astype(np.uint8)
-        place[top : top + new_h, left : left + new_w] = picture
+            frame = np.clip(np.rint(exact), 0, 255).astype(np.uint8)
+        target[top : top + new_h, left : left + new_w] = frame
     return fitted
 
 
 def training_item(
     path: str | os.PathLike[str], size: int = 64, format: ClipFormat = SAVGBENCH
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """A file as the published training sees it: video [F, 3, size, size] and sound [2, T] in −1..1.
+    """A file as the published training reads it: video [F, 3, size, size], audio [2, T], in −1..1.
 
-    The picture is mirrored and the sound is not, as in every published training item. MediaError
-    where the file holds less than one clip.
+    The frames are flipped left to right and the channels are not swapped, as in every published
+    training item. Raises MediaError where the file is shorter than one clip.
     """
-    frames, sound = _frames(Path(path)), _audio(Path(path), format.sample_rate)
-    if len(frames) < format.frames or sound.shape[1] < format.samples:
+    frames, audio = _frames(Path(path)), _audio(Path(path), format.sample_rate)
+    if len(frames) < format.frames or audio.shape[1] < format.samples:
         raise MediaError(f"{path} is shorter than {format.seconds:g} s.")
-    mirrored = np.ascontiguousarray(frames[: format.frames, :, ::-1])
-    return _network_values(published_resize(mirrored, size, size)), sound[:, : format.samples]
+    flipped = np.ascontiguousarray(frames[: format.frames, :, ::-1])
+    return _network_values(published_resize(flipped, size, size)), audio[:, : format.samples]
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a file that the evaluator takes for a clip: `pictures` are numbers of the file's own
-    pictures, `start` and `end` seconds of its sound."""
+    """A part of a file that the evaluator reads as a clip: `frames` are numbers of the file's own
+    frames, `start` and `end` are seconds of its audio."""
 
     file: int
     number: int
     start: float
     end: float
-    pictures: tuple[int, ...]
+    frames: tuple[int, ...]
 
 
 def evaluator_pieces(
     counts: Sequence[int], fps: int = SAVGBENCH.fps, length: int = SAVGBENCH.frames
 ) -> list[Piece]:
-    """All pieces of files with these numbers of pictures, in order of file and beginning."""
+    """All pieces of files with these numbers of frames, in order of file and beginning."""
     pieces = []
     for file, count in enumerate(counts):
         repeated = count * EVALUATOR_FPS // fps
@@ -103,8 +103,8 @@ def evaluator_pieces(
 def evaluator_order(count: int, generator: random.Random | None = None) -> list[int]:
     """The order in which `count` pieces are visited.
 
-    Without a generator that of the generated set; for both sets hand one
-    `random.Random(EVALUATOR_SEED)` to that and then to the reference set.
+    Without a generator that of the generated set; for both sets pass one
+    `random.Random(EVALUATOR_SEED)` first for that and then for the reference set.
     """
     order = list(range(count))
     (generator or random.Random(EVALUATOR_SEED)).shuffle(order)
@@ -117,12 +117,12 @@ def evaluator_item(
     size: int = SAVGBENCH.size,
     samples: int = SAVGBENCH.samples,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """A piece as the evaluator sees it: video [20, 3, size, size] in −1..1, 44.1 kHz sound [2, T]."""
-    frames = _frames(Path(path))[list(piece.pictures)]
+    """A piece as the evaluator reads it: video [20, 3, size, size] in −1..1, 44.1 kHz audio [2, T]."""
+    frames = _frames(Path(path))[list(piece.frames)]
     first = round(piece.start * EVALUATOR_RATE)
     last = min(round(piece.end * EVALUATOR_RATE), first + samples)
-    sound = _audio(Path(path), EVALUATOR_RATE)[:, first:last]
-    return _network_values(published_resize(frames, size, size)), sound
+    audio = _audio(Path(path), EVALUATOR_RATE)[:, first:last]
+    return _network_values(published_resize(frames, size, size)), audio
 
 
 def _network_values(frames: Frames) -> NDArray[np.float32]:

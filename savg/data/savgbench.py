@@ -1,4 +1,4 @@
-"""Reading sets of clips in the published layout: downloaded ones, and those that are built here.
+"""Sets of clips in the published layout, downloaded or built here.
 
 `…_Development/{video_dev,metadata_dev}` or `…_Evaluation/{video_eval,metadata_eval}`, one mp4 and one
 CSV a clip [S1, S2]; beside the folders of a built set its `manifest.json` and `report/`.
@@ -27,21 +27,21 @@ SPLIT_NAMES = {"dev": "Development", "eval": "Evaluation"}
 BUILT_NAME = "SAVGBench_Dataset"
 
 _DEPTH = 2
-"""How far below the given folder the published folders are looked for."""
+"""Levels below a folder in which the published folders are searched."""
 
 
 def split_folder(split: str) -> str:
-    """Name of the folder of a split that is built here, as it is published."""
+    """Name of the folder of a split that is built here, in the published pattern."""
     return f"{BUILT_NAME}_{SPLIT_NAMES[split]}"
 
 
 @dataclass(frozen=True)
 class BenchItem:
-    """One clip of a set; pictures, sound and tables are read when they are asked for.
+    """One clip of a set; video, audio and tables are read on access.
 
-    recording, view, start: what its name says (`data.clip_names`: azimuth of the view in whole
-    degrees, positive to the left; first label frame of 0.1 s), or the whole name and None where the
-    name is of another form.
+    recording, view, start: parts of its name (`data.clip_names`: azimuth of the view in whole
+    degrees, positive to the left; first label frame of 0.1 s), or the whole name and None for a name
+    of another pattern.
     """
 
     name: str
@@ -73,22 +73,22 @@ class BenchItem:
 
     @property
     def clip(self) -> Clip:
-        """Pictures and sound, decoded anew each time. MediaError where they cannot be read."""
+        """Video and audio, decoded on each access. MediaError where they cannot be read."""
         return Clip.read(self.path, self.format)
 
     @cached_property
     def labels(self) -> ClipLabels:
-        """Where its sound is in the picture. SavgError where the table is missing or wrong."""
+        """Positions of its sound in the picture. SavgError where the table is missing or invalid."""
         return ClipLabels.read_csv(self.labels_path)
 
     @cached_property
     def boxes(self) -> Boxes | None:
-        """Persons in its pictures, where the set has a folder of boxes."""
+        """Boxes of people in its frames, where the set has a folder of boxes."""
         return None if self.boxes_path is None else Boxes.read_csv(self.boxes_path)
 
     @cached_property
     def category(self) -> str | None:
-        """What sounds in most of its label frames, "speech" or "instrument"; None without labels."""
+        """Category of most of its label frames, "speech" or "instrument"; None without labels."""
         if self.known_category is not None:
             return self.known_category
         if not self.labels_path.is_file() or not len(self.labels):
@@ -100,10 +100,20 @@ class BenchItem:
 class SavgBench(Sequence[BenchItem]):
     """The clips of one split, in the order of their names.
 
-    folder: what is downloaded or built, a split's own folder, or one above them; split: "dev",
-    "eval", or None for the only one there; categories: keep only these ("speech", "instrument").
     Attributes: `folder` (the split's own), `split`, `format`, `manifest`. An index or a clip's name
-    gives an item, a slice a list of them. SavgError where no such split is found.
+    gives an item, a slice a list of them.
+
+    Args:
+        folder: a downloaded or built set, a split's own folder, or one above them.
+        split: "dev", "eval", or None for the only one that exists.
+        categories: select clips of these categories only ("speech", "instrument").
+
+    Raises:
+        SavgError: no such split, several of them, an unknown category or an invalid manifest.
+
+    Example:
+        >>> bench = SavgBench("dataset", "dev")
+        >>> bench[0].clip, bench[0].labels
     """
 
     def __init__(
@@ -137,12 +147,12 @@ class SavgBench(Sequence[BenchItem]):
 
     @cached_property
     def manifest(self) -> dict[str, Any] | None:
-        """What the construction wrote about this split, or None for sets built elsewhere."""
+        """The manifest's part about this split, or None for sets built elsewhere."""
         return read_manifest(self.root, self.split)
 
     @cached_property
     def format(self) -> ClipFormat:
-        """The clips' format: as the manifest says, else the published one."""
+        """The clips' format: that of the manifest, else the published one."""
         values = (self.manifest or {}).get("settings", {}).get("format")
         try:
             return ClipFormat(**values) if values else SAVGBENCH
@@ -153,11 +163,11 @@ class SavgBench(Sequence[BenchItem]):
         boxes = files_by_stem(self.folder / "boxes", ".csv")
         boxes |= files_by_stem(self.folder / f"boxes_{self.split}", ".csv")
         panoramas = files_by_stem(self.root / "report" / "panoramas", ".jpg")
-        known = {clip["name"]: clip for clip in (self.manifest or {}).get("clips", ())}
+        listed = {clip["name"]: clip for clip in (self.manifest or {}).get("clips", ())}
         items = []
         for name, path in sorted(files_by_stem(self.videos, ".mp4").items()):
             recording, _, start = parse_clip_name(name) or (name, None, None)
-            category = known[name].get("category") if name in known else None
+            category = listed[name].get("category") if name in listed else None
             items.append(
                 BenchItem(
                     name,
@@ -177,8 +187,8 @@ class SavgBench(Sequence[BenchItem]):
     def __iter__(self) -> Iterator[BenchItem]:
         return iter(self._items)
 
-    def __contains__(self, wanted: object) -> bool:
-        return wanted in self._places if isinstance(wanted, str) else wanted in self._items
+    def __contains__(self, item: object) -> bool:
+        return item in self._places if isinstance(item, str) else item in self._items
 
     @overload
     def __getitem__(self, index: int | str) -> BenchItem: ...
@@ -198,38 +208,38 @@ class SavgBench(Sequence[BenchItem]):
 
 
 def find_split(folder: str | os.PathLike[str], split: str | None = None) -> tuple[Path, str]:
-    """The folder of a split, and which one it is; see `SavgBench`."""
-    given = Path(folder)
+    """The folder and the name of a split; see `SavgBench` for arguments and errors."""
+    root = Path(folder)
     if split is not None and split not in SPLITS:
-        raise SavgError(f"A split is one of {', '.join(SPLITS)}, not {split!r}.")
-    if not given.is_dir():
-        raise SavgError(f"{given}: no such folder of clips.")
-    found = [(path, name) for path, name in splits_in(given) if split in (None, name)]
-    if any((path / f"foa_{name}").is_dir() for path, name in found):
-        raise SavgError(f"{given} holds whole recordings, not clips: build clips from them first.")
-    if not found:
-        wanted = [split] if split else SPLITS
-        names = " or ".join(f"…_{SPLIT_NAMES[s]}/video_{s}" for s in wanted)
-        raise SavgError(f"{given} holds no set of clips: expected {names} in it.")
-    if len(found) > 1:
-        listed = ", ".join(f"{path} ({name})" for path, name in found)
-        raise SavgError(f"{given} holds several sets of clips: name one of {listed}.")
-    return found[0]
+        raise SavgError(f"split must be one of {', '.join(SPLITS)}, got {split!r}.")
+    if not root.is_dir():
+        raise SavgError(f"{root}: no such folder of clips.")
+    matches = [(path, name) for path, name in splits_in(root) if split in (None, name)]
+    if any((path / f"foa_{name}").is_dir() for path, name in matches):
+        raise SavgError(f"{root} holds whole recordings, not clips: build clips from them first.")
+    if not matches:
+        splits = [split] if split else SPLITS
+        names = " or ".join(f"…_{SPLIT_NAMES[s]}/video_{s}" for s in splits)
+        raise SavgError(f"{root} holds no set of clips: expected {names} in it.")
+    if len(matches) > 1:
+        listed = ", ".join(f"{path} ({name})" for path, name in matches)
+        raise SavgError(f"{root} holds several sets of clips: choose one of {listed}.")
+    return matches[0]
 
 
-def splits_in(given: Path) -> list[tuple[Path, str]]:
-    """Folders of splits at, around or below a folder, the nearest level only, and which they are."""
-    kind, _, named = given.name.partition("_")
+def splits_in(folder: Path) -> list[tuple[Path, str]]:
+    """Folders and names of the splits at, around or below a folder, of the nearest level only."""
+    kind, _, named = folder.name.partition("_")
     inside = kind in ("video", "metadata") and named in SPLITS
-    level = [given.absolute().parent] if inside else [given]
-    found: list[tuple[Path, str]] = []
+    level = [folder.absolute().parent] if inside else [folder]
+    splits: list[tuple[Path, str]] = []
     for _ in range(_DEPTH + 1):
         for path in level:
-            found += [(path, s) for s in SPLITS if (path / f"video_{s}").is_dir()]
-        if found:
+            splits += [(path, s) for s in SPLITS if (path / f"video_{s}").is_dir()]
+        if splits:
             break
         level = [p for path in level for p in _subfolders(path)]
-    return [f for f in found if f[1] == named] if inside else found
+    return [s for s in splits if s[1] == named] if inside else splits
 
 
 def _subfolders(path: Path) -> list[Path]:
@@ -240,7 +250,7 @@ def _subfolders(path: Path) -> list[Path]:
 
 
 def files_by_stem(folder: Path, suffix: str) -> dict[str, Path]:
-    """Files of a folder by their names without suffix; none where there is no such folder."""
+    """Files of a folder by their names without suffix; empty without such a folder."""
     if not folder.is_dir():
         return {}
     with os.scandir(folder) as entries:
@@ -248,18 +258,18 @@ def files_by_stem(folder: Path, suffix: str) -> dict[str, Path]:
     return {name.removesuffix(suffix): folder / name for name in names}
 
 
-def _categories(wanted: str | Iterable[str] | None) -> tuple[str, ...] | None:
-    if wanted is None:
+def _categories(categories: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    if categories is None:
         return None
-    chosen = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    chosen = (categories,) if isinstance(categories, str) else tuple(categories)
     for name in chosen:
         if name not in CATEGORY_NAMES:
-            raise SavgError(f"A category is one of {', '.join(CATEGORY_NAMES)}, not {name!r}.")
+            raise SavgError(f"category must be one of {', '.join(CATEGORY_NAMES)}, got {name!r}.")
     return chosen
 
 
 def read_manifest(root: Path, split: str) -> dict[str, Any] | None:
-    """The part of ROOT/manifest.json about a split, or None; SavgError for a broken file."""
+    """The part of ROOT/manifest.json about a split, or None; SavgError for an invalid file."""
     path = root / "manifest.json"
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))

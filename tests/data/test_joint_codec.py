@@ -1,4 +1,4 @@
-"""What the joint network sees, and back."""
+"""Clips as tensors of the joint network, and back."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_stacked_frames_come_back_in_order() -> None:
     assert video.shape[1:] == DEMO.video_shape(SAVGBENCH) == (5, 12, 40, 64)
     assert torch.equal(DEMO.decode_video(video)[:, :, 12:52], frames)
     assert torch.equal(DEMO.frames_of(video), JointCodec(rows=40).encode_video(frames))
-    with pytest.raises(ValueError, match="20 frames cannot be stacked by 3"):
+    with pytest.raises(ValueError, match="frames must be a multiple of fold 3, got 20"):
         JointCodec(fold=3).video_shape(SAVGBENCH)
 
 
@@ -42,9 +42,9 @@ def test_stacked_frames_come_back_in_order() -> None:
 def test_mirroring_commutes_with_encoding(codec: JointCodec) -> None:
     frames = torch.arange(64 * 64 * 12, dtype=torch.int64).reshape(4, 64, 64, 3).to(torch.uint8)
     audio = torch.rand(2, 2000) - 0.5
-    video, sound = codec.mirror(codec.encode_video(frames), codec.encode_audio(audio))
+    video, mirrored = codec.mirror(codec.encode_video(frames), codec.encode_audio(audio))
     assert torch.equal(video, codec.encode_video(frames.flip(-2)))
-    torch.testing.assert_close(sound, codec.encode_audio(audio.flip(0)))
+    torch.testing.assert_close(mirrored, codec.encode_audio(audio.flip(0)))
 
 
 def test_a_left_source_has_a_positive_side() -> None:
@@ -53,18 +53,18 @@ def test_a_left_source_has_a_positive_side() -> None:
 
 
 def test_impossible_settings_are_named() -> None:
-    with pytest.raises(ValueError, match="not 63"):
+    with pytest.raises(ValueError, match="got 63"):
         JointCodec(rows=63)
     with pytest.raises(ValueError, match="both mid_gain and side_gain"):
         JointCodec(mid_gain=1.0)
     with pytest.raises(ValueError, match="gains or a spectrogram"):
         JointCodec(mid_gain=1.0, side_gain=1.0, sound=MelAudio())
-    with pytest.raises(ValueError, match="fold is at least 1"):
+    with pytest.raises(ValueError, match="fold must be ≥ 1, got 0"):
         JointCodec(fold=0)
-    with pytest.raises(ValueError, match="not 10"):
+    with pytest.raises(ValueError, match="got 10"):
         DEMO.encode_video(torch.zeros(10, 64, 3, dtype=torch.uint8))
 
 
-def test_a_codec_survives_its_json_form() -> None:
+def test_a_codec_is_restored_from_json() -> None:
     for codec in (PUBLISHED, MID_SIDE, DEMO):
         assert JointCodec.from_dict(json.loads(json.dumps(codec.to_dict()))) == codec

@@ -1,4 +1,4 @@
-"""Stereo sound as a spectrogram with a panning curve."""
+"""Stereo audio as a spectrogram with a panning curve."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import torch
 
 from savg.data.mel_audio import MelAudio
 
-FORM = MelAudio()
+CODEC = MelAudio()
 SECONDS = 2
 
 
-def melody(rate: int = FORM.rate) -> torch.Tensor:
+def melody(rate: int = CODEC.rate) -> torch.Tensor:
     """Four notes with three harmonics each [T], loud and quiet in turn."""
     t = torch.arange(rate // 2) / rate
     notes = []
@@ -21,56 +21,56 @@ def melody(rate: int = FORM.rate) -> torch.Tensor:
     return torch.cat(notes)
 
 
-def panned(sound: torch.Tensor, pan: float | torch.Tensor) -> torch.Tensor:
-    return torch.stack([sound * (1 + pan), sound * (1 - pan)])
+def panned(audio: torch.Tensor, pan: float | torch.Tensor) -> torch.Tensor:
+    return torch.stack([audio * (1 + pan), audio * (1 - pan)])
 
 
 @pytest.mark.parametrize("pan", [-0.6, 0.0, 0.35])
-def test_the_panning_is_read_and_given_back(pan: float) -> None:
-    image = FORM.encode(panned(melody(), pan))
+def test_the_panning_is_encoded_and_restored(pan: float) -> None:
+    image = CODEC.encode(panned(melody(), pan))
     assert image.shape == (96, SECONDS * 80)
-    assert torch.allclose(image[80:], torch.tensor(pan * FORM.pan_gain), atol=1e-3)
-    left, right = FORM.decode(image).square().mean(-1).sqrt()
-    found = (left - right) / (left + right)
-    assert abs(float(found) - pan) < 0.06
+    assert torch.allclose(image[80:], torch.tensor(pan * CODEC.pan_gain), atol=1e-3)
+    left, right = CODEC.decode(image).square().mean(-1).sqrt()
+    decoded = (left - right) / (left + right)
+    assert abs(float(decoded) - pan) < 0.06
 
 
 def test_a_moving_source_moves() -> None:
-    sound = melody()
-    image = FORM.encode(panned(sound, torch.linspace(-0.5, 0.5, len(sound))))
-    curve = image[80] / FORM.pan_gain
+    mono = melody()
+    image = CODEC.encode(panned(mono, torch.linspace(-0.5, 0.5, len(mono))))
+    curve = image[80] / CODEC.pan_gain
     assert (curve.diff() > -0.02).all()
     assert curve[10] < -0.3 and curve[-10] > 0.3
 
 
-def test_the_spectrogram_of_the_decoded_sound_is_the_one_asked_for() -> None:
-    image = FORM.encode(panned(melody(), 0.2))
-    again = FORM.encode(FORM.decode(image))
+def test_the_decoded_audio_has_the_encoded_spectrogram() -> None:
+    image = CODEC.encode(panned(melody(), 0.2))
+    restored = CODEC.encode(CODEC.decode(image))
     loud = image[:80] > 0
     assert loud.float().mean() > 0.05
-    assert float((again - image)[:80][loud].abs().mean()) < 0.15
-    assert float((again - image)[80:].abs().mean()) < 0.1 * FORM.pan_gain
+    assert float((restored - image)[:80][loud].abs().mean()) < 0.15
+    assert float((restored - image)[80:].abs().mean()) < 0.1 * CODEC.pan_gain
 
 
-def test_clips_of_a_batch_do_not_touch_each_other_and_nothing_is_random() -> None:
+def test_clips_of_a_batch_are_independent_and_decoding_is_deterministic() -> None:
     images = torch.randn(3, 96, 40, generator=torch.Generator().manual_seed(0))
-    together = FORM.decode(images)
+    together = CODEC.decode(images)
     torch.manual_seed(5)
-    alone = torch.stack([FORM.decode(one) for one in images])
+    alone = torch.stack([CODEC.decode(one) for one in images])
     assert together.shape == (3, 2, 8000)
     torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-4)
 
 
-def test_silence_and_wild_values_stay_finite() -> None:
-    silent = FORM.encode(torch.zeros(2, 4000))
-    assert torch.isfinite(silent).all() and float(FORM.decode(silent).abs().max()) < 0.02
-    assert torch.isfinite(FORM.decode(torch.full((96, 20), 50.0))).all()
+def test_silence_and_extreme_values_stay_finite() -> None:
+    silent = CODEC.encode(torch.zeros(2, 4000))
+    assert torch.isfinite(silent).all() and float(CODEC.decode(silent).abs().max()) < 0.02
+    assert torch.isfinite(CODEC.decode(torch.full((96, 20), 50.0))).all()
 
 
 def test_impossible_settings_are_named() -> None:
-    with pytest.raises(ValueError, match="two hops"):
+    with pytest.raises(ValueError, match="window must be ≥ two hops, got 300"):
         MelAudio(window=300)
     with pytest.raises(ValueError, match="below half of the rate"):
         MelAudio(lowest=9000.0)
-    with pytest.raises(ValueError, match="no multiple of 200"):
-        FORM.encode(torch.zeros(2, 4001))
+    with pytest.raises(ValueError, match="multiple of 200, got 4001"):
+        CODEC.encode(torch.zeros(2, 4001))

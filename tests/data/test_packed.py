@@ -18,27 +18,27 @@ WORLD = World.demo()
 FORMAT = ClipFormat(frames=4)
 
 
-def film(seed: int, size: int | None = 64) -> Rendered:
+def rendered(seed: int, size: int | None = 64) -> Rendered:
     return render(draw_scene(seed, WORLD, FORMAT.seconds), FORMAT, size)
 
 
-def test_what_is_packed_is_what_was_rendered(tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
+def test_packed_clips_equal_the_rendered_ones(tmp_path: Path) -> None:
+    steps: list[tuple[int, int]] = []
     seeds = [3, 9, 27]
     pack = pack_scenes(
-        tmp_path / "pack", WORLD, seeds, FORMAT, progress=lambda *step: seen.append(step)
+        tmp_path / "pack", WORLD, seeds, FORMAT, progress=lambda *step: steps.append(step)
     )
-    assert seen == [(1, 3), (2, 3), (3, 3)]
-    again = PackedClips(tmp_path / "pack")
-    assert len(pack) == len(again) == 3
-    assert again.keys.tolist() == seeds
-    assert again.video.shape == (3, 4, 36, 64, 3)
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+    opened = PackedClips(tmp_path / "pack")
+    assert len(pack) == len(opened) == 3
+    assert opened.keys.tolist() == seeds
+    assert opened.video.shape == (3, 4, 36, 64, 3)
     for index, seed in enumerate(seeds):
-        expected, found = film(seed), again.clip(index)
-        assert np.array_equal(found.video, expected.clip.video)
-        assert np.abs(found.audio - expected.clip.audio).max() <= 0.5 / 32767 + 1e-7
-        assert found.format == FORMAT.with_size(64)
-        labels, boxes = again.labels(index), again.boxes(index)
+        expected, clip = rendered(seed), opened.clip(index)
+        assert np.array_equal(clip.video, expected.clip.video)
+        assert np.abs(clip.audio - expected.clip.audio).max() <= 0.5 / 32767 + 1e-7
+        assert clip.format == FORMAT.with_size(64)
+        labels, boxes = opened.labels(index), opened.boxes(index)
         assert labels.classes.tolist() == expected.labels.classes.tolist()
         assert labels.x == pytest.approx(expected.labels.x, abs=1e-4)
         assert boxes.frames.tolist() == expected.boxes.frames.tolist()
@@ -56,9 +56,7 @@ def test_several_processes_write_the_same(tmp_path: Path) -> None:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_a_stopped_pack_is_not_there_and_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stopped_pack_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "pack"
     with pytest.raises(Cancelled, match="2 of 4"):
         pack_scenes(out, WORLD, range(4), FORMAT, progress=lambda done, total: done < 2)
@@ -71,7 +69,7 @@ def test_a_stopped_pack_is_not_there_and_goes_on(
     )
     pack = pack_scenes(out, WORLD, range(4), FORMAT)
     assert drawn == [2, 3]
-    assert np.array_equal(pack.clip(0).video, film(0).clip.video)
+    assert np.array_equal(pack.clip(0).video, rendered(0).clip.video)
     assert [p.name for p in tmp_path.iterdir()] == ["pack"]
 
 
@@ -80,18 +78,18 @@ def test_other_settings_start_anew(tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         pack_scenes(out, WORLD, range(3), FORMAT, progress=lambda *_: False)
     pack = pack_scenes(out, WORLD, [7, 8, 9], FORMAT)
-    assert np.array_equal(pack.clip(0).video, film(7).clip.video)
+    assert np.array_equal(pack.clip(0).video, rendered(7).clip.video)
 
 
-def test_some_large_frames_without_sound(tmp_path: Path) -> None:
+def test_a_few_large_frames_without_audio(tmp_path: Path) -> None:
     pack = pack_scenes(tmp_path / "p", WORLD, range(3), FORMAT, 256, frames=2, audio=False)
     assert pack.video.shape == (3, 2, 144, 256, 3)
     assert pack.audio is None
     for index in range(3):
-        picked = pack.frame_index[index]
-        assert len(set(picked.tolist())) == 2
-        assert np.array_equal(pack.video[index], film(index, None).clip.picture[picked])
-    with pytest.raises(SavgError, match="without sound"):
+        numbers = pack.frame_index[index]
+        assert len(set(numbers.tolist())) == 2
+        assert np.array_equal(pack.video[index], rendered(index, None).clip.picture[numbers])
+    with pytest.raises(SavgError, match="without audio"):
         pack.waveform(0)
     with pytest.raises(SavgError, match="2 of 4"):
         pack.clip(0)
@@ -99,32 +97,32 @@ def test_some_large_frames_without_sound(tmp_path: Path) -> None:
 
 def test_clips_of_any_origin(tmp_path: Path) -> None:
     layout = PackLayout(2, FORMAT, 64, origin={"from": "test"})
-    pack = pack_clips(tmp_path / "p", (film(seed, None) for seed in (1, 2)), layout)
-    small = film(1).clip.picture.astype(int)
+    pack = pack_clips(tmp_path / "p", (rendered(seed, None) for seed in (1, 2)), layout)
+    small = rendered(1).clip.picture.astype(int)
     assert np.abs(pack.video[0] - small).mean() < 2.5
     assert pack.layout.origin == {"from": "test"}
-    with pytest.raises(SavgError, match="1 of 2 clips were not given"):
-        pack_clips(tmp_path / "q", iter([film(1)]), layout)
+    with pytest.raises(SavgError, match="1 of 2 clips are missing"):
+        pack_clips(tmp_path / "q", iter([rendered(1)]), layout)
     assert not (tmp_path / "q").exists()
 
 
-def test_what_is_unknown_is_empty(tmp_path: Path) -> None:
+def test_unknown_tables_are_empty(tmp_path: Path) -> None:
     class Plain:
         def __init__(self, clip: Clip) -> None:
             self.clip = clip
             self.labels: ClipLabels | None = None
             self.boxes = None
 
-    pack = pack_clips(tmp_path / "p", [Plain(film(1).clip)], PackLayout(1, FORMAT, 64))
+    pack = pack_clips(tmp_path / "p", [Plain(rendered(1).clip)], PackLayout(1, FORMAT, 64))
     assert len(pack.labels(0)) == 0 and len(pack.boxes(0)) == 0
 
 
-def test_what_is_no_pack_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_pack_is_named(tmp_path: Path) -> None:
     with pytest.raises(SavgError, match="not a folder of packed clips"):
         PackedClips(tmp_path)
     pack_scenes(tmp_path / "p", WORLD, [1], FORMAT)
     np.save(tmp_path / "p" / "audio.npy", np.zeros((1, 2, 3), np.int16))
     with pytest.raises(SavgError, match=r"audio\.npy"):
         PackedClips(tmp_path / "p")
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(ValueError, match="count must be ≥ 1, got 0"):
         PackLayout(0)

@@ -75,7 +75,7 @@ def test_a_pack_holds_the_clips_of_the_set_unmirrored(root: Path, tmp_path: Path
         assert left > 5 * right
 
 
-def test_the_choice_of_resize_is_kept(root: Path, tmp_path: Path) -> None:
+def test_the_resize_is_recorded(root: Path, tmp_path: Path) -> None:
     bench = SavgBench(root)
     item = read_item(bench[0], FORMAT)
     packs = {}
@@ -85,21 +85,23 @@ def test_the_choice_of_resize_is_kept(root: Path, tmp_path: Path) -> None:
         packs[name] = PackedClips(tmp_path / name)
         assert packs[name].layout.resize == name
     assert not np.array_equal(packs["area"].video, packs["published"].video)
-    # Without antialiasing a picture that changes every pixel keeps its contrast.
+    # Without antialiasing a frame that changes every pixel keeps its contrast.
     stripes = np.zeros((FORMAT.frames, 256, 256, 3), np.uint8)
     stripes[:, :, ::4] = 240
     striped = Clip(stripes, item.clip.audio)
-    made = {}
+    striped_packs = {}
     for name in packs:
         layout = PackLayout(1, FORMAT, 64, resize=name)
-        made[name] = pack_clips(tmp_path / f"s-{name}", [type(item)(striped, None, None)], layout)
-    assert abs(int(made["area"].video.mean()) - 60) <= 1
-    assert abs(int(made["published"].video.mean()) - 60) > 10
-    with pytest.raises(ValueError, match="one of"):
+        striped_packs[name] = pack_clips(
+            tmp_path / f"s-{name}", [type(item)(striped, None, None)], layout
+        )
+    assert abs(int(striped_packs["area"].video.mean()) - 60) <= 1
+    assert abs(int(striped_packs["published"].video.mean()) - 60) > 10
+    with pytest.raises(ValueError, match="must be one of"):
         PackLayout(1, FORMAT, 64, resize="nearest")
 
 
-def test_packs_of_before_are_still_read(root: Path, tmp_path: Path) -> None:
+def test_packs_without_a_resize_are_read_as_area(root: Path, tmp_path: Path) -> None:
     layout = PackLayout(1, FORMAT, 64)
     pack_clips(tmp_path / "p", [read_item(SavgBench(root)[0], FORMAT)], layout)
     plan = tmp_path / "p" / "meta.json"
@@ -110,13 +112,13 @@ def test_packs_of_before_are_still_read(root: Path, tmp_path: Path) -> None:
 
 
 def seeds() -> tuple[int, int]:
-    """Seeds of draws that say no and yes to mirroring."""
+    """Seeds of draws without and with mirroring."""
     heads = [np.random.default_rng(seed).random() < 0.5 for seed in range(20)]
     return heads.index(False), heads.index(True)
 
 
 @pytest.mark.parametrize("config", ["full", "demo"])
-def test_training_mirrors_picture_and_channels_together_or_neither(
+def test_training_mirrors_frames_and_channels_together_or_neither(
     root: Path, tmp_path: Path, config: str
 ) -> None:
     bench = SavgBench(root)
@@ -124,7 +126,7 @@ def test_training_mirrors_picture_and_channels_together_or_neither(
     recipe = JOINT[config]
     data = recipe.open(str(tmp_path / "pack"), tmp_path / "run")
     plain, flipped = (recipe.batch(data, [Draw(index=1, step=0, seed=seed)]) for seed in seeds())
-    # Undone by flipping the picture and swapping left and right after decoding.
+    # Undone by flipping the frames and swapping left and right after decoding.
     assert torch.equal(flipped[0], plain[0].flip(-1))
     a, b = recipe.codec.decode_audio(plain[1]), recipe.codec.decode_audio(flipped[1])
     if config == "full":
@@ -142,10 +144,10 @@ def test_a_built_set_and_its_pack_are_the_same_training_data(root: Path, tmp_pat
     wanted = Wanted(FORMAT, 64)
     one = open_clips(str(tmp_path / "pack"), tmp_path / "a", wanted, Synthetic())
     two = open_clips(str(root), tmp_path / "b", wanted, Synthetic())
-    again = open_clips(str(root), tmp_path / "b", wanted, Synthetic())
-    assert len(one) == len(two) == len(again) == 3
+    reopened = open_clips(str(root), tmp_path / "b", wanted, Synthetic())
+    assert len(one) == len(two) == len(reopened) == 3
     for index in range(3):
-        for other in (two, again):
+        for other in (two, reopened):
             assert np.array_equal(one.video(index), other.video(index))
             assert np.array_equal(one.audio(index), other.audio(index))
             assert one.labels(index).frames.tolist() == other.labels(index).frames.tolist()
@@ -158,7 +160,7 @@ def test_tables_are_cut_to_a_shorter_format(root: Path, tmp_path: Path) -> None:
     assert clips.audio(0).shape == (2, 4000) and clips.video(0).shape == (4, 16, 16, 3)
 
 
-def test_few_large_pictures_keep_their_boxes(root: Path, tmp_path: Path) -> None:
+def test_few_large_frames_keep_their_boxes(root: Path, tmp_path: Path) -> None:
     bench = SavgBench(root)
     pack = pack_bench(tmp_path / "p", bench, bench_layout(bench, PURPOSES["yolox"]))
     assert pack.video.shape == (3, 4, 144, 256, 3) and pack.audio is None
@@ -172,7 +174,7 @@ def test_few_large_pictures_keep_their_boxes(root: Path, tmp_path: Path) -> None
             assert row[x0 + 4 : x1 - 4].min() > 150 and row[x1 + 6 : x1 + 20].max() < 100
 
 
-def test_sound_alone_is_enough_for_seld(root: Path, tmp_path: Path) -> None:
+def test_audio_alone_is_enough_for_seld(root: Path, tmp_path: Path) -> None:
     bench = SavgBench(root)
     pack_bench(tmp_path / "p", bench, bench_layout(bench, PURPOSES["seld"]))
     clips = open_clips(str(tmp_path / "p"), tmp_path, Wanted(size=64, video=False), Synthetic())
@@ -183,15 +185,15 @@ def test_sound_alone_is_enough_for_seld(root: Path, tmp_path: Path) -> None:
         open_clips(str(tmp_path / "p"), tmp_path, Wanted(FORMAT, 16), Synthetic())
 
 
-def test_a_stopped_pack_goes_on_and_processes_agree(root: Path, tmp_path: Path) -> None:
+def test_a_stopped_pack_is_resumed_and_processes_agree(root: Path, tmp_path: Path) -> None:
     bench = SavgBench(root)
     layout = bench_layout(bench, Purpose(64))
     with pytest.raises(Cancelled):
         pack_bench(tmp_path / "a", bench, layout, progress=lambda done, total: done < 2)
     assert not (tmp_path / "a").exists()
-    seen: list[int] = []
-    one = pack_bench(tmp_path / "a", bench, layout, progress=lambda done, _: seen.append(done))
-    assert seen == [3]
+    steps: list[int] = []
+    one = pack_bench(tmp_path / "a", bench, layout, progress=lambda done, _: steps.append(done))
+    assert steps == [3]
     two = pack_bench(tmp_path / "b", bench, layout, processes=2)
     for name in ("video.npy", "audio.npy", "labels.npy", "boxes.npy"):
         assert (one.folder / name).read_bytes() == (two.folder / name).read_bytes()
@@ -203,12 +205,17 @@ def test_the_command_packs_for_each_recipe(
     for name in PURPOSES:
         out = tmp_path / name
         assert main(["dataset", "pack", str(root), "--out", str(out), "--for", name]) == 0
-        told = capsys.readouterr().out
-        assert "3 clips" in told and f"savg.train {name} --data {out}" in told
+        printed = capsys.readouterr().out
+        assert "3 clips" in printed and f"savg.train {name} --data {out}" in printed
     arguments = ["dataset", "pack", str(root), "--out", str(tmp_path / "j"), "--json"]
     assert main([*arguments, "--for", "superres", "--frames", "2", "--resize", "area"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["count"], told["size"], told["frames"], told["resize"]) == (3, 256, 2, "area")
+    values = json.loads(capsys.readouterr().out)
+    assert (values["count"], values["size"], values["frames"], values["resize"]) == (
+        3,
+        256,
+        2,
+        "area",
+    )
 
 
 @pytest.mark.parametrize(
@@ -231,10 +238,10 @@ def test_mistakes_get_one_sentence(
     words: str,
 ) -> None:
     places = {"DIR": str(root), "NONE": str(tmp_path / "none")}
-    given = [places.get(a, a) for a in arguments]
-    if "--out" not in given:
-        given += ["--out", str(tmp_path / "pack")]
-    assert main(["dataset", "pack", *given]) == 1
+    options = [places.get(a, a) for a in arguments]
+    if "--out" not in options:
+        options += ["--out", str(tmp_path / "pack")]
+    assert main(["dataset", "pack", *options]) == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("error: ") and words in error
     assert sorted(p.name for p in root.iterdir()) == [split_folder("dev")]
@@ -244,10 +251,10 @@ def test_a_clip_that_cannot_be_read_stops_the_pack(root: Path, tmp_path: Path) -
     folder = tmp_path / "x_Development"
     for kind in ("video_dev", "metadata_dev"):
         (folder / kind).mkdir(parents=True)
-    (folder / "video_dev" / "a.mp4").write_bytes(b"no film")
+    (folder / "video_dev" / "a.mp4").write_bytes(b"no video")
     bench = SavgBench(folder)
     with pytest.raises(SavgError, match=r"a\.mp4"):
         pack_bench(tmp_path / "p", bench, bench_layout(bench, PURPOSES["joint"]))
-    with pytest.raises(SavgError, match="holds no boxes"):
+    with pytest.raises(SavgError, match="has no boxes"):
         bench_layout(bench, PURPOSES["yolox"])
     assert not (tmp_path / "p").exists()

@@ -23,8 +23,8 @@ from savg.errors import MediaError
 from savg.format import SAVGBENCH
 
 CLIPS = Path(__file__).resolve().parents[3] / "shared" / "clips"
-FILMS = [CLIPS / f"joint_{number}.mp4" for number in (1, 2)]
-"""Pictures of others stay outside the project; where they are not, the rules below are tested alone."""
+VIDEOS = [CLIPS / f"joint_{number}.mp4" for number in (1, 2)]
+"""Videos of others stay outside the project; without them the rules below are tested alone."""
 
 
 def torch_resize(frames: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -66,7 +66,7 @@ def test_the_resize_is_bicubic_without_antialiasing(
     assert most <= 1 and share < 1e-3
     if shape == size:
         assert np.array_equal(ours, frames)
-    # The picture of the other direction is the mirror image: no half-pixel shift.
+    # The resized flipped frame is the flipped resized frame: no half-pixel shift.
     flipped = published_resize(np.ascontiguousarray(frames[:, :, ::-1]), *size)
     if (size[1] - int(shape[1] * min(size[0] / shape[0], size[1] / shape[1]))) % 2 == 0:
         assert worst(flipped[:, :, ::-1], ours)[0] <= 1
@@ -84,9 +84,9 @@ def test_pieces_of_a_clip() -> None:
     pieces = evaluator_pieces([20, 20, 3])
     assert len(pieces) == 62
     for piece in pieces:
-        # Number i of a 10 fps list shows what is on screen i/10 s into a 4 fps film.
+        # Number i of a 10 fps list shows what is on screen i/10 s into a 4 fps video.
         shown = [int(np.floor(0.4 * i + 1e-9)) for i in range(piece.number, piece.number + 20)]
-        assert list(piece.pictures) == shown
+        assert list(piece.frames) == shown
         assert piece.start == shown[0] / 4 and piece.end == (shown[-1] + 1) / 4
         assert len(set(shown)) in (8, 9)
     assert [p.file for p in pieces] == [0] * 31 + [1] * 31
@@ -104,7 +104,7 @@ def test_the_order_is_that_of_a_seeded_shuffle() -> None:
     assert len({index // 31 for index in evaluator_order(31 * 96)[:96]}) == 58
 
 
-def film(path: Path) -> Clip:
+def written_clip(path: Path) -> Clip:
     rng = np.random.default_rng(1)
     format = SAVGBENCH
     video = np.zeros((format.frames, format.size, format.size, 3), np.uint8)
@@ -119,21 +119,21 @@ def film(path: Path) -> Clip:
     return clip
 
 
-def test_a_training_item_is_mirrored_in_the_picture_alone(tmp_path: Path) -> None:
-    clip = film(tmp_path / "a.mp4")
-    video, sound = training_item(tmp_path / "a.mp4")
-    assert video.shape == (20, 3, 64, 64) and sound.shape == (2, 80_000)
+def test_a_training_item_is_flipped_in_its_frames_alone(tmp_path: Path) -> None:
+    clip = written_clip(tmp_path / "a.mp4")
+    video, audio = training_item(tmp_path / "a.mp4")
+    assert video.shape == (20, 3, 64, 64) and audio.shape == (2, 80_000)
     bright = video[0, 0, 32]
-    assert bright[:8].mean() > bright[-8:].mean()  # the film brightens to the right
-    assert sound[0].std() > 3 * sound[1].std()  # and is louder on the left, as before
-    assert np.corrcoef(sound[0], clip.audio[0])[0, 1] > 0.99
+    assert bright[:8].mean() > bright[-8:].mean()  # the video brightens to the right
+    assert audio[0].std() > 3 * audio[1].std()  # and is louder on the left, as before
+    assert np.corrcoef(audio[0], clip.audio[0])[0, 1] > 0.99
     piece = evaluator_pieces([20])[17]
-    video, sound = evaluator_item(tmp_path / "a.mp4", piece)
-    assert video.shape == (20, 3, 256, 256) and sound.shape == (2, 80_000)
+    video, audio = evaluator_item(tmp_path / "a.mp4", piece)
+    assert video.shape == (20, 3, 256, 256) and audio.shape == (2, 80_000)
     assert video[0, 0, 128, :8].mean() < video[0, 0, 128, -8:].mean()
     begin = round(piece.start * 16_000)
     at = (np.arange(80_000) * 16_000 // 44_100) + begin
-    assert np.corrcoef(sound[0], clip.audio[0, at])[0, 1] > 0.99
+    assert np.corrcoef(audio[0], clip.audio[0, at])[0, 1] > 0.99
 
 
 def test_a_short_file_is_named(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_short_file_is_named(tmp_path: Path) -> None:
 
 if find("loader_process_video"):
 
-    def test_golden_pictures() -> None:
+    def test_golden_frames() -> None:
         golden = case("loader_process_video")
         for rule in golden.meta["cases"]:
             frames, expected = golden[f"in_{rule['j']}"], golden[f"out_{rule['j']}"]
@@ -157,13 +157,13 @@ if find("loader_process_video"):
             assert np.array_equal(np.moveaxis(ours, -1, 1), expected), rule["j"]
 
 
-if find("loader_clips") and all(path.is_file() for path in FILMS):
+if find("loader_clips") and all(path.is_file() for path in VIDEOS):
 
     def test_golden_training_item() -> None:
         golden = case("loader_clips")
-        video, sound = training_item(FILMS[0])
+        video, audio = training_item(VIDEOS[0])
         limits = golden.meta["tolerance"]
-        for name, values, step in (("video", video, 13), ("audio", sound, 8)):
+        for name, values, step in (("video", video, 13), ("audio", audio, 8)):
             apart = np.abs(values.reshape(-1)[::step] - golden[f"train_{name}_slice"])
             assert apart.max() < limits[name]
             stats = [values.mean(), values.std(), values.min(), values.max()]
@@ -172,12 +172,12 @@ if find("loader_clips") and all(path.is_file() for path in FILMS):
     def test_golden_evaluator_items() -> None:
         golden = case("loader_clips")
         pieces = evaluator_pieces([20, 20])
-        table = [[p.file, p.number, p.start, p.end, *p.pictures] for p in pieces]
+        table = [[p.file, p.number, p.start, p.end, *p.frames] for p in pieces]
         assert np.array_equal(np.array(table, float), golden["eval_clip_table"])
         assert evaluator_order(len(pieces)) == golden["eval_order_seed42"].tolist()
         for index in golden.meta["picked"]:
-            video, sound = evaluator_item(FILMS[pieces[index].file], pieces[index])
-            for name, values, step in (("video", video, 656), ("audio", sound, 27)):
+            video, audio = evaluator_item(VIDEOS[pieces[index].file], pieces[index])
+            for name, values, step in (("video", video, 656), ("audio", audio, 27)):
                 expected = golden[f"eval_{name}_slice_{index}"]
                 apart = np.abs(values.reshape(-1)[::step] - expected)
                 assert apart.max() < golden.meta["tolerance"][name]

@@ -39,8 +39,8 @@ def bench_folder(root: Path, split: str = "dev", prefix: str = "SAVGBench_Datase
 def test_a_split_is_found_at_around_and_above(tmp_path: Path, where: str) -> None:
     out = tmp_path / "in" / "out"
     folder = bench_folder(out)
-    given = (out / where.replace("OWN", folder.name)) if where != ".." else out.parent
-    bench = SavgBench(given)
+    start = (out / where.replace("OWN", folder.name)) if where != ".." else out.parent
+    bench = SavgBench(start)
     assert (bench.folder.resolve(), bench.split) == (folder, "dev")
     assert [item.name for item in bench] == sorted(NAMES)
     assert bench.root.resolve() == out and bench.manifest is None
@@ -97,7 +97,7 @@ def test_two_splits_have_to_be_told_apart(tmp_path: Path) -> None:
         SavgBench(dev, "test")
 
 
-def test_what_is_no_set_of_clips_is_named(tmp_path: Path) -> None:
+def test_folders_without_a_set_of_clips_are_named(tmp_path: Path) -> None:
     with pytest.raises(SavgError, match="no such folder of clips"):
         SavgBench(tmp_path / "none")
     with pytest.raises(SavgError, match="holds no set of clips"):
@@ -117,7 +117,7 @@ def test_manifest_panoramas_and_boxes_of_a_built_set(tmp_path: Path) -> None:
     (folder / "boxes_dev").mkdir()
     boxes = Boxes([1], [0], [[10.0, 60.0, 50.0, 190.0]], None)  # type: ignore[arg-type]
     boxes.write_csv(folder / "boxes_dev" / f"{name}.csv")
-    # What the manifest says about a category is not read again from the labels.
+    # A category in the manifest is not read again from the labels.
     part = {"clips": [{"name": name, "category": "instrument"}], "settings": {"gain_db": 38.0}}
     (tmp_path / "manifest.json").write_text(json.dumps({"splits": {"dev": part}}))
     bench = SavgBench(tmp_path)
@@ -129,7 +129,7 @@ def test_manifest_panoramas_and_boxes_of_a_built_set(tmp_path: Path) -> None:
         SavgBench(tmp_path)
 
 
-def test_pictures_and_sound_are_read_when_asked_for(tmp_path: Path) -> None:
+def test_video_and_audio_are_read_on_access(tmp_path: Path) -> None:
     folder = bench_folder(tmp_path)
     item = SavgBench(folder)["of_unknown_form"]
     format = SAVGBENCH
