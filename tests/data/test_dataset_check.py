@@ -1,4 +1,4 @@
-"""Checking sets of clips: a good one passes, and each thing that can be wrong is named in its file."""
+"""Checks of sets of clips: a valid one passes, and each fault is named with its file."""
 
 from __future__ import annotations
 
@@ -68,16 +68,16 @@ def folder(good: Path, tmp_path: Path) -> Path:
     return tmp_path / "out" / split_folder("dev")
 
 
-def told(folder: Path, quick: bool = False) -> list[tuple[str, str]]:
-    found = check(SavgBench(folder), quick=quick).findings
-    assert all(finding.sentence.endswith(".") for finding in found)
-    assert all(str(folder) not in finding.sentence for finding in found)
-    return [(finding.kind, finding.sentence) for finding in found]
+def findings_of(folder: Path, quick: bool = False) -> list[tuple[str, str]]:
+    findings = check(SavgBench(folder), quick=quick).findings
+    assert all(finding.sentence.endswith(".") for finding in findings)
+    assert all(str(folder) not in finding.sentence for finding in findings)
+    return [(finding.kind, finding.sentence) for finding in findings]
 
 
 def test_a_good_set_passes(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for quick in (False, True):
-        assert told(good, quick) == []
+        assert findings_of(good, quick) == []
     assert main(["dataset", "check", str(good)]) == 0
     assert "3 clips checked whole, nothing wrong." in capsys.readouterr().out
     assert main(["dataset", "check", str(good), "--quick", "--json"]) == 0
@@ -93,8 +93,8 @@ def spoil_table(rows: ClipLabels) -> Callable[[Path], None]:
     return lambda folder: rows.write_csv(folder / TABLES / f"{FIRST}.csv")
 
 
-def film(**changes: Any) -> Callable[[Path], None]:
-    """Another film in place of the first, as given."""
+def replaced(**changes: Any) -> Callable[[Path], None]:
+    """Replace the first video by one with these settings."""
     settings = {"seconds": 5.0, "height": 256, "codecs": ("mpeg4", "aac"), **changes}
     return spoil_video(lambda path: write_film(path, **settings))
 
@@ -123,18 +123,18 @@ def cut_short(share: float) -> Callable[[Path], None]:
 
 
 VIDEO_FAULTS = [
-    (film(height=144), "format", "has pictures of 256×144, expected 256×256"),
-    (film(fps=10), "format", "has 10 pictures a second, expected 4"),
-    (film(fps=10), "format", "has 50 pictures, expected 20"),
-    (film(channels=1), "format", "has 1 sound channel, expected 2"),
-    (film(sound=False), "format", "has 0 sound channels, expected 2"),
-    (film(sample_rate=44100), "format", "has sound at 44100 Hz, expected 16000"),
-    (film(seconds=4.0), "format", "s of sound, expected 5"),
-    (film(), "picture", "rows above or below its picture that are not black"),
-    (spoil_video(black), "picture", "has a black picture"),
-    (quiet(0.0, 0.0), "sound", "is silent"),
-    (quiet(1.0, 0.0), "sound", "has a silent right channel"),
-    (spoil_video(loud), "sound", "is clipped"),
+    (replaced(height=144), "format", "has frames of 256×144, expected 256×256"),
+    (replaced(fps=10), "format", "has 10 frames a second, expected 4"),
+    (replaced(fps=10), "format", "has 50 frames, expected 20"),
+    (replaced(channels=1), "format", "has 1 audio channel, expected 2"),
+    (replaced(sound=False), "format", "has 0 audio channels, expected 2"),
+    (replaced(sample_rate=44100), "format", "has audio at 44100 Hz, expected 16000"),
+    (replaced(seconds=4.0), "format", "s of audio, expected 5"),
+    (replaced(), "video", "rows above or below its picture that are not black"),
+    (spoil_video(black), "video", "has a black picture"),
+    (quiet(0.0, 0.0), "audio", "is silent"),
+    (quiet(1.0, 0.0), "audio", "has a silent right channel"),
+    (spoil_video(loud), "audio", "is clipped"),
     (cut_short(0.01), "unreadable", "cannot be read to its end"),
     (cut_short(0.9), "unreadable", "cannot be read to its end"),
     (spoil_video(Path.unlink), "manifest", "is missing: the manifest lists it"),
@@ -143,16 +143,16 @@ VIDEO_FAULTS = [
 
 
 @pytest.mark.parametrize(("spoil", "kind", "words"), VIDEO_FAULTS)
-def test_what_is_wrong_with_a_film_is_named(
+def test_faults_of_a_video_are_named(
     folder: Path, spoil: Callable[[Path], None], kind: str, words: str
 ) -> None:
     spoil(folder)
-    found = told(folder)
-    assert any(k == kind and words in sentence and FIRST in sentence for k, sentence in found)
-    assert all(FIRST in sentence for _, sentence in found)
+    findings = findings_of(folder)
+    assert any(k == kind and words in sentence and FIRST in sentence for k, sentence in findings)
+    assert all(FIRST in sentence for _, sentence in findings)
     # Headers and tables suffice for what they say.
-    if kind in ("missing", "manifest") or "pictures of" in words or "Hz" in words:
-        assert any(words in sentence for _, sentence in told(folder, quick=True))
+    if kind in ("missing", "manifest") or "frames of" in words or "Hz" in words:
+        assert any(words in sentence for _, sentence in findings_of(folder, quick=True))
 
 
 TABLE_FAULTS = [
@@ -166,44 +166,44 @@ TABLE_FAULTS = [
 
 
 @pytest.mark.parametrize(("rows", "kind", "words"), TABLE_FAULTS)
-def test_what_is_wrong_with_labels_is_named(
-    folder: Path, rows: ClipLabels, kind: str, words: str
-) -> None:
+def test_faults_of_labels_are_named(folder: Path, rows: ClipLabels, kind: str, words: str) -> None:
     rows.write_csv(folder / TABLES / f"{FIRST}.csv")
     for quick in (False, True):
-        found = told(folder, quick)
-        assert any(k == kind and words in sentence for k, sentence in found)
-        assert all(f"{TABLES}/{FIRST}.csv" in sentence for _, sentence in found)
+        findings = findings_of(folder, quick)
+        assert any(k == kind and words in sentence for k, sentence in findings)
+        assert all(f"{TABLES}/{FIRST}.csv" in sentence for _, sentence in findings)
 
 
 def test_labels_of_another_class_and_missing_ones(folder: Path) -> None:
     (folder / TABLES / f"{FIRST}.csv").write_text("0,4,100,70\n")
     (folder / TABLES / f"{NAMES[1]}.csv").write_text("0,nothing\n")
     (folder / TABLES / f"{NAMES[2]}.csv").unlink()
-    sentences = "\n".join(sentence for _, sentence in told(folder, quick=True))
+    sentences = "\n".join(sentence for _, sentence in findings_of(folder, quick=True))
     assert f"{TABLES}/{FIRST}.csv: Clip labels have classes 0, 1 and 9, not [4]" in sentences
     assert f"{TABLES}/{NAMES[1]}.csv, line 1: expected 4 columns" in sentences
     assert f"{VIDEOS}/{NAMES[2]}.mp4 has no labels: expected {TABLES}/{NAMES[2]}.csv." in sentences
     shutil.rmtree(folder / TABLES)
-    found = told(folder, quick=True)
-    assert found == [("missing", f"{folder.name} has no folder {TABLES} with the clips' labels.")]
+    findings = findings_of(folder, quick=True)
+    assert findings == [
+        ("missing", f"{folder.name} has no folder {TABLES} with the clips' labels.")
+    ]
 
 
-def test_copies_and_additional_clips_are_named(folder: Path) -> None:
+def test_duplicate_and_unlisted_clips_are_named(folder: Path) -> None:
     copy = "fold3_room1_mix001_deg90_start0"
     shutil.copy(folder / VIDEOS / f"{FIRST}.mp4", folder / VIDEOS / f"{copy}.mp4")
     shutil.copy(folder / TABLES / f"{FIRST}.csv", folder / TABLES / f"{copy}.csv")
-    found = dict(told(folder))
-    assert found["duplicate"] == f"{VIDEOS}/{copy}.mp4 is the same file as {VIDEOS}/{FIRST}.mp4."
-    assert found["manifest"] == f"{VIDEOS}/{copy}.mp4 is not in the manifest."
-    assert len(found) == 2
+    findings = dict(findings_of(folder))
+    assert findings["duplicate"] == f"{VIDEOS}/{copy}.mp4 is the same file as {VIDEOS}/{FIRST}.mp4."
+    assert findings["manifest"] == f"{VIDEOS}/{copy}.mp4 is not in the manifest."
+    assert len(findings) == 2
 
 
-def test_a_download_has_a_known_number_of_clips(
+def test_a_published_split_has_a_known_number_of_clips(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder.parent / "manifest.json").unlink()
-    assert told(folder, quick=True) == [
+    assert findings_of(folder, quick=True) == [
         ("count", f"{folder.name} holds 3 clips, the published development set has 5031.")
     ]
     assert main(["dataset", "check", str(folder), "--quick"]) == 1
@@ -212,12 +212,12 @@ def test_a_download_has_a_known_number_of_clips(
     assert "1 thing wrong (1 count)" in captured.err and "Traceback" not in captured.err
 
 
-def test_an_empty_set_is_wrong(tmp_path: Path) -> None:
+def test_an_empty_set_is_a_finding(tmp_path: Path) -> None:
     for split in ("dev", "eval"):
         folder = tmp_path / split_folder(split)
         for kind in ("video", "metadata"):
             (folder / f"{kind}_{split}").mkdir(parents=True)
-        assert told(folder) == [("count", f"{folder.name} holds no clips.")]
+        assert findings_of(folder) == [("count", f"{folder.name} holds no clips.")]
 
 
 def test_long_lists_are_cut_but_not_as_json(
