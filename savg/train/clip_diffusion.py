@@ -22,8 +22,8 @@ from savg.pipelines.guidance import Denoiser
 from savg.train.clip_set import ClipSet
 from savg.train.muon import Muon, split
 from savg.train.recipe import Batch, Recipe, Scalars
-from savg.train.sheets import evenly, write_sheet
-from savg.train.sources import Synthetic, Wanted, card_of, open_clips
+from savg.train.sheets import evenly_spaced, write_sheet
+from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
 
 MODALITIES = ("video", "audio")
 """Names of a batch's tensors, in order."""
@@ -85,8 +85,8 @@ class ClipDiffusion(Recipe):
         return made if isinstance(made, tuple) else (made,)
 
     def open(self, data: str, run: Path) -> ClipSet:
-        wanted = Wanted(self.clips, self.codec.size, audio=self.audio)
-        return open_clips(data, run, wanted, self.synthetic)
+        spec = ClipSpec(self.clips, self.codec.size, audio=self.audio)
+        return open_clips(data, run, spec, self.synthetic)
 
     def video_of(self, data: ClipSet, index: int) -> Tensor:
         """The picture of one clip as the network sees it."""
@@ -155,7 +155,7 @@ class ClipDiffusion(Recipe):
         """Write eight frames each of the first eight clips [N, F, size, size, 3]."""
         first = self.codec.first_row
         rows = frames[:, :, first : first + self.codec.rows].cpu().numpy()
-        write_sheet(picture, [evenly(clip, 8) for clip in rows[:8]], scale=2)
+        write_sheet(picture, [evenly_spaced(clip, 8) for clip in rows[:8]], scale=2)
 
     def card(self, data: str) -> Card:
         facts = {

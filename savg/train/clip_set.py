@@ -16,16 +16,16 @@ from savg.data.packed import PackedClips
 class ClipSet:
     """Packs one after another; `len` is the number of clips.
 
-    small: the format of the pictures, with as many frames as are kept of each clip; notes: what a
-    recipe wants to remember of a clip, by its index.
+    small_format: of the packed frames, with as many frames as are kept of each clip; cache: what a
+    recipe computed of a clip, by its index.
     """
 
     def __init__(self, packs: Sequence[PackedClips]) -> None:
         self.packs = list(packs)
         self.ends = np.cumsum([len(pack) for pack in self.packs])
-        self.notes: dict[int, Any] = {}
+        self.cache: dict[int, Any] = {}
         first = self.packs[0]
-        self.small = first.format.with_size(first.size).with_frames(first.video.shape[1])
+        self.small_format = first.format.with_size(first.size).with_frames(first.video.shape[1])
 
     def __len__(self) -> int:
         return int(self.ends[-1])

@@ -62,10 +62,10 @@ class JointRecipe(ClipDiffusion):
         video = self.video_of(data, index)
         if self.codec.sound is None:
             return video, self.codec.encode_audio(torch.from_numpy(data.audio(index)))
-        kept = data.notes.get(index)
+        kept = data.cache.get(index)
         if kept is None:  # a spectrogram costs as much as a tenth of a training step, and is small
             kept = self.codec.encode_audio(torch.from_numpy(data.audio(index))).half()
-            data.notes[index] = kept
+            data.cache[index] = kept
         return video, kept.float()
 
     def denoiser(self, model: torch.nn.Module, count: int, seed: int) -> Denoiser:

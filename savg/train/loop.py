@@ -34,7 +34,7 @@ from savg.train.start import start_from
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-BAD_STEPS = 10
+MAX_NONFINITE_STEPS = 10
 """Steps in a row without a finite gradient after which a run gives up."""
 
 
@@ -211,9 +211,9 @@ def _step(
         state.bad = 0
     else:
         state.bad += 1
-        if state.bad >= BAD_STEPS:
+        if state.bad >= MAX_NONFINITE_STEPS:
             raise SavgError(
-                f"The gradient has not been finite for {BAD_STEPS} steps in a row (at step "
+                f"The gradient has not been finite for {MAX_NONFINITE_STEPS} steps in a row (at step "
                 f"{state.step}, loss {values['loss']}): the run stops; resume it from its last "
                 "checkpoint with a lower lr."
             )

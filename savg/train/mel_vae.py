@@ -18,18 +18,18 @@ from torch.nn import functional
 
 from savg.models.mel_vae import CONFIGS as NETWORKS
 from savg.models.mel_vae import MelVae, MelVaeConfig
+from savg.train.audio_data import AudioRecipe, band_statistics, log_mel, mel_image
 from savg.train.clip_set import ClipSet
 from savg.train.optim import Optimisation
 from savg.train.recipe import Batch, Scalars
 from savg.train.sheets import write_sheet
-from savg.train.sound_data import SoundRecipe, band_statistics, log_mel, mel_picture
 from savg.train.sources import Synthetic
 
 SIX_DB = 10 ** (6 / 20)
 
 
 @dataclass(frozen=True, kw_only=True)
-class MelVaeRecipe(SoundRecipe):
+class MelVaeRecipe(AudioRecipe):
     """kl_weight: of the divergence of a latent, in nats; loud_weight: of the error of loud bands;
     level_weight: of the error of a frame's level, in 10 dB."""
 
@@ -77,12 +77,10 @@ class MelVaeRecipe(SoundRecipe):
 
     def evaluate(self, model: torch.nn.Module, data: ClipSet, picture: Path) -> dict[str, float]:
         assert isinstance(model, MelVae)
-        sounds = self.held(data, model.data_std.device)
+        sounds = self.evaluation_audio(data, model.data_std.device)
         mel = log_mel(sounds, self.mel)
         made = model.decode(model.encode(mel).mean)
-        write_sheet(
-            picture, [[mel_picture(a)] for pair in zip(mel, made, strict=True) for a in pair]
-        )
+        write_sheet(picture, [[mel_image(a)] for pair in zip(mel, made, strict=True) for a in pair])
         softer = log_mel(sounds / SIX_DB, self.mel)
         kept = model.decode(model.encode(softer).mean)
         change = level_db(made) - level_db(kept)

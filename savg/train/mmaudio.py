@@ -38,6 +38,7 @@ from savg.models.visual_flow import CONFIGS as NETWORKS
 from savg.models.visual_flow import VisualFlow, VisualFlowConfig, VisualInputs
 from savg.pipelines.clip_images import MODEL, OpenClipImages
 from savg.pipelines.visual_features import ClipAndSync, Pictures, VisualFeatures, with_boxes
+from savg.train.audio_data import RANDOM, load_vae, mel_image
 from savg.train.clip_set import ClipSet
 from savg.train.feature_maps import Row, feature_maps
 from savg.train.mel_vae import level_db
@@ -45,8 +46,7 @@ from savg.train.muon import Muon
 from savg.train.optim import Draw, Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars
 from savg.train.sheets import write_sheet
-from savg.train.sound_data import RANDOM, load_vae, mel_picture
-from savg.train.sources import Synthetic, Wanted, card_of, open_clips
+from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
 from savg.video import Video
 
 
@@ -110,7 +110,7 @@ class MMAudioRecipe(Recipe):
                 f"The clips' sound is of {self.clips.sample_rate} Hz, the network's of "
                 f"{self.model.flow.sample_rate} Hz: expected the same."
             )
-        clips = open_clips(data, run, Wanted(self.clips, self.size), self.synthetic)
+        clips = open_clips(data, run, ClipSpec(self.clips, self.size), self.synthetic)
         if self.model.boxes and not any(len(clips.boxes(i)) for i in range(len(clips))):
             raise SavgError(
                 f"{data} has no persons' boxes: annotate the clips first, or set boxes=0."
@@ -225,7 +225,7 @@ class MMAudioRecipe(Recipe):
             for latents in (moments[:, :, 0].float().to(made.device), split_latents(made))
         ]
         if picture is not None:
-            rows = [[mel_picture(side) for side in clip] for kind in mels for clip in kind[:4]]
+            rows = [[mel_image(side) for side in clip] for kind in mels for clip in kind[:4]]
             write_sheet(picture, rows)
         real, generated = ((level_db(mel)[:, 0] - level_db(mel)[:, 1]).cpu() for mel in mels)
         match = correlation(generated.tolist(), real.tolist(), 1).r

@@ -24,7 +24,7 @@ from savg.train.clip_set import ClipSet
 from savg.train.optim import Draw, Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars
 from savg.train.sheets import Picture, write_sheet
-from savg.train.sources import Synthetic, Wanted, card_of, open_clips
+from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
 
 NO_LABELS = ClipLabels(*np.zeros((4, 0)))
 
@@ -61,9 +61,9 @@ class SeldRecipe(Recipe):
         return Seld(self.model)
 
     def open(self, data: str, run: Path) -> SeldData:
-        wanted = Wanted(size=16, video=False)
-        train = open_clips(data, run, wanted, self.synthetic)
-        valid = open_clips(data, run, wanted, self.valid) if data == "synthetic" else train
+        spec = ClipSpec(size=16, video=False)
+        train = open_clips(data, run, spec, self.synthetic)
+        valid = open_clips(data, run, spec, self.valid) if data == "synthetic" else train
         return SeldData(train, valid)
 
     def batch(self, data: SeldData, drawn: list[Draw]) -> Batch:

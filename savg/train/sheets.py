@@ -25,7 +25,7 @@ def write_sheet(path: Path, rows: Sequence[Sequence[Picture]], scale: int = 1) -
             raise SavgError(f"{path} could not be written as a picture.")
 
 
-def evenly(video: Picture, count: int) -> list[Picture]:
+def evenly_spaced(video: Picture, count: int) -> list[Picture]:
     """`count` pictures [h, w, 3] of a video [F, h, w, 3], evenly spread."""
     return [video[i] for i in np.linspace(0, len(video) - 1, count).round().astype(int)]
 

@@ -44,7 +44,7 @@ class Synthetic:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ClipSpec:
     """The part of clips that a recipe needs: `format`, pictures `size` wide, with sound or without.
 
     Without video synthetic clips are black, and take a fraction of the time to draw.
@@ -56,7 +56,7 @@ class Wanted:
     video: bool = True
 
     @property
-    def small(self) -> ClipFormat:
+    def small_format(self) -> ClipFormat:
         """The format of the packed pictures."""
         return self.format.with_size(self.size)
 
@@ -70,7 +70,7 @@ class Wanted:
         return PackLayout(count, self.format, self.size, audio=self.audio, origin=origin or {})
 
 
-def open_clips(data: str, run: Path, wanted: Wanted, synthetic: Synthetic) -> ClipSet:
+def open_clips(data: str, run: Path, spec: ClipSpec, synthetic: Synthetic) -> ClipSet:
     """The clips of `data`: "synthetic", a folder of packed clips, a set of clips in the published
     layout (its development part, if it has both), or a folder with mp4 files.
 
@@ -78,13 +78,13 @@ def open_clips(data: str, run: Path, wanted: Wanted, synthetic: Synthetic) -> Cl
     """
     if data == "synthetic":
         worlds = zip(synthetic.worlds, synthetic.clips, strict=True)
-        sources = [_scenes(run, *world, wanted, synthetic) for world in worlds]
+        sources = [_scenes(run, *world, spec, synthetic) for world in worlds]
         return ClipSet([source.pack() for source in sources])
     folder = existing(data, "folder of training data")
     if (folder / "meta.json").is_file():
-        return ClipSet([_checked(PackedClips(folder), wanted)])
+        return ClipSet([_checked(PackedClips(folder), spec)])
     split = next((s for s in SPLITS if s in {name for _, name in splits_in(folder)}), None)
-    source = _bench(run, folder, split, wanted) if split else _files(run, folder, wanted)
+    source = _bench(run, folder, split, spec) if split else _files(run, folder, spec)
     return ClipSet([source.pack()])
 
 
@@ -108,26 +108,26 @@ class _Source:
         return there if old == new and np.array_equal(there.keys, self.keys) else self.write()
 
 
-def _scenes(run: Path, world: str, count: int, wanted: Wanted, synthetic: Synthetic) -> _Source:
+def _scenes(run: Path, world: str, count: int, spec: ClipSpec, synthetic: Synthetic) -> _Source:
     """Synthetic clips of one world."""
     import torch
 
     from savg.data.scenes import split_seed
 
-    name = f"{synthetic.split}-{world}-{wanted.pictures}"
-    out, layout = run / "data" / name, wanted.layout(count)
+    name = f"{synthetic.split}-{world}-{spec.pictures}"
+    out, layout = run / "data" / name, spec.layout(count)
     seeds = [split_seed(synthetic.split, synthetic.first + index) for index in range(count)]
 
     def draw() -> PackedClips:
-        if not wanted.video:
-            return pack_clips(out, _sounds(world, seeds, wanted), layout, seeds, _bar(name))
+        if not spec.video:
+            return pack_clips(out, _sounds(world, seeds, spec), layout, seeds, _bar(name))
         return pack_scenes(
             out,
             world_of(world),
             seeds,
-            wanted.format,
-            wanted.size,
-            audio=wanted.audio,
+            spec.format,
+            spec.size,
+            audio=spec.audio,
             processes=min(torch.get_num_threads(), max(1, count // 16)),
             progress=_bar(name),
         )
@@ -135,27 +135,27 @@ def _scenes(run: Path, world: str, count: int, wanted: Wanted, synthetic: Synthe
     return _Source(out, layout, seeds, draw)
 
 
-def _bench(run: Path, folder: Path, split: str, wanted: Wanted) -> _Source:
+def _bench(run: Path, folder: Path, split: str, spec: ClipSpec) -> _Source:
     """A set of clips in the published layout, packed as `dataset pack` does it."""
     bench = SavgBench(folder, split)
-    purpose = Purpose(wanted.size, None if wanted.video else 1, wanted.audio)
-    layout = bench_layout(bench, purpose, wanted.format)
-    out = run / "data" / f"{bench.split}-{wanted.pictures}"
+    purpose = Purpose(spec.size, None if spec.video else 1, spec.audio)
+    layout = bench_layout(bench, purpose, spec.format)
+    out = run / "data" / f"{bench.split}-{spec.pictures}"
     bar = _bar(bench.folder.name)
     return _Source(
         out, layout, range(len(bench)), lambda: pack_bench(out, bench, layout, progress=bar)
     )
 
 
-def _files(run: Path, folder: Path, wanted: Wanted) -> _Source:
+def _files(run: Path, folder: Path, spec: ClipSpec) -> _Source:
     """The mp4 files below a folder."""
     films = sorted(path for path in folder.rglob("*.mp4") if not path.name.startswith("."))
     if not films:
         raise SavgError(f"{folder}: no mp4 file in it; expected clips with sound to train on.")
-    out = run / "data" / f"films-{wanted.format.frames}x{wanted.size}"
+    out = run / "data" / f"films-{spec.format.frames}x{spec.size}"
     names = [str(film.relative_to(folder)) for film in films]
-    layout = wanted.layout(len(films), {"folder": folder.name, "films": names})
-    clips = _labelled(folder, films, wanted)
+    layout = spec.layout(len(films), {"folder": folder.name, "films": names})
+    clips = _labelled(folder, films, spec)
     keys = range(len(films))
     return _Source(out, layout, keys, lambda: pack_clips(out, clips, layout, progress=_bar()))
 
@@ -176,16 +176,16 @@ def world_of(name: str) -> World:
     return worlds[name]()
 
 
-def _checked(pack: PackedClips, wanted: Wanted) -> PackedClips:
-    if pack.format != wanted.format or (wanted.video and pack.size != wanted.size):
+def _checked(pack: PackedClips, spec: ClipSpec) -> PackedClips:
+    if pack.format != spec.format or (spec.video and pack.size != spec.size):
         raise SavgError(
             f"{pack.folder} holds pictures {pack.size} wide of {pack.format}: expected "
-            f"{wanted.size} of {wanted.format}."
+            f"{spec.size} of {spec.format}."
         )
-    if wanted.audio and pack.audio is None:
+    if spec.audio and pack.audio is None:
         raise SavgError(f"{pack.folder} was packed without sound, which this recipe needs.")
     kept, frames = pack.video.shape[1], pack.format.frames
-    if wanted.audio and wanted.video and kept < frames:
+    if spec.audio and spec.video and kept < frames:
         raise SavgError(f"{pack.folder} keeps {kept} of {frames} pictures, this recipe needs all.")
     return pack
 
@@ -197,13 +197,13 @@ class _Labelled:
     boxes: Boxes | None
 
 
-def _sounds(world: str, seeds: Sequence[int], wanted: Wanted) -> Iterator[_Labelled]:
+def _sounds(world: str, seeds: Sequence[int], spec: ClipSpec) -> Iterator[_Labelled]:
     """Synthetic clips with labels, the pictures left black."""
     from savg.data.scenes import draw_scene
     from savg.data.scenes.audio import dry_audio, stereo_audio
     from savg.data.scenes.render import labels_of
 
-    format, small, drawn = wanted.format, wanted.small, world_of(world)
+    format, small, drawn = spec.format, spec.small_format, world_of(world)
     video = np.zeros((small.frames, small.size, small.size, 3), np.uint8)
     for seed in seeds:
         scene = draw_scene(seed, drawn, format.seconds)
@@ -212,7 +212,7 @@ def _sounds(world: str, seeds: Sequence[int], wanted: Wanted) -> Iterator[_Label
         yield _Labelled(Clip(video, audio, small), labels_of(scene, format), None)
 
 
-def _labelled(folder: Path, films: Sequence[Path], wanted: Wanted) -> Iterator[_Labelled]:
+def _labelled(folder: Path, films: Sequence[Path], spec: ClipSpec) -> Iterator[_Labelled]:
     """Clips from files, labels from metadata…/NAME.csv and boxes from boxes…/NAME.csv."""
     tables: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*.csv")):
@@ -225,7 +225,7 @@ def _labelled(folder: Path, films: Sequence[Path], wanted: Wanted) -> Iterator[_
                 labels = ClipLabels.read_csv(table)
             elif table.parent.name.startswith("boxes"):
                 boxes = Boxes.read_csv(table)
-        yield _Labelled(Clip.read(film, wanted.format), labels, boxes)
+        yield _Labelled(Clip.read(film, spec.format), labels, boxes)
 
 
 def _bar(name: str = "films") -> Progress:

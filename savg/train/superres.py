@@ -24,7 +24,7 @@ from savg.train.clip_set import ClipSet
 from savg.train.optim import Draw, Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars
 from savg.train.sheets import write_sheet
-from savg.train.sources import Synthetic, Wanted, card_of, open_clips
+from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
 
 FEW_FRAMES = ClipFormat(frames=5, fps=1)
 
@@ -36,7 +36,7 @@ class FrameData:
     clips: ClipSet
 
     def __len__(self) -> int:
-        return len(self.clips) * self.clips.small.frames
+        return len(self.clips) * self.clips.small_format.frames
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ class SuperResRecipe(Recipe):
 
     def open(self, data: str, run: Path) -> FrameData:
         format = self.clips if data == "synthetic" else SAVGBENCH
-        wanted = Wanted(format, format.size, audio=False)
-        return FrameData(open_clips(data, run, wanted, self.synthetic))
+        spec = ClipSpec(format, format.size, audio=False)
+        return FrameData(open_clips(data, run, spec, self.synthetic))
 
     def batch(self, data: FrameData, drawn: list[Draw]) -> Batch:
         larges, smalls = [], []
@@ -107,7 +107,7 @@ class SuperResRecipe(Recipe):
         """A large frame [rows·scale, size, 3] and its small version [rows, size/scale, 3]."""
         import cv2
 
-        format = data.clips.small
+        format = data.clips.small_format
         clip, frame = divmod(index, format.frames)
         large = data.clips.video(clip, slice(frame, frame + 1))[0]
         side = format.size // self.scale
@@ -134,10 +134,10 @@ class SuperResRecipe(Recipe):
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """The same random window of both."""
         cuts = []
-        for side, wanted in zip(small.shape[:2], self.crop, strict=True):
-            wanted = min(wanted or side, side)
-            first = int(rng.integers(0, side - wanted, endpoint=True))
-            cuts.append((first, first + wanted))
+        for side, length in zip(small.shape[:2], self.crop, strict=True):
+            length = min(length or side, side)
+            first = int(rng.integers(0, side - length, endpoint=True))
+            cuts.append((first, first + length))
         (a, b), (c, d) = cuts
         s = self.scale
         return large[a * s : b * s, c * s : d * s], small[a:b, c:d]

@@ -23,24 +23,24 @@ from savg.models.discriminators import CONFIGS as DISCRIMINATORS
 from savg.models.discriminators import AdversarialVocoder, Discriminators, DiscriminatorsConfig
 from savg.models.istft_vocoder import CONFIGS as NETWORKS
 from savg.models.istft_vocoder import IstftVocoder, IstftVocoderConfig
+from savg.train.audio_data import (
+    RANDOM,
+    AudioRecipe,
+    adversarial,
+    frozen_vae,
+    log_mel,
+    mel_image,
+    spectral_distance,
+)
 from savg.train.clip_set import ClipSet
 from savg.train.optim import Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars
 from savg.train.sheets import write_sheet
-from savg.train.sound_data import (
-    RANDOM,
-    SoundRecipe,
-    adversarial,
-    frozen_vae,
-    log_mel,
-    mel_picture,
-    spectral_distance,
-)
 from savg.train.sources import Synthetic
 
 
 @dataclass(frozen=True, kw_only=True)
-class VocoderRecipe(SoundRecipe):
+class VocoderRecipe(AudioRecipe):
     """discriminators: None for none; discriminators_from: the step from which they take part;
     mel_weight, spectral_weight, matching_weight: of the errors of mel spectrograms, of spectra, and
     of the features of the discriminators' layers. The vocoder's adversarial loss has weight one. vae:
@@ -109,12 +109,12 @@ class VocoderRecipe(SoundRecipe):
 
     def evaluate(self, model: torch.nn.Module, data: ClipSet, picture: Path) -> dict[str, float]:
         assert isinstance(model, AdversarialVocoder)
-        real = self.held(data, next(model.parameters()).device)
+        real = self.evaluation_audio(data, next(model.parameters()).device)
         mel = log_mel(real, self.mel)
         made = model(mel)[0].float()
         again = log_mel(made, self.mel)
         write_sheet(
-            picture, [[mel_picture(a)] for pair in zip(mel, again, strict=True) for a in pair]
+            picture, [[mel_image(a)] for pair in zip(mel, again, strict=True) for a in pair]
         )
         return {
             "mel_error": float((again - mel).abs().mean()),

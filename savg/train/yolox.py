@@ -24,7 +24,7 @@ from savg.train.clip_set import ClipSet
 from savg.train.optim import Draw, Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars
 from savg.train.sheets import with_boxes, write_sheet
-from savg.train.sources import Synthetic, Wanted, card_of, open_clips
+from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
 
 FEW_FRAMES = ClipFormat(frames=5, fps=1)
 """Clips of which few pictures are kept: neighbours teach a detector little."""
@@ -41,7 +41,7 @@ class YoloxData:
 
     def __len__(self) -> int:
         """Pictures to train on."""
-        return len(self.train) * self.train.small.frames
+        return len(self.train) * self.train.small_format.frames
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ class YoloxRecipe(Recipe):
 
     def open(self, data: str, run: Path) -> YoloxData:
         format = self.clips if data == "synthetic" else SAVGBENCH
-        wanted = Wanted(format, format.size, audio=False)
-        train = open_clips(data, run, wanted, self.synthetic)
-        valid = open_clips(data, run, wanted, self.valid) if data == "synthetic" else train
+        spec = ClipSpec(format, format.size, audio=False)
+        train = open_clips(data, run, spec, self.synthetic)
+        valid = open_clips(data, run, spec, self.valid) if data == "synthetic" else train
         return YoloxData(train, valid)
 
     def plain(self, step: int) -> bool:
@@ -86,7 +86,7 @@ class YoloxRecipe(Recipe):
                 picture, xyxy = mosaic([(picture, xyxy), *others], rng)
             picture, xyxy = jittered(picture, xyxy, self.jitter, rng)
             picture = self.degradation.apply(picture, rng)
-            image, boxes = self.into_network(picture, xyxy, data.train.small)
+            image, boxes = self.into_network(picture, xyxy, data.train.small_format)
             table = np.zeros((MOST_PERSONS, 4), np.float32)
             table[: len(boxes)] = boxes[:MOST_PERSONS]
             images.append(torch.from_numpy(image))
@@ -96,7 +96,7 @@ class YoloxRecipe(Recipe):
 
     def example(self, data: YoloxData, index: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
         """The picture rows of a frame [h, w, 3] RGB and its boxes [N, 4] in their pixels."""
-        format = data.train.small
+        format = data.train.small_format
         clip, frame = divmod(index, format.frames)
         boxes = data.train.boxes(clip)
         xyxy = boxes.xyxy[boxes.frames == frame] - np.array([0, format.top, 0, format.top])
@@ -131,7 +131,7 @@ class YoloxRecipe(Recipe):
         return torch.optim.SGD(groups, lr=self.optim.lr, momentum=0.9, nesterov=True)
 
     def evaluate(self, model: nn.Module, data: YoloxData, picture: Path) -> dict[str, float]:
-        format, found, truth, shown = data.valid.small, [], [], []
+        format, found, truth, shown = data.valid.small_format, [], [], []
         count = min(self.samples, len(data.valid))
         for index in np.linspace(0, len(data.valid) - 1, count).round().astype(int).tolist():
             video, real = data.valid.video(index), data.valid.boxes(index)

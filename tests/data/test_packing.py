@@ -21,7 +21,7 @@ from savg.format import SAVGBENCH, ClipFormat
 from savg.train.clip_set import ClipSet
 from savg.train.joint import CONFIGS as JOINT
 from savg.train.optim import Draw
-from savg.train.sources import Synthetic, Wanted, open_clips
+from savg.train.sources import ClipSpec, Synthetic, open_clips
 
 FORMAT = SAVGBENCH
 SHORT = ClipFormat(frames=4, fps=4, sample_rate=4000)
@@ -141,10 +141,10 @@ def test_training_mirrors_frames_and_channels_together_or_neither(
 def test_a_built_set_and_its_pack_are_the_same_training_data(root: Path, tmp_path: Path) -> None:
     bench = SavgBench(root)
     pack_bench(tmp_path / "pack", bench, bench_layout(bench, PURPOSES["joint"]))
-    wanted = Wanted(FORMAT, 64)
-    one = open_clips(str(tmp_path / "pack"), tmp_path / "a", wanted, Synthetic())
-    two = open_clips(str(root), tmp_path / "b", wanted, Synthetic())
-    reopened = open_clips(str(root), tmp_path / "b", wanted, Synthetic())
+    spec = ClipSpec(FORMAT, 64)
+    one = open_clips(str(tmp_path / "pack"), tmp_path / "a", spec, Synthetic())
+    two = open_clips(str(root), tmp_path / "b", spec, Synthetic())
+    reopened = open_clips(str(root), tmp_path / "b", spec, Synthetic())
     assert len(one) == len(two) == len(reopened) == 3
     for index in range(3):
         for other in (two, reopened):
@@ -154,7 +154,7 @@ def test_a_built_set_and_its_pack_are_the_same_training_data(root: Path, tmp_pat
 
 
 def test_tables_are_cut_to_a_shorter_format(root: Path, tmp_path: Path) -> None:
-    clips = open_clips(str(root), tmp_path, Wanted(SHORT, 16), Synthetic())
+    clips = open_clips(str(root), tmp_path, ClipSpec(SHORT, 16), Synthetic())
     assert clips.labels(0).frames.tolist() == list(range(10))
     assert clips.boxes(0).frames.tolist() == list(range(4))
     assert clips.audio(0).shape == (2, 4000) and clips.video(0).shape == (4, 16, 16, 3)
@@ -165,7 +165,7 @@ def test_few_large_frames_keep_their_boxes(root: Path, tmp_path: Path) -> None:
     pack = pack_bench(tmp_path / "p", bench, bench_layout(bench, PURPOSES["yolox"]))
     assert pack.video.shape == (3, 4, 144, 256, 3) and pack.audio is None
     clips = ClipSet([pack])
-    assert clips.small.frames == 4
+    assert clips.small_format.frames == 4
     for index in range(3):
         boxes = clips.boxes(index)
         assert boxes.frames.tolist() == [0, 1, 2, 3]
@@ -177,12 +177,12 @@ def test_few_large_frames_keep_their_boxes(root: Path, tmp_path: Path) -> None:
 def test_audio_alone_is_enough_for_seld(root: Path, tmp_path: Path) -> None:
     bench = SavgBench(root)
     pack_bench(tmp_path / "p", bench, bench_layout(bench, PURPOSES["seld"]))
-    clips = open_clips(str(tmp_path / "p"), tmp_path, Wanted(size=64, video=False), Synthetic())
+    clips = open_clips(str(tmp_path / "p"), tmp_path, ClipSpec(size=64, video=False), Synthetic())
     assert clips.audio(1).shape == (2, FORMAT.samples) and len(clips.labels(1)) == 45
     with pytest.raises(SavgError, match="expected 64 of"):
-        open_clips(str(tmp_path / "p"), tmp_path, Wanted(FORMAT, 64), Synthetic())
+        open_clips(str(tmp_path / "p"), tmp_path, ClipSpec(FORMAT, 64), Synthetic())
     with pytest.raises(SavgError, match="keeps 1 of 20 pictures"):
-        open_clips(str(tmp_path / "p"), tmp_path, Wanted(FORMAT, 16), Synthetic())
+        open_clips(str(tmp_path / "p"), tmp_path, ClipSpec(FORMAT, 16), Synthetic())
 
 
 def test_a_stopped_pack_is_resumed_and_processes_agree(root: Path, tmp_path: Path) -> None:

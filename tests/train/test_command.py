@@ -11,7 +11,7 @@ from savg.annotation import Boxes, ClipLabels
 from savg.clip import Clip
 from savg.format import SAVGBENCH
 from savg.train.__main__ import main
-from savg.train.sources import Synthetic, Wanted, open_clips
+from savg.train.sources import ClipSpec, Synthetic, open_clips
 
 TINY = ["--config", "tiny", "--precision", "float32", "--quiet", "--device", "cpu"]
 
@@ -99,7 +99,7 @@ def test_a_folder_of_clips_in_the_published_layout_is_training_data(tmp_path: Pa
         labels.write_csv(folder / "metadata_dev" / f"clip{index}.csv")
         boxes = Boxes([1], [0], [[10.0, 60.0, 50.0, 190.0]], None)
         boxes.write_csv(folder / "boxes" / f"clip{index}.csv")
-    clips = open_clips(str(folder), tmp_path / "run", Wanted(SAVGBENCH, 64), Synthetic())
+    clips = open_clips(str(folder), tmp_path / "run", ClipSpec(SAVGBENCH, 64), Synthetic())
     assert len(clips) == 2
     for index in range(2):
         assert clips.labels(index).frames.tolist() == [3 + index]

@@ -30,8 +30,8 @@ def test_learning_rate_schedules() -> None:
     assert cosine.lr_at(0) == 0.5
     assert cosine.lr_at(50) == pytest.approx(0.5 * (0.1 + 0.9 / 2))
     assert cosine.lr_at(100) == pytest.approx(0.05)
-    held = replace(cosine, schedule_end=60)
-    assert held.lr_at(60) == held.lr_at(99) == pytest.approx(0.05)
+    until_step = replace(cosine, schedule_end=60)
+    assert until_step.lr_at(60) == until_step.lr_at(99) == pytest.approx(0.05)
     falling = replace(BASE, cooldown=20)
     assert falling.lr_at(80) == 0.5
     assert falling.lr_at(90) == pytest.approx(0.25)

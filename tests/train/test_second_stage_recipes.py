@@ -24,11 +24,11 @@ from savg.models.synchformer import CONFIGS as SYNCHFORMERS
 from savg.models.synchformer import Synchformer
 from savg.models.visual_flow import CONFIGS as FLOWS
 from savg.models.visual_flow import VisualFlowConfig, VisualInputs
+from savg.train.audio_data import adversarial, load_vae, log_mel, spectral_distance
 from savg.train.feature_maps import feature_maps
 from savg.train.mel_vae import level_db, level_error, loud_error
 from savg.train.optim import Draw, Optimisation, draws
 from savg.train.recipe import Recipe, get_recipe
-from savg.train.sound_data import adversarial, load_vae, log_mel, spectral_distance
 from savg.train.sources import Synthetic
 
 CARD = Card("MIT", "random")

@@ -28,7 +28,7 @@ from savg.train.clip_set import ClipSet
 from savg.train.optim import Draw
 from savg.train.recipe import Batch, Recipe
 from savg.train.sheets import Picture
-from savg.train.sources import Synthetic, Wanted, card_of, open_clips
+from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
 
 RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
 """(n_fft, hop) in samples of the spectra that waveforms are compared by."""
@@ -41,7 +41,7 @@ STATISTICS = 512
 
 
 @dataclass(frozen=True)
-class SoundRecipe(Recipe):
+class AudioRecipe(Recipe):
     """frames: mel frames of a crop; gain_db: crops are made louder or softer by up to this;
     synthetic: what is drawn for `--data synthetic`; samples: sounds of a sheet."""
 
@@ -63,7 +63,7 @@ class SoundRecipe(Recipe):
         return replace(MELS["16k"], num_mels=self.bands)
 
     def open(self, data: str, run: Path) -> ClipSet:
-        return open_clips(data, run, Wanted(self.clips, 16, video=False), self.synthetic)
+        return open_clips(data, run, ClipSpec(self.clips, 16, video=False), self.synthetic)
 
     def batch(self, data: ClipSet, drawn: list[Draw]) -> Batch:
         samples = self.frames * self.mel.hop_size
@@ -78,7 +78,7 @@ class SoundRecipe(Recipe):
             crops.append(np.clip(crop * np.float32(gain), -1, 1))
         return (torch.from_numpy(np.stack(crops)),)
 
-    def held(self, data: ClipSet, device: torch.device) -> Tensor:
+    def evaluation_audio(self, data: ClipSet, device: torch.device) -> Tensor:
         """Left and right channels [2 · samples, T] of some clips, evenly spread, for scores."""
         count = min(self.samples, len(data))
         chosen = np.linspace(0, len(data) - 1, count).round().astype(int).tolist()
@@ -170,7 +170,7 @@ def adversarial(judged: list[list[DiscriminatorOutput]]) -> tuple[Tensor, Tensor
     return discriminator, vocoder, matching
 
 
-def mel_picture(mel: Tensor, low: float = -5.0, high: float = 1.5) -> Picture:
+def mel_image(mel: Tensor, low: float = -5.0, high: float = 1.5) -> Picture:
     """A mel spectrogram [M, F] as a grey picture, low bands at the bottom."""
     grey = ((mel.float().cpu().numpy()[::-1] - low) / (high - low) * 255).clip(0, 255)
     return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
