@@ -22,7 +22,7 @@ from savg.evaluation.observe import Detectors, features_of, observe, observe_all
 from savg.evaluation.report import markdown_table
 from savg.evaluation.result_files import RESULTS, SetResult, made_with, setting, write_result
 from savg.evaluation.score import evaluate
-from savg.metrics.base import Item, MetricResult, Need, Observation, Reference, Truth, shown
+from savg.metrics.base import Item, MetricResult, Need, Observation, Reference, Truth, format_number
 from savg.metrics.registry import metric_classes
 from savg.metrics.spatial import SpatialAvAlign
 from savg.pipelines.joint import JointPipeline
@@ -114,7 +114,7 @@ def needs(reference: Reference | None) -> set[Need]:
 
 def as_markdown(facts: dict[str, Any], sets: dict[str, SetResult]) -> str:
     """All measures as one table, a column for each set of clips."""
-    seconds = [shown(value.facts.get("seconds_a_clip"), 1) for value in sets.values()]
+    seconds = [format_number(value.facts.get("seconds_a_clip"), 1) for value in sets.values()]
     table = markdown_table(
         {value.label: value.metrics for value in sets.values()},
         first=[["clips", *(str(value.clips) for value in sets.values())]],

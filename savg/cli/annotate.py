@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from savg.cli.observing import add_detector_arguments, load_detectors, readers
 from savg.errors import SavgError
 from savg.evaluation.files import find_videos, new_folder, result_names
-from savg.metrics.base import Item, MetricResult, Need, shown
+from savg.metrics.base import Item, MetricResult, Need, format_number
 
 if TYPE_CHECKING:
     from savg.evaluation.score import Evaluation
@@ -104,7 +104,9 @@ def _report(evaluation: Evaluation) -> None:
     """The whole set's score with its chance baselines, and how many files failed."""
     result: MetricResult = evaluation.metrics["spatial_av_align"]
     if result.value is not None:
-        chance = ", ".join(f"{name} {shown(value, 2)}" for name, value in result.nulls.items())
+        chance = ", ".join(
+            f"{name} {format_number(value, 2)}" for name, value in result.nulls.items()
+        )
         clips = f"{evaluation.clips} clip{'s' * (evaluation.clips != 1)}"
         print(
             f"{clips}: Spatial AV-Align {result.value:.2f} "

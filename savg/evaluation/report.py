@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from savg.evaluation.score import Evaluation
-from savg.metrics.base import Metric, MetricResult, shown
+from savg.metrics.base import Metric, MetricResult, format_number
 from savg.metrics.registry import METRICS, metric_class
 from savg.metrics.spatial import SpatialAvAlign
 from savg.paths import atomic_file
@@ -60,7 +60,7 @@ def as_text(evaluation: Evaluation) -> str:
     for result in evaluation.metrics.values():
         lines = [(label(result.name), text(result))]
         if result.nulls:
-            lines += [(f"chance: {name}", shown(v)) for name, v in result.nulls.items()]
+            lines += [(f"chance: {name}", format_number(v)) for name, v in result.nulls.items()]
             blocks.insert(-1, lines)
         else:
             blocks[-1] += lines
@@ -100,8 +100,8 @@ def _in_order(sets: Mapping[str, Mapping[str, MetricResult]]) -> list[str]:
 
 def _baseline(result: MetricResult, name: str) -> str:
     between = (result.notes.get("null_intervals") or {}).get(name)
-    interval = f" ({shown(between[0])}…{shown(between[1])})" if between else ""
-    return shown(result.nulls.get(name)) + interval
+    interval = f" ({format_number(between[0])}…{format_number(between[1])})" if between else ""
+    return format_number(result.nulls.get(name)) + interval
 
 
 def _class(name: str) -> type[Metric] | None:

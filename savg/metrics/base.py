@@ -1,7 +1,7 @@
-"""The contract of a metric: what it needs, what a clip brings, what it answers.
+"""The contract of a metric: what it needs, what it takes of each clip, its result.
 
 A metric is a class in a file of its own and a line in `savg.metrics.registry`. It takes one `Item`
-for each clip, in any order, and answers a `MetricResult` about the set. Formulas are free functions
+for each clip, in any order, and computes a `MetricResult` of the set. Formulas are free functions
 beside it.
 """
 
@@ -29,14 +29,14 @@ Cells = Mapping[str, float | int | None]
 
 
 class Need(StrEnum):
-    """What a metric cannot do without."""
+    """An input that a metric requires."""
 
     PERSONS = "persons"
     """Boxes of a person detector."""
     SOUNDS = "sounds"
     """Events of a sound detector."""
     FEATURES = "features"
-    """What the metric's extractors take from each clip."""
+    """Features that the metric's extractors compute of each clip."""
     CLIP = "clip"
     """The clip itself, so that nothing can come from a cache."""
     TRUTH = "truth"
@@ -51,10 +51,10 @@ class NeedError(SavgError, ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What was found in one clip.
+    """Detections and features of one clip.
 
     boxes: persons that metrics use; candidates: boxes down to lower scores, for precision over recall
-    (default: boxes); both in pixels of the table's frame. features: by the names of the extractors.
+    (default: boxes); both in pixels of the 256×256 frame. features: by the names of the extractors.
     """
 
     events: SoundEvents
@@ -66,7 +66,7 @@ class Observation:
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What is known to be in one clip."""
+    """Ground truth of one clip."""
 
     events: SoundEvents | ClipLabels
     boxes: Boxes
@@ -74,7 +74,7 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """What one clip brings to a metric; clip is None where its observation comes from a file."""
+    """One clip as metrics take it; clip is None where its observation comes from a file."""
 
     name: str
     observation: Observation
@@ -92,7 +92,9 @@ class Reference:
         """A feature of every clip; NeedError if there is none."""
         rows = [row[name] for row in self.features if name in row]
         if not rows:
-            raise NeedError(f"The reference set must hold the feature {name!r} of a clip or more.")
+            raise NeedError(
+                f"The reference set must hold the feature {name!r} of at least one clip."
+            )
         return rows
 
 
@@ -100,9 +102,11 @@ class Reference:
 class MetricResult:
     """A metric of a set of clips; every number is finite, or None where it is not defined.
 
-    low, high: 95 % interval over clips; n: clips that entered; nulls: chance baselines by name (centre,
-    swapped, shuffled); notes: counts and other facts by name, ready for JSON. `notes["reason"]` says in
-    a sentence why the value is None.
+    low, high: 95 % interval over clips; n: number of clips; nulls: chance baselines by name (centre,
+    swapped, shuffled); notes: counts and other facts by name, ready for JSON. `notes["reason"]` is the
+    sentence that explains a value of None.
+
+    Raises: ValueError for a number that is not finite, or None without a reason.
     """
 
     name: str
@@ -143,22 +147,33 @@ class MetricResult:
             name, n = str(data["name"]), int(data["n"])
             return cls(name, value, low, high, n, nulls, dict(data["notes"]))
         except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError("Expected what MetricResult.to_json gives.") from error
+            raise ValueError("A result must have the form of MetricResult.to_json.") from error
 
 
 def _number(value: object) -> float | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise TypeError(f"A number is wanted, got {value!r}.")
+        raise TypeError(f"A number must be an int or a float, got {value!r}.")
     return None if value is None else float(value)
 
 
 class Metric(ABC):
     """A measure of a set of clips: `update` with each clip, then `compute`.
 
-    name: the key of the registry; label: how tables call it; unit: of the value, "" for a plain number;
-    higher_is_better: None where neither is; features: what is to be taken from each clip, by name.
-    Results do not depend on the order of the clips; `seed` is that of resampling. Raises NeedError
-    where something needed is missing.
+    name: key in the registry; label: name in tables; unit: of the value, "" for a plain number;
+    higher_is_better: None where neither is; features: extractors of features by name. Results do not
+    depend on the order of the clips.
+
+    Args:
+        reference: the set to compare with, for metrics that need one.
+        seed: of resampling.
+
+    Raises:
+        NeedError: a reference, feature, clip or truth that the metric needs is missing.
+
+    Example:
+        >>> metric = EventsPerClip()
+        >>> metric.update(Item("clip", observe(clip, Detectors.load())))
+        >>> metric.compute().value
     """
 
     name: ClassVar[str]
@@ -186,10 +201,10 @@ class Metric(ABC):
             raise NeedError(f"{self.label} needs the clip {item.name} itself.")
         if Need.TRUTH in self.needs and item.truth is None:
             raise NeedError(f"{self.label} needs true tables of {item.name}.")
-        self._items[item.name] = self.kept(item)
+        self._items[item.name] = self.retain(item)
 
-    def kept(self, item: Item) -> Item:
-        """What is kept of a clip until `compute`: all but its pixels and samples."""
+    def retain(self, item: Item) -> Item:
+        """The item that is stored until `compute`: without the clip's pixels and samples."""
         return replace(item, clip=None)
 
     @property
@@ -216,15 +231,17 @@ class Metric(ABC):
         return MetricResult(self.name, None, n=n, notes={"reason": reason, **notes})
 
 
-def shown(value: float | None, digits: int = 3) -> str:
+def format_number(value: float | None, digits: int = 3) -> str:
     """A number for a table, – for None."""
     return "–" if value is None else f"{value:.{digits}f}"
 
 
 def with_interval(result: MetricResult, digits: int = 3, more: str = "") -> str:
-    """Value, 95 % interval and what else belongs to it: "0.750 (0.500…1.000; 3 TP, 1 FN)"."""
+    """Value, 95 % interval and further text in brackets: "0.750 (0.500…1.000; 3 TP, 1 FN)"."""
     interval = (
-        "" if result.low is None else f"{shown(result.low, digits)}…{shown(result.high, digits)}"
+        ""
+        if result.low is None
+        else f"{format_number(result.low, digits)}…{format_number(result.high, digits)}"
     )
     inside = "; ".join(filter(None, (interval, more)))
-    return shown(result.value, digits) + (f" ({inside})" if inside else "")
+    return format_number(result.value, digits) + (f" ({inside})" if inside else "")

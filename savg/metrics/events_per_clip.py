@@ -1,4 +1,4 @@
-"""How many sound events a clip has: one for each tenth of a second and class that sounds."""
+"""Sound events in a clip: one for each label frame (a tenth of a second) and class that sounds."""
 
 from __future__ import annotations
 

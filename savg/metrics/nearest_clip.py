@@ -1,7 +1,7 @@
-"""How far clips are from the nearest clip of a reference set: copies of training clips are near 0.
+"""Distance of clips to the nearest clip of a reference set: copies of training clips are near 0.
 
 Distance is the root mean square difference, in 0…255, of small frames; each reference clip counts
-together with its mirror image. Neither near nor far is good: near is copied, far is off the data.
+together with its mirror image. Neither small nor large is good: small is copied, large is off the data.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.clip import Clip
-from savg.metrics.base import Extractor, Metric, MetricResult, Need, Reference, shown
-from savg.metrics.statistics import spread
+from savg.metrics.base import Extractor, Metric, MetricResult, Need, Reference, format_number
+from savg.metrics.statistics import order_statistics
 
 EVERY = 5
-"""Frames of a clip that are compared: every so many."""
+"""Interval in frames between those of a clip that are compared."""
 
 SIDE = 64
-"""Pixels of a small frame's side."""
+"""Side of a thumbnail in pixels."""
 
 FEATURE = "thumbnails"
 
 
 def thumbnails(clip: Clip) -> NDArray[np.uint8]:
-    """Every fifth frame, small and without its padding [frames, height, SIDE, 3]."""
+    """Every fifth frame of a clip, small and without its padding: [frames, height, SIDE, 3]."""
     import cv2
 
     frames = [
@@ -38,8 +38,8 @@ def thumbnails(clip: Clip) -> NDArray[np.uint8]:
     return np.stack(frames)[:, small.top : small.bottom]
 
 
-class Rows:
-    """Thumbnails [clips, frames, height, SIDE, 3] and their mirror images, as rows to search."""
+class ThumbnailIndex:
+    """Thumbnails [clips, frames, height, SIDE, 3] and their mirror images, searched for the nearest."""
 
     def __init__(self, thumbs: NDArray[np.uint8]) -> None:
         both = np.stack([thumbs, thumbs[:, :, :, ::-1]], axis=1)
@@ -47,19 +47,19 @@ class Rows:
         self.squares = np.square(self.rows).sum(axis=1)
 
     def nearest(self, thumbs: NDArray[np.uint8]) -> float:
-        """Distance to the nearest row."""
+        """Root mean square difference of thumbnails [frames, height, SIDE, 3] to the nearest ones."""
         x = thumbs.astype(np.float32).ravel()
         square = self.squares - 2 * (self.rows @ x) + np.square(x).sum()
         return float(np.sqrt(max(square.min(), 0.0) / len(x)))
 
 
 @lru_cache(maxsize=1)
-def reference_rows(reference: Reference) -> dict[tuple[int, ...], Rows]:
-    """The rows of a reference set by the thumbnails' shape; those of one set are kept."""
+def reference_index(reference: Reference) -> dict[tuple[int, ...], ThumbnailIndex]:
+    """The indices of a reference set by the thumbnails' shape; cached for one set."""
     shapes: dict[tuple[int, ...], list[NDArray[np.uint8]]] = {}
     for thumbs in reference.values(FEATURE):
         shapes.setdefault(thumbs.shape, []).append(thumbs)
-    return {shape: Rows(np.stack(same)) for shape, same in shapes.items()}
+    return {shape: ThumbnailIndex(np.stack(same)) for shape, same in shapes.items()}
 
 
 class NearestClip(Metric):
@@ -73,16 +73,18 @@ class NearestClip(Metric):
 
     def compute(self) -> MetricResult:
         assert self.reference is not None
-        rows = reference_rows(self.reference)
+        indices = reference_index(self.reference)
         thumbs = [item.observation.features[FEATURE] for item in self.items]
-        found = [rows[one.shape].nearest(one) for one in thumbs if one.shape in rows]
-        near = spread(found)
-        if near is None:
+        distances = [indices[t.shape].nearest(t) for t in thumbs if t.shape in indices]
+        summary = order_statistics(distances)
+        if summary is None:
             return self.undefined("No clip has the length and shape of a reference clip.")
-        return MetricResult(self.name, near["median"], n=len(found), notes=near)
+        return MetricResult(self.name, summary["median"], n=len(distances), notes=summary)
 
     @classmethod
     def text(cls, result: MetricResult) -> str:
         if result.value is None:
             return "–"
-        return " / ".join(shown(result.notes[name], 1) for name in ("least", "p5", "median"))
+        return " / ".join(
+            format_number(result.notes[name], 1) for name in ("least", "p5", "median")
+        )

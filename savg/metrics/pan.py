@@ -1,8 +1,8 @@
-"""Do clips use the stereo picture: level balance of the two channels, and its spread over clips.
+"""Use of the stereo image: level balance of the two channels, and its spread over clips.
 
 Pan is (right − left) / (right + left) of the two channels' RMS levels over a clip, −1 all left to
-+1 all right. Its spread says whether sounds come from anywhere but the centre; that of true clips is
-the one to reach, neither less nor more.
++1 all right. Its spread says whether sounds come from anywhere but the centre; the value to reach is
+that of true clips, neither less nor more.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from savg.metrics.statistics import Values, deviation_interval
 
 
 def pan_spread(pans: Values) -> float | None:
-    """Standard deviation of the pans of clips, silent ones left out; None for fewer than two."""
+    """Standard deviation of pans [clips] in −1..1, without NaN (silent); None for fewer than two."""
     values = np.asarray(pans, np.float64)
     values = values[np.isfinite(values)]
     return float(values.std()) if len(values) > 1 else None
@@ -46,9 +46,9 @@ class PanSpread(Metric):
 
     def compute(self) -> MetricResult:
         pans = np.array([float(item.observation.features["pan"]) for item in self.items])
-        heard = pans[np.isfinite(pans)]
-        value = pan_spread(heard)
+        audible = pans[np.isfinite(pans)]
+        value = pan_spread(audible)
         if value is None:
-            return self.undefined("A spread needs two clips that are not silent.", len(heard))
-        low, high = deviation_interval(heard, self.seed)
-        return MetricResult(self.name, value, low, high, len(heard))
+            return self.undefined("A spread needs two clips that are not silent.", len(audible))
+        low, high = deviation_interval(audible, self.seed)
+        return MetricResult(self.name, value, low, high, len(audible))

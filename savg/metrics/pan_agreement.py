@@ -1,4 +1,4 @@
-"""Does the person stand where the sound comes from: correlation of pan and place over clips.
+"""Agreement of pan and person position: their correlation over clips.
 
 Persons are found by shape (a detector) or by motion, never by colour, which locks onto the edges of a
 frame. x in pixels from the left of the frame.
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from savg.annotation import PERSON, Boxes
 from savg.clip import Clip
-from savg.metrics.base import Extractor, Item, Metric, MetricResult, Need, shown
+from savg.metrics.base import Extractor, Item, Metric, MetricResult, Need, format_number
 from savg.metrics.pan import clip_pan
 from savg.metrics.statistics import correlation, correlation_interval
 
 
 def person_x(boxes: Boxes, frames: int) -> float:
-    """Where the surest person of each frame stands: mean x of box centres, NaN if there is nobody."""
+    """Mean x in pixels of the highest-scoring person box in each of `frames` frames, else NaN."""
     centres = []
     scores = np.ones(len(boxes)) if boxes.scores is None else boxes.scores
     middle = boxes.xyxy[:, [0, 2]].mean(axis=1)
@@ -32,7 +32,7 @@ def person_x(boxes: Boxes, frames: int) -> float:
 
 
 def motion_x(clip: Clip) -> float:
-    """Where a clip moves most: mean x of change against its median frame; NaN for a still.
+    """Mean x in pixels of a clip's change against its median frame; NaN for a still.
 
     The change of each column is taken above the median column, so that even noise cancels out.
     """
@@ -50,7 +50,7 @@ def clip_motion_x(clip: Clip) -> NDArray[np.float64]:
 
 
 class PanAndPerson(Metric):
-    """Pearson correlation of a clip's pan with where its person stands."""
+    """Pearson correlation over clips of pan and the person's x."""
 
     name = "pan_person"
     label = "pan and person, correlation"
@@ -60,28 +60,30 @@ class PanAndPerson(Metric):
 
     @classmethod
     def place(cls, item: Item) -> float:
-        """x of what the pan is compared with; NaN where there is nothing."""
+        """x in pixels that the pan is compared with; NaN where there is none."""
         return person_x(item.observation.boxes, item.observation.format.frames)
 
     def compute(self) -> MetricResult:
         items = self.items
         pans = [float(item.observation.features["pan"]) for item in items]
-        found = correlation(pans, [self.place(item) for item in items], seed=self.seed)
-        if found.r is None:
+        correlated = correlation(pans, [self.place(item) for item in items], seed=self.seed)
+        if correlated.r is None:
             reason = "A correlation needs three clips with both values, and values that differ."
-            return self.undefined(reason, found.clips, p=None)
-        low, high = correlation_interval(found.r, found.clips)
-        return MetricResult(self.name, found.r, low, high, found.clips, notes={"p": found.p})
+            return self.undefined(reason, correlated.clips, p=None)
+        low, high = correlation_interval(correlated.r, correlated.clips)
+        return MetricResult(
+            self.name, correlated.r, low, high, correlated.clips, notes={"p": correlated.p}
+        )
 
     @classmethod
     def text(cls, result: MetricResult) -> str:
         if result.value is None:
             return f"– (n = {result.n})"
-        return f"{result.value:+.2f} (p = {shown(result.notes['p'], 4)}, n = {result.n})"
+        return f"{result.value:+.2f} (p = {format_number(result.notes['p'], 4)}, n = {result.n})"
 
 
 class PanAndMotion(PanAndPerson):
-    """Pearson correlation of a clip's pan with where it moves most."""
+    """Pearson correlation over clips of pan and the motion's x."""
 
     name = "pan_motion"
     label = "pan and motion, correlation"

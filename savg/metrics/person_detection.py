@@ -32,65 +32,75 @@ def _area(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def match_boxes(
-    found: NDArray[np.float64], truth: NDArray[np.float64], iou_threshold: float = 0.5
+    detections: NDArray[np.float64], truth: NDArray[np.float64], iou_threshold: float = 0.5
 ) -> NDArray[np.bool_]:
-    """Which found boxes [N, 4], best first, take a free true box [M, 4] of the same frame."""
+    """Which detections [N, 4], best first, match a free true box [M, 4] of the same frame: bool [N]."""
     free = np.ones(len(truth), bool)
-    hit = np.zeros(len(found), bool)
-    for i, overlaps in enumerate(box_iou(found, truth)):
+    is_hit = np.zeros(len(detections), bool)
+    for i, overlaps in enumerate(box_iou(detections, truth)):
         overlaps = np.where(free, overlaps, -1.0)
         if len(overlaps) and overlaps.max() >= iou_threshold:
             free[overlaps.argmax()] = False
-            hit[i] = True
-    return hit
+            is_hit[i] = True
+    return is_hit
 
 
 def average_precision(
     scores: NDArray[np.float64], hits: NDArray[np.bool_], truths: int
 ) -> float | None:
-    """Area under precision over recall; None where nothing was there to be found.
+    """Area under precision over recall; None without any true box.
 
-    scores [N], hits [N]: of all found boxes, in any order; truths: how many there were to find.
+    scores [N], hits [N]: of all detections, in any order; truths: number of true boxes.
     """
     if truths == 0:
         return None
     if len(scores) == 0:
         return 0.0
-    hit = hits[np.argsort(-np.asarray(scores, np.float64), kind="stable")]
-    positives = np.cumsum(hit)
+    is_hit = hits[np.argsort(-np.asarray(scores, np.float64), kind="stable")]
+    positives = np.cumsum(is_hit)
     recall = positives / truths
-    precision = positives / np.arange(1, len(hit) + 1)
+    precision = positives / np.arange(1, len(is_hit) + 1)
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     place = np.searchsorted(recall, RECALLS, side="left")
     return float(np.append(envelope, 0.0)[place].mean())
 
 
 def person_ap50(
-    found: Sequence[Boxes], truth: Sequence[Boxes], iou_threshold: float = 0.5
+    detections: Sequence[Boxes], truth: Sequence[Boxes], iou_threshold: float = 0.5
 ) -> float | None:
-    """Average precision of persons in clips: `found[i]` (with scores) against `truth[i]`.
+    """Average precision of persons in clips, in 0..1; None without any true person.
 
-    Detect with a low score threshold, or the tail of the curve is missing. 0..1; None without any
-    true person. Raises ValueError for unequal numbers of clips or missing scores.
+    Args:
+        detections: boxes of each clip with scores, down to low ones: they are the curve's tail.
+        truth: true boxes of each clip.
+        iou_threshold: least intersection over union of a match.
+
+    Raises:
+        ValueError: unequal numbers of clips, or boxes without scores.
+
+    Example:
+        >>> person_ap50([detector(clip)], [true_boxes])
     """
-    if len(found) != len(truth):
-        raise ValueError(f"{len(found)} clips of found boxes, but {len(truth)} of true ones")
-    scores, hits, truths = [], [], 0
-    for guess, real in zip(found, truth, strict=True):
-        if guess.scores is None:
-            raise ValueError("found boxes need scores")
-        guess, real = (
-            guess.select(guess.categories == PERSON),
-            real.select(real.categories == PERSON),
+    if len(detections) != len(truth):
+        raise ValueError(
+            f"truth must hold {len(detections)} clips, as detections do, got {len(truth)}."
         )
-        truths += len(real)
-        sure = np.asarray(guess.scores)
-        for frame in np.unique(guess.frames):
-            rows = np.flatnonzero(guess.frames == frame)
-            rows = rows[np.argsort(-sure[rows], kind="stable")]
-            scores.append(sure[rows])
-            there = real.xyxy[real.frames == frame]
-            hits.append(match_boxes(guess.xyxy[rows], there, iou_threshold))
+    scores, hits, truths = [], [], 0
+    for detected, labelled in zip(detections, truth, strict=True):
+        if detected.scores is None:
+            raise ValueError("Detections must have scores.")
+        detected, labelled = (
+            detected.select(detected.categories == PERSON),
+            labelled.select(labelled.categories == PERSON),
+        )
+        truths += len(labelled)
+        confidence = np.asarray(detected.scores)
+        for frame in np.unique(detected.frames):
+            rows = np.flatnonzero(detected.frames == frame)
+            rows = rows[np.argsort(-confidence[rows], kind="stable")]
+            scores.append(confidence[rows])
+            true_boxes = labelled.xyxy[labelled.frames == frame]
+            hits.append(match_boxes(detected.xyxy[rows], true_boxes, iou_threshold))
     if not scores:
         return average_precision(np.zeros(0), np.zeros(0, bool), truths)
     return average_precision(np.concatenate(scores), np.concatenate(hits), truths)
@@ -105,13 +115,13 @@ class PersonAp50(Metric):
     needs = frozenset({Need.PERSONS, Need.TRUTH})
 
     def compute(self) -> MetricResult:
-        found, truth = [], []
+        detections, truth = [], []
         for item in self.items:
             assert item.truth is not None
-            seen = item.observation.candidates
-            found.append(item.observation.boxes if seen is None else seen)
+            candidates = item.observation.candidates
+            detections.append(item.observation.boxes if candidates is None else candidates)
             truth.append(item.truth.boxes)
-        value = person_ap50(found, truth)
+        value = person_ap50(detections, truth)
         if value is None:
-            return self.undefined("No clip has a true person.", len(found))
-        return MetricResult(self.name, value, n=len(found))
+            return self.undefined("No clip has a true person.", len(detections))
+        return MetricResult(self.name, value, n=len(detections))

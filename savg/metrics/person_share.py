@@ -1,4 +1,4 @@
-"""Share of frames in which a person was found, 0..1."""
+"""Share of frames in which a person is detected, 0..1."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from savg.metrics.statistics import share_interval
 
 
 def frames_with_person(boxes: Boxes) -> int:
-    """Frames of one clip in which a person was found."""
+    """Number of frames of one clip in which a person is detected."""
     return len(np.unique(boxes.frames[boxes.categories == PERSON]))
 
 
-def person_share(found: Sequence[Boxes], frames: int) -> float | None:
-    """Share of all frames, `frames` a clip, in which a person was found; None without clips."""
-    if not found:
+def person_share(detections: Sequence[Boxes], frames: int) -> float | None:
+    """Share of frames, `frames` in each clip, with a person in its boxes; None without clips."""
+    if not detections:
         return None
-    return float(np.sum([frames_with_person(boxes) for boxes in found]) / (frames * len(found)))
+    return float(
+        np.sum([frames_with_person(boxes) for boxes in detections]) / (frames * len(detections))
+    )
 
 
 class PersonShare(Metric):
-    """Share of all frames in which a person was found."""
+    """Share of all frames in which a person is detected."""
 
     name = "person_share"
     label = "frames with a person"
@@ -34,8 +36,8 @@ class PersonShare(Metric):
 
     @classmethod
     def cells(cls, item: Item) -> Cells:
-        seen, frames = cls._frames(item)
-        return {"person_share": seen / frames}
+        occupied, frames = cls._frames(item)
+        return {"person_share": occupied / frames}
 
     @staticmethod
     def _frames(item: Item) -> tuple[int, int]:
@@ -45,7 +47,7 @@ class PersonShare(Metric):
         rows = [self._frames(item) for item in self.items]
         if not rows:
             return self.undefined("There is no clip.")
-        counts = np.array([[seen, frames - seen] for seen, frames in rows], np.int64)
+        counts = np.array([[occupied, frames - occupied] for occupied, frames in rows], np.int64)
         value = float(counts[:, 0].sum() / counts.sum())
         low, high = share_interval(counts, self.seed)
         return MetricResult(self.name, value, low, high, len(rows))

@@ -1,6 +1,6 @@
 """Statistics of raters: intervals of means, agreement, power, rank correlation; pure functions.
 
-None stands for what too few data cannot tell, never NaN. Intervals are 95 %.
+None where there are too few data, never NaN. Intervals are 95 %.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from scipy import stats
 Floats = NDArray[np.float64]
 
 MAX_SHIFT = 1e6
-"""Noncentrality from which a power is 1 and the distribution's code gives NaN."""
+"""Noncentrality above which the power is 1 and the distribution's code returns NaN."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Every metric by name: to add one, write its file and add a line here.
 
-The order is that of tables. Modules are imported when a metric is asked for.
+The order is that of tables. A module is imported when its metric is first used.
 """
 
 from __future__ import annotations
@@ -28,26 +28,40 @@ METRICS: dict[str, str] = {
 
 
 def metric_class(name: str) -> type[Metric]:
-    """The class of a metric; SavgError lists the names there are."""
+    """The class of a registered metric.
+
+    Raises SavgError, which lists the registered names, for any other name.
+    """
     if name not in METRICS:
         raise SavgError(f"Metric must be one of {', '.join(METRICS)}, got {name!r}.")
     module, attribute = METRICS[name].split(":")
-    found: type[Metric] = getattr(importlib.import_module(module), attribute)
-    return found
+    metric: type[Metric] = getattr(importlib.import_module(module), attribute)
+    return metric
 
 
 def metric_classes(
     names: Sequence[str] | None, available: Iterable[Need]
 ) -> dict[str, type[Metric]]:
-    """The classes of `names`; None: of every metric whose needs are all `available`.
+    """Metric classes by name, in the order of `names` or of the registry.
 
-    SavgError for a name that is not registered or that needs more than there is.
+    Args:
+        names: of registered metrics; None: every metric whose needs are all available.
+        available: inputs that the caller can provide.
+
+    Raises:
+        SavgError: a name is not registered, or a metric needs an input that is not available.
+
+    Example:
+        >>> metric_classes(None, {Need.SOUNDS}).keys()
+        dict_keys(['events_per_clip'])
     """
-    there = frozenset(available)
-    found = {name: metric_class(name) for name in (METRICS if names is None else names)}
+    inputs = frozenset(available)
+    classes = {name: metric_class(name) for name in (METRICS if names is None else names)}
     if names is None:
-        return {name: metric for name, metric in found.items() if metric.needs <= there}
-    for name, metric in found.items():
-        if missing := sorted(metric.needs - there):
-            raise SavgError(f"The metric {name} needs {', '.join(missing)}, which is not there.")
-    return found
+        return {name: metric for name, metric in classes.items() if metric.needs <= inputs}
+    for name, metric in classes.items():
+        if missing := sorted(metric.needs - inputs):
+            raise SavgError(
+                f"The metric {name} needs {', '.join(missing)}, which is not available."
+            )
+    return classes

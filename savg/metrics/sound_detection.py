@@ -1,11 +1,11 @@
-"""How well sound events are detected: the location-dependent F-score of each class.
+"""Detection of sound events: the location-dependent F-score of each class.
 
-Judged frame by frame (10 a second), class by class: within one frame and class, events found and
-labelled are paired one to one, as many pairs as possible, where their x differ by at most the
-tolerance in pixels of a 256-wide picture. Pairs are true positives, events found without partner
-false positives, labels without partner false negatives. A sound found at a wrong place therefore
-counts as both. Counts are added over clips before the score is formed (micro average), as in the
-location-dependent measures of DCASE (Mesaros et al., WASPAA 2019) that [S1] uses.
+Counted label frame by label frame (10 a second) and class by class: detected and labelled events are
+paired one to one, as many pairs as possible, where their x differ by at most the tolerance in pixels
+of a 256-wide frame. Pairs are true positives, detections without partner false positives, labels
+without partner false negatives; an event detected at a wrong place counts as both. Counts are added
+over clips before the score is formed (micro average), as in the location-dependent measures of DCASE
+(Mesaros et al., WASPAA 2019) that [S1] uses.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from savg.metrics.base import Metric, MetricResult, Need
 
 @dataclass(frozen=True, eq=False)
 class SoundCounts:
-    """True positives, false positives and false negatives of each class; they add up over clips."""
+    """True positives, false positives and false negatives [classes]; counts of clips add up."""
 
     tp: NDArray[np.int64]
     fp: NDArray[np.int64]
@@ -34,17 +34,17 @@ class SoundCounts:
 
     @property
     def precision(self) -> NDArray[np.float64]:
-        """TP / (TP + FP) of each class, NaN where nothing was found."""
+        """TP / (TP + FP) [classes], NaN where nothing was detected."""
         return _ratio(self.tp, self.tp + self.fp)
 
     @property
     def recall(self) -> NDArray[np.float64]:
-        """TP / (TP + FN) of each class, NaN where nothing sounds."""
+        """TP / (TP + FN) [classes], NaN where nothing is labelled."""
         return _ratio(self.tp, self.tp + self.fn)
 
     @property
     def f_score(self) -> NDArray[np.float64]:
-        """2 TP / (2 TP + FP + FN) of each class, NaN where nothing sounds and nothing was found."""
+        """2 TP / (2 TP + FP + FN) [classes], NaN where nothing is labelled and nothing detected."""
         return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
 
 
@@ -53,27 +53,27 @@ def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.floa
 
 
 def count_sounds(
-    found: SoundEvents,
+    detected: SoundEvents,
     labels: ClipLabels | SoundEvents,
     tolerance: float = MARGIN,
     classes: int = len(CATEGORY_NAMES),
 ) -> SoundCounts:
-    """Counts of one clip: the events found against its labels; x of both in pixels."""
+    """Counts of one clip: detected events against labels, x of both in pixels of a 256-wide frame."""
     tp, fp, fn = (np.zeros(classes, np.int64) for _ in range(3))
     for category in range(classes):
-        ours, theirs = found.categories == category, labels.categories == category
-        for frame in np.union1d(found.frames[ours], labels.frames[theirs]):
-            x = found.x[ours & (found.frames == frame)]
-            wanted = labels.x[theirs & (labels.frames == frame)]
-            pairs = count_pairs(x, wanted, tolerance)
+        detections, labelled = detected.categories == category, labels.categories == category
+        for frame in np.union1d(detected.frames[detections], labels.frames[labelled]):
+            x = detected.x[detections & (detected.frames == frame)]
+            true_x = labels.x[labelled & (labels.frames == frame)]
+            pairs = count_pairs(x, true_x, tolerance)
             tp[category] += pairs
             fp[category] += len(x) - pairs
-            fn[category] += len(wanted) - pairs
+            fn[category] += len(true_x) - pairs
     return SoundCounts(tp, fp, fn)
 
 
 def count_pairs(a: NDArray[np.floating], b: NDArray[np.floating], tolerance: float = MARGIN) -> int:
-    """The most one-to-one pairs of positions that differ by at most `tolerance`.
+    """Largest number of one-to-one pairs of positions a [N] and b [M] at most `tolerance` apart.
 
     Walking both in order and pairing the first two that fit is optimal on a line.
     """
@@ -94,11 +94,20 @@ def seld_f_score(
     tolerance: float = MARGIN,
     classes: int = len(CATEGORY_NAMES),
 ) -> SoundCounts:
-    """Counts over (found, labels) of many clips; `.f_score` has the F-score of each class."""
+    """Counts over clips.
+
+    Args:
+        clips: (detected events, labels) of each clip.
+        tolerance: largest distance of a pair in pixels of a 256-wide frame.
+        classes: number of classes.
+
+    Example:
+        >>> seld_f_score([(detector(clip), labels)]).f_score  # [classes]
+    """
     zero = np.zeros(classes, np.int64)
     counts = SoundCounts(zero, zero, zero)
-    for found, labels in clips:
-        counts = counts + count_sounds(found, labels, tolerance, classes)
+    for detected, labels in clips:
+        counts = counts + count_sounds(detected, labels, tolerance, classes)
     return counts
 
 
@@ -120,7 +129,7 @@ class SpeechFScore(Metric):
         notes = {name: int(getattr(counts, name)[self.category]) for name in names}
         if not sum(notes.values()):
             kind = CATEGORY_NAMES[self.category]
-            reason = f"No clip has {kind}, found or true."
+            reason = f"No clip has {kind}, detected or labelled."
             return self.undefined(reason, len(items), **notes)
         score = float(counts.f_score[self.category])
         return MetricResult(self.name, score, n=len(items), notes=notes)

@@ -1,6 +1,6 @@
 """Spatial AV-Align: do sounds come from where persons are? [S1, S2]
 
-x in pixels of a 256-wide picture, left is small. A sound event is a true positive if a person box
+x in pixels of a 256-wide frame, left is small. A sound event is a true positive if a person box
 in its video frame or one beside it overlaps x ± 40 pixels. Beside the score stand three chance
 baselines of the same boxes: sounds at the centre, swapped left to right, shuffled between clips.
 """
@@ -21,7 +21,7 @@ from savg.metrics.base import Cells, Item, Metric, MetricResult, Need, with_inte
 from savg.metrics.statistics import RESAMPLES, other_pairs, pooled_share, share_interval
 
 FRAMES_AROUND = 1
-"""Video frames before and after that count too (the code's rule; [S2] drops it in its text)."""
+"""Neighbouring video frames on each side that count too (the code's rule; [S2] leaves it out)."""
 
 BASELINES = ("centre", "swapped", "shuffled")
 """Names of the chance baselines."""
@@ -43,14 +43,26 @@ def spatial_av_align(
 
     The video frame of label frame f is round-half-even(f / label_fps · fps); the one after the last
     counts as the last. Coordinates are truncated to whole pixels, towards zero, and touching
-    counts. FrameError for events after the end of the clip, if there are boxes to compare with.
+    counts.
+
+    Args:
+        events: x in pixels of the format's frame.
+        boxes: persons, in the same pixels.
+        format: of the clip.
+        margin: pixels to either side of an event within which a box counts.
+
+    Raises:
+        FrameError: an event lies after the end of the clip, and there are boxes to compare with.
+
+    Example:
+        >>> spatial_av_align(SoundEvents.read_csv("a.events.csv"), Boxes.read_csv("a.boxes.csv")).score
     """
     frame = np.rint(events.frames * (format.fps / format.label_fps)).astype(np.int64)
     late = frame > format.frames
     if late.any() and len(boxes):
         raise FrameError(
-            f"a sound event is in frame {events.frames[late][0]}: expected a clip of "
-            f"{format.frames / format.fps:g} s, with label frames below {format.label_frames}."
+            f"Label frames of sound events must be < {format.label_frames} in a clip of "
+            f"{format.frames / format.fps:g} s, got {events.frames[late][0]}."
         )
     frame = np.minimum(frame, format.frames - 1)
     x = np.trunc(events.x)[:, None]
@@ -76,9 +88,16 @@ def chance_baselines(
     rounds: int = 32,
     margin: float = MARGIN,
 ) -> Baselines:
-    """What the clips' boxes score with (a) every sound at the centre, (b) left and right swapped,
-    (c) the sounds of other clips: every other one up to 64 clips, else `rounds` random shifts of a
-    random order. Of a longer clip's sounds only those within the shorter clip are taken.
+    """Scores of the clips' boxes with (a) every event at the centre, (b) left and right swapped, (c)
+    the events of other clips: every other one up to 64 clips, else `rounds` random shifts of a random
+    order. Of a longer clip's events only those within the shorter clip are taken.
+
+    Args:
+        pairs: sound events and boxes of each clip.
+        format: of every clip, or one for each.
+        seed: of the random shifts.
+        rounds: number of random shifts.
+        margin: pixels to either side of an event within which a box counts.
     """
     counts = baseline_counts(pairs, format, seed, rounds, margin)
     return Baselines(**{name: pooled_share(c) for name, c in counts.items()})
@@ -91,8 +110,8 @@ def baseline_counts(
     rounds: int = 32,
     margin: float = MARGIN,
 ) -> dict[str, NDArray[np.int64]]:
-    """True positives and false negatives [clips, 2] of each chance baseline, by the clip whose boxes
-    are compared with."""
+    """True positives and false negatives [clips, 2] of each chance baseline; row i has the boxes of
+    clip i."""
     formats = _each(format, len(pairs))
     counts = {name: np.zeros((len(pairs), 2), np.int64) for name in BASELINES}
     for i, ((events, boxes), clip_format) in enumerate(zip(pairs, formats, strict=True)):
@@ -102,8 +121,8 @@ def baseline_counts(
             events.mirrored(clip_format.size), boxes, clip_format, margin
         )
     for i, j in other_pairs(len(pairs), seed, rounds):
-        sounds = within(pairs[j][0], formats[i])
-        counts["shuffled"][i] += _judged(sounds, pairs[i][1], formats[i], margin)
+        borrowed = within(pairs[j][0], formats[i])
+        counts["shuffled"][i] += _judged(borrowed, pairs[i][1], formats[i], margin)
     return counts
 
 
@@ -130,17 +149,28 @@ def spatial_report(
     margin: float = MARGIN,
 ) -> SpatialReport:
     """Score a set of clips; intervals are the percentile bootstrap over whole clips, whatever their
-    lengths, those of the baselines over the clips that lend their boxes."""
+    lengths, those of the baselines over the clips whose boxes are used.
+
+    Args:
+        pairs: sound events and boxes of each clip.
+        format: of every clip, or one for each.
+        seed: of the bootstrap and the random shifts.
+        resamples: of the bootstrap.
+        margin: pixels to either side of an event within which a box counts.
+
+    Raises:
+        FrameError: an event lies after the end of its clip.
+    """
     formats = _each(format, len(pairs))
     counts = np.zeros((len(pairs), 2), np.int64)
     for i, (pair, clip_format) in enumerate(zip(pairs, formats, strict=True)):
         counts[i] = _judged(*pair, clip_format, margin)
     low, high = share_interval(counts, seed, resamples)
     baselines, intervals = {}, {}
-    for name, lent in baseline_counts(pairs, formats, seed, margin=margin).items():
-        baselines[name] = pooled_share(lent)
-        between = share_interval(lent, seed, resamples)
-        intervals[name] = None if between[0] is None else list(between)
+    for name, chance in baseline_counts(pairs, formats, seed, margin=margin).items():
+        baselines[name] = pooled_share(chance)
+        interval = share_interval(chance, seed, resamples)
+        intervals[name] = None if interval[0] is None else list(interval)
     tp, fn = (int(n) for n in counts.sum(axis=0))
     score = pooled_share(counts)
     return SpatialReport(len(pairs), tp, fn, score, low, high, Baselines(**baselines), intervals)
@@ -174,7 +204,7 @@ def _judged(
 
 
 class SpatialAvAlign(Metric):
-    """Share of sound events with a person at their place [S1], with its chance baselines.
+    """Share of sound events with a person at their position [S1], with its chance baselines.
 
     margin: pixels to either side of a sound event.
     """
@@ -222,7 +252,7 @@ class SpatialAvAlign(Metric):
 
 
 class SpatialOffCentre(SpatialAvAlign):
-    """The same of the sounds well off the centre, where a guess of the centre gains nothing."""
+    """The same of the events well off the centre, where a guess of the centre gains nothing."""
 
     name = "spatial_off_centre"
     label = f"Spatial AV-Align, sounds > {MARGIN} px off the centre"

@@ -1,6 +1,6 @@
 """Statistics over clips: bootstrap intervals, correlation, pairs for shuffled baselines.
 
-Pure functions. Intervals are 95 %; None stands for what too few clips cannot tell.
+Pure functions. Intervals are 95 %; None where there are too few clips.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 RESAMPLES = 2000
-"""Of a bootstrap over clips."""
+"""Resamples of a bootstrap over clips."""
 
 ALL_PAIRS = 64
-"""Clips up to which each is paired with every other one."""
+"""Largest number of clips of which every pair is used."""
 
 Interval = tuple[float, float] | tuple[None, None]
 Values = Sequence[float] | NDArray[np.floating]
 
 
-def drawn_clips(count: int, seed: int = 0, resamples: int = RESAMPLES) -> NDArray[np.int64]:
+def resampled_clips(count: int, seed: int = 0, resamples: int = RESAMPLES) -> NDArray[np.int64]:
     """Indices of clips [resamples, count], drawn with replacement."""
     return np.random.default_rng(seed).integers(0, count, (resamples, count))
 
 
 def percentiles(draws: ArrayLike) -> Interval:
-    """The middle 95 % of draws; None without any."""
+    """2.5th and 97.5th percentile of draws [N]; None for N = 0."""
     values = np.asarray(draws, np.float64)
     if not len(values):
         return None, None
@@ -47,7 +47,7 @@ def share_interval(
     """Percentile bootstrap over whole clips of the pooled share of counts [clips, 2]."""
     if not counts.sum():
         return None, None
-    drawn = counts[drawn_clips(len(counts), seed, resamples)].sum(axis=1)
+    drawn = counts[resampled_clips(len(counts), seed, resamples)].sum(axis=1)
     drawn = drawn[drawn.sum(axis=1) > 0]
     return percentiles(drawn[:, 0] / drawn.sum(axis=1))
 
@@ -57,7 +57,7 @@ def mean_interval(values: Values, seed: int = 0, resamples: int = RESAMPLES) -> 
     x = np.asarray(values, np.float64)
     if len(x) < 2:
         return None, None
-    return percentiles(x[drawn_clips(len(x), seed, resamples)].mean(axis=1))
+    return percentiles(x[resampled_clips(len(x), seed, resamples)].mean(axis=1))
 
 
 def deviation_interval(values: Values, seed: int = 0, resamples: int = RESAMPLES) -> Interval:
@@ -65,7 +65,7 @@ def deviation_interval(values: Values, seed: int = 0, resamples: int = RESAMPLES
     x = np.asarray(values, np.float64)
     if len(x) < 3:
         return None, None
-    return percentiles(x[drawn_clips(len(x), seed, resamples)].std(axis=1))
+    return percentiles(x[resampled_clips(len(x), seed, resamples)].std(axis=1))
 
 
 def other_pairs(count: int, seed: int = 0, rounds: int = 32) -> list[tuple[int, int]]:
@@ -94,20 +94,25 @@ class Correlation:
 
 
 def correlation(x: Values, y: Values, permutations: int = 10_000, seed: int = 0) -> Correlation:
-    """Correlation of two values of each clip, NaNs left out, with a two-sided permutation test."""
+    """Pearson correlation of x and y [clips] without pairs with a NaN; p by permutation, two-sided.
+
+    Raises ValueError for shapes that differ or are not vectors.
+    """
     a, b = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if a.shape != b.shape or a.ndim != 1:
-        raise ValueError(f"x and y must be two rows of one length, got {a.shape} and {b.shape}.")
-    there = np.isfinite(a) & np.isfinite(b)
-    a, b = a[there], b[there]
+        raise ValueError(
+            f"x and y must be vectors of one length, got shapes {a.shape} and {b.shape}."
+        )
+    finite = np.isfinite(a) & np.isfinite(b)
+    a, b = a[finite], b[finite]
     if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return Correlation(None, None, len(a))
     a, b = ((v - v.mean()) / np.linalg.norm(v - v.mean()) for v in (a, b))
     r = float(a @ b)
     rng = np.random.default_rng(seed)
     shuffled = np.array([rng.permutation(b) @ a for _ in range(permutations)])
-    as_strong = int((np.abs(shuffled) >= abs(r) - 1e-12).sum())
-    return Correlation(r, (as_strong + 1) / (permutations + 1), len(a))
+    at_least_as_strong = int((np.abs(shuffled) >= abs(r) - 1e-12).sum())
+    return Correlation(r, (at_least_as_strong + 1) / (permutations + 1), len(a))
 
 
 def correlation_interval(r: float | None, clips: int) -> Interval:
@@ -119,10 +124,10 @@ def correlation_interval(r: float | None, clips: int) -> Interval:
     return float(low), float(high)
 
 
-def spread(values: Values) -> dict[str, float] | None:
-    """Least, 5th percentile, median and largest; None without any."""
+def order_statistics(values: Values) -> dict[str, float] | None:
+    """Minimum, 5th percentile, median and maximum of values [N]; None for N = 0."""
     x = np.asarray(values)
     if not len(x):
         return None
-    found: NDArray[np.floating] = np.quantile(x, [0.0, 0.05, 0.5, 1.0])
-    return dict(zip(("least", "p5", "median", "largest"), found.tolist(), strict=True))
+    quantiles: NDArray[np.floating] = np.quantile(x, [0.0, 0.05, 0.5, 1.0])
+    return dict(zip(("least", "p5", "median", "largest"), quantiles.tolist(), strict=True))

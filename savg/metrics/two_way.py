@@ -50,7 +50,10 @@ class Ratings:
         where = {name: k for k, name in enumerate(names)}
         k = np.array([where[c] for c in condition], np.int64)
         if not len(i) == len(j) == len(k) == np.size(score):
-            raise ValueError("Ratings has one listener, condition and clip for each score.")
+            raise ValueError(
+                "Listeners, conditions and clips must be one for each score, got "
+                f"{len(i)}, {len(k)} and {len(j)} for {np.size(score)}."
+            )
         return cls(
             np.asarray(score, np.float64),
             i.astype(np.int64),
@@ -96,7 +99,7 @@ def _two_way(
     ratings: Ratings, sides: Sequence[tuple[int, float]], rng: np.random.Generator
 ) -> Interval:
     listeners = len(ratings.listeners)
-    weights = _drawn(listeners, rng)
+    weights = _multiplicities(listeners, rng)
     level = _leniency(ratings, [condition for condition, _ in sides])
     estimate, clips = 0.0, 0
     by_listener, by_rating = np.zeros(RESAMPLES), np.zeros(RESAMPLES)
@@ -110,7 +113,7 @@ def _two_way(
         by_listener += sign * _resampled(weights, who, score, listeners)
         rest = score - level[who]
         used, index = np.unique(ratings.clip[of_condition], return_inverse=True)
-        by_clip = sign * _resampled(_drawn(len(used), rng), index, rest, len(used))
+        by_clip = sign * _resampled(_multiplicities(len(used), rng), index, rest, len(used))
         if len(used) > 1:
             clip_variance += _variance(by_clip) * len(used) / (len(used) - 1)
         clips += len(used) - 1
@@ -124,16 +127,16 @@ def _two_way(
 
 
 def _leniency(ratings: Ratings, conditions: Sequence[int]) -> Floats:
-    """How far each listener's mean over several conditions lies from all listeners' [listeners];
-    0 for one condition, where it belongs to the answer."""
+    """Deviation of each listener's mean over several conditions from that of all listeners [listeners];
+    0 for one condition, where it belongs to the estimate."""
     if len(conditions) < 2:
         return np.zeros(len(ratings.listeners))
     means = ratings.listener_means()[:, list(conditions)].mean(axis=1)
     return np.nan_to_num(means - np.nanmean(means)) if np.isfinite(means).any() else 0.0 * means
 
 
-def _drawn(number: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """How often each of `number` things is drawn in each resample [resamples, number]."""
+def _multiplicities(number: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Multiplicity of each of `number` items in each bootstrap resample: [resamples, number]."""
     drawn = rng.integers(0, number, (RESAMPLES, number))
     drawn += number * np.arange(RESAMPLES)[:, None]
     counts = np.bincount(drawn.ravel(), minlength=RESAMPLES * number)

@@ -79,9 +79,9 @@ class Brightness(Metric):
     unit = "levels"
     needs = frozenset({Need.CLIP})
 
-    def kept(self, item: Item) -> Item:
+    def retain(self, item: Item) -> Item:
         self.seen = {**getattr(self, "seen", {}), item.name: float(item.clip.picture.mean())}  # type: ignore[union-attr]
-        return super().kept(item)
+        return super().retain(item)
 
     @classmethod
     def cells(cls, item: Item) -> dict[str, float | int | None]:

@@ -1,4 +1,4 @@
-"""Every registered metric: against its own oracle, in any order, with nothing and with one clip."""
+"""Every registered metric: against its own oracle, in any order, with no clip and with one."""
 
 from __future__ import annotations
 
@@ -46,10 +46,12 @@ def draw_item(index: int, silent: bool = False) -> Item:
     events = SoundEvents(rng.integers(0, 50, n), rng.integers(0, 2, n), rng.uniform(-20, 270, n))
     left, top = rng.uniform(0, 230, m), rng.uniform(0, 150, m)
     xyxy = np.stack([left, top, left + rng.uniform(10, 60, m), top + rng.uniform(10, 90, m)], 1)
-    found = Boxes(rng.integers(0, 20, m), np.zeros(m), xyxy, rng.uniform(0.3, 1, m))
+    detections = Boxes(rng.integers(0, 20, m), np.zeros(m), xyxy, rng.uniform(0.3, 1, m))
     labels = events.with_x(events.x + rng.normal(0, 40, n))
-    truth = Truth(labels, Boxes(found.frames, found.categories, xyxy + rng.uniform(0, 6, (m, 1))))
-    observation = Observation(events, found, features=extract(clip, FEATURES))
+    truth = Truth(
+        labels, Boxes(detections.frames, detections.categories, xyxy + rng.uniform(0, 6, (m, 1)))
+    )
+    observation = Observation(events, detections, features=extract(clip, FEATURES))
     return Item(f"clip {index:02d}", observation, clip, truth)
 
 
@@ -59,10 +61,10 @@ REFERENCE = reference_of(REFERENCE_CLIPS, FEATURES)
 
 
 def result_of(metric: type[Metric], items: Sequence[Item]) -> MetricResult:
-    made = metric(REFERENCE)
+    filled = metric(REFERENCE)
     for item in items:
-        made.update(item)
-    return made.compute()
+        filled.update(item)
+    return filled.compute()
 
 
 def spatial(items: Sequence[Item], keep: Callable[[float], bool] = lambda x: True) -> float:
@@ -164,14 +166,14 @@ def surest(item: Item) -> float:
 
 
 def nearest(items: Sequence[Item]) -> float:
-    found = []
+    distances = []
     for item in items:
         assert item.clip is not None
         a = item.clip.picture[::5].astype(float)
         b = [c.picture[::5].astype(float) for c in REFERENCE_CLIPS]
         both = [*b, *(x[:, :, ::-1] for x in b)]
-        found.append(min(float(np.sqrt(((a - x) ** 2).mean())) for x in both))
-    return statistics.median(found)
+        distances.append(min(float(np.sqrt(((a - x) ** 2).mean())) for x in both))
+    return statistics.median(distances)
 
 
 ORACLES: dict[str, Callable[[Sequence[Item]], float]] = {
@@ -224,26 +226,26 @@ def test_neither_order_nor_company_matters(name: str) -> None:
     other = metric(REFERENCE)
     for item in ITEMS:
         other.update(replace(item, name=f"x {item.name}"))
-        other.compute()  # asking early changes nothing
+        other.compute()  # computing early changes nothing
     assert other.compute() == expected
     alone = [metric.cells(item) for item in ITEMS]
     assert [metric.cells(item) for item in shuffled] == [alone[ITEMS.index(i)] for i in shuffled]
 
 
-def nothing_found() -> Item:
+def empty_item() -> Item:
     item = draw_item(50, silent=True)
-    empty = Observation(SoundEvents.empty(), _nobody(), features=item.observation.features)
+    empty = Observation(SoundEvents.empty(), no_boxes(), features=item.observation.features)
     labels = ClipLabels(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0))
     return Item("quiet", empty, item.clip, Truth(labels, Boxes.empty()))
 
 
-def _nobody() -> Boxes:
+def no_boxes() -> Boxes:
     return Boxes(np.zeros(0), np.zeros(0), np.zeros((0, 4)), np.zeros(0))
 
 
 @pytest.mark.parametrize("name", METRICS)
 @pytest.mark.parametrize(
-    "items", [[], [ITEMS[0]], [nothing_found()], [nothing_found(), ITEMS[0]]], ids=len
+    "items", [[], [ITEMS[0]], [empty_item()], [empty_item(), ITEMS[0]]], ids=len
 )
 def test_few_clips_give_a_number_or_a_sentence(name: str, items: list[Item]) -> None:
     result = result_of(CLASSES[name], items)
@@ -257,7 +259,7 @@ def test_few_clips_give_a_number_or_a_sentence(name: str, items: list[Item]) -> 
         json.dumps(dict(CLASSES[name].cells(item)), allow_nan=False)
 
 
-def test_what_is_missing_is_named() -> None:
+def test_a_missing_input_is_named() -> None:
     bare = replace(ITEMS[0], truth=None, observation=replace(ITEMS[0].observation, features={}))
     with pytest.raises(NeedError, match="person AP50 needs true tables of clip 00"):
         CLASSES["person_ap50"]().update(bare)
@@ -275,9 +277,9 @@ def test_what_is_missing_is_named() -> None:
         MetricResult.from_json({"name": "x"})
 
 
-def test_metrics_are_chosen_by_name_or_by_what_there_is() -> None:
-    some = metric_classes(None, {Need.PERSONS, Need.SOUNDS})
-    assert list(some) == [
+def test_metrics_are_chosen_by_name_or_by_available_inputs() -> None:
+    chosen = metric_classes(None, {Need.PERSONS, Need.SOUNDS})
+    assert list(chosen) == [
         "spatial_av_align", "spatial_off_centre", "person_share", "events_per_clip"
     ]  # fmt: skip
     assert list(metric_classes(["pan_spread"], {Need.FEATURES})) == ["pan_spread"]
@@ -290,7 +292,7 @@ def test_clips_of_another_length_are_left_out_of_the_nearest() -> None:
     short = SMALL.with_frames(8)
     clip = small_clip(rng)
     cut = Clip(clip.video[:8], np.ascontiguousarray(clip.audio[:, : short.samples]), short)
-    found = Observation(SoundEvents.empty(), _nobody(), features=extract(cut, FEATURES))
-    both = result_of(CLASSES["nearest_clip"], [Item("short", found), ITEMS[0]])
+    observed = Observation(SoundEvents.empty(), no_boxes(), features=extract(cut, FEATURES))
+    both = result_of(CLASSES["nearest_clip"], [Item("short", observed), ITEMS[0]])
     assert both.n == 1 and both.value == pytest.approx(nearest([ITEMS[0]]), rel=1e-5)
-    assert result_of(CLASSES["nearest_clip"], [Item("short", found)]).value is None
+    assert result_of(CLASSES["nearest_clip"], [Item("short", observed)]).value is None

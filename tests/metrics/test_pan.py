@@ -1,4 +1,4 @@
-"""Spread of pans, figures and their agreement, on clips whose answers are known."""
+"""Spread of pans, persons and their agreement, on clips with known answers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_surest_person_of_each_frame_counts() -> None:
 
 
 @pytest.mark.parametrize("x", [8, 30, 52])
-def test_motion_is_found_where_something_moves(x) -> None:
+def test_motion_x_is_where_something_moves(x) -> None:
     rng = np.random.default_rng(x)
     video = np.zeros((4, 64, 64, 3), np.uint8)
     video[:, 14:50] = rng.integers(0, 255, (36, 64, 3)) // 2  # a still, textured room
@@ -57,18 +57,18 @@ def test_correlation_agrees_with_scipy() -> None:
     rng = np.random.default_rng(0)
     x = rng.standard_normal(40)
     y = 0.4 * x + rng.standard_normal(40)
-    wanted = stats.pearsonr(x, y)
-    found = correlation(x, y)
-    assert found.r == pytest.approx(wanted.statistic, abs=1e-12)
-    assert found.p == pytest.approx(wanted.pvalue, abs=0.01)
-    assert found.clips == 40
+    expected = stats.pearsonr(x, y)
+    result = correlation(x, y)
+    assert result.r == pytest.approx(expected.statistic, abs=1e-12)
+    assert result.p == pytest.approx(expected.pvalue, abs=0.01)
+    assert result.clips == 40
 
 
-def test_correlation_leaves_out_what_is_missing() -> None:
+def test_correlation_leaves_out_missing_values() -> None:
     x = [1.0, np.nan, 2.0, 3.0, 4.0]
     y = [2.0, 5.0, 4.0, np.nan, 8.0]
-    found = correlation(x, y, permutations=100)
-    assert found.r == pytest.approx(1.0) and found.clips == 3
+    result = correlation(x, y, permutations=100)
+    assert result.r == pytest.approx(1.0) and result.clips == 3
     assert correlation([1, 1, 1], [1, 2, 3]).r is None
     assert correlation([], []).clips == 0
     with pytest.raises(ValueError, match="one length"):

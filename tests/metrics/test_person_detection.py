@@ -20,11 +20,11 @@ def overlap_by_counting(a, b):
     return len(pixels[0] & pixels[1]) / max(len(pixels[0] | pixels[1]), 1)
 
 
-def oracle(found, truth):
+def oracle(detections, truth):
     """The definition in loops: rank all, match greedily, best later precision at each recall."""
     ranked = sorted(
         (-s, clip, f, tuple(map(int, b)))
-        for clip, t in enumerate(found)
+        for clip, t in enumerate(detections)
         for f, b, s in zip(t.frames, t.xyxy, t.scores, strict=True)
     )
     taken: set = set()
@@ -48,7 +48,7 @@ def oracle(found, truth):
 @pytest.mark.parametrize("seed", range(6))
 def test_against_brute_force(seed):
     rng = np.random.default_rng(seed)
-    found, truth = [], []
+    detections, truth = [], []
     for _ in range(3):
         frames = rng.integers(0, 4, 8)
         start = rng.integers(0, 20, (8, 2))
@@ -56,11 +56,11 @@ def test_against_brute_force(seed):
         near = real + rng.integers(-2, 3, real.shape)
         far = np.roll(real, 1, axis=0)
         truth.append(table(frames, real))
-        found.append(
+        detections.append(
             table(np.tile(frames, 2), np.concatenate([near, far]), rng.permutation(16) / 16)
         )
-    value = person_ap50(found, truth)
-    assert value == pytest.approx(oracle(found, truth), abs=1e-12)
+    value = person_ap50(detections, truth)
+    assert value == pytest.approx(oracle(detections, truth), abs=1e-12)
     assert 0 < value < 1
 
 

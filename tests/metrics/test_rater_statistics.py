@@ -41,9 +41,11 @@ def simulated(
 
 
 def test_ratings_keep_names_and_order() -> None:
-    made = Ratings.of([1, 5, 3], ["x", "y", "x"], ["b", "a", "b"], ["2", "1", "3"], ["b", "c", "a"])
-    assert made.conditions == ("b", "a") and list(made.condition) == [0, 1, 0]
-    means = made.listener_means()
+    ratings = Ratings.of(
+        [1, 5, 3], ["x", "y", "x"], ["b", "a", "b"], ["2", "1", "3"], ["b", "c", "a"]
+    )
+    assert ratings.conditions == ("b", "a") and list(ratings.condition) == [0, 1, 0]
+    means = ratings.listener_means()
     assert means[0, 0] == 2.0 and np.isnan(means[0, 1]) and means[1, 1] == 5.0
     with pytest.raises(ValueError, match="for each score"):
         Ratings.of([1.0], ["x", "y"], ["a", "a"], ["1", "2"])
@@ -51,10 +53,10 @@ def test_ratings_keep_names_and_order() -> None:
 
 def test_the_t_interval_is_that_of_scipy() -> None:
     values = np.random.default_rng(0).normal(3, 1, 9)
-    got = mean_interval([*values, NAN])
+    result = mean_interval([*values, NAN])
     low, high = stats.t.interval(0.95, 8, values.mean(), stats.sem(values))
-    assert (got.low, got.high) == (pytest.approx(low), pytest.approx(high))
-    assert got.freedom == 8
+    assert (result.low, result.high) == (pytest.approx(low), pytest.approx(high))
+    assert result.freedom == 8
     assert mean_interval([3.0]).low is None and mean_interval([3.0]).estimate == 3.0
 
 
@@ -93,11 +95,11 @@ def two_way_by_hand(ratings: Ratings, sides: dict[int, float]) -> tuple[float, f
 @pytest.mark.parametrize("seed", range(3))
 def test_the_two_way_bootstrap_agrees_with_its_closed_form(seed: int) -> None:
     ratings = simulated(seed)
-    got = two_way_difference(ratings, 0, 1, seed)
+    result = two_way_difference(ratings, 0, 1, seed)
     estimate, variance = two_way_by_hand(ratings, {0: 1.0, 1: -1.0})
-    assert got.estimate == pytest.approx(estimate)
-    assert got.error == pytest.approx(variance**0.5, rel=0.05)
-    assert got.freedom == 11
+    assert result.estimate == pytest.approx(estimate)
+    assert result.error == pytest.approx(variance**0.5, rel=0.05)
+    assert result.freedom == 11
     alone = two_way_mean(ratings, 0)
     assert alone.error == pytest.approx(two_way_by_hand(ratings, {0: 1.0})[1] ** 0.5, rel=0.05)
 
@@ -113,9 +115,9 @@ def test_two_way_corner_cases() -> None:
 
 def test_a_swap_of_sides_changes_the_sign() -> None:
     ratings = simulated(4)
-    there, back = two_way_difference(ratings, 0, 1), two_way_difference(ratings, 1, 0)
-    assert there.estimate == pytest.approx(-back.estimate)
-    assert there.error == pytest.approx(back.error, rel=0.05)
+    forward, backward = two_way_difference(ratings, 0, 1), two_way_difference(ratings, 1, 0)
+    assert forward.estimate == pytest.approx(-backward.estimate)
+    assert forward.error == pytest.approx(backward.error, rel=0.05)
 
 
 KRIPPENDORFF = np.array(
@@ -175,10 +177,10 @@ def test_alpha_corner_cases() -> None:
 
 
 def test_repeat_agreement() -> None:
-    got = repeat_agreement([1, 2, 3, 5], [1, 3, 3, 2])
-    assert (got.pairs, got.equal, got.within_one) == (4, 0.5, 0.75)
-    assert got.mean_difference == 1.0
-    assert got.rating_sd == pytest.approx((10 / 4 / 2) ** 0.5)
+    result = repeat_agreement([1, 2, 3, 5], [1, 3, 3, 2])
+    assert (result.pairs, result.equal, result.within_one) == (4, 0.5, 0.75)
+    assert result.mean_difference == 1.0
+    assert result.rating_sd == pytest.approx((10 / 4 / 2) ** 0.5)
     rng = np.random.default_rng(0)
     truth = rng.normal(3, 1, 40_000)
     noisy = repeat_agreement(truth + rng.normal(0, 0.7, 40_000), truth + rng.normal(0, 0.7, 40_000))
@@ -190,8 +192,8 @@ def test_power_is_that_of_simulated_t_tests() -> None:
     rng = np.random.default_rng(0)
     for listeners, difference, sd in ((7, 0.6, 0.6), (24, 0.42, 0.66)):
         sample = rng.normal(difference, sd, (20_000, listeners))
-        found = (stats.ttest_1samp(sample, 0.0, axis=1).pvalue < 0.05).mean()
-        assert power(difference, sd, listeners) == pytest.approx(found, abs=0.01)
+        simulated_power = (stats.ttest_1samp(sample, 0.0, axis=1).pvalue < 0.05).mean()
+        assert power(difference, sd, listeners) == pytest.approx(simulated_power, abs=0.01)
     assert power(0.0, 1.0, 20) == pytest.approx(0.05, abs=1e-6)
     assert power(0.5, 1.0, 1) == 0.0
 
@@ -215,11 +217,11 @@ def test_correlation_is_that_of_scipy() -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(size=60)
     y = (x + rng.normal(size=60)).round(1)
-    got = rank_correlation(x, y)
-    assert got.spearman == pytest.approx(stats.spearmanr(x, y).statistic)
-    assert got.pearson == pytest.approx(stats.pearsonr(x, y).statistic)
-    assert got.low is not None and got.high is not None and got.spearman is not None
-    assert got.low < got.spearman < got.high and 0.2 < got.high - got.low < 0.6
+    result = rank_correlation(x, y)
+    assert result.spearman == pytest.approx(stats.spearmanr(x, y).statistic)
+    assert result.pearson == pytest.approx(stats.pearsonr(x, y).statistic)
+    assert result.low is not None and result.high is not None and result.spearman is not None
+    assert result.low < result.spearman < result.high and 0.2 < result.high - result.low < 0.6
     assert rank_correlation([1, 1, 1, 1], [1, 2, 3, 4]).spearman is None
     assert rank_correlation([1, 2], [1, 2]).spearman is None
 
@@ -243,10 +245,10 @@ def test_reml_on_balanced_data_is_the_analysis_of_variance() -> None:
     assert report.clip_sd**2 == pytest.approx((ms_clip - ms_rest) / 12, rel=1e-3)
     assert report.listener_condition_sd**2 == pytest.approx((ms_both - ms_rest) / 20, rel=1e-3)
     assert report.listener_sd**2 == pytest.approx((ms_person - ms_both) / 40, rel=1e-3)
-    got = report.differences[0, 1]
+    result = report.differences[0, 1]
     variance = 2 * (ms_both + 12 / 12 * ms_clip - ms_rest) / (12 * 20)
-    assert got.estimate == pytest.approx(condition[0] - condition[1])
-    assert got.error == pytest.approx(variance**0.5, rel=1e-3)
+    assert result.estimate == pytest.approx(condition[0] - condition[1])
+    assert result.error == pytest.approx(variance**0.5, rel=1e-3)
 
 
 def reml_by_density(

@@ -43,12 +43,12 @@ def test_scores_against_brute_force() -> None:
     counts = seld_f_score(clips)
     for category in (0, 1):
         tp = fp = fn = 0
-        for found, labels in clips:
+        for detected, labels in clips:
             for frame in range(12):
                 a, b = (
                     [x for f, c, x in zip(t.frames, t.categories, t.x, strict=True)
                      if (f, c) == (frame, category)]
-                    for t in (found, labels)
+                    for t in (detected, labels)
                 )  # fmt: skip
                 pairs = best_pairs(a, b, 40.0)
                 tp, fp, fn = tp + pairs, fp + len(a) - pairs, fn + len(b) - pairs
@@ -64,12 +64,12 @@ def test_rules_by_hand() -> None:
     labels = ClipLabels(
         np.array([0, 1, 2, 3]), np.array([0, 1, 9, 9]), np.array([100.0] * 4), np.zeros(4)
     )
-    found = events([(0, 0, 140.0), (1, 0, 140.5), (2, 0, 100.0), (3, 1, 60.0), (4, 1, 100.0)])
-    counts = count_sounds(found, labels)
+    detected = events([(0, 0, 140.0), (1, 0, 140.5), (2, 0, 100.0), (3, 1, 60.0), (4, 1, 100.0)])
+    counts = count_sounds(detected, labels)
     assert counts.tp.tolist() == [1, 1]  # exactly 40 pixels still count
     assert counts.fp.tolist() == [2, 1]  # too far, wrong class; no label
     assert counts.fn.tolist() == [1, 1]
-    assert count_sounds(found, labels, tolerance=256.0).tp.tolist() == [2, 1]
+    assert count_sounds(detected, labels, tolerance=256.0).tp.tolist() == [2, 1]
 
 
 def test_perfect_and_empty() -> None:

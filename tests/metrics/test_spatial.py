@@ -14,8 +14,8 @@ from savg.metrics.spatial import FrameError, chance_baselines, spatial_av_align,
 def tables():
     golden = case("spatial_av_align")
     seld = np.split(golden["seld_rows"], np.cumsum(golden["seld_len"])[:-1])
-    found = np.split(golden["od_rows"], np.cumsum(golden["od_len"])[:-1])
-    for i, (s, o) in enumerate(zip(seld, found, strict=True)):
+    boxes_of_clips = np.split(golden["od_rows"], np.cumsum(golden["od_len"])[:-1])
+    for i, (s, o) in enumerate(zip(seld, boxes_of_clips, strict=True)):
         events = SoundEvents(s[:, 0], s[:, 1], s[:, 2])
         boxes = Boxes(o[:, 0], o[:, 1], o[:, 2:6])
         yield i, events, boxes, int(golden["tp"][i]), int(golden["fn"][i]), golden.meta
@@ -23,12 +23,12 @@ def tables():
 
 def test_the_official_counts_to_the_row() -> None:
     total = np.zeros(2, int)
-    seen = 0
+    compared = 0
     for i, events, boxes, tp, fn, meta in tables():
-        seen += 1
+        compared += 1
         error = meta["upstream_error"][i]
         if error == "AssertionError":
-            with pytest.raises(FrameError, match="sound event is in frame"):
+            with pytest.raises(FrameError, match="Label frames of sound events must be"):
                 spatial_av_align(events, boxes)
             continue
         alignment = spatial_av_align(events, boxes)
@@ -37,7 +37,7 @@ def test_the_official_counts_to_the_row() -> None:
             continue
         assert (alignment.tp, alignment.fn) == (tp, fn), i
         total += tp, fn
-    assert seen == 51
+    assert compared == 51
     assert total.tolist() == [736, 961]
 
 

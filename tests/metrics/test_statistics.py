@@ -10,11 +10,11 @@ from savg.metrics.statistics import (
     correlation_interval,
     deviation_interval,
     mean_interval,
+    order_statistics,
     other_pairs,
     percentiles,
     pooled_share,
     share_interval,
-    spread,
 )
 
 
@@ -30,17 +30,17 @@ def test_intervals_against_resampling_by_hand() -> None:
     counts, values = rng.integers(0, 9, (12, 2)), rng.normal(3, 2, 12)
     shares, means, deviations = [], [], []
     for drawn in np.random.default_rng(7).integers(0, 12, (300, 12)):
-        some = [counts[i] for i in drawn]
-        shares.append(sum(c[0] for c in some) / sum(sum(c) for c in some))
+        resample = [counts[i] for i in drawn]
+        shares.append(sum(c[0] for c in resample) / sum(sum(c) for c in resample))
         means.append(np.mean([values[i] for i in drawn]))
         deviations.append(np.std([values[i] for i in drawn]))
     expected = [np.quantile(draws, [0.025, 0.975]) for draws in (shares, means, deviations)]
-    found = (
+    result = (
         share_interval(counts, 7, 300),
         mean_interval(values, 7, 300),
         deviation_interval(values, 7, 300),
     )
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    np.testing.assert_allclose(result, expected, rtol=1e-12)
 
 
 def test_a_mean_interval_is_about_students_for_many_clips() -> None:
@@ -57,16 +57,16 @@ def test_too_few_clips_have_no_interval() -> None:
     assert mean_interval([1.0]) == deviation_interval([1.0, 2.0]) == nothing
     assert correlation_interval(None, 0) == correlation_interval(0.5, 3) == nothing
     assert correlation_interval(1.0, 10) == nothing
-    assert spread([]) is None
+    assert order_statistics([]) is None
 
 
 def test_the_interval_of_a_correlation_is_fishers() -> None:
     rng = np.random.default_rng(3)
     x = rng.standard_normal(30)
     y = 0.5 * x + rng.standard_normal(30)
-    wanted = stats.pearsonr(x, y)
-    found = correlation_interval(float(wanted.statistic), 30)
-    assert found == pytest.approx(tuple(wanted.confidence_interval(0.95)), abs=1e-9)
+    expected = stats.pearsonr(x, y)
+    result = correlation_interval(float(expected.statistic), 30)
+    assert result == pytest.approx(tuple(expected.confidence_interval(0.95)), abs=1e-9)
 
 
 def test_other_pairs_never_pair_a_clip_with_itself() -> None:
@@ -79,5 +79,5 @@ def test_other_pairs_never_pair_a_clip_with_itself() -> None:
 
 
 def test_a_spread_in_words() -> None:
-    found = spread(np.arange(101.0))
-    assert found == {"least": 0.0, "p5": 5.0, "median": 50.0, "largest": 100.0}
+    result = order_statistics(np.arange(101.0))
+    assert result == {"least": 0.0, "p5": 5.0, "median": 50.0, "largest": 100.0}
