@@ -91,8 +91,8 @@ def _ending(args: argparse.Namespace) -> list[str]:
         return []
     if args.finish < 1 or args.steps is not None or args.fresh:
         raise SavgError("--finish takes at least 1 step, and goes without --steps and --fresh.")
-    found = checkpoints.folders(args.out)
-    done = int(found[-1].name) if found else 0
+    folders = checkpoints.folders(args.out)
+    done = int(folders[-1].name) if folders else 0
     return [f"optim.steps={done + args.finish}", f"optim.cooldown={args.finish}"]
 
 

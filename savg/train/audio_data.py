@@ -27,7 +27,7 @@ from savg.models.mel_vae import MelVae
 from savg.train.clip_set import ClipSet
 from savg.train.optim import Draw
 from savg.train.recipe import Batch, Recipe
-from savg.train.sheets import Picture
+from savg.train.sheets import Image
 from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
 
 RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
@@ -65,10 +65,10 @@ class AudioRecipe(Recipe):
     def open(self, data: str, run: Path) -> ClipSet:
         return open_clips(data, run, ClipSpec(self.clips, 16, video=False), self.synthetic)
 
-    def batch(self, data: ClipSet, drawn: list[Draw]) -> Batch:
+    def batch(self, data: ClipSet, draws: list[Draw]) -> Batch:
         samples = self.frames * self.mel.hop_size
         crops = []
-        for draw in drawn:
+        for draw in draws:
             rng = draw.rng
             sound = data.audio(draw.index)[int(rng.integers(2))]
             start = int(rng.integers(max(1, len(sound) - samples + 1)))
@@ -139,15 +139,15 @@ def frozen_vae(source: str, device: torch.device) -> MelVae:
     return load_vae(source)[0].to(device)
 
 
-def spectral_distance(made: Tensor, real: Tensor) -> Tensor:
+def spectral_distance(predicted: Tensor, real: Tensor) -> Tensor:
     """How far apart spectra are at several resolutions: relative error and log error
     (arXiv 1910.11480)."""
-    total = made.new_zeros(())
+    total = predicted.new_zeros(())
     for n_fft, hop in RESOLUTIONS:
-        window = torch.hann_window(n_fft, device=made.device)
+        window = torch.hann_window(n_fft, device=predicted.device)
         a, b = (
             torch.stft(x, n_fft, hop, window=window, return_complex=True).abs().clamp_min(1e-5)
-            for x in (made, real)
+            for x in (predicted, real)
         )
         relative = (a - b).norm(dim=(1, 2)) / b.norm(dim=(1, 2)).clamp_min(1e-2)
         total = total + relative.mean() + (a.log() - b.log()).abs().mean()
@@ -160,9 +160,9 @@ def adversarial(judged: list[list[DiscriminatorOutput]]) -> tuple[Tensor, Tensor
     judged: outputs of all discriminators, as `AdversarialVocoder` gives them.
     """
     discriminator = vocoder = matching = judged[0][0].scores.new_zeros(())
-    for real, made, for_vocoder in zip(*judged, strict=True):
+    for real, predicted, for_vocoder in zip(*judged, strict=True):
         discriminator = (
-            discriminator + (1 - real.scores).square().mean() + made.scores.square().mean()
+            discriminator + (1 - real.scores).square().mean() + predicted.scores.square().mean()
         )
         vocoder = vocoder + (1 - for_vocoder.scores).square().mean()
         for a, b in zip(real.features, for_vocoder.features, strict=True):
@@ -170,7 +170,7 @@ def adversarial(judged: list[list[DiscriminatorOutput]]) -> tuple[Tensor, Tensor
     return discriminator, vocoder, matching
 
 
-def mel_image(mel: Tensor, low: float = -5.0, high: float = 1.5) -> Picture:
+def mel_image(mel: Tensor, low: float = -5.0, high: float = 1.5) -> Image:
     """A mel spectrogram [M, F] as a grey picture, low bands at the bottom."""
     grey = ((mel.float().cpu().numpy()[::-1] - low) / (high - low) * 255).clip(0, 255)
     return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)

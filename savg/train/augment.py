@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 Corners = NDArray[np.float64]
 GREY = 114
 
@@ -42,39 +42,39 @@ class Degradation:
     blur: float = 1.5
     noise: float = 14.0
 
-    def apply(self, picture: Picture, rng: np.random.Generator) -> Picture:
+    def apply(self, image: Image, rng: np.random.Generator) -> Image:
         """The picture, degraded or as it was."""
         if rng.random() >= self.share:
-            return picture
-        height, width = picture.shape[:2]
+            return image
+        height, width = image.shape[:2]
         factor = rng.uniform(*self.small)
         size = max(8, round(width * factor)), max(8, round(height * factor))
-        little = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-        little += rng.normal(0, rng.uniform(0, self.noise), little.shape)
-        picture = np.clip(little, 0, 255).astype(np.uint8)
+        small_image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        small_image += rng.normal(0, rng.uniform(0, self.noise), small_image.shape)
+        image = np.clip(small_image, 0, 255).astype(np.uint8)
         kind = cv2.INTER_CUBIC if rng.random() < 0.5 else cv2.INTER_LINEAR
-        picture = np.asarray(cv2.resize(picture, (width, height), interpolation=kind), np.uint8)
+        image = np.asarray(cv2.resize(image, (width, height), interpolation=kind), np.uint8)
         sigma = rng.uniform(0, self.blur)
         if sigma > 0.3:
-            picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.uint8)
-        return picture
+            image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
+        return image
 
 
 def jittered(
-    picture: Picture, xyxy: Corners, jitter: Jitter, rng: np.random.Generator
-) -> tuple[Picture, Corners]:
+    image: Image, xyxy: Corners, jitter: Jitter, rng: np.random.Generator
+) -> tuple[Image, Corners]:
     """A picture of the same size, mirrored with probability ½, scaled, shifted and tinted."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     if rng.random() < 0.5:
-        picture, xyxy = mirrored(picture, xyxy)
+        image, xyxy = mirrored(image, xyxy)
     factor = float(np.exp(rng.uniform(*np.log(jitter.scale))))
     shift = rng.uniform(-jitter.shift, jitter.shift, 2) * (width, height)
     centre = np.array([width, height]) / 2
     offset = centre * (1 - factor) + shift
     matrix = np.array([[factor, 0, offset[0]], [0, factor, offset[1]]])
-    picture = np.asarray(
+    image = np.asarray(
         cv2.warpAffine(
-            picture,
+            image,
             matrix,
             (width, height),
             flags=cv2.INTER_LINEAR if factor > 0.9 else cv2.INTER_AREA,
@@ -87,26 +87,26 @@ def jittered(
     tint = 1 + rng.uniform(-jitter.brightness, jitter.brightness)
     tints = tint * (1 + rng.uniform(-jitter.colour, jitter.colour, 3) / 2)
     table = np.clip(np.arange(256)[:, None] * tints, 0, 255).astype(np.uint8)[None]
-    return np.asarray(cv2.LUT(picture, table), np.uint8), inside(xyxy, height, width)
+    return np.asarray(cv2.LUT(image, table), np.uint8), inside(xyxy, height, width)
 
 
-def mirrored(picture: Picture, xyxy: Corners) -> tuple[Picture, Corners]:
+def mirrored(image: Image, xyxy: Corners) -> tuple[Image, Corners]:
     """The picture flipped left to right, with its boxes."""
-    width = picture.shape[1]
+    width = image.shape[1]
     flipped = xyxy.copy()
     flipped[:, 0], flipped[:, 2] = width - xyxy[:, 2], width - xyxy[:, 0]
-    return np.ascontiguousarray(picture[:, ::-1]), flipped
+    return np.ascontiguousarray(image[:, ::-1]), flipped
 
 
 def mosaic(
-    parts: Sequence[tuple[Picture, Corners]], rng: np.random.Generator
-) -> tuple[Picture, Corners]:
+    parts: Sequence[tuple[Image, Corners]], rng: np.random.Generator
+) -> tuple[Image, Corners]:
     """Four pictures of one size around a random point, shrunk together to that size."""
     height, width = parts[0][0].shape[:2]
     canvas = np.full((2 * height, 2 * width, 3), GREY, np.uint8)
     cx, cy = (rng.uniform(0.5, 1.5, 2) * (width, height)).astype(int)
     boxes = []
-    for number, (picture, xyxy) in enumerate(parts):
+    for number, (image, xyxy) in enumerate(parts):
         x0 = cx - width if number % 2 == 0 else cx
         y0 = cy - height if number < 2 else cy
         a, b, c, d = (
@@ -115,10 +115,10 @@ def mosaic(
             min(x0 + width, 2 * width),
             min(y0 + height, 2 * height),
         )
-        canvas[b:d, a:c] = picture[b - y0 : d - y0, a - x0 : c - x0]
+        canvas[b:d, a:c] = image[b - y0 : d - y0, a - x0 : c - x0]
         limits = np.array([a, b, a, b]), np.array([c, d, c, d])
-        moved = np.clip(xyxy + np.array([x0, y0, x0, y0]), *limits)
-        boxes.append(_visible(moved, xyxy))
+        shifted = np.clip(xyxy + np.array([x0, y0, x0, y0]), *limits)
+        boxes.append(_visible(shifted, xyxy))
     shrunk = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
     return np.asarray(shrunk, np.uint8), np.concatenate(boxes) / 2
 
@@ -128,8 +128,8 @@ def inside(xyxy: Corners, height: int, width: int, share: float = 0.2) -> Corner
     return _visible(np.clip(xyxy, 0, np.array([width, height, width, height])), xyxy, share)
 
 
-def _visible(cut: Corners, whole: Corners, share: float = 0.2) -> Corners:
+def _visible(cut: Corners, uncut: Corners, share: float = 0.2) -> Corners:
     def area(boxes: Corners) -> Corners:
         return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
-    return cut[area(cut) > np.maximum(share * area(whole), 1.0)]
+    return cut[area(cut) > np.maximum(share * area(uncut), 1.0)]

@@ -51,8 +51,8 @@ class Average:
             return 1 - optim.ema_decay * (1 - math.exp(-step / 2000))
         if step <= optim.average_start:
             return 1.0
-        taken, between = divmod(step - optim.average_start, optim.average_every)
-        return 0.0 if between else 1.0 / taken
+        count, remainder = divmod(step - optim.average_start, optim.average_every)
+        return 0.0 if remainder else 1.0 / count
 
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
         """Continue from a saved average."""

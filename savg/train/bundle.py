@@ -61,10 +61,10 @@ def export(run: Path, out: Path, dtype: str = "float16") -> str:
     import torch
 
     facts = read_json(existing(run, "folder of a run") / RUN_FILE)
-    found = checkpoints.folders(run)
-    if not found:
+    folders = checkpoints.folders(run)
+    if not folders:
         raise CheckpointError(f"{run} has no checkpoint to export.")
-    saved = checkpoints.load(found[-1])
+    saved = checkpoints.load(folders[-1])
     try:
         spec = model_format(facts["kind"])
         model = spec.build(spec.config(**_tuples(saved.recipe["model"])))
@@ -78,7 +78,7 @@ def export(run: Path, out: Path, dtype: str = "float16") -> str:
         card = Card(**facts["card"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         first = str(error).splitlines()[0]
-        raise CheckpointError(f"{found[-1]} does not fit {run / RUN_FILE}: {first}") from error
+        raise CheckpointError(f"{folders[-1]} does not fit {run / RUN_FILE}: {first}") from error
     training = {"step": saved.step, "samples": saved.step * facts["settings"]["optim"]["batch"]}
     card = dataclasses.replace(card, facts={**card.facts, **training})
     number_format = {"float16": torch.float16, "bfloat16": torch.bfloat16}.get(dtype)

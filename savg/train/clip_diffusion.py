@@ -81,8 +81,8 @@ class ClipDiffusion(Recipe):
 
     def predict(self, model: torch.nn.Module, state: State, t: Tensor) -> State:
         """The network's output for the tensors of all modalities."""
-        made = model(*state, t)
-        return made if isinstance(made, tuple) else (made,)
+        output = model(*state, t)
+        return output if isinstance(output, tuple) else (output,)
 
     def open(self, data: str, run: Path) -> ClipSet:
         spec = ClipSpec(self.clips, self.codec.size, audio=self.audio)
@@ -114,14 +114,14 @@ class ClipDiffusion(Recipe):
     def times(self, count: int, generator: torch.Generator) -> Tensor:
         """Random diffusion times [count], on the generator's device."""
         device = generator.device
-        drawn = torch.randint(0, self.diffusion_steps, (count,), generator=generator, device=device)
+        draws = torch.randint(0, self.diffusion_steps, (count,), generator=generator, device=device)
         share, low, high = self.focus
         if not share:
-            return drawn
+            return draws
         first, last = round(low * self.diffusion_steps), round(high * self.diffusion_steps)
         inner = torch.randint(first, last, (count,), generator=generator, device=device)
         chosen = torch.rand(count, generator=generator, device=device) < share
-        return torch.where(chosen, inner, drawn)
+        return torch.where(chosen, inner, draws)
 
     def optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
         if self.optimizer_kind == "muon":
@@ -151,11 +151,11 @@ class ClipDiffusion(Recipe):
         times = time_steps(self.diffusion, self.sample_steps, "logSNR", snap=True)
         return multistep(predictor, start, times)
 
-    def sheet(self, frames: Tensor, picture: Path) -> None:
+    def save_sheet(self, frames: Tensor, path: Path) -> None:
         """Write eight frames each of the first eight clips [N, F, size, size, 3]."""
         first = self.codec.first_row
         rows = frames[:, :, first : first + self.codec.rows].cpu().numpy()
-        write_sheet(picture, [evenly_spaced(clip, 8) for clip in rows[:8]], scale=2)
+        write_sheet(path, [evenly_spaced(clip, 8) for clip in rows[:8]], scale=2)
 
     def card(self, data: str) -> Card:
         facts = {

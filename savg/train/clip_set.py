@@ -61,8 +61,8 @@ class ClipSet:
     def boxes(self, index: int) -> Boxes:
         """Person boxes of a clip, in pixels of the format's frame; frames count the kept pictures."""
         pack, place = self._place(index)
-        boxes, kept = pack.boxes(place), pack.frame_index[place]
-        if len(kept) == pack.format.frames:
+        boxes, kept_frames = pack.boxes(place), pack.frame_index[place]
+        if len(kept_frames) == pack.format.frames:
             return boxes
-        boxes = boxes.select(np.isin(boxes.frames, kept))
-        return replace(boxes, frames=np.searchsorted(kept, boxes.frames))
+        boxes = boxes.select(np.isin(boxes.frames, kept_frames))
+        return replace(boxes, frames=np.searchsorted(kept_frames, boxes.frames))

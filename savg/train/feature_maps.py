@@ -34,27 +34,27 @@ def feature_maps(
     origin: what they depend on, as JSON; all rows have the names, shapes and types of the first.
     SavgError for values that are not finite, or for fewer rows than `count`.
     """
-    wanted = json.loads(json.dumps({"origin": dict(origin), "count": count}))
-    found = _opened(folder, wanted)
-    return found if found is not None else _made(folder, wanted, rows, name)
+    expected_meta = json.loads(json.dumps({"origin": dict(origin), "count": count}))
+    stored = _open_maps(folder, expected_meta)
+    return stored if stored is not None else _compute_maps(folder, expected_meta, rows, name)
 
 
-def _opened(folder: Path, wanted: Mapping[str, Any]) -> dict[str, NDArray[Any]] | None:
+def _open_maps(folder: Path, expected_meta: Mapping[str, Any]) -> dict[str, NDArray[Any]] | None:
     try:
         meta = json.loads((folder / META).read_text(encoding="utf-8"))
-        if {key: meta.get(key) for key in wanted} != wanted:
+        if {key: meta.get(key) for key in expected_meta} != expected_meta:
             return None
         return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in meta["names"]}
     except (OSError, ValueError, KeyError):
         return None
 
 
-def _made(
-    folder: Path, wanted: Mapping[str, Any], rows: Callable[[], Iterable[Row]], name: str
+def _compute_maps(
+    folder: Path, expected_meta: Mapping[str, Any], rows: Callable[[], Iterable[Row]], name: str
 ) -> dict[str, NDArray[Any]]:
     from tqdm import tqdm
 
-    count = wanted["count"]
+    count = expected_meta["count"]
     with atomic_folder(folder) as part:
         maps: dict[str, Any] = {}
         number = 0
@@ -71,9 +71,9 @@ def _made(
             raise SavgError(f"{folder}: {number} of {count} clips gave features.")
         for value in maps.values():
             value.flush()
-        text = json.dumps({**wanted, "names": list(maps)}, indent=1)
+        text = json.dumps({**expected_meta, "names": list(maps)}, indent=1)
         (part / META).write_text(text + "\n", encoding="utf-8")
         maps.clear()
-    found = _opened(folder, wanted)
-    assert found is not None
-    return found
+    stored = _open_maps(folder, expected_meta)
+    assert stored is not None
+    return stored

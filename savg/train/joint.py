@@ -47,35 +47,37 @@ class JointRecipe(ClipDiffusion):
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         return self.codec.video_shape(self.clips), self.codec.audio_shape(self.clips)
 
-    def batch(self, data: ClipSet, drawn: list[Draw]) -> Batch:
-        videos, sounds = [], []
-        for draw in drawn:
+    def batch(self, data: ClipSet, draws: list[Draw]) -> Batch:
+        videos, audios = [], []
+        for draw in draws:
             video, audio = self.sample_of(data, draw.index)
             if draw.rng.random() < 0.5:
                 video, audio = self.codec.mirror(video, audio)
             videos.append(video)
-            sounds.append(audio)
-        return torch.stack(videos), torch.stack(sounds)
+            audios.append(audio)
+        return torch.stack(videos), torch.stack(audios)
 
     def sample_of(self, data: ClipSet, index: int) -> tuple[Tensor, Tensor]:
         """One clip as the network sees it."""
         video = self.video_of(data, index)
         if self.codec.sound is None:
             return video, self.codec.encode_audio(torch.from_numpy(data.audio(index)))
-        kept = data.cache.get(index)
-        if kept is None:  # a spectrogram costs as much as a tenth of a training step, and is small
-            kept = self.codec.encode_audio(torch.from_numpy(data.audio(index))).half()
-            data.cache[index] = kept
-        return video, kept.float()
+        spectrogram = data.cache.get(index)
+        if (
+            spectrogram is None
+        ):  # a spectrogram costs as much as a tenth of a training step, and is small
+            spectrogram = self.codec.encode_audio(torch.from_numpy(data.audio(index))).half()
+            data.cache[index] = spectrogram
+        return video, spectrogram.float()
 
     def denoiser(self, model: torch.nn.Module, count: int, seed: int) -> Denoiser:
         assert isinstance(model, JointUNet)
         return joint_denoiser(model, self.codec, self.diffusion, self.guidance)
 
-    def evaluate(self, model: torch.nn.Module, data: ClipSet, picture: Path) -> dict[str, float]:
+    def evaluate(self, model: torch.nn.Module, data: ClipSet, sheet: Path) -> dict[str, float]:
         video, audio = self.generate(model, self.samples)
         frames, sound = self.codec.decode_video(video), self.codec.decode_audio(audio)
-        self.sheet(frames, picture)
+        self.save_sheet(frames, sheet)
         format = self.codec.small_format(self.clips)
         clips = [
             Clip(video, audio, format)

@@ -83,7 +83,7 @@ def train(recipe: Recipe, session: Session) -> int:
     model = accelerator.prepare_model(state.model)
     records = Records(session.run, state.step, main)
     end = min(recipe.optim.steps, session.stop_at or recipe.optim.steps)
-    with _signals() as asked, _progress(state.step, end, main and not session.quiet) as bar:
+    with _signals() as signals, _progress(state.step, end, main and not session.quiet) as bar:
         batches = _batches(recipe, data, state.step, end, accelerator)
         totals: dict[str, list[float]] = {}
         for batch in batches:
@@ -92,7 +92,7 @@ def train(recipe: Recipe, session: Session) -> int:
                 totals.setdefault(key, []).append(value)
             bar.set_postfix_str(f"loss {values['loss']:.4f}", refresh=False)
             bar.update()
-            stop = _agree(accelerator, bool(asked) or _over(session, state))
+            stop = _agree(accelerator, bool(signals) or _over(session, state))
             last = stop or state.step == end
             _report(recipe, session, state, data, records, totals, accelerator, last)
             if stop:
@@ -121,17 +121,17 @@ def _state(recipe: Recipe, session: Session, accelerator: Accelerator, data: Any
     """A fresh state, or the one of the newest checkpoint of the run."""
     torch.manual_seed(seed_of(recipe.optim.seed, 3))
     model = recipe.build()
-    found = checkpoints.folders(session.run)
-    if not found and session.init:
+    folders = checkpoints.folders(session.run)
+    if not folders and session.init:
         start_from(model, recipe, session.init)
-    elif not found:
+    elif not folders:
         recipe.fit(model, data)
     model = model.to(accelerator.device).train()
     optimizer = recipe.optimizer(model)
     state = State(model, optimizer, Average(model, recipe.optim))
-    if not found:
+    if not folders:
         return state
-    saved = checkpoints.load(found[-1])
+    saved = checkpoints.load(folders[-1])
     before = {key: value for key, value in saved.recipe.items() if key not in recipe.free}
     changed = differences(before, recipe.identity())
     if changed:
@@ -145,7 +145,9 @@ def _state(recipe: Recipe, session: Session, accelerator: Accelerator, data: Any
         checkpoints.load_optimizer(optimizer, saved.optimizer)
     except (RuntimeError, KeyError, ValueError) as error:
         first = str(error).splitlines()[0]
-        raise CheckpointError(f"{found[-1]} does not fit the recipe's network: {first}") from error
+        raise CheckpointError(
+            f"{folders[-1]} does not fit the recipe's network: {first}"
+        ) from error
     state.step, state.seconds = saved.step, saved.seconds
     return state
 
@@ -165,10 +167,12 @@ def _batches(
     size = optim.batch // parts
 
     def make(step: int) -> list[Batch]:
-        drawn = draws(
+        batch_draws = draws(
             len(data), optim.batch, step, optim.seed, accelerator.process_index, processes
         )
-        return [recipe.batch(data, drawn[i : i + size]) for i in range(0, len(drawn), size)]
+        return [
+            recipe.batch(data, batch_draws[i : i + size]) for i in range(0, len(batch_draws), size)
+        ]
 
     with ThreadPoolExecutor(1, "batches") as pool:
         ahead = pool.submit(make, first) if first < end else None
@@ -202,8 +206,8 @@ def _step(
             accelerator.backward(loss / len(parts))
         for key, value in {"loss": loss, **scalars}.items():
             values[key] = values.get(key, 0.0) + float(torch.as_tensor(value).detach()) / len(parts)
-    limit = optim.clip_norm or math.inf
-    norm = float(torch.nn.utils.clip_grad_norm_(state.model.parameters(), limit))
+    max_norm = optim.clip_norm or math.inf
+    norm = float(torch.nn.utils.clip_grad_norm_(state.model.parameters(), max_norm))
     state.step += 1
     if math.isfinite(norm):
         state.optimizer.step()
@@ -271,13 +275,13 @@ def _save(recipe: Recipe, session: Session, state: State) -> None:
 
 
 def _saved(run: Path, step: int) -> bool:
-    found = checkpoints.folders(run)
-    return bool(found) and int(found[-1].name) == step
+    folders = checkpoints.folders(run)
+    return bool(folders) and int(folders[-1].name) == step
 
 
 def _over(session: Session, state: State) -> bool:
-    limit = session.max_minutes
-    return limit is not None and time.monotonic() - state.started > 60 * limit
+    max_norm = session.max_minutes
+    return max_norm is not None and time.monotonic() - state.started > 60 * max_norm
 
 
 def _agree(accelerator: Accelerator, stop: bool) -> bool:
@@ -291,21 +295,21 @@ def _agree(accelerator: Accelerator, stop: bool) -> bool:
 @contextmanager
 def _signals() -> Iterator[list[int]]:
     """Collects SIGINT and SIGTERM; a second one has its usual effect."""
-    asked: list[int] = []
+    signals: list[int] = []
     old: dict[int, Any] = {}
 
-    def note(number: int, frame: object) -> None:
-        asked.append(number)
+    def handle(number: int, frame: object) -> None:
+        signals.append(number)
         print("\nStopping after this step.", file=sys.stderr)
         signal.signal(number, old[number])
 
     try:
-        for wanted in (signal.SIGINT, signal.SIGTERM):
-            old[wanted] = signal.signal(wanted, note)
+        for signal_number in (signal.SIGINT, signal.SIGTERM):
+            old[signal_number] = signal.signal(signal_number, handle)
     except ValueError:  # not the main thread: nobody can send us signals
         old.clear()
     try:
-        yield asked
+        yield signals
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)

@@ -57,13 +57,13 @@ class MelVaeRecipe(AudioRecipe):
         self, model: torch.nn.Module, batch: Batch, step: int, seed: int
     ) -> tuple[Tensor, Scalars]:
         mel = log_mel(batch[0], self.mel)
-        made, posterior = model(mel)  # the loop has seeded the latents' noise
+        reconstruction, posterior = model(mel)  # the loop has seeded the latents' noise
         plain: Any = getattr(model, "module", model)  # DistributedDataParallel hides it
         deviation = plain.data_std
-        made = made.float()
-        error = functional.l1_loss(made / deviation, mel / deviation)
+        reconstruction = reconstruction.float()
+        error = functional.l1_loss(reconstruction / deviation, mel / deviation)
         kl = posterior.kl().float().mean()
-        loud, level = loud_error(made, mel), level_error(made, mel)
+        loud, level = loud_error(reconstruction, mel), level_error(reconstruction, mel)
         total = error + self.kl_weight * kl + self.loud_weight * loud + self.level_weight * level
         return total, {"error": error, "kl": kl, "loud": loud, "level": level}
 
@@ -75,33 +75,37 @@ class MelVaeRecipe(AudioRecipe):
             weight_decay=self.optim.weight_decay,
         )
 
-    def evaluate(self, model: torch.nn.Module, data: ClipSet, picture: Path) -> dict[str, float]:
+    def evaluate(self, model: torch.nn.Module, data: ClipSet, sheet: Path) -> dict[str, float]:
         assert isinstance(model, MelVae)
-        sounds = self.evaluation_audio(data, model.data_std.device)
-        mel = log_mel(sounds, self.mel)
-        made = model.decode(model.encode(mel).mean)
-        write_sheet(picture, [[mel_image(a)] for pair in zip(mel, made, strict=True) for a in pair])
-        softer = log_mel(sounds / SIX_DB, self.mel)
-        kept = model.decode(model.encode(softer).mean)
-        change = level_db(made) - level_db(kept)
+        audio = self.evaluation_audio(data, model.data_std.device)
+        mel = log_mel(audio, self.mel)
+        reconstruction = model.decode(model.encode(mel).mean)
+        write_sheet(
+            sheet, [[mel_image(a)] for pair in zip(mel, reconstruction, strict=True) for a in pair]
+        )
+        softer = log_mel(audio / SIX_DB, self.mel)
+        softer_reconstruction = model.decode(model.encode(softer).mean)
+        change = level_db(reconstruction) - level_db(softer_reconstruction)
         return {
-            "mel_error": float((made - mel).abs().mean()),
-            "level_error_db": float((level_db(made) - level_db(mel)).abs().mean()),
+            "mel_error": float((reconstruction - mel).abs().mean()),
+            "level_error_db": float((level_db(reconstruction) - level_db(mel)).abs().mean()),
             "six_db": float(change.mean()),
             "latent_std": float(model.encode(mel).mean.std()),
         }
 
 
-def loud_error(made: Tensor, real: Tensor) -> Tensor:
+def loud_error(reconstruction: Tensor, real: Tensor) -> Tensor:
     """Mean absolute error of spectrograms [B, M, F], weighted by the roots of real amplitudes."""
     weight = 10 ** (real / 2)
     share = weight / weight.sum((-2, -1), keepdim=True).clamp_min(1e-6)
-    return ((made - real).abs() * share).sum((-2, -1)).mean()
+    return ((reconstruction - real).abs() * share).sum((-2, -1)).mean()
 
 
-def level_error(made: Tensor, real: Tensor) -> Tensor:
+def level_error(reconstruction: Tensor, real: Tensor) -> Tensor:
     """Mean absolute error of frames' levels, in 10 dB."""
-    a, b = ((10 ** (2 * mel.clamp(max=3.0))).mean(-2).clamp_min(1e-10) for mel in (made, real))
+    a, b = (
+        (10 ** (2 * mel.clamp(max=3.0))).mean(-2).clamp_min(1e-10) for mel in (reconstruction, real)
+    )
     return (a.log10() - b.log10()).abs().mean()
 
 

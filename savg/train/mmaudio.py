@@ -96,7 +96,7 @@ class MMAudioRecipe(Recipe):
         return SequenceLengths(self.clips.duration, self.model.flow.sample_rate)
 
     @property
-    def seen(self) -> tuple[str, ...]:
+    def input_names(self) -> tuple[str, ...]:
         """Names of what is seen, in a batch's order."""
         pictures = ("clip", "sync") if self.model.encoder is None else ("frames",)
         return (*pictures, "boxes") if self.model.boxes else pictures
@@ -142,50 +142,50 @@ class MMAudioRecipe(Recipe):
         for target, values in ((model.flow.latent_mean, mean), (model.flow.latent_std, deviation)):
             target.data.copy_(torch.from_numpy(np.tile(values, 2)).float()[None, None])
 
-    def batch(self, data: LatentSet, drawn: list[Draw]) -> Batch:
-        moments, seen = [], []
-        for draw in drawn:
+    def batch(self, data: LatentSet, draws: list[Draw]) -> Batch:
+        moments, inputs = [], []
+        for draw in draws:
             mirrored = bool(draw.rng.random() < 0.5)
             row = torch.from_numpy(np.array(data.maps["moments"][draw.index]))
             moments.append(row.flip(0) if mirrored else row)
-            seen.append(self.look(data, draw.index, mirrored))
-        together = VisualInputs.stack(seen)
-        return torch.stack(moments), *(getattr(together, name) for name in self.seen)
+            inputs.append(self.visual_inputs(data, draw.index, mirrored))
+        together = VisualInputs.stack(inputs)
+        return torch.stack(moments), *(getattr(together, name) for name in self.input_names)
 
-    def look(self, data: LatentSet, index: int, mirrored: bool = False) -> VisualInputs:
+    def visual_inputs(self, data: LatentSet, index: int, mirrored: bool = False) -> VisualInputs:
         """What is seen of a clip."""
         if self.model.encoder is None and not self.model.boxes:
-            return _kept(data, index, mirrored)
-        film = Video(data.clips.video(index), Fraction(self.clips.fps), data.clips.boxes(index))
-        film = film.mirrored() if mirrored else film
+            return _stored_inputs(data, index, mirrored)
+        video = Video(data.clips.video(index), Fraction(self.clips.fps), data.clips.boxes(index))
+        video = video.mirrored() if mirrored else video
         if self.model.encoder is None:
-            seen = _kept(data, index, mirrored)
+            inputs = _stored_inputs(data, index, mirrored)
         else:
-            seen = Pictures(self.model.encoder)(film, 0, self.lengths)
+            inputs = Pictures(self.model.encoder)(video, 0, self.lengths)
         if not self.model.boxes:
-            return seen
-        return with_boxes(seen, film, 0, self.lengths, self.model.boxes)
+            return inputs
+        return with_boxes(inputs, video, 0, self.lengths, self.model.boxes)
 
     def loss(
         self, model: torch.nn.Module, batch: Batch, step: int, seed: int
     ) -> tuple[Tensor, Scalars]:
-        moments, *shown = batch
+        moments, *tensors = batch
         device = moments.device
         flow = FlowMatching()
         generator = torch.Generator().manual_seed(seed)
         t = flow.draw_times(len(moments), generator).to(device)
-        unseen = (torch.rand(len(moments), generator=generator) < self.drop).to(device)
+        dropped = (torch.rand(len(moments), generator=generator) < self.drop).to(device)
         mean, deviation = (join_latents(part) for part in moments.float().unbind(2))
-        drawn, noise = (torch.randn(mean.shape, generator=generator).to(device) for _ in range(2))
+        draws, noise = (torch.randn(mean.shape, generator=generator).to(device) for _ in range(2))
         plain: Any = getattr(model, "module", model)  # DistributedDataParallel hides it
-        data = plain.flow.normalize(mean + deviation * drawn)
-        seen = VisualInputs(**dict(zip(self.seen, shown, strict=True)))
-        if self.box_drop and seen.boxes is not None:
+        data = plain.flow.normalize(mean + deviation * draws)
+        inputs = VisualInputs(**dict(zip(self.input_names, tensors, strict=True)))
+        if self.box_drop and inputs.boxes is not None:
             withheld = torch.rand(len(moments), generator=generator) < self.box_drop
-            seen = without_boxes(seen, withheld.to(device))
-        velocity = model(flow.interpolate(noise, data, t), t, seen, self.lengths, unseen)
-        each = flow.loss(velocity.float(), noise, data)
-        return each.mean(), {}
+            inputs = without_boxes(inputs, withheld.to(device))
+        velocity = model(flow.interpolate(noise, data, t), t, inputs, self.lengths, dropped)
+        losses = flow.loss(velocity.float(), noise, data)
+        return losses.mean(), {}
 
     def optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -196,17 +196,21 @@ class MMAudioRecipe(Recipe):
             trained, lr=self.optim.lr, betas=(0.9, 0.95), weight_decay=self.optim.weight_decay
         )
 
-    def evaluate(self, model: torch.nn.Module, data: LatentSet, picture: Path) -> dict[str, float]:
+    def evaluate(self, model: torch.nn.Module, data: LatentSet, sheet: Path) -> dict[str, float]:
         """Spectrograms of both channels, real above generated; do their levels lean to one side?"""
         assert isinstance(model, VisualFlow)
         count = min(self.samples, len(data))
         chosen = np.linspace(0, len(data) - 1, count).round().astype(int).tolist()
-        seen = VisualInputs.stack([self.look(data, i) for i in chosen])
-        scores = self._scores(model, data, chosen, seen, picture)
-        if self.box_drop and seen.boxes is not None:
-            plain = without_boxes(seen, torch.ones(count, dtype=torch.bool))
-            there = self._scores(model, data, chosen, plain, None)
-            scores |= {f"{name}_without_boxes": there[name] for name in there if "data" not in name}
+        inputs = VisualInputs.stack([self.visual_inputs(data, i) for i in chosen])
+        scores = self._scores(model, data, chosen, inputs, sheet)
+        if self.box_drop and inputs.boxes is not None:
+            plain = without_boxes(inputs, torch.ones(count, dtype=torch.bool))
+            scores_without_boxes = self._scores(model, data, chosen, plain, None)
+            scores |= {
+                f"{name}_without_boxes": scores_without_boxes[name]
+                for name in scores_without_boxes
+                if "data" not in name
+            }
         return scores
 
     def _scores(
@@ -214,19 +218,19 @@ class MMAudioRecipe(Recipe):
         model: VisualFlow,
         data: LatentSet,
         chosen: list[int],
-        seen: VisualInputs,
-        picture: Path | None,
+        inputs: VisualInputs,
+        sheet: Path | None,
     ) -> dict[str, float]:
-        made = self.generate(model, seen, len(chosen))
+        made = self.generate(model, inputs, len(chosen))
         moments = torch.from_numpy(np.stack([data.maps["moments"][i] for i in chosen]))
         vae = data.vae.to(made.device)
         mels = [
             per_channel(vae.decode, latents)
             for latents in (moments[:, :, 0].float().to(made.device), split_latents(made))
         ]
-        if picture is not None:
+        if sheet is not None:
             rows = [[mel_image(side) for side in clip] for kind in mels for clip in kind[:4]]
-            write_sheet(picture, rows)
+            write_sheet(sheet, rows)
         real, generated = ((level_db(mel)[:, 0] - level_db(mel)[:, 1]).cpu() for mel in mels)
         match = correlation(generated.tolist(), real.tolist(), 1).r
         scores = {
@@ -237,13 +241,15 @@ class MMAudioRecipe(Recipe):
         }
         return scores if match is None else {**scores, "side_match": float(match)}
 
-    def generate(self, model: VisualFlow, seen: VisualInputs, count: int, seed: int = 1) -> Tensor:
+    def generate(
+        self, model: VisualFlow, inputs: VisualInputs, count: int, seed: int = 1
+    ) -> Tensor:
         """Latents [count, L, 2C] of the VAE from fixed noise."""
         device = next(model.parameters()).device
         generator = torch.Generator().manual_seed(seed)
         shape = (count, self.lengths.latent, self.model.flow.latent_dim)
         noise = torch.randn(shape, generator=generator).to(device)
-        conditions = model.condition(seen.to(device), self.lengths)
+        conditions = model.condition(inputs.to(device), self.lengths)
         empty = model.flow.empty_conditions(self.lengths, count)
         latents = euler(
             FlowMatching(),
@@ -303,10 +309,10 @@ class MMAudioRecipe(Recipe):
         ]
 
 
-def without_boxes(seen: VisualInputs, withheld: Tensor) -> VisualInputs:
+def without_boxes(inputs: VisualInputs, withheld: Tensor) -> VisualInputs:
     """What is seen where the boxes of clips `withheld` [B] are not told, as if nobody were there."""
-    assert seen.boxes is not None
-    return replace(seen, boxes=seen.boxes * ~withheld[:, None, None, None])
+    assert inputs.boxes is not None
+    return replace(inputs, boxes=inputs.boxes * ~withheld[:, None, None, None])
 
 
 def matrices(model: VisualFlow, trained: list[nn.Parameter]) -> tuple[list[Any], list[Any]]:
@@ -314,11 +320,12 @@ def matrices(model: VisualFlow, trained: list[nn.Parameter]) -> tuple[list[Any],
     outer = [model.flow.audio_input_proj[0], model.flow.final_layer, model.flow.t_embed]
     outer += [] if model.boxes is None else [model.boxes]
     outer += [] if model.encoder is None else [model.encoder.look[0]]
-    kept = {id(p) for module in outer for p in module.parameters()}
+    outer_ids = {id(p) for module in outer for p in module.parameters()}
     inner = {
         id(module.weight)
         for module in model.modules()
-        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d) and id(module.weight) not in kept
+        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d)
+        and id(module.weight) not in outer_ids
     }
     return [p for p in trained if id(p) in inner], [p for p in trained if id(p) not in inner]
 
@@ -341,8 +348,8 @@ def _visual(
 ) -> Iterator[Row]:
     """Features [2, …] of each clip as it is and mirrored, as float16."""
     for index in range(len(clips)):
-        film = Video(clips.video(index), fps)
-        both = VisualInputs.stack([visual(one, 0, lengths) for one in (film, film.mirrored())])
+        video = Video(clips.video(index), fps)
+        both = VisualInputs.stack([visual(one, 0, lengths) for one in (video, video.mirrored())])
         assert both.clip is not None and both.sync is not None
         yield {
             "clip": both.clip.half().cpu().numpy(),
@@ -350,7 +357,7 @@ def _visual(
         }
 
 
-def _kept(data: LatentSet, index: int, mirrored: bool) -> VisualInputs:
+def _stored_inputs(data: LatentSet, index: int, mirrored: bool) -> VisualInputs:
     """A clip's features from the maps."""
     clip, sync = (
         torch.from_numpy(np.array(data.maps[name][index, int(mirrored)]))[None].float()

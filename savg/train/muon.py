@@ -54,17 +54,19 @@ class Muon(torch.optim.Optimizer):
 
     def _turn(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
         lr, beta = group["lr"], group["momentum"]
-        alike: dict[tuple[int, ...], list[tuple[nn.Parameter, Tensor]]] = {}
+        by_shape: dict[tuple[int, ...], list[tuple[nn.Parameter, Tensor]]] = {}
         for p in parameters:
             state = self.state[p]
             if not state:
                 state["momentum"] = torch.zeros_like(p)
             assert p.grad is not None
             state["momentum"].lerp_(p.grad, 1 - beta)
-            ahead = p.grad.lerp(state["momentum"], beta).flatten(1)
-            alike.setdefault(tuple(ahead.shape), []).append((p, ahead))
-        for shape, members in alike.items():
-            updates = orthogonal(torch.stack([ahead for _, ahead in members]), self.iterations)
+            lookahead = p.grad.lerp(state["momentum"], beta).flatten(1)
+            by_shape.setdefault(tuple(lookahead.shape), []).append((p, lookahead))
+        for shape, members in by_shape.items():
+            updates = orthogonal(
+                torch.stack([lookahead for _, lookahead in members]), self.iterations
+            )
             scale = RMS * max(shape) ** 0.5
             for (p, _), update in zip(members, updates, strict=True):
                 p.mul_(1 - lr * group["weight_decay"])
@@ -79,12 +81,12 @@ class Muon(torch.optim.Optimizer):
                 state["mean"], state["square"] = torch.zeros_like(p), torch.zeros_like(p)
             assert p.grad is not None
             state["step"] += 1
-            done = float(state["step"])
+            step = float(state["step"])
             state["mean"].lerp_(p.grad, 1 - b1)
             state["square"].mul_(b2).addcmul_(p.grad, p.grad, value=1 - b2)
-            spread = (state["square"] / (1 - b2**done)).sqrt_().add_(1e-8)
+            denominator = (state["square"] / (1 - b2**step)).sqrt_().add_(1e-8)
             p.mul_(1 - lr * group["weight_decay"])
-            p.addcdiv_(state["mean"], spread, value=-lr / (1 - b1**done))
+            p.addcdiv_(state["mean"], denominator, value=-lr / (1 - b1**step))
 
 
 def orthogonal(x: Tensor, iterations: int = 5) -> Tensor:

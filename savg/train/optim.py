@@ -78,8 +78,8 @@ class Optimisation:
             return self.lr * 0.1**passed
         if self.schedule == "cosine":
             end = self.steps if self.schedule_end is None else self.schedule_end
-            done = min(1.0, (step - self.warmup) / max(1, end - self.warmup))
-            fall = (1 + math.cos(math.pi * done)) / 2
+            progress = min(1.0, (step - self.warmup) / max(1, end - self.warmup))
+            fall = (1 + math.cos(math.pi * progress)) / 2
         else:
             fall = min(1.0, (self.steps - step) / self.cooldown) if self.cooldown else 1.0
         return self.lr * (self.final_lr + (1 - self.final_lr) * fall)
@@ -113,10 +113,10 @@ def draws(
     """
     share = batch // processes
     first = step * batch + rank * share
-    found, orders = [], {}
+    batch_draws, orders = [], {}
     for position in range(first, first + share):
         epoch, place = divmod(position, items)
         if epoch not in orders:
             orders[epoch] = np.random.default_rng((seed, 1, epoch)).permutation(items)
-        found.append(Draw(int(orders[epoch][place]), step, seed_of(seed, 2, position)))
-    return found
+        batch_draws.append(Draw(int(orders[epoch][place]), step, seed_of(seed, 2, position)))
+    return batch_draws

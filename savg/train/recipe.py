@@ -68,7 +68,7 @@ class Recipe(ABC):
         """Set what a new network takes from its data before training, such as means; here nothing."""
 
     @abstractmethod
-    def batch(self, data: Any, drawn: list[Draw]) -> Batch:
+    def batch(self, data: Any, draws: list[Draw]) -> Batch:
         """The tensors of some samples, first axis = samples; called from a thread of its own."""
 
     @abstractmethod
@@ -89,7 +89,7 @@ class Recipe(ABC):
             model.parameters(), lr=self.optim.lr, weight_decay=self.optim.weight_decay
         )
 
-    def evaluate(self, model: torch.nn.Module, data: Any, picture: Path) -> dict[str, float]:
+    def evaluate(self, model: torch.nn.Module, data: Any, sheet: Path) -> dict[str, float]:
         """Write a sheet of samples of the averaged weights to `picture` (PNG); return scores."""
         return {}
 
@@ -139,14 +139,14 @@ def plain(value: Any) -> Any:
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
     """The dotted names whose values differ."""
-    found = []
+    differing = []
     for key in [*old, *(k for k in new if k not in old)]:
         a, b = old.get(key), new.get(key)
         if isinstance(a, Mapping) and isinstance(b, Mapping):
-            found += differences(a, b, f"{prefix}{key}.")
+            differing += differences(a, b, f"{prefix}{key}.")
         elif a != b:
-            found.append(f"{prefix}{key} ({a!r} → {b!r})")
-    return found
+            differing.append(f"{prefix}{key} ({a!r} → {b!r})")
+    return differing
 
 
 def _fields(config: Any) -> list[str]:

@@ -23,7 +23,7 @@ from savg.models.seld_loss import seld_loss
 from savg.train.clip_set import ClipSet
 from savg.train.optim import Draw, Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars
-from savg.train.sheets import Picture, write_sheet
+from savg.train.sheets import Image, write_sheet
 from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
 
 NO_LABELS = ClipLabels(*np.zeros((4, 0)))
@@ -66,9 +66,9 @@ class SeldRecipe(Recipe):
         valid = open_clips(data, run, spec, self.valid) if data == "synthetic" else train
         return SeldData(train, valid)
 
-    def batch(self, data: SeldData, drawn: list[Draw]) -> Batch:
+    def batch(self, data: SeldData, draws: list[Draw]) -> Batch:
         parts = []
-        for draw in drawn:
+        for draw in draws:
             rng = draw.rng
             audio, labels = data.train.audio(draw.index), data.train.labels(draw.index)
             start = draw_starts(audio.shape[1], 1, rng, self.model)
@@ -112,7 +112,7 @@ class SeldRecipe(Recipe):
             model.parameters(), lr=self.optim.lr, weight_decay=self.optim.weight_decay
         )
 
-    def evaluate(self, model: torch.nn.Module, data: SeldData, picture: Path) -> dict[str, float]:
+    def evaluate(self, model: torch.nn.Module, data: SeldData, sheet: Path) -> dict[str, float]:
         count = min(self.samples, len(data.valid))
         # Evenly spread, so that every world is heard.
         chosen = np.linspace(0, len(data.valid) - 1, count).round().astype(int).tolist()
@@ -120,7 +120,7 @@ class SeldRecipe(Recipe):
             (detect_sounds(model, data.valid.audio(i)), data.valid.labels(i))  # type: ignore[arg-type]
             for i in chosen
         ]
-        write_sheet(picture, [[_tracks(found, real)] for found, real in pairs[:16]])
+        write_sheet(sheet, [[_tracks(found, real)] for found, real in pairs[:16]])
         counts = seld_f_score(pairs)
         return {
             f"f_{name}": float(score)
@@ -131,21 +131,21 @@ class SeldRecipe(Recipe):
         return card_of(data, {})
 
 
-def _tracks(found: SoundEvents, labels: ClipLabels) -> Picture:
+def _tracks(found: SoundEvents, labels: ClipLabels) -> Image:
     """x over time: labels as grey marks, events found in green (speech) or blue (instrument)."""
-    picture = np.full((66, 512, 3), 245, np.uint8)
-    picture[-1] = 180
+    image = np.full((66, 512, 3), 245, np.uint8)
+    image[-1] = 180
 
     def mark(rows: Iterable[tuple[int, float, tuple[int, int, int]]], half: int) -> None:
         for frame, x, colour in rows:
             column, row = int(frame) * 10 % 512, int(np.clip(x / 4, 0, 63))
-            picture[max(row - half, 0) : row + half + 1, column : column + 9] = colour
+            image[max(row - half, 0) : row + half + 1, column : column + 9] = colour
 
     mark(((f, x, (170, 170, 170)) for f, x in zip(labels.frames, labels.x, strict=True)), 3)
     colours = ((30, 140, 60), (40, 80, 220))
     found_rows = zip(found.frames, found.x, found.categories, strict=True)
     mark(((f, x, colours[int(c) % 2]) for f, x, c in found_rows), 1)
-    return picture
+    return image
 
 
 CONFIGS = {

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from savg.errors import SavgError
 from savg.paths import atomic_file
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 
 
-def write_sheet(path: Path, rows: Sequence[Sequence[Picture]], scale: int = 1) -> None:
+def write_sheet(path: Path, rows: Sequence[Sequence[Image]], scale: int = 1) -> None:
     """Write rows of equally large pictures [h, w, 3] RGB, each enlarged `scale` times."""
     import cv2
 
@@ -25,18 +25,16 @@ def write_sheet(path: Path, rows: Sequence[Sequence[Picture]], scale: int = 1) -
             raise SavgError(f"{path} could not be written as a picture.")
 
 
-def evenly_spaced(video: Picture, count: int) -> list[Picture]:
+def evenly_spaced(video: Image, count: int) -> list[Image]:
     """`count` pictures [h, w, 3] of a video [F, h, w, 3], evenly spread."""
     return [video[i] for i in np.linspace(0, len(video) - 1, count).round().astype(int)]
 
 
-def with_boxes(
-    picture: Picture, xyxy: NDArray[np.float64], colour: tuple[int, int, int]
-) -> Picture:
+def with_boxes(image: Image, xyxy: NDArray[np.float64], colour: tuple[int, int, int]) -> Image:
     """A copy with boxes [N, 4] drawn on it."""
     import cv2
 
-    picture = np.ascontiguousarray(picture).copy()
+    image = np.ascontiguousarray(image).copy()
     for x0, y0, x1, y1 in np.asarray(xyxy).round().astype(int):
-        cv2.rectangle(picture, (int(x0), int(y0)), (int(x1), int(y1)), colour, 1)
-    return picture
+        cv2.rectangle(image, (int(x0), int(y0)), (int(x1), int(y1)), colour, 1)
+    return image

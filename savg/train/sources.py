@@ -101,11 +101,17 @@ class _Source:
         """The pack in `out` if it has this layout and these keys, else a new one."""
         if not (self.out / "meta.json").is_file():
             return self.write()
-        there = PackedClips(self.out)
-        old, new = (json.loads(json.dumps(one.meta())) for one in (there.layout, self.layout))
+        existing_pack = PackedClips(self.out)
+        old, new = (
+            json.loads(json.dumps(one.meta())) for one in (existing_pack.layout, self.layout)
+        )
         if not new["origin"]:
             old.pop("origin"), new.pop("origin")
-        return there if old == new and np.array_equal(there.keys, self.keys) else self.write()
+        return (
+            existing_pack
+            if old == new and np.array_equal(existing_pack.keys, self.keys)
+            else self.write()
+        )
 
 
 def _scenes(run: Path, world: str, count: int, spec: ClipSpec, synthetic: Synthetic) -> _Source:
@@ -120,7 +126,7 @@ def _scenes(run: Path, world: str, count: int, spec: ClipSpec, synthetic: Synthe
 
     def draw() -> PackedClips:
         if not spec.video:
-            return pack_clips(out, _sounds(world, seeds, spec), layout, seeds, _bar(name))
+            return pack_clips(out, _sounds(world, seeds, spec), layout, seeds, _progress_bar(name))
         return pack_scenes(
             out,
             world_of(world),
@@ -129,7 +135,7 @@ def _scenes(run: Path, world: str, count: int, spec: ClipSpec, synthetic: Synthe
             spec.size,
             audio=spec.audio,
             processes=min(torch.get_num_threads(), max(1, count // 16)),
-            progress=_bar(name),
+            progress=_progress_bar(name),
         )
 
     return _Source(out, layout, seeds, draw)
@@ -141,7 +147,7 @@ def _bench(run: Path, folder: Path, split: str, spec: ClipSpec) -> _Source:
     purpose = Purpose(spec.size, None if spec.video else 1, spec.audio)
     layout = bench_layout(bench, purpose, spec.format)
     out = run / "data" / f"{bench.split}-{spec.pictures}"
-    bar = _bar(bench.folder.name)
+    bar = _progress_bar(bench.folder.name)
     return _Source(
         out, layout, range(len(bench)), lambda: pack_bench(out, bench, layout, progress=bar)
     )
@@ -149,15 +155,17 @@ def _bench(run: Path, folder: Path, split: str, spec: ClipSpec) -> _Source:
 
 def _files(run: Path, folder: Path, spec: ClipSpec) -> _Source:
     """The mp4 files below a folder."""
-    films = sorted(path for path in folder.rglob("*.mp4") if not path.name.startswith("."))
-    if not films:
+    videos = sorted(path for path in folder.rglob("*.mp4") if not path.name.startswith("."))
+    if not videos:
         raise SavgError(f"{folder}: no mp4 file in it; expected clips with sound to train on.")
     out = run / "data" / f"films-{spec.format.frames}x{spec.size}"
-    names = [str(film.relative_to(folder)) for film in films]
-    layout = spec.layout(len(films), {"folder": folder.name, "films": names})
-    clips = _labelled(folder, films, spec)
-    keys = range(len(films))
-    return _Source(out, layout, keys, lambda: pack_clips(out, clips, layout, progress=_bar()))
+    names = [str(film.relative_to(folder)) for film in videos]
+    layout = spec.layout(len(videos), {"folder": folder.name, "films": names})
+    clips = _labelled(folder, videos, spec)
+    keys = range(len(videos))
+    return _Source(
+        out, layout, keys, lambda: pack_clips(out, clips, layout, progress=_progress_bar())
+    )
 
 
 def card_of(data: str, facts: Mapping[str, Any]) -> Card:
@@ -212,12 +220,12 @@ def _sounds(world: str, seeds: Sequence[int], spec: ClipSpec) -> Iterator[_Label
         yield _Labelled(Clip(video, audio, small), labels_of(scene, format), None)
 
 
-def _labelled(folder: Path, films: Sequence[Path], spec: ClipSpec) -> Iterator[_Labelled]:
+def _labelled(folder: Path, videos: Sequence[Path], spec: ClipSpec) -> Iterator[_Labelled]:
     """Clips from files, labels from metadata…/NAME.csv and boxes from boxes…/NAME.csv."""
     tables: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*.csv")):
         tables.setdefault(path.stem, []).append(path)
-    for film in films:
+    for film in videos:
         labels: ClipLabels | None = None
         boxes: Boxes | None = None
         for table in tables.get(film.stem, ()):
@@ -228,17 +236,17 @@ def _labelled(folder: Path, films: Sequence[Path], spec: ClipSpec) -> Iterator[_
         yield _Labelled(Clip.read(film, spec.format), labels, boxes)
 
 
-def _bar(name: str = "films") -> Progress:
+def _progress_bar(name: str = "films") -> Progress:
     """A progress bar on standard error, made at the first report."""
     from tqdm import tqdm
 
-    made: list[Any] = []
+    bars: list[Any] = []
 
-    def tell(done: int, total: int) -> None:
-        if not made:
-            made.append(tqdm(total=total, initial=done - 1, desc=f"packing {name}", mininterval=5))
-        made[0].update(done - made[0].n)
+    def report(done: int, total: int) -> None:
+        if not bars:
+            bars.append(tqdm(total=total, initial=done - 1, desc=f"packing {name}", mininterval=5))
+        bars[0].update(done - bars[0].n)
         if done == total:
-            made[0].close()
+            bars[0].close()
 
-    return tell
+    return report

@@ -17,16 +17,16 @@ def start_from(model: torch.nn.Module, recipe: Recipe, source: str) -> None:
     A component of another kind goes through `rename` of the recipe's own, which takes for instance
     the picture's half of a joint network. CheckpointError for weights that do not fit.
     """
-    given = load_component(resolve(source))[0]
+    component = load_component(resolve(source))[0]
     spec = model_format(recipe.kind)
-    state: Mapping[str, torch.Tensor] = given.state_dict()
-    if not isinstance(given, type(spec.build(recipe.model))):  # type: ignore[attr-defined]
+    state: Mapping[str, torch.Tensor] = component.state_dict()
+    if not isinstance(component, type(spec.build(recipe.model))):  # type: ignore[attr-defined]
         state = spec.rename(state)
-    own = {key for key in model.state_dict() if key.startswith(recipe.network)}
+    own_keys = {key for key in model.state_dict() if key.startswith(recipe.network)}
     state = {recipe.network + key: value for key, value in state.items()}
     try:
-        if state.keys() != own:
-            first = sorted(state.keys() ^ own)[0]
+        if state.keys() != own_keys:
+            first = sorted(state.keys() ^ own_keys)[0]
             raise CheckpointError(f"{source} does not fit the recipe's network: see {first}.")
         model.load_state_dict(state, strict=False)
     except RuntimeError as error:

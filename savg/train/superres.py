@@ -90,9 +90,9 @@ class SuperResRecipe(Recipe):
         spec = ClipSpec(format, format.size, audio=False)
         return FrameData(open_clips(data, run, spec, self.synthetic))
 
-    def batch(self, data: FrameData, drawn: list[Draw]) -> Batch:
+    def batch(self, data: FrameData, draws: list[Draw]) -> Batch:
         larges, smalls = [], []
-        for draw in drawn:
+        for draw in draws:
             rng = draw.rng
             large, small = self.pair(data, draw.index)
             if rng.random() < 0.5:
@@ -162,7 +162,7 @@ class SuperResRecipe(Recipe):
         )
         return total.mean(), {"error": error.mean()}
 
-    def evaluate(self, model: torch.nn.Module, data: FrameData, picture: Path) -> dict[str, float]:
+    def evaluate(self, model: torch.nn.Module, data: FrameData, sheet: Path) -> dict[str, float]:
         chosen = np.linspace(0, len(data) - 1, self.samples).round().astype(int).tolist()
         pairs = [self.pair(data, index) for index in chosen]
         large, small = (
@@ -178,11 +178,11 @@ class SuperResRecipe(Recipe):
         def network(state: State, t: Tensor) -> State:
             return (model(state[0], times_on(device, t), small),)
 
-        (made,) = ddim(process, network, (start,))
-        plain = F.interpolate(small, large.shape[2:], mode="bicubic").clamp(-1, 1)
-        columns = [_pictures(part) for part in (plain, made, large)]
-        write_sheet(picture, list(zip(*columns, strict=True)))
-        return {"psnr": _psnr(made, large), "psnr_bicubic": _psnr(plain, large)}
+        (upscaled,) = ddim(process, network, (start,))
+        bicubic = F.interpolate(small, large.shape[2:], mode="bicubic").clamp(-1, 1)
+        columns = [_pictures(part) for part in (bicubic, upscaled, large)]
+        write_sheet(sheet, list(zip(*columns, strict=True)))
+        return {"psnr": _psnr(upscaled, large), "psnr_bicubic": _psnr(bicubic, large)}
 
     def card(self, data: str) -> Card:
         facts = {"prediction": self.prediction, "diffusion_steps": self.diffusion_steps}
@@ -194,9 +194,9 @@ def _pictures(frames: Tensor) -> list[NDArray[np.uint8]]:
     return list(values.movedim(1, -1).numpy())
 
 
-def _psnr(made: Tensor, real: Tensor) -> float:
+def _psnr(upscaled: Tensor, real: Tensor) -> float:
     """Peak signal-to-noise ratio in dB of frames in −1..1."""
-    return float(10 * torch.log10(4 / (made - real).square().mean().clamp_min(1e-10)))
+    return float(10 * torch.log10(4 / (upscaled - real).square().mean().clamp_min(1e-10)))
 
 
 CONFIGS = {

@@ -34,9 +34,9 @@ class VideoRecipe(ClipDiffusion):
     kind: ClassVar[str] = "video_unet"
     audio: ClassVar[bool] = False
 
-    def batch(self, data: ClipSet, drawn: list[Draw]) -> Batch:
+    def batch(self, data: ClipSet, draws: list[Draw]) -> Batch:
         videos = []
-        for draw in drawn:
+        for draw in draws:
             video = self.video_of(data, draw.index)
             videos.append(video.flip(-1) if draw.rng.random() < 0.5 else video)
         return (torch.stack(videos),)
@@ -44,11 +44,11 @@ class VideoRecipe(ClipDiffusion):
     def denoiser(self, model: torch.nn.Module, count: int, seed: int) -> Denoiser:
         return video_denoiser(model, self.diffusion, self.guidance, seed, range(count))
 
-    def evaluate(self, model: torch.nn.Module, data: ClipSet, picture: Path) -> dict[str, float]:
+    def evaluate(self, model: torch.nn.Module, data: ClipSet, sheet: Path) -> dict[str, float]:
         """Change from frame to frame, and spread of pixels over the clips, beside the data's own."""
         (video,) = self.generate(model, self.samples)
         frames = self.codec.decode_video(video)
-        self.sheet(frames, picture)
+        self.save_sheet(frames, sheet)
         real = torch.stack([torch.from_numpy(data.video(i)) for i in range(min(len(data), SEEN))])
         return {
             "flicker": _flicker(frames),

@@ -65,9 +65,11 @@ class VocoderRecipe(AudioRecipe):
 
     def build(self) -> torch.nn.Module:
         config = self.model
-        made = IstftVocoder(config) if isinstance(config, IstftVocoderConfig) else BigVgan(config)
+        waveform = (
+            IstftVocoder(config) if isinstance(config, IstftVocoderConfig) else BigVgan(config)
+        )
         return AdversarialVocoder(
-            made, None if self.discriminators is None else Discriminators(self.discriminators)
+            waveform, None if self.discriminators is None else Discriminators(self.discriminators)
         )
 
     def loss(
@@ -76,12 +78,12 @@ class VocoderRecipe(AudioRecipe):
         real = batch[0]
         mel = log_mel(real, self.mel)
         judging = self.discriminators is not None and step >= self.discriminators_from
-        made, judged = model(self.given(mel, seed), real if judging else None)
-        made = made.float()
-        error = functional.l1_loss(log_mel(made, self.mel), mel)
+        waveform, judged = model(self.given(mel, seed), real if judging else None)
+        waveform = waveform.float()
+        error = functional.l1_loss(log_mel(waveform, self.mel), mel)
         total, scalars = self.mel_weight * error, {"mel": error}
         if self.spectral_weight:
-            scalars["spectral"] = spectral_distance(made, real)
+            scalars["spectral"] = spectral_distance(waveform, real)
             total = total + self.spectral_weight * scalars["spectral"]
         if judging:
             discriminators, vocoder, matching = adversarial(judged)
@@ -107,19 +109,19 @@ class VocoderRecipe(AudioRecipe):
             weight_decay=self.optim.weight_decay,
         )
 
-    def evaluate(self, model: torch.nn.Module, data: ClipSet, picture: Path) -> dict[str, float]:
+    def evaluate(self, model: torch.nn.Module, data: ClipSet, sheet: Path) -> dict[str, float]:
         assert isinstance(model, AdversarialVocoder)
         real = self.evaluation_audio(data, next(model.parameters()).device)
         mel = log_mel(real, self.mel)
-        made = model(mel)[0].float()
-        again = log_mel(made, self.mel)
+        waveform = model(mel)[0].float()
+        waveform_mel = log_mel(waveform, self.mel)
         write_sheet(
-            picture, [[mel_image(a)] for pair in zip(mel, again, strict=True) for a in pair]
+            sheet, [[mel_image(a)] for pair in zip(mel, waveform_mel, strict=True) for a in pair]
         )
         return {
-            "mel_error": float((again - mel).abs().mean()),
-            "spectral": float(spectral_distance(made, real)),
-            "level_db": float(20 * torch.log10(made.std() / real.std().clamp_min(1e-6))),
+            "mel_error": float((waveform_mel - mel).abs().mean()),
+            "spectral": float(spectral_distance(waveform, real)),
+            "level_db": float(20 * torch.log10(waveform.std() / real.std().clamp_min(1e-6))),
         }
 
 

@@ -29,7 +29,7 @@ from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
 FEW_FRAMES = ClipFormat(frames=5, fps=1)
 """Clips of which few pictures are kept: neighbours teach a detector little."""
 
-MOST_PERSONS = 8
+MAX_PERSONS = 8
 
 
 @dataclass(frozen=True)
@@ -76,22 +76,22 @@ class YoloxRecipe(Recipe):
         """Whether the last part of the run has begun."""
         return step >= self.plain_from * self.optim.steps
 
-    def batch(self, data: YoloxData, drawn: list[Draw]) -> Batch:
+    def batch(self, data: YoloxData, draws: list[Draw]) -> Batch:
         images, tables, counts = [], [], []
-        for draw in drawn:
+        for draw in draws:
             rng = draw.rng
-            picture, xyxy = self.example(data, draw.index)
+            image, xyxy = self.example(data, draw.index)
             if self.mosaic and not self.plain(draw.step) and rng.random() < self.mosaic:
                 others = [self.example(data, int(i)) for i in rng.integers(len(data), size=3)]
-                picture, xyxy = mosaic([(picture, xyxy), *others], rng)
-            picture, xyxy = jittered(picture, xyxy, self.jitter, rng)
-            picture = self.degradation.apply(picture, rng)
-            image, boxes = self.into_network(picture, xyxy, data.train.small_format)
-            table = np.zeros((MOST_PERSONS, 4), np.float32)
-            table[: len(boxes)] = boxes[:MOST_PERSONS]
-            images.append(torch.from_numpy(image))
+                image, xyxy = mosaic([(image, xyxy), *others], rng)
+            image, xyxy = jittered(image, xyxy, self.jitter, rng)
+            image = self.degradation.apply(image, rng)
+            network_input, boxes = self.to_network_input(image, xyxy, data.train.small_format)
+            table = np.zeros((MAX_PERSONS, 4), np.float32)
+            table[: len(boxes)] = boxes[:MAX_PERSONS]
+            images.append(torch.from_numpy(network_input))
             tables.append(torch.from_numpy(table))
-            counts.append(min(len(boxes), MOST_PERSONS))
+            counts.append(min(len(boxes), MAX_PERSONS))
         return torch.stack(images), torch.stack(tables), torch.tensor(counts)
 
     def example(self, data: YoloxData, index: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
@@ -102,12 +102,12 @@ class YoloxRecipe(Recipe):
         xyxy = boxes.xyxy[boxes.frames == frame] - np.array([0, format.top, 0, format.top])
         return data.train.picture(clip, frame), xyxy
 
-    def into_network(
-        self, picture: NDArray[np.uint8], xyxy: NDArray[np.float64], format: ClipFormat
+    def to_network_input(
+        self, image: NDArray[np.uint8], xyxy: NDArray[np.float64], format: ClipFormat
     ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
         """Network input [3, h, w] and boxes in its pixels, by the detector's own preparation."""
         frame = np.zeros((1, format.size, format.size, 3), np.uint8)
-        frame[0, format.top : format.bottom] = picture
+        frame[0, format.top : format.bottom] = image
         images, placement = prepare(frame, format, self.model)
         offset = np.array([0, format.top, 0, format.top])
         return images[0], placement.to_input(xyxy + offset)
@@ -130,31 +130,31 @@ class YoloxRecipe(Recipe):
         ]
         return torch.optim.SGD(groups, lr=self.optim.lr, momentum=0.9, nesterov=True)
 
-    def evaluate(self, model: nn.Module, data: YoloxData, picture: Path) -> dict[str, float]:
-        format, found, truth, shown = data.valid.small_format, [], [], []
+    def evaluate(self, model: nn.Module, data: YoloxData, sheet: Path) -> dict[str, float]:
+        format, detections, truth, panels = data.valid.small_format, [], [], []
         count = min(self.samples, len(data.valid))
         for index in np.linspace(0, len(data.valid) - 1, count).round().astype(int).tolist():
             video, real = data.valid.video(index), data.valid.boxes(index)
             boxes = detect_persons(model, video, format, 0.01)  # type: ignore[arg-type]
-            found.append(boxes)
+            detections.append(boxes)
             truth.append(real)
-            shown.append(_shown(video, format, boxes, real))
-        rows = [shown[i : i + 4] for i in range(0, len(shown) - len(shown) % 4, 4)] or [shown]
-        write_sheet(picture, rows)
-        score = person_ap50(found, truth)
+            panels.append(_panel(video, format, boxes, real))
+        rows = [panels[i : i + 4] for i in range(0, len(panels) - len(panels) % 4, 4)] or [panels]
+        write_sheet(sheet, rows)
+        score = person_ap50(detections, truth)
         return {} if score is None else {"ap50": score}
 
     def card(self, data: str) -> Card:
         return card_of(data, {})
 
 
-def _shown(
+def _panel(
     video: NDArray[np.uint8], format: ClipFormat, boxes: Boxes, real: Boxes
 ) -> NDArray[np.uint8]:
     """The first picture of a clip with its true boxes in white and those found in green."""
-    sure = np.asarray(boxes.scores) > 0.3
+    confident = np.asarray(boxes.scores) > 0.3
     frame = with_boxes(video[0], real.xyxy[real.frames == 0], (255, 255, 255))
-    frame = with_boxes(frame, boxes.xyxy[sure & (boxes.frames == 0)], (40, 220, 80))
+    frame = with_boxes(frame, boxes.xyxy[confident & (boxes.frames == 0)], (40, 220, 80))
     return frame[format.top : format.bottom]
 
 

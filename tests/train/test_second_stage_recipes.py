@@ -225,7 +225,7 @@ def test_clips_are_mirrored_as_a_whole_half_of_the_time(run: Path) -> None:
         plain = torch.from_numpy(np.array(data.maps["moments"][draw.index]))
         mirrored = not torch.equal(moments, plain)
         flipped += mirrored
-        as_is = recipe.look(data, draw.index)
+        as_is = recipe.visual_inputs(data, draw.index)
         assert torch.equal(moments, plain.flip(0) if mirrored else plain)
         assert torch.equal(pictures, as_is.frames[0].flip(-1) if mirrored else as_is.frames[0])
         there = as_is.boxes[0, :, 0, 0] > 0
@@ -331,7 +331,7 @@ def test_the_flow_network_learns_one_clip(run: Path, tmp_path: Path) -> None:
     model, losses = learn(recipe, data, 80, 4e-3)
     assert np.mean(losses[-20:]) < 0.5 * np.mean(losses[:5])
     with torch.inference_mode():
-        made = recipe.generate(model, recipe.look(data, 0), 1)
+        made = recipe.generate(model, recipe.visual_inputs(data, 0), 1)
         real = join_latents(torch.from_numpy(np.array(data.maps["moments"][:1, :, 0])))
         both = torch.cat((real, real.unflatten(-1, (2, -1)).flip(-2).flatten(-2)))
         error = (model.flow.normalize(made) - model.flow.normalize(both)).square().mean((1, 2))
@@ -375,7 +375,7 @@ def test_published_features_are_computed_once_for_both_sides(
     recipe.fit(model, data)
     loss, _ = recipe.loss(model, recipe.batch(data, draws(3, 2, 0, 0)), 0, 0)
     loss.backward()
-    assert recipe.seen == ("clip", "sync") and torch.isfinite(loss)
+    assert recipe.input_names == ("clip", "sync") and torch.isfinite(loss)
     with pytest.raises(SavgError, match="needs Synchformer's weights"):
         replace(recipe, synchformer="").open("synthetic", tmp_path / "run")
 
@@ -450,9 +450,9 @@ def test_boxes_are_wanted_where_there_are_some(run: Path, monkeypatch: pytest.Mo
     recipe = get_recipe("mmaudio", "tiny")
     recipe = replace(recipe, model=replace(recipe.model, boxes=2))
     data = recipe.open("synthetic", run)
-    assert isinstance(recipe.look(data, 0), VisualInputs)
-    assert recipe.look(data, 0).boxes.shape == (1, 8, 2, 5)
-    assert recipe.look(data, 0).boxes[..., 0].any()
+    assert isinstance(recipe.visual_inputs(data, 0), VisualInputs)
+    assert recipe.visual_inputs(data, 0).boxes.shape == (1, 8, 2, 5)
+    assert recipe.visual_inputs(data, 0).boxes[..., 0].any()
     monkeypatch.setattr(ClipSet, "boxes", lambda self, index: Boxes.empty())
     with pytest.raises(SavgError, match="no persons' boxes"):
         recipe.open("synthetic", run)

@@ -52,8 +52,8 @@ class ToyRecipe(Recipe):
     def open(self, data: str, run: Path) -> np.ndarray:
         return np.random.default_rng(0).normal(size=(10, 3)).astype(np.float32)
 
-    def batch(self, data: np.ndarray, drawn: list[Draw]) -> tuple[torch.Tensor, ...]:
-        x = np.stack([data[d.index] + 0.1 * d.rng.normal(size=3) for d in drawn])
+    def batch(self, data: np.ndarray, draws: list[Draw]) -> tuple[torch.Tensor, ...]:
+        x = np.stack([data[d.index] + 0.1 * d.rng.normal(size=3) for d in draws])
         return (torch.from_numpy(x.astype(np.float32)),)
 
     def loss(
@@ -66,9 +66,9 @@ class ToyRecipe(Recipe):
             error = error * float("nan")
         return error.square().mean(), {"largest": error.abs().max()}
 
-    def evaluate(self, model: Any, data: Any, picture: Path) -> dict[str, float]:
+    def evaluate(self, model: Any, data: Any, sheet: Path) -> dict[str, float]:
         assert not model.training
-        picture.write_bytes(b"png")
+        sheet.write_bytes(b"png")
         return {"error": float((model(torch.from_numpy(data))[:, 0]).abs().mean())}
 
     def card(self, data: str) -> Card:
