@@ -99,7 +99,7 @@ def measured_clips(
     return SetResult.of(
         "Joint, demo weights",
         evaluate(items, metrics, reference),
-        sampler=asdict(pipeline.sampler.asked(args.steps, None)),
+        sampler=asdict(pipeline.sampler.with_overrides(args.steps, None)),
         superres_sampler=asdict(pipeline.superres.sampler),
         weights={role: card.sha256 for role, card in pipeline.cards.items()},
         seconds_a_clip=sum(seconds) / args.generated,

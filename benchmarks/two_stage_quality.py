@@ -93,7 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--seed", type=int, default=0)
     add("--steps", type=int, help="of the diffusion networks")
-    add("--sound-steps", type=int, help="of the second stage")
+    add("--audio-steps", type=int, help="of the second stage")
     add("--speed", type=int, default=0, metavar="N", help="time so many clips of both methods")
     add("--keep", type=Path, default=Path("runs/two_stage_quality"), metavar="DIR")
     add("--out", type=Path, default=RESULTS)
@@ -121,8 +121,8 @@ class Bench:
             self.pictures = index, self.two_stage.video(1, seed, first=index, steps=steps)[0]
         frames = self.pictures[1]
         film = Video(frames, Fraction(self.two_stage.format.fps))
-        boxes, asked = name == "two_stage_boxes", self.args.sound_steps
-        sound = self.two_stage.sound.for_videos(
+        boxes, asked = name == "two_stage_boxes", self.args.audio_steps
+        sound = self.two_stage.audio.for_videos(
             [film], seed, first=index, steps=asked, boxes=boxes
         )[0]
         return Clip(frames, sound, self.two_stage.format)
@@ -135,8 +135,8 @@ class Bench:
         elif name == "joint":
             facts += [self.args.seed, self.args.steps, *_origin(self.joint)]
         else:
-            stages = self.two_stage.video, self.two_stage.sound
-            facts += [self.args.seed, self.args.steps, self.args.sound_steps]
+            stages = self.two_stage.video, self.two_stage.audio
+            facts += [self.args.seed, self.args.steps, self.args.audio_steps]
             facts += [fact for stage in stages for fact in _origin(stage)]
         detectors: tuple[Any, ...] = (self.detectors.persons, self.detectors.sounds)
         facts += [_digest(part.model) for part in detectors]

@@ -119,7 +119,7 @@ class FakePipeline(ClipPipeline):
         """It has none."""
 
     def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
-        return (("picture and sound", steps or 10),)
+        return (("video and audio", steps or 10),)
 
     def total(self, num_clips=1, steps=None, *, batch_size=None) -> int:
         batches = -(-num_clips // (batch_size or self.batch_size))
@@ -162,7 +162,7 @@ class FakeAudioPipeline(AudioPipeline):
         return cls(float(description.values["seconds"]))
 
     def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
-        return (("sound", steps or 25),)
+        return (("audio", steps or 25),)
 
     def total(self, durations, steps=None, *, batch_size=None) -> int:
         return -(-len(durations) // (batch_size or self.batch_size)) * (steps or 25)
@@ -208,15 +208,15 @@ class FakeTwoStage(FakePipeline):
 
     def __init__(self, seconds: float = 0.02) -> None:
         super().__init__(seconds)
-        self.sound = FakeAudioPipeline(seconds)
+        self.audio = FakeAudioPipeline(seconds)
         self.boxes: list[bool] = []
 
     @property
     def audio_stage(self) -> FakeAudioPipeline:
-        return self.sound
+        return self.audio
 
     def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
-        return ("picture", steps or 10), ("sound", 5)
+        return ("video", steps or 10), ("audio", 5)
 
     def __call__(
         self, num_clips=1, seed=0, steps=None, *, first=0, batch_size=None, on_step=None, boxes=True
@@ -246,7 +246,7 @@ def services(
     about, two = "Two made-up stages.", FakeTwoStage(seconds)
     second = PipelineChoice("Two stand-ins", about, (4, 10, 100), lambda: two, "Two-stage", True)
     pipelines = {"fake": replace(choice, name="Joint"), "second": second}
-    sound = AudioChoice("Two stand-ins", about, (1, 10, 60), lambda: two.sound, boxes=True)
+    sound = AudioChoice("Two stand-ins", about, (1, 10, 60), lambda: two.audio, boxes=True)
     return Services(
         pipelines, *plain[1:], together=("fake", "second"), audio_pipelines={"second": sound}
     )

@@ -14,7 +14,7 @@ import pytest
 from savg.cli import main
 from savg.clip import Clip
 from savg.errors import MediaError
-from tests.films import tiny_weights, write_film
+from tests.videos import make_video, tiny_weights
 
 AAC = ("libx264", "aac")
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,14 +38,14 @@ def picture(path: Path) -> Path:
 
 
 def play_list(path: Path) -> Path:
-    film = write_film(path.parent / "other.mkv", seconds=1)
-    path.write_text(f"#EXTM3U\n#EXTINF:1,\n{film}\n#EXT-X-ENDLIST\n")
+    other = make_video(path.parent / "other.mkv", seconds=1)
+    path.write_text(f"#EXTM3U\n#EXTINF:1,\n{other}\n#EXT-X-ENDLIST\n")
     return path
 
 
 def cut(part: float, **options: str) -> Callable[[Path], Path]:
     def make(path: Path) -> Path:
-        write_film(path, seconds=5, fps=25, codecs=AAC, options=options)
+        make_video(path, seconds=5, fps=25, codecs=AAC, options=options)
         data = path.read_bytes()
         path.write_bytes(data[: int(len(data) * part)])
         return path
@@ -53,8 +53,8 @@ def cut(part: float, **options: str) -> Callable[[Path], Path]:
     return make
 
 
-def film(**options: object) -> Callable[[Path], Path]:
-    return lambda path: write_film(path, **options)  # type: ignore[arg-type]
+def video(**options: object) -> Callable[[Path], Path]:
+    return lambda path: make_video(path, **options)  # type: ignore[arg-type]
 
 
 BAD: dict[str, tuple[str, Callable[[Path], Path], str]] = {
@@ -63,12 +63,12 @@ BAD: dict[str, tuple[str, Callable[[Path], Path], str]] = {
     "picture": ("photo.png", picture, "is not a video"),
     "play list": ("list.m3u8", play_list, "is not a video"),
     "missing": ("gone.mp4", lambda p: p, "no such video file"),
-    "sound only": ("song.wav", film(pictures=False, codecs=("mpeg4", "pcm_s16le")), ""),
-    "no audio": ("silent.mp4", film(sound=False), "has no audio track"),
-    "mono": ("mono.mp4", film(channels=1, codecs=AAC), "has 1 audio channel: expected stereo"),
-    "6 channels": ("film.mp4", film(channels=6, codecs=AAC), "has 6 audio channels: expected"),
-    "zero frames": ("none.mkv", film(pictures=False), "has no frame that can be decoded"),
-    "NaN": ("nan.mkv", film(nan=True), "values that are not finite"),
+    "sound only": ("song.wav", video(frames=False, codecs=("mpeg4", "pcm_s16le")), ""),
+    "no audio": ("silent.mp4", video(audio=False), "has no audio track"),
+    "mono": ("mono.mp4", video(channels=1, codecs=AAC), "has 1 audio channel: expected stereo"),
+    "6 channels": ("film.mp4", video(channels=6, codecs=AAC), "has 6 audio channels: expected"),
+    "zero frames": ("none.mkv", video(frames=False), "has no frame that can be decoded"),
+    "NaN": ("nan.mkv", video(nan=True), "values that are not finite"),
     "truncated, index at the end": ("cut.mp4", cut(0.6), "cannot be read|can be read to its end"),
     "truncated, index first": (
         "cut.mp4",
@@ -78,12 +78,12 @@ BAD: dict[str, tuple[str, Callable[[Path], Path], str]] = {
     "truncated Matroska": ("cut.mkv", cut(0.5), r"is cut short: only \d\.\d of its 5\.\d s"),
     "10 minutes": (
         "long.mkv",
-        film(seconds=600, fps=1, width=64, height=36),
+        video(seconds=600, fps=1, width=64, height=36),
         "lasts 600 s: expected a clip of at most 60 s",
     ),
     "huge frames": (
         "huge.mkv",
-        film(seconds=0.25, width=5120, height=2880),
+        video(seconds=0.25, width=5120, height=2880),
         "has frames of 5120×2880: expected at most 4096×2304",
     ),
 }
@@ -127,7 +127,7 @@ def test_a_bad_file_gets_one_sentence(
 def test_a_4k_video_is_made_smaller_which_is_said(
     tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = write_film(tmp_path / "4k.mkv", seconds=0.5, width=3840, height=2160)
+    path = make_video(tmp_path / "4k.mkv", seconds=0.5, width=3840, height=2160)
     out = tmp_path / "out"
     assert main(["annotate", str(path), "--out", str(out), "--weights", str(weights)]) == 0
     printed = capsys.readouterr().err
@@ -136,7 +136,7 @@ def test_a_4k_video_is_made_smaller_which_is_said(
 
 
 def test_other_shapes_and_rates_are_converted(tmp_path: Path) -> None:
-    path = write_film(
+    path = make_video(
         tmp_path / "tall.mkv", seconds=2, fps=30, width=120, height=200, sample_rate=44_100
     )
     clip = Clip.read(path, max_seconds=60)
@@ -146,14 +146,14 @@ def test_other_shapes_and_rates_are_converted(tmp_path: Path) -> None:
 
 
 def test_a_picture_stays_until_the_next_one(tmp_path: Path) -> None:
-    path = write_film(tmp_path / "gap.mkv", seconds=3, fps=8, gap=(1.0, 2.0))
+    path = make_video(tmp_path / "gap.mkv", seconds=3, fps=8, gap=(1.0, 2.0))
     brightness = Clip.read(path, max_seconds=60).video[:, 128, 128, 0].astype(int)
     expected = [20, 40, 60, 80, 90, 90, 90, 90, 180, 200, 220, 240]
     assert np.abs(brightness - expected).max() <= 2
 
 
 def test_sound_that_starts_late_stays_late(tmp_path: Path) -> None:
-    path = write_film(tmp_path / "late.mkv", seconds=2, sound_late=1.0)
+    path = make_video(tmp_path / "late.mkv", seconds=2, audio_late=1.0)
     audio = Clip.read(path, max_seconds=60).audio
     assert audio.shape[1] == 48_000
     assert np.abs(audio[:, :15_900]).max() == 0
@@ -161,7 +161,7 @@ def test_sound_that_starts_late_stays_late(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path, weights: Path) -> None:
-    path = write_film(tmp_path / "clip.mkv", seconds=2)
+    path = make_video(tmp_path / "clip.mkv", seconds=2)
     out = tmp_path / "out"
     out.mkdir()
     (out / "clip.json").write_text("from before")
@@ -220,7 +220,7 @@ def test_wrong_weights_get_one_sentence(
 ) -> None:
     source, out = tmp_path / "source", tmp_path / "out"
     make(source, weights)
-    path = write_film(tmp_path / "clip.mkv")
+    path = make_video(tmp_path / "clip.mkv")
     command = ["annotate", str(path), "--out", str(out), "--weights", str(weights)]
     assert main([*command, "--person-weights", str(source)]) == 1
     printed = capsys.readouterr().err
@@ -232,7 +232,7 @@ def test_wrong_weights_get_one_sentence(
 def test_missing_and_unsuitable_folders(
     tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = write_film(tmp_path / "clip.mkv")
+    path = make_video(tmp_path / "clip.mkv")
     common = ["--weights", str(weights), "--out"]
     (tmp_path / "bare").mkdir()
     for inputs, out, about in (

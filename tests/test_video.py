@@ -15,7 +15,7 @@ from savg.media.audio_file import read_audio, write_audio
 from savg.media.frame_sampling import choose_frames
 from savg.media.probe import frame_rate
 from savg.video import Video
-from tests.films import turned, write_film
+from tests.videos import make_video, rotated
 from tests.videos_by_brightness import grey, numbers, write_silent
 
 H264 = ("libx264", "aac")
@@ -74,8 +74,8 @@ def test_wrong_files_and_frames_are_named(tmp_path: Path) -> None:
 
 
 def test_a_turned_video_is_upright(tmp_path: Path) -> None:
-    source = write_film(tmp_path / "a.mp4", width=128, height=64, codecs=H264, sound=False)
-    video = Video.read(turned(source, tmp_path / "turned.mp4"))
+    source = make_video(tmp_path / "a.mp4", width=128, height=64, codecs=H264, audio=False)
+    video = Video.read(rotated(source, tmp_path / "turned.mp4"))
     dark = video.frames[:, :, :60].max()  # a tall frame has black at both sides
     assert dark == 0 and video.frames[:, :, 128].max() > 20
 
@@ -86,4 +86,4 @@ def test_reading_stops_when_the_watcher_raises(tmp_path: Path) -> None:
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        Video.read(write_film(tmp_path / "a.mkv", seconds=2, fps=12), watch=stop)
+        Video.read(make_video(tmp_path / "a.mkv", seconds=2, fps=12), watch=stop)

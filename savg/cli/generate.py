@@ -12,7 +12,7 @@ from savg.errors import SavgError, whole_number
 
 HELP = "Generate clips with picture and stereo sound."
 
-SECOND_STAGE = ("sound_steps", "guidance", "boxes")
+SECOND_STAGE = ("audio_steps", "guidance", "boxes")
 """Options of a pipeline that makes the sound in a stage of its own."""
 
 
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, metavar="K", help="of the diffusion network")
     parser.add_argument("--superres-steps", type=int, metavar="K", help="of super-resolution")
-    parser.add_argument("--sound-steps", type=int, metavar="K", help="of the second stage")
+    parser.add_argument("--audio-steps", type=int, metavar="K", help="of the second stage")
     parser.add_argument("--guidance", type=float, metavar="G", help="of the second stage")
     parser.add_argument(
         "--no-boxes", action="store_true", help="keep persons' boxes from the second stage"
@@ -87,7 +87,7 @@ def _check(args: argparse.Namespace) -> None:
     from savg.pipelines.registry import CLIPS
 
     least_of = {"num": 1, "seed": 0, "batch_size": 1}
-    least_of |= {"steps": 1, "superres_steps": 1, "sound_steps": 1}
+    least_of |= {"steps": 1, "superres_steps": 1, "audio_steps": 1}
     for name, least in least_of.items():
         value = getattr(args, name)
         if value is not None:
@@ -108,7 +108,7 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
         "sampler": args.sampler,
         "superres_steps": args.superres_steps,
         "as_published": args.as_published or None,
-        "sound_steps": args.sound_steps,
+        "audio_steps": args.audio_steps,
         "guidance": args.guidance,
         "boxes": False if args.no_boxes else None,
     }

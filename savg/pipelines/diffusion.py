@@ -29,7 +29,7 @@ from savg.hub import (
 from savg.pipelines.base import Result, SeedPipeline, check_call
 from savg.pipelines.description import Description
 from savg.pipelines.guidance import Denoiser, Guidance
-from savg.pipelines.progress import OnStep, Progress, turned
+from savg.pipelines.progress import OnStep, Progress, flipped
 from savg.pipelines.sampling import ClipNoise, NoisePurpose, SamplerConfig, diffusion_of
 from savg.pipelines.superres import SuperResolution
 
@@ -54,7 +54,7 @@ class DiffusionPipeline(SeedPipeline[Result]):
     options: ClassVar[frozenset[str]] = frozenset({"sampler", "superres_steps", "as_published"})
     kind: ClassVar[str]
     """Kind of the network's weights, whose role is the pipeline's name."""
-    makes: ClassVar[str] = "picture and sound"
+    makes: ClassVar[str] = "video and audio"
     """What the network makes, in words."""
     guides: ClassVar[type[Guidance]]
     """What "guidance" of the description says."""
@@ -175,10 +175,10 @@ class DiffusionPipeline(SeedPipeline[Result]):
     ) -> int:
         batches = -(-num_clips // (batch_size or self.batch_size))
         per_clip = self.superres.with_steps(superres_steps).total(self.format.frames)
-        return batches * self.sampler.asked(steps, sampler).total + num_clips * per_clip
+        return batches * self.sampler.with_overrides(steps, sampler).total + num_clips * per_clip
 
     def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
-        made = self.sampler.asked(steps, None).total
+        made = self.sampler.with_overrides(steps, None).total
         return (self.makes, made), ("super-resolution", self.superres.total(self.format.frames))
 
     def __call__(
@@ -202,13 +202,13 @@ class DiffusionPipeline(SeedPipeline[Result]):
             as_published: leave mirrored pictures mirrored.
         """
         check_call(num_clips, seed, first, batch_size)
-        chosen = self.sampler.asked(steps, sampler)
+        chosen = self.sampler.with_overrides(steps, sampler)
         enlarger = self.superres.with_steps(superres_steps)
         batch = batch_size or self.batch_size
         total = self.total(
             num_clips, steps, batch_size=batch, sampler=sampler, superres_steps=superres_steps
         )
-        progress = Progress(on_step, total, turn=self.mirrored and not as_published)
+        progress = Progress(on_step, total, flip=self.mirrored and not as_published)
         results: list[Result] = []
         for start in range(first, first + num_clips, batch):
             some = range(start, min(start + batch, first + num_clips))
@@ -218,7 +218,7 @@ class DiffusionPipeline(SeedPipeline[Result]):
                 for i, index in enumerate(some):
                     frames = self._enlarge(enlarger, seed, index, state[0][i], progress)
                     progress.base += enlarger.total(self.format.frames)
-                    frames = turned(frames) if progress.turn else frames
+                    frames = flipped(frames) if progress.flip else frames
                     results.append(self.finish(frames, tuple(part[i] for part in state)))
         return results
 

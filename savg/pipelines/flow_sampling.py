@@ -47,7 +47,7 @@ class FlowSampler:
         """Seconds from the start of one window to the next."""
         return round(self.seconds - self.overlap)
 
-    def asked(self, steps: int | None, guidance: float | None) -> Self:
+    def with_overrides(self, steps: int | None, guidance: float | None) -> Self:
         """These settings with the user's own number of steps and guidance, where given."""
         changed = self if steps is None else replace(self, steps=steps)
         return changed if guidance is None else replace(changed, guidance=guidance)

@@ -24,18 +24,18 @@ class Progress:
 
     on_step: OnStep | None
     total: int
-    turn: bool = False
+    flip: bool = False
     base: int = 0
 
     def tell(self, done: int, preview: Callable[[], NDArray[np.uint8]]) -> None:
         """Report `done` steps of the part in work; Cancelled if the listener returns False."""
         if self.on_step is None:
             return
-        frames = turned(preview()) if self.turn else preview()
+        frames = flipped(preview()) if self.flip else preview()
         if self.on_step(self.base + done, self.total, frames) is False:
             raise Cancelled(f"stopped after step {self.base + done} of {self.total}")
 
 
-def turned(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def flipped(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Frames [F, H, W, 3] flipped left to right."""
     return np.ascontiguousarray(frames[:, :, ::-1])

@@ -78,7 +78,7 @@ class SamplerConfig:
         except TypeError as error:
             raise CheckpointError(f"pipeline.json: not a sampler: {error}.") from error
 
-    def asked(self, steps: int | None, name: str | None) -> Self:
+    def with_overrides(self, steps: int | None, name: str | None) -> Self:
         """These settings with the user's own number of steps and sampler, where given."""
         changed = self if name is None else replace(self, name=name)
         return changed if steps is None else replace(changed, steps=steps)

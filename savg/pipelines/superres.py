@@ -63,7 +63,7 @@ class SuperResolution:
 
     def with_steps(self, steps: int | None) -> SuperResolution:
         """The same with another number of steps."""
-        return replace(self, sampler=self.sampler.asked(steps, None))
+        return replace(self, sampler=self.sampler.with_overrides(steps, None))
 
     def __call__(
         self,

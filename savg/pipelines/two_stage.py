@@ -32,13 +32,13 @@ class TwoStagePipeline(ClipPipeline):
     """
 
     name: ClassVar[str] = "two_stage"
-    options: ClassVar[frozenset[str]] = VideoPipeline.options | {"sound_steps", "guidance", "boxes"}
+    options: ClassVar[frozenset[str]] = VideoPipeline.options | {"audio_steps", "guidance", "boxes"}
     video: VideoPipeline
-    sound: AudioPipeline
+    audio: AudioPipeline
 
     def __post_init__(self) -> None:
         self.compute, self.format = self.video.compute, self.video.format
-        rates = self.video.format.sample_rate, self.sound.sample_rate
+        rates = self.video.format.sample_rate, self.audio.sample_rate
         if rates[0] != rates[1]:
             raise CheckpointError(
                 f"pipeline.json: clips with sound of {rates[0]} Hz do not fit a second stage of "
@@ -61,14 +61,14 @@ class TwoStagePipeline(ClipPipeline):
 
     @property
     def components(self) -> Mapping[str, Card]:
-        return {**self.video.components, **self.sound.components}
+        return {**self.video.components, **self.audio.components}
 
     @property
     def audio_stage(self) -> AudioPipeline:
-        return self.sound
+        return self.audio
 
     def describe(self) -> dict[str, Any]:
-        stages: dict[str, Pipeline] = {"video": self.video, "sound": self.sound}
+        stages: dict[str, Pipeline] = {"video": self.video, "sound": self.audio}
         description: dict[str, Any] = {KEY: self.name}
         for stage, pipeline in stages.items():
             own = pipeline.describe()
@@ -79,7 +79,7 @@ class TwoStagePipeline(ClipPipeline):
 
     def save_components(self, folder: str | os.PathLike[str]) -> None:
         self.video.save_components(folder)
-        self.sound.save_components(folder)
+        self.audio.save_components(folder)
 
     @property
     def batch_size(self) -> int:
@@ -88,11 +88,11 @@ class TwoStagePipeline(ClipPipeline):
     @property
     def takes_boxes(self) -> bool:
         """Whether the second stage is told where persons are."""
-        return self.sound.takes_boxes
+        return self.audio.takes_boxes
 
     def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
-        heard = self.sound.total([self.format.duration])
-        return (*self.video.stages(steps), ("sound", heard))
+        heard = self.audio.total([self.format.duration])
+        return (*self.video.stages(steps), ("audio", heard))
 
     def total(
         self,
@@ -102,19 +102,19 @@ class TwoStagePipeline(ClipPipeline):
         batch_size: int | None = None,
         sampler: str | None = None,
         superres_steps: int | None = None,
-        sound_steps: int | None = None,
+        audio_steps: int | None = None,
     ) -> int:
         batch = batch_size or self.batch_size
         return sum(
             self.video.total(
                 count, steps, batch_size=batch, sampler=sampler, superres_steps=superres_steps
             )
-            + self._audio_total(count, batch, sound_steps)
+            + self._audio_total(count, batch, audio_steps)
             for count in map(len, _batches(0, num_clips, batch))
         )
 
     def _audio_total(self, count: int, batch: int, steps: int | None) -> int:
-        return self.sound.total([self.format.duration] * count, steps, batch_size=batch)
+        return self.audio.total([self.format.duration] * count, steps, batch_size=batch)
 
     def __call__(
         self,
@@ -128,7 +128,7 @@ class TwoStagePipeline(ClipPipeline):
         sampler: str | None = None,
         superres_steps: int | None = None,
         as_published: bool = False,
-        sound_steps: int | None = None,
+        audio_steps: int | None = None,
         guidance: float | None = None,
         boxes: bool = True,
     ) -> list[Clip]:
@@ -137,7 +137,7 @@ class TwoStagePipeline(ClipPipeline):
 
         Args:
             steps, sampler, superres_steps, as_published: of the first stage.
-            sound_steps, guidance: of the second stage.
+            audio_steps, guidance: of the second stage.
             boxes: False keeps persons' boxes from a second stage that takes some.
         """
         check_call(num_clips, seed, first, batch_size)
@@ -145,8 +145,8 @@ class TwoStagePipeline(ClipPipeline):
         seen: dict[str, Any] = {
             "steps": steps, "sampler": sampler, "superres_steps": superres_steps
         }  # fmt: skip
-        heard: dict[str, Any] = {"steps": sound_steps, "guidance": guidance, "boxes": boxes}
-        total = self.total(num_clips, batch_size=batch, sound_steps=sound_steps, **seen)
+        heard: dict[str, Any] = {"steps": audio_steps, "guidance": guidance, "boxes": boxes}
+        total = self.total(num_clips, batch_size=batch, audio_steps=audio_steps, **seen)
         progress = Progress(on_step, total)
 
         def tell(done: int, _: int, preview: NDArray[np.uint8]) -> None:
@@ -162,8 +162,8 @@ class TwoStagePipeline(ClipPipeline):
             pictures = self.video(len(some), seed, as_published=as_published, **seen, **where)
             progress.base += self.video.total(len(some), batch_size=batch, **seen)
             videos = [Video(frames, Fraction(self.format.fps)) for frames in pictures]
-            sounds = self.sound.for_videos(videos, seed, **heard, **where)
-            progress.base += self._audio_total(len(some), batch, sound_steps)
+            sounds = self.audio.for_videos(videos, seed, **heard, **where)
+            progress.base += self._audio_total(len(some), batch, audio_steps)
             clips += [Clip(*both, self.format) for both in zip(pictures, sounds, strict=True)]
         return clips
 

@@ -53,7 +53,7 @@ class VideoPipeline(DiffusionPipeline[NDArray[np.uint8]]):
     name: ClassVar[str] = "video"
     output: ClassVar[Output] = "frames"
     kind: ClassVar[str] = "video_unet"
-    makes: ClassVar[str] = "picture"
+    makes: ClassVar[str] = "video"
     guides: ClassVar[type[Guidance]] = NoiseGuidance
     guidance: NoiseGuidance
 

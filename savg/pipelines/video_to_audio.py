@@ -214,7 +214,7 @@ class VideoToAudio(AudioPipeline):
 
     def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
         """For a video of one window."""
-        return (("sound", self.sampler.asked(steps, None).steps),)
+        return (("audio", self.sampler.with_overrides(steps, None).steps),)
 
     def total(
         self,
@@ -224,9 +224,8 @@ class VideoToAudio(AudioPipeline):
         batch_size: int | None = None,
     ) -> int:
         windows = sum(len(self.sampler.windows(duration)) for duration in durations)
-        return (
-            -(-windows // (batch_size or self.batch_size)) * self.sampler.asked(steps, None).steps
-        )
+        batches = -(-windows // (batch_size or self.batch_size))
+        return batches * self.sampler.with_overrides(steps, None).steps
 
     def for_videos(
         self,
@@ -244,7 +243,7 @@ class VideoToAudio(AudioPipeline):
             raise SavgError(f"Seeds and film numbers are 0 or more, not {min(seed, first)}.")
         if batch_size is not None and batch_size < 1:
             raise SavgError(f"The batch size is at least 1, not {batch_size}.")
-        sampler = self.sampler.asked(steps, guidance)
+        sampler = self.sampler.with_overrides(steps, guidance)
         if not boxes:
             videos = [replace(video, boxes=Boxes.empty()) for video in videos]
         jobs = [

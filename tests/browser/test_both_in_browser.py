@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import studio_fakes
 from conftest import ROOT, Visitor, served
-from films import write_film
 from test_player_in_browser import DECODE
 from test_studio_in_browser import CONTRAST, alert, set_number
+from videos import make_video
 
 FITS = "document.documentElement.scrollWidth <= window.innerWidth"
 RESOUND = "window.savgPlayers['savg-resound']"
@@ -112,7 +112,7 @@ def test_one_stop_stops_both(guest: Visitor) -> None:
     set_number(guest, "#savg-steps", 100)
     page.locator("#savg-go").click()
     page.wait_for_function(
-        "/joint: picture and sound, step/.test(document.querySelector('.sg-text').textContent)"
+        "/joint: video and audio, step/.test(document.querySelector('.sg-text').textContent)"
     )
     began = time.monotonic()
     page.locator("#savg-stop").click()
@@ -215,7 +215,7 @@ def test_an_uploaded_video_gets_sound_beside_its_own(guest: Visitor, tmp_path: P
 
 
 def test_a_silent_tall_video(guest: Visitor, tmp_path: Path) -> None:
-    path = write_film(tmp_path / "tall.mp4", seconds=2, width=90, height=160, fps=25, sound=False,
+    path = make_video(tmp_path / "tall.mp4", seconds=2, width=90, height=160, fps=25, audio=False,
                       codecs=("libx264", "aac"))  # fmt: skip
     sounded(guest, path)
     page = guest.page

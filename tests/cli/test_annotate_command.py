@@ -14,7 +14,7 @@ from savg.cli import main
 from savg.clip import Clip
 from savg.errors import SavgError
 from savg.evaluation.files import find_videos, result_names
-from tests.films import tiny_weights, write_film
+from tests.videos import make_video, tiny_weights
 
 CLIPS = Path(__file__).resolve().parents[3] / "shared" / "clips"
 
@@ -44,8 +44,8 @@ def simple(monkeypatch: pytest.MonkeyPatch) -> None:
 def films(tmp_path: Path) -> Path:
     folder = tmp_path / "films"
     folder.mkdir()
-    write_film(folder / "b.mkv", seconds=1.0)
-    write_film(folder / "a.mp4", seconds=2.0, codecs=("libx264", "aac"))
+    make_video(folder / "b.mkv", seconds=1.0)
+    make_video(folder / "a.mp4", seconds=2.0, codecs=("libx264", "aac"))
     (folder / "notes.txt").write_text("no video")
     return folder
 
@@ -104,7 +104,7 @@ def test_results_of_equal_names_do_not_overwrite_each_other() -> None:
 
 def test_earlier_overlays_are_not_annotated_again(films: Path) -> None:
     for name in ("a.overlay.mp4", ".hidden.mp4"):
-        write_film(films / name)
+        make_video(films / name)
     assert [p.name for p in find_videos([str(films)])] == ["a.mp4", "b.mkv"]
     assert find_videos([str(films / "b.mkv"), str(films)]) == [films / "b.mkv", films / "a.mp4"]
 
@@ -131,7 +131,7 @@ def test_the_networks_annotate_files_of_any_kind(
 ) -> None:
     weights = tiny_weights(tmp_path / "weights")
     real = sorted(CLIPS.glob("*.mp4")) if CLIPS.is_dir() else []
-    one = write_film(tmp_path / "one picture.mkv", seconds=0.25)
+    one = make_video(tmp_path / "one picture.mkv", seconds=0.25)
     out = tmp_path / "out"
     command = ["annotate", str(films), str(one), *map(str, real), "--out", str(out), "--json"]
     assert main([*command, "--weights", str(weights)]) == 0

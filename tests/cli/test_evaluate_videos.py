@@ -18,7 +18,7 @@ from savg.clip import Clip
 from savg.format import SAVGBENCH
 from savg.metrics.base import Item, Metric, MetricResult, Need
 from savg.metrics.registry import METRICS
-from tests.films import write_film
+from tests.videos import make_video
 
 
 @pytest.fixture(autouse=True)
@@ -126,7 +126,7 @@ def test_a_bad_file_does_not_stop_the_others(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "4s.mp4").write_text("not a video")
-    write_film(folder / "a still.mkv", seconds=0.25)
+    make_video(folder / "a still.mkv", seconds=0.25)
     assert main(["evaluate", str(folder), "--json"]) == 1
     printed = capsys.readouterr()
     data = json.loads(printed.out)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from films import write_film
+from videos import make_video
 
 from savg.annotation import ClipLabels
 from savg.cli import main
@@ -96,7 +96,7 @@ def spoil_table(rows: ClipLabels) -> Callable[[Path], None]:
 def replaced(**changes: Any) -> Callable[[Path], None]:
     """Replace the first video by one with these settings."""
     settings = {"seconds": 5.0, "height": 256, "codecs": ("mpeg4", "aac"), **changes}
-    return spoil_video(lambda path: write_film(path, **settings))
+    return spoil_video(lambda path: make_video(path, **settings))
 
 
 def loud(path: Path) -> None:
@@ -127,7 +127,7 @@ VIDEO_FAULTS = [
     (replaced(fps=10), "format", "has 10 frames a second, expected 4"),
     (replaced(fps=10), "format", "has 50 frames, expected 20"),
     (replaced(channels=1), "format", "has 1 audio channel, expected 2"),
-    (replaced(sound=False), "format", "has 0 audio channels, expected 2"),
+    (replaced(audio=False), "format", "has 0 audio channels, expected 2"),
     (replaced(sample_rate=44100), "format", "has audio at 44100 Hz, expected 16000"),
     (replaced(seconds=4.0), "format", "s of audio, expected 5"),
     (replaced(), "video", "rows above or below its picture that are not black"),

@@ -17,7 +17,7 @@ from savg.clip import Clip
 from savg.detectors import DETECTORS, Detector, detectors, person_detector, sound_detector
 from savg.errors import SavgError
 from savg.studio.shared.services import bundled
-from tests.films import tiny_weights, write_film
+from tests.videos import make_video, tiny_weights
 
 
 class Middle:
@@ -42,7 +42,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_new_detector_is_one_class_and_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    weights, film = tiny_weights(tmp_path / "w"), write_film(tmp_path / "film.mkv", seconds=1.0)
+    weights, film = tiny_weights(tmp_path / "w"), make_video(tmp_path / "film.mkv", seconds=1.0)
     out = tmp_path / "out"
     command = ["annotate", str(film), "--out", str(out), "--no-overlay", "--json"]
     assert main([*command, "--detector", "middle", "--weights", str(weights)]) == 0

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from films import write_film
+from videos import make_video
 
 from savg.errors import MediaError
 from savg.media.audio_track import audio_of
 
 
 def test_a_videos_own_audio_keeps_its_sides_and_length(tmp_path: Path) -> None:
-    path = write_film(tmp_path / "a.mkv", seconds=2, channels=2)
+    path = make_video(tmp_path / "a.mkv", seconds=2, channels=2)
     sound = audio_of(path, 2.0)
     assert sound.shape == (2, 96_000) and sound.dtype == np.float32
     left, right = sound[:, 4800:].std(axis=1)
@@ -25,23 +25,23 @@ def test_a_videos_own_audio_keeps_its_sides_and_length(tmp_path: Path) -> None:
 
 
 def test_mono_goes_to_both_channels_as_it_is(tmp_path: Path) -> None:
-    sound = audio_of(write_film(tmp_path / "a.mkv", channels=1), 1.0)
+    sound = audio_of(make_video(tmp_path / "a.mkv", channels=1), 1.0)
     assert (sound[0] == sound[1]).all()
     assert sound[0].std() == pytest.approx(0.3 / np.sqrt(2), rel=0.02)
 
 
 def test_many_channels_are_mixed_down(tmp_path: Path) -> None:
-    sound = audio_of(write_film(tmp_path / "a.mkv", channels=6), 1.0)
+    sound = audio_of(make_video(tmp_path / "a.mkv", channels=6), 1.0)
     assert sound.shape == (2, 48_000) and sound[0].std() > sound[1].std() > 0
 
 
 def test_late_audio_stays_late(tmp_path: Path) -> None:
-    sound = audio_of(write_film(tmp_path / "a.mkv", seconds=2, sound_late=0.5), 2.0)
+    sound = audio_of(make_video(tmp_path / "a.mkv", seconds=2, audio_late=0.5), 2.0)
     assert not sound[:, :23_000].any() and sound[0, 25_000:].std() > 0.1
 
 
 def test_a_silent_video_has_none(tmp_path: Path) -> None:
-    assert audio_of(write_film(tmp_path / "a.mkv", sound=False), 1.0) is None
+    assert audio_of(make_video(tmp_path / "a.mkv", audio=False), 1.0) is None
     (tmp_path / "t.mp4").write_text("no video")
     with pytest.raises(MediaError, match=r"t\.mp4"):
         audio_of(tmp_path / "t.mp4", 1.0)

@@ -15,7 +15,7 @@ from savg.errors import MediaError
 from savg.format import SAVGBENCH
 from savg.media.container import open_container, video_stream
 from savg.media.frames import decode, fit_frame, frame_at, frames_at_rate
-from tests.films import turned, write_film
+from tests.videos import make_video, rotated
 from tests.videos_by_brightness import grey, numbers, write_silent
 
 H264 = ("libx264", "aac")
@@ -54,8 +54,8 @@ def test_decoded_frames_know_when_they_are_shown(tmp_path: Path) -> None:
 
 
 def test_a_frame_is_stored_as_it_is_and_shown_upright(tmp_path: Path) -> None:
-    source = write_film(tmp_path / "a.mp4", width=128, height=64, codecs=H264, sound=False)
-    path = turned(source, tmp_path / "turned.mp4")
+    source = make_video(tmp_path / "a.mp4", width=128, height=64, codecs=H264, audio=False)
+    path = rotated(source, tmp_path / "turned.mp4")
     with open_container(path) as container:
         frame = next(decode(container, video_stream(container, path)))
         assert frame.stored().shape == (64, 128, 3) and frame.luma().shape == (64, 128)
@@ -64,7 +64,7 @@ def test_a_frame_is_stored_as_it_is_and_shown_upright(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("number", "shown"), [(0, 0), (3, 3), (7, 7), (99, 7)])
 def test_a_frame_by_its_number(tmp_path: Path, number: int, shown: int) -> None:
-    path = write_film(tmp_path / "a.mkv", seconds=2, fps=4, sound=False)
+    path = make_video(tmp_path / "a.mkv", seconds=2, fps=4, audio=False)
     frame = frame_at(path, number)
     assert frame.shape == (144, 256, 3)
     assert frame.mean() == pytest.approx(20 + 10 * shown, abs=4)
@@ -72,13 +72,13 @@ def test_a_frame_by_its_number(tmp_path: Path, number: int, shown: int) -> None:
 
 
 def test_a_file_without_frames_is_refused(tmp_path: Path) -> None:
-    path = write_film(tmp_path / "a.mkv", pictures=False)
+    path = make_video(tmp_path / "a.mkv", frames=False)
     with pytest.raises(MediaError, match=r"a\.mkv has no"):
         frame_at(path, 0)
 
 
 def test_album_art_is_no_video(tmp_path: Path) -> None:
-    song = write_film(tmp_path / "song.mkv", sound=True, pictures=False)
+    song = make_video(tmp_path / "song.mkv", audio=True, frames=False)
     image = tmp_path / "cover.png"
     cv2.imwrite(str(image), np.full((48, 64, 3), 90, np.uint8))
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", song, "-i", image]

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from films import turned, write_film
+from videos import make_video, rotated
 
 from savg.clip import Clip
 from savg.errors import Cancelled
@@ -46,7 +46,7 @@ def levels(path: Path) -> tuple[float, float, int]:
 
 
 def test_frames_that_browsers_show_are_copied_untouched(tmp_path: Path) -> None:
-    path = write_film(tmp_path / "a.mp4", seconds=2, fps=12, codecs=H264)
+    path = make_video(tmp_path / "a.mp4", seconds=2, fps=12, codecs=H264)
     assert with_audio(path, tmp_path / "b.mp4", tone(), 16_000) is True
     assert packets(tmp_path / "b.mp4") == packets(path)
     left, right, streams = levels(tmp_path / "b.mp4")
@@ -56,7 +56,7 @@ def test_frames_that_browsers_show_are_copied_untouched(tmp_path: Path) -> None:
 
 def test_a_copy_begins_at_nought_wherever_its_source_begins(tmp_path: Path) -> None:
     """A transport stream begins at 1.4 s; its pictures and their rate are the same afterwards."""
-    path = write_film(tmp_path / "a.ts", seconds=2, fps=10, codecs=H264)
+    path = make_video(tmp_path / "a.ts", seconds=2, fps=10, codecs=H264)
     with av.open(str(path)) as container:
         assert container.streams.video[0].start_time > 0
     assert with_audio(path, tmp_path / "b.mp4", tone(), 16_000) is True
@@ -81,7 +81,7 @@ def test_other_frames_are_coded_anew(tmp_path, suffix, codecs, size) -> None:
                 container.mux(video.encode(av.VideoFrame.from_ndarray(grey, "rgb24")))
             container.mux(video.encode(None))
     else:
-        write_film(path, seconds=2, fps=5, width=width, height=height, codecs=codecs)
+        make_video(path, seconds=2, fps=5, width=width, height=height, codecs=codecs)
     assert with_audio(path, tmp_path / "b.mp4", tone(), 16_000) is False
     frames = np.stack(list(frames_at_rate(tmp_path / "b.mp4", Fraction(5))))
     assert frames.shape == (10, height // 2 * 2, width // 2 * 2, 3)
@@ -91,8 +91,8 @@ def test_other_frames_are_coded_anew(tmp_path, suffix, codecs, size) -> None:
 
 
 def test_turned_frames_become_upright(tmp_path: Path) -> None:
-    path = write_film(tmp_path / "a.mp4", width=128, height=64, codecs=H264, sound=False)
-    path = turned(path, tmp_path / "turned.mp4")
+    path = make_video(tmp_path / "a.mp4", width=128, height=64, codecs=H264, audio=False)
+    path = rotated(path, tmp_path / "turned.mp4")
     assert next(frames_at_rate(path, Fraction(4))).shape == (128, 64, 3)
     assert with_audio(path, tmp_path / "b.mp4", tone(1), 16_000) is False
     assert next(frames_at_rate(tmp_path / "b.mp4", Fraction(4))).shape == (128, 64, 3)
@@ -102,7 +102,7 @@ def test_turned_frames_become_upright(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("codecs", [H264, ("mpeg4", "pcm_s16le")])
 def test_a_stopped_writing_leaves_nothing(tmp_path: Path, codecs: tuple[str, str]) -> None:
-    path = write_film(tmp_path / "a.mkv", seconds=2, fps=12, codecs=codecs)
+    path = make_video(tmp_path / "a.mkv", seconds=2, fps=12, codecs=codecs)
     seen: list[float] = []
 
     def stop(seconds: float) -> None:
@@ -116,7 +116,7 @@ def test_a_stopped_writing_leaves_nothing(tmp_path: Path, codecs: tuple[str, str
 
 
 def test_audio_longer_and_shorter_than_the_frames(tmp_path: Path) -> None:
-    path = write_film(tmp_path / "a.mp4", seconds=2, codecs=H264)
+    path = make_video(tmp_path / "a.mp4", seconds=2, codecs=H264)
     for seconds in (1.0, 3.0):
         with_audio(path, tmp_path / "b.mp4", tone(seconds), 16_000)
         assert frame_rate(tmp_path / "b.mp4") == 4

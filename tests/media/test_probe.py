@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from films import turned, write_film
+from videos import make_video, rotated
 
 from savg.errors import MediaError
 from savg.media.probe import VideoInfo, plays_in_browsers, video_info
@@ -16,10 +16,12 @@ PCM = "pcm_s16le"
 
 
 def test_sizes_are_of_frames_as_they_are_shown(tmp_path: Path) -> None:
-    path = write_film(tmp_path / "a.mp4", seconds=2, width=128, height=64, fps=12, codecs=H264)
+    path = make_video(tmp_path / "a.mp4", seconds=2, width=128, height=64, fps=12, codecs=H264)
     assert video_info(path) == VideoInfo(128, 64, Fraction(12), 2.0, 2)
-    silent = write_film(tmp_path / "b.mp4", width=128, height=64, codecs=H264, sound=False)
-    assert video_info(turned(silent, tmp_path / "c.mp4")) == VideoInfo(64, 128, Fraction(4), 1.0, 0)
+    silent = make_video(tmp_path / "b.mp4", width=128, height=64, codecs=H264, audio=False)
+    assert video_info(rotated(silent, tmp_path / "c.mp4")) == VideoInfo(
+        64, 128, Fraction(4), 1.0, 0
+    )
     (tmp_path / "t.mp4").write_bytes(silent.read_bytes()[:400])
     with pytest.raises(MediaError, match=r"t\.mp4"):
         video_info(tmp_path / "t.mp4")
@@ -34,8 +36,8 @@ def test_sizes_are_of_frames_as_they_are_shown(tmp_path: Path) -> None:
     ],
 )
 def test_what_every_browser_plays(tmp_path: Path, suffix: str, codecs, plays: bool) -> None:
-    assert plays_in_browsers(write_film(tmp_path / f"a.{suffix}", codecs=codecs)) is plays
+    assert plays_in_browsers(make_video(tmp_path / f"a.{suffix}", codecs=codecs)) is plays
 
 
 def test_a_video_without_audio_counts_as_one_to_be_coded_anew(tmp_path: Path) -> None:
-    assert not plays_in_browsers(write_film(tmp_path / "a.mp4", codecs=H264, sound=False))
+    assert not plays_in_browsers(make_video(tmp_path / "a.mp4", codecs=H264, audio=False))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import studio_fakes
-from films import write_film
 from toy_pipeline import ToyPipeline, tiny
+from videos import make_video
 
 from savg.cli import build_parser, main
 from savg.clip import Clip
@@ -55,7 +55,7 @@ def test_a_pipeline_for_videos(
     folder = tmp_path / "mine"
     studio_fakes.FakeAudioPipeline(0).save_pretrained(folder)
 
-    video = write_film(tmp_path / "a.mp4", codecs=("libx264", "aac"))
+    video = make_video(tmp_path / "a.mp4", codecs=("libx264", "aac"))
     command = [COMMAND, str(video), "--weights", str(folder), "--out", str(tmp_path / "out")]
     assert main([*command, "--json"]) == 0
     captured = capsys.readouterr()
@@ -86,8 +86,8 @@ def test_a_two_stage_pipeline_may_name_another_second_stage(
     told = json.loads((tmp_path / "p" / "pipeline.json").read_text())
     assert told["sound"]["pipeline"] == "fake_sound" and "pipeline" not in told["video"]
     loaded = TwoStagePipeline.from_pretrained(tmp_path / "p", "cpu", "float32")
-    assert isinstance(loaded.sound, studio_fakes.FakeAudioPipeline)
-    assert len(loaded(1, boxes=False)) == 1 and loaded.sound.calls[0]["boxes"] is False
+    assert isinstance(loaded.audio, studio_fakes.FakeAudioPipeline)
+    assert len(loaded(1, boxes=False)) == 1 and loaded.audio.calls[0]["boxes"] is False
     assert isinstance(AUDIO.load(tmp_path / "p"), studio_fakes.FakeAudioPipeline)
 
 

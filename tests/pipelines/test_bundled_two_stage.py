@@ -19,7 +19,7 @@ from savg.pipelines.two_stage import TwoStagePipeline
 from savg.train.mel_vae import level_db
 from savg.video import Video
 
-FAST = {"steps": 4, "sound_steps": 4, "superres_steps": 1}
+FAST = {"steps": 4, "audio_steps": 4, "superres_steps": 1}
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_boxes_can_be_told_and_withheld(pipeline: TwoStagePipeline) -> None:
     clip = film(2)
     assert pipeline.takes_boxes
     told, withheld = (
-        pipeline.sound.for_videos([Video.of(clip)], seed=1, steps=4, boxes=boxes)[0]
+        pipeline.audio.for_videos([Video.of(clip)], seed=1, steps=4, boxes=boxes)[0]
         for boxes in (True, False)
     )
     assert told.shape == withheld.shape == clip.audio.shape
@@ -78,9 +78,9 @@ def test_mirrored_films_get_mirrored_sound(pipeline: TwoStagePipeline, boxes: bo
     clips = [film(i) for i in range(4)]
     films = [Video(clip.video, Fraction(clip.format.fps)) for clip in clips]
     options = {"seed": 1, "steps": 8, "boxes": boxes}
-    plain = [pan(sound) for sound in pipeline.sound.for_videos(films, **options)]
+    plain = [pan(sound) for sound in pipeline.audio.for_videos(films, **options)]
     turned = [
-        pan(sound) for sound in pipeline.sound.for_videos([f.mirrored() for f in films], **options)
+        pan(sound) for sound in pipeline.audio.for_videos([f.mirrored() for f in films], **options)
     ]
     true = np.array([pan(clip.audio) for clip in clips])
     assert np.corrcoef(plain, true)[0, 1] > 0.8 and np.corrcoef(turned, true)[0, 1] < -0.8

@@ -37,11 +37,11 @@ def folder(pipeline: TwoStagePipeline, tmp_path_factory: pytest.TempPathFactory)
 def test_a_clip_is_the_first_stages_pictures_with_sound_made_for_them(
     pipeline: TwoStagePipeline,
 ) -> None:
-    clips = pipeline(3, seed=4, sound_steps=2)
+    clips = pipeline(3, seed=4, audio_steps=2)
     pictures = pipeline.video(3, seed=4)
     for index, (clip, frames) in enumerate(zip(clips, pictures, strict=True)):
         assert (clip.video == frames).all()
-        alone = pipeline.sound(Video.of(clip), seed=4, index=index, steps=2)
+        alone = pipeline.audio(Video.of(clip), seed=4, index=index, steps=2)
         np.testing.assert_allclose(clip.audio, alone, atol=ROUNDING)
     assert np.abs(clips[0].audio - clips[1].audio).max() > 100 * ROUNDING
 
@@ -62,7 +62,7 @@ def test_progress_counts_across_both_stages(pipeline: TwoStagePipeline) -> None:
         assert preview.dtype == np.uint8 and preview.shape[-1] == 3
         calls.append((done, total))
 
-    pipeline(3, batch_size=2, on_step=on_step, sound_steps=4)
+    pipeline(3, batch_size=2, on_step=on_step, audio_steps=4)
     total = pipeline.video.total(3, batch_size=2) + 2 * 4
     assert calls == [(i, total) for i in range(1, total + 1)]
 
@@ -122,7 +122,7 @@ def test_one_folder_may_hold_several_pipelines(folder: Path, tmp_path: Path) -> 
 def test_stages_that_do_not_fit_are_refused(pipeline: TwoStagePipeline, tmp_path: Path) -> None:
     video = replace(pipeline.video, format=replace(pipeline.format, sample_rate=8000))
     with pytest.raises(CheckpointError, match="8000 Hz do not fit a second stage of 16000 Hz"):
-        TwoStagePipeline(video, pipeline.sound)
+        TwoStagePipeline(video, pipeline.audio)
     (tmp_path / "pipeline.json").write_text('{"pipeline": "two_stage", "video": {}}')
     with pytest.raises(CheckpointError, match="'sound' is missing"):
         TwoStagePipeline.from_pretrained(tmp_path)
@@ -134,7 +134,7 @@ def test_boxes_are_looked_for_in_the_pictures_made(monkeypatch: pytest.MonkeyPat
     from savg.annotation import Boxes
 
     pipeline, seen = tiny(boxes=1), []
-    pipeline.sound.persons = lambda clip: seen.append(clip.video.copy()) or Boxes.empty()
+    pipeline.audio.persons = lambda clip: seen.append(clip.video.copy()) or Boxes.empty()
     clip = pipeline(1, seed=1)[0]
     assert len(seen) == 1 and (seen[0] == clip.video).all()
     without = pipeline(1, seed=1, boxes=False)[0]
@@ -148,14 +148,14 @@ def test_the_command_generates_and_refuses(
 ) -> None:
     out = tmp_path / "out"
     arguments = ["generate", "--pipeline", "two_stage", "--weights", str(folder), "--num", "2"]
-    assert main([*arguments, "--sound-steps", "2", "--json", "--out", str(out)]) == 0
+    assert main([*arguments, "--audio-steps", "2", "--json", "--out", str(out)]) == 0
     made = json.loads(capsys.readouterr().out)
     assert [Path(row["file"]).name for row in made["clips"]] == [
         "two_stage_seed0_0000.mp4",
         "two_stage_seed0_0001.mp4",
     ]
     assert all(Path(row["file"]).is_file() for row in made["clips"])
-    assert main(["generate", "--sound-steps", "2", "--out", str(out)]) == 1
+    assert main(["generate", "--audio-steps", "2", "--out", str(out)]) == 1
     assert "a joint pipeline has no second stage" in capsys.readouterr().err
     assert main(["generate", "--no-boxes", "--out", str(out)]) == 1
     assert "--no-boxes: a joint pipeline" in capsys.readouterr().err
@@ -188,11 +188,11 @@ def test_the_command_gives_videos_new_sound(
 
 
 def test_a_videos_sound_does_not_depend_on_the_others(folder: Path, tmp_path: Path) -> None:
-    from films import write_film
+    from videos import make_video
 
     codecs = ("libx264", "aac")
     names = [
-        write_film(tmp_path / f"{n}.mp4", codecs=codecs, fps=5 + i) for i, n in enumerate("ab")
+        make_video(tmp_path / f"{n}.mp4", codecs=codecs, fps=5 + i) for i, n in enumerate("ab")
     ]
     for out, order in (("one", names), ("two", names[::-1])):
         arguments = ["v2a", *map(str, order), "--weights", str(folder), "--steps", "1"]

@@ -75,8 +75,8 @@ def test_progress_names_the_pipeline_and_its_stage(context: Context) -> None:
         u[1]["text"].split("  ·")[0]
         for u in run(context, GenerateRequest(context, TOGETHER, 0, 100, 1))
     }
-    assert any(text.startswith("Clip, joint: picture and sound, step ") for text in texts)
-    assert any(text.startswith("Clip, two-stage: picture, step ") for text in texts), texts
+    assert any(text.startswith("Clip, joint: video and audio, step ") for text in texts)
+    assert any(text.startswith("Clip, two-stage: video, step ") for text in texts), texts
     assert all(" of 5" in text for text in texts if "two-stage: sound" in text)
 
 

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 import studio_fakes
-from films import write_film
+from videos import make_video
 
 from savg.audio.loudness import integrated_loudness
 from savg.errors import MediaError, SavgError
@@ -137,7 +137,7 @@ def test_both_sounds_are_played_equally_loud_and_nothing_is_normalised(
 
 
 def test_a_silent_video_has_no_sound_to_compare_with(visitors: Visitors, tmp_path: Path) -> None:
-    path = write_film(tmp_path / "a.mkv", seconds=2, sound=False)
+    path = make_video(tmp_path / "a.mkv", seconds=2, audio=False)
     value = visitors.run(visitors.request(visitors.upload(path)))[-1][2]
     assert [version["label"] for version in value["versions"]] == ["New audio"]
     assert value["missing"] == "This video has no audio of its own." and value["level"] == ""
@@ -155,7 +155,7 @@ def test_a_silent_video_has_no_sound_to_compare_with(visitors: Visitors, tmp_pat
 def test_size_rate_and_length_stay(
     context: Context, visitors: Visitors, tmp_path: Path, name, options
 ) -> None:
-    path = write_film(tmp_path / name, **({"seconds": 2.0} | options))
+    path = make_video(tmp_path / name, **({"seconds": 2.0} | options))
     before = video_info(path)
     value = visitors.run(visitors.request(visitors.upload(path)))[-1][2]
     assert len(value["versions"]) == 2
@@ -180,7 +180,7 @@ def test_bad_uploads_are_one_sentence_with_the_owners_name(
         "empty.mp4": (lambda p: p.write_bytes(b""), "is not a video"),
         "song.wav": (lambda p: write_audio(p, silence, 16_000), "has no frames"),
         "long.mkv": (
-            lambda p: write_film(p, seconds=40, fps=2),
+            lambda p: make_video(p, seconds=40, fps=2),
             "must be a video of at most 30 s, got 40 s",
         ),
     }
@@ -205,7 +205,7 @@ def test_bad_uploads_are_one_sentence_with_the_owners_name(
 def test_a_video_that_breaks_off_is_told_by_its_owners_name(
     context: Context, visitors: Visitors, tmp_path: Path
 ) -> None:
-    whole = write_film(tmp_path / "w.mkv", seconds=8, fps=25, codecs=H264).read_bytes()
+    whole = make_video(tmp_path / "w.mkv", seconds=8, fps=25, codecs=H264).read_bytes()
     half = tmp_path / "half.mkv"
     half.write_bytes(whole[: len(whole) // 3] + bytes(2000) + whole[len(whole) // 2 :])
     last = visitors.run(visitors.request(visitors.upload(half)))[-1]

@@ -62,7 +62,7 @@ def test_two_stage_weights_beside_the_joint_ones_are_offered_with_them(
     joint, second = (bundled.pipeline(name) for name in bundled.together)
     made = joint(1, seed=3, steps=2)[0], second(1, seed=3, steps=2, boxes=False)[0]
     assert made[0].video.dtype == made[1].video.dtype and made[1].audio.std() > 0
-    assert bundled.audio_pipeline("demo/two_stage") is bundled.pipeline("demo/two_stage").sound
+    assert bundled.audio_pipeline("demo/two_stage") is bundled.pipeline("demo/two_stage").audio
     (tmp_path / "demo" / "flow" / "model.safetensors").unlink()
     assert services.bundled().together == () and not services.bundled().audio_pipelines
 
