@@ -1,8 +1,8 @@
-"""Directions, Ambisonics and the perspective picture.
+"""Directions, Ambisonics and the perspective projection.
 
 Conventions: azimuth in degrees, 0 in front, positive to the left; elevation positive upwards.
 First-order Ambisonics (FOA) is ACN/SN3D: channels W, Y, Z, X, where Y points left, Z up, X front.
-Stereo channel 0 is left. Picture x grows to the right, so left of the centre is a smaller x.
+Stereo channel 0 is left. Image x grows to the right, so left of the centre is a smaller x.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def wrap_degrees(angle: ArrayLike) -> Array:
 
 
 def foa_rotation(yaw: float) -> Array:
-    """The 4×4 matrix that turns FOA so that what was at azimuth `yaw` degrees comes to the front.
+    """The 4×4 matrix that rotates FOA so that azimuth `yaw` degrees comes to the front.
 
-    Only Y and X mix under a turn about the vertical axis.
+    A rotation about the vertical axis mixes only Y and X.
     """
     a = np.deg2rad(yaw)
     matrix = np.eye(4)
@@ -37,16 +37,22 @@ def foa_rotation(yaw: float) -> Array:
 
 
 def rotate_foa(foa: Array, yaw: float) -> Array:
-    """FOA sound [4, T] heard by a listener who turned `yaw` degrees to the left."""
+    """FOA audio [4, T] for a listener rotated `yaw` degrees to the left.
+
+    Raises ValueError for other shapes.
+    """
     if foa.ndim != 2 or foa.shape[0] != 4:
-        raise ValueError(f"FOA sound has shape (4, samples), not {foa.shape}.")
+        raise ValueError(f"FOA audio must have shape (4, samples), got {foa.shape}.")
     return (foa_rotation(yaw) @ foa).astype(foa.dtype, copy=False)
 
 
 def foa_to_stereo(foa: Array) -> Array:
-    """Stereo [2, T] from FOA [4, T]: left = W + Y, right = W − Y (two opposed cardioids) [S1]."""
+    """Stereo [2, T] from FOA [4, T]: left = W + Y, right = W − Y (two opposed cardioids) [S1].
+
+    Raises ValueError for other shapes.
+    """
     if foa.ndim != 2 or foa.shape[0] != 4:
-        raise ValueError(f"FOA sound has shape (4, samples), not {foa.shape}.")
+        raise ValueError(f"FOA audio must have shape (4, samples), got {foa.shape}.")
     w, y = foa[0], foa[1]
     return np.stack([w + y, w - y])
 
@@ -67,7 +73,7 @@ def stereo_gains(azimuth: ArrayLike, elevation: ArrayLike = 0.0) -> Array:
 
 
 def focal_length(width: float, field_of_view: float = FIELD_OF_VIEW) -> float:
-    """Focal length in pixels of a perspective picture `width` pixels wide."""
+    """Focal length in pixels of a perspective image `width` pixels wide."""
     return width / 2.0 / np.tan(np.deg2rad(field_of_view) / 2.0)
 
 
@@ -76,7 +82,7 @@ def azimuth_to_x(
 ) -> Array:
     """Horizontal position in pixels (0 left edge, `width` right edge) of a horizontal direction.
 
-    The tangent law of a perspective picture; NaN where the direction is not in front of the camera.
+    The tangent law of a perspective image; NaN where the direction is not in front of the camera.
     """
     az = wrap_degrees(azimuth)
     front = np.abs(az) < 90.0
@@ -99,7 +105,7 @@ def project(
     height: float = 144.0,
     field_of_view: float = FIELD_OF_VIEW,
 ) -> tuple[Array, Array]:
-    """Pixel (x, y) of a direction in a perspective picture that looks at azimuth 0, elevation 0.
+    """Pixel (x, y) of a direction in a perspective view at azimuth 0, elevation 0.
 
     Pixels are square; y grows downwards from the upper edge. NaN where not in front of the camera.
     """

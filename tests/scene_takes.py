@@ -1,4 +1,4 @@
-"""Takes for tests: labels as the construction reads them, and takes with one known person."""
+"""Takes for tests: labels as the construction reads them, and takes of one person."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def labels_of_take(scene: Scene) -> RecordingLabels:
 def one_person(
     azimuth: float, seconds: float = 10.0, distance: float = 1.6, instrument: str = ""
 ) -> Scene:
-    """Somebody with a blue top who stands at an azimuth and speaks (or plays) all the time."""
+    """A take of one person with a blue top at an azimuth (°) who speaks, or plays, all the time."""
     a = np.deg2rad(azimuth)
     look, voice = DEMO_LOOKS[1], 1
     track = Track((0.0,), (float(distance * np.cos(a)),), (float(distance * np.sin(a)),))
@@ -31,17 +31,17 @@ def one_person(
         notes = tuple(Note(float(t), 0.4, 60 + i % 5, 0.9) for i, t in enumerate(beats))
         sound = Sound(0, 9, notes=notes, level=0.04, span=span)
     else:
-        own = np.flatnonzero(bank().voices == voice)
+        own_phrases = np.flatnonzero(bank().voices == voice)
         phrases, time = [], 0.0
         while time < seconds - 0.5:
-            index = int(own[len(phrases) % len(own)])
+            index = int(own_phrases[len(phrases) % len(own_phrases)])
             end = min(seconds, time + bank().length(index))
             phrases.append(Phrase(time, end, index, 1.0))
             time = end + 0.1
         sound = Sound(0, 1, phrases=tuple(phrases), level=0.04, span=span)
     action = "play" if instrument else "speak"
     person = Person(look, track, action, instrument, pose=2)
-    drawn = draw_recording(3, World.varied(), 12.0)
+    recording = draw_recording(3, World.varied(), 12.0)
     return Scene(
-        7, seconds, drawn.room, drawn.room_seed, (1.0, 1.0, 1.0), (person,), (sound,), 0.001
+        7, seconds, recording.room, recording.room_seed, (1.0, 1.0, 1.0), (person,), (sound,), 0.001
     )

@@ -1,4 +1,4 @@
-"""Directions and sound: closed forms, numerical integration, py360convert and scipy as oracles."""
+"""Directions and Ambisonics: closed forms, py360convert and scipy as oracles."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def unit(azimuth: float, elevation: float = 0.0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("yaw", [-170.0, -30.0, 0.0, 10.0, 95.0])
-def test_rotation_moves_a_source_as_scipy_turns_its_direction(yaw: float) -> None:
+def test_rotation_moves_a_source_as_scipy_rotates_its_direction(yaw: float) -> None:
     rng = np.random.default_rng(0)
     for azimuth, elevation in rng.uniform([-180, -80], [180, 80], (20, 2)):
-        turned = geometry.foa_rotation(yaw) @ geometry.foa_gains(azimuth, elevation)
+        rotated = geometry.foa_rotation(yaw) @ geometry.foa_gains(azimuth, elevation)
         front, left, up = Rotation.from_euler("z", -yaw, degrees=True).apply(
             unit(azimuth, elevation)
         )
-        np.testing.assert_allclose(turned, [1.0, left, up, front], atol=1e-12)
+        np.testing.assert_allclose(rotated, [1.0, left, up, front], atol=1e-12)
 
 
-def test_turning_towards_a_source_brings_it_to_the_front() -> None:
+def test_rotation_towards_a_source_brings_it_to_the_front() -> None:
     rng = np.random.default_rng(1)
     foa = geometry.foa_gains(70.0)[:, None] * rng.standard_normal(100)
     stereo = geometry.foa_to_stereo(geometry.rotate_foa(foa, 70.0))
@@ -48,8 +48,8 @@ def test_a_source_at_plus_30_degrees_is_left_everywhere() -> None:
     assert x < 128
     expected = 128 - 128 / np.tan(np.deg2rad(50)) * np.tan(np.deg2rad(30))
     assert x == pytest.approx(expected)
-    sound = geometry.foa_gains(30.0)[:, None] * np.ones((1, 8))
-    assert level_difference_db(geometry.foa_to_stereo(sound)) == pytest.approx(
+    foa = geometry.foa_gains(30.0)[:, None] * np.ones((1, 8))
+    assert level_difference_db(geometry.foa_to_stereo(foa)) == pytest.approx(
         20 * np.log10(3), abs=1e-6
     )
 
@@ -68,7 +68,7 @@ def test_azimuth_and_pixel_are_inverse_and_cover_the_field_of_view() -> None:
     ("azimuth", "elevation"), [(30, 0), (-40, 0), (0, 0), (20, 15), (-35, -12), (12, 25)]
 )
 def test_projection_agrees_with_py360convert(azimuth: float, elevation: float) -> None:
-    """A bright spot in a panorama lands, after py360convert's own projection, where we say."""
+    """A bright spot in a panorama, projected by py360convert, lands on the pixel of `project`."""
     width, height = 1440, 720
     longitude = (np.arange(width) + 0.5) / width * 360 - 180  # grows to the right
     latitude = 90 - (np.arange(height) + 0.5) / height * 180
@@ -83,13 +83,13 @@ def test_projection_agrees_with_py360convert(azimuth: float, elevation: float) -
     fov_v = 2 * np.rad2deg(np.arctan(np.tan(np.deg2rad(50)) * 144 / 256))
     view = py360convert.e2p(panorama, (100, fov_v), 0, 0, (144, 256), mode="bilinear")[..., 0]
     y, x = (np.arange(144) + 0.5) @ view.sum(1), (np.arange(256) + 0.5) @ view.sum(0)
-    want_x, want_y = geometry.project(azimuth, elevation)
-    assert x / view.sum() == pytest.approx(float(want_x), abs=1.0)
-    assert y / view.sum() == pytest.approx(float(want_y), abs=1.0)
+    expected_x, expected_y = geometry.project(azimuth, elevation)
+    assert x / view.sum() == pytest.approx(float(expected_x), abs=1.0)
+    assert y / view.sum() == pytest.approx(float(expected_y), abs=1.0)
 
 
-def test_wrong_sound_shape_is_named() -> None:
-    with pytest.raises(ValueError, match=r"\(4, samples\), not \(2, 5\)"):
+def test_a_wrong_audio_shape_is_named() -> None:
+    with pytest.raises(ValueError, match=r"must have shape \(4, samples\), got \(2, 5\)"):
         geometry.rotate_foa(np.zeros((2, 5)), 0)
     with pytest.raises(ValueError, match=r"\(4, samples\)"):
         geometry.foa_to_stereo(np.zeros((2, 5)))

@@ -1,4 +1,4 @@
-"""Makes bank.npz: short spoken phrases for the synthetic scenes, spoken by the espeak-ng program.
+"""Makes bank.npz: short phrases for the synthetic scenes, synthesised by the espeak-ng program.
 
     python assets/voices/make_bank.py          (needs espeak-ng on the PATH, numpy and scipy)
 
@@ -42,7 +42,7 @@ PHRASES = [
 
 
 def speak(text: str, voice: str, pitch: int, speed: int) -> np.ndarray:
-    """One phrase as float [-1, 1] at 16 kHz, without the silence around it and with short pauses."""
+    """One phrase as mono audio [samples] in −1..1 at 16 kHz, trimmed, with short pauses."""
     command = ["espeak-ng", "-v", voice, "-p", str(pitch), "-s", str(speed), "--stdout", text]
     raw = subprocess.run(command, check=True, capture_output=True).stdout
     with wave.open(io.BytesIO(raw)) as reader:
@@ -55,12 +55,12 @@ def speak(text: str, voice: str, pitch: int, speed: int) -> np.ndarray:
     frames = samples[: len(samples) // hop * hop].reshape(-1, hop)
     level = np.sqrt((frames**2).mean(axis=1))
     loud = level > 0.02 * level.max()
-    kept, quiet = [], 0
+    loud_frames, quiet = [], 0
     for index in range(np.flatnonzero(loud)[0], np.flatnonzero(loud)[-1] + 1):
         quiet = 0 if loud[index] else quiet + 1
         if quiet <= 10:
-            kept.append(frames[index])
-    samples = np.concatenate(kept)
+            loud_frames.append(frames[index])
+    samples = np.concatenate(loud_frames)
     fade = np.linspace(0, 1, hop)
     samples[:hop] *= fade
     samples[-hop:] *= fade[::-1]

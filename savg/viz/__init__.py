@@ -1,1 +1,1 @@
-"""Pictures of what is where: burnt-in overlays, timelines, spectrograms, and their colours."""
+"""Figures and videos of annotated clips: overlays, timelines, spectrograms, and their colours."""

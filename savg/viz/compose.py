@@ -1,7 +1,7 @@
-"""Composed videos for papers and talks: clips beside each other, in turn, or with spectrograms.
+"""Composed videos for papers and talks: clips side by side, in sequence, or with spectrograms.
 
-moviepy arranges frames and audio in time; the file is coded as clips are. Audio is only put in its
-place: channels are not exchanged, levels are not changed, and it starts with the frame it belongs to.
+moviepy arranges frames and audio in time; the file is encoded as clips are. Audio keeps its channels
+and levels, and starts with its frame.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ Step = Callable[[int, int], object]
 
 LAYOUTS = ("side-by-side", "sequence", "overlay-spectrogram")
 MAX_CLIPS = 9
-"""Of a side-by-side comparison."""
+"""Most clips of a side-by-side comparison."""
 
 TITLE_SECONDS, CARD_SECONDS = 2.0, 1.0
-"""How long a title stays, and the label before a clip of a sequence."""
+"""Seconds of a title, and of the label before a clip of a sequence."""
 
 MAX_FPS = 60
-"""Frames a second of a composed video, unless one of its clips has more."""
+"""Highest frame rate of a composed video, unless one of its clips has a higher one."""
 
 ACCENT = (255, 196, 61)
-"""Around the clip that is heard."""
+"""Colour of the border around the clip whose audio plays."""
 
 _MARGIN, _LABEL = 16, 44
 _WIDTHS = {1: 960, 2: 640, 3: 480}
@@ -51,7 +51,7 @@ _CACHED_BYTES = 1 << 30
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A clip with the label above it; observed: persons, sounds and their agreement, for overlays."""
+    """A clip with the label above it; observed: people, sound events and alignment, for overlays."""
 
     clip: Clip
     label: str = ""
@@ -60,7 +60,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Composed:
-    """What was written: size in pixels, frames a second, length in seconds."""
+    """A written video: size in pixels, frames per second, length in seconds."""
 
     width: int
     height: int
@@ -79,11 +79,18 @@ def compose(
 ) -> Composed:
     """Write an mp4 that shows clips in one of LAYOUTS, whole or not at all.
 
-    title: on a card of its own at the start. audio: index of the one clip of a side-by-side comparison
-    that is heard; None: the comparison is shown once for each clip, which is heard and framed. on_step
-    is called with (frames done, of all). "overlay-spectrogram" needs `observed` of every entry.
+    Args:
+        path: of the file, which is replaced if it exists.
+        entries: the clips; "overlay-spectrogram" needs `observed` of each.
+        layout: one of LAYOUTS.
+        title: text on a card of its own at the start.
+        audio: index of the one clip of a side-by-side comparison whose audio plays; None: the
+            comparison is shown once for each clip, whose audio plays and which has a border.
+        on_step: called with (frames done, frames in all).
 
-    Raises ValueError for arguments that do not fit, SavgError where the file cannot be written.
+    Raises:
+        ValueError: for arguments that do not fit.
+        SavgError: if the file cannot be written.
     """
     _check(entries, layout, audio)
     try:
@@ -100,29 +107,29 @@ def compose(
     if title:
         width, height = parts[0].size
         parts.insert(0, scene.still(card(title, width, height, width // 22), TITLE_SECONDS))
-    whole = moviepy.concatenate_videoclips(parts, method="chain")
-    count = round(whole.duration * scene.fps)
+    sequence = moviepy.concatenate_videoclips(parts, method="chain")
+    count = round(sequence.duration * scene.fps)
 
     def frames() -> Iterator[Image]:
         for n in range(count):
-            yield np.asarray(whole.get_frame((n + 0.5) / scene.fps), np.uint8)
+            yield np.asarray(sequence.get_frame((n + 0.5) / scene.fps), np.uint8)
             if on_step:
                 on_step(n + 1, count)
 
-    write_video(path, frames(), scene.fps, scene.audio(whole, count), scene.rate)
-    return Composed(whole.size[0], whole.size[1], scene.fps, count / scene.fps)
+    write_video(path, frames(), scene.fps, scene.audio(sequence, count), scene.rate)
+    return Composed(sequence.size[0], sequence.size[1], scene.fps, count / scene.fps)
 
 
 def read_entry_clip(path: str | os.PathLike[str], of: int = 1, max_seconds: float = 30.0) -> Clip:
     """A video file as a clip near its own size and rate, one `of` several; see `Clip.read`.
 
-    At most 640 pixels and 30 frames a second, fewer where long clips would not fit into memory.
+    At most 640 pixels and 30 frames per second; smaller where long clips would not fit into memory.
     """
     info = video_info(path)
     fps = max(1, min(30, round(info.fps)))
     frames = fps * min(info.seconds or max_seconds, max_seconds)
-    room = math.sqrt(_CACHED_BYTES / of / 3 / max(frames, 1))
-    size = max(SAVGBENCH.size, int(min(640, max(info.width, info.height), room)) // 2 * 2)
+    max_side = math.sqrt(_CACHED_BYTES / of / 3 / max(frames, 1))
+    size = max(SAVGBENCH.size, int(min(640, max(info.width, info.height), max_side)) // 2 * 2)
     if info.width == info.height:  # as clips are, with the picture on the rows in the middle
         height = SAVGBENCH.with_size(size).picture_height
     else:
@@ -135,13 +142,15 @@ def _check(entries: Sequence[Entry], layout: str, audio: int | None) -> None:
     if layout not in LAYOUTS:
         raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}.")
     if not entries:
-        raise ValueError("a composed video must have at least one clip, got none.")
+        raise ValueError("entries must hold at least one clip, got none.")
     if layout == "side-by-side" and len(entries) > MAX_CLIPS:
-        raise ValueError(f"clips side by side must be at most {MAX_CLIPS}, got {len(entries)}.")
+        raise ValueError(f"Clips side by side must be at most {MAX_CLIPS}, got {len(entries)}.")
     if audio is not None and not 0 <= audio < len(entries):
         raise ValueError(f"audio must be an index below {len(entries)}, got {audio}.")
     if layout == "overlay-spectrogram" and any(entry.observed is None for entry in entries):
-        raise ValueError("overlays must have what was observed in every clip, got some without.")
+        raise ValueError(
+            'Every entry of "overlay-spectrogram" must have `observed`, got one without.'
+        )
 
 
 class _Scene:
@@ -150,80 +159,80 @@ class _Scene:
     def __init__(self, moviepy: Any, entries: Sequence[Entry]) -> None:
         self.moviepy, self.entries = moviepy, entries
         formats = [entry.clip.format for entry in entries]
-        every = [format.fps for format in formats]
+        rates = [format.fps for format in formats]
         if entries[0].observed is not None:
-            every = [overlay.overlay_fps(format) for format in formats]
-        self.fps = lcm(*every) if lcm(*every) <= MAX_FPS else max(every)
+            rates = [overlay.overlay_fps(format) for format in formats]
+        self.fps = lcm(*rates) if lcm(*rates) <= MAX_FPS else max(rates)
         self.rate = max(format.sample_rate for format in formats)
 
-    def lasts(self, clip: Clip) -> float:
+    def duration(self, clip: Clip) -> float:
         """Seconds of a clip in whole frames of the composed video."""
         return math.ceil(clip.format.duration * self.fps) / self.fps
 
     def still(self, image: Image, seconds: float) -> Any:
-        """A picture that stays."""
+        """An image that stays for `seconds`."""
         return self.moviepy.ImageClip(image, duration=seconds)
 
     def moving(self, image: Callable[[int], Image], fps: int, seconds: float) -> Any:
-        """Frames by their number, at `fps`; they are asked for at the middle of their time."""
+        """Frames by number at `fps`, requested at the middle of their time."""
         return self.moviepy.VideoClip(lambda t: image(int(t * fps)), duration=seconds)
 
-    def placed(self, parts: Sequence[tuple[Any, Any]], size: tuple[int, int], clip: Any) -> Any:
-        """Parts at (x, y) on a dark ground, with the audio of a savg clip (None: silent)."""
+    def composite(self, parts: Sequence[tuple[Any, Any]], size: tuple[int, int], clip: Any) -> Any:
+        """Parts at (x, y) on a dark background, with the audio of a savg clip (None: silent)."""
         seconds = max(part.duration for part, _ in parts)
-        whole = self.moviepy.CompositeVideoClip(
+        composite = self.moviepy.CompositeVideoClip(
             [part.with_position(place) for part, place in parts], size, bg_color=PAPER
         ).with_duration(seconds)
         if clip is None:
-            return whole
+            return composite
         audio = resample(clip.audio, clip.format.sample_rate, self.rate)
-        heard = self.moviepy.AudioArrayClip(audio[:, : round(seconds * self.rate)].T, self.rate)
-        return whole.with_audio(heard)
+        track = self.moviepy.AudioArrayClip(audio[:, : round(seconds * self.rate)].T, self.rate)
+        return composite.with_audio(track)
 
-    def audio(self, whole: Any, frames: int) -> NDArray[np.float32]:
+    def audio(self, sequence: Any, frames: int) -> NDArray[np.float32]:
         """Audio [2, T] of a composed video, with silence up to its end."""
         audio = np.zeros((2, round(frames * self.rate / self.fps)), np.float32)
-        if whole.audio is not None:
-            heard = whole.audio.to_soundarray(fps=self.rate).T[:, : audio.shape[1]]
-            audio[:, : heard.shape[1]] = heard
+        if sequence.audio is not None:
+            samples = sequence.audio.to_soundarray(fps=self.rate).T[:, : audio.shape[1]]
+            audio[:, : samples.shape[1]] = samples
         return audio
 
     def tile(self, clip: Clip, width: int, seconds: float) -> Any:
-        """A clip enlarged to a width; its last frame stays until `seconds` are over."""
+        """A clip upscaled to a width; its last frame stays until the end of `seconds`."""
         plan, last = overlay.layout(clip, width), clip.format.frames - 1
-        shown = lru_cache(maxsize=1)(lambda frame: overlay.enlarged(clip, plan, frame))
+        shown = lru_cache(maxsize=1)(lambda frame: overlay.upscaled(clip, plan, frame))
         return self.moving(lambda frame: shown(min(frame, last)), clip.format.fps, seconds)
 
     def side_by_side(self, audio: int | None) -> list[Any]:
-        """All clips at once, for each that is heard."""
+        """All clips at once, repeated for each whose audio plays."""
         clips = [entry.clip for entry in self.entries]
         columns = len(clips) if len(clips) <= 3 else 2 if len(clips) == 4 else 3
         width = _WIDTHS[columns]
-        seconds = max(self.lasts(clip) for clip in clips)
+        seconds = max(self.duration(clip) for clip in clips)
         tiles = [self.tile(clip, width, seconds) for clip in clips]
         cell = (width + _MARGIN, max(tile.size[1] for tile in tiles) + _LABEL + _MARGIN)
         rows = -(-len(clips) // columns)
         size = (columns * cell[0] + _MARGIN, rows * cell[1] + _MARGIN)
         parts = []
-        for heard in range(len(clips)) if audio is None else (audio,):
-            placed = []
+        for playing in range(len(clips)) if audio is None else (audio,):
+            layers = []
             for place, (entry, tile) in enumerate(zip(self.entries, tiles, strict=True)):
                 x = _MARGIN + cell[0] * (place % columns)
                 y = _MARGIN + cell[1] * (place // columns)
-                said, colour = entry.label, INK
-                if place == heard and len(clips) > 1:
-                    said, colour = f"{entry.label} (heard)".strip(), ACCENT
+                text, colour = entry.label, INK
+                if place == playing and len(clips) > 1:
+                    text, colour = f"{entry.label} (heard)".strip(), ACCENT
                     frame = np.full((tile.size[1] + 8, width + 8, 3), ACCENT, np.uint8)
-                    placed.append((self.still(frame, seconds), (x - 4, y + _LABEL - 4)))
-                label = card(said, width, _LABEL - 4, 24, colour)
-                placed += [(self.still(label, seconds), (x, y)), (tile, (x, y + _LABEL))]
-            parts.append(self.placed(placed, size, clips[heard]))
+                    layers.append((self.still(frame, seconds), (x - 4, y + _LABEL - 4)))
+                label = card(text, width, _LABEL - 4, 24, colour)
+                layers += [(self.still(label, seconds), (x, y)), (tile, (x, y + _LABEL))]
+            parts.append(self.composite(layers, size, clips[playing]))
         return parts
 
     def sequence(self) -> list[Any]:
         """One clip after the other, each with its label, after a card that names it."""
         width = _WIDTHS[1]
-        tiles = [self.tile(e.clip, width, self.lasts(e.clip)) for e in self.entries]
+        tiles = [self.tile(e.clip, width, self.duration(e.clip)) for e in self.entries]
         height = max(tile.size[1] for tile in tiles)
         size = (width + 2 * _MARGIN, height + _LABEL + 2 * _MARGIN)
         parts = []
@@ -232,7 +241,7 @@ class _Scene:
                 parts.append(self.still(card(entry.label, *size, 40), CARD_SECONDS))
             label = self.still(card(entry.label, width, _LABEL - 4, 24), tile.duration)
             places = [(label, (_MARGIN, _MARGIN)), (tile, (_MARGIN, _MARGIN + _LABEL))]
-            parts.append(self.placed(places, size, entry.clip))
+            parts.append(self.composite(places, size, entry.clip))
         return parts
 
     def overlays(self) -> list[Any]:
@@ -242,8 +251,8 @@ class _Scene:
         size = (2 * width, max(heights) + _LABEL)
         parts = []
         for entry, height in zip(self.entries, heights, strict=True):
-            seconds = self.lasts(entry.clip)
-            drawn = _InTurn(entry, width)
+            seconds = self.duration(entry.clip)
+            drawn = _SequentialFrames(entry, width)
             shown = self.moving(drawn.frame, overlay.overlay_fps(entry.clip.format), seconds)
             side = spectrogram_card(entry.clip, width, height)
             cursor = np.full((side.bottom - side.top, 2, 3), 255, np.uint8)
@@ -261,24 +270,24 @@ class _Scene:
                 (self.still(side.image, seconds), (width, _LABEL)),
                 (self.still(cursor, seconds), at),
             ]
-            parts.append(self.placed(places, size, entry.clip))
+            parts.append(self.composite(places, size, entry.clip))
         return parts
 
 
-class _InTurn:
-    """An overlay's frames by number, drawn as they come; only one is held."""
+class _SequentialFrames:
+    """An overlay's frames by ascending number, drawn on request; only one is in memory."""
 
     def __init__(self, entry: Entry, width: int) -> None:
         assert entry.observed is not None
         boxes, events, alignment = entry.observed
-        self._again = partial(overlay.overlay_frames, entry.clip, boxes, events, alignment, width)
-        self._frames, self._number = self._again(), 0
+        self._restart = partial(overlay.overlay_frames, entry.clip, boxes, events, alignment, width)
+        self._frames, self._number = self._restart(), 0
         self._image = next(self._frames)
 
     def frame(self, number: int) -> Image:
         """The frame with this number; the last one beyond the end."""
         if number < self._number:
-            self._frames, self._number = self._again(), 0
+            self._frames, self._number = self._restart(), 0
             self._image = next(self._frames)
         while self._number < number:
             image = next(self._frames, None)

@@ -29,7 +29,7 @@ MAX_RECORDINGS = 14
 """Beyond this many, the recordings with the fewest clips share a bar."""
 
 MAX_POINTS = 2000
-"""Beyond this many, points are drawn for an even choice of the clips."""
+"""Beyond this many, points are drawn for evenly chosen clips."""
 
 RULE_WORDS = {
     "class": "other class",
@@ -65,7 +65,7 @@ def recordings(table: BenchTable, *, dark: bool = False) -> go.Figure:
 
 
 def positions(table: BenchTable, *, dark: bool = False) -> go.Figure:
-    """How many clips have their sound where in the picture."""
+    """Histogram of the horizontal position of the labelled sound in the frame."""
     edges = np.linspace(0.0, SAVGBENCH.size, POSITION_BINS + 1)
     figure = _histogram(table, table.x, edges, "x %{x}: %{y}")
     size = SAVGBENCH.size
@@ -76,9 +76,9 @@ def positions(table: BenchTable, *, dark: bool = False) -> go.Figure:
 
 
 def levels(table: BenchTable, *, dark: bool = False) -> go.Figure:
-    """How loud the clips are."""
-    known = table.level_db[np.isfinite(table.level_db)]
-    low, high = (np.floor(known.min()), np.ceil(known.max())) if len(known) else (-40.0, 0.0)
+    """Histogram of the clips' levels in dB."""
+    finite = table.level_db[np.isfinite(table.level_db)]
+    low, high = (np.floor(finite.min()), np.ceil(finite.max())) if len(finite) else (-40.0, 0.0)
     edges = np.arange(low, high + 2 * LEVEL_BIN, LEVEL_BIN)
     figure = _histogram(table, table.level_db, edges, "%{x} dB: %{y}")
     figure.update_xaxes(title_text="level of both channels, dB")
@@ -87,7 +87,7 @@ def levels(table: BenchTable, *, dark: bool = False) -> go.Figure:
 
 
 def sides(table: BenchTable, *, dark: bool = False) -> go.Figure:
-    """Level difference of the channels against the label's position, with what W ± Y gives without
+    """Level difference of the channels against the label's position, with that of W ± Y without
     reverberation."""
     import plotly.graph_objects as go
 
@@ -123,14 +123,14 @@ def sides(table: BenchTable, *, dark: bool = False) -> go.Figure:
 
 
 def views(table: BenchTable, *, dark: bool = False) -> go.Figure:
-    """How many clips look where: azimuth 0 is ahead (up), 90 is to the left, −90 to the right."""
+    """Histogram of the views' azimuths: 0 is ahead (up), 90 to the left, −90 to the right."""
     import plotly.graph_objects as go
 
     figure = _figure()
     width = 360 // VIEW_BINS
     for category, name in _categories(table):
-        seen = table.views[(table.categories == category) & (table.views >= 0)]
-        counts = np.bincount(((seen + width // 2) // width) % VIEW_BINS, minlength=VIEW_BINS)
+        azimuths = table.views[(table.categories == category) & (table.views >= 0)]
+        counts = np.bincount(((azimuths + width // 2) // width) % VIEW_BINS, minlength=VIEW_BINS)
         figure.add_trace(
             go.Barpolar(
                 r=counts,
@@ -163,12 +163,12 @@ def views(table: BenchTable, *, dark: bool = False) -> go.Figure:
 
 
 def dropped(report: Mapping[str, Any], *, dark: bool = False) -> go.Figure:
-    """What became of the windows × views of a construction, of report.json, on a logarithmic axis."""
+    """Windows × views of a construction (its report.json) by rule that dropped them, logarithmic."""
     import plotly.graph_objects as go
 
-    known = report["dropped"]
-    rules = [rule for rule in RULES if rule in known] + sorted(set(known) - set(RULES))
-    counts = {**{rule: known[rule] for rule in rules}, "kept": report["kept"]}
+    by_rule = report["dropped"]
+    rules = [rule for rule in RULES if rule in by_rule] + sorted(set(by_rule) - set(RULES))
+    counts = {**{rule: by_rule[rule] for rule in rules}, "kept": report["kept"]}
     labels = [RULE_WORDS.get(rule, rule) for rule in counts]
     values = list(counts.values())
     share = [100.0 * v / max(report["windows"], 1) for v in values]
@@ -214,9 +214,10 @@ def _themed(figure: go.Figure, title: str, dark: bool) -> go.Figure:
 
 def _categories(table: BenchTable) -> list[tuple[int, str]]:
     """Categories that occur, with their names."""
-    known = list(enumerate(CATEGORY_NAMES))
-    found = [(c, name) for c, name in known if (table.categories == c).any()]
-    return found + ([(-1, "unknown")] if (table.categories == -1).any() else [])
+    categories = [
+        (c, name) for c, name in enumerate(CATEGORY_NAMES) if (table.categories == c).any()
+    ]
+    return categories + ([(-1, "unknown")] if (table.categories == -1).any() else [])
 
 
 def _fill(category: int) -> dict[str, Any]:

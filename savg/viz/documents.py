@@ -1,7 +1,7 @@
-"""A document of sections with texts, tables and figures, and its forms: Markdown and one HTML page.
+"""A document of sections with texts, tables and figures, rendered as Markdown or as one HTML page.
 
-The page loads nothing and runs nothing; all texts are escaped but for pairs of ** and *. A number that
-could not be had is None and reads "not enough data" everywhere.
+The page has no scripts and no external resources; all texts are escaped except for pairs of ** and *.
+A missing number is None and reads "not enough data" everywhere.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Block = str | Table | Figure
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands under it; `key` names the section for who wants some of them."""
+    """A heading with its blocks; `key` identifies the section."""
 
     key: str
     heading: str
@@ -56,17 +56,17 @@ class Section:
 
     @property
     def tables(self) -> list[Table]:
-        """Its tables alone."""
+        """The tables among its blocks."""
         return [block for block in self.blocks if isinstance(block, Table)]
 
     @property
     def figures(self) -> list[Figure]:
-        """Its figures alone."""
+        """The figures among its blocks."""
         return [block for block in self.blocks if isinstance(block, Figure)]
 
     @property
     def texts(self) -> list[str]:
-        """Its paragraphs alone."""
+        """The paragraphs among its blocks."""
         return [block for block in self.blocks if isinstance(block, str)]
 
 
@@ -77,26 +77,26 @@ def finite(value: object) -> float | None:
 
 
 def number(value: object, digits: int = 2) -> str:
-    """A number in words for readers."""
-    known = finite(value)
-    return NOT_ENOUGH if known is None else f"{known:.{digits}f}".replace("-", "−")
+    """A number as text with `digits` decimals; NOT_ENOUGH if it is not finite."""
+    usable = finite(value)
+    return NOT_ENOUGH if usable is None else f"{usable:.{digits}f}".replace("-", "−")
 
 
 def interval(low: object, high: object, digits: int = 2) -> str:
-    """Both ends of an interval."""
+    """Both ends of an interval as text; NOT_ENOUGH if one of them is not finite."""
     if finite(low) is None or finite(high) is None:
         return NOT_ENOUGH
     return f"{number(low, digits)} … {number(high, digits)}"
 
 
 def percent(share: object) -> str:
-    """A share in per cent."""
-    known = finite(share)
-    return NOT_ENOUGH if known is None else f"{100 * known:.0f} %"
+    """A share in per cent as text; NOT_ENOUGH if it is not finite."""
+    usable = finite(share)
+    return NOT_ENOUGH if usable is None else f"{100 * usable:.0f} %"
 
 
 def as_markdown(title: str, note: str, sections: Sequence[Section]) -> str:
-    """The document as Markdown, without figures: their numbers stand in the tables."""
+    """The document as Markdown, without figures; their numbers are in the tables."""
     lines = [f"# {_plain(title)}", "", note]
     for section in sections:
         lines += ["", f"## {_plain(section.heading)}"]
@@ -131,7 +131,7 @@ _MARKED = (
 
 
 def as_html(title: str, note: str, sections: Sequence[Section], mark: str = "") -> str:
-    """The document as one page; `mark` (letters and spaces) stands across it and at every figure."""
+    """The document as one HTML page; mark: watermark (letters and spaces) on it and on every figure."""
     parts = [
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
@@ -175,7 +175,7 @@ def emphasis(text: str) -> str:
 
 
 def as_svg(figure: Figure) -> str:
-    """The figure drawn, rows one under the other; values beyond the axis stand at its end."""
+    """The figure as SVG, one row per estimate; values beyond the axis are drawn at its end."""
     left, width, step = 240, 420, 30
     low, high = figure.low, figure.high
     height = step * len(figure.rows) + 40

@@ -1,6 +1,6 @@
-"""Burnt-in overlay: the clip enlarged, with person boxes, sound bands, levels and the score.
+"""Burnt-in overlay: the upscaled clip with person boxes, sound bands, levels and the score.
 
-Pictures run at the least common multiple of the clip's picture rate and label rate (20 a second in
+Its frame rate is the least common multiple of the clip's frame rate and label rate (20 per second in
 the published format), so that every box and every sound event is on screen for exactly its time.
 """
 
@@ -25,7 +25,7 @@ from savg.viz import palette
 Image = NDArray[np.uint8]
 
 HEADER, FOOTER = 36, 100
-"""Pixels above and below the picture."""
+"""Pixels above and below the clip's picture."""
 
 _INK, _DIM, _PAPER = (240, 240, 240), (150, 156, 166), (16, 18, 22)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -33,14 +33,14 @@ _MARGIN, _STRIP_TOP, _ROW = 46, 10, 16
 _METER_FLOOR = -60.0
 _SHORT = {"instrument": "instr."}
 _DARK = 48
-"""Padding up to this brightness (generated clips have noise there) is not shown."""
+"""Padding up to this brightness (generated clips have noise there) is left out."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the parts of an overlay frame are, in its pixels.
+    """Positions of the parts of an overlay frame, in its pixels.
 
-    top, bottom: the rows that are shown, in pixels of the tables.
+    top, bottom: rows of the clip that are shown, in pixels of the tables (the 256×256 frame).
     """
 
     width: int
@@ -49,17 +49,17 @@ class Layout:
 
     @property
     def scale(self) -> float:
-        """Overlay pixels for one pixel of the tables."""
+        """Overlay pixels per pixel of the tables."""
         return self.width / SAVGBENCH.size
 
     @property
     def picture_height(self) -> int:
-        """Rows of the enlarged picture, an even number."""
+        """Height of the upscaled picture in pixels, an even number."""
         return 2 * round((self.bottom - self.top) * self.scale / 2)
 
     @property
     def height(self) -> int:
-        """Rows of an overlay frame, an even number."""
+        """Height of an overlay frame in pixels, an even number."""
         return HEADER + self.picture_height + FOOTER
 
     def x(self, x: float) -> int:
@@ -72,14 +72,14 @@ class Layout:
 
 
 def overlay_fps(format: ClipFormat) -> int:
-    """Pictures a second at which boxes and events all fall on whole pictures."""
+    """Frames per second at which boxes and events all last whole frames."""
     return lcm(format.fps, format.label_fps)
 
 
 def layout(clip: Clip, width: int = 640) -> Layout:
     """The layout of a clip's overlay; black padding above and below the picture is left out."""
     if width < 320 or width % 2:
-        raise ValueError(f"An overlay is an even number of pixels wide, at least 320, not {width}.")
+        raise ValueError(f"width must be an even number of pixels ≥ 320, got {width}.")
     format = clip.format
     padding = (clip.video[:, : format.top], clip.video[:, format.bottom :])
     black = all(part.size == 0 or np.percentile(part, 99) < _DARK for part in padding)
@@ -90,28 +90,37 @@ def layout(clip: Clip, width: int = 640) -> Layout:
 def overlay_frames(
     clip: Clip, boxes: Boxes, events: SoundEvents, alignment: Alignment, width: int = 640
 ) -> Iterator[Image]:
-    """The overlay's pictures, uint8 [height, width, 3] RGB, one after the other.
+    """The overlay's frames, uint8 [height, width, 3] RGB, in order.
 
-    boxes and events are in pixels of the 256×256 frame, whatever the clip's size; alignment has one
-    row for each event.
+    Args:
+        boxes: people, in pixels of the 256×256 frame whatever the clip's size.
+        events: sound events, in the same pixels.
+        alignment: one judgement per event.
+        width: of the overlay in pixels, even and at least 320.
+
+    Raises:
+        ValueError: for another width, or another number of judgements.
     """
     if len(alignment.matched) != len(events):
-        raise ValueError(f"{len(events)} sound events need as many judgements, not {alignment}.")
+        raise ValueError(
+            "alignment must have one judgement per sound event, "
+            f"got {len(alignment.matched)} for {len(events)}."
+        )
     format, plan, fps = clip.format, layout(clip, width), overlay_fps(clip.format)
     loudness = levels_db(clip.audio, clip.format.sample_rate, fps)
     base = _base(format, plan, events, alignment)
     count = -int(-format.duration * fps // 1)
-    pictures_every, events_every = fps // format.fps, fps // format.label_fps
+    frames_every, events_every = fps // format.fps, fps // format.label_fps
     for n in range(count):
-        if n % pictures_every == 0:
-            frame = min(n // pictures_every, format.frames - 1)
-            picture = enlarged(clip, plan, frame)
+        if n % frames_every == 0:
+            frame = min(n // frames_every, format.frames - 1)
+            shown = upscaled(clip, plan, frame)
         image = base.copy()
-        image[HEADER : HEADER + plan.picture_height] = picture
+        image[HEADER : HEADER + plan.picture_height] = shown
         sounding = np.flatnonzero(events.frames == n // events_every)
-        _bands(image, plan, events, alignment, sounding)
-        _persons(image, plan, boxes, np.flatnonzero(boxes.frames == frame))
-        _footer(image, plan, n / count, loudness[:, n])
+        _draw_bands(image, plan, events, alignment, sounding)
+        _draw_people(image, plan, boxes, np.flatnonzero(boxes.frames == frame))
+        _draw_footer(image, plan, n / count, loudness[:, n])
         _text(image, f"{n / fps:5.2f} s", (width - 74, 24), _INK)
         yield image
 
@@ -124,7 +133,10 @@ def write_overlay(
     alignment: Alignment,
     width: int = 640,
 ) -> None:
-    """Write the overlay as an mp4 with the clip's own sound, whole or not at all."""
+    """Write the overlay as an mp4 with the clip's own audio, whole or not at all.
+
+    Arguments and errors as in `overlay_frames`.
+    """
     frames = overlay_frames(clip, boxes, events, alignment, width)
     fps, rate = overlay_fps(clip.format), clip.format.sample_rate
     write_video(path, frames, fps, clip.audio, rate)
@@ -145,7 +157,7 @@ def _tag(image: Image, text: str, centre: int, top: int, colour: tuple[int, int,
     _text(image, text, (left + 4, top + h + 4), colour, 0.45)
 
 
-def enlarged(clip: Clip, plan: Layout, frame: int) -> Image:
+def upscaled(clip: Clip, plan: Layout, frame: int) -> Image:
     """A frame of the clip without its padding, as wide as the layout."""
     rows = slice(*(round(y * clip.format.size / SAVGBENCH.size) for y in (plan.top, plan.bottom)))
     shown = clip.video[frame, rows]
@@ -153,8 +165,8 @@ def enlarged(clip: Clip, plan: Layout, frame: int) -> Image:
     return np.asarray(cv2.resize(shown, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def _persons(image: Image, plan: Layout, boxes: Boxes, rows: NDArray[np.int64]) -> None:
-    """Outline the persons of one picture, with the detector's score at their lower edge."""
+def _draw_people(image: Image, plan: Layout, boxes: Boxes, rows: NDArray[np.int64]) -> None:
+    """Outline the people of one frame, with the detector's score at their lower edge."""
     area = image[HEADER : HEADER + plan.picture_height]
     ink, casing = palette.rgb(palette.PERSON), palette.rgb(palette.PERSON_CASING)
     for row in rows.tolist():
@@ -164,11 +176,11 @@ def _persons(image: Image, plan: Layout, boxes: Boxes, rows: NDArray[np.int64]) 
         cv2.rectangle(area, (left, top), (right, bottom), casing, 4)
         cv2.rectangle(area, (left, top), (right, bottom), ink, 2)
         if boxes.scores is not None:
-            under = int(np.clip(bottom - 18, max(top, 0), plan.picture_height - 18))
-            _tag(area, f"person {boxes.scores[row]:.2f}", left + 46, under, ink)
+            label_top = int(np.clip(bottom - 18, max(top, 0), plan.picture_height - 18))
+            _tag(area, f"person {boxes.scores[row]:.2f}", left + 46, label_top, ink)
 
 
-def _bands(
+def _draw_bands(
     image: Image,
     plan: Layout,
     events: SoundEvents,
@@ -215,7 +227,7 @@ def _centre_line(area: Image, x: int, matched: bool, colour: tuple) -> None:
 
 
 def _base(format: ClipFormat, plan: Layout, events: SoundEvents, alignment: Alignment) -> Image:
-    """What stays the same in every frame: score, legend, and the strip of judgements."""
+    """The parts that are equal in every frame: score, legend, and the strip of judgements."""
     image = np.full((plan.height, plan.width, 3), _PAPER, np.uint8)
     score = "no sound event" if alignment.score is None else f"{alignment.score:.2f}"
     end = _text(image, f"Spatial AV-Align {score}", (10, 24), _INK, 0.55)
@@ -228,7 +240,7 @@ def _base(format: ClipFormat, plan: Layout, events: SoundEvents, alignment: Alig
         cv2.rectangle(image, (left, top), (right, top + _ROW - 1), (40, 44, 52), -1)
         for row in np.flatnonzero(events.categories == category):
             _cell(image, format, plan, int(events.frames[row]), bool(alignment.matched[row]), top)
-    _legend(image, floor + 84)
+    _draw_legend(image, floor + 84)
     return image
 
 
@@ -253,7 +265,7 @@ def _cell(
         cv2.line(image, (x0, top + _ROW - 1), (x1, top), colour, 1, cv2.LINE_AA)
 
 
-def _legend(image: Image, y: int) -> None:
+def _draw_legend(image: Image, y: int) -> None:
     x = _MARGIN
     for matched, text in ((True, "TP: a person is near"), (False, "FN: nobody is near")):
         colour = palette.rgb(palette.judgement(matched))
@@ -265,7 +277,9 @@ def _legend(image: Image, y: int) -> None:
     _text(image, "person", (x + 32, y + 10), _INK, 0.4)
 
 
-def _footer(image: Image, plan: Layout, progress: float, loudness: NDArray[np.float64]) -> None:
+def _draw_footer(
+    image: Image, plan: Layout, progress: float, loudness: NDArray[np.float64]
+) -> None:
     """The playhead on the strip and the two level meters."""
     left, right = _strip(plan)
     floor = HEADER + plan.picture_height

@@ -1,8 +1,8 @@
-"""Colours and marks shared by every picture of an annotation.
+"""Colours and marks shared by every figure of an annotation.
 
-A judgement is never told by colour alone: true positives are filled evenly with a solid centre line
+A judgement is never shown by colour alone: true positives are filled evenly with a solid centre line
 and a round marker, false negatives are hatched with a dashed line and a cross. Blue and orange are
-told apart with every common kind of colour blindness (Okabe and Ito, "Color Universal Design").
+distinct with every common kind of colour blindness (Okabe and Ito, "Color Universal Design").
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ def judgement_text(matched: bool) -> str:
 
 
 def category_name(category: int) -> str:
-    """The word for a category of sounds."""
-    known = 0 <= category < len(CATEGORY_NAMES)
-    return CATEGORY_NAMES[category] if known else f"class {category}"
+    """The name of a category of sound events, "class N" beyond the categories."""
+    is_known = 0 <= category < len(CATEGORY_NAMES)
+    return CATEGORY_NAMES[category] if is_known else f"class {category}"
 
 
 def category_colour(category: int) -> str:
-    """The colour of a category of sounds where nothing is judged; grey for unknown ones."""
+    """The colour of a category of sound events without a judgement; grey for unknown ones."""
     return {0: SPEECH, 1: INSTRUMENT}.get(category, UNKNOWN)
 
 
 def names() -> dict[str, str]:
-    """The colours by name, for a player that draws on its own."""
+    """The colours by name, for a player that draws the overlay itself."""
     return {
         "tp": TRUE_POSITIVE,
         "fn": FALSE_NEGATIVE,

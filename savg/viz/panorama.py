@@ -1,9 +1,9 @@
 """The view of a clip drawn into the panorama that it was cut from.
 
 Panoramas are equirectangular: azimuth 0 is in the middle and grows to the left up to 180 at the left
-edge, where it goes on as -180 at the right edge; elevation grows upwards. Columns and rows are counted
-in pixels from the picture's left and upper edge. A clip's pixels are those of its picture without the
-black padding (256×144), x growing to the right and y downwards.
+edge, where it continues as -180 at the right edge; elevation grows upwards. Columns and rows are
+counted in pixels from the image's left and upper edge. A clip's pixels are those of its picture
+without the black padding (256×144), x growing to the right and y downwards.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from savg.geometry import FIELD_OF_VIEW, focal_length, wrap_degrees
 from savg.viz import palette
 
 Array = NDArray[np.floating]
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 
 WIDTH, HEIGHT = 640, 320
-"""Pixels of a drawn panorama."""
+"""Size of a drawn panorama in pixels."""
 
 STRIP_ELEVATION = 45.0
-"""Elevations, up and down, of the strip that stands in for a panorama."""
+"""Elevation in degrees, up and down, of the strip that replaces a missing panorama."""
 
 _SHIFT = 4
 """Fractional bits of the drawn coordinates."""
@@ -37,7 +37,7 @@ _STRIP_GROUND, _STRIP_LINE, _STRIP_INK = (38, 43, 51), (74, 83, 98), (190, 197, 
 
 @dataclass(frozen=True)
 class View:
-    """Where a clip looks: azimuth and horizontal field of view in degrees, picture in pixels."""
+    """A clip's view: azimuth and horizontal field of view in degrees, picture size in pixels."""
 
     azimuth: float
     width: float = SAVGBENCH.size
@@ -51,7 +51,8 @@ def signed_azimuth(view: int) -> str:
 
 
 def directions(view: View, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
-    """Azimuth (not wrapped, so that neighbours stay neighbours) and elevation of a clip's pixels."""
+    """Azimuth (not wrapped, so that neighbours stay neighbours) and elevation in degrees of a clip's
+    pixels (x, y)."""
     focal = focal_length(view.width, view.field_of_view)
     right = (np.asarray(x, float) - view.width / 2.0) / focal
     down = (np.asarray(y, float) - view.height / 2.0) / focal
@@ -60,7 +61,7 @@ def directions(view: View, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
 
 
 def outline(view: View, points: int = 32) -> tuple[Array, Array]:
-    """Directions along the picture's edge, clockwise from its upper left corner, `points` a side."""
+    """Directions along the picture's edge, clockwise from the upper left corner, `points` per side."""
     along = np.arange(points) / points
     x = np.concatenate([along, np.ones(points), 1.0 - along, np.zeros(points)]) * view.width
     y = np.concatenate([np.zeros(points), along, np.ones(points), 1.0 - along]) * view.height
@@ -70,21 +71,22 @@ def outline(view: View, points: int = 32) -> tuple[Array, Array]:
 def panorama_position(
     azimuth: ArrayLike, elevation: ArrayLike, width: float = WIDTH, height: float = HEIGHT
 ) -> tuple[Array, Array]:
-    """Column and row of directions in a panorama; columns of azimuths beyond ±180 lie outside of it."""
+    """Column and row of directions (degrees) in a panorama; beyond ±180 columns lie outside of it."""
     column = width * (0.5 - np.asarray(azimuth, float) / 360.0)
     return column, height * (0.5 - np.asarray(elevation, float) / 180.0)
 
 
 def draw_view(
-    panorama: Picture | None,
+    panorama: Image | None,
     view: View,
     labels: ClipLabels | None = None,
     frame: int | None = None,
-) -> Picture:
+) -> Image:
     """The panorama uint8 [320, 640, 3] RGB, dimmed outside of the view, with its outline and labels.
 
-    labels: a mark where each sounds, in its category's colour; frame: the label frame whose mark is
-    larger. Without a panorama, a strip of all directions up to ±45° of elevation, [160, 640, 3].
+    labels: each is a mark in its category's colour; frame: the label frame whose mark is larger.
+    Without a panorama, a strip of all directions up to ±45° of elevation, [160, 640, 3]. Raises
+    ValueError for a panorama that is not [height, width, 3].
     """
     canvas = _strip() if panorama is None else _fitted(panorama)
     edge = _pixels(*panorama_position(*outline(view)))
@@ -107,16 +109,16 @@ def draw_view(
     return np.ascontiguousarray(image)
 
 
-def _fitted(panorama: Picture) -> Picture:
+def _fitted(panorama: Image) -> Image:
     if panorama.ndim != 3 or panorama.shape[2] != 3:
-        raise ValueError(f"A panorama has shape (height, width, 3), not {panorama.shape}.")
+        raise ValueError(f"panorama must have shape (height, width, 3), got {panorama.shape}.")
     if panorama.shape[:2] == (HEIGHT, WIDTH):
         return panorama
     return np.asarray(cv2.resize(panorama, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _strip() -> Picture:
-    """All directions without a picture: a line each 30°, stronger ones in front and at the sides."""
+def _strip() -> Image:
+    """A grid of all directions: a line each 30°, stronger ones in front and at the sides."""
     image = np.empty((HEIGHT, WIDTH, 3), np.uint8)
     image[:] = _STRIP_GROUND
     for azimuth in range(-180, 181, 30):
@@ -126,7 +128,7 @@ def _strip() -> Picture:
     return image
 
 
-def _degrees(strip: Picture) -> None:
+def _degrees(strip: Image) -> None:
     """Write azimuths, positive to the left, below the strip's lines."""
     for azimuth in (180, 90, 0, -90):
         text = str(azimuth)
@@ -139,19 +141,19 @@ def _degrees(strip: Picture) -> None:
 
 
 def _pixels(columns: Array, rows: Array) -> NDArray[np.int32]:
-    """Points [N, 2] as OpenCV counts them, from the middle of the first pixel, in fixed point."""
+    """Points [N, 2] in OpenCV's fixed-point coordinates, from the middle of the first pixel."""
     points = np.stack([columns - 0.5, rows - 0.5], axis=-1)
     return np.round(points * 2**_SHIFT).astype(np.int32)
 
 
 def _around(points: NDArray[np.int32]) -> list[NDArray[np.int32]]:
-    """The points, and what of them comes in again at the other edge of the picture."""
+    """The points, and their copies one panorama to the left and to the right."""
     turn = np.array([WIDTH << _SHIFT, 0], np.int32)
     return [points - turn, points, points + turn]
 
 
-def _marks(image: Picture, view: View, labels: ClipLabels, frame: int | None) -> None:
-    """A dot where each label is, and a ring around that of one frame."""
+def _marks(image: Image, view: View, labels: ClipLabels, frame: int | None) -> None:
+    """A dot at each label, a larger one at that of one frame."""
     columns, rows = panorama_position(*directions(view, labels.x, labels.y))
     spots = _pixels(columns % WIDTH, rows)
     order = np.argsort(labels.frames == frame, kind="stable")

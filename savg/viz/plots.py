@@ -1,4 +1,4 @@
-"""What the interactive plots have in common: light and dark themes, and room on a phone."""
+"""The common theme of the interactive plots: light or dark, with margins that suit a phone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GRID = {False: "#D9DCE1", True: "#3A404A"}
 
 
 def apply_theme(figure: go.Figure, dark: bool, height: int) -> go.Figure:
-    """Give a figure its theme: transparent ground, legend above, margins that a phone affords."""
+    """Set a figure's theme and height: transparent background, legend above; returns the figure."""
     ink, grid = INK[dark], GRID[dark]
     figure.update_layout(
         template="plotly_dark" if dark else "plotly_white",

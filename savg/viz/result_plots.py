@@ -1,6 +1,6 @@
 """Interactive figures of results: estimates with 95 % intervals, and ratings against a metric.
 
-Names come from files and are shown as they are: plotly's own markup in them is made plain.
+Names come from files; plotly's markup in them is escaped.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ TOOLS = (
 """Buttons that these figures do not need."""
 
 ROW = 54
-"""Pixels of a row: a name, and below it the estimate."""
+"""Height of a row in pixels: a name, and below it the estimate."""
 
-LONGEST = 60
+MAX_NAME = 60
 
 
 BELOW = {
@@ -60,35 +60,35 @@ def intervals(
     dark: bool = False,
     mark: str = "",
 ) -> go.Figure:
-    """One row an estimate, best read on any width: dots with their intervals as lines.
+    """One row per estimate, readable at any width: dots with their intervals as lines.
 
-    mark: a word written across the figure (simulated data).
+    reach: range of the axis; ticks: (value, text); mark: watermark across the figure (simulated data).
     """
     import plotly.graph_objects as go
 
     names = [_plain(row.name) + (f" ({NOT_ENOUGH})" if row.value is None else "") for row in rows]
     figure = go.Figure()
-    others = list(dict.fromkeys(name for row in rows for name, _ in row.marks))
-    for number, other in enumerate(others):
-        found = [(n, dict(r.marks)[other]) for n, r in zip(names, rows, strict=True)
-                 if other in dict(r.marks)]  # fmt: skip
+    labels = list(dict.fromkeys(name for row in rows for name, _ in row.marks))
+    for number, label in enumerate(labels):
+        marks = [(n, dict(r.marks)[label]) for n, r in zip(names, rows, strict=True)
+                 if label in dict(r.marks)]  # fmt: skip
         figure.add_trace(
             go.Scatter(
-                x=[value for _, value in found],
-                y=[name for name, _ in found],
+                x=[value for _, value in marks],
+                y=[name for name, _ in marks],
                 mode="markers",
-                name=_plain(other),
+                name=_plain(label),
                 marker={
                     "symbol": ("line-ns-open", "x-thin-open", "diamond-open")[number % 3],
                     "size": 11,
                     "color": palette.UNKNOWN,
                     "line": {"width": 2, "color": palette.UNKNOWN},
                 },
-                hovertemplate="%{y}: %{x:.3f}<extra>" + _plain(other) + "</extra>",
+                hovertemplate="%{y}: %{x:.3f}<extra>" + _plain(label) + "</extra>",
             )
         )
     colour = "#7DB4FF" if dark else "#1D4E89"
-    reach_of = [_arms(row) for row in rows]
+    arms = [_arms(row) for row in rows]
     figure.add_trace(
         go.Scatter(
             x=[row.value for row in rows],
@@ -99,8 +99,8 @@ def intervals(
             error_x={
                 "type": "data",
                 "symmetric": False,
-                "array": [above for above, _ in reach_of],
-                "arrayminus": [below for _, below in reach_of],
+                "array": [above for above, _ in arms],
+                "arrayminus": [below for _, below in arms],
                 "thickness": 3,
                 "width": 6,
                 "color": colour,
@@ -109,12 +109,12 @@ def intervals(
             hovertemplate="%{y}: %{x:.3f} %{customdata}<extra></extra>",
         )
     )
-    apply_theme(figure, dark, 120 + ROW * max(len(rows), 1) + (46 if others else 0))
+    apply_theme(figure, dark, 120 + ROW * max(len(rows), 1) + (46 if labels else 0))
     figure.update_layout(
         title=_title(title),
-        showlegend=bool(others),
+        showlegend=bool(labels),
         legend=BELOW,
-        margin={"l": 16, "r": 16, "t": 44, "b": 100 if others else 52},
+        margin={"l": 16, "r": 16, "t": 44, "b": 100 if labels else 52},
     )
     figure.update_yaxes(
         autorange="reversed", type="category", showticklabels=False, showgrid=False, fixedrange=True
@@ -137,7 +137,7 @@ def intervals(
         )
     if zero:
         figure.add_vline(x=0, line={"color": INK[dark], "width": 1})
-    return _marked(figure, mark, dark)
+    return _watermarked(figure, mark, dark)
 
 
 def ratings_against_score(
@@ -148,21 +148,23 @@ def ratings_against_score(
     dark: bool = False,
     mark: str = "",
 ) -> go.Figure:
-    """Mean rating of each clip against its Spatial AV-Align: points are (condition, clip, score,
-    mean rating, ratings)."""
+    """Mean rating of each clip against its Spatial AV-Align.
+
+    points: (condition, clip, score, mean rating, number of ratings); scale: range of the ratings.
+    """
     import plotly.graph_objects as go
 
     colours = COLOURS_ON_DARK if dark else COLOURS
     figure = go.Figure()
     for number, condition in enumerate(dict.fromkeys(point[0] for point in points)):
-        mine = [point for point in points if point[0] == condition]
+        selected = [point for point in points if point[0] == condition]
         figure.add_trace(
             go.Scatter(
-                x=[p[2] for p in mine],
-                y=[p[3] for p in mine],
+                x=[p[2] for p in selected],
+                y=[p[3] for p in selected],
                 mode="markers",
                 name=_plain(condition),
-                text=[f"{_plain(p[1])}, {p[4]} ratings" for p in mine],
+                text=[f"{_plain(p[1])}, {p[4]} ratings" for p in selected],
                 marker={
                     "color": colours[number % len(colours)],
                     "symbol": SYMBOLS[number % len(SYMBOLS)],
@@ -176,10 +178,10 @@ def ratings_against_score(
     figure.update_layout(title=_title(title), legend=BELOW, margin={"t": 44, "b": 100})
     figure.update_xaxes(title_text="Spatial AV-Align of the clip", range=[-0.03, 1.03])
     figure.update_yaxes(title_text="mean rating", range=[scale[0] - 0.15, scale[1] + 0.15])
-    return _marked(figure, mark, dark)
+    return _watermarked(figure, mark, dark)
 
 
-def _marked(figure: go.Figure, mark: str, dark: bool) -> go.Figure:
+def _watermarked(figure: go.Figure, mark: str, dark: bool) -> go.Figure:
     figure.update_layout(modebar={"remove": list(TOOLS), "bgcolor": "rgba(0,0,0,0)"})
     if mark:
         figure.add_annotation(
@@ -192,7 +194,7 @@ def _marked(figure: go.Figure, mark: str, dark: bool) -> go.Figure:
 
 
 def _plain(text: str) -> str:
-    short = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    short = text if len(text) <= MAX_NAME else f"{text[: MAX_NAME - 1]}…"
     return html.escape(short)
 
 
@@ -202,7 +204,7 @@ def _title(text: str) -> dict[str, Any]:
 
 
 def _arms(row: Estimate) -> tuple[float, float]:
-    """How far an interval reaches above and below its estimate."""
+    """Lengths of an interval above and below its estimate."""
     if row.value is None or row.low is None or row.high is None:
         return 0.0, 0.0
     return row.high - row.value, row.value - row.low

@@ -1,7 +1,7 @@
-"""Interactive timeline: where persons and sounds are, over time, and both channels' level below.
+"""Interactive timeline: positions of people and sound events over time, and both channels' levels.
 
-The vertical axis is the picture's horizontal one, left at the top, so that a source which moves to
-the left moves up.
+The vertical axis is the frame's horizontal one, left at the top, so that a source which moves to the
+left moves up.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 LEVEL_RATE = 20
-"""Levels a second in the plot."""
+"""Levels per second in the plot."""
 
 _MARKS = {True: ("circle", ""), False: ("x", "/")}
 """Marker and hatching of true positives and false negatives."""
@@ -31,22 +31,26 @@ _MARKS = {True: ("circle", ""), False: ("x", "/")}
 def timeline(
     clip: Clip, boxes: Boxes, events: SoundEvents, alignment: Alignment, *, dark: bool = False
 ) -> go.Figure:
-    """Boxes as horizontal extents, sounds as bands of x ± margin judged TP or FN, and levels in dB.
+    """Boxes as horizontal extents, events as bands of x ± margin judged TP or FN, and levels in dB.
 
-    Boxes last one picture, sounds one label frame; both panels share the time axis in seconds.
+    Boxes last one frame, events one label frame; both panels share the time axis in seconds. Raises
+    ValueError unless `alignment` has one judgement per event.
     """
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
     if len(alignment.matched) != len(events):
-        raise ValueError(f"{len(events)} sound events need as many judgements.")
+        raise ValueError(
+            "alignment must have one judgement per sound event, "
+            f"got {len(alignment.matched)} for {len(events)}."
+        )
     figure = make_subplots(
         rows=2, cols=1, shared_xaxes=True, row_heights=[0.68, 0.32], vertical_spacing=0.06
     )
-    figure.add_trace(_persons(clip.format, boxes), row=1, col=1)
+    figure.add_trace(_people(clip.format, boxes), row=1, col=1)
     for matched in (True, False):
         chosen = np.flatnonzero(alignment.matched == matched)
-        for trace in _sounds(clip.format, events, chosen, matched, alignment.margin):
+        for trace in _events(clip.format, events, chosen, matched, alignment.margin):
             figure.add_trace(trace, row=1, col=1)
     for name, colour, dash, level in zip(
         ("left level", "right level"),
@@ -73,13 +77,13 @@ def timeline(
 
 
 def _extent(boxes: Boxes, events: SoundEvents, margin: float) -> tuple[float, float]:
-    """The picture's width, and whatever lies outside of it, within reason."""
+    """Range of the x axis: the frame's width, extended to boxes and bands outside of it, limited."""
     low = [0.0, *(events.x - margin), *boxes.xyxy[:, 0]]
     high = [float(SAVGBENCH.size), *(events.x + margin), *boxes.xyxy[:, 2]]
     return max(min(low), -SAVGBENCH.size), min(max(high), 2.0 * SAVGBENCH.size)
 
 
-def _persons(format: ClipFormat, boxes: Boxes) -> go.Bar:
+def _people(format: ClipFormat, boxes: Boxes) -> go.Bar:
     import plotly.graph_objects as go
 
     x0, x1 = boxes.xyxy[:, 0], boxes.xyxy[:, 2]
@@ -95,12 +99,12 @@ def _persons(format: ClipFormat, boxes: Boxes) -> go.Bar:
             "line": {"color": palette.PERSON_IN_PLOTS, "width": 1.5},
         },
         customdata=np.stack([x0, x1, scores, boxes.frames], axis=1),
-        hovertemplate="picture %{customdata[3]:.0f}: x %{customdata[0]:.0f} … %{customdata[1]:.0f}"
+        hovertemplate="frame %{customdata[3]:.0f}: x %{customdata[0]:.0f} … %{customdata[1]:.0f}"
         ", score %{customdata[2]:.2f}<extra>person</extra>",
     )
 
 
-def _sounds(
+def _events(
     format: ClipFormat, events: SoundEvents, rows: NDArray[np.int64], matched: bool, margin: float
 ) -> list[go.Bar | go.Scatter]:
     """The bands and the centre marks of one judgement, switched together in the legend."""

@@ -1,4 +1,4 @@
-"""360° takes: what is drawn, the panorama and clips cut directly out of a take."""
+"""360° takes: the drawn scene, the panorama, and clips cut directly out of a take."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def silent(scene: Scene, count: int) -> np.ndarray:
     return np.zeros((len(scene.people), count))
 
 
-def pictures(scene: Scene, times: np.ndarray, width: int = 480) -> list[np.ndarray]:
+def panorama_images(scene: Scene, times: np.ndarray, width: int = 480) -> list[np.ndarray]:
     voices = silent(scene, len(times))
     return [p.copy() for p, _ in panoramas(scene, times, voices, width, width // 2)]
 
 
 @pytest.mark.parametrize(
-    ("world", "index", "drawn", "picture", "sound"),
+    ("world", "index", "digest", "video_sum", "audio_sum"),
     [
         ("demo", 0, "389947965e4e2526", -97.2651, 0.077156),
         ("demo", 7, "2f5a591b43ce0379", 396.7682, -1.201788),
@@ -54,45 +54,45 @@ def pictures(scene: Scene, times: np.ndarray, width: int = 480) -> list[np.ndarr
     ],
 )
 def test_training_scenes_are_those_of_the_bundled_weights(
-    world: str, index: int, drawn: str, picture: float, sound: float
+    world: str, index: int, digest: str, video_sum: float, audio_sum: float
 ) -> None:
-    """Numbers from the renderer before it knew takes: what is trained on must not change."""
+    """Numbers from the renderer that the bundled weights were trained with: scenes must not change."""
     scene = draw_scene(split_seed("train", index), getattr(World, world)())
     text = json.dumps(_plain(asdict(scene)), sort_keys=True)
-    assert hashlib.sha256(text.encode()).hexdigest()[:16] == drawn
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == digest
     clip = render(scene, size=64).clip
     video, audio = clip.video.astype(float).ravel(), clip.audio.astype(float).ravel()
-    assert video @ np.cos(np.arange(video.size)) == pytest.approx(picture, abs=0.5)
-    assert audio @ np.cos(np.arange(audio.size)) == pytest.approx(sound, abs=1e-3)
+    assert video @ np.cos(np.arange(video.size)) == pytest.approx(video_sum, abs=0.5)
+    assert audio @ np.cos(np.arange(audio.size)) == pytest.approx(audio_sum, abs=1e-3)
 
 
 def _plain(value):
     if isinstance(value, float):
         return f"{value:.6f}"
     if isinstance(value, dict):
-        new = {"events", "span", "height"}
-        none = {k for k, v in value.items() if k == "track" and v is None}
-        return {k: _plain(v) for k, v in value.items() if k not in new | none}
+        later_fields = {"events", "span", "height"}
+        empty_tracks = {k for k, v in value.items() if k == "track" and v is None}
+        return {k: _plain(v) for k, v in value.items() if k not in later_fields | empty_tracks}
     return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def test_the_same_seed_is_the_same_take() -> None:
     assert draw_recording(4, WORLD, 30.0) == draw_recording(4, WORLD, 30.0)
     assert draw_recording(4, WORLD, 30.0) != draw_recording(5, WORLD, 30.0)
-    with pytest.raises(ValueError, match="longer than 0"):
+    with pytest.raises(ValueError, match="seconds must be > 0, got 0"):
         draw_recording(4, WORLD, 0.0)
 
 
-def test_the_curation_keeps_few_clips_of_both_kinds_and_drops_by_every_rule() -> None:
-    kept = np.zeros(2, int)
+def test_the_curation_keeps_few_clips_of_both_categories_and_drops_by_every_rule() -> None:
+    per_category = np.zeros(2, int)
     dropped: dict[str, int] = {}
     for scene in takes():
         verdict = judge(labels_of_take(scene), scene.seconds, Construction())
-        kept += np.bincount([c.category for c in verdict.candidates], minlength=2)
+        per_category += np.bincount([c.category for c in verdict.candidates], minlength=2)
         dropped = {rule: dropped.get(rule, 0) + n for rule, n in verdict.dropped.items()}
-    assert 0.2 < kept.sum() / (60.0 * TAKES) < 0.5
-    assert kept[1] > 50
-    assert 1.2 < kept[0] / kept[1] < 5
+    assert 0.2 < per_category.sum() / (60.0 * TAKES) < 0.5
+    assert per_category[1] > 50
+    assert 1.2 < per_category[0] / per_category[1] < 5
     assert min(dropped[rule] for rule in ("class", "overlap", "activity", "off_screen")) > 0
     assert min(dropped["class"], dropped["overlap"]) > 0.1 * sum(dropped.values())
 
@@ -121,10 +121,10 @@ def test_people_are_all_around_within_the_room_and_keep_their_distance() -> None
 
 
 def test_nobody_talks_over_themselves_and_sounds_keep_to_their_spans() -> None:
-    heard = set()
+    labels = set()
     for scene in takes():
         rows = label_rows(scene)
-        heard |= {row[1] for row in rows}
+        labels |= {row[1] for row in rows}
         assert len({row[:3] for row in rows}) == len(rows)
         mouths = [s for s in scene.sounds if s.person >= 0 and s.label != 6]
         for sound in scene.sounds:
@@ -135,7 +135,7 @@ def test_nobody_talks_over_themselves_and_sounds_keep_to_their_spans() -> None:
             for other in mouths:
                 if one is not other and one.person == other.person:
                     assert one.span[1] <= other.span[0] or other.span[1] <= one.span[0]
-    assert heard == set(range(13))
+    assert labels == set(range(13))
 
 
 def test_a_thing_needs_a_place() -> None:
@@ -147,19 +147,19 @@ def test_a_thing_needs_a_place() -> None:
 def test_a_figure_is_at_its_azimuth_in_the_panorama(azimuth: float) -> None:
     scene = one_person(azimuth)
     width = 720
-    shown = pictures(scene, np.array([2.0]), width)[0].astype(int)
-    empty = pictures(without_people(scene), np.array([2.0]), width)[0]
-    change = (np.abs(shown - empty).sum(axis=2) > 60)[: width // 4 + 20].any(axis=0)
-    # Everything is turned so that the figure would be in the middle if it is where it should be.
-    turned = np.roll(change, round(azimuth / 360 * width))
-    columns = np.flatnonzero(turned)
+    image = panorama_images(scene, np.array([2.0]), width)[0].astype(int)
+    empty = panorama_images(without_people(scene), np.array([2.0]), width)[0]
+    change = (np.abs(image - empty).sum(axis=2) > 60)[: width // 4 + 20].any(axis=0)
+    # Rotated by the azimuth, the figure must be in the middle.
+    rotated = np.roll(change, round(azimuth / 360 * width))
+    columns = np.flatnonzero(rotated)
     assert (columns.min() + columns.max() + 1) / 2 == pytest.approx(width / 2, abs=3.5)
     assert 10 < len(columns) < 60
     seam = change[0] and change[-1]
     assert seam == (abs(azimuth) > 175)
     box = person_boxes(scene, np.array([2.0]), width, width // 2)[0, 0]
-    found = (0.5 - (box[0] + box[2]) / 2 / width) * 360
-    assert abs(wrap_degrees(found - azimuth)) < 1.5
+    measured = (0.5 - (box[0] + box[2]) / 2 / width) * 360
+    assert abs(wrap_degrees(measured - azimuth)) < 1.5
 
 
 def test_only_patches_are_repainted_and_they_are_all_that_changes(
@@ -169,66 +169,66 @@ def test_only_patches_are_repainted_and_they_are_all_that_changes(
     moving = next(p.track for p in scene.people if p.track.moves)
     times = moving.times[1] + np.arange(40) / 20.0
     voices = silent(scene, 40)
-    found = []
-    for picture, patches in panoramas(scene, times, voices, 480, 240):
-        if found:
-            changed = (picture != found[-1]).any(axis=2)
+    frames = []
+    for image, patches in panoramas(scene, times, voices, 480, 240):
+        if frames:
+            changed = (image != frames[-1]).any(axis=2)
             for patch in patches:
                 for rows, columns, _ in panorama.pieces(patch, 480):
                     changed[rows, columns] = False
             assert not changed.any()
-        found.append(picture.copy())
-    everything = lambda picture, empty, patch: np.copyto(picture, empty)  # noqa: E731
-    monkeypatch.setattr(panorama, "_restore", everything)
-    assert np.array_equal(found, pictures(scene, times))
-    assert not np.array_equal(found[0], found[-1])
+        frames.append(image.copy())
+    restore_all = lambda image, empty, patch: np.copyto(image, empty)  # noqa: E731
+    monkeypatch.setattr(panorama, "_restore", restore_all)
+    assert np.array_equal(frames, panorama_images(scene, times))
+    assert not np.array_equal(frames[0], frames[-1])
 
 
 def test_patches_across_the_seam() -> None:
-    picture = np.arange(4 * 10).reshape(4, 10)
+    image = np.arange(4 * 10).reshape(4, 10)
     for patch, columns in (((-3, 0, 2, 4), [7, 8, 9, 0, 1]), ((8, 0, 12, 4), [8, 9, 0, 1])):
         parts = panorama.pieces(patch, 10)
-        joined = np.concatenate([picture[rows, cols] for rows, cols, _ in parts], axis=1)
+        joined = np.concatenate([image[rows, cols] for rows, cols, _ in parts], axis=1)
         assert joined[0].tolist() == columns
         assert next(own.start for _, _, own in parts) == 0
     assert panorama.pieces((23, 1, 26, 3), 10) == [(slice(1, 3), slice(3, 6), slice(0, 3))]
 
 
-def test_the_backdrop_in_strips_is_the_whole_one() -> None:
+def test_the_backdrop_in_strips_equals_that_in_one_piece() -> None:
     room = make_room(1000, 3)
-    whole = panorama.backdrop_of(room, Equirectangular(160, 80))
-    assert np.array_equal(panorama.panorama_backdrop(1000, 3, 160, 80), whole)
+    full = panorama.backdrop_of(room, Equirectangular(160, 80))
+    assert np.array_equal(panorama.panorama_backdrop(1000, 3, 160, 80), full)
 
 
 @pytest.mark.parametrize("view", [0.0, 130.0, -170.0])
 def test_a_clip_of_a_take_is_the_view_of_its_panorama(view: float) -> None:
-    """Rendered by the perspective camera, and cut out of the panorama as py360convert does."""
+    """Rendered by the perspective camera, and projected out of the panorama."""
     scene = without_people(one_person(view + 22.0), (0,))
     start, format = 3.0, ClipFormat()
     direct = render(scene, format, view=view, start=start).clip.picture[4].astype(int)
     time = np.array([start + 4 / format.fps])
     voices = voices_of(scene, time, [dry_audio(scene, s, 16000) for s in scene.sounds], 16000)
-    projector, cuts, nobody = Projector((1920, 960), (256, 144), 100.0), [], without_people(scene)
-    for shown, heard in ((scene, voices), (nobody, voices[:0])):
-        whole = next(iter(panoramas(shown, time, heard, 1920, 960)))[0]
-        cuts.append(projector(whole, round(view) % 360).astype(int))
-    assert np.abs(direct - cuts[0]).mean() < 3.0
+    projector, crops, nobody = Projector((1920, 960), (256, 144), 100.0), [], without_people(scene)
+    for world, speech in ((scene, voices), (nobody, voices[:0])):
+        full = next(iter(panoramas(world, time, speech, 1920, 960)))[0]
+        crops.append(projector(full, round(view) % 360).astype(int))
+    assert np.abs(direct - crops[0]).mean() < 3.0
     empty = render(nobody, format, view=view, start=start).clip.picture[4].astype(int)
-    seen = [np.abs(a - b).sum(axis=2) > 90 for a, b in ((direct, empty), cuts)]
-    middle = [np.flatnonzero(m[40:].any(axis=0)).mean() for m in seen]
-    assert middle[0] == pytest.approx(middle[1], abs=2.0)
-    assert middle[0] == pytest.approx(float(azimuth_to_x(22.0)), abs=8.0)
+    changed = [np.abs(a - b).sum(axis=2) > 90 for a, b in ((direct, empty), crops)]
+    centres = [np.flatnonzero(m[40:].any(axis=0)).mean() for m in changed]
+    assert centres[0] == pytest.approx(centres[1], abs=2.0)
+    assert centres[0] == pytest.approx(float(azimuth_to_x(22.0)), abs=8.0)
 
 
-def test_a_turned_clip_has_turned_labels_boxes_and_sound() -> None:
+def test_a_rotated_clip_has_rotated_labels_boxes_and_audio() -> None:
     scene = one_person(60.0)
     for view in (20.0, 60.0, 100.0):
-        shown = render(scene, view=view, start=2.0)
+        rendered = render(scene, view=view, start=2.0)
         x = float(azimuth_to_x(60.0 - view))
-        assert len(shown.labels) > 40
-        assert shown.labels.x == pytest.approx(x, abs=0.01)
-        assert (shown.boxes.xyxy[:, ::2].mean()) == pytest.approx(x, abs=6)
-        left, right = np.sqrt(np.mean(np.square(shown.clip.audio.astype(float)), axis=1))
+        assert len(rendered.labels) > 40
+        assert rendered.labels.x == pytest.approx(x, abs=0.01)
+        assert (rendered.boxes.xyxy[:, ::2].mean()) == pytest.approx(x, abs=6)
+        left, right = np.sqrt(np.mean(np.square(rendered.clip.audio.astype(float)), axis=1))
         if view != 60.0:
             assert (right > left) == (x > 128)
     behind = render(scene, view=-110.0, start=2.0)
@@ -240,9 +240,9 @@ def test_a_turned_clip_has_turned_labels_boxes_and_sound() -> None:
 def test_a_clip_of_a_take_lies_within_it() -> None:
     scene = one_person(0.0)
     for start in (-0.5, 5.5):
-        with pytest.raises(ValueError, match="not in 10 s"):
+        with pytest.raises(ValueError, match="within 10 s"):
             render(scene, start=start)
-    with pytest.raises(ValueError, match="lasts 10 s"):
+    with pytest.raises(ValueError, match="as long as the scene, 10 s, got 5 s"):
         render(scene)
 
 
@@ -258,7 +258,7 @@ def test_walks_in_several_legs_turn_the_body_the_way_they_go() -> None:
     assert phase[3] - phase[1] == pytest.approx(2 * np.pi * 2.0 / 1.24)
 
 
-def test_dry_sound_is_levelled_over_its_span() -> None:
+def test_dry_audio_is_levelled_over_its_span() -> None:
     scene = takes()[0]
     for sound in scene.sounds:
         dry = dry_audio(scene, sound, 16000)

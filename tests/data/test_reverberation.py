@@ -49,9 +49,9 @@ def test_the_direct_sound_comes_from_the_source(azimuth: float, height: float) -
     scene, sound = thing(azimuth, height)
     foa = source_at_camera(scene, sound, noise(1.0), RATE, reflections=False)
     assert foa.shape == (4, RATE)
-    found = direction(foa)
-    assert abs((found[0] - azimuth + 180) % 360 - 180) < 1
-    assert found[1] == pytest.approx(np.rad2deg(np.arctan2(height, 1.5)), abs=1)
+    measured = direction(foa)
+    assert abs((measured[0] - azimuth + 180) % 360 - 180) < 1
+    assert measured[1] == pytest.approx(np.rad2deg(np.arctan2(height, 1.5)), abs=1)
 
 
 def test_channels_are_w_y_z_x_with_y_to_the_left_and_sn3d() -> None:
@@ -81,7 +81,7 @@ def test_level_follows_distance() -> None:
 
 
 def test_first_reflections_are_mirror_images() -> None:
-    """Worked out by hand: each wall mirrors the source, farther and from another side."""
+    """Computed by hand: each wall mirrors the source, farther and from another side."""
     point = np.array([1.2, -0.8, 0.3])
     images, gains, orders = image_sources(ROOM, tuple(point))
     assert images[orders == 0] == pytest.approx(point[None], abs=1e-6)
@@ -93,28 +93,28 @@ def test_first_reflections_are_mirror_images() -> None:
     response = foa_response(ROOM, tuple(point), RATE)
     for axis, pair in enumerate(walls):
         for wall in pair:
-            mirrored = point.copy()
-            mirrored[axis] = 2 * wall - point[axis]
-            gap = np.linalg.norm(first - mirrored, axis=1)
+            image = point.copy()
+            image[axis] = 2 * wall - point[axis]
+            gap = np.linalg.norm(first - image, axis=1)
             assert gap.min() < 1e-3
-            distance = np.linalg.norm(mirrored)
+            distance = np.linalg.norm(image)
             sample = round((distance - np.linalg.norm(point)) / 343.0 * RATE)
             level = ELSEWHERE * float(gains[orders == 1][gap.argmin()]) * 2.0 / distance
-            toward = mirrored / distance
+            toward = image / distance
             near = response[:, sample - 1 : sample + 2]
             expected = level * np.array([1.0, toward[1], toward[2], toward[0]])
-            found = near[:, np.abs(near[0] - level).argmin()]
-            assert found == pytest.approx(expected, abs=0.35 * level)
+            measured = near[:, np.abs(near[0] - level).argmin()]
+            assert measured == pytest.approx(expected, abs=0.35 * level)
 
 
 @pytest.mark.parametrize("index", [0, 4, 16, 28])
-def test_sound_dies_away_in_the_reverberation_time(index: int) -> None:
-    """Schroeder's integral from -5 to -25 dB, drawn out to -60 dB."""
+def test_energy_decays_in_the_reverberation_time(index: int) -> None:
+    """Schroeder's integral from -5 to -25 dB, extrapolated to -60 dB."""
     room = make_room(1000, index)
     response = foa_response(room, (1.3, 0.9, 0.2), RATE).astype(float)
     for channel, near in zip(response, (0.2, 0.4, 0.4, 0.4), strict=True):
-        left = np.cumsum(np.square(channel[::-1]))[::-1]
-        decibel = 10 * np.log10(left / left[0] + 1e-12)
+        energy_left = np.cumsum(np.square(channel[::-1]))[::-1]
+        decibel = 10 * np.log10(energy_left / energy_left[0] + 1e-12)
         steep = (decibel < -5) & (decibel > -25)
         slope = np.polyfit(np.flatnonzero(steep) / RATE, decibel[steep], 1)[0]
         assert -60 / slope == pytest.approx(room.reverberation, rel=near)
@@ -124,7 +124,7 @@ def test_sound_dies_away_in_the_reverberation_time(index: int) -> None:
     assert -8 < 10 * np.log10(direct / energy[0]) < 8
 
 
-def test_the_whole_sound_still_comes_from_the_source_side() -> None:
+def test_audio_with_reflections_still_comes_from_the_source_side() -> None:
     for azimuth in (70.0, -70.0, 130.0):
         scene, sound = thing(azimuth, 0.0, 1.5)
         foa = source_at_camera(scene, sound, noise(1.0), RATE)
@@ -132,7 +132,7 @@ def test_the_whole_sound_still_comes_from_the_source_side() -> None:
         assert abs(direction(foa)[0] - azimuth) < 25
 
 
-def test_a_path_is_heard_along_its_way() -> None:
+def test_a_moving_source_is_audible_along_its_path() -> None:
     scene, sound = thing(0.0)
     track = Track((1.0, 4.0), (1.5, 1.5), (1.4, -1.4))
     sound = replace(sound, span=(1.0, 4.0), track=track)
@@ -146,7 +146,7 @@ def test_a_path_is_heard_along_its_way() -> None:
             assert direction(part)[0] == pytest.approx(np.rad2deg(np.arctan2(y, x)), abs=near)
 
 
-def test_a_standing_source_hears_one_response_along_its_whole_span() -> None:
+def test_a_standing_source_has_one_response_over_its_span() -> None:
     scene, sound = thing(50.0, 0.3)
     pulse = np.zeros(RATE, np.float32)
     pulse[100] = 1.0

@@ -1,4 +1,4 @@
-"""Synthetic scenes: does what is seen agree with what is heard, and both with the labels?"""
+"""Synthetic scenes: video and audio agree with each other and with the labels."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def no_shadows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "shadows", lambda *args: None)
 
 
-def test_the_same_seed_is_the_same_film() -> None:
+def test_the_same_seed_is_the_same_clip() -> None:
     one, two = (render(draw_scene(5, WORLDS["varied"]), size=64) for _ in range(2))
     other = render(draw_scene(6, WORLDS["varied"]), size=64)
     assert np.array_equal(one.clip.video, two.clip.video)
@@ -52,8 +52,8 @@ def test_the_same_seed_is_the_same_film() -> None:
 
 
 @pytest.mark.parametrize("world", WORLDS)
-def test_sounding_at_least_four_fifths_alone_and_on_screen(world: str) -> None:
-    heard = set()
+def test_one_source_is_active_at_least_four_fifths_and_on_screen(world: str) -> None:
+    categories = set()
     for scene in scenes(world, 60):
         assert len(scene.sounds) == 1
         times = (np.arange(50) + 0.5) / 10
@@ -61,13 +61,13 @@ def test_sounding_at_least_four_fifths_alone_and_on_screen(world: str) -> None:
         azimuth = scene.azimuths(scene.sounds[0].person, times)
         assert np.abs(azimuth).max() < 49
         person = scene.people[scene.sounds[0].person]
-        heard.add(LABEL_CLASSES[scene.sounds[0].label])
+        categories.add(LABEL_CLASSES[scene.sounds[0].label])
         if person.action == "speak":
             assert scene.sounds[0].label == (0 if bank().female[person.look.voice] else 1)
         else:
             assert scene.sounds[0].label == 9
         assert all(p.action == "idle" for i, p in enumerate(scene.people) if i)
-    assert heard == {0, 1}
+    assert categories == {0, 1}
 
 
 def test_labels_follow_the_tangent_law() -> None:
@@ -85,24 +85,24 @@ def test_figure_label_and_louder_channel_are_on_the_same_side(world: str) -> Non
     for scene in scenes(world, 16, first=100):
         if scene.people[0].track.moves or len(scene.people) > 1:
             continue
-        shown = render(scene)
+        rendered = render(scene)
         empty = render(without_people(scene, ()), ClipFormat()).clip.picture[4].astype(int)
-        change = np.abs(shown.clip.picture[4].astype(int) - empty).sum(axis=2) > 30
+        change = np.abs(rendered.clip.picture[4].astype(int) - empty).sum(axis=2) > 30
         top = np.flatnonzero(change.any(axis=1))[0]
         head = np.flatnonzero(change[top : top + 10].any(axis=0)).mean() + 0.5
-        x = float(shown.labels.x[0])
+        x = float(rendered.labels.x[0])
         if not scene.people[0].instrument:
             assert abs(head - x) < 6
         offsets.append(x - 128)
-        pans.append(pan(shown.clip.audio))
+        pans.append(pan(rendered.clip.audio))
         if abs(x - 128) > 15:
             assert np.sign(pans[-1]) == np.sign(x - 128)
     assert len(offsets) >= 4
     assert np.corrcoef(np.sin(np.arctan(np.array(offsets) / FOCAL)), pans)[0, 1] > 0.97
 
 
-def test_a_walking_source_moves_in_the_sound() -> None:
-    found = 0
+def test_a_walking_source_moves_in_the_audio() -> None:
+    tracks_checked = 0
     for scene in scenes("varied", 80, first=500):
         track = scene.people[0].track
         times = np.arange(5) + 0.5
@@ -112,8 +112,8 @@ def test_a_walking_source_moves_in_the_sound() -> None:
         audio = stereo_audio(scene, 16000).reshape(2, 5, 16000)
         pans = [pan(audio[:, second]) for second in range(5)]
         assert np.corrcoef(-np.sin(np.deg2rad(azimuth)), pans)[0, 1] > 0.9
-        found += 1
-    assert found >= 2
+        tracks_checked += 1
+    assert tracks_checked >= 2
 
 
 @pytest.mark.usefixtures("no_shadows")
@@ -133,8 +133,8 @@ def test_boxes_are_tight_around_people(world: str) -> None:
             ys, xs = np.nonzero(change)
             box = full.boxes.xyxy[full.boxes.frames == frame]
             assert box.shape == (1, 4)
-            seen = [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
-            assert box[0] == pytest.approx(seen, abs=2.5)
+            extent = [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
+            assert box[0] == pytest.approx(extent, abs=2.5)
             checked += 1
     assert checked >= 9
 
@@ -171,7 +171,7 @@ def test_levels_are_those_of_the_data() -> None:
     assert min(levels) > 0.015 and max(levels) < 0.2
 
 
-def test_what_is_labelled_is_audible_and_the_rest_is_quiet() -> None:
+def test_labelled_frames_are_audible_and_others_quiet() -> None:
     for scene in scenes("demo", 12):
         audio = stereo_audio(scene, 16000)
         level = np.sqrt(np.square(audio, dtype=float).sum(0).reshape(50, 1600).mean(1))
@@ -182,11 +182,11 @@ def test_what_is_labelled_is_audible_and_the_rest_is_quiet() -> None:
             assert level[silent].mean() < 0.6 * level[active].mean()
 
 
-def test_noise_and_silence_when_nobody_sounds() -> None:
+def test_a_scene_without_sources_has_noise_alone() -> None:
     scene = without_people(draw_scene(3, WORLDS["demo"]), ())
-    shown = render(scene, size=64)
-    assert len(shown.labels) == 0 and len(shown.boxes) == 0
-    assert np.sqrt(np.mean(np.square(shown.clip.audio))) < 0.003
+    rendered = render(scene, size=64)
+    assert len(rendered.labels) == 0 and len(rendered.boxes) == 0
+    assert np.sqrt(np.mean(np.square(rendered.clip.audio))) < 0.003
 
 
 def test_foa_decodes_to_the_stereo_of_the_clip() -> None:
@@ -228,7 +228,7 @@ def test_speech_is_no_steady_tone_and_music_is() -> None:
     assert np.median(music) > np.median(speech) + 0.05
 
 
-def test_mouth_and_hands_follow_the_sound() -> None:
+def test_mouth_and_hands_follow_the_audio() -> None:
     times = np.arange(0, 1, 0.01)
     notes = (Note(0.3, 0.4, 60, 1.0), Note(0.7, 0.3, 62, 1.0))
     lifted = strike(times, notes)
@@ -243,9 +243,9 @@ def test_mouth_and_hands_follow_the_sound() -> None:
 def test_limbs_keep_their_length() -> None:
     rng = np.random.default_rng(0)
     shoulder, hand = rng.normal(size=(2, 50, 3))
-    elbow, held = reach(shoulder, hand, 0.3, 0.25, rng.normal(size=(50, 3)))
+    elbow, joined = reach(shoulder, hand, 0.3, 0.25, rng.normal(size=(50, 3)))
     assert np.linalg.norm(elbow - shoulder, axis=1) == pytest.approx(0.3, abs=1e-6)
-    assert np.linalg.norm(held - elbow, axis=1) == pytest.approx(0.25, abs=1e-6)
+    assert np.linalg.norm(joined - elbow, axis=1) == pytest.approx(0.25, abs=1e-6)
 
 
 def test_cameras() -> None:
@@ -275,7 +275,7 @@ def test_splits_do_not_share_seeds() -> None:
 
 
 def test_wrong_worlds_and_lengths_are_refused() -> None:
-    with pytest.raises(ValueError, match="sums to 1"):
+    with pytest.raises(ValueError, match=r"must sum to 1, got 0\.6"):
         World(rooms=1, looks=(), instruments=("guitar",), bystanders=(0.5, 0.1))
     with pytest.raises(ValueError, match="5 s"):
         render(draw_scene(1, WORLDS["demo"]), ClipFormat(frames=8))
@@ -283,7 +283,7 @@ def test_wrong_worlds_and_lengths_are_refused() -> None:
 
 def test_other_lengths_and_rates() -> None:
     format = ClipFormat(frames=8, sample_rate=22050, size=128, picture_height=72)
-    shown = render(draw_scene(1, WORLDS["demo"], seconds=2.0), format)
-    assert shown.clip.audio.shape == (2, 44100)
-    assert shown.clip.video.shape == (8, 128, 128, 3)
-    assert shown.labels.x.max() < 128
+    rendered = render(draw_scene(1, WORLDS["demo"], seconds=2.0), format)
+    assert rendered.clip.audio.shape == (2, 44100)
+    assert rendered.clip.video.shape == (8, 128, 128, 3)
+    assert rendered.labels.x.max() < 128

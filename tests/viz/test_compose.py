@@ -1,4 +1,4 @@
-"""Composed videos: what is seen and heard when, and that nothing of it is changed."""
+"""Composed videos: when each clip's video and audio play, and that both are unchanged."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def flash(second: float, left: float, right: float, format: ClipFormat = FORMAT)
 
 
 @dataclass
-class Seen:
-    """The frames of a file as they are, and its audio."""
+class DecodedVideo:
+    """The decoded frames of a file, and its audio."""
 
     video: np.ndarray
     audio: np.ndarray
@@ -43,15 +43,17 @@ class Seen:
     sample_rate: int = 16_000
 
 
-def seen(path: Path, made: Composed) -> Seen:
+def decode(path: Path, written: Composed) -> DecodedVideo:
     with av.open(str(path)) as container:
         video = np.stack([f.to_ndarray(format="rgb24") for f in container.decode(video=0)])
-    assert video.shape == (round(made.seconds * made.fps), made.height, made.width, 3)
-    format = ClipFormat(fps=made.fps, size=16, picture_height=16)
-    return Seen(video, Clip.read(path, format, max_seconds=made.seconds).audio, made.fps)
+    assert video.shape == (round(written.seconds * written.fps), written.height, written.width, 3)
+    format = ClipFormat(fps=written.fps, size=16, picture_height=16)
+    return DecodedVideo(
+        video, Clip.read(path, format, max_seconds=written.seconds).audio, written.fps
+    )
 
 
-def onsets(clip: Seen, level: float) -> list[float]:
+def onsets(clip: DecodedVideo, level: float) -> list[float]:
     """Seconds at which audio after at least 0.3 s of near silence reaches a level."""
     loud = np.flatnonzero(np.abs(clip.audio).max(axis=0) > level) / clip.sample_rate
     return [
@@ -59,44 +61,46 @@ def onsets(clip: Seen, level: float) -> list[float]:
     ]
 
 
-def flashes(clip: Seen, columns: slice) -> list[float]:
+def flashes(clip: DecodedVideo, columns: slice) -> list[float]:
     """Seconds of the frames with white in some columns."""
     bright = (clip.video[:, :, columns].min(axis=3) > 200).mean(axis=(1, 2))
     return [float(n) / clip.fps for n in np.flatnonzero(bright > 0.5 * bright.max())]
 
 
-def part(clip: Seen, start: float, end: float) -> np.ndarray:
+def part(clip: DecodedVideo, start: float, end: float) -> np.ndarray:
     rate = clip.sample_rate
     return clip.audio[:, round(start * rate) : round(end * rate)]
 
 
-def test_side_by_side_each_is_heard_in_turn_in_time_and_at_its_level(tmp_path: Path) -> None:
+def test_side_by_side_each_clips_audio_plays_in_turn_in_time_and_at_its_level(
+    tmp_path: Path,
+) -> None:
     one, two = flash(0.5, 0.5, 0.25), flash(1.25, 0.05, 0.2)
-    made = compose(tmp_path / "a.mp4", [Entry(one, "One"), Entry(two, "Two")], title="Both")
-    assert made.fps == 4 and made.seconds == TITLE_SECONDS + 2 * 2.0
-    assert made.width % 2 == made.height % 2 == 0
-    clip = seen(tmp_path / "a.mp4", made)
-    half = made.width // 2
+    written = compose(tmp_path / "a.mp4", [Entry(one, "One"), Entry(two, "Two")], title="Both")
+    assert written.fps == 4 and written.seconds == TITLE_SECONDS + 2 * 2.0
+    assert written.width % 2 == written.height % 2 == 0
+    clip = decode(tmp_path / "a.mp4", written)
+    half = written.width // 2
     assert flashes(clip, slice(30, half - 30)) == [2.5, 4.5]
     assert flashes(clip, slice(half + 30, -30)) == [3.25, 5.25]
-    heard = onsets(clip, 0.05)
-    assert heard == pytest.approx([2.5, 5.25], abs=0.02)
+    starts = onsets(clip, 0.05)
+    assert starts == pytest.approx([2.5, 5.25], abs=0.02)
     for source, start in ((one, 2.0), (two, 4.0)):
-        found = part(clip, start, start + 2)
-        assert level_difference_db(found) == pytest.approx(
+        excerpt = part(clip, start, start + 2)
+        assert level_difference_db(excerpt) == pytest.approx(
             level_difference_db(source.audio), abs=0.2
         )
-        rms = np.sqrt(np.square([found, source.audio]).mean(axis=2))
+        rms = np.sqrt(np.square([excerpt, source.audio]).mean(axis=2))
         np.testing.assert_allclose(20 * np.log10(rms[0] / rms[1]), 0, atol=0.2)
     assert np.abs(part(clip, 0, 1.9)).max() < 0.01
 
 
-def test_side_by_side_one_is_heard_and_the_shorter_one_waits(tmp_path: Path) -> None:
+def test_side_by_side_one_clips_audio_plays_and_the_shorter_one_waits(tmp_path: Path) -> None:
     long = ClipFormat(frames=12, size=64, picture_height=36)
     entries = [Entry(flash(0.5, 0.5, 0.25)), Entry(flash(2.25, 0.1, 0.4, long))]
-    made = compose(tmp_path / "a.mp4", entries, audio=1)
-    clip = seen(tmp_path / "a.mp4", made)
-    assert made.seconds == 3.0
+    written = compose(tmp_path / "a.mp4", entries, audio=1)
+    clip = decode(tmp_path / "a.mp4", written)
+    assert written.seconds == 3.0
     assert onsets(clip, 0.05) == pytest.approx([2.25], abs=0.02)
     assert level_difference_db(clip.audio) == pytest.approx(-12.04, abs=0.2)
 
@@ -104,11 +108,11 @@ def test_side_by_side_one_is_heard_and_the_shorter_one_waits(tmp_path: Path) -> 
 def test_in_turn_each_after_a_card_with_its_label(tmp_path: Path) -> None:
     steps = []
     entries = [Entry(flash(0.5, 0.5, 0.25), "One"), Entry(flash(1.0, 0.25, 0.5), "Two")]
-    made = compose(
+    written = compose(
         tmp_path / "a.mp4", entries, "sequence", on_step=lambda done, total: steps.append(done)
     )
-    assert made.seconds == 2 * (CARD_SECONDS + 2.0) and steps == list(range(1, 25))
-    clip = seen(tmp_path / "a.mp4", made)
+    assert written.seconds == 2 * (CARD_SECONDS + 2.0) and steps == list(range(1, 25))
+    clip = decode(tmp_path / "a.mp4", written)
     expected = [CARD_SECONDS + 0.5, 2 * CARD_SECONDS + 2 + 1.0]
     assert flashes(clip, slice(None)) == expected
     assert onsets(clip, 0.1) == pytest.approx(expected, abs=0.02)
@@ -117,20 +121,20 @@ def test_in_turn_each_after_a_card_with_its_label(tmp_path: Path) -> None:
 def test_rates_of_frames_and_samples_may_differ(tmp_path: Path) -> None:
     fast = ClipFormat(frames=20, fps=10, sample_rate=48_000, size=64, picture_height=36)
     entries = [Entry(flash(0.5, 0.5, 0.25)), Entry(flash(1.5, 0.3, 0.3, fast))]
-    made = compose(tmp_path / "a.mp4", entries, "sequence")
-    assert made.fps == 20 and made.seconds == 4.0
-    clip = seen(tmp_path / "a.mp4", made)
+    written = compose(tmp_path / "a.mp4", entries, "sequence")
+    assert written.fps == 20 and written.seconds == 4.0
+    clip = decode(tmp_path / "a.mp4", written)
     assert flashes(clip, slice(None))[0] == 0.5 and flashes(clip, slice(None))[-2:] == [3.5, 3.55]
     assert onsets(clip, 0.1) == pytest.approx([0.5, 3.5], abs=0.02)
 
 
-def test_an_overlay_beside_spectrograms_with_a_line_that_moves(tmp_path: Path) -> None:
+def test_an_overlay_beside_spectrograms_with_a_moving_line(tmp_path: Path) -> None:
     clip = flash(0.5, 0.5, 0.25)
-    nothing = (Boxes.empty(), SoundEvents.empty(), Alignment(np.zeros(0, bool)))
-    made = compose(tmp_path / "a.mp4", [Entry(clip, "", nothing)], "overlay-spectrogram")
-    assert (made.width, made.fps, made.seconds) == (1280, 20, 2.0)
-    shown = seen(tmp_path / "a.mp4", made)
-    card_ = spectrogram_card(clip, 640, made.height - 44)
+    no_detections = (Boxes.empty(), SoundEvents.empty(), Alignment(np.zeros(0, bool)))
+    written = compose(tmp_path / "a.mp4", [Entry(clip, "", no_detections)], "overlay-spectrogram")
+    assert (written.width, written.fps, written.seconds) == (1280, 20, 2.0)
+    shown = decode(tmp_path / "a.mp4", written)
+    card_ = spectrogram_card(clip, 640, written.height - 44)
     gap = 44 + (card_.top + card_.bottom) // 2  # between the channels
     line = shown.video[:, gap - 2 : gap + 3, 640:].min(axis=(1, 3)).argmax(axis=1)
     expected = card_.left + (card_.right - card_.left) * (np.arange(40) + 0.5) / 40
@@ -138,7 +142,7 @@ def test_an_overlay_beside_spectrograms_with_a_line_that_moves(tmp_path: Path) -
     assert onsets(shown, 0.1) == pytest.approx([0.5], abs=0.02)
 
 
-def test_a_card_holds_its_text_whatever_it_is() -> None:
+def test_a_card_holds_any_text() -> None:
     assert to_ascii("Zoë’s “30°” – naïve … 日\n\tx") == 'Zoe\'s "30 deg" - naive ... ? x'
     for text in ("", "word", "word " * 200, "w" * 500):
         image = card(text, 200, 60, 20)
@@ -171,7 +175,9 @@ def test_files_are_read_near_their_own_size_and_rate(tmp_path: Path) -> None:
     assert clip.format.picture_height == 270
 
 
-def test_what_does_not_fit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arguments_that_do_not_fit_are_rejected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     entry = Entry(flash(0.5, 0.5, 0.25))
     for arguments, words in (
         (([],), "at least one"),

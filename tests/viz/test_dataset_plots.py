@@ -1,4 +1,4 @@
-"""Statistics of a set of clips: what the figures hold."""
+"""Statistics of a set of clips: contents of the figures."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from savg.viz import dataset_plots as plots
 
 
 def table(count: int, **columns: Any) -> BenchTable:
-    """Clips of speech and instruments in turn, without anything measured unless given."""
-    unknown = np.full(count, np.nan)
+    """Clips of speech and instruments in turn, without measurements unless in `columns`."""
+    missing = np.full(count, np.nan)
     values: dict[str, Any] = {
         "names": np.array([f"clip{i}" for i in range(count)], str),
         "recordings": np.array([f"take{i % 30:02d}" for i in range(count)], str),
@@ -22,7 +22,7 @@ def table(count: int, **columns: Any) -> BenchTable:
         "starts": np.arange(count),
         "categories": np.arange(count) % 2,
         "x": np.linspace(0, 256, count),
-        **dict.fromkeys(("active", "level_db", "difference_db", "peak"), unknown),
+        **dict.fromkeys(("active", "level_db", "difference_db", "peak"), missing),
     }
     return BenchTable(**(values | columns))
 
@@ -55,7 +55,7 @@ def test_views_are_counted_around_their_direction() -> None:
     assert dict(zip(angular.tickvals, angular.ticktext, strict=True))[270] == "−90°"
 
 
-def test_rules_are_in_the_order_in_which_they_are_asked() -> None:
+def test_rules_are_in_the_order_in_which_they_are_applied() -> None:
     dropped = {"activity": 3, "class": 50, "clipping": 0, "off_screen": 200, "overlap": 7}
     figure = plots.dropped({"dropped": dropped, "kept": 40, "windows": 300}, dark=True)
     (bars,) = figure.data

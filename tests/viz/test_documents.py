@@ -1,4 +1,4 @@
-"""Documents of sections: every form tells the same, and what is missing in words."""
+"""Documents of sections: Markdown and HTML hold the same, and missing numbers are named."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_figures_put_estimates_in_their_place() -> None:
     assert "circle" in as_svg(Figure((Estimate("x", 9.0),), 1.0, 5.0, ""))
 
 
-def test_an_estimate_that_could_not_be_had_is_told_in_words() -> None:
+def test_a_missing_estimate_reads_not_enough_data() -> None:
     svg = as_svg(Figure((Estimate("a", None),), 1.0, 5.0, ""))
     assert NOT_ENOUGH in svg and "circle" not in svg
     for value in (None, float("nan"), float("inf"), "x", True):
@@ -33,7 +33,7 @@ def test_an_estimate_that_could_not_be_had_is_told_in_words() -> None:
     assert interval(1, 2.5, 1) == "1.0 … 2.5"
 
 
-def test_both_forms_hold_every_text_and_escape_it() -> None:
+def test_markdown_and_html_hold_every_text_and_escape_it() -> None:
     table = Table(("a|b", "<i>"), (("x\ny", "1"),))
     section = Section("k", "Head <1>", ("**strong** & *weak*", table))
     page, text = as_html("T<", "note", [section], "MARK"), as_markdown("T<", "note", [section])

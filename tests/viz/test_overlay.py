@@ -1,4 +1,4 @@
-"""The burnt-in overlay: what is drawn where and when, and that the sound survives."""
+"""The burnt-in overlay: positions and times of what is drawn, and that the audio is kept."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def distance(pixels: np.ndarray, colour: str) -> float:
 
 
 def middle(image: np.ndarray) -> np.ndarray:
-    """The enlarged picture without header, footer and the labels at its top and bottom."""
+    """The upscaled picture without header, footer and the labels at its top and bottom."""
     return image[HEADER + 60 : HEADER + 300]
 
 
@@ -106,7 +106,7 @@ def test_black_rows_are_cut_off_but_never_picture() -> None:
     assert layout(full).picture_height == 640
     noise = np.random.default_rng(0).integers(0, 40, square.shape).astype(np.uint8)
     assert layout(Clip(noise, grey_clip().audio, ONE_SECOND)).picture_height == 360
-    with pytest.raises(ValueError, match="even number of pixels wide"):
+    with pytest.raises(ValueError, match="even number of pixels ≥ 320, got 201"):
         layout(full, 201)
 
 
@@ -136,7 +136,7 @@ def test_the_file_keeps_length_rate_and_level_difference(tmp_path: Path) -> None
 
 
 def test_every_event_needs_a_judgement() -> None:
-    with pytest.raises(ValueError, match="1 sound events need as many judgements"):
+    with pytest.raises(ValueError, match="one judgement per sound event, got 0 for 1"):
         next(
             overlay_frames(
                 grey_clip(), Boxes.empty(), events_at((0, 0, 1.0)), Alignment(np.zeros(0, bool))

@@ -15,8 +15,8 @@ from savg.viz.panorama import HEIGHT, WIDTH, View, directions, draw_view, outlin
 VIEWS = [0, 10, 90, 135, 180, 200, 270, 350]
 
 
-def looked_at(panorama: np.ndarray, view: float, mode: str = "bilinear") -> np.ndarray:
-    """What a clip's camera sees; py360convert counts azimuths to the right."""
+def clip_view(panorama: np.ndarray, view: float, mode: str = "bilinear") -> np.ndarray:
+    """The view of a clip's camera by py360convert, which counts azimuths to the right."""
     right = -float(wrap_degrees(view))
     vertical = np.rad2deg(2 * np.arctan(np.tan(np.deg2rad(50)) * 144 / 256))
     return e2p(panorama, (100, vertical), right, 0, (144, 256), mode=mode)
@@ -33,21 +33,21 @@ def direction_maps() -> np.ndarray:
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_pixels_look_where_py360convert_looks(view: int) -> None:
-    seen = looked_at(direction_maps(), view)
-    # py360convert lays its first and last pixel on the picture's very edges.
+    sampled = clip_view(direction_maps(), view)
+    # py360convert puts its first and last pixel on the picture's very edges.
     x, y = np.meshgrid(np.linspace(0, 256, 256), np.linspace(0, 144, 144))
     azimuth, elevation = (np.deg2rad(a) for a in directions(View(view), x, y))
     flat = np.cos(elevation)
     ours = np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)], -1)
-    angle = np.rad2deg(np.arccos(np.clip((ours * seen).sum(-1), -1, 1)))
+    angle = np.rad2deg(np.arccos(np.clip((ours * sampled).sum(-1), -1, 1)))
     assert angle.max() < 0.4
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_the_lit_part_is_what_the_clip_shows(view: int) -> None:
+def test_the_lit_part_is_the_clips_view(view: int) -> None:
     white = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
     drawn = draw_view(white, View(view))
-    inside = looked_at(drawn, view, "nearest")[10:-10, 12:-12]
+    inside = clip_view(drawn, view, "nearest")[10:-10, 12:-12]
     assert (inside == 255).all()
     # The line lies on the edge, within 5 pixels; beyond it everything is dimmed.
     column, row = np.meshgrid(np.arange(WIDTH) + 0.5, np.arange(HEIGHT) + 0.5)
@@ -70,8 +70,8 @@ def test_the_outline_is_the_pictures_edge_and_stays_in_one_piece(view: int) -> N
     assert azimuth.max() - azimuth.min() == pytest.approx(100)
 
 
-def test_turning_the_view_moves_the_outline_around_the_seam() -> None:
-    """A view at 180° is that at 0°, half a picture on: one part at either edge."""
+def test_rotating_the_view_moves_the_outline_around_the_seam() -> None:
+    """A view at 180° is that at 0°, half a panorama on: one part at either edge."""
     white = np.full((HEIGHT, WIDTH, 3), 200, np.uint8)
     front, back = draw_view(white, View(0)), draw_view(white, View(180))
     difference = np.roll(front, WIDTH // 2, axis=1).astype(int) - back
@@ -82,9 +82,9 @@ def test_turning_the_view_moves_the_outline_around_the_seam() -> None:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("sound", [-30.0, 0.0, 25.0])
-def test_marks_are_at_the_sounds_azimuth(view: int, sound: float) -> None:
-    x = float(azimuth_to_x(sound))
+@pytest.mark.parametrize("azimuth", [-30.0, 0.0, 25.0])
+def test_marks_are_at_the_sounds_azimuth(view: int, azimuth: float) -> None:
+    x = float(azimuth_to_x(azimuth))
     labels = ClipLabels([3], [9], [x], [72.0])  # type: ignore[arg-type]
     black = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     drawn = draw_view(black, View(view), labels, frame=3).astype(int)
@@ -93,7 +93,7 @@ def test_marks_are_at_the_sounds_azimuth(view: int, sound: float) -> None:
     assert rows.mean() + 0.5 == pytest.approx(HEIGHT / 2, abs=0.6)
     turn = np.exp(2j * np.pi * (columns + 0.5) / WIDTH).mean()
     centre = np.angle(turn) / (2 * np.pi) * WIDTH % WIDTH
-    expected = (0.5 - (view + sound) / 360.0) * WIDTH
+    expected = (0.5 - (view + azimuth) / 360.0) * WIDTH
     off = (centre - expected + WIDTH / 2) % WIDTH - WIDTH / 2
     assert abs(off) < 0.6
     small = draw_view(black, View(view), labels, frame=4).astype(int)
@@ -106,7 +106,7 @@ def test_left_is_left() -> None:
     assert azimuth > 0 and elevation > 0
 
 
-def test_a_strip_stands_in_for_a_panorama() -> None:
+def test_a_strip_replaces_a_missing_panorama() -> None:
     labels = ClipLabels([0], [0], [128.0], [72.0])  # type: ignore[arg-type]
     strip = draw_view(None, View(90), labels, 0)
     assert strip.shape == (HEIGHT // 2, WIDTH, 3)

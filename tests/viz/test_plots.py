@@ -1,4 +1,4 @@
-"""Timeline and spectrograms: what the figures hold."""
+"""Timeline and spectrograms: contents of the figures."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def traces(figure, name: str, kind: str) -> list:  # type: ignore[no-untyped-def
     return [t for t in figure.data if t.name.startswith(name) and t.type == kind]
 
 
-def test_boxes_are_extents_over_their_picture(figure) -> None:  # type: ignore[no-untyped-def]
-    (persons,) = traces(figure, "person", "bar")
-    left = np.asarray(persons.x) - np.asarray(persons.width) / 2
+def test_boxes_are_extents_over_their_frame(figure) -> None:  # type: ignore[no-untyped-def]
+    (people,) = traces(figure, "person", "bar")
+    left = np.asarray(people.x) - np.asarray(people.width) / 2
     np.testing.assert_allclose(left, [0.0, 1.75])
-    np.testing.assert_allclose(np.asarray(persons.base, float), [10, 200])
-    np.testing.assert_allclose(persons.y, [40, 50])
+    np.testing.assert_allclose(np.asarray(people.base, float), [10, 200])
+    np.testing.assert_allclose(people.y, [40, 50])
 
 
-def test_bands_and_marks_tell_the_judgement_without_colour(figure) -> None:  # type: ignore[no-untyped-def]
+def test_bands_and_marks_show_the_judgement_without_colour(figure) -> None:  # type: ignore[no-untyped-def]
     symbols, shapes = {}, {}
     for word in ("TP", "FN"):
         (marks,), (band,) = traces(figure, word, "scatter"), traces(figure, word, "bar")
@@ -70,8 +70,8 @@ def test_levels_share_the_time_axis(figure) -> None:  # type: ignore[no-untyped-
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_empty_tables_and_themes(dark: bool) -> None:
-    nothing = Alignment(np.zeros(0, bool))
-    bare = timeline(tone_clip(), Boxes.empty(), SoundEvents.empty(), nothing, dark=dark)
+    no_judgement = Alignment(np.zeros(0, bool))
+    bare = timeline(tone_clip(), Boxes.empty(), SoundEvents.empty(), no_judgement, dark=dark)
     assert json.loads(bare.to_json())["layout"]["yaxis"]["range"] == [256.0, 0.0]
     ink = palette.rgb(bare.layout.font.color)
     assert (sum(ink) > 380) == dark

@@ -1,9 +1,9 @@
-"""Synthetic scenes: small films of rooms and people whose picture and sound agree.
+"""Synthetic scenes: short videos of rooms and people whose video and audio agree.
 
-`draw_scene(seed, World.demo())` says what happens, `render(scene)` makes a clip of it, with labels
-and boxes. `draw_recording(seed, World.varied())` is a 360° take; `render(take, view=, start=)` cuts a
-clip out of it, `panorama` films it, `reverberation` (with pyroomacoustics) lets it be heard in its
-room. All else needs numpy, scipy and OpenCV alone.
+`draw_scene(seed, World.demo())` draws what happens, `render(scene)` turns it into a clip with labels
+and boxes. `draw_recording(seed, World.varied())` draws a 360° take; `render(take, view=, start=)` cuts
+a clip out of it, `panorama` renders its 360° video, `reverberation` (with pyroomacoustics) its
+Ambisonic audio with the room's acoustics. All else needs numpy, scipy and OpenCV alone.
 """
 
 from savg.data.scenes.recording import draw_recording

@@ -1,7 +1,7 @@
-"""The sound of a scene in first-order Ambisonics, and of a clip in stereo.
+"""The audio of a scene in first-order Ambisonics, and of a clip in stereo.
 
 FOA is ACN/SN3D (W, Y, Z, X) around the camera; stereo is left = W + Y, right = W − Y [S1]. Each
-source is heard directly, at its direction of each moment, by the six first reflections from their own
+source arrives directly, from its direction at each moment, as the six first reflections from their own
 directions, and in a diffuse tail.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from savg.data.scenes.events import make_event
+from savg.data.scenes.events import synthesise_event
 from savg.data.scenes.instruments import play
 from savg.data.scenes.room import Room, make_room
 from savg.data.scenes.scene import Scene, Sound, Track
@@ -29,11 +29,11 @@ HIGH_PASS = 100.0
 """Cut-off in Hz of the high-pass filter of the data [S1]."""
 PEAK = 0.95
 LEAD = 0.5
-"""Seconds before a part of a scene whose reverberation is still heard in it."""
+"""Seconds before a part of a scene whose reverberation reaches into it."""
 
 
 def dry_audio(scene: Scene, sound: Sound, rate: int) -> NDArray[np.float32]:
-    """What one source emits in its span [samples], rms about its level while it sounds."""
+    """The mono audio [samples] that one source emits in its span, rms about its level while active."""
     first, last = scene.span_of(sound)
     samples = round((last - first) * rate)
     if sound.notes:
@@ -47,19 +47,24 @@ def dry_audio(scene: Scene, sound: Sound, rate: int) -> NDArray[np.float32]:
         if length > 0:
             voice = bank().phrase(phrase.index)
             at = np.arange(length, dtype=np.float32) * np.float32(phrase.rate * BANK_RATE / rate)
-            whole = np.minimum(at.astype(np.int64), len(voice) - 2)
-            part = at - whole
-            dry[begin : begin + length] = voice[whole] * (1 - part) + voice[whole + 1] * part
+            index_below = np.minimum(at.astype(np.int64), len(voice) - 2)
+            part = at - index_below
+            dry[begin : begin + length] = (
+                voice[index_below] * (1 - part) + voice[index_below + 1] * part
+            )
     for event in sound.events:
         begin = round((event.start - first) * rate)
         length = min(round((event.end - event.start) * rate), samples - begin)
         if length > 0:
-            dry[begin : begin + length] += make_event(sound.label, event.seed, length, rate)
+            dry[begin : begin + length] += synthesise_event(sound.label, event.seed, length, rate)
     return dry * np.float32(sound.level / 0.1)
 
 
 def envelope(dry: Array, rate: int, times: Array, window: float = 0.09) -> Array:
-    """Loudness around each time, 0..1 of its own maximum [T]."""
+    """Loudness of mono audio around each of `times` (s), 0..1 relative to its rms [T].
+
+    window: seconds over which the energy is averaged.
+    """
     half = max(1, round(window * rate / 2))
     total = np.concatenate([[0.0], np.cumsum(np.square(dry, dtype=np.float64))])
     centre = np.round(np.asarray(times) * rate).astype(int)
@@ -69,26 +74,29 @@ def envelope(dry: Array, rate: int, times: Array, window: float = 0.09) -> Array
 
 
 def foa_audio(scene: Scene, rate: int, dry: list[Array] | None = None) -> NDArray[np.float32]:
-    """The scene's sound as FOA [4, samples] float32, with reverberation and a noise floor."""
+    """The scene's audio as FOA [4, samples] float32, with reverberation and a noise floor.
+
+    dry: `dry_audio` of each sound, computed here without it.
+    """
     return _mix(scene, rate, dry, (0, 1, 2, 3))
 
 
 def stereo_audio(scene: Scene, rate: int, dry: list[Array] | None = None) -> NDArray[np.float32]:
-    """The scene's sound as a clip has it [2, samples] float32, peak at most 0.95."""
-    return _limited(_mix(scene, rate, dry, (0, 1)))
+    """The scene's audio as in a clip [2, samples] float32, peak at most 0.95; dry as in `foa_audio`."""
+    return _limit_peak(_mix(scene, rate, dry, (0, 1)))
 
 
 def stereo_window(
     scene: Scene, rate: int, start: float, seconds: float, view: float
 ) -> NDArray[np.float32]:
-    """Stereo [2, samples] of a part of a scene, heard by who looks at azimuth `view` degrees."""
+    """Stereo [2, samples] of `seconds` of a scene from `start` on, for a view at azimuth `view` (°)."""
     lead = min(start, LEAD)
     foa = _mix(scene, rate, None, (0, 1, 2, 3), start - lead, seconds + lead)
-    turned = rotate_foa(foa[:, round(lead * rate) :], view)
-    return _limited(turned[:2])
+    rotated = rotate_foa(foa[:, round(lead * rate) :], view)
+    return _limit_peak(rotated[:2])
 
 
-def _limited(wy: NDArray[np.float32]) -> NDArray[np.float32]:
+def _limit_peak(wy: NDArray[np.float32]) -> NDArray[np.float32]:
     w, y = wy
     stereo = np.stack([w + y, w - y])
     peak = float(np.abs(stereo).max())
@@ -135,7 +143,7 @@ def _mix(
 
 
 def _in_window(source: Array, begin: int, samples: int) -> Array:
-    """A source that starts at sample `begin` of a window `samples` long, in that window."""
+    """Audio that starts at sample `begin` of a window, cut or padded to the window [samples]."""
     if begin == 0 and len(source) == samples:
         return source
     placed = np.zeros(samples, np.float32)
@@ -146,7 +154,7 @@ def _in_window(source: Array, begin: int, samples: int) -> Array:
 
 
 def _moving_gains(track: Track, samples: int, rate: int, start: float = 0.0) -> NDArray[np.float32]:
-    """FOA gains [4, samples] along a path, straight lines between every 160th sample."""
+    """FOA gains [4, samples] along a path, linear between every 160th sample."""
     corners = np.arange(0, samples + 160, 160)
     steps = _gains(track.at(start + corners / rate))
     at = np.arange(samples)
@@ -174,7 +182,7 @@ def _tail(key: tuple[int, int], reverberation: float, rate: int) -> NDArray[np.f
 
 
 def _reflections(room: Room, floor: Array, tail: Array, rate: int) -> Array:
-    """Impulse response [4, samples] of a room without the direct sound, whose delay is taken as 0."""
+    """Impulse response [4, samples] of a room without the direct sound, whose arrival is time 0."""
     response = 0.28 * room.reflection * tail.astype(float)
     source = np.array([floor[0], floor[1], 0.2])
     direct = float(np.linalg.norm(source))

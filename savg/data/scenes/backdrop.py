@@ -1,4 +1,4 @@
-"""The empty room as a picture: faces painted flat, then seen through the camera with light on them."""
+"""The empty room as an image: flat textures of its faces, projected by the camera and lit."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from savg.data.scenes.camera import Camera
 from savg.data.scenes.room import Fixture, Furniture, Room, make_room
 from savg.data.scenes.shapes import shade
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 Array = NDArray[np.floating]
 DENSITY = 100
-"""Pixels a metre of the flat paintings."""
+"""Pixels per metre of the flat textures."""
 
 
 @lru_cache(maxsize=160)
-def backdrop(room_seed: int, index: int, camera: Camera) -> Picture:
-    """The room without people [height, width, 3]; cached and read-only."""
-    picture = backdrop_of(make_room(room_seed, index), camera)
-    picture.flags.writeable = False
-    return picture
+def backdrop(room_seed: int, index: int, camera: Camera) -> Image:
+    """The room without people, RGB [height, width, 3]; cached and read-only."""
+    image = backdrop_of(make_room(room_seed, index), camera)
+    image.flags.writeable = False
+    return image
 
 
-def backdrop_of(room: Room, camera: Camera) -> Picture:
-    """The room without people [height, width, 3]; each pixel depends on its own ray alone."""
+def backdrop_of(room: Room, camera: Camera) -> Image:
+    """The room without people, RGB [height, width, 3]; each pixel depends on its own ray alone."""
     rays = camera.rays()
     low = np.array([-room.back, -room.right, -room.eye])
     high = np.array([room.front, room.left, room.height - room.eye])
@@ -46,16 +46,16 @@ def backdrop_of(room: Room, camera: Camera) -> Picture:
         shadow[ground] *= 1 - soft * np.exp(-_outside(on_ground, a, b, 0, 1) / 0.14)
         shadow[wall] *= 1 - 0.35 * np.exp(-_outside(on_wall, a, b, 1, 2) / 0.1)
     for item, (a, b) in zip(room.furniture, corners, strict=True):
-        seen, enter, axis = _outside_box(rays, a, b)
-        seen &= enter * _length(rays) < nearest
-        point = rays[seen] * enter[seen][:, None]
+        visible, enter, axis = _outside_box(rays, a, b)
+        visible &= enter * _length(rays) < nearest
+        point = rays[visible] * enter[visible][:, None]
         face = np.zeros_like(point)
-        columns = axis[seen][:, None]
-        signs = -np.sign(np.take_along_axis(rays[seen], columns, axis=-1))
+        columns = axis[visible][:, None]
+        signs = -np.sign(np.take_along_axis(rays[visible], columns, axis=-1))
         np.put_along_axis(face, columns, signs, axis=-1)
-        nearest[seen] = _length(point)
-        colour[seen] = _item_colour(item, point, a, b, face)
-        hit[seen], normal[seen], shadow[seen] = point, face, 1.0
+        nearest[visible] = _length(point)
+        colour[visible] = _item_colour(item, point, a, b, face)
+        hit[visible], normal[visible], shadow[visible] = point, face, 1.0
     lit = colour * (_light(room, hit, normal) * shadow)[..., None]
     glow = np.clip(lit, 0, 255)
     return np.ascontiguousarray(np.round(glow).astype(np.uint8))
@@ -80,7 +80,7 @@ def _inside_box(rays: Array, low: Array, high: Array) -> tuple[Array, Array]:
 def _outside_box(
     rays: Array, low: Array, high: Array
 ) -> tuple[NDArray[np.bool_], Array, NDArray[np.intp]]:
-    """Whether rays from the origin meet a box, after how many times their length, and across which
+    """Whether rays from the origin meet a box, at which multiple of their length, and across which
     axis they enter."""
     enter = np.full(rays.shape[:2], -np.inf)
     leave = np.full(rays.shape[:2], np.inf)
@@ -109,7 +109,7 @@ def _outside(hit: Array, low: Array, high: Array, first: int, second: int) -> Ar
 
 
 def _light(room: Room, hit: Array, normal: Array) -> Array:
-    """Lamp, daylight from one side, and corners that keep a little dark."""
+    """Brightness of points: lamps, daylight from one side, darker corners."""
     total = np.full(hit.shape[:2], 0.64)
     for lamp in room.lamps:
         toward = np.array([lamp[0], lamp[1], lamp[2] - room.eye]) - hit
@@ -127,14 +127,14 @@ def _light(room: Room, hit: Array, normal: Array) -> Array:
     return total * np.prod([1 - 0.16 * np.exp(-np.maximum(g, 0) / 0.18) for g in gaps], axis=0)
 
 
-def _sample(painting: Picture, u: Array, v: Array) -> Array:
-    """Colours [N, 3] of a painting at metres [N] (u from its left, v down from its top), smoothly."""
+def _sample(painting: Image, u: Array, v: Array) -> Array:
+    """Colours [N, 3] of a texture at metres [N] (u from its left, v down from its top), bilinear."""
     rows, row = -(-len(u) // 1024), 1024  # remap takes no side longer than 32767
     x, y = np.zeros((2, rows * row), np.float32)
     x[: len(u)], y[: len(u)] = u * DENSITY - 0.5, v * DENSITY - 0.5
     grid = (x.reshape(rows, row), y.reshape(rows, row))
-    found = cv2.remap(painting, *grid, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return found.reshape(-1, 3)[: len(u)].astype(float)
+    colours = cv2.remap(painting, *grid, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return colours.reshape(-1, 3)[: len(u)].astype(float)
 
 
 def _shell_colour(room: Room, hit: Array, normal: Array) -> Array:
@@ -158,16 +158,14 @@ def _shell_colour(room: Room, hit: Array, normal: Array) -> Array:
     return colour
 
 
-def _rect(
-    canvas: Picture, u: float, v: float, w: float, h: float, colour: tuple[float, ...]
-) -> None:
+def _rect(canvas: Image, u: float, v: float, w: float, h: float, colour: tuple[float, ...]) -> None:
     a = (round(u * DENSITY), round(v * DENSITY))
     b = (round((u + w) * DENSITY) - 1, round((v + h) * DENSITY) - 1)
     cv2.rectangle(canvas, a, b, colour, -1)
 
 
-def _paint_wall(room: Room, name: str) -> Picture:
-    """A wall as seen from inside, its upper left corner first."""
+def _paint_wall(room: Room, name: str) -> Image:
+    """The texture of a wall as seen from inside, its upper left corner first."""
     width = room.wall_width(name)
     canvas = np.full((round(room.height * DENSITY), round(width * DENSITY), 3), room.wall, np.uint8)
     if room.key[1] % 3 == 1:
@@ -186,7 +184,7 @@ def _paint_wall(room: Room, name: str) -> Picture:
     return canvas
 
 
-def _paint_window(canvas: Picture, room: Room, item: Fixture, u: float, v: float) -> None:
+def _paint_window(canvas: Image, room: Room, item: Fixture, u: float, v: float) -> None:
     w, h = item.width, item.height
     _rect(canvas, u - 0.09, v - 0.09, w + 0.18, h + 0.18, (214, 210, 200))
     _rect(canvas, u - 0.06, v - 0.06, w + 0.12, h + 0.12, (250, 248, 242))
@@ -217,7 +215,7 @@ def _paint_window(canvas: Picture, room: Room, item: Fixture, u: float, v: float
     _rect(canvas, u - 0.26, v - 0.16, w + 0.52, 0.045, (110, 84, 60))
 
 
-def _paint_door(canvas: Picture, room: Room, item: Fixture, u: float, v: float) -> None:
+def _paint_door(canvas: Image, room: Room, item: Fixture, u: float, v: float) -> None:
     w, h = item.width, item.height
     wood = (172, 120, 76) if room.key[1] % 2 else (228, 222, 210)
     _rect(canvas, u - 0.09, v - 0.09, w + 0.18, h + 0.09, shade(wood, 0.8))
@@ -237,7 +235,7 @@ def _paint_door(canvas: Picture, room: Room, item: Fixture, u: float, v: float) 
     cv2.circle(canvas, centre, 5, (206, 178, 90), -1, cv2.LINE_AA)
 
 
-def _paint_picture(canvas: Picture, room: Room, item: Fixture, u: float, v: float) -> None:
+def _paint_picture(canvas: Image, room: Room, item: Fixture, u: float, v: float) -> None:
     w, h = item.width, item.height
     _rect(canvas, u + 0.03, v + 0.04, w, h, shade(room.wall, 0.75))
     _rect(canvas, u, v, w, h, (66, 46, 34))
@@ -248,8 +246,8 @@ def _paint_picture(canvas: Picture, room: Room, item: Fixture, u: float, v: floa
     cv2.circle(canvas, centre, round(0.12 * h * DENSITY), (250, 226, 160), -1, cv2.LINE_AA)
 
 
-def _paint_floor(room: Room) -> Picture:
-    """The floor from above: left wall at the left edge, front wall at the upper edge."""
+def _paint_floor(room: Room) -> Image:
+    """The texture of the floor: left wall at the left edge, front wall at the upper edge."""
     width, depth = room.left + room.right, room.front + room.back
     rows, columns = round(depth * DENSITY), round(width * DENSITY)
     rng = np.random.default_rng([*room.key, 9])
@@ -296,7 +294,7 @@ def _item_colour(item: Furniture, point: Array, low: Array, high: Array, normal:
     return colour
 
 
-def _paint_front(item: Furniture, width: float, height: float) -> Picture:
+def _paint_front(item: Furniture, width: float, height: float) -> Image:
     canvas = np.full((round(height * DENSITY), round(width * DENSITY), 3), item.colour, np.uint8)
     rng = np.random.default_rng(round(width * 1000))
     if item.kind == "cabinet":

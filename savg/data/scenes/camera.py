@@ -1,6 +1,6 @@
-"""Cameras: how points of the world fall into a picture.
+"""Cameras: the projection of world points into an image.
 
-A perspective camera is what clips need; a recording's equirectangular camera has the same methods.
+Clips use the perspective camera; 360° recordings the equirectangular one, which has the same methods.
 World coordinates as in `savg.data.scenes.scene`; pixels with y growing downwards.
 """
 
@@ -18,7 +18,7 @@ Points = NDArray[np.floating]
 
 
 class Camera(Protocol):
-    """What the renderer asks of a camera."""
+    """The interface of a camera that the renderer uses."""
 
     @property
     def width(self) -> int: ...
@@ -45,7 +45,7 @@ class Camera(Protocol):
 
 @dataclass(frozen=True)
 class Perspective:
-    """A picture `width`×`height` that looks at azimuth `view` degrees, elevation 0."""
+    """An image `width`×`height` pixels of a view at azimuth `view` degrees, elevation 0."""
 
     width: int
     height: int
@@ -78,7 +78,7 @@ class Perspective:
         )
 
     def ahead(self, floor: Points) -> Points:
-        """The viewing direction, wherever the point is."""
+        """The viewing direction [..., 2], the same for every point."""
         a = np.deg2rad(self.view)
         return np.broadcast_to(np.array([np.cos(a), np.sin(a)]), np.shape(floor))
 
@@ -123,7 +123,7 @@ class Equirectangular:
         return np.stack([np.cos(el) * np.cos(az), np.cos(el) * np.sin(az), np.sin(el)], axis=-1)
 
     def ahead(self, floor: Points) -> Points:
-        """Away from the camera."""
+        """Unit vectors [..., 2] away from the camera."""
         floor = np.asarray(floor, float)
         return floor / np.maximum(np.linalg.norm(floor, axis=-1, keepdims=True), 1e-9)
 

@@ -1,7 +1,7 @@
 """Sounds of the other STARSS23 classes, synthesised: clapping, telephone, door, bell and the like.
 
-Each maker returns a sound of a given length from a seed, at a rate in Hz; only its shape matters, its
-level is set afterwards.
+Each synthesiser returns mono audio [samples] of a given length from a random generator, at a rate in
+Hz; its level is set afterwards.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ CLAPPING, TELEPHONE, LAUGHTER, DOMESTIC, FOOTSTEPS, DOOR, MUSIC = 2, 3, 4, 5, 6,
 WATER, BELL, KNOCK = 10, 11, 12
 
 
-def make_event(label: int, seed: int, samples: int, rate: int) -> NDArray[np.float32]:
-    """The sound of a class [samples], rms 0.1 over its length."""
-    if label not in MAKERS:
-        raise ValueError(f"An event's class is one of {sorted(MAKERS)}, not {label}.")
+def synthesise_event(label: int, seed: int, samples: int, rate: int) -> NDArray[np.float32]:
+    """A sound of a class as mono audio [samples], rms 0.1 over its length; ValueError for others."""
+    if label not in SYNTHESISERS:
+        raise ValueError(f"label must be one of {sorted(SYNTHESISERS)}, got {label}.")
     rng = np.random.default_rng([seed, label])
-    sound = MAKERS[label](rng, samples, rate)
+    audio = SYNTHESISERS[label](rng, samples, rate)
     fade = min(samples // 2, round(0.01 * rate))
     if fade:
-        sound[-fade:] *= np.linspace(1, 0, fade)
-    rms = float(np.sqrt(np.mean(np.square(sound)))) if samples else 0.0
-    return (sound * (0.1 / max(rms, 1e-9))).astype(np.float32)
+        audio[-fade:] *= np.linspace(1, 0, fade)
+    rms = float(np.sqrt(np.mean(np.square(audio)))) if samples else 0.0
+    return (audio * (0.1 / max(rms, 1e-9))).astype(np.float32)
 
 
-def _band(sound: Array, low: float, high: float, rate: int) -> Array:
+def _band(audio: Array, low: float, high: float, rate: int) -> Array:
     high = min(high, 0.45 * rate)
-    return np.asarray(sosfilt(butter(2, (low, high), "bandpass", fs=rate, output="sos"), sound))
+    return np.asarray(sosfilt(butter(2, (low, high), "bandpass", fs=rate, output="sos"), audio))
 
 
 def _bursts(
     rng: np.random.Generator, samples: int, rate: int, period: float, decay: float, jitter: float
 ) -> Array:
     """Noise bursts about every `period` seconds that die away in `decay` seconds."""
-    sound = np.zeros(samples)
+    audio = np.zeros(samples)
     time = 0.0
     while round(time * rate) < samples:
         begin = round(time * rate)
         length = min(samples - begin, round(6 * decay * rate))
         burst = rng.standard_normal(length) * np.exp(-np.arange(length) / (decay * rate))
-        sound[begin : begin + length] += rng.uniform(0.6, 1.0) * burst
+        audio[begin : begin + length] += rng.uniform(0.6, 1.0) * burst
         time += period * rng.uniform(1 - jitter, 1 + jitter)
-    return sound
+    return audio
 
 
 def _clapping(rng: np.random.Generator, samples: int, rate: int) -> Array:
@@ -62,8 +62,8 @@ def _knock(rng: np.random.Generator, samples: int, rate: int) -> Array:
 
 
 def _footsteps(rng: np.random.Generator, samples: int, rate: int) -> Array:
-    sound = _bursts(rng, samples, rate, rng.uniform(0.48, 0.6), 0.025, 0.08)
-    return _band(sound, 110, 500, rate) + 0.15 * _band(sound, 1500, 4000, rate)
+    audio = _bursts(rng, samples, rate, rng.uniform(0.48, 0.6), 0.025, 0.08)
+    return _band(audio, 110, 500, rate) + 0.15 * _band(audio, 1500, 4000, rate)
 
 
 def _telephone(rng: np.random.Generator, samples: int, rate: int) -> Array:
@@ -106,16 +106,16 @@ def _door(rng: np.random.Generator, samples: int, rate: int) -> Array:
 
 def _music(rng: np.random.Generator, samples: int, rate: int) -> Array:
     """Chords and a beat from a loudspeaker."""
-    sound = np.zeros(samples)
+    audio = np.zeros(samples)
     roots = rng.permutation([57, 60, 62, 55])
     beat = rng.uniform(0.4, 0.55)
     for index, begin in enumerate(np.arange(0, samples, round(beat * rate))):
         root = int(roots[index // 2 % 4])
         for kind, pitch in (("keyboard", root), ("keyboard", root + 7), ("drum", 2 * (index % 2))):
-            tone = tone_of(kind, pitch, rate)[: round(1.4 * beat * rate)]
-            tone = tone[: samples - begin]
-            sound[begin : begin + len(tone)] += tone
-    return sound
+            note = tone_of(kind, pitch, rate)[: round(1.4 * beat * rate)]
+            note = note[: samples - begin]
+            audio[begin : begin + len(note)] += note
+    return audio
 
 
 def _water(rng: np.random.Generator, samples: int, rate: int) -> Array:
@@ -138,7 +138,7 @@ def _bell(rng: np.random.Generator, samples: int, rate: int) -> Array:
     )
 
 
-MAKERS: dict[int, Callable[[np.random.Generator, int, int], Array]] = {
+SYNTHESISERS: dict[int, Callable[[np.random.Generator, int, int], Array]] = {
     CLAPPING: _clapping,
     TELEPHONE: _telephone,
     LAUGHTER: _laughter,
@@ -150,4 +150,4 @@ MAKERS: dict[int, Callable[[np.random.Generator, int, int], Array]] = {
     BELL: _bell,
     KNOCK: _knock,
 }
-"""STARSS23 class → its maker."""
+"""STARSS23 class → its synthesiser."""

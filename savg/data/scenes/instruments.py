@@ -11,13 +11,13 @@ from savg.data.scenes.scene import Note
 
 Samples = NDArray[np.float32]
 RING = {"guitar": 0.12, "violin": 0.06, "keyboard": 0.1, "drum": 0.4}
-"""How long a note sounds on after its length."""
+"""Seconds that a note rings on after its length."""
 LONGEST = 1.6
 
 
 def play(instrument: str, notes: tuple[Note, ...], rate: int, samples: int) -> Samples:
-    """The notes as one mono sound [samples], normalised to rms 0.1."""
-    sound = np.zeros(samples, np.float32)
+    """The notes as mono audio [samples], normalised to rms 0.1."""
+    audio = np.zeros(samples, np.float32)
     ring = RING[instrument]
     for note in notes:
         begin = round(note.start * rate)
@@ -27,9 +27,9 @@ def play(instrument: str, notes: tuple[Note, ...], rate: int, samples: int) -> S
         tone = tone_of(instrument, note.pitch, rate)[:length] * np.float32(note.strength)
         fade = min(round(ring * rate), length)
         tone[length - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
-        sound[begin : begin + length] += tone
-    rms = float(np.sqrt(np.mean(np.square(sound))))
-    return sound * np.float32(0.1 / max(rms, 1e-6))
+        audio[begin : begin + length] += tone
+    rms = float(np.sqrt(np.mean(np.square(audio))))
+    return audio * np.float32(0.1 / max(rms, 1e-6))
 
 
 @lru_cache(maxsize=512)
@@ -43,7 +43,7 @@ def _tone(instrument: str, pitch: int, rate: int) -> Samples:
 
 
 def tone_of(instrument: str, pitch: int, rate: int) -> Samples:
-    """One note of the longest length, peak 1; a fresh array."""
+    """One note of LONGEST seconds [samples], peak 1; a fresh array."""
     return _tone(instrument, pitch, rate).copy()
 
 
@@ -52,22 +52,22 @@ def _time(rate: int) -> NDArray[np.float64]:
 
 
 def _plucked(frequency: float, rate: int) -> NDArray[np.float64]:
-    """Karplus-Strong string: noise that runs round a delay line and loses its edge at each turn."""
+    """Karplus-Strong string: noise in a delay line that is low-pass filtered at each pass."""
     period = rate / frequency - 0.5
-    whole, part = int(period), period - int(period)
+    full, part = int(period), period - int(period)
     rng = np.random.default_rng(round(frequency * 100))
-    line = rng.uniform(-1, 1, whole + 1)
+    line = rng.uniform(-1, 1, full + 1)
     line = np.convolve(line, [0.25, 0.5, 0.25], mode="same")
     total = round(LONGEST * rate)
-    sound = np.zeros(total + whole + 2)
-    sound[: whole + 1] = line - line.mean()
+    audio = np.zeros(total + full + 2)
+    audio[: full + 1] = line - line.mean()
     loss = 10 ** (-3 / (frequency * 1.5))
     weights = loss * np.array([0.5 * part, 0.5, 0.5 * (1 - part)])
-    for begin in range(whole + 2, total, whole):
-        end = min(begin + whole, total)
-        taps = [sound[begin - whole - 2 + k : end - whole - 2 + k] for k in range(3)]
-        sound[begin:end] = sum(w * t for w, t in zip(weights, taps, strict=True))
-    return sound[:total]
+    for begin in range(full + 2, total, full):
+        end = min(begin + full, total)
+        taps = [audio[begin - full - 2 + k : end - full - 2 + k] for k in range(3)]
+        audio[begin:end] = sum(w * t for w, t in zip(weights, taps, strict=True))
+    return audio[:total]
 
 
 def _bowed(frequency: float, rate: int) -> NDArray[np.float64]:
@@ -75,28 +75,28 @@ def _bowed(frequency: float, rate: int) -> NDArray[np.float64]:
     t = _time(rate)
     vibrato = 0.006 * np.minimum(t / 0.4, 1) * np.sin(2 * np.pi * 5.6 * t)
     phase = 2 * np.pi * frequency * np.cumsum(1 + vibrato) / rate
-    sound = np.zeros_like(t)
+    audio = np.zeros_like(t)
     for k in range(1, 13):
         if k * frequency < 0.46 * rate:
             body = 1 + 1.2 * np.exp(-(((k * frequency - 1100) / 500) ** 2))
-            sound += body / k**1.15 * np.sin(k * phase + 0.3 * k * k)
+            audio += body / k**1.15 * np.sin(k * phase + 0.3 * k * k)
     rng = np.random.default_rng(round(frequency * 100))
     noise = np.convolve(rng.normal(0, 1, len(t)), [0.5, 0, -0.5], mode="same")
-    return (sound + 0.05 * noise) * np.minimum(t / 0.06, 1)
+    return (audio + 0.05 * noise) * np.minimum(t / 0.06, 1)
 
 
 def _struck(frequency: float, rate: int) -> NDArray[np.float64]:
     """Piano-like: slightly stretched harmonics, high ones dying sooner, a hammer knock."""
     t = _time(rate)
-    sound = np.zeros_like(t)
+    audio = np.zeros_like(t)
     for k in range(1, 11):
         partial = k * frequency * np.sqrt(1 + 3e-4 * k * k)
         if partial < 0.46 * rate:
             decay = np.exp(-t * (1.4 + 0.7 * k))
-            sound += decay / k**1.3 * np.sin(2 * np.pi * partial * t + 0.7 * k)
+            audio += decay / k**1.3 * np.sin(2 * np.pi * partial * t + 0.7 * k)
     rng = np.random.default_rng(round(frequency * 100))
     knock = rng.normal(0, 1, len(t)) * np.exp(-t * 180) * 0.25
-    return (sound + knock) * np.minimum(t / 0.003, 1)
+    return (audio + knock) * np.minimum(t / 0.003, 1)
 
 
 def _drum(kind: int, rate: int) -> NDArray[np.float64]:

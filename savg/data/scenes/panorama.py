@@ -1,6 +1,6 @@
-"""The 360° film of a scene: equirectangular, azimuth 180 at the left edge, 0 in the middle.
+"""The 360° video of a scene: equirectangular, azimuth 180 at the left edge, 0 in the middle.
 
-Only what moves is repainted from one picture to the next.
+Only what moves is repainted from one frame to the next.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from savg.data.scenes.room import make_room
 from savg.data.scenes.scene import Person, Scene
 from savg.data.scenes.shapes import SHIFT, Part, bounds, paint
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 Patch = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels; columns may lie beyond the edges, where the panorama starts again."""
 CHUNK = 10
-"""Frames whose figures are worked out together."""
+"""Frames whose figures are computed together."""
 _STRIPS = 6
 
 
 @dataclass(frozen=True)
 class _Strip:
-    """Some rows of a panorama, for a backdrop that would take much memory at once."""
+    """A camera for some rows of a panorama, to limit the memory that a backdrop takes."""
 
     camera: Equirectangular
     first: int
@@ -59,8 +59,8 @@ class _Strip:
 
 
 @lru_cache(maxsize=2)
-def panorama_backdrop(room_seed: int, index: int, width: int, height: int) -> Picture:
-    """The room without people, all around [height, width, 3]; cached and read-only."""
+def panorama_backdrop(room_seed: int, index: int, width: int, height: int) -> Image:
+    """The panorama of the room without people [height, width, 3]; cached and read-only."""
     room, camera = make_room(room_seed, index), Equirectangular(width, height)
     edges = np.linspace(0, height, _STRIPS + 1).round().astype(int).tolist()
     strips = [
@@ -68,9 +68,9 @@ def panorama_backdrop(room_seed: int, index: int, width: int, height: int) -> Pi
         for first, last in pairwise(edges)
         if last > first
     ]
-    picture = np.concatenate(strips)
-    picture.flags.writeable = False
-    return picture
+    image = np.concatenate(strips)
+    image.flags.writeable = False
+    return image
 
 
 def panoramas(
@@ -79,15 +79,15 @@ def panoramas(
     voices: NDArray[np.floating],
     width: int,
     height: int,
-) -> Iterator[tuple[Picture, list[Patch]]]:
-    """The panorama at each of `times`, and which patches of it differ from the one before.
+) -> Iterator[tuple[Image, list[Patch]]]:
+    """The panorama at each of `times`, and the patches in which it differs from the one before.
 
-    The picture [height, width, 3] is one array that is painted over each time. voices: how loudly
+    The image, RGB [height, width, 3], is one array that is overwritten each time. voices: how loudly
     each person speaks [P, T], from `render.voices_of`.
     """
     camera = Equirectangular(width, height)
     empty = _lit(panorama_backdrop(scene.room_seed, scene.room, width, height), scene.light)
-    picture = empty.copy()
+    image = empty.copy()
     old: list[Patch] = [(0, 0, width, height)]
     for begin in range(0, len(times), CHUNK):
         span = slice(begin, begin + CHUNK)
@@ -97,19 +97,19 @@ def panoramas(
         for frame, time in enumerate(times[span]):
             new: list[Patch] = [tuple(box[frame].tolist()) for box in boxes]
             for patch in old:
-                _restore(picture, empty, patch)
+                _restore(image, empty, patch)
             for patch, index in zip(new, order, strict=True):
-                _paint_shadow(picture, scene, scene.people[index], camera, float(time), patch)
+                _paint_shadow(image, scene, scene.people[index], camera, float(time), patch)
             for patch, parts, (corners, ends) in zip(new, figures, layers, strict=True):
-                _paint_figure(picture, parts, corners[frame], ends, patch)
-            yield picture, old + new
+                _paint_figure(image, parts, corners[frame], ends, patch)
+            yield image, old + new
             old = new
 
 
 def person_boxes(
     scene: Scene, times: NDArray[np.floating], width: int, height: int
 ) -> NDArray[np.floating]:
-    """Boxes [P, T, 4] of the people (x0, y0, x1, y1 in pixels, x0 within the panorama)."""
+    """Boxes [P, T, 4] of the people (x0, y0, x1, y1 in pixels; x0 lies within the panorama)."""
     boxes = np.zeros((len(scene.people), len(times), 4))
     silent = np.zeros((len(scene.people), len(times)))
     order, figures = draw_people(scene, Equirectangular(width, height), times, silent)
@@ -120,28 +120,28 @@ def person_boxes(
 
 
 def pieces(patch: Patch, width: int) -> list[tuple[slice, slice, slice]]:
-    """Rows and columns of the panorama that a patch covers, and which of its own columns they are."""
+    """Rows and columns of the panorama that a patch covers, and the patch's own columns for each."""
     x0, y0, x1, y1 = patch
     x1 = min(x1, x0 + width)
-    found = []
+    spans = []
     at = x0
     while at < x1:
         column = at % width
         count = min(width - column, x1 - at)
-        found.append(
+        spans.append(
             (slice(y0, y1), slice(column, column + count), slice(at - x0, at - x0 + count))
         )
         at += count
-    return found
+    return spans
 
 
-def _lit(picture: Picture, light: tuple[float, float, float]) -> Picture:
+def _lit(image: Image, light: tuple[float, float, float]) -> Image:
     table = np.clip(np.arange(256)[:, None] * np.array(light), 0, 255)
-    return np.asarray(cv2.LUT(picture, np.round(table).astype(np.uint8)[None]), np.uint8)
+    return np.asarray(cv2.LUT(image, np.round(table).astype(np.uint8)[None]), np.uint8)
 
 
 def _patch_bounds(parts: list[Part], camera: Equirectangular) -> NDArray[np.int64]:
-    """Whole, even pixels [F, 4] that a figure and its shadow can touch; rows inside the picture."""
+    """Even pixel bounds [F, 4] of a figure with its shadow; rows inside the image."""
     box = bounds(parts)
     margin = 0.16 * (box[:, 3] - box[:, 1])
     grown = box + np.stack([-margin, -margin * 0.2, margin, margin * 0.6], axis=1)
@@ -150,42 +150,42 @@ def _patch_bounds(parts: list[Part], camera: Equirectangular) -> NDArray[np.int6
     return np.concatenate([low, high], axis=1).astype(np.int64)
 
 
-def _restore(picture: Picture, empty: Picture, patch: Patch) -> None:
-    for rows, columns, _ in pieces(patch, picture.shape[1]):
-        picture[rows, columns] = empty[rows, columns]
+def _restore(image: Image, empty: Image, patch: Patch) -> None:
+    for rows, columns, _ in pieces(patch, image.shape[1]):
+        image[rows, columns] = empty[rows, columns]
 
 
-def _taken(picture: Picture, patch: Patch) -> Picture:
-    """A patch of the panorama as one piece: a view where it does not cross the edge, else a copy."""
-    found = pieces(patch, picture.shape[1])
-    if len(found) == 1:
-        rows, columns, _ = found[0]
-        return picture[rows, columns]
-    return np.concatenate([picture[rows, columns] for rows, columns, _ in found], axis=1)
+def _read_patch(image: Image, patch: Patch) -> Image:
+    """A patch of the panorama as one array: a view where it does not cross the edge, else a copy."""
+    spans = pieces(patch, image.shape[1])
+    if len(spans) == 1:
+        rows, columns, _ = spans[0]
+        return image[rows, columns]
+    return np.concatenate([image[rows, columns] for rows, columns, _ in spans], axis=1)
 
 
-def _put_back(picture: Picture, patch: Patch, painted: Picture) -> None:
-    found = pieces(patch, picture.shape[1])
-    if len(found) > 1:
-        for rows, columns, own in found:
-            picture[rows, columns] = painted[:, own]
+def _write_patch(image: Image, patch: Patch, painted: Image) -> None:
+    spans = pieces(patch, image.shape[1])
+    if len(spans) > 1:
+        for rows, columns, patch_columns in spans:
+            image[rows, columns] = painted[:, patch_columns]
 
 
 def _paint_shadow(
-    picture: Picture, scene: Scene, person: Person, camera: Camera, time: float, patch: Patch
+    image: Image, scene: Scene, person: Person, camera: Camera, time: float, patch: Patch
 ) -> None:
-    area = _taken(picture, patch)
+    area = _read_patch(image, patch)
     shadows(area, scene, [person], camera, time, patch[:2])
-    _put_back(picture, patch, area)
+    _write_patch(image, patch, area)
 
 
 def _paint_figure(
-    picture: Picture, parts: list[Part], corners: NDArray[np.int32], ends: list[int], patch: Patch
+    image: Image, parts: list[Part], corners: NDArray[np.int32], ends: list[int], patch: Patch
 ) -> None:
-    area = np.ascontiguousarray(_taken(picture, patch))
+    area = np.ascontiguousarray(_read_patch(image, patch))
     shifted, begin = corners - np.array(patch[:2], np.int32) * 2**SHIFT, 0
     for part, end in zip(parts, ends, strict=True):
         paint(area, shifted[begin:end], part, smooth=True)
         begin = end
-    for rows, columns, own in pieces(patch, picture.shape[1]):
-        picture[rows, columns] = area[:, own]
+    for rows, columns, patch_columns in pieces(patch, image.shape[1]):
+        image[rows, columns] = area[:, patch_columns]

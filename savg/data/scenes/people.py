@@ -1,4 +1,4 @@
-"""Articulated people: where joints are in each frame, and the shapes they become.
+"""Articulated people: their joints in each frame, and the shapes drawn for them.
 
 Coordinates are a person's own (see `shapes.Stage`): u viewer's right, v up, w towards the camera.
 """
@@ -49,7 +49,7 @@ def pitch_at(times: Array, notes: tuple[Note, ...]) -> Array:
 
 
 def pose(person: Person, times: Array, voice: Array, notes: tuple[Note, ...]) -> Pose:
-    """The joints of a person at `times` [F]; `voice` [F] in 0..1 is how loudly they speak."""
+    """The joints of a person at `times` [F]; voice: how loudly they speak, 0..1 [F]."""
     look, frames = person.look, len(times)
     tall, wide = look.height, look.breadth
     ground = person.track.at(times)
@@ -130,7 +130,7 @@ def _hand_targets(
     person: Person, times: Array, voice: Array, notes: tuple[Note, ...], chest: Array, hips: Array,
     walk: Array, step: Array,
 ) -> tuple[Array, Array]:  # fmt: skip
-    """Where the viewer's left and right hand go."""
+    """Targets [F, 3] of the viewer's left and right hand."""
     frames = len(times)
     if person.action == "play":
         return _playing(person, times, notes, chest, hips)
@@ -161,7 +161,7 @@ def _hand_targets(
 def _playing(
     person: Person, times: Array, notes: tuple[Note, ...], chest: Array, hips: Array
 ) -> tuple[Array, Array]:
-    """Hands of a player: they move when notes begin, and where the pitch is."""
+    """Hands of a player [F, 3]: they strike when notes begin, at the place of the pitch."""
     frames, kind = len(times), person.instrument
     off, pitch = strike(times, notes), pitch_at(times, notes)
     middle = 0.45 * chest + 0.55 * hips
@@ -187,7 +187,7 @@ def _playing(
 
 
 def bow_position(times: Array, notes: tuple[Note, ...]) -> Array:
-    """Place of the bow, 0..1 [F]: each note is one stroke, up and down in turn."""
+    """Position of the bow, 0..1 [F]: each note is one stroke, alternately up and down."""
     if not notes:
         return np.zeros_like(times)
     starts = np.array([n.start for n in notes])

@@ -1,4 +1,4 @@
-"""Where a person's joints are in each frame, in the person's own coordinates (see `shapes.Stage`)."""
+"""A person's joints in each frame, in the person's own coordinates (see `shapes.Stage`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ Array = NDArray[np.floating]
 
 @dataclass(frozen=True, eq=False)
 class Pose:
-    """Joints [F, 3] in metres; hands, elbows, knees and feet are (viewer's left, viewer's right)."""
+    """Joints [F, 3] in metres; shoulders, elbows, hands, knees and feet are (viewer's left, right).
+
+    turn: degrees to the viewer's right [F]; mouth: how far it is open, 0..1 [F].
+    """
 
     hips: Array
     chest: Array

@@ -1,8 +1,8 @@
 """360° takes: people all around the camera who stand, walk, speak and play, and other sounds.
 
-A take is a series of acts. In clean acts one source at a time sounds, as clips want it; in all others
-people talk over each other or something else sounds too, so that the curation has to drop most of a
-take, as it does with real recordings (about 0.2 clips for each second of STARSS23).
+A take is a series of acts. In clean acts one source at a time is active, as the curation requires; in
+the mixed ones sources overlap, so that the curation drops most of a take, as it does with real
+recordings (about 0.2 clips for each second of STARSS23).
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from savg.data.scenes.world import World
 PEOPLE = (2, 3, 4, 5)
 PEOPLE_SHARE = (0.2, 0.4, 0.3, 0.1)
 APART = 28.0
-"""Degrees between the places of two people."""
+"""Least angle in degrees between the places of two people."""
 WALL_GAP, FRONT_GAP = 0.5, 1.0
 """Metres between people and the walls; there is furniture along the front one."""
 NEAREST, PASSING = 1.25, 0.7
-"""How near people come to the camera, and to each other, in metres."""
+"""Least distance of people from the camera, and from each other on a walk, in metres."""
 WALKS_A_MINUTE = 2.0
 MUSIC_SHARE = 0.55
 """Probability that a minute of a take with a player has a clean act of music."""
 AUDIENCE_SHARE = 0.4
-"""Who neither speaks nor plays may laugh and clap, or else is silent."""
+"""Probability that somebody who neither speaks nor plays may laugh and clap."""
 LOUD_SHARE, LOUD = 0.05, 2.6
-"""Some sound so much louder that their clips clip."""
+"""Share of sounds that are louder by the factor LOUD, so that clips of them clip."""
 
 _THINGS = (
     kinds.TELEPHONE,
@@ -58,9 +58,18 @@ Act = tuple[str, float, float]
 
 
 def draw_recording(seed: int, world: World, seconds: float = 60.0) -> Scene:
-    """The take of a seed, `seconds` long; the same seed, world and length give the same take."""
+    """The 360° take of a seed; the same seed, world and length give the same take.
+
+    Args:
+        seed: of everything drawn.
+        world: what people, rooms and instruments are drawn from.
+        seconds: length of the take.
+
+    Raises:
+        ValueError: for a length that is not positive.
+    """
     if seconds <= 0:
-        raise ValueError(f"A recording lasts longer than 0 s, not {seconds:g} s.")
+        raise ValueError(f"seconds must be > 0, got {seconds:g}.")
     rng = np.random.default_rng([seed, 67])
     index = int(rng.integers(world.rooms))
     room = make_room(world.room_seed, index)
@@ -80,7 +89,7 @@ def draw_recording(seed: int, world: World, seconds: float = 60.0) -> Scene:
 def _draw_people(
     rng: np.random.Generator, world: World, room: Room, seconds: float
 ) -> list[Person]:
-    """One who speaks, perhaps one who plays, and others who speak, play or are silent."""
+    """At least one person who speaks, often one who plays; the others speak, play or are silent."""
     count = int(rng.choice(PEOPLE, p=PEOPLE_SHARE))
     looks = draw_looks(rng, world, count, playing=False)
     places: list[tuple[float, float]] = []
@@ -95,8 +104,8 @@ def _draw_people(
         action = str(rng.choice(["speak", "play", "idle"], p=[speak, play, 1 - speak - play]))
         instrument = ""
         if action == "play":
-            own = look.instrument in world.instruments and bool(world.looks)
-            instrument = look.instrument if own else str(rng.choice(world.instruments))
+            own_instrument = look.instrument in world.instruments and bool(world.looks)
+            instrument = look.instrument if own_instrument else str(rng.choice(world.instruments))
         seated = bool(instrument != "violin" and rng.random() < world.sit_share)
         turn = float(rng.uniform(-20, 20)) if world.heads_turn else 0.0
         pose, phase = int(rng.integers(8)), float(rng.uniform(0, 100))
@@ -110,7 +119,7 @@ def _draw_people(
 
 
 def _distance_to_wall(room: Room, azimuth: float, gap: float, front: float) -> float:
-    """How far one can go in a direction (radians) and stay `gap` from the walls, in metres."""
+    """Distance in metres from the camera in a direction (radians) that stays `gap` from the walls."""
     x, y = np.cos(azimuth), np.sin(azimuth)
     along = (room.front - front) / x if x > 1e-9 else (room.back - gap) / max(-x, 1e-9)
     across = (room.left - gap) / y if y > 1e-9 else (room.right - gap) / max(-y, 1e-9)
@@ -118,14 +127,14 @@ def _distance_to_wall(room: Room, azimuth: float, gap: float, front: float) -> f
 
 
 def _draw_place(
-    rng: np.random.Generator, world: World, room: Room, taken: list[tuple[float, float]]
+    rng: np.random.Generator, world: World, room: Room, occupied: list[tuple[float, float]]
 ) -> tuple[float, float] | None:
-    """A free place on the floor, anywhere around the camera; None if none is found."""
+    """A free place on the floor, anywhere around the camera; None if 40 draws find none."""
     for _ in range(40):
         azimuth = float(rng.uniform(-np.pi, np.pi))
         far = _distance_to_wall(room, azimuth, WALL_GAP, FRONT_GAP)
         distance = max(NEAREST, min(float(rng.uniform(*world.depths)), far))
-        others = np.array([np.arctan2(y, x) for x, y in taken])
+        others = np.array([np.arctan2(y, x) for x, y in occupied])
         if distance > far + 0.1:
             continue
         if (np.cos(others - azimuth) < np.cos(np.deg2rad(APART))).all():
@@ -141,7 +150,7 @@ def _draw_walks(
     number: int,
     seconds: float,
 ) -> Track:
-    """Now and then to another place, straight through the room, past nobody too near."""
+    """A path of straight walks to free places at random times, none too near to other people."""
     here = np.array(places[number])
     others = [np.array(place) for i, place in enumerate(places) if i != number]
     corners = [(0.0, here)]
@@ -172,7 +181,7 @@ def _clearance(a: np.ndarray, b: np.ndarray, point: np.ndarray) -> float:
 
 
 def _draw_acts(rng: np.random.Generator, seconds: float, music: bool) -> list[Act]:
-    """Clean acts with mixed ones between them, over the whole take."""
+    """Clean acts with mixed ones between them, together as long as the take."""
     minutes = max(1, round(seconds / 60))
     clean = [("speech", float(rng.uniform(5.5, 6.5))) for _ in range(minutes)]
     if music and seconds > 16:
@@ -196,7 +205,7 @@ def _draw_acts(rng: np.random.Generator, seconds: float, music: bool) -> list[Ac
 
 
 class _Director:
-    """Fills acts with sounds of the people and things of one take."""
+    """Draws the sounds of the people and things of one take, act by act."""
 
     def __init__(
         self, rng: np.random.Generator, room: Room, people: list[Person], seconds: float
@@ -224,71 +233,71 @@ class _Director:
         self._perform(int(self.rng.choice(self.players)), begin + 0.1, end - 0.1)
 
     def mixed(self, begin: float, end: float) -> None:
-        """Talk or music, and over it, after short gaps, somebody or something else."""
+        """Talk or music, overlapped after short gaps by somebody or something else."""
         time = begin
-        who = -1
+        person = -1
         while time < end - 0.8:
             last = min(end, time + float(self.rng.uniform(2.5, 6.0)))
-            roles = [i for i in (*self.speakers, *self.players, -1) if i != who or i < 0]
-            who = int(self.rng.choice(roles))
-            self._turn(who, time, last)
-            self._layer(who, time, last)
+            roles = [i for i in (*self.speakers, *self.players, -1) if i != person or i < 0]
+            person = int(self.rng.choice(roles))
+            self._turn(person, time, last)
+            self._layer(person, time, last)
             time = last + float(self.rng.uniform(0.0, 0.3))
 
-    def _layer(self, who: int, begin: float, end: float) -> None:
+    def _layer(self, person: int, begin: float, end: float) -> None:
         time = begin + float(self.rng.uniform(0.0, 0.2))
         while time < end - 0.4:
             last = min(end, time + float(self.rng.uniform(1.0, 3.5)))
-            others = [i for i in (*self.speakers, *self.players) if i != who]
-            if others and who >= 0 and self.rng.random() < 0.65:
+            others = [i for i in (*self.speakers, *self.players) if i != person]
+            if others and person >= 0 and self.rng.random() < 0.65:
                 self._turn(int(self.rng.choice(others)), time, last)
             else:
-                self._happen(who, time, last)
+                self._other_event(person, time, last)
             time = last + float(self.rng.uniform(0.1, 0.8))
 
-    def _turn(self, who: int, begin: float, end: float) -> None:
-        if who in self.players:
-            self._perform(who, begin, end)
-        elif who >= 0:
-            self._talk(who, begin, end)
+    def _turn(self, person: int, begin: float, end: float) -> None:
+        if person in self.players:
+            self._perform(person, begin, end)
+        elif person >= 0:
+            self._talk(person, begin, end)
 
     def _level(self) -> float:
         level = 0.046 * float(np.exp(self.rng.normal(0, 0.25)))
         return level * (LOUD if self.rng.random() < LOUD_SHARE else 1.0)
 
-    def _talk(self, who: int, begin: float, end: float) -> None:
-        """Phrases one after the other, the last one cut where the turn ends."""
-        voice = self.people[who].look.voice
-        own = self.rng.permutation(np.flatnonzero(bank().voices == voice))
+    def _talk(self, person: int, begin: float, end: float) -> None:
+        """Phrases one after the other, the last one cut at the end of the turn."""
+        voice = self.people[person].look.voice
+        own_phrases = self.rng.permutation(np.flatnonzero(bank().voices == voice))
         rate, time = float(self.rng.uniform(0.94, 1.08)), begin
         phrases: list[Phrase] = []
         while time < end - 0.4:
-            index = int(own[len(phrases) % len(own)])
+            index = int(own_phrases[len(phrases) % len(own_phrases)])
             last = min(end, time + bank().length(index) / rate)
             phrases.append(Phrase(time, last, index, rate))
             time = last + float(self.rng.uniform(0.08, 0.3))
         if phrases:
             label = 0 if bank().female[voice] else 1
-            self._add(Sound(who, label, tuple(phrases), span=(begin, end)))
+            self._add(Sound(person, label, tuple(phrases), span=(begin, end)))
 
-    def _perform(self, who: int, begin: float, end: float) -> None:
-        drawn = draw_notes(self.rng, self.people[who].instrument, end - begin)
+    def _perform(self, person: int, begin: float, end: float) -> None:
+        melody = draw_notes(self.rng, self.people[person].instrument, end - begin)
         notes = tuple(
             replace(n, start=n.start + begin, length=min(n.length, end - begin - n.start))
-            for n in drawn
+            for n in melody
             if n.start < end - begin - 0.15
         )
         if notes:
-            self._add(Sound(who, 9, notes=notes, span=(begin, end)))
+            self._add(Sound(person, 9, notes=notes, span=(begin, end)))
 
-    def _happen(self, busy: int, begin: float, end: float) -> None:
-        """Something of another class: a thing, or somebody who claps or laughs."""
+    def _other_event(self, busy: int, begin: float, end: float) -> None:
+        """A sound event of another class: of a thing, or of somebody who claps or laughs."""
         event = (Event(begin, end, int(self.rng.integers(2**31))),)
         free = [i for i in (*self.speakers, *self.audience) if i != busy]
         if free and self.rng.random() < 0.3:
             label = kinds.CLAPPING if self.rng.random() < 0.4 else kinds.LAUGHTER
-            who = int(self.rng.choice(free))
-            self._add(Sound(who, label, events=event, span=(begin, end)))
+            person = int(self.rng.choice(free))
+            self._add(Sound(person, label, events=event, span=(begin, end)))
             return
         label = int(self.rng.choice(_THINGS))
         azimuth = float(self.rng.uniform(-np.pi, np.pi))
@@ -300,18 +309,18 @@ class _Director:
         self._add(Sound(-1, label, events=event, span=(begin, end), track=track, height=height))
 
     def footsteps(self, quiet: list[Act]) -> None:
-        """Steps of those who walk, except in the acts `quiet`."""
+        """Footsteps of the people who walk, except in the acts `quiet`."""
         floor = -self.room.eye + 0.05
-        for who, person in enumerate(self.people):
+        for index, person in enumerate(self.people):
             track = person.track
             corners = zip(track.times, track.times[1:], np.diff(track.x), strict=False)
-            for begin, end, way in corners:
+            for begin, end, step in corners:
                 apart = all(end < a or begin > b for _, a, b in quiet)
-                if way and apart and self.rng.random() < 0.6:
+                if step and apart and self.rng.random() < 0.6:
                     event = (Event(begin, end, int(self.rng.integers(2**31))),)
                     span = (float(begin), float(end))
                     self._add(
-                        Sound(who, kinds.FOOTSTEPS, events=event, span=span, height=floor), 0.4
+                        Sound(index, kinds.FOOTSTEPS, events=event, span=span, height=floor), 0.4
                     )
 
     def _add(self, sound: Sound, share: float = 1.0) -> None:

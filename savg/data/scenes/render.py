@@ -1,4 +1,4 @@
-"""A scene as a clip: picture, sound, labels and boxes of the same moment and the same geometry."""
+"""A scene as a clip: video, audio, labels and boxes from the same times and the same geometry."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from savg.data.scenes.shapes import SHIFT, Part, bounds, paint
 from savg.format import ClipFormat
 
 FINE = 512
-"""Pictures up to 128 wide are drawn at half this width, larger ones at all of it, then averaged."""
+"""Width in pixels at which frames are drawn before averaging down; half of it for frames ≤ 128."""
 TOGETHER = 2
-"""Frames of a take that are drawn together; turned faces are drawn, or not, for all of them."""
+"""Frames of a take that are drawn together; a rotated face is drawn, or not, in all of them."""
 NEAREST = 0.3
-"""Who is less deep in the picture than this, in metres, is not drawn: beside or behind the camera."""
+"""Least depth in metres of people who are drawn; the others are beside or behind the camera."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rendered:
     """A rendered scene: the clip, its labels, and the box of each visible person in each frame.
 
-    Labels and boxes are in pixels of the format asked for (the 256-wide picture by default), also
-    where the clip itself was rendered smaller.
+    Labels and boxes are in pixels of the requested format (256 wide by default), also where the clip
+    itself was rendered smaller.
     """
 
     clip: Clip
@@ -49,19 +49,33 @@ def render(
     view: float = 0.0,
     start: float | None = None,
 ) -> Rendered:
-    """The clip of a scene. size: side of the rendered frames where it differs from the format's.
+    """The clip of a scene, with its labels and boxes.
 
-    view: azimuth of the picture's middle in degrees. start: cut the clip from a longer scene, from
-    this time (s) on; without it the scene must be as long as the format says, else ValueError.
-    A small rendering equals the large one averaged down, but takes a fraction of the time.
+    Args:
+        format: of the clip; the published one by default. Labels and boxes are in its pixels.
+        size: side in pixels of the rendered frames where it differs from the format's. A small
+            rendering equals the large one averaged down, but takes a fraction of the time.
+        view: azimuth of the frames' centre in degrees.
+        start: time (s) from which the clip is cut from a longer scene; without it the scene must be
+            as long as the format.
+
+    Raises:
+        ValueError: if the clip does not lie within the scene.
+
+    Example:
+        >>> clip = render(draw_scene(7, World.demo())).clip
     """
     format = format or ClipFormat()
     rate = format.sample_rate
     if start is None and abs(format.seconds - scene.seconds) > 1e-6:
-        raise ValueError(f"The scene lasts {scene.seconds:g} s, the format {format.seconds:g} s.")
+        raise ValueError(
+            f"format must be as long as the scene, {scene.seconds:g} s, got {format.seconds:g} s."
+        )
     begin = start or 0.0
     if not 0 <= begin <= scene.seconds - format.seconds + 1e-6:
-        raise ValueError(f"{format.seconds:g} s from {begin:g} s on: not in {scene.seconds:g} s.")
+        raise ValueError(
+            f"start must leave {format.seconds:g} s within {scene.seconds:g} s, got {begin:g} s."
+        )
     small = format if size is None else format.with_size(size)
     dry = [dry_audio(scene, sound, rate) for sound in scene.sounds]
     if start is None and not view:
@@ -71,11 +85,11 @@ def render(
     times = begin + np.arange(format.frames) / format.fps
     voices = voices_of(scene, times, dry, rate)
     together = format.frames if start is None else TOGETHER
-    films = [
+    segments = [
         render_video(scene, small, times[span], voices[:, span], view)
         for span in (slice(i, i + together) for i in range(0, format.frames, together))
     ]
-    video, extents = (np.concatenate(p, axis=i) for i, p in enumerate(zip(*films, strict=True)))
+    video, extents = (np.concatenate(p, axis=i) for i, p in enumerate(zip(*segments, strict=True)))
     labels = labels_of(scene, format, view, begin)
     return Rendered(Clip(video, audio, small), labels, boxes_of(extents, format, format.size))
 
@@ -94,23 +108,23 @@ def render_video(
     scale = max(1, (FINE if format.size > 128 else FINE // 2) // format.size)
     camera = Perspective(format.size * scale, format.picture_height * scale, view)
     order, figures = draw_people(scene, camera, times, voices)
-    found = [bounds(parts, body_only=True) / camera.width for parts in figures]
-    extents = np.reshape(found, (len(figures), len(times), 4))
+    shares = [bounds(parts, body_only=True) / camera.width for parts in figures]
+    extents = np.reshape(shares, (len(figures), len(times), 4))
     hidden = np.array([~_in_front(scene.people[i], camera, times) for i in order], bool)
     extents[hidden.reshape(extents.shape[:2])] = 0.0
     video = np.zeros((len(times), format.size, format.size, 3), np.uint8)
     fine, coarse = _lit_backdrop(scene, camera, scale)
-    reach = [_pixel_bounds(parts, camera) // scale * scale for parts in figures]
-    for box, unseen in zip(reach, hidden, strict=False):
-        box[unseen] = camera.width
+    areas = [_pixel_bounds(parts, camera) // scale * scale for parts in figures]
+    for box, hidden_frames in zip(areas, hidden, strict=False):
+        box[hidden_frames] = camera.width
     layers = [corners_of(parts) for parts in figures]
     still = [person for person in scene.people if not person.track.moves]
     walking = [person for person in scene.people if person.track.moves]
     shadows(fine, scene, still, camera, 0.0, (0, 0))
     for frame in range(len(times)):
-        picture = video[frame, format.top : format.bottom]
-        picture[:] = coarse
-        for (x0, y0, x1, y1), members in _patches([box[frame] for box in reach], scale, camera):
+        image = video[frame, format.top : format.bottom]
+        image[:] = coarse
+        for (x0, y0, x1, y1), members in _patches([box[frame] for box in areas], scale, camera):
             patch = np.ascontiguousarray(fine[y0:y1, x0:x1])
             offset = np.array([x0, y0], np.int32) * 2**SHIFT
             shadows(patch, scene, walking, camera, times[frame], (x0, y0))
@@ -121,13 +135,13 @@ def render_video(
                     paint(patch, shifted[begin:end], part, smooth=scale < 4)
                     begin = end
             size = ((x1 - x0) // scale, (y1 - y0) // scale)
-            target = picture[y0 // scale : y1 // scale, x0 // scale : x1 // scale]
+            target = image[y0 // scale : y1 // scale, x0 // scale : x1 // scale]
             target[:] = cv2.resize(patch, size, interpolation=cv2.INTER_AREA)
     return video, extents
 
 
 def corners_of(parts: list[Part]) -> tuple[NDArray[np.int32], list[int]]:
-    """All corners of a figure [F, N, 2] in the painter's units, and where each part's end."""
+    """Corners of a figure [F, N, 2] in pixels times 2 ** SHIFT, and the index after each part's."""
     corners = np.concatenate([part.corners for part in parts], axis=1)
     ends = np.cumsum([part.corners.shape[1] for part in parts]).tolist()
     return np.round(corners * 2**SHIFT).astype(np.int32), ends
@@ -136,14 +150,17 @@ def corners_of(parts: list[Part]) -> tuple[NDArray[np.int32], list[int]]:
 def voices_of(
     scene: Scene, times: NDArray[np.floating], dry: list[NDArray[np.floating]], rate: int
 ) -> NDArray[np.floating]:
-    """How loudly each person speaks (or laughs) at `times`, 0..1 [P, T]; dry: `dry_audio` of each."""
+    """How loudly each person speaks (or laughs) at `times`, 0..1 [P, T].
+
+    dry: `dry_audio` of each sound of the scene, at `rate` Hz.
+    """
     voices = np.zeros((len(scene.people), len(times)))
     for sound, source in zip(scene.sounds, dry, strict=True):
         if sound.person >= 0 and (sound.phrases or sound.label == LAUGHTER):
             begin, end = scene.span_of(sound)
             near = (times > begin - 0.1) & (times < end + 0.1) if sound.span else slice(None)
-            heard = envelope(source, rate, times[near] - begin)
-            voices[sound.person, near] = np.maximum(voices[sound.person, near], heard)
+            loudness = envelope(source, rate, times[near] - begin)
+            voices[sound.person, near] = np.maximum(voices[sound.person, near], loudness)
     return voices
 
 
@@ -159,9 +176,9 @@ def draw_people(
         person = scene.people[index]
         notes = tuple(n for sound in scene.sounds if sound.person == index for n in sound.notes)
         x, y = person.track.at(times).sum(axis=0)
-        own = camera.towards(float(np.rad2deg(np.arctan2(y, x))))
+        local_camera = camera.towards(float(np.rad2deg(np.arctan2(y, x))))
         figures.append(
-            draw_person(person, times, voices[index], notes, own, -room.eye, scene.light)
+            draw_person(person, times, voices[index], notes, local_camera, -room.eye, scene.light)
         )
     return order, figures
 
@@ -193,7 +210,7 @@ def _lit_backdrop(
 
 
 def _pixel_bounds(parts: list[Part], camera: Perspective) -> NDArray[np.int64]:
-    """Whole pixels [F, 4] that a figure and its shadow can touch, inside the picture."""
+    """Pixel bounds [F, 4] of a figure with its shadow, inside the image."""
     box = bounds(parts)
     margin = 0.16 * (box[:, 3] - box[:, 1])
     grown = box + np.stack([-margin, -margin * 0.2, margin, margin * 0.6], axis=1)
@@ -209,7 +226,7 @@ Patch = tuple[int, int, int, int]
 def _patches(
     boxes: list[NDArray[np.int64]], scale: int, camera: Perspective
 ) -> list[tuple[Patch, list[int]]]:
-    """What to redraw: boxes on the coarse grid with the figures in them, overlapping ones joined."""
+    """Patches to redraw with the figures in each: boxes on the coarse grid, overlapping ones merged."""
     patches: list[tuple[Patch, list[int]]] = []
     for index, (x0, y0, x1, y1) in enumerate(boxes):
         right, low = min(int(x1) + scale, camera.width), min(int(y1) + scale, camera.height)
@@ -236,7 +253,7 @@ def _overlap(a: Patch, b: Patch) -> bool:
 
 @lru_cache(maxsize=1)
 def _blob() -> NDArray[np.uint8]:
-    """A soft round shadow: 255 where it leaves the floor as it is, darker in the middle."""
+    """A soft round shadow [48, 48]: 255 leaves the floor unchanged, the middle is darker."""
     grid = np.linspace(-1, 1, 48)
     radius = np.hypot(*np.meshgrid(grid, grid))
     return np.round(255 * (1 - 0.42 * np.clip(1.15 - radius, 0, 1) ** 0.8 * (radius < 1))).astype(
@@ -261,8 +278,8 @@ def shadows(
             continue
         (x, y), (u, v) = floor, 0.16 * ahead
         edge = np.array([[x, y, -room.eye], [x - u, y - v, -room.eye], [x + u, y + v, -room.eye]])
-        own = camera.towards(float(np.rad2deg(np.arctan2(y, x))))
-        (centre, near, far), scale = own.project(edge)
+        local_camera = camera.towards(float(np.rad2deg(np.arctan2(y, x))))
+        (centre, near, far), scale = local_camera.project(edge)
         w, h = 0.36 * scale[0], max(1.0, 0.9 * (near[1] - far[1]))
         x0, y0 = round(centre[0] - w) - corner[0], round(centre[1] - h / 2) - corner[1]
         width, height = round(2 * w), round(h)
@@ -277,7 +294,10 @@ def shadows(
 def labels_of(
     scene: Scene, format: ClipFormat, view: float = 0.0, start: float = 0.0
 ) -> ClipLabels:
-    """Labels of a scene: a row for each label frame in whose middle a source sounds on screen."""
+    """Labels of a scene: a row per label frame in whose middle a source is active and on screen.
+
+    view: azimuth of the frames' centre in degrees; start: time (s) of the first label frame.
+    """
     camera = Perspective(format.size, format.picture_height, view)
     times = start + (np.arange(format.label_frames) + 0.5) / format.label_fps
     tables = [np.zeros((0, 4))]
@@ -295,7 +315,7 @@ def labels_of(
 
 
 def boxes_of(extents: NDArray[np.floating], format: ClipFormat, size: int) -> Boxes:
-    """Boxes in the frame from extents [P, F, 4]; who is less than a tenth in the picture has none."""
+    """Boxes in the frame from extents [P, F, 4]; none for people less than a tenth on screen."""
     full = extents * size
     limits = np.array([size, format.picture_height] * 2, float)
     clipped = np.clip(full, 0, limits)
@@ -309,7 +329,7 @@ def boxes_of(extents: NDArray[np.floating], format: ClipFormat, size: int) -> Bo
 
 
 def without_people(scene: Scene, keep: tuple[int, ...] = ()) -> Scene:
-    """The scene with only some of its people, and nothing to hear unless its source is kept."""
+    """The scene with only the people `keep` and their sounds."""
     index = {old: new for new, old in enumerate(keep)}
     sounds = tuple(replace(s, person=index[s.person]) for s in scene.sounds if s.person in index)
     return replace(scene, people=tuple(scene.people[i] for i in keep), sounds=sounds)

@@ -1,10 +1,10 @@
-"""The sound of a 360° take in first-order Ambisonics, in its room as pyroomacoustics computes it.
+"""The audio of a 360° take in first-order Ambisonics, with room acoustics by pyroomacoustics.
 
 pyroomacoustics (extra `dataset`) finds the image sources of a box with the room's walls and an
-absorption that gives its reverberation time. Each image is heard from its own direction, by four
-coincident microphones W, Y, Z, X (ACN/SN3D). Where images of still higher orders would begin to be
-missed, a diffuse tail goes on that dies away at the same rate. The direct sound keeps the source's
-exact direction of each moment, and comes without delay so that picture and sound stay together.
+absorption that gives its reverberation time. Each image arrives from its own direction at four
+coincident microphones W, Y, Z, X (ACN/SN3D). From the time at which images above the highest order
+would be missing, a diffuse tail continues with the same decay. The direct sound has the source's
+exact direction at each moment, and no delay, so that video and audio stay synchronous.
 """
 
 from __future__ import annotations
@@ -28,34 +28,37 @@ PATH_STEP = 0.3
 """Metres of a path between two responses that are cross-faded."""
 BLUR = 0.03
 """Images of order 2 and more are moved by up to this many metres, as furniture would do; without it
-the regular grid of images is heard as a sweep."""
+the regular grid of images is audible as a sweep."""
 ELSEWHERE = 0.45
-"""Level of what a source sends to the walls relative to what it sends to the camera, which it faces.
+"""Level of a source towards the walls relative to that towards the camera, which it faces.
 
-At 1 the modes of the room make low notes louder on the wrong side now and then.
+At 1 the modes of the room sometimes make low notes louder on the wrong side.
 """
 RUMBLE, RUMBLE_BELOW = 4.0, 80.0
 """Level of low-frequency noise relative to the noise floor, and its upper limit in Hz."""
 
 
 def room_audio(scene: Scene, rate: int, dry: list[Array] | None = None) -> NDArray[np.float32]:
-    """A take as FOA [4, samples]; dry: `dry_audio` of each sound. SavgError without pyroomacoustics."""
+    """The audio of a take as FOA [4, samples], with a noise floor.
+
+    dry: `dry_audio` of each sound, computed here without it. Raises SavgError without pyroomacoustics.
+    """
     samples = round(scene.seconds * rate)
     mixed = _noise(scene, samples, rate)
     sources = dry if dry is not None else [dry_audio(scene, s, rate) for s in scene.sounds]
     for sound, source in zip(scene.sounds, sources, strict=True):
         first = round(scene.span_of(sound)[0] * rate)
-        heard = source_at_camera(scene, sound, source, rate)[:, : samples - first]
-        mixed[:, first : first + heard.shape[1]] += heard
+        audio = source_at_camera(scene, sound, source, rate)[:, : samples - first]
+        mixed[:, first : first + audio.shape[1]] += audio
     return mixed
 
 
 def source_at_camera(
     scene: Scene, sound: Sound, source: Array, rate: int, reflections: bool = True
 ) -> NDArray[np.float32]:
-    """One source from the start of its span on, as FOA [4, samples], with what the room adds after it.
+    """One source at the camera as FOA [4, samples], from the start of its span to the end of its decay.
 
-    source: its `dry_audio`. reflections: with the room, or the direct sound alone.
+    source: its `dry_audio`. reflections: with the room's response, or the direct sound alone.
     """
     room = make_room(scene.room_seed, scene.room)
     begin, end = scene.span_of(sound)
@@ -73,9 +76,9 @@ def source_at_camera(
         share = np.interp(at, times, np.eye(len(times))[index]).astype(np.float32)
         spectrum = fft.rfft(source.astype(np.float32) * share, size)
         total += spectrum * fft.rfft(response, size)
-    heard = fft.irfft(total, size)[:, : len(source) + responses[0].shape[1]].astype(np.float32)
-    heard[:, : len(source)] += direct
-    return heard
+    audio = fft.irfft(total, size)[:, : len(source) + responses[0].shape[1]].astype(np.float32)
+    audio[:, : len(source)] += direct
+    return audio
 
 
 def direct_gains(scene: Scene, sound: Sound, samples: int, rate: int) -> Array:
@@ -102,21 +105,21 @@ def _moves(scene: Scene, sound: Sound, begin: float, end: float) -> bool:
 
 
 def _stations(scene: Scene, sound: Sound, begin: float, end: float) -> Array:
-    """Times at which the room's response is computed: one, or several along a path."""
+    """Times (s) at which the room's response is computed: one, or several along a path."""
     if not _moves(scene, sound, begin, end):
         return np.array([begin])
     fine = np.linspace(begin, end, max(2, round(20 * (end - begin))))
     steps = np.linalg.norm(np.diff(scene.track_of(sound).at(fine), axis=0), axis=1)
-    way = np.concatenate([[0.0], np.cumsum(steps)])
-    count = max(2, round(float(way[-1]) / PATH_STEP) + 1)
-    return np.unique(np.interp(np.linspace(0, way[-1], count), way, fine))
+    path = np.concatenate([[0.0], np.cumsum(steps)])
+    count = max(2, round(float(path[-1]) / PATH_STEP) + 1)
+    return np.unique(np.interp(np.linspace(0, path[-1], count), path, fine))
 
 
 @lru_cache(maxsize=64)
 def foa_response(room: Room, point: tuple[float, float, float], rate: int) -> NDArray[np.float32]:
-    """What a room adds to the direct sound of a source at `point`: impulse responses [4, samples].
+    """FOA impulse response [4, samples] of a room to a source at `point` (m), without the direct sound.
 
-    Time 0 is the arrival of the direct sound, level 1 that of the reference distance.
+    Time 0 is the arrival of the direct sound, level 1 its level at the reference distance.
     """
     images, gains, orders = image_sources(room, point)
     distance = np.linalg.norm(images, axis=1)
@@ -126,16 +129,16 @@ def foa_response(room: Room, point: tuple[float, float, float], rate: int) -> ND
     delay = np.round((moved - near) / SPEED_OF_SOUND * rate).astype(np.int64)
     complete = round(_complete(room, near) * rate)
     length = round(1.1 * room.reverberation * rate)
-    kept = (orders > 0) & (delay >= 0) & (delay < min(complete, length))
-    level = ELSEWHERE * gains[kept] * REFERENCE / distance[kept]
-    toward = images[kept] / distance[kept, None]
+    audible = (orders > 0) & (delay >= 0) & (delay < min(complete, length))
+    level = ELSEWHERE * gains[audible] * REFERENCE / distance[audible]
+    toward = images[audible] / distance[audible, None]
     weights = (level, level * toward[:, 1], level * toward[:, 2], level * toward[:, 0])
-    response = np.stack([np.bincount(delay[kept], w, length) for w in weights])
+    response = np.stack([np.bincount(delay[audible], w, length) for w in weights])
     return (response + _tail(room, response[0], complete, rate)).astype(np.float32)
 
 
 def image_sources(room: Room, point: tuple[float, float, float]) -> tuple[Array, Array, Array]:
-    """Image sources up to ORDER around the camera: places [N, 3] (m), walls' gains [N], orders [N]."""
+    """Image sources up to ORDER around the camera: positions [N, 3] (m), gains [N], orders [N]."""
     acoustics = _pyroomacoustics()
     size = np.array([room.back + room.front, room.right + room.left, room.height])
     camera = np.array([room.back, room.right, room.eye])
@@ -151,7 +154,7 @@ def image_sources(room: Room, point: tuple[float, float, float]) -> tuple[Array,
 
 
 def _complete(room: Room, near: float) -> float:
-    """Seconds after the direct sound up to which no image is missed for the limit of orders."""
+    """Seconds after the direct sound up to which ORDER covers every image."""
     sides = np.array([room.back + room.front, room.right + room.left, room.height])
     return float((ORDER / np.sqrt((1 / sides**2).sum()) - near) / SPEED_OF_SOUND)
 

@@ -15,8 +15,9 @@ from savg.data.scenes.world import Colour
 
 @dataclass(frozen=True)
 class Fixture:
-    """Something flat on a wall. wall: front, left, right or back; u: metres along the wall from its
-    left end as seen from inside; v: metres above the floor to the lower edge."""
+    """Something flat on a wall. kind: window, door or picture; wall: front, left, right or back;
+    u: metres along the wall from its left end as seen from inside; v: metres above the floor to the
+    lower edge."""
 
     kind: str
     wall: str
@@ -29,7 +30,7 @@ class Fixture:
 
 @dataclass(frozen=True)
 class Furniture:
-    """A box on the floor: lower and upper corner (x, y, z above the floor), and what it is."""
+    """A box on the floor: lower and upper corner (x, y, z above the floor) in metres."""
 
     kind: str
     low: tuple[float, float, float]
@@ -41,7 +42,8 @@ class Furniture:
 class Room:
     """A room. front, back, left, right: distance of the walls; eye: height of the camera (m).
 
-    lamps: positions; reverberation: seconds for 60 dB; reflection: what a wall gives back (0..1).
+    lamps: positions (m); reverberation: seconds for a decay of 60 dB; reflection: share of the
+    amplitude that a wall reflects (0..1).
     """
 
     key: tuple[int, int]
@@ -142,7 +144,7 @@ def _fixtures(
     rng: np.random.Generator, front: float, left: float, right: float, height: float
 ) -> list[Fixture]:
     """Windows, doors and pictures side by side along the front wall, some on the side walls."""
-    found: list[Fixture] = []
+    fixtures: list[Fixture] = []
     width = left + right
     u = float(rng.uniform(0.25, 0.6))
     kinds = list(rng.permutation(["window", "door", "picture", "picture", "window"]))
@@ -158,7 +160,7 @@ def _fixtures(
         if u + w > width - 0.2:
             continue
         colour = PAINTS[int(rng.integers(len(PAINTS)))]
-        found.append(Fixture(str(kind), "front", u, float(v), float(w), float(h), colour))
+        fixtures.append(Fixture(str(kind), "front", u, float(v), float(w), float(h), colour))
         u += float(w) + float(rng.uniform(0.25, 0.6))
     for wall in ("left", "right"):
         kind = str(rng.choice(["window", "picture", "door"]))
@@ -172,21 +174,21 @@ def _fixtures(
         # u runs from the left end as seen from inside: the front end of the right wall, the back
         # end of the left one; measured from the front here.
         place = near if wall == "right" else -near - w
-        found.append(Fixture(kind, wall, place, v, w, h, colour))
-    return found
+        fixtures.append(Fixture(kind, wall, place, v, w, h, colour))
+    return fixtures
 
 
 def _rear_fixtures(
     key: tuple[int, int], front: float, back: float, left: float, right: float
 ) -> list[Fixture]:
-    """What hangs where only a turned view looks: on the back wall, and beside and behind the camera."""
+    """Fixtures that only a rotated view shows: on the back wall, and beside and behind the camera."""
     rng = np.random.default_rng([*key, 11])
-    found: list[Fixture] = []
+    fixtures: list[Fixture] = []
 
     def hang(wall: str, kind: str, u: float, width: float) -> None:
         h, v = {"window": (1.25, 0.95), "door": (2.05, 0.0), "picture": (0.6, 1.3)}[kind]
         colour = PAINTS[int(rng.integers(len(PAINTS)))]
-        found.append(Fixture(kind, wall, u, v, width, h, colour))
+        fixtures.append(Fixture(kind, wall, u, v, width, h, colour))
 
     sizes = {"window": (1.0, 1.4), "door": (0.9, 0.95), "picture": (0.5, 0.95)}
     u = float(rng.uniform(0.4, 0.9))
@@ -200,14 +202,14 @@ def _rear_fixtures(
         width = float(rng.uniform(0.7, 1.1))
         x = float(rng.uniform(-back + 0.4, 0.2 - width))
         hang(wall, kind, x - front if wall == "left" else front - x - width, width)
-    return found
+    return fixtures
 
 
 def _furniture(
     rng: np.random.Generator, front: float, left: float, right: float
 ) -> list[Furniture]:
-    """Furniture along the front wall, at the sides, none where people stand."""
-    found: list[Furniture] = []
+    """Furniture along the front wall, clear of the places of people."""
+    items: list[Furniture] = []
     kinds = list(rng.permutation(["shelf", "sofa", "cabinet", "table"]))[: int(rng.integers(2, 4))]
     y = left - float(rng.uniform(0.1, 0.5))
     for kind in kinds:
@@ -224,23 +226,23 @@ def _furniture(
         x0, x1, y0 = front - d - 0.02, front - 0.02, y - w
         if kind == "sofa":
             cloth = PAINTS[int(rng.integers(len(PAINTS)))]
-            found.append(Furniture("cloth", (x0, y0, 0.06), (x1, y, 0.42), cloth))
-            found.append(Furniture("cloth", (x1 - 0.22, y0, 0.42), (x1, y, 0.85), cloth))
+            items.append(Furniture("cloth", (x0, y0, 0.06), (x1, y, 0.42), cloth))
+            items.append(Furniture("cloth", (x1 - 0.22, y0, 0.42), (x1, y, 0.85), cloth))
             for a in (y0, y - 0.18):
-                found.append(Furniture("cloth", (x0, a, 0.06), (x1 - 0.2, a + 0.18, 0.6), cloth))
+                items.append(Furniture("cloth", (x0, a, 0.06), (x1 - 0.2, a + 0.18, 0.6), cloth))
         elif kind == "table":
-            found.append(Furniture("plain", (x0, y0, h - 0.05), (x1, y, h), colour))
+            items.append(Furniture("plain", (x0, y0, h - 0.05), (x1, y, h), colour))
             for a in (y0 + 0.02, y - 0.08):
                 for b in (x0 + 0.02, x1 - 0.08):
-                    found.append(Furniture("plain", (b, a, 0.0), (b + 0.06, a + 0.06, h), colour))
+                    items.append(Furniture("plain", (b, a, 0.0), (b + 0.06, a + 0.06, h), colour))
             vase = PAINTS[int(rng.integers(len(PAINTS)))]
             middle = (y0 + y) / 2
-            found.append(
+            items.append(
                 Furniture(
                     "plain", (x0 + 0.2, middle, h), (x0 + 0.36, middle + 0.16, h + 0.28), vase
                 )
             )
         else:
-            found.append(Furniture(str(kind), (x0, y0, 0.0), (x1, y, h), colour))
+            items.append(Furniture(str(kind), (x0, y0, 0.0), (x1, y, h), colour))
         y = y0 - float(rng.uniform(0.15, 0.7))
-    return found
+    return items

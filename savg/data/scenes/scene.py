@@ -1,4 +1,4 @@
-"""A scene: everything that happens in one synthetic film, in world coordinates around the camera.
+"""A scene: everything that happens in one synthetic video, in world coordinates around the camera.
 
 World coordinates in metres: x to the front, y to the left, z up, the camera at the origin. Directions
 in degrees, azimuth positive to the left. Times in seconds.
@@ -24,10 +24,7 @@ SPLIT_SIZE = 100_000_000
 
 @dataclass(frozen=True)
 class Track:
-    """Where someone stands or walks: floor positions x, y (m) at times (s).
-
-    Between the points they go straight through the room at even speed.
-    """
+    """The path of a person or thing: floor positions x, y (m) at times (s), linear in between."""
 
     times: tuple[float, ...]
     x: tuple[float, ...]
@@ -42,13 +39,16 @@ class Track:
 
     @property
     def moves(self) -> bool:
-        """Whether the position changes at all."""
+        """Whether the position ever changes."""
         return len(set(self.x)) > 1 or len(set(self.y)) > 1
 
 
 @dataclass(frozen=True)
 class Person:
-    """Someone in the room. action: speak, play or idle; pose picks one of the ways to do it."""
+    """A person in the room. action: speak, play or idle; pose selects a variant of it.
+
+    phase: of the irregular movements; turn: of the head in degrees to the viewer's right.
+    """
 
     look: Look
     track: Track
@@ -62,7 +62,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Phrase:
-    """A phrase of the voice bank spoken from `start`, `rate` times as fast and high as stored."""
+    """A phrase of the voice bank spoken from `start` to `end` (s), `rate` times as fast and high."""
 
     start: float
     end: float
@@ -86,7 +86,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Event:
-    """A sound of another STARSS23 class than speech or instruments; `seed` picks its details."""
+    """A sound event (s) of a STARSS23 class other than speech and instruments; seed: of its details."""
 
     start: float
     end: float
@@ -95,11 +95,11 @@ class Event:
 
 @dataclass(frozen=True)
 class Sound:
-    """What one person, or a thing (person -1), lets hear, and the STARSS23 class of it.
+    """One sound source of a scene: a person's, or a thing's (person -1), with its STARSS23 class.
 
-    Either phrases, notes or events. span: the times (s) it is confined to and levelled over, the whole
-    scene without one. track, height: where a thing is, height in metres above the camera; for people
-    they follow from the person, unless `track` is given.
+    Either phrases, notes or events. level: rms; span: the times (s) it is confined to and levelled
+    over, the whole scene without one. track, height: position of a thing, height in metres above the
+    camera; for people they follow from the person, unless `track` is set.
     """
 
     person: int
@@ -114,7 +114,7 @@ class Sound:
 
     def __post_init__(self) -> None:
         if self.person < 0 and (self.track is None or self.height is None):
-            raise ValueError("A sound without a person needs a track and a height.")
+            raise ValueError("A sound without a person must have a track and a height.")
 
     @property
     def parts(self) -> tuple[Phrase, ...] | tuple[Note, ...] | tuple[Event, ...]:
@@ -122,17 +122,17 @@ class Sound:
         return self.phrases or self.notes or self.events
 
     def active(self, times: ArrayLike) -> NDArray[np.bool_]:
-        """Whether it sounds at `times`."""
+        """Whether it is active at `times` [T] → [T]."""
         t = np.asarray(times, float)
-        found = np.zeros(t.shape, bool)
+        active = np.zeros(t.shape, bool)
         for part in self.parts:
-            found |= (t >= part.start) & (t < part.end)
-        return found
+            active |= (t >= part.start) & (t < part.end)
+        return active
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One synthetic film. room: index of the world's rooms; light: brightness and tint factors."""
+    """One synthetic scene. room: index of the world's rooms; light: factors of red, green and blue."""
 
     seed: int
     seconds: float
@@ -144,16 +144,16 @@ class Scene:
     noise: float = 0.001
 
     def azimuths(self, person: int, times: ArrayLike) -> NDArray[np.float64]:
-        """Direction of a person in degrees at `times`."""
+        """Azimuth of a person in degrees at `times` [T] → [T]."""
         x, y = self.people[person].track.at(times).T
         return np.rad2deg(np.arctan2(y, x))
 
     def track_of(self, sound: Sound) -> Track:
-        """Where a sound comes from, on the floor."""
+        """The floor positions of a sound's source."""
         return sound.track or self.people[sound.person].track
 
     def height_of(self, sound: Sound) -> float:
-        """How high above the camera a sound comes from, in metres: a mouth, an instrument, a thing."""
+        """Height of a sound's source (a mouth, an instrument, a thing) above the camera in metres."""
         if sound.height is not None:
             return sound.height
         person = self.people[sound.person]
@@ -162,28 +162,34 @@ class Scene:
         return (share - (0.22 if person.seated else 0)) * person.look.height - eye
 
     def points(self, sound: Sound, times: ArrayLike) -> NDArray[np.float64]:
-        """Where a sound comes from at `times` [T], in world coordinates [T, 3]."""
+        """Positions of a sound's source at `times` [T], in world coordinates [T, 3]."""
         floor = self.track_of(sound).at(times)
         return np.concatenate([floor, np.full((len(floor), 1), self.height_of(sound))], axis=1)
 
     def span_of(self, sound: Sound) -> tuple[float, float]:
-        """The times a sound is confined to."""
+        """Start and end (s) of the time that a sound is confined to."""
         return sound.span or (0.0, self.seconds)
 
 
 def split_seed(split: str, index: int) -> int:
-    """The seed of film `index` of a split (train, valid or test); splits never share a seed."""
+    """The seed of scene `index` of a split (train, valid or test); splits never share a seed."""
     if split not in SPLITS:
-        raise ValueError(f"A split is one of {', '.join(SPLITS)}, not {split!r}.")
+        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}.")
     if not 0 <= index < SPLIT_SIZE:
-        raise ValueError(f"A film's index is in 0..{SPLIT_SIZE - 1}, not {index}.")
+        raise ValueError(f"index must be in 0 … {SPLIT_SIZE - 1}, got {index}.")
     return SPLITS[split] + index
 
 
 def draw_scene(seed: int, world: World, seconds: float = 5.0) -> Scene:
-    """The scene of a seed: one sounding person on screen at least 4 s of every 5, silent bystanders.
+    """The scene of a seed: one person speaks or plays on screen at least 4 s of every 5, others idle.
 
-    The same seed and world always give the same scene.
+    Args:
+        seed: of everything drawn; the same seed, world and length always give the same scene.
+        world: what people, rooms and instruments are drawn from.
+        seconds: length of the scene.
+
+    Example:
+        >>> scene = draw_scene(split_seed("train", 0), World.demo())
     """
     rng = np.random.default_rng([seed, 23])
     room = int(rng.integers(world.rooms))
@@ -229,6 +235,10 @@ def draw_scene(seed: int, world: World, seconds: float = 5.0) -> Scene:
 
 
 def draw_looks(rng: np.random.Generator, world: World, count: int, playing: bool) -> list[Look]:
+    """Looks of up to `count` people, each of the world's fixed people at most once.
+
+    playing: whether the first must play one of the world's instruments.
+    """
     if not world.looks:
         return [_random_look(rng, world) for _ in range(count)]
     first = [
@@ -278,9 +288,9 @@ def _random_look(rng: np.random.Generator, world: World) -> Look:
 def _draw_tracks(
     rng: np.random.Generator, world: World, count: int, seconds: float, playing: bool
 ) -> list[Track]:
-    """One path a person, the sounding one first; bystanders who find no free place stay away."""
+    """One path per person, the active one first; bystanders for whom no place is free are left out."""
     tracks: list[Track] = []
-    taken: list[tuple[float, float]] = []
+    occupied: list[tuple[float, float]] = []
     for index in range(count):
         for _ in range(20):
             walks = not (playing and index == 0) and rng.random() < world.walk_share
@@ -291,8 +301,8 @@ def _draw_tracks(
                 offsets[:] = rng.uniform(-world.reach, world.reach)
             low, high = float(offsets.min()), float(offsets.max())
             gap = world.separation
-            if all(high + gap < a or low - gap > b for a, b in taken):
-                taken.append((low, high))
+            if all(high + gap < a or low - gap > b for a, b in occupied):
+                occupied.append((low, high))
                 tracks.append(_path(rng, offsets, world.depths, seconds, walks))
                 break
     return tracks
@@ -305,7 +315,7 @@ def _path(
     seconds: float,
     walks: bool,
 ) -> Track:
-    """The path whose picture positions, as shares of half the width (right positive), are `offsets`."""
+    """The path with positions `offsets` in the frame, as shares of half its width, right positive."""
     x = np.full(2, rng.uniform(*depths))
     if walks:
         x[1] = np.clip(x[0] + rng.uniform(-0.6, 0.6), *depths)
@@ -322,8 +332,8 @@ def _path(
 
 def _draw_phrases(rng: np.random.Generator, voice: int, seconds: float) -> tuple[Phrase, ...]:
     """Phrases with short pauses; together they cover at least 84 % of the time."""
-    own = np.flatnonzero(bank().voices == voice)
-    order = rng.permutation(own)
+    own_phrases = np.flatnonzero(bank().voices == voice)
+    order = rng.permutation(own_phrases)
     silence = 0.16 * seconds
     time = float(rng.uniform(0, 0.25 * silence))
     silence -= time
@@ -350,9 +360,9 @@ def _pitches(instrument: str, key: int) -> tuple[int, ...]:
 
 
 def draw_notes(rng: np.random.Generator, instrument: str, seconds: float) -> tuple[Note, ...]:
-    """A short melody (a rhythm for drums) that leaves little silence."""
+    """A melody (a rhythm for drums) of `seconds`; ValueError for an unknown instrument."""
     if instrument not in INSTRUMENTS:
-        raise ValueError(f"An instrument is one of {INSTRUMENTS}, not {instrument!r}.")
+        raise ValueError(f"instrument must be one of {INSTRUMENTS}, got {instrument!r}.")
     beat = float(rng.choice((0.24, 0.28, 0.32, 0.36)))
     lengths = {"violin": (1, 2, 2, 3, 4), "drum": (1, 1, 1, 2)}.get(instrument, (1, 1, 2, 2, 3))
     key = int(rng.choice((0, 2, 5, 7)))

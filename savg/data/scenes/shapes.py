@@ -1,7 +1,7 @@
-"""Shapes that figures and props are made of: polygons in the picture, one for each frame.
+"""Shapes of figures and props: polygons in the image, one for each frame.
 
-A figure is built from capsules, balls and flat polygons placed in the world; each becomes a `Part`,
-whose corners are pixels [frames, corners, 2]. Parts are painted in order, the nearest last.
+A figure is built from capsules, balls and flat polygons placed in the world; each becomes a `Part`
+with corners [frames, corners, 2] in pixels. Parts are painted in order, the nearest last.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SHIFT = 4
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One painted polygon. body: whether it counts for the person's box."""
+    """A painted polygon, corners [F, N, 2] in pixels. body: whether it counts for the person's box."""
 
     corners: Array
     colour: tuple[float, float, float]
@@ -37,7 +37,7 @@ def shade(colour: Colour | tuple[float, ...], factor: float) -> tuple[float, flo
 
 @dataclass(frozen=True, eq=False)
 class _Limb:
-    """What one limb asks for: its two points, radii in metres, and paint."""
+    """A limb: index of its first of two points, radii in metres, and colour."""
 
     first: int
     radii: tuple[float, float]
@@ -66,10 +66,10 @@ class _Polygon:
 
 
 class Stage:
-    """Places shapes given in a person's own coordinates and turns them into parts, all at once.
+    """Collects shapes in a person's own coordinates and projects them to parts, all at once.
 
     Own coordinates in metres: u to the viewer's right, v up from the floor, w towards the camera,
-    for a person who faces the camera; `turn` [F] degrees turns u, v, w towards the viewer's right.
+    for a person who faces the camera; `turn` [F] rotates u, v, w towards the viewer's right (degrees).
     feet: floor positions [F, 2]; floor: height of the floor below the camera (negative).
     """
 
@@ -84,8 +84,8 @@ class Stage:
         self._count = 0
         self._shapes: list[_Limb | _Ball | _Polygon] = []
 
-    def _keep(self, points: Array) -> int:
-        """Remember points [F, N, 3] and say where the first one is."""
+    def _append(self, points: Array) -> int:
+        """Store points [F, N, 3]; returns the index of the first one."""
         first = self._count
         self._points.append(points)
         self._count += points.shape[1]
@@ -95,7 +95,7 @@ class Stage:
         self, points: Array, colour: tuple[float, ...], convex: bool = True, body: bool = True
     ) -> None:
         """A flat polygon with corners [F, N, 3]."""
-        first = self._keep(points)
+        first = self._append(points)
         self._shapes.append(_Polygon(first, points.shape[1], colour, convex, body))
 
     def capsule(
@@ -109,7 +109,7 @@ class Stage:
         light: bool = True,
     ) -> None:
         """A rounded, tapered limb from a to b [F, 3], with a lighter stripe on its lit side."""
-        first, radii = self._keep(np.stack([a, b], axis=1)), (radius_a, radius_b)
+        first, radii = self._append(np.stack([a, b], axis=1)), (radius_a, radius_b)
         dark = shade(colour, 0.84) if light else colour
         self._shapes.append(_Limb(first, radii, False, dark, body))
         if light:
@@ -128,11 +128,11 @@ class Stage:
         """An ellipse that faces the camera; arc in degrees from the viewer's right, clockwise."""
         radii = np.empty((len(self.feet), 2))
         radii[:, 0], radii[:, 1] = radius_u, radius_v
-        first = self._keep(centre[:, None])
+        first = self._append(centre[:, None])
         self._shapes.append(_Ball(first, radii, arc, slant, colour, body))
 
     def parts(self) -> list[Part]:
-        """Everything placed so far, in the order of painting."""
+        """Parts of all shapes so far, in the order of painting."""
         points = np.concatenate(self._points, axis=1)
         floor = self.feet[:, None] + points[..., :1] * self._u[:, None]
         floor += points[..., 2:] * self._w[:, None]
@@ -159,7 +159,7 @@ _RING = np.linspace(0, 2 * np.pi, 16, endpoint=False)
 
 
 def _outlines(limbs: list[_Limb], pixels: Array, scale: Array) -> Array:
-    """Outlines [F, K, 12, 2] of K limbs: two circles and what lies between them."""
+    """Outlines [F, K, 12, 2] of K limbs: two circles and the area between them."""
     first = np.array([limb.first for limb in limbs], int)
     ends = np.stack([pixels[:, first], pixels[:, first + 1]], axis=2)
     radii = np.stack([scale[:, first], scale[:, first + 1]], axis=2)
@@ -197,7 +197,7 @@ def bounds(parts: list[Part], body_only: bool = False) -> Array:
 
 
 def paint(canvas: NDArray[np.uint8], corners: NDArray[np.int32], part: Part, smooth: bool) -> None:
-    """Paint one polygon, corners in pixels times 2 ** SHIFT, on an RGB picture."""
+    """Paint a polygon with corners [N, 2] in pixels times 2 ** SHIFT, on an RGB image."""
     line = cv2.LINE_AA if smooth else cv2.LINE_8
     if part.convex:
         cv2.fillConvexPoly(canvas, corners, part.colour, line, SHIFT)

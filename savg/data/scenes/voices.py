@@ -15,7 +15,11 @@ BANK_RATE = 16_000
 
 @dataclass(frozen=True, eq=False)
 class VoiceBank:
-    """Phrases of equal rms. voices: index of the voice of each phrase; female: a flag a voice."""
+    """Phrases of equal rms, one after the other in `samples` (float32 in −1..1, 16 kHz).
+
+    starts: first sample of each phrase, and the end of the last; voices: index of the voice of each
+    phrase; female: one flag per voice.
+    """
 
     samples: NDArray[np.float32]
     starts: NDArray[np.int64]
@@ -23,11 +27,11 @@ class VoiceBank:
     female: NDArray[np.bool_]
 
     def phrase(self, index: int) -> NDArray[np.float32]:
-        """One phrase, float32 at 16 kHz."""
+        """One phrase as mono audio [samples], float32 at 16 kHz."""
         return self.samples[self.starts[index] : self.starts[index + 1]]
 
     def length(self, index: int) -> float:
-        """Its length in seconds."""
+        """Length of a phrase in seconds."""
         return float(self.starts[index + 1] - self.starts[index]) / BANK_RATE
 
 

@@ -34,18 +34,19 @@ class Look:
 
     def __post_init__(self) -> None:
         if self.hair_style not in HAIR_STYLES:
-            raise ValueError(f"Look.hair_style is one of {HAIR_STYLES}, not {self.hair_style!r}.")
+            raise ValueError(f"hair_style must be one of {HAIR_STYLES}, got {self.hair_style!r}.")
         if self.instrument not in INSTRUMENTS:
-            raise ValueError(f"Look.instrument is one of {INSTRUMENTS}, not {self.instrument!r}.")
+            raise ValueError(f"instrument must be one of {INSTRUMENTS}, got {self.instrument!r}.")
 
 
 @dataclass(frozen=True)
 class World:
     """What scenes are drawn from; shares are probabilities, depths are metres in front of the camera.
 
-    looks: fixed people, or none for people drawn at random. rooms: how many rooms exist.
-    reach: largest offset of a person from the picture's centre, as a share of half its width.
-    bystanders: probabilities of 0, 1, 2, … silent people.
+    looks: fixed people, or none for people drawn at random. rooms: number of rooms.
+    reach: largest offset of a person from the frame's centre, as a share of half its width;
+    separation: least difference of two people's offsets. bystanders: probabilities of 0, 1, 2, … idle
+    people. Raises ValueError for values that do not fit.
     """
 
     rooms: int
@@ -63,20 +64,23 @@ class World:
 
     def __post_init__(self) -> None:
         if self.rooms < 1 or not self.instruments:
-            raise ValueError("A world needs at least one room and one instrument.")
+            raise ValueError(
+                "A world must have at least one room and one instrument, "
+                f"got {self.rooms} and {len(self.instruments)}."
+            )
         if abs(sum(self.bystanders) - 1) > 1e-6:
-            raise ValueError(f"World.bystanders sums to 1, not {sum(self.bystanders)}.")
+            raise ValueError(f"bystanders must sum to 1, got {sum(self.bystanders)}.")
         if not 0 < self.depths[0] <= self.depths[1]:
-            raise ValueError(f"World.depths are (near, far) in metres, not {self.depths}.")
+            raise ValueError(f"depths must be (near, far) with 0 < near ≤ far, got {self.depths}.")
 
     @classmethod
     def demo(cls) -> World:
-        """Four rooms, four people with fixed voices, three instruments; people stay where they are."""
+        """Four rooms, four people with fixed voices, three instruments; nobody walks or sits."""
         return cls(rooms=4, looks=DEMO_LOOKS, instruments=("guitar", "violin", "keyboard"))
 
     @classmethod
     def solo(cls) -> World:
-        """The demo world without silent bystanders: whoever is seen is heard."""
+        """The demo world without silent bystanders: everybody on screen is audible."""
         return replace(cls.demo(), bystanders=(1.0,))
 
     @classmethod
