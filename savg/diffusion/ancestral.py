@@ -28,8 +28,8 @@ def ddpm(
 ) -> State:
     """Ancestral sampling from noise `start` through all steps of the schedule.
 
-    draw: fresh noise for each step; handing out `start` every time reproduces the published
-    super-resolution path. limit: what keeps x_0 where data can be.
+    draw: fresh noise for each step; returning `start` every time reproduces the published
+    super-resolution path. clip_x0: thresholding of the predicted x_0 (None: none).
     """
     state = start
     total = len(diffusion.schedule)
@@ -59,9 +59,12 @@ def ddim(
     clip_x0: Thresholding | None = clamp,
     on_step: OnStep | None = None,
 ) -> State:
-    """DDIM from noise `start`; eta 0 adds no noise, eta 1 as much as DDPM (needs `draw`)."""
+    """DDIM from noise `start`; eta 0 adds no noise, eta 1 as much as DDPM (needs `draw`).
+
+    clip_x0: thresholding of the predicted x_0 (None: none). ValueError for eta without `draw`.
+    """
     if eta and draw is None:
-        raise ValueError("DDIM with eta above 0 needs noise to draw from.")
+        raise ValueError(f"draw must be given for eta above 0, got None for eta {eta}")
     state = start
     schedule = diffusion.schedule
     total = len(schedule)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -28,14 +28,14 @@ def time_steps(diffusion: Diffusion, steps: int, spacing: Spacing, snap: bool = 
     """`steps` + 1 continuous times from noise to almost clean [steps + 1].
 
     Even steps are laid out in float32, as published: where one falls on a time of the schedule, its
-    rounding decides which integer time the network is told.
+    rounding decides which integer time the network gets.
 
     snap: move each to the nearest time of the schedule, where the network was trained.
     """
     schedule = diffusion.schedule
     last = schedule.first_time
     if steps < 1:
-        raise ValueError(f"a sampler needs at least one step, not {steps}.")
+        raise ValueError(f"steps must be ≥ 1, got {steps}")
     if spacing == "time_uniform":
         times = torch.linspace(1.0, last, steps + 1).double()
     elif spacing == "time_quadratic":
@@ -47,7 +47,7 @@ def time_steps(diffusion: Diffusion, steps: int, spacing: Spacing, snap: bool = 
         times = schedule.time_of(torch.linspace(noisy, clean, steps + 1, dtype=torch.float64))
         times[0], times[-1] = 1.0, last
     else:
-        raise ValueError(f"unknown spacing {spacing!r}.")
+        raise ValueError(f"spacing must be one of {', '.join(get_args(Spacing))}, got {spacing!r}")
     if snap:
         n = len(schedule)
         steps_of = torch.unique((times * n).round().clamp(1, n)).flip(0)
@@ -58,9 +58,9 @@ def time_steps(diffusion: Diffusion, steps: int, spacing: Spacing, snap: bool = 
 
 @dataclass(frozen=True)
 class Predictor:
-    """Asks the network, and returns x_0 (or noise) of each modality in float32.
+    """Predictions of x_0 (or noise) of each modality by a network, in float32.
 
-    limit: what keeps x_0 where data can be (see `savg.diffusion.thresholding`).
+    clip_x0: thresholding of x_0 (see `savg.diffusion.thresholding`).
     """
 
     diffusion: Diffusion
@@ -126,7 +126,7 @@ def _advance(
 
 
 def first_order(p: Predictor, x: State, s: Tensor, t: Tensor, m: State | None = None) -> State:
-    """One step from s to t with the prediction `m` at s (asked for, if None); this is DDIM."""
+    """One step from s to t with the prediction `m` at s (evaluated if None); this is DDIM."""
     return _advance(p, x, s, t, p(x, s) if m is None else m)
 
 
@@ -182,7 +182,7 @@ def multistep(
     for a few large steps (the published solver does not).
     """
     if order not in (1, 2, 3):
-        raise ValueError(f"multistep order is 1, 2 or 3, not {order}.")
+        raise ValueError(f"order must be 1, 2 or 3, got {order}")
     total = len(times) - 1
     lams = predictor.diffusion.schedule.half_log_snr(times)
     state = start
@@ -243,7 +243,7 @@ def singlestep_orders(steps: int, order: int) -> list[int]:
         return [2] * (steps // 2) + [1] * (steps % 2)
     if order == 1:
         return [1] * steps
-    raise ValueError(f"singlestep order is 1, 2 or 3, not {order}.")
+    raise ValueError(f"order must be 1, 2 or 3, got {order}")
 
 
 @dataclass(frozen=True)
@@ -279,7 +279,7 @@ def adaptive(
     Progress is reported in hundredths of the way in λ.
     """
     if order not in (2, 3):
-        raise ValueError(f"adaptive order is 2 or 3, not {order}.")
+        raise ValueError(f"order must be 2 or 3, got {order}")
     schedule = predictor.diffusion.schedule
     batch = len(start[0])
     last = torch.full((batch,), schedule.first_time, dtype=torch.float64)

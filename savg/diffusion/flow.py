@@ -35,19 +35,19 @@ class FlowMatching:
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_sigma < 1:
-            raise ValueError(f"min_sigma is from 0 up to below 1, not {self.min_sigma}")
+            raise ValueError(f"min_sigma must be ≥ 0 and below 1, got {self.min_sigma}")
 
     def draw_times(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Random times [count] for training: the logistic function of a standard normal."""
         return torch.sigmoid(torch.randn(count, generator=generator))
 
     def interpolate(self, noise: Tensor, data: Tensor, t: Tensor) -> Tensor:
-        """x_t at times [B]."""
+        """x_t [B, …] at times t [B]."""
         t = t.reshape(-1, *[1] * (data.ndim - 1))
         return (1 - (1 - self.min_sigma) * t) * noise + t * data
 
     def velocity(self, noise: Tensor, data: Tensor) -> Tensor:
-        """What the network is to predict; the same at all times of a path."""
+        """The network's target [B, …], the same at all times of a path."""
         return data - (1 - self.min_sigma) * noise
 
     def loss(self, predicted: Tensor, noise: Tensor, data: Tensor) -> Tensor:
@@ -55,13 +55,13 @@ class FlowMatching:
         return (predicted - self.velocity(noise, data)).square().flatten(1).mean(1)
 
     def predicted_data(self, x: Tensor, t: float, velocity: Tensor) -> Tensor:
-        """Where the path through x at time t ends when it stays straight."""
+        """The data that a straight path through x at time t with this velocity ends at."""
         return x + (1 - t) * velocity
 
     def times(self, steps: int) -> Tensor:
         """The steps + 1 times of a sampler, evenly from noise to data."""
         if steps < 1:
-            raise ValueError(f"a sampler takes at least 1 step, not {steps}")
+            raise ValueError(f"steps must be ≥ 1, got {steps}")
         return torch.linspace(0, 1 - self.min_sigma, steps + 1)
 
 
@@ -85,7 +85,7 @@ def euler(
     """Data [B, …] from `noise` by Euler's method.
 
     empty: conditions to guide away from; without them, or with guidance below 1, they are not
-    evaluated, as in the published code. Raises Cancelled when `on_step` answers False.
+    evaluated, as in the published code. Raises Cancelled if `on_step` returns False.
     """
     x = noise
     times = flow.times(steps).to(x.device, x.dtype)

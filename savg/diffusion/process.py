@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -44,9 +44,11 @@ class Diffusion:
 
     def __post_init__(self) -> None:
         if self.prediction not in ("eps", "v", "x0"):
-            raise ValueError(f"prediction is 'eps', 'v' or 'x0', not {self.prediction!r}.")
+            raise ValueError(f"prediction must be 'eps', 'v' or 'x0', got {self.prediction!r}")
         if self.variance not in ("fixed_large", "fixed_small", "learned_range"):
-            raise ValueError(f"unknown variance {self.variance!r}.")
+            raise ValueError(
+                f"variance must be one of {', '.join(get_args(Variance))}, got {self.variance!r}"
+            )
 
     def draw_times(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Uniform random steps [count] for training."""
@@ -74,8 +76,8 @@ class Diffusion:
         """Loss of each sample [B] and its part for each modality (mean squared errors [B]).
 
         weights: of the modalities (default 1 each). min_snr: γ of min-SNR weighting (Hang et al.
-        2023). v_limit: weigh predictions of x_0 as the v they stand for, SNR + 1, at most so much (Li &
-        He 2025, whose limit bounds 1/σ): where patches have more values than the network has
+        2023). v_limit: weigh predictions of x_0 as those of v, by SNR + 1, at most v_limit (Li &
+        He 2025, who bound 1/σ): where patches have more values than the network has
         channels, x_0 is learned and v is not. Learned variances add their variational bound in
         bits, through which the mean gets no gradient (Nichol & Dhariwal 2021).
         """
@@ -95,7 +97,7 @@ class Diffusion:
         return torch.as_tensor(total + sum(bounds)), parts
 
     def model_times(self, step: Tensor) -> Tensor:
-        """What the network is told at steps [B]."""
+        """The network's times [B] at steps [B]."""
         return self._table("times", step.device)[step]
 
     def split(self, output: Tensor, noisy: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -103,7 +105,10 @@ class Diffusion:
         if self.variance != "learned_range":
             return output, None
         if output.shape[self.channel_axis] != 2 * noisy.shape[self.channel_axis]:
-            raise ValueError(f"expected twice the channels of {tuple(noisy.shape)}.")
+            raise ValueError(
+                "output must be of twice the channels of noisy, "
+                f"got {list(output.shape)} for {list(noisy.shape)}"
+            )
         prediction, extra = output.chunk(2, dim=self.channel_axis)
         return prediction, extra
 
@@ -147,7 +152,7 @@ class Diffusion:
         """A row of the schedule on a device, copied there once: a copy waits for the device."""
         key = (name, str(device))
         if key not in self._tables:
-            with torch.inference_mode(False):  # training may use it after sampling has made it
+            with torch.inference_mode(False):  # training may use it after sampling
                 self._tables[key] = torch.as_tensor(getattr(self.schedule, name), device=device)
         return self._tables[key]
 
@@ -167,7 +172,10 @@ class Diffusion:
         snr = self.schedule.alphas_cumprod / (1.0 - self.schedule.alphas_cumprod)
         if v_limit is not None:
             if gamma is not None or self.prediction != "x0":
-                raise ValueError("v_limit is for predictions of x0, without min_snr.")
+                raise ValueError(
+                    "v_limit must be None for predictions other than x0 and with min_snr, "
+                    f"got {v_limit}"
+                )
             return torch.from_numpy(np.minimum(snr + 1.0, v_limit)).float()[step.cpu()]
         if gamma is None:
             return torch.ones(len(step))
@@ -179,7 +187,7 @@ class Diffusion:
         self, clean: Tensor, noisy: Tensor, output: Tensor, extra: Tensor, step: Tensor
     ) -> Tensor:
         """KL divergence from the true step to the learned one in bits [B]; at step 0 the negative
-        log likelihood of 8-bit pictures."""
+        log likelihood of 8-bit frames."""
         alpha, sigma = self.coefficients(step, noisy)
         guess = self.to_clean(output, noisy, alpha, sigma)
         mean = self.posterior_mean(guess, noisy, step)

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """Variances `betas` [n] of the steps, and the time [n] that the network is told at each.
+    """Variances `betas` [n] of the steps, and the network's time [n] at each.
 
     base_steps: length of the unspaced schedule that these times count in.
     """
@@ -32,9 +32,11 @@ class Schedule:
     def __post_init__(self) -> None:
         betas = np.asarray(self.betas, np.float64)
         if betas.ndim != 1 or not len(betas) or (betas <= 0).any() or (betas > 1).any():
-            raise ValueError("betas is a row of numbers in 0..1.")
+            raise ValueError(f"betas must be [n] above 0 and ≤ 1, got {betas.shape} {betas[:3]}")
         if len(self.times) != len(betas):
-            raise ValueError(f"{len(betas)} betas need as many times, not {len(self.times)}.")
+            raise ValueError(
+                f"times must be {len(betas)}, one for each of betas, got {len(self.times)}"
+            )
 
     @classmethod
     def linear(cls, steps: int = 1000) -> Schedule:
@@ -46,8 +48,8 @@ class Schedule:
     def respaced(self, spacing: str | int) -> Schedule:
         """The schedule that visits some of the times only, with the same ᾱ there.
 
-        spacing: "ddimN" (every k-th time, N of them), a number N, or "a,b,…" (so many from each
-        equal section).
+        spacing: "ddimN" (every k-th time, N of them), a number N, or "a,b,…" (of each of
+        equal sections in turn, that number of times).
         """
         used = _spaced_times(len(self.betas), str(spacing))
         cumulative = self.alphas_cumprod[used]
@@ -90,8 +92,8 @@ class Schedule:
     @cached_property
     def posterior_mean_of_noisy(self) -> Floats:
         """Factor of x_t in that mean."""
-        kept = np.sqrt(1.0 - self.betas)
-        return kept * (1.0 - self.alphas_cumprod_prev) / (1.0 - self.alphas_cumprod)
+        alpha = np.sqrt(1.0 - self.betas)
+        return alpha * (1.0 - self.alphas_cumprod_prev) / (1.0 - self.alphas_cumprod)
 
     @cached_property
     def alphas(self) -> Floats:
@@ -134,11 +136,11 @@ class Schedule:
     def time_of(self, half_log_snr: Tensor) -> Tensor:
         """The continuous time of λ."""
         t, log_alpha = self._grid
-        wanted = -0.5 * torch.nn.functional.softplus(-2.0 * half_log_snr)
-        return _interpolate(wanted.neg(), log_alpha.neg(), t)
+        target = -0.5 * torch.nn.functional.softplus(-2.0 * half_log_snr)
+        return _interpolate(target.neg(), log_alpha.neg(), t)
 
     def model_times(self, t: Tensor) -> Tensor:
-        """Continuous times as the network is told them: truncated, in float32 as published."""
+        """The network's integer times at continuous times: truncated, in float32 as published."""
         n = len(self)
         index = ((t.to(torch.float32) - 1.0 / n) * n).long().clamp(0, n - 1)
         return torch.from_numpy(np.asarray(self.times, np.int64))[index]
@@ -164,11 +166,13 @@ def _interpolate(x: Tensor, xs: Tensor, ys: Tensor) -> Tensor:
 def _spaced_times(steps: int, spacing: str) -> NDArray[np.int64]:
     """The steps to visit, rising."""
     if spacing.startswith("ddim"):
-        wanted = _whole(spacing.removeprefix("ddim"), spacing)
+        count = _whole(spacing.removeprefix("ddim"), spacing)
         for every in range(1, steps + 1):
-            if len(range(0, steps, every)) == wanted:
+            if len(range(0, steps, every)) == count:
                 return np.arange(0, steps, every)
-        raise ValueError(f"no whole stride visits {wanted} of {steps} steps.")
+        raise ValueError(
+            f"spacing must visit one of every k steps, got {spacing!r} for {steps} steps"
+        )
     counts = [_whole(part, spacing) for part in spacing.split(",")]
     base, extra = divmod(steps, len(counts))
     times: list[int] = []
@@ -176,7 +180,9 @@ def _spaced_times(steps: int, spacing: str) -> NDArray[np.int64]:
     for section, count in enumerate(counts):
         size = base + (section < extra)
         if count > size:
-            raise ValueError(f"a section of {size} steps cannot be visited {count} times.")
+            raise ValueError(
+                f"counts of spacing must be ≤ {size} for a section of {size} steps, got {count}"
+            )
         stride = (size - 1) / (count - 1) if count > 1 else 1.0
         place = 0.0
         for _ in range(count):  # by repeated addition, as published: ties round the same way
@@ -188,5 +194,5 @@ def _spaced_times(steps: int, spacing: str) -> NDArray[np.int64]:
 
 def _whole(text: str, spacing: str) -> int:
     if not text.strip().isdigit() or int(text) < 1:
-        raise ValueError(f"spacing is 'ddimN', a number or numbers 'a,b', not {spacing!r}.")
+        raise ValueError(f"spacing must be 'ddimN', a number or numbers 'a,b', got {spacing!r}")
     return int(text)

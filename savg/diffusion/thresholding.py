@@ -1,4 +1,4 @@
-"""Keeping predictions of x_0 where data can be; each takes and returns a state."""
+"""Thresholding of predicted x_0 to the range of data; each function takes and returns a state."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Thresholding = Callable[[State], State]
 
 
 def clamp(state: State) -> State:
-    """Every modality limited to −1..1."""
+    """Every modality clipped to −1..1."""
     return tuple(x.clamp(-1.0, 1.0) for x in state)
 
 
 def clamp_first(state: State) -> State:
-    """The first modality (the picture) limited to −1..1, the others left alone."""
+    """The first modality (video) clipped to −1..1, the others unchanged."""
     return (state[0].clamp(-1.0, 1.0), *state[1:])
 
 
 def dynamic_threshold(state: State, quantile: float = 0.995) -> State:
-    """Each sample and modality limited to ±s and divided by s = max(1, quantile of its magnitude).
+    """Each sample and modality clipped to ±s and divided by s = max(1, quantile of its magnitude).
 
     Saharia et al. 2022; the quantile is linear between ranks.
     """
@@ -36,7 +36,7 @@ THRESHOLDING: dict[str, Thresholding | None] = {
     "dynamic_threshold": dynamic_threshold,
     "none": None,
 }
-"""By the name that a pipeline's file gives."""
+"""By the name in a pipeline's file."""
 
 
 def _threshold(x: Tensor, quantile: float) -> Tensor:

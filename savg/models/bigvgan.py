@@ -1,7 +1,7 @@
 """BigVGAN: log mel spectrograms of one channel to a waveform.
 
 A stack of transposed convolutions, each followed by the mean of several dilated residual blocks whose
-periodic activations run at twice the rate, so that what they fold above Nyquist can be filtered away.
+periodic activations run at twice the rate, so that their harmonics above Nyquist can be filtered out.
 Parameters bear the names of the published checkpoints after weight normalisation is removed; `rename`
 removes it from both styles of key (weight_g and weight_v, or torch's parametrizations).
 Source: BigVGAN (arXiv 2206.04658), with the 16 kHz checkpoint of Make-An-Audio 2 used by MMAudio.
@@ -34,7 +34,8 @@ class BigVganConfig:
 
     upsample_rates, upsample_kernel_sizes: of the transposed convolutions, the rates' product is the
     hop in samples; upsample_initial_channel: halved at each. resblock_kernel_sizes, each with its
-    dilations. tanh: the waveform is limited smoothly, else clipped; final_bias: of the last layer.
+    dilations. tanh: the waveform is limited smoothly, else clipped; final_bias: whether the last
+    layer has a bias.
     """
 
     num_mels: int = 80
@@ -52,20 +53,25 @@ class BigVganConfig:
             k < r or (k - r) % 2 for r, k in zip(rates, kernels, strict=True)
         ):
             raise ValueError(
-                f"each upsampling kernel of {kernels} exceeds its rate of {rates} evenly"
+                "upsample_kernel_sizes must exceed upsample_rates by even numbers, "
+                f"got {kernels} for {rates}"
             )
         if self.upsample_initial_channel % 2 ** len(rates):
             raise ValueError(
-                f"{self.upsample_initial_channel} channels cannot be halved {len(rates)} times"
+                f"upsample_initial_channel must be divisible by {2 ** len(rates)}, "
+                f"got {self.upsample_initial_channel}"
             )
         if len(self.resblock_kernel_sizes) != len(self.resblock_dilation_sizes):
-            raise ValueError("each residual kernel has its dilations")
+            raise ValueError(
+                "resblock_dilation_sizes must be one for each of resblock_kernel_sizes, "
+                f"got {len(self.resblock_dilation_sizes)}"
+            )
         if any(kernel % 2 == 0 for kernel in self.resblock_kernel_sizes):
-            raise ValueError(f"residual kernels are odd, not {self.resblock_kernel_sizes}")
+            raise ValueError(f"resblock_kernel_sizes must be odd, got {self.resblock_kernel_sizes}")
 
     @property
     def hop(self) -> int:
-        """Samples a mel frame."""
+        """Samples per mel frame."""
         return math.prod(self.upsample_rates)
 
 
@@ -95,7 +101,7 @@ CONFIGS: dict[str, BigVganConfig] = {
         resblock_dilation_sizes=((1, 3), (1, 2)),
     ),
 }
-"""By name: published for 16 kHz ("full" is the one [S2] keeps frozen) and 44.1 kHz, and ours."""
+"""By name: published for 16 kHz ("full", frozen in [S2]) and 44.1 kHz; "demo" and "tiny" are ours."""
 
 
 def half_band_filter(taps: int = FILTER_TAPS) -> Tensor:
@@ -134,7 +140,7 @@ class Upsample(nn.Module):
 
 
 class LowPass(nn.Module):
-    """Filter [B, C, T] and keep every second sample."""
+    """Low-pass filter [B, C, T], then every second sample."""
 
     filter: Tensor
 
@@ -187,7 +193,7 @@ class Activation(nn.Module):
 
 
 def same(channels: int, kernel: int, dilation: int = 1) -> nn.Conv1d:
-    """A convolution that keeps channels and length."""
+    """A convolution [B, C, T] → [B, C, T]."""
     padding = dilation * (kernel - 1) // 2
     return nn.Conv1d(channels, channels, kernel, padding=padding, dilation=dilation)
 
@@ -231,6 +237,7 @@ class BigVgan(nn.Module):
         self._start_small()
 
     def _start_small(self) -> None:
+        """Small random kernels in all layers but the first."""
         for name, module in self.named_modules():
             if isinstance(module, nn.Conv1d | nn.ConvTranspose1d) and name != "conv_pre":
                 nn.init.normal_(module.weight, std=0.01)
@@ -238,8 +245,7 @@ class BigVgan(nn.Module):
     def forward(self, mel: Tensor) -> Tensor:
         if mel.ndim != 3 or mel.shape[1] != self.config.num_mels:
             raise ValueError(
-                f"the vocoder takes mel spectrograms [B, {self.config.num_mels}, F], "
-                f"not {list(mel.shape)}"
+                f"mel spectrograms must be [B, {self.config.num_mels}, F], got {list(mel.shape)}"
             )
         x = self.conv_pre(mel)
         blocks = len(self.config.resblock_kernel_sizes)
@@ -281,25 +287,27 @@ def from_published(published: Mapping[str, Any] | None = None) -> BigVganConfig:
 
     {"name": "44k"} names the one at 44.1 kHz. Settings of training and of the mel are ignored.
     """
-    given = dict(published or {})
-    if "name" in given:
-        name = given.pop("name")
+    arguments = dict(published or {})
+    if "name" in arguments:
+        name = arguments.pop("name")
         if name not in ("16k", "44k"):
-            raise ValueError(f"name is '16k' or '44k', not {name!r}")
+            raise ValueError(f"name must be '16k' or '44k', got {name!r}")
         return CONFIGS[name]
     fixed = {"resblock": "1", "activation": "snakebeta", "snake_logscale": True}
     for name, value in fixed.items():
-        if given.get(name, value) != value:
-            raise ValueError(f"{name} is {value!r}, not {given[name]!r}")
-    ours = {name: given[name] for name in BigVganConfig.__dataclass_fields__ if name in given}
+        if arguments.get(name, value) != value:
+            raise ValueError(f"{name} must be {value!r}, got {arguments[name]!r}")
+    settings = {
+        name: arguments[name] for name in BigVganConfig.__dataclass_fields__ if name in arguments
+    }
     for name in ("upsample_rates", "upsample_kernel_sizes", "resblock_kernel_sizes"):
-        if name in ours:
-            ours[name] = tuple(ours[name])
-    if "resblock_dilation_sizes" in ours:
-        ours["resblock_dilation_sizes"] = tuple(map(tuple, ours["resblock_dilation_sizes"]))
-    ours["tanh"] = given.get("use_tanh_at_final", True)
-    ours["final_bias"] = given.get("use_bias_at_final", True)
-    return BigVganConfig(**ours)
+        if name in settings:
+            settings[name] = tuple(settings[name])
+    if "resblock_dilation_sizes" in settings:
+        settings["resblock_dilation_sizes"] = tuple(map(tuple, settings["resblock_dilation_sizes"]))
+    settings["tanh"] = arguments.get("use_tanh_at_final", True)
+    settings["final_bias"] = arguments.get("use_bias_at_final", True)
+    return BigVganConfig(**settings)
 
 
 FORMAT = ModelFormat(

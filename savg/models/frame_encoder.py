@@ -1,10 +1,10 @@
-"""A small encoder of pictures, trained with the flow network, in place of CLIP and Synchformer.
+"""A small encoder of frames, trained with the flow network, in place of CLIP and Synchformer.
 
-A convolutional network looks at each picture and at how it differs from the one before; where in the
-picture something is stays in its features, which then see their neighbours in time. Two heads give
-tokens of the same number and times as CLIP's and Synchformer's.
+A convolutional network encodes each frame and its difference from the one before, positions within
+the frame included; convolutions over time follow. Two heads give tokens of the same number and times
+as CLIP's and Synchformer's.
 
-Shapes: B clips, F pictures at `fps`, N CLIP times, S synchronisation features.
+Shapes: B clips, F frames at `fps`, N CLIP times, S synchronisation features.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ HALVINGS = 4
 class FrameEncoderConfig:
     """Sizes of an encoder.
 
-    image: side of the square pictures in pixels; fps: pictures a second, which for motion to look
-    alike are the same whatever the film's rate; width: channels of the first of four halvings;
-    features: of a picture; clip_dim, sync_dim: channels of the tokens.
+    image: side of the square frames in pixels; fps: frames per second, the same whatever the video's
+    rate, so that motion looks alike; width: channels of the first of four halvings; features:
+    channels of a frame; clip_dim, sync_dim: channels of the tokens.
     """
 
     image: int = 64
@@ -47,13 +47,13 @@ class FrameEncoderConfig:
 
     def __post_init__(self) -> None:
         if self.image < 2**HALVINGS or self.image % 2**HALVINGS:
-            raise ValueError(f"image is a multiple of {2**HALVINGS}, not {self.image}")
+            raise ValueError(f"image must be a multiple of {2**HALVINGS}, got {self.image}")
         for name in ("fps", "width", "features", "clip_dim", "sync_dim"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
+                raise ValueError(f"{name} must be ≥ 1, got {getattr(self, name)}")
 
     def frames(self, lengths: SequenceLengths) -> int:
-        """Pictures of a clip, at least one."""
+        """Number of frames of a clip, at least 1."""
         return max(1, int(lengths.duration * self.fps))
 
 
@@ -65,7 +65,7 @@ CONFIGS: dict[str, FrameEncoderConfig] = {
 
 
 def token_times(lengths: SequenceLengths) -> tuple[list[Fraction], list[Fraction]]:
-    """The middle of each CLIP picture and of each synchronisation feature, in seconds."""
+    """The middle of each CLIP frame [N] and of each synchronisation feature [S], in seconds."""
     clip = [Fraction(2 * n + 1, 2 * CLIP_FPS) for n in range(lengths.clip)]
     span = SEGMENT_FRAMES // SEGMENT_FEATURES
     sync = [
@@ -77,7 +77,7 @@ def token_times(lengths: SequenceLengths) -> tuple[list[Fraction], list[Fraction
 
 
 class TimeBlock(nn.Module):
-    """x plus what a picture's neighbours in time say: [B, D, F] → [B, D, F]."""
+    """x plus a convolution over neighbours in time: [B, D, F] → [B, D, F]."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class TimeBlock(nn.Module):
 
 
 class FrameEncoder(nn.Module):
-    """Pictures [B, F, 3, image, image] in −1..1 → tokens [B, N, clip_dim] and [B, S, sync_dim]."""
+    """Frames [B, F, 3, image, image] in −1..1 → tokens [B, N, clip_dim] and [B, S, sync_dim]."""
 
     def __init__(self, config: FrameEncoderConfig) -> None:
         super().__init__()
@@ -114,24 +114,23 @@ class FrameEncoder(nn.Module):
         self.clip = nn.Linear(config.features, config.clip_dim)
         self.sync = nn.Linear(config.features, config.sync_dim)
 
-    def forward(self, pictures: Tensor, lengths: SequenceLengths) -> tuple[Tensor, Tensor]:
+    def forward(self, frames: Tensor, lengths: SequenceLengths) -> tuple[Tensor, Tensor]:
         c = self.config
         expected = (c.frames(lengths), 3, c.image, c.image)
-        if pictures.ndim != 5 or tuple(pictures.shape[1:]) != expected:
+        if frames.ndim != 5 or tuple(frames.shape[1:]) != expected:
             raise ValueError(
-                f"the encoder takes pictures [B, {', '.join(map(str, expected))}], "
-                f"not {list(pictures.shape)}"
+                f"frames must be [B, {', '.join(map(str, expected))}], got {list(frames.shape)}"
             )
-        change = torch.cat((torch.zeros_like(pictures[:, :1]), pictures.diff(dim=1)), dim=1)
-        seen = self.look(torch.cat((pictures, change), dim=2).flatten(0, 1))
-        x = self.gather(seen.flatten(1)).unflatten(0, pictures.shape[:2])
+        change = torch.cat((torch.zeros_like(frames[:, :1]), frames.diff(dim=1)), dim=1)
+        maps = self.look(torch.cat((frames, change), dim=2).flatten(0, 1))
+        x = self.gather(maps.flatten(1)).unflatten(0, frames.shape[:2])
         x = self.norm(self.over_time(x.transpose(1, 2)).transpose(1, 2))
         heads = zip((self.clip, self.sync), token_times(lengths), strict=True)
         clip, sync = (head(x)[:, self._at(times, x)] for head, times in heads)
         return clip, sync
 
     def _at(self, times: list[Fraction], x: Tensor) -> Tensor:
-        """The picture on screen at each time."""
+        """Index of the frame of x[B, F, D] that is shown at each time."""
         last = x.shape[1] - 1
-        shown = [min(int(time * self.config.fps), last) for time in times]
-        return torch.tensor(shown, device=x.device)
+        indices = [min(int(time * self.config.fps), last) for time in times]
+        return torch.tensor(indices, device=x.device)

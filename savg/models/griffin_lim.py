@@ -1,9 +1,9 @@
 """A vocoder without weights: log mel spectrograms of one channel to a waveform by Griffin-Lim.
 
 Mel bands become a non-negative spectrum by multiplicative updates (Lee & Seung 2001); phases start
-from the same random ones for every sound and settle in fast Griffin-Lim iterations (Perraudin et al.
-2013). Channels whose spectra differ by a factor come out as one waveform with that factor: a source
-that is panned by its level stays one source.
+from the same random ones for every input and converge in fast Griffin-Lim iterations (Perraudin et
+al. 2013). Channels whose spectra differ by a factor give one waveform with that factor: a source that
+is panned by its level stays one source.
 
 Shapes: B clips (or channels), M mel bands, F mel frames, K = n_fft / 2 + 1 bins, T = F · hop samples.
 """
@@ -41,16 +41,16 @@ class GriffinLimConfig:
 
     def __post_init__(self) -> None:
         if self.mel not in MELS:
-            raise ValueError(f"mel is one of {', '.join(MELS)}, not {self.mel!r}")
+            raise ValueError(f"mel must be one of {', '.join(MELS)}, got {self.mel!r}")
         for name in ("num_mels", "updates"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
+                raise ValueError(f"{name} must be ≥ 1, got {getattr(self, name)}")
         if self.iterations < 0:
-            raise ValueError(f"iterations is 0 or more, not {self.iterations}")
+            raise ValueError(f"iterations must be ≥ 0, got {self.iterations}")
 
     @property
     def hop(self) -> int:
-        """Samples a mel frame."""
+        """Samples per mel frame."""
         return MELS[self.mel].hop_size
 
 
@@ -72,43 +72,42 @@ class GriffinLim(nn.Module):
         self.config = config
         self.mel = replace(MELS[config.mel], num_mels=config.num_mels)
         if self.mel.norm_fn != "log10":
-            raise ValueError("Griffin-Lim takes mel spectrograms of base 10")
+            raise ValueError(f"norm_fn of mel must be 'log10', got {self.mel.norm_fn!r}")
         self.register_buffer("bands", mel_bands(self.mel))
         self.register_buffer("window", torch.hann_window(self.mel.win_size), persistent=False)
 
     def magnitudes(self, mel: Tensor) -> Tensor:
-        """Non-negative spectra [B, K, F] with these mel bands."""
+        """Non-negative spectra [B, K, F] with the mel bands [B, M, F]."""
         bands = self.bands.float()
         target = 10 ** mel.float().clamp(max=LOUDEST)
         start = bands.T @ (target / bands.sum(1).square().clamp_min(1e-9)[:, None]) + 1e-9
         return from_bands(target, bands, start, self.config.updates)
 
-    def spectrum(self, sound: Tensor) -> Tensor:
-        """Complex spectra [B, K, F] of the frames that the mel spectrogram is taken of."""
+    def spectrum(self, audio: Tensor) -> Tensor:
+        """Complex spectra [B, K, F] of audio [B, T], framed as the mel spectrogram is."""
         c = self.mel
-        padded = functional.pad(sound, ((c.n_fft - c.hop_size) // 2,) * 2)
+        padded = functional.pad(audio, ((c.n_fft - c.hop_size) // 2,) * 2)
         return torch.stft(
             padded, c.n_fft, c.hop_size, c.win_size, self.window, center=False, return_complex=True
         )
 
     def waveform(self, spectrum: Tensor) -> Tensor:
-        """The samples [B, T] whose frames come nearest to these spectra."""
+        """Samples [B, T] whose frames are nearest to spectra [B, K, F] in least squares."""
         return overlap_add(spectrum, self.window, self.mel.hop_size)
 
     def forward(self, mel: Tensor) -> Tensor:
         if mel.ndim != 3 or mel.shape[1] != self.config.num_mels:
             raise ValueError(
-                f"the vocoder takes mel spectrograms [B, {self.config.num_mels}, F], "
-                f"not {list(mel.shape)}"
+                f"mel spectrograms must be [B, {self.config.num_mels}, F], got {list(mel.shape)}"
             )
-        sound = griffin_lim(
+        audio = griffin_lim(
             self.magnitudes(mel), self.spectrum, self.waveform, self.config.iterations
         )
-        return sound.clamp(-1, 1)[:, None]
+        return audio.clamp(-1, 1)[:, None]
 
 
 def from_published(published: Mapping[str, Any] | None = None) -> GriffinLimConfig:
-    """There are no weights to publish; None: the full configuration."""
+    """The configuration for its own arguments (there are no weights); None: the full one."""
     return GriffinLimConfig(**published) if published else CONFIGS["full"]
 
 

@@ -1,6 +1,6 @@
 """A small vocoder: log mel spectrograms of one channel to a waveform through a spectrum.
 
-Blocks at the rate of mel frames say the magnitude and phase of every bin of a short-time spectrum,
+Blocks at the rate of mel frames predict magnitude and phase of every bin of a short-time spectrum,
 whose inverse is the waveform; nothing runs at the rate of samples, so it costs a hundredth of BigVGAN.
 The design is Vocos' (arXiv 2306.00814) with ConvNeXt blocks (2201.03545).
 
@@ -44,9 +44,9 @@ class IstftVocoderConfig:
     def __post_init__(self) -> None:
         for name in ("num_mels", "hop", "width", "depth", "ratio"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
+                raise ValueError(f"{name} must be ≥ 1, got {getattr(self, name)}")
         if self.n_fft % 2 or self.n_fft < 2 * self.hop or (self.n_fft - self.hop) % 2:
-            raise ValueError(f"n_fft is even and at least two hops of {self.hop}, not {self.n_fft}")
+            raise ValueError(f"n_fft must be even and ≥ two hops of {self.hop}, got {self.n_fft}")
 
 
 CONFIGS: dict[str, IstftVocoderConfig] = {
@@ -94,7 +94,7 @@ class IstftVocoder(nn.Module):
         self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
 
     def spectrum(self, mel: Tensor) -> Tensor:
-        """Complex spectra [B, K, F]."""
+        """Complex spectra [B, K, F] of mel spectrograms [B, M, F]."""
         x = self.norm(self.begin(mel).transpose(1, 2)).transpose(1, 2)
         for block in self.blocks:
             x = block(x)
@@ -103,20 +103,19 @@ class IstftVocoder(nn.Module):
         return torch.polar(magnitude.clamp(max=LOUDEST).exp(), phase)
 
     def waveform(self, spectrum: Tensor) -> Tensor:
-        """The samples [B, T] whose frames, hop by hop from (hop − n_fft) / 2 on, have these spectra."""
+        """Samples [B, T] of spectra [B, K, F]; frames start every hop from (hop − n_fft) / 2 on."""
         return overlap_add(spectrum, self.window.float(), self.config.hop)
 
     def forward(self, mel: Tensor) -> Tensor:
         if mel.ndim != 3 or mel.shape[1] != self.config.num_mels:
             raise ValueError(
-                f"the vocoder takes mel spectrograms [B, {self.config.num_mels}, F], "
-                f"not {list(mel.shape)}"
+                f"mel spectrograms must be [B, {self.config.num_mels}, F], got {list(mel.shape)}"
             )
         return self.waveform(self.spectrum(mel)).clamp(-1, 1)[:, None]
 
 
 def from_published(published: Mapping[str, Any] | None = None) -> IstftVocoderConfig:
-    """Nobody else publishes this network; None: the full configuration."""
+    """The configuration for its own arguments (nobody else publishes one); None: the full one."""
     return IstftVocoderConfig(**published) if published else CONFIGS["full"]
 
 

@@ -17,10 +17,10 @@ class JointUNetConfig:
     blocks: residual blocks a scale (one number, or one for each scale); heads: of attention within a
     modality; head_channels: width of a head of cross-modal attention (None: `heads` of them);
     cross_at, video_at, audio_at: down-sampling factors of the frames at which there is attention;
-    windows: frames seen by cross-modal attention at each factor of cross_at; upsample: residual
+    windows: frames of cross-modal attention at each factor of cross_at; upsample: residual
     blocks upsample (else plain repetition); video_patch, audio_patch: side and length of the patches
-    that become one position; skips: "concat" or "add"; coordinates: the network is told each pixel's
-    place as two more input channels. audio_channels 0: the video half alone, without audio and
+    that become one position; skips: "concat" or "add"; coordinates: each pixel's place is given as two
+    more input channels. audio_channels 0: the video half alone, without audio and
     without attention to it (`savg.models.video_unet`).
     """
 
@@ -67,8 +67,8 @@ class JointUNetConfig:
         for width in self.widths:
             if width % self.groups or width % self.heads or width % (self.head_channels or 1):
                 raise ValueError(
-                    f"{width} channels do not divide into {self.groups} groups, {self.heads} heads "
-                    f"and heads of {self.head_channels} channels"
+                    f"channels of a scale must divide into {self.groups} groups, {self.heads} heads "
+                    f"and heads of {self.head_channels} channels, got {width}"
                 )
 
     @property
@@ -114,39 +114,39 @@ def published_config(published: Mapping[str, Any] | None = None) -> JointUNetCon
     """Our configuration for the authors' constructor arguments (default: the released ones).
 
     Arguments without a part in the network (diffusion schedule, number format, `num_heads_upsample`,
-    `class_cond`, which the published joint network ignores) are accepted and left aside. As
+    `class_cond`, which the published joint network ignores) are accepted and ignored. As
     published, the middle block has cross-modal attention only with windows 1,4,8, and a learned
     variance doubles the video's channels alone.
     """
-    given = {**RELEASED, **(published or {})}
-    video, audio = numbers(given["video_size"]), numbers(given["audio_size"])
-    multipliers: tuple[float, ...] = numbers(given["channel_mult"])
+    arguments = {**RELEASED, **(published or {})}
+    video, audio = numbers(arguments["video_size"]), numbers(arguments["audio_size"])
+    multipliers: tuple[float, ...] = numbers(arguments["channel_mult"])
     if not multipliers:
         if video[-1] not in BY_SIDE:
-            raise ValueError(f"no default channel_mult for frames of {video[-1]} pixels")
+            raise ValueError(f"channel_mult must be given for frames of {video[-1]} pixels, got ''")
         multipliers = BY_SIDE[video[-1]]
-    windows = numbers(given["cross_attention_windows"])
-    head = int(given["num_head_channels"])
+    windows = numbers(arguments["cross_attention_windows"])
+    head = int(arguments["num_head_channels"])
     return JointUNetConfig(
         frames=video[0],
         video_channels=video[1],
         audio_channels=audio[0],
-        channels=int(given["num_channels"]),
+        channels=int(arguments["num_channels"]),
         multipliers=multipliers,
-        blocks=int(given["num_res_blocks"]),
-        heads=int(given["num_heads"]),
+        blocks=int(arguments["num_res_blocks"]),
+        heads=int(arguments["num_heads"]),
         head_channels=None if head == -1 else head,
-        cross_at=tuple(n for n in numbers(given["cross_attention_resolutions"]) if n > 0),
+        cross_at=tuple(n for n in numbers(arguments["cross_attention_resolutions"]) if n > 0),
         windows=windows,
-        shift=bool(given["cross_attention_shift"]),
+        shift=bool(arguments["cross_attention_shift"]),
         middle_cross=windows == (1, 4, 8),
-        video_at=tuple(n for n in numbers(given["video_attention_resolutions"]) if n > 0),
-        audio_at=tuple(n for n in numbers(given["audio_attention_resolutions"]) if n > 0),
-        video_conv=str(given["video_type"]),
-        scale_shift=bool(given["use_scale_shift_norm"]),
-        upsample=bool(given["resblock_updown"]),
-        learn_variance=bool(given["learn_sigma"]),
-        dropout=float(given["dropout"]),
+        video_at=tuple(n for n in numbers(arguments["video_attention_resolutions"]) if n > 0),
+        audio_at=tuple(n for n in numbers(arguments["audio_attention_resolutions"]) if n > 0),
+        video_conv=str(arguments["video_type"]),
+        scale_shift=bool(arguments["use_scale_shift_norm"]),
+        upsample=bool(arguments["resblock_updown"]),
+        learn_variance=bool(arguments["learn_sigma"]),
+        dropout=float(arguments["dropout"]),
     )
 
 

@@ -1,8 +1,8 @@
 """The coupled U-Net that denoises video and stereo audio together (stereo MM-Diffusion, [S1] [S2]).
 
-Two U-Nets, one for the video and one for the audio, share their time embedding and exchange what
-they know through windowed cross-modal attention. `CONFIGS["full"]` is the released network; `"demo"`
-is the same class made small enough to train on two CPU cores.
+Two U-Nets, one for the video and one for the audio, share their time embedding and exchange
+information through windowed cross-modal attention. `CONFIGS["full"]` is the released network;
+`"demo"` is the same class made small enough to train on two CPU cores.
 """
 
 from __future__ import annotations
@@ -63,15 +63,15 @@ class CoupledUNet(nn.Module):
         """Evaluate on video[B, F, 3, H, W] and, in a network with audio, audio[B, 2, T]."""
         ops, dtype = FAST if self.fast else PLAIN, next(self.parameters()).dtype
         embedding = self.time_embed(time_features(t, self.config.channels).to(dtype))
-        given = Conditions(embedding, tuple(shifts), ops)
+        conditions = Conditions(embedding, tuple(shifts), ops)
         h = tuple(ops.enter(x) for x in self._patches(tuple(part.to(dtype) for part in parts)))
         skips: list[State] = []
         for stage in self.input_blocks:
-            h = stage(h, given)
+            h = stage(h, conditions)
             skips.append(h)
-        h = self.middle_blocks(h, given)
+        h = self.middle_blocks(h, conditions)
         for i, stage in enumerate(self.output_blocks):
-            h = stage(self._join(i, h, skips.pop(), ops), given)
+            h = stage(self._join(i, h, skips.pop(), ops), conditions)
         ends = tuple(ops.leave(head(x, ops)) for x, head in zip(h, self.heads, strict=True))
         return tuple(x.to(part.dtype) for x, part in zip(self._unpatched(ends), parts, strict=True))
 

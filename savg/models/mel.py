@@ -1,6 +1,6 @@
 """Mel spectrograms as the mel VAE and the vocoder were trained on.
 
-A waveform in −1..1 (beyond is clipped) becomes log amplitudes of overlapping bands, spaced evenly on
+A waveform in −1..1 (clipped beyond) becomes log amplitudes of overlapping bands, spaced evenly on
 Slaney's mel scale (linear below 1 kHz, logarithmic above) and weighted by the inverse of their width
 (Slaney 1998, the defaults of librosa). Source: behaviour of the published MMAudio code.
 
@@ -39,15 +39,15 @@ class MelConfig:
 
     def __post_init__(self) -> None:
         if self.norm_fn not in LOGARITHMS:
-            raise ValueError(f"norm_fn is one of {sorted(LOGARITHMS)}, not {self.norm_fn!r}")
+            raise ValueError(f"norm_fn must be one of {sorted(LOGARITHMS)}, got {self.norm_fn!r}")
         if not 0 <= self.fmin < self.fmax <= self.sampling_rate / 2:
             raise ValueError(
-                f"bands from {self.fmin} to {self.fmax} Hz do not lie in 0 to "
-                f"{self.sampling_rate / 2} Hz"
+                f"fmin and fmax must be 0 ≤ fmin < fmax ≤ {self.sampling_rate / 2} Hz, "
+                f"got {self.fmin} and {self.fmax}"
             )
         if not self.hop_size <= self.win_size <= self.n_fft:
             raise ValueError(
-                f"expected hop_size ≤ win_size ≤ n_fft, not {self.hop_size}, {self.win_size}, "
+                f"sizes must be hop_size ≤ win_size ≤ n_fft, got {self.hop_size}, {self.win_size}, "
                 f"{self.n_fft}"
             )
 
@@ -80,9 +80,7 @@ class MelSpectrogram(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         c = self.config
         if waveform.shape[-1] < c.n_fft:
-            raise ValueError(
-                f"a mel spectrogram takes at least {c.n_fft} samples, not {waveform.shape[-1]}"
-            )
+            raise ValueError(f"waveforms must be of ≥ {c.n_fft} samples, got {waveform.shape[-1]}")
         flat = waveform.reshape(-1, waveform.shape[-1]).clamp(-1, 1)
         pad = (c.n_fft - c.hop_size) // 2
         flat = functional.pad(flat[:, None], (pad, pad), mode="reflect")[:, 0]

@@ -2,8 +2,8 @@
 
 Every layer preserves the magnitude of what passes (EDM2, arXiv 2312.02696): kernels are normalised
 for each output channel whenever they are used, sums are weighted, and there are no biases. Parameters
-bear the names of the published checkpoint; its kernels are read as they are, and the authors' one
-normalisation after loading is the same as ours at every use.
+bear the names of the published checkpoint; its kernels are read as they are, since normalising once
+after loading, as the authors do, gives the same as normalising at every use.
 Source: MMAudio (arXiv 2412.15322) as its public code behaves.
 
 Shapes: B clips (or channels), M mel bands, F mel frames, C latent channels, L latents.
@@ -50,16 +50,16 @@ class MelVaeConfig:
     def __post_init__(self) -> None:
         for name in ("data_dim", "embed_dim", "hidden_dim", "num_res_blocks"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
+                raise ValueError(f"{name} must be ≥ 1, got {getattr(self, name)}")
         if not self.ch_mult or min(self.ch_mult) < 1:
-            raise ValueError(f"ch_mult is one or more positive numbers, not {self.ch_mult}")
+            raise ValueError(f"ch_mult must be one or more integers ≥ 1, got {self.ch_mult}")
         if any(not 0 <= level < len(self.ch_mult) - 1 for level in self.down_layers):
             raise ValueError(
-                f"down_layers are levels before the last of {len(self.ch_mult)}, "
-                f"not {self.down_layers}"
+                f"down_layers must be levels before the last of {len(self.ch_mult)}, "
+                f"got {self.down_layers}"
             )
         if self.kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size is odd, not {self.kernel_size}")
+            raise ValueError(f"kernel_size must be odd, got {self.kernel_size}")
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -68,7 +68,7 @@ class MelVaeConfig:
 
     @property
     def frames_per_latent(self) -> int:
-        """Mel frames a latent stands for."""
+        """Mel frames per latent."""
         return 2 ** len(self.down_layers)
 
 
@@ -79,12 +79,12 @@ CONFIGS: dict[str, MelVaeConfig] = {
     "demo": MelVaeConfig(embed_dim=12, hidden_dim=64, ch_mult=(1, 1, 1)),
     "tiny": MelVaeConfig(data_dim=6, embed_dim=2, hidden_dim=8, num_res_blocks=1),
 }
-"""By name: the two published networks; "full" is the one [S2] keeps frozen, "16k"."""
+"""By name: the two published networks; "full" is "16k", the one that is frozen in [S2]."""
 
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """What the encoder says of the latents [B, C, L]: independent normal distributions."""
+    """The encoder's distribution of latents [B, C, L]: independent normal distributions."""
 
     mean: Tensor
     logvar: Tensor
@@ -95,7 +95,7 @@ class Posterior:
         return torch.exp(0.5 * self.logvar)
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """Latents drawn from the distributions."""
+        """Latents [B, C, L] drawn from the distributions."""
         device = self.mean.device if generator is None else generator.device
         noise = torch.randn(self.mean.shape, generator=generator, device=device).to(self.mean)
         return self.mean + self.std * noise
@@ -110,19 +110,19 @@ class Posterior:
 
 
 def normalized(x: Tensor, dim: int) -> Tensor:
-    """`x` with a mean square of about one along `dim`."""
+    """`x` scaled to a mean square of about one along `dim`."""
     count = x.shape[dim]
     norm = torch.linalg.vector_norm(x.float(), dim=dim, keepdim=True) / math.sqrt(count)
     return x / (EPS + norm).to(x.dtype)
 
 
 def silu(x: Tensor) -> Tensor:
-    """SiLU, scaled so that normal input comes out with a mean square of one."""
+    """SiLU, scaled so that the output for normal input has a mean square of one."""
     return functional.silu(x) / SILU_MAGNITUDE
 
 
 def blend(x: Tensor, update: Tensor, share: float = RESIDUAL_SHARE) -> Tensor:
-    """A sum with so large a share of `update` that keeps the magnitude of independent summands."""
+    """The weighted sum of x and `update`, scaled to the magnitude of independent summands."""
     return torch.lerp(x, update, share) / math.hypot(1 - share, share)
 
 
@@ -134,7 +134,7 @@ class Conv(nn.Module):
         self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel))
 
     def gains(self) -> Tensor:
-        """What each output channel is multiplied by [outputs]."""
+        """The factor of each output channel [outputs]."""
         norm = torch.linalg.vector_norm(self.weight.float(), dim=(1, 2))
         return 1 / (norm + EPS * math.sqrt(self.weight[0].numel()))
 
@@ -291,7 +291,7 @@ class Decoder(nn.Module):
 class MelVae(nn.Module):
     """Mel spectrograms of one channel [B, M, F] to latents [B, C, L] and back.
 
-    data_mean, data_std [1, M, 1]: of the mel bands over the training sounds; a new network has
+    data_mean, data_std [1, M, 1]: of the mel bands over the training audio; a new network has
     zeros and ones, and its trainer sets them.
     """
 
@@ -328,21 +328,23 @@ def from_published(published: Mapping[str, Any] | None = None) -> MelVaeConfig:
     """The configuration for the authors' constructor arguments; None: the released one at 16 kHz.
 
     {"name": "44k"} names the released one at 44.1 kHz. Attention exists in the middle alone: the
-    released arguments ask for it at a level that does not exist.
+    released arguments request it at a level that does not exist.
     """
-    given = dict(published or {})
-    if "name" in given:
-        name = given.pop("name")
+    arguments = dict(published or {})
+    if "name" in arguments:
+        name = arguments.pop("name")
         if name not in ("16k", "44k"):
-            raise ValueError(f"name is '16k' or '44k', not {name!r}")
+            raise ValueError(f"name must be '16k' or '44k', got {name!r}")
         return CONFIGS[name]
-    attention = given.pop("attn_layers", ())
+    attention = arguments.pop("attn_layers", ())
     for name in ("ch_mult", "down_layers"):
-        if name in given:
-            given[name] = tuple(given[name])
-    config = MelVaeConfig(**given)
+        if name in arguments:
+            arguments[name] = tuple(arguments[name])
+    config = MelVaeConfig(**arguments)
     if any(level < len(config.ch_mult) for level in attention):
-        raise ValueError(f"attn_layers {list(attention)}: attention at a level is not supported")
+        raise ValueError(
+            f"attn_layers must name none of {len(config.ch_mult)} levels, got {list(attention)}"
+        )
     return config
 
 

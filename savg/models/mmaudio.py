@@ -1,4 +1,4 @@
-"""MMAudio's flow network: the velocity of sound latents, given features of the picture and text.
+"""MMAudio's flow network: the velocity of audio latents, given features of video and text.
 
 Latents are mel-VAE latents, time first. Stereo is a network of twice the latent channels: those of
 the left and the right channel side by side [S2]. The second stage is trained from scratch; the
@@ -44,7 +44,7 @@ class MMAudioConfig:
     """Sizes of a flow network; the defaults are the published small one at 16 kHz (mono).
 
     latent_dim: latent channels, both channels' for stereo; clip_dim, sync_dim, text_dim: channels of
-    the features; text_len: text tokens. depth: blocks, of which the last fused_depth see the latent
+    the features; text_len: text tokens. depth: blocks, of which the last fused_depth take the latent
     alone. mlp_multiple: the perceptrons' widths are multiples of it. sample_rate in Hz, for lengths.
     v2: SiLU for SELU, activations after the CLIP and text projections, faster time frequencies.
     """
@@ -66,16 +66,20 @@ class MMAudioConfig:
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self) if field.type == "int"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
+                raise ValueError(f"{name} must be ≥ 1, got {getattr(self, name)}")
         if self.hidden_dim % self.num_heads or self.hidden_dim // self.num_heads % 2:
             raise ValueError(
-                f"hidden_dim {self.hidden_dim} does not divide into {self.num_heads} heads of an"
-                " even number of channels"
+                f"hidden_dim must be a multiple of {2 * self.num_heads}, an even number of channels "
+                f"for each head, got {self.hidden_dim}"
             )
         if self.fused_depth >= self.depth:
-            raise ValueError(f"fused_depth is below depth {self.depth}, not {self.fused_depth}")
+            raise ValueError(
+                f"fused_depth must be below depth {self.depth}, got {self.fused_depth}"
+            )
         if self.sample_rate not in MEL_HOPS:
-            raise ValueError(f"sample_rate is one of {sorted(MEL_HOPS)}, not {self.sample_rate}")
+            raise ValueError(
+                f"sample_rate must be one of {sorted(MEL_HOPS)} Hz, got {self.sample_rate}"
+            )
 
     def lengths(self, seconds: float) -> SequenceLengths:
         """The lengths of all sequences of a clip."""
@@ -129,8 +133,7 @@ CONFIGS: dict[str, MMAudioConfig] = {
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """What the network is told: CLIP features [B, N, ·], synchronisation features [B, S, ·], and
-    text features [B, W, ·] (None: no text)."""
+    """Features of video and text: clip [B, N, ·], sync [B, S, ·], text [B, W, ·] (None: no text)."""
 
     clip: Tensor
     sync: Tensor
@@ -153,7 +156,7 @@ class Conditions:
     clip_rotation: Tensor
 
     def expand(self, batch: int) -> Conditions:
-        """The conditions of one clip for `batch` clips."""
+        """The conditions of one clip, repeated for `batch` clips."""
         parts = {
             name: getattr(self, name).expand(batch, *getattr(self, name).shape[1:])
             for name in ("clip", "sync", "text", "summary")
@@ -162,14 +165,14 @@ class Conditions:
 
 
 def stretch(x: Tensor, length: int) -> Tensor:
-    """Tokens of [B, S, D] repeated to `length` by nearest time, each at the middle of its interval.
+    """Tokens [B, S, D] → [B, length, D] by nearest time, each token at the middle of its interval.
 
     The positions are those that float32 gives, on any device and in any precision: at some lengths
     they differ from exact arithmetic by one, and published weights were trained with them.
     """
     positions = torch.arange(x.shape[1], dtype=torch.float32)[None, None]
-    chosen = functional.interpolate(positions, size=length, mode="nearest-exact")[0, 0].long()
-    return x[:, chosen.to(x.device)]
+    indices = functional.interpolate(positions, size=length, mode="nearest-exact")[0, 0].long()
+    return x[:, indices.to(x.device)]
 
 
 class MMAudio(nn.Module):
@@ -241,17 +244,18 @@ class MMAudio(nn.Module):
             nn.init.zeros_(parameter)
 
     def normalize(self, latent: Tensor) -> Tensor:
-        """Latents of the VAE [B, L, C] as the network sees them."""
+        """Latents of the VAE [B, L, C] as the network takes them."""
         return (latent - self.latent_mean) / self.latent_std
 
     def unnormalize(self, latent: Tensor) -> Tensor:
-        """Latents of the network [B, L, C] as the VAE's decoder wants them."""
+        """Latents of the network [B, L, C] as the VAE's decoder takes them."""
         return latent * self.latent_std + self.latent_mean
 
     def condition(self, features: Features, lengths: SequenceLengths) -> Conditions:
-        """Everything that depends on features alone. Raises ValueError for features of other lengths.
+        """The conditions of a batch, which depend on its features alone.
 
-        Text of one clip serves all clips.
+        Text of one clip [1, W, ·] serves all clips. Raises ValueError for features of other shapes
+        than the configuration and `lengths` say.
         """
         self._check(features, lengths)
         text = features.text
@@ -265,17 +269,17 @@ class MMAudio(nn.Module):
         text_summary = self.text_cond_proj(text.mean(dim=1))
         summary = self.clip_cond_proj(clip.mean(dim=1)) + text_summary
         channels = self.config.hidden_dim // self.config.num_heads
-        turns = (
+        tables = (
             rotations(lengths.latent, channels),
             rotations(lengths.clip, channels, lengths.latent / lengths.clip),
         )
         text = text.expand(batch, -1, -1) if len(text) == 1 else text
-        return Conditions(clip, sync, text, summary, *(turn.to(clip.device) for turn in turns))
+        return Conditions(clip, sync, text, summary, *(table.to(clip.device) for table in tables))
 
     def empty_conditions(
         self, lengths: SequenceLengths, batch: int, negative_text: Tensor | None = None
     ) -> Conditions:
-        """Conditions without picture and text, to guide away from.
+        """Conditions without video and text, to guide away from.
 
         negative_text: text features [1 or B, W, ·] to guide away from instead of none.
         """
@@ -292,29 +296,27 @@ class MMAudio(nn.Module):
         learned empty ones.
         """
         empty_text = self.empty_string_feat[None]
-        given = empty_text if features.text is None else features.text
+        present = empty_text if features.text is None else features.text
         video, text = video[:, None, None], text[:, None, None]
         return Features(
             torch.where(video, self.empty_clip_feat[None], features.clip),
             torch.where(video, self.empty_sync_feat[None], features.sync),
-            torch.where(text, empty_text, given),  # one clip's text becomes each clip's
+            torch.where(text, empty_text, present),  # one clip's text becomes each clip's
         )
 
     def forward(self, latent: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
         expected = (conditions.sync.shape[0], conditions.sync.shape[1], self.config.latent_dim)
         if latent.shape != expected:
-            raise ValueError(
-                f"the flow network takes latents {list(expected)}, not {list(latent.shape)}"
-            )
+            raise ValueError(f"latents must be {list(expected)}, got {list(latent.shape)}")
         global_c = (self.t_embed(t) + self.global_cond_mlp(conditions.summary))[:, None]
         extended_c = global_c + conditions.sync
-        turns = (conditions.latent_rotation, conditions.clip_rotation)
+        rotation = (conditions.latent_rotation, conditions.clip_rotation)
         streams = (self.audio_input_proj(latent), conditions.clip, conditions.text)
         for block in self.joint_blocks:
-            streams = block(streams, global_c, extended_c, *turns)
+            streams = block(streams, global_c, extended_c, *rotation)
         x = streams[0]
         for block in self.fused_blocks:
-            x = block(x, extended_c, turns[0])
+            x = block(x, extended_c, rotation[0])
         # the published weights expect the global condition here, not the extended one
         return self.final_layer(x, global_c)
 
@@ -328,44 +330,46 @@ class MMAudio(nn.Module):
             count = len(features.text)
             expected["text"] = (1 if count == 1 else batch, c.text_len, c.text_dim)
         for name, shape in expected.items():
-            found = getattr(features, name).shape
-            if found != shape:
-                raise ValueError(f"{name} features are {list(shape)}, not {list(found)}")
+            actual = getattr(features, name).shape
+            if actual != shape:
+                raise ValueError(f"{name} features must be {list(shape)}, got {list(actual)}")
 
 
 def from_published(published: Mapping[str, Any] | None = None) -> MMAudioConfig:
     """The configuration for the authors' constructor arguments; None: the released small_16k.
 
-    {"name": "large_44k_v2"} names a published network. Sequence lengths only tell the sample rate:
-    the network itself takes any.
+    {"name": "large_44k_v2"} names a published network. Sequence lengths only determine the sample
+    rate: the network itself takes any.
     """
-    given = dict(published or {})
+    arguments = dict(published or {})
     base = _SMALL
-    if "name" in given:
-        name = given.pop("name")
+    if "name" in arguments:
+        name = arguments.pop("name")
         if name not in CONFIGS:
-            raise ValueError(f"name is one of {', '.join(CONFIGS)}, not {name!r}")
+            raise ValueError(f"name must be one of {', '.join(CONFIGS)}, got {name!r}")
         base = CONFIGS[name]
-    given.pop("then", None)
-    theirs = {name: given.pop(f"{name}_seq_len", None) for name in ("latent", "clip", "sync")}
-    if "text_seq_len" in given:
-        given["text_len"] = given.pop("text_seq_len")
+    arguments.pop("then", None)
+    sequences = {
+        name: arguments.pop(f"{name}_seq_len", None) for name in ("latent", "clip", "sync")
+    }
+    if "text_seq_len" in arguments:
+        arguments["text_len"] = arguments.pop("text_seq_len")
     for name in ("latent_mean", "latent_std", "empty_string_feat"):
-        given.pop(name, None)
-    config = replace(base, **given)
-    if theirs["latent"] and theirs["clip"]:
-        config = replace(config, sample_rate=_sample_rate(theirs["latent"], theirs["clip"]))
+        arguments.pop(name, None)
+    config = replace(base, **arguments)
+    if sequences["latent"] and sequences["clip"]:
+        config = replace(config, sample_rate=_sample_rate(sequences["latent"], sequences["clip"]))
     return config
 
 
 def _sample_rate(latent: int, clip: int) -> int:
-    """The sample rate in Hz at which so many CLIP frames last as long as so many latents."""
+    """The sample rate in Hz at which `clip` CLIP frames last as long as `latent` latents."""
     seconds = clip / CLIP_FPS
     return min(MEL_HOPS, key=lambda rate: abs(SequenceLengths(seconds, rate).latent - latent))
 
 
 def rename(state: State) -> State:
-    """The state dict without the tables that old files hold and every network computes itself."""
+    """The state dict without tables of older files that every network computes itself."""
     tables = ("t_embed.freqs", "latent_rot", "clip_rot")
     return {key: value for key, value in state.items() if key not in tables}
 

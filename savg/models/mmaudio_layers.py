@@ -90,7 +90,7 @@ def rotations(length: int, channels: int, scale: float = 1.0) -> Tensor:
 
 
 def rotate(x: Tensor, rotation: Tensor) -> Tensor:
-    """Turn adjacent pairs of channels of [B, H, L, K] by `rotations` of the same L and K."""
+    """Adjacent pairs of channels of x[B, H, L, K] rotated by `rotations` [L, K / 2]."""
     pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)).contiguous())
     return torch.view_as_real(pairs * rotation).flatten(-2).to(x.dtype)
 
@@ -108,12 +108,12 @@ def attend(parts: list[Heads]) -> list[Tensor]:
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """Scale by 1 + `scale`, then shift."""
+    """x · (1 + scale) + shift."""
     return x * (1 + scale) + shift
 
 
 class RotaryAttention(nn.Module):
-    """The projections of attention: queries and keys are normalised a head, and may be rotated.
+    """The projections of attention: queries and keys are normalised per head, and may be rotated.
 
     In the projection's output the three run fastest: (head, channel, query | key | value).
     """
@@ -137,7 +137,7 @@ class RotaryAttention(nn.Module):
 class Block(nn.Module):
     """One stream of tokens through a modulated transformer block.
 
-    last: the stream only lends its keys and values, and comes out as it went in.
+    last: the stream contributes keys and values only, and is returned unchanged.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class Block(nn.Module):
         self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, outputs * width))
 
     def prepare(self, x: Tensor, c: Tensor, rotation: Tensor | None) -> tuple[Heads, list[Tensor]]:
-        """Attention's inputs, and what `finish` needs. c: condition [B, 1 or L, D]."""
+        """Attention's inputs, and the modulation for `finish`. c: condition [B, 1 or L, D]."""
         shift, scale, *rest = self.adaLN_modulation(c).chunk(2 if self.last else 6, dim=-1)
         return self.attn(modulate(self.norm(x), shift, scale), rotation), rest
 
@@ -172,9 +172,9 @@ class Block(nn.Module):
 
 
 class JointBlock(nn.Module):
-    """Three streams (latent, CLIP, text) with weights of their own that attend to each other.
+    """Three streams (latent, CLIP, text), each with its own weights, that attend to each other.
 
-    last: CLIP and text are read for the last time, and come out unchanged.
+    last: CLIP and text contribute keys and values only, and are returned unchanged.
     """
 
     def __init__(self, width: int, heads: int, hidden: int, multiple: int, last: bool) -> None:
@@ -194,10 +194,10 @@ class JointBlock(nn.Module):
         """streams: latent, CLIP, text; global_c [B, 1, D], extended_c [B, L, D] (latent only)."""
         blocks = (self.latent_block, self.clip_block, self.text_block)
         conditions = (extended_c, global_c, global_c)
-        turns = (latent_rotation, clip_rotation, None)
+        tables = (latent_rotation, clip_rotation, None)
         prepared = [
-            block.prepare(x, c, turn)
-            for block, x, c, turn in zip(blocks, streams, conditions, turns, strict=True)
+            block.prepare(x, c, table)
+            for block, x, c, table in zip(blocks, streams, conditions, tables, strict=True)
         ]
         attended = attend([heads for heads, _ in prepared])
         latent, clip, text = (

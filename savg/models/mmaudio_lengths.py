@@ -1,7 +1,7 @@
-"""How long every sequence of the second stage is; all derive from a duration and a sample rate.
+"""Lengths of the second stage's sequences, all derived from a duration and a sample rate.
 
 Rates: mel frames of `hop` samples, latents of two mel frames, CLIP frames at 8 fps, synchronisation
-features of 25 fps video in segments of 16 frames every 8, of which each gives 8 features.
+features of 25 fps video in segments of 16 frames every 8, each of 8 features.
 Source: behaviour of the published MMAudio code (arXiv 2412.15322); 5 s at 16 kHz give 157 latents,
 40 CLIP frames and 112 synchronisation features.
 """
@@ -18,7 +18,7 @@ SEGMENT_FRAMES, SEGMENT_STEP, SEGMENT_FEATURES = 16, 8, 8
 MEL_FRAMES_PER_LATENT = 2
 
 MEL_HOPS = {16_000: 256, 44_100: 512}
-"""Samples a mel frame, by the sample rate in Hz of the two published families."""
+"""Samples per mel frame, by the sample rate in Hz of the two published families."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,13 @@ class SequenceLengths:
 
     def __post_init__(self) -> None:
         if self.sample_rate not in MEL_HOPS:
-            raise ValueError(f"sample_rate is one of {sorted(MEL_HOPS)} Hz, not {self.sample_rate}")
+            raise ValueError(
+                f"sample_rate must be one of {sorted(MEL_HOPS)} Hz, got {self.sample_rate}"
+            )
         if self.sync_frames < SEGMENT_FRAMES:
             raise ValueError(
-                f"{float(self.seconds):g} s are fewer than {SEGMENT_FRAMES} frames at {SYNC_FPS} fps"
+                f"seconds must be ≥ {SEGMENT_FRAMES} frames at {SYNC_FPS} fps, "
+                f"got {float(self.seconds):g}"
             )
 
     @property
@@ -48,7 +51,7 @@ class SequenceLengths:
 
     @property
     def hop(self) -> int:
-        """Samples a mel frame."""
+        """Samples per mel frame."""
         return MEL_HOPS[self.sample_rate]
 
     @property
@@ -58,22 +61,22 @@ class SequenceLengths:
 
     @property
     def mel(self) -> int:
-        """Mel frames that the latents stand for."""
+        """Mel frames of the latents."""
         return self.latent * MEL_FRAMES_PER_LATENT
 
     @property
     def samples(self) -> int:
-        """Sound samples that the latents stand for; at least the clip's own."""
+        """Audio samples of the latents; at least the clip's own."""
         return self.mel * self.hop
 
     @property
     def clip(self) -> int:
-        """Frames given to CLIP."""
+        """Frames for CLIP."""
         return int(self.duration * CLIP_FPS)
 
     @property
     def sync_frames(self) -> int:
-        """Frames given to the synchronisation encoder."""
+        """Frames for the synchronisation encoder."""
         return int(self.duration * SYNC_FPS)
 
     @property

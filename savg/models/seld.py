@@ -1,9 +1,9 @@
-"""Stereo SELD: which class of sound is active when, and where it is in the picture [S1, S2].
+"""Stereo SELD: which class of sound is active when, and where it is in the frame [S1, S2].
 
 Two convolution branches, activity ("sed") and position ("doa"), exchange channels through
 cross-stitch units and end in self-attention layers over time; the event-independent network of
 "An Improved Event-Independent Network for Polyphonic Sound Event Localization and Detection"
-(arXiv 2010.13092) for stereo sound. Parameters bear the names of the published checkpoint.
+(arXiv 2010.13092) for stereo audio. Parameters bear the names of the published checkpoint.
 
 Shapes: N windows, C feature channels, F = fft_size / 2 + 1 bins, T frames. Features are the
 amplitudes left and right and the phase difference right − left in 0..2π
@@ -31,14 +31,14 @@ POSITION_ACTIVATIONS = ("none", "sigmoid", "tanh")
 
 @dataclass(frozen=True)
 class SeldConfig:
-    """Sizes of a SELD network and the features it was made for; the defaults are the published.
+    """Sizes of a SELD network and the its features; the defaults are the published ones.
 
     class_num: classes of sound (0 speech, 1 instrument). in_channels, in_channels_sed: feature
-    channels of the position branch, and the first of them that the activity branch sees.
+    channels of the position branch, and the first of them that the activity branch takes.
     interp_ratio: times each output frame is repeated to regain the feature rate (the pooling takes
-    4). act_azi, range_azi: activation of the position and what it means, 0..1 or −1..1 of the
-    picture's width. log_features: the network begins with the logarithm of the amplitudes and the
-    cosine of the phase difference; pool_bins: then averages so many neighbouring bins.
+    4). act_azi, range_azi: activation of the position and its range, 0..1 or −1..1 across
+    the frame's width. log_features: the network begins with the logarithm of the amplitudes and the
+    cosine of the phase difference; pool_bins: number of neighbouring bins then averaged.
     sampling_frequency in Hz; fft_size, stft_hop_size in samples; train_wav_length, eval_wav_hop_length:
     length and step of windows in seconds; even_windows: each window begins a step after the one
     before, where the published inference begins some a frame early; threshold: an event's mean
@@ -75,18 +75,23 @@ class SeldConfig:
             whole_number(name, getattr(self, name), 1, error=ValueError)
         if not 1 <= self.in_channels_sed <= self.in_channels:
             raise ValueError(
-                f"in_channels_sed is 1 to {self.in_channels}, not {self.in_channels_sed}"
+                f"in_channels_sed must be 1 to {self.in_channels}, got {self.in_channels_sed}"
             )
         if self.d_model % self.n_heads:
-            raise ValueError(f"d_model {self.d_model} is no multiple of {self.n_heads} heads")
+            raise ValueError(
+                f"d_model must be a multiple of {self.n_heads} heads, got {self.d_model}"
+            )
         if self.act_azi not in POSITION_ACTIVATIONS or self.range_azi not in POSITION_RANGES:
-            raise ValueError(f"unknown position {self.act_azi!r} in {self.range_azi!r}")
+            raise ValueError(
+                f"act_azi and range_azi must be of {POSITION_ACTIVATIONS} and {POSITION_RANGES}, "
+                f"got {self.act_azi!r} and {self.range_azi!r}"
+            )
         if self.base_channel not in (0, 1):
-            raise ValueError(f"base_channel is 0 or 1, not {self.base_channel}")
+            raise ValueError(f"base_channel must be 0 or 1, got {self.base_channel}")
         if not 0 < self.eval_wav_hop_length <= self.train_wav_length:
             raise ValueError(
-                f"windows of {self.train_wav_length} s need a positive step of at most that,"
-                f" not {self.eval_wav_hop_length}"
+                f"eval_wav_hop_length must be above 0 and ≤ {self.train_wav_length} s, "
+                f"got {self.eval_wav_hop_length}"
             )
 
     @property
@@ -96,7 +101,7 @@ class SeldConfig:
 
     @property
     def frame_rate(self) -> int:
-        """Feature frames a second."""
+        """Feature frames per second."""
         return round(self.sampling_frequency / self.stft_hop_size)
 
     @property
@@ -187,7 +192,7 @@ def cross_stitch(weight: Tensor, sed: Tensor, doa: Tensor) -> tuple[Tensor, Tens
 class Seld(nn.Module):
     """features [N, C, F, T] → activity logits and x, both [N, class_num, T'], at the feature rate.
 
-    x is 0 at the left edge of the picture and 1 at the right one, and not clamped. T' is T rounded
+    x is 0 at the left edge of the frame and 1 at the right one, and not clamped. T' is T rounded
     down to a multiple of 4 (with the default interp_ratio).
     """
 
@@ -212,8 +217,8 @@ class Seld(nn.Module):
         config = self.config
         if features.ndim != 4 or features.shape[1:3] != (config.in_channels, config.bins):
             raise ValueError(
-                f"features have shape (N, {config.in_channels}, {config.bins}, frames),"
-                f" not {tuple(features.shape)}"
+                f"features must be (N, {config.in_channels}, {config.bins}, T), "
+                f"got {tuple(features.shape)}"
             )
         doa = self._prepare(features.transpose(2, 3))
         sed = doa[:, : config.in_channels_sed]
@@ -227,7 +232,7 @@ class Seld(nn.Module):
         return self._repeat(activity), self._repeat(x)
 
     def _prepare(self, x: Tensor) -> Tensor:
-        """Features [N, C, T, F] as the first convolutions want them."""
+        """Features [N, C, T, F] as the first convolutions take them."""
         if self.config.log_features:
             level = torch.log10(x[:, :2].clamp_min(1e-3)) + 1.0
             x = torch.cat([level, torch.cos(x[:, 2:])], dim=1)
@@ -252,34 +257,34 @@ _PUBLISHED_NAMES = {
 
 
 def from_published(published: Mapping[str, Any] | None) -> SeldConfig:
-    """Our configuration of the authors' constructor arguments (None: the released ones).
+    """Our configuration for the authors' constructor arguments (None: the released ones).
 
-    Understands the network's own arguments (`net_config` with its "conv" and "transformer" parts,
+    Takes the network's own arguments (`net_config` with its "conv" and "transformer" parts,
     `class_num`, `in_channels`, …), the command-line arguments that name features and windows, and
     the mappings of their files (`feature_config`, `threshold`), at the top level or under
     "constructor", "arguments" and "args".
     """
-    given = dict(published or {})
+    arguments = dict(published or {})
     for nest in ("constructor", "arguments", "args"):
-        if isinstance(given.get(nest), Mapping):
-            given = {**given[nest], **{k: v for k, v in given.items() if k != nest}}
-    net = given.get("net_config") or {}
+        if isinstance(arguments.get(nest), Mapping):
+            arguments = {**arguments[nest], **{k: v for k, v in arguments.items() if k != nest}}
+    net = arguments.get("net_config") or {}
     for part in ("conv", "transformer"):
-        given.update(net.get(part, given.get(part) or {}))
-    feature_config = given.get("feature_config") or {}
-    feature = given.get("feature", "amp_phasediff")
+        arguments.update(net.get(part, arguments.get(part) or {}))
+    feature_config = arguments.get("feature_config") or {}
+    feature = arguments.get("feature", "amp_phasediff")
     if feature != "amp_phasediff":
-        raise ValueError(f"feature is 'amp_phasediff', not {feature!r}")
+        raise ValueError(f"feature must be 'amp_phasediff', got {feature!r}")
     channels = feature_config.get(feature, {})
-    for name, theirs in _PUBLISHED_NAMES.items():
-        if theirs in channels:
-            given.setdefault(name, channels[theirs])
+    for name, published_name in _PUBLISHED_NAMES.items():
+        if published_name in channels:
+            arguments.setdefault(name, channels[published_name])
     if "base_channel" in feature_config:
-        given.setdefault("base_channel", feature_config["base_channel"])
-    if given.get("threshold_presence") is not None:
-        given.setdefault("threshold", given["threshold_presence"])
-    known = {f.name for f in fields(SeldConfig)}
-    return SeldConfig(**{k: v for k, v in given.items() if k in known and v is not None})
+        arguments.setdefault("base_channel", feature_config["base_channel"])
+    if arguments.get("threshold_presence") is not None:
+        arguments.setdefault("threshold", arguments["threshold_presence"])
+    names = {f.name for f in fields(SeldConfig)}
+    return SeldConfig(**{k: v for k, v in arguments.items() if k in names and v is not None})
 
 
 FORMAT = ModelFormat(

@@ -28,13 +28,13 @@ def seld_loss(
 ) -> SeldLoss:
     """Loss of network outputs against targets, all of one shape [N, classes, T].
 
-    activity: 0 or 1, judged by binary cross-entropy; target_x: fraction of the picture's width,
+    activity: 0 or 1, judged by binary cross-entropy; target_x: fraction of the frame's width,
     judged by the mean squared error over the active elements alone (0 when nothing is active).
     """
     shapes = {tuple(t.shape) for t in (activity_logits, x, activity, target_x)}
     if len(shapes) != 1:
-        raise ValueError(f"outputs and targets have one shape, not {sorted(shapes)}")
-    sounds = functional.binary_cross_entropy_with_logits(activity_logits, activity)
+        raise ValueError(f"outputs and targets must be of one shape, got {sorted(shapes)}")
+    detection = functional.binary_cross_entropy_with_logits(activity_logits, activity)
     error = torch.where(activity > 0, x - target_x, 0.0).square().sum()
     position = error / activity.sum().clamp_min(1.0)
-    return SeldLoss(sounds + position_weight * position, sounds, position)
+    return SeldLoss(detection + position_weight * position, detection, position)

@@ -56,8 +56,8 @@ class SuperResUNetConfig:
         for width in self.widths:
             if width % self.groups or width % (self.head_channels or self.heads):
                 raise ValueError(
-                    f"{width} channels do not divide into {self.groups} groups and the "
-                    f"configured attention heads"
+                    f"channels of a scale must divide into {self.groups} groups and into heads, "
+                    f"got {width}"
                 )
 
     @property
@@ -286,26 +286,26 @@ def published_config(published: Mapping[str, Any] | None = None) -> SuperResUNet
 
     `large_size` fixes the multipliers (256 and 512: 1,1,2,2,4,4; 64: 1,2,3,4), and the "resolutions"
     of attention are down-sampling factors, as in the published code. Arguments without a part in the
-    network (small_size, diffusion schedule, number format) are accepted and left aside.
+    network (small_size, diffusion schedule, number format) are accepted and ignored.
     """
-    given = {**RELEASED, **(published or {})}
-    side = int(given["large_size"])
+    arguments = {**RELEASED, **(published or {})}
+    side = int(arguments["large_size"])
     if side not in BY_SIDE:
         raise ValueError(f"large_size must be one of {', '.join(map(str, BY_SIDE))}, got {side}")
-    head, up = int(given["sr_num_head_channels"]), int(given["sr_num_heads_upsample"])
+    head, up = int(arguments["sr_num_head_channels"]), int(arguments["sr_num_heads_upsample"])
     return SuperResUNetConfig(
-        channels=int(given["sr_num_channels"]),
+        channels=int(arguments["sr_num_channels"]),
         multipliers=BY_SIDE[side],
-        blocks=int(given["sr_num_res_blocks"]),
-        heads=int(given["sr_num_heads"]),
+        blocks=int(arguments["sr_num_res_blocks"]),
+        heads=int(arguments["sr_num_heads"]),
         up_heads=None if up == -1 else up,
         head_channels=None if head == -1 else head,
-        attention_at=numbers(given["sr_attention_resolutions"]),
-        scale_shift=bool(given["sr_use_scale_shift_norm"]),
-        resample_blocks=bool(given["sr_resblock_updown"]),
-        learn_variance=bool(given["sr_learn_sigma"]),
-        classes=PUBLISHED_CLASSES if given["sr_class_cond"] else None,
-        dropout=float(given["sr_dropout"]),
+        attention_at=numbers(arguments["sr_attention_resolutions"]),
+        scale_shift=bool(arguments["sr_use_scale_shift_norm"]),
+        resample_blocks=bool(arguments["sr_resblock_updown"]),
+        learn_variance=bool(arguments["sr_learn_sigma"]),
+        classes=PUBLISHED_CLASSES if arguments["sr_class_cond"] else None,
+        dropout=float(arguments["sr_dropout"]),
     )
 
 

@@ -1,12 +1,12 @@
-"""Synchformer's visual encoder: when things happen in a film, 8 features for 16 frames at 25 fps.
+"""Synchformer's visual encoder: features of when things happen, 8 for 16 frames of video at 25 fps.
 
 A transformer whose attention is divided: over time at each place, then over places at each time, with
-one summary token that sees everything (MotionFormer with divided space-time attention). Each frame
-pair's tokens are then summed up by one more attention layer. Parameters bear the names of the
-published checkpoint; its audio half and one unused layer are left out.
+one summary token that attends to all (MotionFormer with divided space-time attention). The tokens of
+each frame pair are then pooled by one more attention layer. Parameters bear the names of the published
+checkpoint; its audio half and one unused layer are left out.
 Sources: Synchformer (arXiv 2401.16423), TimeSformer (2102.05095); used frozen by [S2]'s second stage.
 
-Shapes: B clips, T frames, S segments of 16 frames every 8, P places (patches) of a picture, f = 8
+Shapes: B clips, T frames, S segments of 16 frames every 8, P places (patches) of a frame, f = 8
 frame pairs of a segment, D channels. Segments are independent.
 """
 
@@ -32,7 +32,7 @@ EPS = 1e-6
 class SynchformerConfig:
     """Sizes of the encoder; the defaults are the published ones.
 
-    image: side of the picture, patch: of a patch, in pixels; pair: frames that one token spans.
+    image: side of a frame, patch: of a patch, in pixels; pair: frames that one token spans.
     """
 
     image: int = 224
@@ -45,15 +45,17 @@ class SynchformerConfig:
 
     def __post_init__(self) -> None:
         if self.image < self.patch or self.image % self.patch:
-            raise ValueError(f"image {self.image} is no multiple of patch {self.patch}")
+            raise ValueError(f"image must be a multiple of patch {self.patch}, got {self.image}")
         if self.embed_dim % self.heads:
-            raise ValueError(f"embed_dim {self.embed_dim} is no multiple of {self.heads} heads")
+            raise ValueError(
+                f"embed_dim must be a multiple of {self.heads} heads, got {self.embed_dim}"
+            )
         if SEGMENT_FRAMES % self.pair:
-            raise ValueError(f"pair divides {SEGMENT_FRAMES} frames, unlike {self.pair}")
+            raise ValueError(f"pair must divide {SEGMENT_FRAMES} frames, got {self.pair}")
 
     @property
     def places(self) -> int:
-        """Patches of a picture."""
+        """Patches of a frame."""
         return (self.image // self.patch) ** 2
 
     @property
@@ -71,9 +73,9 @@ CONFIGS: dict[str, SynchformerConfig] = {
 
 
 def prepare(frames: Tensor, image: int = 224) -> Tensor:
-    """uint8 RGB pictures [..., H, W, 3] as the encoder takes them [..., 3, image, image] in −1..1.
+    """uint8 RGB frames [..., H, W, 3] as the encoder takes them [..., 3, image, image] in −1..1.
 
-    The shorter side is resized (bicubic, antialiased) and the middle kept, as in the published code.
+    The shorter side is resized (bicubic, antialiased) and the centre cropped, as in the published code.
     """
     leading = frames.shape[:-3]
     x = frames.reshape(-1, *frames.shape[-3:]).movedim(-1, 1).float()
@@ -88,7 +90,7 @@ def prepare(frames: Tensor, image: int = 224) -> Tensor:
 
 
 class DividedAttention(nn.Module):
-    """Attention within groups of tokens; the summary token attends to all, and all see it."""
+    """Attention within groups of tokens; the summary token attends to all, and all to it."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -149,7 +151,7 @@ class Block(nn.Module):
 
 
 class PatchEmbedding(nn.Module):
-    """Boxes of pixels through time as tokens: [B, 3, T, H, W] to [B, f · P, D], time by time."""
+    """Boxes of pixels in space and time as tokens: [B, 3, T, H, W] to [B, f · P, D], time by time."""
 
     def __init__(self, config: SynchformerConfig) -> None:
         super().__init__()
@@ -199,7 +201,7 @@ class Encoder(nn.Module):
             nn.init.trunc_normal_(parameter, std=0.02)
 
     def positions(self) -> Tensor:
-        """What is added to the tokens [1, 1 + f · P, D]: place and time of each."""
+        """The embedding of place and time that is added to the tokens [1, 1 + f · P, D]."""
         summary, places = self.pos_embed[:, :1], self.pos_embed[:, 1:]
         grid = places[:, None] + self.temp_embed[:, :, None]
         return torch.cat((summary, grid.flatten(1, 2)), dim=1)
@@ -219,7 +221,7 @@ class Encoder(nn.Module):
 
 
 class Synchformer(nn.Module):
-    """Films [B, T, 3, H, W] in −1..1 at 25 fps to features [B, 8 · S, D], segment after segment."""
+    """Video [B, T, 3, H, W] in −1..1 at 25 fps to features [B, 8 · S, D], segment after segment."""
 
     def __init__(self, config: SynchformerConfig) -> None:
         super().__init__()
@@ -227,16 +229,15 @@ class Synchformer(nn.Module):
         self.vfeat_extractor = Encoder(config)
 
     def forward(self, video: Tensor, at_once: int = 16) -> Tensor:
-        """at_once: segments computed together, which bounds the memory; the result is the same."""
+        """Features [B, 8 · S, D] of video [B, T, 3, H, W].
+
+        at_once: segments computed together, which bounds the memory; the result is the same.
+        """
         side = self.config.image
         if video.ndim != 5 or tuple(video.shape[2:]) != (3, side, side):
-            raise ValueError(
-                f"the encoder takes [B, T, 3, {side}, {side}], not {list(video.shape)}"
-            )
+            raise ValueError(f"video must be [B, T, 3, {side}, {side}], got {list(video.shape)}")
         if video.shape[1] < SEGMENT_FRAMES:
-            raise ValueError(
-                f"the encoder takes at least {SEGMENT_FRAMES} frames, not {video.shape[1]}"
-            )
+            raise ValueError(f"video must be of ≥ {SEGMENT_FRAMES} frames, got {video.shape[1]}")
         segments = video.unfold(1, SEGMENT_FRAMES, SEGMENT_STEP)  # [B, S, 3, H, W, 16]
         batch = segments.movedim(-1, 3).flatten(0, 1)
         features = torch.cat([self.vfeat_extractor(part) for part in batch.split(at_once)])
@@ -245,11 +246,15 @@ class Synchformer(nn.Module):
 
 def from_published(published: Mapping[str, Any] | None = None) -> SynchformerConfig:
     """The configuration for the authors' settings; None: the released encoder."""
-    given = dict(published or {})
-    ours = {name: given[name] for name in SynchformerConfig.__dataclass_fields__ if name in given}
-    if "patch_temporal" in given:
-        ours["pair"] = given["patch_temporal"]
-    config = SynchformerConfig(**ours)
+    arguments = dict(published or {})
+    settings = {
+        name: arguments[name]
+        for name in SynchformerConfig.__dataclass_fields__
+        if name in arguments
+    }
+    if "patch_temporal" in arguments:
+        settings["pair"] = arguments["patch_temporal"]
+    config = SynchformerConfig(**settings)
     fixed = {
         "segment": SEGMENT_FRAMES,
         "step": SEGMENT_STEP,
@@ -258,13 +263,13 @@ def from_published(published: Mapping[str, Any] | None = None) -> SynchformerCon
         "layer_norm_eps": EPS,
     }
     for name, value in fixed.items():
-        if given.get(name, value) != value:
-            raise ValueError(f"{name} is {value}, not {given[name]}")
+        if arguments.get(name, value) != value:
+            raise ValueError(f"{name} must be {value}, got {arguments[name]}")
     return config
 
 
 def rename(state: State) -> State:
-    """The visual encoder's part of a published file, without the layer that it never uses."""
+    """The visual encoder's part of a published state dict, without its one unused layer."""
     prefix, unused = "vfeat_extractor.", "vfeat_extractor.patch_embed.proj."
     return {
         key: value

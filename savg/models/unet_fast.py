@@ -21,7 +21,7 @@ from savg.models.unet_ops import Operations
 
 @lru_cache(maxsize=64)
 def window_table(frames: int, step: int, length: int, window: int, device: str) -> Tensor:
-    """Positions seen from each starting frame, int64 [2·frames · window·step], counted round the end.
+    """Positions of the window at each starting frame, int64 [2·frames, window·step], round the end.
 
     A shift s of the window is the slice of rows s … s+frames−1: no index is computed in an evaluation.
     """
@@ -63,7 +63,7 @@ def _matrix_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def _windows(x: Tensor, frames: int, window: int, shift: int) -> Tensor:
-    """What each frame sees: [B, L, C] → [B·frames, window·(L // frames), C].
+    """The window of each frame: [B, L, C] → [B·frames, window·(L // frames), C].
 
     Whole frames are rolled, which is cheap to differentiate; a length that is no multiple of the
     frames needs a look-up, because the published windows then wrap inside a frame.

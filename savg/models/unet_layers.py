@@ -21,7 +21,7 @@ State = tuple[Tensor, ...]
 
 
 class Conditions(NamedTuple):
-    """What all blocks of one evaluation are given.
+    """Inputs that all blocks of one evaluation share.
 
     embedding: of the diffusion times [B, channels]; shifts: of the windows, by
     `CrossAttention.place`; ops: the path.
@@ -142,8 +142,8 @@ class SelfAttention(Attention):
 class CrossAttention(Attention):
     """Video attends to audio and audio to video, frame by frame within a window.
 
-    window: frames of the other modality that a frame sees; place: number of the window's shift among
-    those of an evaluation, None for a window that starts at its own frame.
+    window: frames of the other modality that a frame attends to; place: index of the window's shift
+    among those of an evaluation, None for a window that starts at its own frame.
     """
 
     def __init__(
@@ -158,10 +158,10 @@ class CrossAttention(Attention):
         self.video_proj_out = zeroed(VideoConv(channels, channels, 1, "3d"))
         self.audio_proj_out = zeroed(AudioConv(channels, channels, 1))
 
-    def attend(self, h: State, given: Conditions) -> State:
+    def attend(self, h: State, conditions: Conditions) -> State:
         """Video and audio → the same shapes; see `Operations.attend_windows`."""
         video, audio = h
-        ops, shift = given.ops, 0 if self.place is None else given.shifts[self.place]
+        ops, shift = conditions.ops, 0 if self.place is None else conditions.shifts[self.place]
         v_qkv = ops.conv1d(ops.sequence(self.v_norm(video, ops)), self.v_qkv)
         a_qkv = ops.conv1d(self.a_norm(audio, ops), self.a_qkv)
         frames = video.shape[1]
@@ -232,9 +232,9 @@ class ResBlock(nn.Module):
         if audio_attention and audio:
             self.audio_attention_block = SelfAttention(outputs, heads, groups)
 
-    def forward(self, h: State, given: Conditions) -> State:
+    def forward(self, h: State, conditions: Conditions) -> State:
         """Each modality's residual half, then attention within the modalities."""
-        ops, embedding = given.ops, self.emb_layers(given.embedding)
+        ops, embedding = conditions.ops, self.emb_layers(conditions.embedding)
         video, *audio = (
             self._residual(x, *half, embedding, ops)
             for x, half in zip(h, self._halves, strict=True)
@@ -283,8 +283,8 @@ class ResBlock(nn.Module):
 class Upsample(nn.Module):
     """Repetition of all modalities, where no residual block upsamples."""
 
-    def forward(self, h: State, given: Conditions) -> State:
-        return tuple(given.ops.upsample(x) for x in h)
+    def forward(self, h: State, conditions: Conditions) -> State:
+        return tuple(conditions.ops.upsample(x) for x in h)
 
 
 class Initial(nn.Module):
@@ -296,16 +296,16 @@ class Initial(nn.Module):
         if audio:
             self.audio_conv = AudioConv(audio, outputs, 3)
 
-    def forward(self, h: State, given: Conditions) -> State:
-        return tuple(conv(x, given.ops) for x, conv in zip(h, self.children(), strict=True))
+    def forward(self, h: State, conditions: Conditions) -> State:
+        return tuple(conv(x, conditions.ops) for x, conv in zip(h, self.children(), strict=True))
 
 
 class Stage(nn.Sequential):
     """The layers of one step down or up, under their published numbers."""
 
-    def forward(self, h: State, given: Conditions) -> State:  # type: ignore[override]
+    def forward(self, h: State, conditions: Conditions) -> State:  # type: ignore[override]
         for layer in self:
-            h = layer(h, given)
+            h = layer(h, conditions)
         return h
 
 

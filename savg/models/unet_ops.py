@@ -110,7 +110,7 @@ class Operations(ABC):
     ) -> tuple[Tensor, Tensor]:
         """Softmax attention between the sequences of a video and of audio.
 
-        Each has 3·C channels: queries, keys, values. Frame i sees the frames i + shift … i + shift +
-        window − 1 of the other modality, counted round the end. A frame of audio is T // frames
-        positions; the last frame's queries take the rest. Returns C channels of each.
+        Each has 3·C channels: queries, keys, values. Frame i attends to the frames i + shift …
+        i + shift + window − 1 of the other modality, counted round the end. A frame of audio is
+        T // frames positions; the last frame's queries take the rest. Returns C channels of each.
         """

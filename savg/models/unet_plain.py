@@ -133,14 +133,14 @@ class Plain(Operations):
         video_parts, audio_parts = [], []
         for i in range(frames):
             first = i + shift
-            heard = torch.arange(first * step, (first + window) * step, device=audio.device)
-            heard = heard % length
+            columns = torch.arange(first * step, (first + window) * step, device=audio.device)
+            columns = columns % length
             q = vq[:, :, i * pixels : (i + 1) * pixels]
-            video_parts.append(attend(q, ak[:, :, heard], av[:, :, heard], heads))
-            seen = torch.arange(first * pixels, (first + window) * pixels, device=audio.device)
-            seen = seen % (frames * pixels)
+            video_parts.append(attend(q, ak[:, :, columns], av[:, :, columns], heads))
+            columns = torch.arange(first * pixels, (first + window) * pixels, device=audio.device)
+            columns = columns % (frames * pixels)
             q = aq[:, :, i * step : (i + 1) * step if i < frames - 1 else length]
-            audio_parts.append(attend(q, vk[:, :, seen], vv[:, :, seen], heads))
+            audio_parts.append(attend(q, vk[:, :, columns], vv[:, :, columns], heads))
         return torch.cat(video_parts, dim=2), torch.cat(audio_parts, dim=2)
 
 

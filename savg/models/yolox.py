@@ -1,4 +1,4 @@
-"""YOLOX: an anchor-free detector of objects in single pictures, here of persons [S1, S2].
+"""YOLOX: an anchor-free detector of objects in single images, here of persons [S1, S2].
 
 The network of "YOLOX: Exceeding YOLO Series in 2021" (arXiv 2107.08430): a CSP backbone, a path
 aggregation neck, and three decoupled heads. Parameters bear the names of the published mmdet
@@ -43,7 +43,7 @@ class YoloxConfig:
     deepen_factor, widen_factor: scale the backbone's blocks and channels. neck_out, feat_channels:
     channels of the neck's three outputs and of the heads. input_size: (height, width) of the
     network's input in pixels, multiples of 32. picture_only: the input is the picture alone,
-    without a clip's black rows above and below. Class 0 is a person.
+    without the black rows of a clip's square frame. Class 0 is a person.
     """
 
     num_classes: int = 80
@@ -61,13 +61,16 @@ class YoloxConfig:
     def __post_init__(self) -> None:
         for name in ("num_classes", "num_csp_blocks", "neck_out", "feat_channels", "stacked_convs"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
+                raise ValueError(f"{name} must be ≥ 1, got {getattr(self, name)}")
         if self.deepen_factor <= 0 or min(self.widths) < 1:
-            raise ValueError(f"factors leave no channels: {self.deepen_factor, self.widen_factor}")
+            raise ValueError(
+                "deepen_factor and widen_factor must leave at least one block and channel, "
+                f"got {self.deepen_factor} and {self.widen_factor}"
+            )
         if any(kernel % 2 == 0 for kernel in self.spp):
-            raise ValueError(f"spp takes odd kernels, not {self.spp}")
+            raise ValueError(f"spp must be odd kernel sizes, got {self.spp}")
         if len(self.input_size) != 2 or any(n < 32 or n % 32 for n in self.input_size):
-            raise ValueError(f"input_size is two multiples of 32, not {self.input_size}")
+            raise ValueError(f"input_size must be two multiples of 32, got {self.input_size}")
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -110,7 +113,7 @@ class ConvNormAct(nn.Module):
 
 
 class Focus(nn.Module):
-    """Halves the picture by moving each 2×2 square of pixels into channels, then convolves."""
+    """Halves the image by moving each 2×2 square of pixels into channels, then convolves."""
 
     def __init__(self, outputs: int, eps: float) -> None:
         super().__init__()
@@ -167,7 +170,7 @@ class SpatialPyramidPooling(nn.Module):
 
 
 class Backbone(nn.Module):
-    """CSP darknet: a picture [N, 3, H, W] to features at strides 8, 16 and 32."""
+    """CSP darknet: images [N, 3, H, W] to features at strides 8, 16 and 32."""
 
     def __init__(self, config: YoloxConfig) -> None:
         super().__init__()
@@ -249,7 +252,7 @@ class Head(nn.Module):
         self._start_rare()
 
     def _start_rare(self, probability: float = 0.01) -> None:
-        """Let the untrained network find objects this rarely, so that early losses are small."""
+        """Start with this probability of objects, so that early losses are small."""
         bias = math.log(probability / (1 - probability))
         for conv in (*self.multi_level_conv_cls, *self.multi_level_conv_obj):
             nn.init.constant_(conv.bias, bias)
@@ -270,9 +273,9 @@ class Head(nn.Module):
 
 
 class Yolox(nn.Module):
-    """YOLOX: pictures [N, 3, H, W] to raw predictions at strides 8, 16, 32.
+    """YOLOX: images [N, 3, H, W] to raw predictions at strides 8, 16, 32.
 
-    Pictures are BGR, 0..255, with H and W multiples of 32. Each of the three levels is a tuple
+    Images are BGR, 0..255, with H and W multiples of 32. Each of the three levels is a tuple
     (class logits [N, C, h, w], box [N, 4, h, w] = (dx, dy, log width, log height) in strides from
     the cell's top left corner, objectness logits [N, 1, h, w]). Source: arXiv 2107.08430, [S1].
     """
@@ -287,7 +290,7 @@ class Yolox(nn.Module):
     def forward(self, images: Tensor) -> tuple[Level, ...]:
         if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] % 32 or images.shape[3] % 32:
             raise ValueError(
-                f"YOLOX takes [N, 3, H, W] with H and W multiples of 32, not {list(images.shape)}"
+                f"images must be [N, 3, H, W] with H and W multiples of 32, got {list(images.shape)}"
             )
         return self.bbox_head(self.neck(self.backbone(images)))
 
@@ -319,7 +322,7 @@ _CSP_PARTS = {"conv1": "main_conv", "conv2": "short_conv", "conv3": "final_conv"
 
 
 def rename(state: State) -> State:
-    """The state dict by mmdet's names; takes mmdet's or those of the authors' own repository."""
+    """The state dict under mmdet's names, from those or the ones of the authors' own repository."""
     state = {key: value for key, value in state.items() if not key.startswith("ema_")}
     if any(key.startswith("head.stems.") for key in state):
         state = {_from_megvii(key): value for key, value in state.items()}
@@ -350,18 +353,20 @@ def from_published(published: Mapping[str, Any] | None = None) -> YoloxConfig:
     """The configuration for mmdet's constructor arguments; None: the released YOLOX-tiny."""
     if published is None:
         return YoloxConfig()
-    given = dict(published)
+    arguments = dict(published)
     fixed = {"strides": STRIDES, "act": "Swish"}
     for name, value in fixed.items():
-        found = given.pop(name, value)
-        if (found if isinstance(found, str) else tuple(found)) != value:
-            raise ValueError(f"{name} is {value}, not {found}")
-    neck_in = given.pop("neck_in", None)
-    if "spp" in given:
-        given["spp"] = tuple(given["spp"])
-    config = YoloxConfig(**given)
+        argument = arguments.pop(name, value)
+        if (argument if isinstance(argument, str) else tuple(argument)) != value:
+            raise ValueError(f"{name} must be {value}, got {argument}")
+    neck_in = arguments.pop("neck_in", None)
+    if "spp" in arguments:
+        arguments["spp"] = tuple(arguments["spp"])
+    config = YoloxConfig(**arguments)
     if neck_in is not None and tuple(neck_in) != config.widths[2:]:
-        raise ValueError(f"neck_in is {config.widths[2:]} for this widen_factor, not {neck_in}")
+        raise ValueError(
+            f"neck_in must be {config.widths[2:]} with this widen_factor, got {neck_in}"
+        )
     return config
 
 

@@ -1,7 +1,7 @@
-"""Around a YOLOX: pictures into its input, its raw predictions into boxes.
+"""Inputs and outputs of a YOLOX: images to its input, its raw predictions to boxes.
 
-Boxes are corners (x0, y0, x1, y1) in pixels of the network's input, or of the picture where the
-function says so. Locations are listed stride by stride (8, 16, 32), row by row.
+Boxes are corners (x0, y0, x1, y1) in pixels of the network's input, or of the image where the
+function says so. Locations are ordered stride by stride (8, 16, 32), row by row.
 """
 
 from __future__ import annotations
@@ -36,26 +36,28 @@ class Candidates(NamedTuple):
 
 
 def letterbox(
-    pictures: NDArray[np.uint8], size: tuple[int, int]
+    images: NDArray[np.uint8], size: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], tuple[float, float]]:
-    """Pictures [N, h, w, 3] scaled to fit `size` = (height, width), grey below and to the right.
+    """uint8 images [N, h, w, 3] scaled to fit `size` = (height, width), grey below and to the right.
 
-    Returns [N, height, width, 3] and the factors (x, y) from picture to input pixels; they differ
+    Returns [N, height, width, 3] and the factors (x, y) from image to input pixels; they differ
     a little because the scaled sides are whole numbers, rounded half up [mmdet 3.3.0]. Bilinear.
     """
     import cv2
 
-    if pictures.ndim != 4 or pictures.shape[3] != 3 or pictures.dtype != np.uint8:
-        raise ValueError(f"letterbox takes uint8 [N, h, w, 3], not {pictures.shape}")
-    height, width = pictures.shape[1:3]
+    if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
+        raise ValueError(
+            f"images must be uint8 [N, h, w, 3], got {images.dtype} {list(images.shape)}"
+        )
+    height, width = images.shape[1:3]
     scale = min(size[0] / height, size[1] / width)
     inner = int(height * scale + 0.5), int(width * scale + 0.5)
-    result = np.full((len(pictures), *size, 3), PAD_VALUE, np.uint8)
-    for target, picture in zip(result[:, : inner[0], : inner[1]], pictures, strict=True):
+    result = np.full((len(images), *size, 3), PAD_VALUE, np.uint8)
+    for target, image in zip(result[:, : inner[0], : inner[1]], images, strict=True):
         if inner == (height, width):
-            target[...] = picture
+            target[...] = image
         else:
-            target[...] = cv2.resize(picture, inner[::-1], interpolation=cv2.INTER_LINEAR)
+            target[...] = cv2.resize(image, inner[::-1], interpolation=cv2.INTER_LINEAR)
     return result, (inner[1] / width, inner[0] / height)
 
 
@@ -112,7 +114,7 @@ def non_maximum_suppression(
     """Indices of the boxes to keep, best score first: none overlaps a better one of its label.
 
     boxes [K, 4], scores [K], labels [K]; two boxes overlap if intersection over union exceeds
-    `iou_threshold`. Labels may also tell pictures apart.
+    `iou_threshold`. Labels may also distinguish images.
     """
     from torchvision.ops import batched_nms
 
@@ -125,16 +127,16 @@ def detections(
     iou_threshold: float = 0.65,
     scale: tuple[float, float] = (1.0, 1.0),
 ) -> list[Candidates]:
-    """Boxes of each picture after NMS, best first, in pixels of the picture before `letterbox`.
+    """Boxes of each image after NMS, best first, in pixels of the image before `letterbox`.
 
-    score_threshold: kept from this score on. scale: letterbox's (x, y) factors. Boxes are not
-    clipped to the picture [mmdet 3.3.0].
+    score_threshold: lowest score of a box. scale: letterbox's (x, y) factors. Boxes are not
+    clipped to the image [mmdet 3.3.0].
     """
     factors = candidates.boxes.new_tensor([*scale, *scale])
-    found = []
+    results = []
     for boxes, scores, labels in zip(*candidates, strict=True):
         enough = scores >= score_threshold
         boxes, scores, labels = boxes[enough] / factors, scores[enough], labels[enough]
         keep = non_maximum_suppression(boxes, scores, labels, iou_threshold)
-        found.append(Candidates(boxes[keep], scores[keep], labels[keep]))
-    return found
+        results.append(Candidates(boxes[keep], scores[keep], labels[keep]))
+    return results

@@ -1,4 +1,4 @@
-"""What a YOLOX is trained to: SimOTA assignment of locations to objects, and its four losses.
+"""Training losses of a YOLOX: SimOTA assignment of locations to objects, and four losses.
 
 Boxes are corners (x0, y0, x1, y1) in pixels of the network's input. Rules of mmdet 3.3.0 [golden
 case `yolox_loss`] after "YOLOX: Exceeding YOLO Series in 2021" (arXiv 2107.08430) and "OTA: Optimal
@@ -24,8 +24,9 @@ OUTSIDE_COST = 1e5
 class SimOta:
     """Settings of the assignment.
 
-    centre_radius: half side, in strides, of the square around an object's centre. candidates: of
-    how many best overlaps the number of locations is derived. iou_weight: against the class's 1.
+    centre_radius: half side, in strides, of the square around an object's centre. candidates: number
+    of best overlaps, whose sum is an object's number of locations. iou_weight: of the overlap's cost;
+    the class's is 1.
     """
 
     centre_radius: float = 2.5
@@ -81,12 +82,12 @@ def assign(
     labels: Tensor,
     rule: SimOta | None = None,
 ) -> Assignment:
-    """SimOTA: which object each location of one picture is to predict.
+    """SimOTA: which object each location of one image is to predict.
 
     boxes [L, 4]: decoded predictions; probabilities [L, C]: class × objectness; places [L, 3]: from
     `locations`; truth [G, 4] and labels [G]: the objects. A location is considered if its cell's
     centre lies in an object or near its centre; each object takes the k cheapest, where k is the
-    sum of its best overlaps; a location wanted by several goes to the cheapest.
+    sum of its best overlaps; a location chosen by several goes to the cheapest.
     """
     rule = rule or SimOta()
     target = torch.full_like(places[:, 0], -1, dtype=torch.long)
@@ -99,8 +100,8 @@ def assign(
         return Assignment(target, overlap)
 
     iou = pairwise_iou(boxes[rows], truth)
-    wanted = functional.one_hot(labels, probabilities.shape[1]).to(iou.dtype)
-    cost = _class_cost(probabilities[rows], wanted) - rule.iou_weight * (iou + 1e-8).log()
+    classes = functional.one_hot(labels, probabilities.shape[1]).to(iou.dtype)
+    cost = _class_cost(probabilities[rows], classes) - rule.iou_weight * (iou + 1e-8).log()
     cost = cost + OUTSIDE_COST * ~inside[rows]
 
     best = iou.topk(min(rule.candidates, len(rows)), dim=0).values
@@ -128,12 +129,12 @@ def _nearness(places: Tensor, truth: Tensor, radius: float) -> tuple[Tensor, Ten
     return (in_box | in_square).any(dim=1), in_box & in_square
 
 
-def _class_cost(probabilities: Tensor, wanted: Tensor) -> Tensor:
+def _class_cost(probabilities: Tensor, classes: Tensor) -> Tensor:
     """Cross entropy of each location [K, C] for each object's class [G, C]: [K, G]."""
     p = probabilities.sqrt()
     yes = p.log().clamp(min=-100)
     no = (1 - p).log().clamp(min=-100)
-    return -(no.sum(dim=1, keepdim=True) + (yes - no) @ wanted.T)
+    return -(no.sum(dim=1, keepdim=True) + (yes - no) @ classes.T)
 
 
 def yolox_loss(
@@ -144,7 +145,7 @@ def yolox_loss(
     l1: bool = False,
     rule: SimOta | None = None,
 ) -> YoloxLosses:
-    """Losses of raw predictions for N pictures whose objects are known.
+    """Losses of raw predictions for N images with their objects.
 
     boxes: N tensors [G, 4], G from 0 on; labels: N tensors [G] of class indices (None: all 0). l1:
     switch on for the last epochs. Box loss is 5 (1 − IoU²); the class target is the overlap.
@@ -156,25 +157,28 @@ def yolox_loss(
     if labels is None:
         labels = [torch.zeros(len(b), dtype=torch.long, device=b.device) for b in boxes]
     if not len(boxes) == len(labels) == len(logits):
-        raise ValueError(f"{len(logits)} pictures need as many lists of boxes, not {len(boxes)}")
+        raise ValueError(
+            f"boxes and labels must be {len(logits)}, one for each image, "
+            f"got {len(boxes)} and {len(labels)}"
+        )
 
     picked, truths, classes, ious = [], [], [], []
     for i, (truth, label) in enumerate(zip(boxes, labels, strict=True)):
         truth, label = truth.to(decoded), label.to(decoded.device)
-        found = assign(decoded[i].detach(), probabilities[i], places, truth, label, rule)
-        rows = (found.target >= 0).nonzero()[:, 0]
+        assigned = assign(decoded[i].detach(), probabilities[i], places, truth, label, rule)
+        rows = (assigned.target >= 0).nonzero()[:, 0]
         picked.append(rows + i * len(places))
-        truths.append(truth[found.target[rows]])
-        classes.append(label[found.target[rows]])
-        ious.append(found.iou[rows])
+        truths.append(truth[assigned.target[rows]])
+        classes.append(label[assigned.target[rows]])
+        ious.append(assigned.iou[rows])
     rows, truth = torch.cat(picked), torch.cat(truths)
-    wanted = functional.one_hot(torch.cat(classes), logits.shape[-1]) * torch.cat(ious)[:, None]
+    target = functional.one_hot(torch.cat(classes), logits.shape[-1]) * torch.cat(ious)[:, None]
     count = max(len(rows), 1)
 
     present = torch.zeros_like(objectness).flatten().index_fill_(0, rows, 1.0)
     overlap = aligned_iou(decoded.flatten(0, 1)[rows], truth).clamp(min=1e-16)
     losses = [
-        _cross_entropy(logits.flatten(0, 1)[rows], wanted),
+        _cross_entropy(logits.flatten(0, 1)[rows], target),
         5 * (1 - overlap**2).sum(),
         _cross_entropy(objectness.flatten(), present),
     ]
@@ -192,7 +196,7 @@ def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def _raw_box(truth: Tensor, places: Tensor) -> Tensor:
-    """What the network should say at `places` [K, 3] for boxes [K, 4]: the inverse of `corners`."""
+    """Raw predictions [K, 4] at `places` [K, 3] for boxes `truth` [K, 4]: the inverse of `corners`."""
     stride = places[:, 2:]
     centre = (truth[:, :2] + truth[:, 2:]) / 2
     size = truth[:, 2:] - truth[:, :2]

@@ -138,5 +138,5 @@ def test_training_times_are_logistic_normal() -> None:
 def test_impossible_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="min_sigma"):
         FlowMatching(1.0)
-    with pytest.raises(ValueError, match="at least 1 step"):
+    with pytest.raises(ValueError, match="steps must be ≥ 1, got 0"):
         FlowMatching().times(0)

@@ -287,7 +287,7 @@ def test_stochastic_samplers_reach_the_data(variance, eta) -> None:
 
 def test_ddim_with_noise_needs_noise() -> None:
     diffusion = Diffusion(Schedule.linear(20))
-    with pytest.raises(ValueError, match="noise"):
+    with pytest.raises(ValueError, match="draw must be given"):
         ddim(diffusion, Gaussian(diffusion), starts(), eta=0.5)
 
 

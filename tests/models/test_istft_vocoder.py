@@ -47,9 +47,9 @@ def test_every_parameter_has_a_gradient() -> None:
 
 
 def test_impossible_sizes_and_inputs_are_refused() -> None:
-    with pytest.raises(ValueError, match="two hops of 256, not 256"):
+    with pytest.raises(ValueError, match="two hops of 256, got 256"):
         IstftVocoderConfig(n_fft=256)
-    with pytest.raises(ValueError, match="depth is at least 1"):
+    with pytest.raises(ValueError, match="depth must be ≥ 1, got 0"):
         IstftVocoderConfig(depth=0)
-    with pytest.raises(ValueError, match=r"\[B, 6, F\], not \[1, 5, 8\]"):
+    with pytest.raises(ValueError, match=r"\[B, 6, F\], got \[1, 5, 8\]"):
         IstftVocoder(CONFIGS["tiny"])(torch.zeros(1, 5, 8))

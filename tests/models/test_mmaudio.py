@@ -294,7 +294,7 @@ def test_impossible_sizes_are_refused(change: dict) -> None:
 
 def test_wrong_lengths_are_named() -> None:
     model, told, lengths = tiny()
-    with pytest.raises(ValueError, match=r"sync features are \[3, 40, 5\], not \[3, 39, 5\]"):
+    with pytest.raises(ValueError, match=r"sync features must be \[3, 40, 5\], got \[3, 39, 5\]"):
         model.condition(Features(told.clip, told.sync[:, :39], told.text), lengths)
     conditions = model.condition(told, lengths)
     assert isinstance(conditions, Conditions)

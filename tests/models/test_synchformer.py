@@ -140,10 +140,10 @@ def test_pictures_are_prepared_as_published() -> None:
     torch.testing.assert_close(prepare(square, 16), square.movedim(-1, 0) / 127.5 - 1)
 
 
-def test_wrong_films_are_named() -> None:
+def test_wrong_videos_are_named() -> None:
     with pytest.raises(ValueError, match=r"\[B, T, 3, 16, 16\]"):
         tiny()(torch.zeros(1, 16, 3, 16, 8))
-    with pytest.raises(ValueError, match="at least 16 frames, not 15"):
+    with pytest.raises(ValueError, match="≥ 16 frames, got 15"):
         tiny()(torch.zeros(1, 15, 3, 16, 16))
 
 

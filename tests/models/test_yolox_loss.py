@@ -150,7 +150,7 @@ def test_one_class_pictures_without_objects_and_l1():
     nothing.total.backward(retain_graph=True)
     one = yolox_loss(raw, [torch.tensor([[8.0, 8.0, 40.0, 60.0]]), torch.zeros(0, 4)], l1=True)
     assert one.positives >= 1 and float(one.l1.detach()) > 0
-    with pytest.raises(ValueError, match="2 pictures"):
+    with pytest.raises(ValueError, match="must be 2, one for each image, got 1"):
         yolox_loss(raw, [torch.zeros(0, 4)])
 
 
