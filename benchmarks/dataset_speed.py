@@ -167,7 +167,7 @@ class Stages:
             (construct, "judge", "labels"),
             (construct, "read_labels", "labels"),
             (construct, "clip_labels", "labels"),
-            (construct, "load_sound", "sound: filter, resample"),
+            (construct, "load_audio", "sound: filter, resample"),
             (RecordingAudio, "clip", "sound: turn, decode"),
             (construct, "index_video", "video: index"),
             (frame_index.IndexedFrame, "rgb", "video: convert"),

@@ -24,10 +24,10 @@ X = (40.0, 128.0, 220.0)
 
 def clips(count: int) -> list[ClipRecord]:
     """The records of a set, all different; every third clip is of an instrument."""
-    found = []
+    records = []
     for i in range(count):
         view, x = VIEWS[i % 5], X[i % 3] + i % 7
-        found.append(
+        records.append(
             ClipRecord(
                 name=clip_name(RECORDINGS[i % 3], view, 5 * i),
                 start=5 * i,
@@ -40,11 +40,11 @@ def clips(count: int) -> list[ClipRecord]:
                 peak=0.5,
             )
         )
-    return found
+    return records
 
 
 def labels_of(record: ClipRecord) -> ClipLabels:
-    """A sound that stays where the record says, from the clip's start."""
+    """A sound event at the record's x, from the clip's start."""
     frames = np.arange(round(record.active * SAVGBENCH.label_frames))
     label = next(k for k, category in LABEL_CLASSES.items() if category == record.category)
     n = len(frames)
@@ -98,5 +98,5 @@ def _result(name: str, records: list[ClipRecord]) -> RecordingResult:
 def _panorama(folder: Path, recording: str, start: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     columns = np.linspace(60, 200, 640)[None, :, None]
-    picture = np.broadcast_to(columns, (320, 640, 3)).astype(np.uint8)
-    cv2.imwrite(str(folder / f"{recording}_start{start}.jpg"), picture)
+    image = np.broadcast_to(columns, (320, 640, 3)).astype(np.uint8)
+    cv2.imwrite(str(folder / f"{recording}_start{start}.jpg"), image)

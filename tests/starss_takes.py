@@ -1,4 +1,4 @@
-"""Small hand-made STARSS23 recordings for tests: a film, Ambisonics and labels that agree."""
+"""Small hand-made STARSS23 recordings for tests: a 360° video, Ambisonics and labels that agree."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import soundfile
 
 from savg.geometry import foa_gains
 
-FILM_FPS = Fraction(30000, 1001)
+VIDEO_FPS = Fraction(30000, 1001)
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def write_take(
     sounds: Sequence[Sounding],
     *,
     seconds: float = 8.0,
-    film_seconds: float | None = None,
+    video_seconds: float | None = None,
     size: tuple[int, int] = (256, 128),
     group: str = "dev-train-sony",
     columns: int = 5,
@@ -46,8 +46,8 @@ def write_take(
 ) -> None:
     """Write foa_dev, video_dev and metadata_dev of one recording below `root`."""
     for folder, suffix, write in (
-        ("foa_dev", ".wav", lambda p: write_sound(p, sounds, seconds, channels, seed)),
-        ("video_dev", ".mp4", lambda p: write_panorama(p, film_seconds or seconds, size, options)),
+        ("foa_dev", ".wav", lambda p: write_audio(p, sounds, seconds, channels, seed)),
+        ("video_dev", ".mp4", lambda p: write_panorama(p, video_seconds or seconds, size, options)),
         ("metadata_dev", ".csv", lambda p: write_labels(p, sounds, columns)),
     ):
         path = root / folder / group / f"{name}{suffix}"
@@ -68,10 +68,10 @@ def write_labels(path: Path, sounds: Sequence[Sounding], columns: int = 5) -> No
     path.write_text("".join(",".join(cells) + "\n" for _, cells in rows))
 
 
-def write_sound(
+def write_audio(
     path: Path, sounds: Sequence[Sounding], seconds: float, channels: int = 4, seed: int = 0
 ) -> None:
-    """24 kHz Ambisonics: noise from each sound's direction, and a little from nowhere."""
+    """24 kHz Ambisonics: noise from each sound's direction, and a little diffuse noise."""
     rng = np.random.default_rng(seed)
     samples = round(seconds * 24_000)
     wave = rng.normal(0.0, 2e-5, (4, samples))
@@ -88,19 +88,19 @@ def write_panorama(
     size: tuple[int, int] = (256, 128),
     options: dict[str, str] | None = None,
 ) -> None:
-    """A film of 29.97 pictures a second of a soft pattern that turns, with a number on each."""
+    """A video of 29.97 frames a second of a soft pattern that rotates, with each frame's number."""
     width, height = size
     rng = np.random.default_rng(1)
     coarse = rng.integers(0, 255, (height // 8, width // 8, 3), dtype=np.uint8)
     pattern = cv2.resize(coarse, size)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=FILM_FPS)
+        stream = container.add_stream("libx264", rate=VIDEO_FPS)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"preset": "veryfast", "g": "24", **(options or {})}
-        for index in range(round(seconds * FILM_FPS)):
-            picture = np.roll(pattern, index, axis=1).copy()
-            cv2.putText(picture, str(index), (width // 3, height // 2), 0, 1.0, (255, 255, 255), 2)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        for index in range(round(seconds * VIDEO_FPS)):
+            frame = np.roll(pattern, index, axis=1).copy()
+            cv2.putText(frame, str(index), (width // 3, height // 2), 0, 1.0, (255, 255, 255), 2)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
         container.mux(stream.encode(None))
 
 

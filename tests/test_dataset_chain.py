@@ -23,11 +23,11 @@ SMALLER = {
     "dataset build": ["--view-step", "30", "--processes", "1"],
     "savg.train joint": ["--batch", "1", "--steps", "1", "--device", "cpu", "--quiet"],
 }
-"""What the test adds to a command; later options win."""
+"""Options that the test adds to a command; later options win."""
 
 
 def documented() -> list[list[str]]:
-    """The commands of the documentation of the dataset."""
+    """The commands of the dataset's documentation."""
     block = re.search(r"```\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
     return [shlex.split(line) for line in block[1].splitlines()]

@@ -1,4 +1,4 @@
-"""What `deg` in a clip's name means, with numbers worked out by hand.
+"""Meaning of `deg` in a clip's name, with numbers worked out by hand.
 
 The picture is 256 pixels and 100° wide, so its focal length is 128 / tan 50° = 107.405 pixels, and
 something at azimuth a in the clip (positive to the left) is at x = 128 − 107.405 · tan a:
@@ -38,12 +38,12 @@ def test_deg_counts_to_the_right(deg: int, view: int) -> None:
     assert parse_clip_name(name) == ("fold3_room1_mix001", view, 25)
 
 
-def test_views_beyond_a_turn_have_the_deg_of_their_direction() -> None:
+def test_views_beyond_360_degrees_have_the_deg_of_their_direction() -> None:
     assert deg_of_view(-30) == 30 and deg_of_view(360) == 0 and deg_of_view(725) == 355
 
 
 @pytest.mark.parametrize("name", ["clip", "a_deg360_start0", "a_deg-5_start0", "a_deg10", "deg1"])
-def test_other_names_are_not_understood(name: str) -> None:
+def test_names_of_another_pattern_are_none(name: str) -> None:
     assert parse_clip_name(name) is None
 
 
@@ -78,8 +78,8 @@ def test_a_person_at_minus_30_stands_in_the_middle_of_deg30(clips: dict[str, Ben
     assert middle.labels.x.mean() == pytest.approx(128.0, abs=2)
     assert left.labels.x.mean() == pytest.approx(37.88, abs=2)
     # The same room: only the people differ.
-    pictures = (item.clip.picture[8].astype(int) for item in (middle, left))
-    change = np.abs(np.subtract(*pictures)).sum(axis=2) > 60
+    images = (item.clip.picture[8].astype(int) for item in (middle, left))
+    change = np.abs(np.subtract(*images)).sum(axis=2) > 60
     columns = np.flatnonzero(change.sum(axis=0) >= 3)
     assert columns[columns < 83].mean() == pytest.approx(37.88, abs=10)
     assert columns[columns > 83].mean() == pytest.approx(128.0, abs=10)
@@ -87,15 +87,17 @@ def test_a_person_at_minus_30_stands_in_the_middle_of_deg30(clips: dict[str, Ben
     assert 4 < level_difference_db(left.clip.audio) < 13.25
 
 
-def test_the_panorama_is_lit_where_deg30_looks(clips: dict[str, BenchItem]) -> None:
+def test_the_panorama_is_bright_where_deg30_looks(clips: dict[str, BenchItem]) -> None:
     """Azimuth a is at column 640 · (0.5 − a / 360): −30 at 373.3, 10 at 302.2, 20 at 284.4."""
     item = clips["mix001"]
     assert item.view is not None and item.panorama is not None
     view = View(item.view)
     columns, _ = panorama_position(*directions(view, [128.0, 37.88, 0.0], [72.0, 72.0, 72.0]))
     assert columns == pytest.approx([373.33, 302.22, 284.44], abs=0.01)
-    lit = np.flatnonzero(draw_view(np.full((320, 640, 3), 200, np.uint8), view)[160, :, 0] == 200)
-    assert (lit.min() + lit.max() + 1) / 2 == pytest.approx(373.3, abs=1)
+    bright = np.flatnonzero(
+        draw_view(np.full((320, 640, 3), 200, np.uint8), view)[160, :, 0] == 200
+    )
+    assert (bright.min() + bright.max() + 1) / 2 == pytest.approx(373.3, abs=1)
     panoramas = [cv2.imread(str(clips[mix].panorama)).astype(int) for mix in sorted(clips)]
     change = np.abs(np.subtract(*panoramas)).sum(axis=2) > 60
     across = np.flatnonzero(change.sum(axis=0) >= 3) * 640 / change.shape[1]
@@ -103,11 +105,11 @@ def test_the_panorama_is_lit_where_deg30_looks(clips: dict[str, BenchItem]) -> N
     assert across[across > 338].mean() == pytest.approx(373.3, abs=10)
 
 
-def test_the_manifest_says_what_deg_means(clips: dict[str, BenchItem]) -> None:
+def test_the_manifest_states_the_meaning_of_deg(clips: dict[str, BenchItem]) -> None:
     bench = SavgBench(clips["mix001"].path.parents[2])
     assert bench.manifest is not None
     assert bench.manifest["names"] == "azimuth in the clip = azimuth in the recording + deg"
-    noted = {clip["name"]: clip["view"] for clip in bench.manifest["clips"]}
-    assert noted["fold3_room1_mix001_deg30_start0"] == 330
-    assert noted == {item.name: item.view for item in bench}
+    views = {clip["name"]: clip["view"] for clip in bench.manifest["clips"]}
+    assert views["fold3_room1_mix001_deg30_start0"] == 330
+    assert views == {item.name: item.view for item in bench}
     assert "`deg30` looks 30° to the right" in (bench.root / "report.md").read_text()

@@ -1,7 +1,7 @@
-"""Does a built clip show, say and let hear the same place? Through real files and the real build.
+"""Image, label and audio of a built clip agree on the place. Through real files and the real build.
 
 Recordings with one person at a known azimuth, who speaks or plays where the camera is level with the
-head, and the same recordings filmed without the person: where two built pictures differ is the figure.
+head, and the same recordings rendered without the person: the figure is where two built frames differ.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ FOCAL = 128 / np.tan(np.deg2rad(FIELD_OF_VIEW / 2))
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What one clip tells: x of the label, of the head in its pictures, and left minus right in dB."""
+class Positions:
+    """Of one clip: x by the tangent law, of the label and of the head, and left minus right in dB."""
 
     truth: float
     label: float
@@ -49,15 +49,15 @@ def _truth(azimuth: float, view: int) -> float:
     return float(128 - FOCAL * np.tan(np.deg2rad(away)))
 
 
-def _head(picture: np.ndarray, empty: np.ndarray) -> float:
-    change = np.abs(picture.astype(int) - empty.astype(int)).sum(axis=2) > 40
+def _head(image: np.ndarray, empty: np.ndarray) -> float:
+    change = np.abs(image.astype(int) - empty.astype(int)).sum(axis=2) > 40
     top = np.flatnonzero(change.sum(axis=1) >= 3)[0]
     columns = np.flatnonzero(change[top + 2 : top + 10].any(axis=0))
     return float(columns.min() + columns.max() + 1) / 2
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int, int], Seen]:
+def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int, int], Positions]:
     root = tmp_path_factory.mktemp("truth")
     with_person, without = root / "with", root / "without"
     for mix, (azimuth, instrument) in PEOPLE.items():
@@ -67,31 +67,31 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int, int]
     for folder in ("foa_dev", "metadata_dev"):
         shutil.copytree(with_person / folder, without / folder)
     empty = without_people(one_person(0.0, SECONDS))
-    film = without / "video_dev" / GROUP / "empty.mp4"
-    write_panorama_video(film, empty, SIZE, [], RATE)
+    video = without / "video_dev" / GROUP / "empty.mp4"
+    write_panorama_video(video, empty, SIZE, [], RATE)
     for mix in PEOPLE:
-        shutil.copy(film, film.with_name(f"fold3_room1_{mix}.mp4"))
-    film.unlink()
+        shutil.copy(video, video.with_name(f"fold3_room1_{mix}.mp4"))
+    video.unlink()
     for folder in (with_person, without):
         build(folder, folder / "clips", Construction(), split="dev", processes=1)
     shown, bare = SavgBench(with_person / "clips"), SavgBench(without / "clips")
     assert [item.name for item in shown] == [item.name for item in bare]
-    found = {}
+    positions = {}
     for item, other in zip(shown, bare, strict=True):
         name = parse_clip_name(item.name)
         assert name is not None
         recording, view, start = name
-        pictures = (item.clip.picture[8], other.clip.picture[8])
+        images = (item.clip.picture[8], other.clip.picture[8])
         level = np.sqrt(np.mean(np.square(item.clip.audio.astype(float)), axis=1))
-        found[recording[-6:], start, view] = Seen(
+        positions[recording[-6:], start, view] = Positions(
             _truth(PEOPLE[recording[-6:]][0], view),
             float(item.labels.x.mean()),
-            _head(*pictures),
+            _head(*images),
             float(20 * np.log10(level[0] / level[1])),
         )
         assert np.ptp(item.labels.x) == 0
         assert item.category == ("instrument" if PEOPLE[recording[-6:]][1] else "speech")
-    return found
+    return positions
 
 
 def test_every_view_that_shows_the_person_makes_a_clip(clips) -> None:
@@ -102,24 +102,24 @@ def test_every_view_that_shows_the_person_makes_a_clip(clips) -> None:
         assert {start for name, start, _ in clips if name == mix} == {0}
 
 
-def test_label_sound_and_figure_agree(clips) -> None:
+def test_label_audio_and_figure_agree(clips) -> None:
     assert len(clips) >= 40
-    for seen in clips.values():
-        assert seen.label == pytest.approx(seen.truth, abs=3)
-        assert seen.head == pytest.approx(seen.label, abs=6)
-        assert (seen.decibel > 0) == (seen.label < 128)
+    for clip in clips.values():
+        assert clip.label == pytest.approx(clip.truth, abs=3)
+        assert clip.head == pytest.approx(clip.label, abs=6)
+        assert (clip.decibel > 0) == (clip.label < 128)
 
 
-def test_turning_the_view_moves_all_three_together(clips) -> None:
+def test_rotating_the_view_moves_all_three_together(clips) -> None:
     pairs = 0
-    for (mix, start, view), seen in clips.items():
-        turned = clips.get((mix, start, (view + 10) % 360))
-        if turned is None:
+    for (mix, start, view), clip in clips.items():
+        rotated = clips.get((mix, start, (view + 10) % 360))
+        if rotated is None:
             continue
-        moved = turned.truth - seen.truth
+        moved = rotated.truth - clip.truth
         assert moved > 15
-        assert turned.label - seen.label == pytest.approx(moved, abs=3)
-        assert turned.head - seen.head == pytest.approx(moved, abs=6)
-        assert turned.decibel < seen.decibel
+        assert rotated.label - clip.label == pytest.approx(moved, abs=3)
+        assert rotated.head - clip.head == pytest.approx(moved, abs=6)
+        assert rotated.decibel < clip.decibel
         pairs += 1
     assert pairs >= 35

@@ -1,11 +1,11 @@
-"""The sound of recordings, against scipy over the whole file at once and the plain matrices."""
+"""Audio of recordings, against scipy on the whole file at once and the plain matrices."""
 
 import numpy as np
 import pytest
 import soundfile
 from scipy import signal
 
-from savg.data.starss import audio as starss_sound
+from savg.data.starss import audio as starss_audio
 from savg.data.starss.audio import load_audio, open_audio
 from savg.data.starss.results import Construction
 from savg.errors import MediaError
@@ -13,7 +13,7 @@ from savg.geometry import foa_gains, foa_to_stereo, rotate_foa
 
 
 def plain(foa, rate, settings, view):
-    """Filter, resample and turn everything, channel by channel, in double precision."""
+    """Filter, resample and rotate everything, channel by channel, in double precision."""
     format = settings.format
     channels = []
     for channel in foa:
@@ -33,7 +33,7 @@ def plain(foa, rate, settings, view):
     [(24_000, 24_000 * 7 + 137), (48_000, 150_001), (16_000, 50_000), (44_100, 99_999)],
 )
 def test_blocks_equal_the_whole_file_at_once(tmp_path, monkeypatch, rate, samples, high_pass):
-    monkeypatch.setattr(starss_sound, "_BLOCK_SECONDS", 1)
+    monkeypatch.setattr(starss_audio, "_BLOCK_SECONDS", 1)
     rng = np.random.default_rng(samples)
     path = tmp_path / "foa.wav"
     soundfile.write(path, rng.normal(0, 0.002, (samples, 4)), rate, subtype="PCM_24")
@@ -43,8 +43,8 @@ def test_blocks_equal_the_whole_file_at_once(tmp_path, monkeypatch, rate, sample
     for view in (0, 37, 180, 350):
         expected = plain(foa, rate, settings, view)
         assert loaded.wyx.shape[1] == expected.shape[1]
-        got = loaded.clip(8_000, view, 12_345)
-        np.testing.assert_allclose(got, expected[:, 8_000:20_345], atol=2e-6)
+        actual = loaded.clip(8_000, view, 12_345)
+        np.testing.assert_allclose(actual, expected[:, 8_000:20_345], atol=2e-6)
 
 
 def test_a_plane_wave_is_as_loud_as_its_direction_says(tmp_path):
@@ -65,21 +65,21 @@ def test_beyond_the_end_is_silence_and_the_high_pass_removes_rumble(tmp_path):
     time = np.arange(96_000) / 24_000
     rumble = 0.004 * np.sin(2 * np.pi * 30 * time)
     soundfile.write(path, np.outer(rumble, [1, 0, 0, 0]), 24_000, subtype="FLOAT")
-    heard = load_audio(path, Construction()).clip(48_000, 0, 32_000)
-    assert not heard[:, 16_000:].any()
+    filtered = load_audio(path, Construction()).clip(48_000, 0, 32_000)
+    assert not filtered[:, 16_000:].any()
     loud = load_audio(path, Construction(high_pass=0.0)).clip(48_000, 0, 32_000)
-    assert np.abs(heard[:, 4_000:15_000]).max() < 0.02 * np.abs(loud).max()
+    assert np.abs(filtered[:, 4_000:15_000]).max() < 0.02 * np.abs(loud).max()
 
 
 @pytest.mark.parametrize(
     ("write", "sentence"),
     [
-        (lambda p: p.write_bytes(b"RIFF and nothing more"), "is not a sound file"),
+        (lambda p: p.write_bytes(b"RIFF and nothing more"), "is not an audio file"),
         (
             lambda p: soundfile.write(p, np.zeros((100, 2)), 24_000),
             "has 2 channels: expected first",
         ),
-        (lambda p: soundfile.write(p, np.zeros((0, 4)), 24_000), "has no sound in it"),
+        (lambda p: soundfile.write(p, np.zeros((0, 4)), 24_000), "has no audio in it"),
     ],
 )
 def test_other_files_are_one_sentence(tmp_path, write, sentence):
@@ -89,10 +89,10 @@ def test_other_files_are_one_sentence(tmp_path, write, sentence):
         open_audio(path)
 
 
-def test_values_that_are_no_numbers_are_one_sentence(tmp_path):
-    sound = np.zeros((5_000, 4), np.float32)
-    sound[4_000, 1] = np.nan
+def test_values_that_are_not_finite_are_one_sentence(tmp_path):
+    audio = np.zeros((5_000, 4), np.float32)
+    audio[4_000, 1] = np.nan
     path = tmp_path / "foa.wav"
-    soundfile.write(path, sound, 24_000, subtype="FLOAT")
+    soundfile.write(path, audio, 24_000, subtype="FLOAT")
     with pytest.raises(MediaError, match="not finite"):
         load_audio(path, Construction())

@@ -1,4 +1,4 @@
-"""Clips out of small recordings: what is in them, what is reported, and what survives a kill."""
+"""Clips built from small recordings: their content, their reports, and resuming after a kill."""
 
 import json
 import os
@@ -16,7 +16,7 @@ import pytest
 import soundfile
 from py360convert import e2p
 from scipy import signal as dsp
-from starss_takes import Sounding, contents, write_sound, write_take
+from starss_takes import Sounding, contents, write_audio, write_take
 
 from savg.annotation import ClipLabels
 from savg.audio.levels import level_difference_db
@@ -53,7 +53,7 @@ def built(starss, tmp_path_factory):
     return out, build(starss, out, NARROW, processes=1)
 
 
-def film_times(path):
+def decoded(path):
     with av.open(str(path)) as container:
         frames = list(container.decode(video=0))
     first = frames[0].pts * frames[0].time_base
@@ -62,61 +62,61 @@ def film_times(path):
 
 
 def plain_audio(path, settings, view, start):
-    """The whole recording filtered, resampled, turned and decoded, then one window of it."""
+    """The whole recording filtered, resampled, rotated and decoded, then one window of it."""
     foa, rate = soundfile.read(path)
     sections = dsp.butter(4, settings.high_pass, "high", fs=rate, output="sos")
-    heard = dsp.resample_poly(dsp.sosfilt(sections, foa.T, axis=1), 2, 3, axis=1)
-    stereo = foa_to_stereo(rotate_foa(heard * 10 ** (settings.gain_db / 20), view))
+    resampled = dsp.resample_poly(dsp.sosfilt(sections, foa.T, axis=1), 2, 3, axis=1)
+    stereo = foa_to_stereo(rotate_foa(resampled * 10 ** (settings.gain_db / 20), view))
     return stereo[:, start * 1600 : start * 1600 + 80_000]
 
 
-def assert_is_plain_clip(starss, item, settings, films):
-    """A clip is what its window and view give when made by itself from everything decoded."""
+def assert_is_plain_clip(starss, item, settings, videos):
+    """A clip equals the one cut by itself from the whole decoded recording."""
     files = {
         kind: next((starss / f"{kind}_dev").rglob(f"{item.recording}.*"))
         for kind in ("foa", "video")
     }
-    if item.recording not in films:
-        films[item.recording] = film_times(files["video"])
-    times, pictures = films[item.recording]
+    if item.recording not in videos:
+        videos[item.recording] = decoded(files["video"])
+    times, frames = videos[item.recording]
     clip = item.clip
     vertical = 2 * np.degrees(np.arctan(np.tan(np.radians(50)) * 144 / 256))
     for k in range(20):
         moment = Fraction(item.start, 10) + Fraction(k, 4) + Fraction(1, 1000)
-        panorama = pictures[max(i for i, t in enumerate(times) if t <= moment)]
+        panorama = frames[max(i for i, t in enumerate(times) if t <= moment)]
         expected = e2p(panorama, (100.0, vertical), -item.view, 0, (144, 256))
         error = clip.picture[k].astype(float) - expected
         assert np.abs(error).mean() < 3.0, (item.name, k)
     assert not clip.video[:, :48].any() or clip.video[:, :48].max() < 8
-    sound = plain_audio(files["foa"], settings, item.view, item.start)
+    audio = plain_audio(files["foa"], settings, item.view, item.start)
     for lag in (-1, 1):
-        assert np.sum(np.roll(clip.audio, lag, 1) * sound) < np.sum(clip.audio * sound)
-    noise = np.mean((clip.audio - sound) ** 2, axis=1)
-    assert (10 * np.log10(np.mean(sound**2, axis=1) / noise) > 14).all(), item.name
-    assert level_difference_db(clip.audio) == pytest.approx(level_difference_db(sound), abs=0.2)
+        assert np.sum(np.roll(clip.audio, lag, 1) * audio) < np.sum(clip.audio * audio)
+    noise = np.mean((clip.audio - audio) ** 2, axis=1)
+    assert (10 * np.log10(np.mean(audio**2, axis=1) / noise) > 14).all(), item.name
+    assert level_difference_db(clip.audio) == pytest.approx(level_difference_db(audio), abs=0.2)
 
 
-def test_clips_are_those_made_one_by_one(starss, built):
+def test_clips_equal_those_built_one_by_one(starss, built):
     out, outcome = built
     bench = SavgBench(out)
     assert {item.recording for item in bench} == {"fold3_room1_mix001", "fold3_room2_mix001"}
-    films = {}
+    videos = {}
     for item in list(bench)[::4]:
-        assert_is_plain_clip(starss, item, NARROW, films)
+        assert_is_plain_clip(starss, item, NARROW, videos)
     assert outcome.folder == out / "SAVGBench_Dataset_Development"
 
 
-def test_pictures_that_fall_between_those_of_other_windows(starss, tmp_path):
+def test_frames_that_fall_between_those_of_other_windows(starss, tmp_path):
     settings = Construction(speech=Steps(1, 90), instrument=Steps(1, 90))
     out = build(starss, tmp_path / "out", settings, processes=1, only="fold3_room1*")
     starts = [clip.start for clip in out.results[0].clips]
     assert {start % 5 for start in starts} == {0, 1, 2, 3, 4}
-    films = {}
+    videos = {}
     for item in list(SavgBench(out.folder))[::3]:
-        assert_is_plain_clip(starss, item, settings, films)
+        assert_is_plain_clip(starss, item, settings, videos)
 
 
-def test_results_say_what_is_in_the_clips(built):
+def test_results_describe_the_clips(built):
     out, outcome = built
     speech, music = outcome.results
     assert speech.windows == 5 * 12 and not outcome.problems
@@ -150,15 +150,15 @@ def test_files_play_everywhere_and_are_exactly_five_seconds(built):
             assert next(container.decode(video=0)).key_frame
 
 
-def test_too_loud_windows_are_dropped_by_what_they_sound_like(starss, tmp_path):
+def test_windows_with_clipped_audio_are_dropped(starss, tmp_path):
     loud = build(starss, tmp_path / "out", Construction(gain_db=46.0), processes=1)
     assert all(r.dropped["clipping"] > 0 for r in loud.results)
     foa = next((starss / "foa_dev").rglob("fold3_room1_mix001.wav"))
-    kept = {(c.start, c.view) for c in loud.results[0].clips}
+    accepted = {(c.start, c.view) for c in loud.results[0].clips}
     for start in (0, 10):
         for view in (350, 20, 60):
             peak = np.abs(plain_audio(foa, Construction(gain_db=46.0), view, start)).max()
-            assert ((start, view) in kept) == (peak <= 1.0)
+            assert ((start, view) in accepted) == (peak <= 1.0)
 
 
 def test_equal_calls_write_equal_files(starss, built, tmp_path):
@@ -175,7 +175,7 @@ def test_recordings_in_zip_files_give_the_same_set(starss, built, tmp_path):
     assert contents(tmp_path / "out") == contents(built[0])
 
 
-def test_a_finished_set_is_left_alone(starss, tmp_path):
+def test_a_finished_set_is_unchanged(starss, tmp_path):
     out = tmp_path / "out"
     first = build(starss, out, NARROW, processes=1, only="fold3_room1*")
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
@@ -185,25 +185,25 @@ def test_a_finished_set_is_left_alone(starss, tmp_path):
         build(starss, out, Construction(), processes=1, only="fold3_room1*")
     with pytest.raises(SavgError, match="--restart"):
         build(starss, out, NARROW, processes=1)
-    again = build(starss, out, NARROW, processes=1, restart=True)
-    assert len(again.results) == 2 and not list(out.glob(".*"))
+    restarted = build(starss, out, NARROW, processes=1, restart=True)
+    assert len(restarted.results) == 2 and not list(out.glob(".*"))
 
 
-def test_a_stopped_construction_goes_on_where_it_was(starss, built, tmp_path, monkeypatch):
+def test_a_stopped_construction_is_resumed(starss, built, tmp_path, monkeypatch):
     out = tmp_path / "out"
     with pytest.raises(Cancelled):
         build(starss, out, NARROW, processes=1, progress=lambda done, total: done < 1)
     with pytest.raises(SavgError, match="unfinished construction with other settings"):
         build(starss, out, Construction(), processes=1)
-    done = []
+    names = []
     monkeypatch.setattr(
         "savg.data.starss.workers.construct",
         lambda recording, *rest: (
-            done.append(recording.name) or construction.construct(recording, *rest)
+            names.append(recording.name) or construction.construct(recording, *rest)
         ),
     )
     build(starss, out, NARROW, processes=1)
-    assert done == ["fold3_room2_mix001"]
+    assert names == ["fold3_room2_mix001"]
     assert contents(out) == contents(built[0])
 
 
@@ -227,14 +227,14 @@ def test_the_last_steps_can_be_repeated(starss, built, tmp_path, monkeypatch, st
     assert contents(out) == contents(built[0])
 
 
-def test_clips_of_files_that_have_changed_are_cut_anew(starss, tmp_path):
+def test_clips_of_changed_files_are_cut_again(starss, tmp_path):
     root, out = tmp_path / "starss", tmp_path / "out"
     write_take(root, "take", [Sounding(0.0, 6.0, 0, 0.0)], seconds=6.0)
     reference = build(root, tmp_path / "reference", NARROW, processes=1)
-    write_sound(root / "foa_dev/dev-train-sony/take.wav", [Sounding(0.0, 6.0, 0, 40.0)], 6.0)
+    write_audio(root / "foa_dev/dev-train-sony/take.wav", [Sounding(0.0, 6.0, 0, 40.0)], 6.0)
     with pytest.raises(Cancelled):
         build(root, out, NARROW, processes=1, progress=lambda done, total: done < 1)
-    write_sound(root / "foa_dev/dev-train-sony/take.wav", [Sounding(0.0, 6.0, 0, 0.0)], 6.0)
+    write_audio(root / "foa_dev/dev-train-sony/take.wav", [Sounding(0.0, 6.0, 0, 0.0)], 6.0)
     assert build(root, out, NARROW, processes=1).results == reference.results
     assert contents(out) == contents(tmp_path / "reference")
 

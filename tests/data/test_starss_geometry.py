@@ -57,10 +57,12 @@ def angles(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.arctan2(vectors[:, 1], vectors[:, 0]), np.arcsin(np.clip(vectors[:, 2], -1, 1))
 
 
-def turned(azimuth: np.ndarray, elevation: np.ndarray, yaw: float) -> tuple[np.ndarray, np.ndarray]:
-    """Directions as seen by somebody who turned `yaw` degrees to the left."""
-    turn = Rotation.from_rotvec([0.0, 0.0, -np.deg2rad(yaw)])
-    return angles(turn.apply(directions(azimuth, elevation)))
+def rotated(
+    azimuth: np.ndarray, elevation: np.ndarray, yaw: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Directions relative to a listener who rotated `yaw` degrees to the left."""
+    rotation = Rotation.from_rotvec([0.0, 0.0, -np.deg2rad(yaw)])
+    return angles(rotation.apply(directions(azimuth, elevation)))
 
 
 def random_directions(seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,10 +78,10 @@ def test_plane_waves_are_coded_in_acn_and_sn3d() -> None:
 
 @pytest.mark.parametrize("yaw", YAWS)
 def test_rotation_integrated_over_the_sphere(yaw: float) -> None:
-    """Column j: what the turned harmonic j holds of each harmonic, by integration."""
+    """Column j: share of each harmonic in the rotated harmonic j, by integration."""
     azimuth, elevation, weight = sphere()
     before = harmonics(azimuth, elevation)
-    after = harmonics(*turned(azimuth, elevation, yaw))
+    after = harmonics(*rotated(azimuth, elevation, yaw))
     norms = (before**2 * weight).sum(1)
     expected = (after * weight) @ before.T / norms
     assert np.allclose(geometry.foa_rotation(yaw), expected, atol=1e-12)
@@ -87,31 +89,31 @@ def test_rotation_integrated_over_the_sphere(yaw: float) -> None:
 
 @pytest.mark.parametrize("yaw", YAWS)
 def test_rotation_and_decoding_of_many_sources(yaw: float) -> None:
-    """Sources at random places with noise as sound, heard by a listener who turned."""
+    """Noise sources at random places, decoded for a listener who rotated."""
     rng = np.random.default_rng(int(yaw) % 360)
     azimuth, elevation = random_directions(int(yaw) % 360 + 1, 8)
-    sound = rng.normal(size=(8, 400))
-    foa = harmonics(azimuth, elevation) @ sound
+    audio = rng.normal(size=(8, 400))
+    foa = harmonics(azimuth, elevation) @ audio
 
-    heard = harmonics(*turned(azimuth, elevation, yaw))
-    w, y = heard[0], heard[1]
-    expected = np.stack([(w + y) @ sound, (w - y) @ sound])
-    found = geometry.foa_to_stereo(geometry.rotate_foa(foa, yaw))
-    assert np.allclose(found, expected, atol=1e-11)
+    rotated_gains = harmonics(*rotated(azimuth, elevation, yaw))
+    w, y = rotated_gains[0], rotated_gains[1]
+    expected = np.stack([(w + y) @ audio, (w - y) @ audio])
+    decoded = geometry.foa_to_stereo(geometry.rotate_foa(foa, yaw))
+    assert np.allclose(decoded, expected, atol=1e-11)
 
 
-def test_rotation_fitted_to_turned_sources() -> None:
+def test_rotation_fitted_to_rotated_sources() -> None:
     azimuth, elevation = random_directions(3, 300)
     before = harmonics(azimuth, elevation)
     for yaw in np.random.default_rng(4).uniform(-360, 360, 10):
-        after = harmonics(*turned(azimuth, elevation, yaw))
+        after = harmonics(*rotated(azimuth, elevation, yaw))
         fitted = np.linalg.lstsq(before.T, after.T, rcond=None)[0].T
         assert np.allclose(geometry.foa_rotation(yaw), fitted, atol=1e-11)
 
 
 @pytest.mark.parametrize("view", [0, 40, 130, 200, 330])
 def test_the_left_channel_points_to_the_left_of_the_view(view: int) -> None:
-    """The direction heard loudest by either channel, searched on a grid of the horizon."""
+    """The loudest direction of either channel, searched on a grid of the horizon."""
     azimuth = np.arange(360)
     waves = harmonics(np.deg2rad(azimuth), np.zeros(360))
     gains = np.abs(geometry.foa_to_stereo(geometry.rotate_foa(waves, view)))
@@ -127,18 +129,18 @@ def test_the_left_channel_points_to_the_left_of_the_view(view: int) -> None:
 
 
 def integrated_focal(width: float, field_of_view: float) -> float:
-    """The distance of a plane at which `width` pixels, summed up by the angle of each, see so much."""
+    """Distance of a plane at which the angles of `width` pixels sum up to the field of view."""
 
-    def seen(focal: float) -> float:
+    def span(focal: float) -> float:
         return quad(lambda x: focal / (focal**2 + x**2), -width / 2, width / 2)[0]
 
-    return brentq(lambda f: seen(f) - np.deg2rad(field_of_view), 1.0, 10 * width, xtol=1e-12)
+    return brentq(lambda f: span(f) - np.deg2rad(field_of_view), 1.0, 10 * width, xtol=1e-12)
 
 
 def marched(azimuth: float, elevation: float, focal: float) -> tuple[float, float]:
-    """Where the picture's centre goes while the camera turns away from a direction it looked at.
+    """Position of a point at the picture's centre after the camera rotates away from its direction.
 
-    The image flow of a turning camera, integrated from the centre: no projection of a direction.
+    The image flow of a rotating camera, integrated from the centre: no projection of a direction.
     """
     a, e = np.deg2rad(azimuth), np.deg2rad(elevation)
     target = np.array([-np.sin(a) * np.cos(e), -np.sin(e), np.cos(a) * np.cos(e)])
@@ -174,9 +176,9 @@ def labels_at(azimuth: float, elevation: float) -> RecordingLabels:
 
 
 def placed(azimuth: float, elevation: float, view: int) -> tuple[float, float]:
-    """Where clip_labels puts a direction in the picture of a view."""
-    found = clip_labels(labels_at(azimuth, elevation), Candidate(0, view, 0), SETTINGS)
-    return float(found.x[0]), float(found.y[0])
+    """Position by `clip_labels` of a direction in the picture of a view."""
+    table = clip_labels(labels_at(azimuth, elevation), Candidate(0, view, 0), SETTINGS)
+    return float(table.x[0]), float(table.y[0])
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -187,8 +189,8 @@ def test_labels_lie_where_the_integrated_camera_sees_them(seed: int) -> None:
         view = int(rng.integers(0, 360))
         away, elevation = rng.uniform(-60, 60), rng.uniform(-35, 35)
         x, y = marched(away, elevation, focal)
-        found = placed(view + away, elevation, view)
-        assert found == pytest.approx((128 + x, 72 + y), abs=0.006)
+        position = placed(view + away, elevation, view)
+        assert position == pytest.approx((128 + x, 72 + y), abs=0.006)
 
 
 # ---- py360convert
@@ -198,7 +200,7 @@ HEIGHT_FOV = float(np.rad2deg(2 * np.arctan(np.tan(np.deg2rad(50)) * 144 / 256))
 
 
 def panorama(azimuth: float, elevation: float, radius: float = 0.8) -> np.ndarray:
-    """An equirectangular picture 1920×960, dark but for a soft dot of `radius` degrees; front in the
+    """An equirectangular image 1920×960, dark but for a soft dot of `radius` degrees; front in the
     middle, left on the left."""
     height, width = 960, 1920
     columns = 180.0 - (np.arange(width) + 0.5) * 360.0 / width
@@ -209,53 +211,55 @@ def panorama(azimuth: float, elevation: float, radius: float = 0.8) -> np.ndarra
     return np.exp(-0.5 * np.square(chord / np.deg2rad(radius))).astype(np.float32)
 
 
-def seen(picture: np.ndarray, view: int) -> np.ndarray:
+def view_of(image: np.ndarray, view: int) -> np.ndarray:
     """The view by py360convert, whose angle is positive to the right."""
     right = (-view + 180) % 360 - 180
-    return py360convert.e2p(picture, (100.0, HEIGHT_FOV), right, 0.0, (144, 256), mode="bilinear")
+    return py360convert.e2p(image, (100.0, HEIGHT_FOV), right, 0.0, (144, 256), mode="bilinear")
 
 
-def brightest(picture: np.ndarray) -> tuple[float, float]:
-    """Centre of the light in pixels, counted from the picture's corner."""
-    y, x = np.mgrid[: picture.shape[0], : picture.shape[1]] + 0.5
-    light = np.where(picture > 0.3 * picture.max(), picture, 0.0)
+def brightest(image: np.ndarray) -> tuple[float, float]:
+    """Centre of the light in pixels, counted from the image's corner."""
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]] + 0.5
+    light = np.where(image > 0.3 * image.max(), image, 0.0)
     return float((light * x).sum() / light.sum()), float((light * y).sum() / light.sum())
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_dot_lands_where_its_label_says(seed: int) -> None:
+def test_a_dot_lies_at_its_label(seed: int) -> None:
     rng = np.random.default_rng(100 + seed)
     azimuth, elevation = rng.uniform(-180, 180), rng.uniform(-22, 22)
-    picture = panorama(azimuth, elevation)
+    image = panorama(azimuth, elevation)
     for away in (-44, -20, 0, 13, 44):
         view = round(azimuth + away) % 360
-        x, y = brightest(seen(picture, view))
+        x, y = brightest(view_of(image, view))
         assert placed(azimuth, elevation, view) == pytest.approx((x, y), abs=1.0)
 
 
 def test_left_is_left() -> None:
-    """A dot on the left of the front is in the left half, and moves right as the view turns left."""
-    picture = panorama(30.0, 0.0)
-    across = [brightest(seen(picture, view))[0] for view in (0, 10, 20, 30, 40, 60)]
+    """A dot on the left of the front is in the left half, and moves right as the view goes left."""
+    image = panorama(30.0, 0.0)
+    across = [brightest(view_of(image, view))[0] for view in (0, 10, 20, 30, 40, 60)]
     assert across == sorted(across)
     assert across[0] < 80 and abs(across[3] - 128) < 0.6 and across[-1] > 176
     labels = [placed(30.0, 0.0, view)[0] for view in (0, 10, 20, 30, 40, 60)]
     assert labels == pytest.approx(across, abs=1.0)
-    up = brightest(seen(panorama(0.0, 20.0), 0))[1]
+    up = brightest(view_of(panorama(0.0, 20.0), 0))[1]
     assert up < 72 and abs(placed(0.0, 20.0, 0)[1] - up) < 1.0
 
 
 @pytest.mark.parametrize(
     ("azimuth", "elevation"), [(0, 0), (163, 31), (-97, -25), (45, 36), (180, -28)]
 )
-def test_the_judge_keeps_the_views_that_show_the_dot(azimuth: int, elevation: int) -> None:
-    """A view that holds the dot is kept and no other; the dot may touch an edge, its light decides
+def test_the_judge_accepts_the_views_that_show_the_dot(azimuth: int, elevation: int) -> None:
+    """A view that holds the dot is accepted and no other; the dot may touch an edge, its light decides
     only where its centre is clearly within or without."""
-    picture = panorama(azimuth, elevation, radius=0.4)
-    kept = {c.view for c in judge(labels_at(azimuth, elevation), 5.0, SETTINGS).candidates}
-    asked = [view for view in range(0, 360, 10) if not at_edge(azimuth, elevation, view)]
-    assert len(asked) >= 30
-    assert [v for v in asked if v in kept] == [v for v in asked if seen(picture, v).max() > 0.6]
+    image = panorama(azimuth, elevation, radius=0.4)
+    accepted = {c.view for c in judge(labels_at(azimuth, elevation), 5.0, SETTINGS).candidates}
+    tested = [view for view in range(0, 360, 10) if not at_edge(azimuth, elevation, view)]
+    assert len(tested) >= 30
+    assert [v for v in tested if v in accepted] == [
+        v for v in tested if view_of(image, v).max() > 0.6
+    ]
 
 
 def at_edge(azimuth: float, elevation: float, view: int) -> bool:

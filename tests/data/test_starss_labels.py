@@ -51,7 +51,7 @@ def test_byte_order_mark_carriage_returns_and_spaces_are_read(tmp_path: Path) ->
     assert labels.azimuths.tolist() == [10, 11.5]
 
 
-def test_azimuths_wrap_and_any_order_is_kept(tmp_path: Path) -> None:
+def test_azimuths_wrap_and_any_order_is_preserved(tmp_path: Path) -> None:
     labels = read_labels(written(tmp_path, "9,0,0,360,0\n2,0,0,270,0\n2,1,0,180,0\n0,0,0,-180,0\n"))
     assert labels.frames.tolist() == [9, 2, 2, 0]
     assert labels.azimuths.tolist() == [0, -90, -180, -180]
@@ -63,18 +63,18 @@ def test_azimuths_wrap_and_any_order_is_kept(tmp_path: Path) -> None:
         ("frame,class,source,azimuth,elevation\n0,0,0,0,0\n", 1, "numbers"),
         ("0,0,0\n", 1, "4, 5 or 6 columns"),
         ("0,0,0,0,0,0,0\n", 1, "4, 5 or 6 columns"),
-        ("0,0,0,0,0\n1,0,0,0,0,100\n", 2, "5 columns as before, found 6"),
+        ("0,0,0,0,0\n1,0,0,0,0,100\n", 2, "5 columns as before, got 6"),
         ("0,0,0,0,0\n\n1,0,0,,0\n", 3, "numbers"),
-        ("0,0,0,0,0\n1,13,0,0,0\n", 2, "class in 0…12, found 13"),
-        ("-1,0,0,0,0\n", 1, "frame in"),
-        ("0,-1,0,0,0\n", 1, "class in"),
-        ("0,0,0,-181,0\n", 1, "azimuth in -180…360, found -181"),
-        ("0,0,0,361,0\n", 1, "azimuth in"),
-        ("0,0,0,0,91\n", 1, "elevation in -90…90, found 91"),
-        ("0.5,0,0,0,0\n", 1, "whole number as frame, found 0.5"),
-        ("0,0,nan,0,0\n", 1, "source in"),
-        ("0,0,0,inf,0\n", 1, "azimuth in"),
-        ("0,0,0,0,0,-4\n", 1, "distance in"),
+        ("0,0,0,0,0\n1,13,0,0,0\n", 2, "class must be in 0…12, got 13"),
+        ("-1,0,0,0,0\n", 1, "frame must be in"),
+        ("0,-1,0,0,0\n", 1, "class must be in"),
+        ("0,0,0,-181,0\n", 1, "azimuth must be in -180…360, got -181"),
+        ("0,0,0,361,0\n", 1, "azimuth must be in"),
+        ("0,0,0,0,91\n", 1, "elevation must be in -90…90, got 91"),
+        ("0.5,0,0,0,0\n", 1, "frame must be a whole number, got 0.5"),
+        ("0,0,nan,0,0\n", 1, "source must be in"),
+        ("0,0,0,inf,0\n", 1, "azimuth must be in"),
+        ("0,0,0,0,0,-4\n", 1, "distance must be in"),
         ("0;0;0;0;0\n", 1, "4, 5 or 6 columns"),
     ],
 )
@@ -107,9 +107,9 @@ def test_columns_are_of_one_length_and_cannot_be_changed() -> None:
     assert labels.azimuths.tolist() == [10, 10]
     with pytest.raises(ValueError, match="read-only"):
         labels.frames[0] = 4
-    with pytest.raises(ValueError, match=r"classes has shape \(2,\), not \(1,\)"):
+    with pytest.raises(ValueError, match=r"classes must have shape \(2,\), got \(1,\)"):
         RecordingLabels([0, 1], [0], [0, 0], [1, 1], [0, 0])
-    with pytest.raises(ValueError, match="frames starts at 0, not at -1"):
+    with pytest.raises(ValueError, match="frames must be ≥ 0, got -1"):
         RecordingLabels([-1], [0], [0], [1], [0])
     with pytest.raises(ValueError, match="distances"):
         RecordingLabels([0], [0], [0], [1], [0], np.zeros(2))

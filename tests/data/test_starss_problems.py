@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import pytest
-from starss_takes import Sounding, contents, write_panorama, write_sound, write_take
+from starss_takes import Sounding, contents, write_audio, write_panorama, write_take
 
 from savg.cli import main
 from savg.data.savgbench import SavgBench
@@ -20,14 +20,14 @@ def broken_wav(root):
 
 
 def stereo_wav(root):
-    write_sound(root / "foa_dev/dev-train-sony/bad.wav", [], 6.0, channels=2)
+    write_audio(root / "foa_dev/dev-train-sony/bad.wav", [], 6.0, channels=2)
 
 
-def broken_film(root):
+def broken_video(root):
     (root / "video_dev/dev-train-sony/bad.mp4").write_bytes(b"\0" * 500)
 
 
-def damaged_film(root):
+def damaged_video(root):
     path = root / "video_dev/dev-train-sony/bad.mp4"
     data = bytearray(path.read_bytes())
     at = data.index(b"mdat") + len(data) // 4
@@ -35,15 +35,15 @@ def damaged_film(root):
     path.write_bytes(data)
 
 
-def missing_film(root):
+def missing_video(root):
     (root / "video_dev/dev-train-sony/bad.mp4").unlink()
 
 
-def wide_film(root):
+def wide_video(root):
     write_panorama(root / "video_dev/dev-train-sony/bad.mp4", 6.0, size=(256, 144))
 
 
-def short_film(root):
+def short_video(root):
     write_panorama(root / "video_dev/dev-train-sony/bad.mp4", 4.0)
 
 
@@ -52,14 +52,14 @@ def broken_labels(root):
 
 
 PROBLEMS = [
-    (broken_wav, "bad.wav is not a sound file"),
+    (broken_wav, "bad.wav is not an audio file"),
     (stereo_wav, "bad.wav has 2 channels"),
-    (broken_film, "bad.mp4 is not a video"),
-    (damaged_film, "bad.mp4"),
-    (missing_film, "bad has no video"),
-    (wide_film, "bad.mp4 has pictures of 256×144: expected a panorama twice as wide as high"),
-    (short_film, "bad has 6.0 s of sound and 4.0 s of video"),
-    (broken_labels, "bad.csv, line 1: expected 4, 5 or 6 columns"),
+    (broken_video, "bad.mp4 is not a video"),
+    (damaged_video, "bad.mp4"),
+    (missing_video, "bad has no video"),
+    (wide_video, "bad.mp4 must be a panorama twice as wide as high, got frames of 256×144"),
+    (short_video, "bad has 6.0 s of audio and 4.0 s of video"),
+    (broken_labels, "bad.csv, line 1: a row must have 4, 5 or 6 columns"),
 ]
 
 
@@ -132,10 +132,12 @@ def test_nothing_to_build_from_is_one_sentence(takes, tmp_path):
     for path in (root / "foa_dev/dev-train-sony").glob("*.wav"):
         path.write_bytes(b"")
     with pytest.raises(
-        SavgError, match=r"No recording of .* can be used: .*bad\.wav is not a sound"
+        SavgError, match=r"No recording of .* can be used: .*bad\.wav is not an audio"
     ):
         build(root, tmp_path / "out", NARROW, processes=1)
-    with pytest.raises(SavgError, match="no recording or folder of recordings like nothing"):
+    with pytest.raises(
+        SavgError, match="no recording or folder of recordings that matches nothing"
+    ):
         build(root, tmp_path / "out", NARROW, only="nothing")
     assert not [path for path in tmp_path.glob("out/**/*") if path.is_file()]
 
@@ -187,12 +189,12 @@ def test_command(takes, tmp_path, capsys):
     ("arguments", "sentence"),
     [
         (("--window-step", "0.25"), "--window-step is a multiple of 0.1 s, not 0.25"),
-        (("--view-step", "7"), "Steps.view divides 360 degrees, and 7 does not"),
-        (("--high-pass", "9000"), "Construction.high_pass lies below 8 kHz"),
-        (("--min-active", "1.5"), "Construction.min_active lies in 0…1"),
-        (("--field-of-view", "200"), "Construction.field_of_view"),
+        (("--view-step", "7"), "Steps.view must divide 360 degrees, got 7"),
+        (("--high-pass", "9000"), "Construction.high_pass must lie below 8 kHz, got 9000"),
+        (("--min-active", "1.5"), "Construction.min_active must lie in 0…1, got 1.5"),
+        (("--field-of-view", "200"), "Construction.field_of_view must lie in 0…180, got 200"),
         (("--processes", "0"), "--processes is at least 1"),
-        (("--only", "nobody"), "like nobody"),
+        (("--only", "nobody"), "that matches nobody"),
     ],
 )
 def test_command_with_impossible_values(takes, tmp_path, capsys, arguments, sentence):

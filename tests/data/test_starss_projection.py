@@ -31,9 +31,9 @@ def test_azimuths_to_the_left_are_seen_left_of_the_centre():
     panorama[85:95, 180 - 32 : 180 - 28] = 255
     project = Projector((360, 180), (256, 144), 100.0)
     columns = project(panorama, 0)[72, :, 0].astype(float)
-    seen = (columns * np.arange(256)).sum() / columns.sum()
+    centre = (columns * np.arange(256)).sum() / columns.sum()
     focal = 128 / np.tan(np.radians(50))
-    assert seen == pytest.approx(128 - focal * np.tan(np.radians(30)), abs=1.5)
+    assert centre == pytest.approx(128 - focal * np.tan(np.radians(30)), abs=1.5)
     columns = project(panorama, 30)[72, :, 0].astype(float)
     assert (columns * np.arange(256)).sum() / columns.sum() == pytest.approx(127.5, abs=1.0)
 
@@ -52,5 +52,5 @@ def test_antialiasing_averages_before_sampling():
 
 
 def test_rows_of_the_wrong_shape_are_named():
-    with pytest.raises(ValueError, match=r"\(364, 1920, 3\), not \(960, 1920, 3\)"):
+    with pytest.raises(ValueError, match=r"shape \(364, 1920, 3\), got \(960, 1920, 3\)"):
         Projector((1920, 960), (256, 144), 100.0).prepare(np.zeros((960, 1920, 3), np.uint8))

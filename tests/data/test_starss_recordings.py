@@ -1,4 +1,4 @@
-"""Finding recordings in folders and zip files, whole and split."""
+"""Recordings in folders and zip files, whole and split."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def packed(root: Path, place: Callable[[str, str, str], str], method: int = 0) -
 def split_by_hand(path: Path, cuts: Sequence[int], wide: bool = False) -> None:
     """Turn a whole zip file into parts that end at `cuts` bytes, directory included.
 
-    wide: offsets and the directory's place are written in the 64-bit form, as for parts over 4 GiB.
+    wide: offsets and the directory's place are written with 64 bits, as for parts over 4 GiB.
     """
     whole = path.read_bytes()
     with zipfile.ZipFile(path) as archive:
@@ -97,11 +97,11 @@ def split_by_hand(path: Path, cuts: Sequence[int], wide: bool = False) -> None:
 
 
 def check_all_read(root: Path, cache: Path) -> None:
-    """Every recording of `published` is found, whole and in order."""
-    found = find_recordings(root)
-    assert not found.problems
-    assert [r.name for r in found.recordings] == sorted(NAMES)
-    for recording in found.recordings:
+    """Every recording of `published` is listed, complete and in order."""
+    index = find_recordings(root)
+    assert not index.problems
+    assert [r.name for r in index.recordings] == sorted(NAMES)
+    for recording in index.recordings:
         expected = {
             role: content(folder, recording.name)
             for role, folder in zip(("audio", "video", "labels"), PLACES, strict=True)
@@ -142,8 +142,8 @@ def test_zip_files(
 ) -> None:
     root = packed(tmp_path / "starss", place, method)
     check_all_read(root, tmp_path / "cache")
-    found = {r.name: r.group for r in find_recordings(root).recordings}
-    assert found == dict(zip(NAMES, GROUPS if groups else ("", "", ""), strict=True))
+    actual = {r.name: r.group for r in find_recordings(root).recordings}
+    assert actual == dict(zip(NAMES, GROUPS if groups else ("", "", ""), strict=True))
 
 
 @pytest.mark.parametrize("wide", [False, True], ids=["32 bit", "64 bit"])
@@ -270,12 +270,12 @@ def test_incomplete_recordings_are_problems_in_order_of_name(tmp_path: Path) -> 
     (root / "metadata_dev" / GROUPS[2] / "fold9_room1_mix001.csv").touch()
     (root / "foa_dev" / GROUPS[0] / f"._{NAMES[0]}.wav").touch()
     (root / "video_dev" / "readme.txt").touch()
-    found = find_recordings(root)
-    assert [r.name for r in found.recordings] == [NAMES[1]]
-    assert [(p.recording, p.sentence, p.skipped) for p in found.problems] == [
+    index = find_recordings(root)
+    assert [r.name for r in index.recordings] == [NAMES[1]]
+    assert [(p.recording, p.sentence, p.skipped) for p in index.problems] == [
         (NAMES[0], f"{NAMES[0]} has no video.", True),
-        (NAMES[2], f"{NAMES[2]} has no sound and no labels.", True),
-        ("fold9_room1_mix001", "fold9_room1_mix001 has no sound and no video.", True),
+        (NAMES[2], f"{NAMES[2]} has no audio and no labels.", True),
+        ("fold9_room1_mix001", "fold9_room1_mix001 has no audio and no video.", True),
     ]
 
 
@@ -294,9 +294,9 @@ def test_one_name_in_two_groups_is_used_once(tmp_path: Path) -> None:
     for folder, suffix in PLACES.items():
         (root / folder / "zz").mkdir()
         (root / folder / "zz" / f"{NAMES[0]}{suffix}").write_bytes(b"other")
-    found = find_recordings(root)
-    assert [r.group for r in found.recordings] == list(GROUPS)
-    (problem,) = found.problems
+    index = find_recordings(root)
+    assert [r.group for r in index.recordings] == list(GROUPS)
+    (problem,) = index.problems
     assert not problem.skipped
     assert problem.sentence == f"{NAMES[0]} lies in dev-train-sony and in zz; the first is used."
 
@@ -309,9 +309,9 @@ def test_names_in_folders_that_do_not_match_are_problems(tmp_path: Path) -> None
         root / "video_dev" / "zz" / f"{NAMES[0]}.mp4",
     )
     (root / "video_dev" / GROUPS[0]).rename(root / "video_dev" / "yy")
-    found = find_recordings(root)
-    assert [r.name for r in found.recordings] == [NAMES[1], NAMES[2]]
-    assert "several folders that do not match" in found.problems[0].sentence
+    index = find_recordings(root)
+    assert [r.name for r in index.recordings] == [NAMES[1], NAMES[2]]
+    assert "several folders that do not match" in index.problems[0].sentence
 
 
 def test_evaluation_folders_count_only_with_labels(tmp_path: Path) -> None:
@@ -352,7 +352,7 @@ def test_the_fingerprint_is_read_once_and_again_after_a_change(
     assert {role for role in first if first[role] != second[role]} == {"labels"}
 
 
-def test_a_file_that_went_away_is_named(tmp_path: Path) -> None:
+def test_a_removed_file_is_named(tmp_path: Path) -> None:
     root = published(tmp_path / "starss")
     recording = find_recordings(root).recordings[0]
     recording.video.container.unlink()
@@ -373,7 +373,7 @@ def test_a_split_archive_can_be_read_at_any_place(tmp_path: Path) -> None:
             assert stream.read(size) == expected[at : at + size]
 
 
-def test_the_state_changes_with_a_file_and_not_with_a_look_at_it(tmp_path):
+def test_the_state_changes_with_a_file_and_not_by_reading_it(tmp_path):
     for folder, suffix in (("foa_dev", "wav"), ("video_dev", "mp4"), ("metadata_dev", "csv")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / f"take.{suffix}").write_bytes(b"content")

@@ -46,8 +46,8 @@ def write_clip(folder: Path, split: str, clip: ClipRecord) -> None:
 
 
 def results(count: int = 3) -> list[RecordingResult]:
-    """Recordings with clips whose sound is louder on the side of the label, but for one."""
-    found = []
+    """Recordings with clips whose audio is louder on the side of the label, except for one."""
+    recordings = []
     for number, name in enumerate(["fold3_room1_mix002", "fold3_room1_mix001"]):
         clips = []
         for i in range(count):
@@ -56,8 +56,8 @@ def results(count: int = 3) -> list[RecordingResult]:
             clips.append(record(name, i, (i + number) % 2, x, difference))
         dropped = {**dict.fromkeys(RULES, 0), "overlap": 70, "off_screen": 27}
         sources = {"video": "b" * 64, "audio": f"{number}" * 64, "labels": "c" * 64}
-        found.append(RecordingResult(name, 60.5, 97 + count, dropped, tuple(clips), sources))
-    return found
+        recordings.append(RecordingResult(name, 60.5, 97 + count, dropped, tuple(clips), sources))
+    return recordings
 
 
 PLAN: dict[str, Any] = {"split": "dev", "settings": SETTINGS.to_dict(), "resume": 1}
@@ -137,7 +137,7 @@ def test_the_report_counts_and_measures(built: Path) -> None:
         assert words in text
 
 
-def test_the_summary_says_the_same_in_a_few_lines() -> None:
+def test_the_summary_has_the_same_numbers_in_a_few_lines() -> None:
     text = summary(results(), PROBLEMS)
     assert "200 judged, 6 kept (3.00 %)" in text and "140: two sounds at once" in text
     assert "3 speech, 3 instrument; 1.00 : 1" in text and "4 of 5 clips" in text
@@ -173,7 +173,7 @@ def test_two_splits_share_a_folder(built: Path) -> None:
     assert list(json.loads((built / "manifest.json").read_text())["splits"]) == ["dev"]
 
 
-def test_nothing_kept_is_a_report_too(tmp_path: Path) -> None:
+def test_a_report_without_clips(tmp_path: Path) -> None:
     for kind in ("video_dev", "metadata_dev"):
         (tmp_path / split_folder("dev") / kind).mkdir(parents=True)
     empty = [RecordingResult("fold3_room1_mix001", 4.0, 0, dict.fromkeys(RULES, 0), (), {})]
@@ -181,6 +181,6 @@ def test_nothing_kept_is_a_report_too(tmp_path: Path) -> None:
     write_reports(tmp_path, PLAN, empty, [])
     assert SavgBench(tmp_path).manifest["clips"] == []  # type: ignore[index]
     assert "0 judged, 0 kept" in summary(empty, [])
-    found = statistics(empty)
-    assert found["level_db"] is None and found["sides"]["correlation"] is None
+    report = statistics(empty)
+    assert report["level_db"] is None and report["sides"]["correlation"] is None
     assert (tmp_path / "report" / "contact_sheet.jpg").is_file()

@@ -1,4 +1,4 @@
-"""Judging windows and views: the fast judge against one that asks every frame in turn."""
+"""Rules of windows and views: the fast judge against one that visits every frame in turn."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def table(rows: list[tuple[float, ...]]) -> RecordingLabels:
 def talking(
     frames: range, azimuth: float = 0.0, elevation: float = 0.0, label: int = 0
 ) -> list[tuple[float, ...]]:
-    """Somebody at one place who sounds in all of `frames`."""
+    """Events of a source at one place in all of `frames`."""
     return [(frame, label, 0, azimuth, elevation) for frame in frames]
 
 
 # ---- a judge written plainly
 
 
-def seen_plainly(azimuth: float, elevation: float, view: int, settings: Construction) -> bool:
+def visible_plainly(azimuth: float, elevation: float, view: int, settings: Construction) -> bool:
     """By the point where the ray meets the picture plane one unit in front of the camera."""
     a, e = math.radians(azimuth - view), math.radians(elevation)
     ahead, left, up = math.cos(a) * math.cos(e), math.sin(a) * math.cos(e), math.sin(e)
@@ -65,7 +65,7 @@ def judge_plainly(
     length = settings.format.label_frames
     columns = (labels.frames, labels.classes, labels.sources, labels.azimuths, labels.elevations)
     rows = list(zip(*(column.tolist() for column in columns), strict=True))
-    kept, windows, dropped = [], 0, dict.fromkeys(RULES, 0)
+    accepted, windows, dropped = [], 0, dict.fromkeys(RULES, 0)
     start = 0
     while (start + length) / settings.format.label_fps <= seconds + 1e-7:
         inside = [row for row in rows if start <= row[0] < start + length]
@@ -76,12 +76,12 @@ def judge_plainly(
                 windows += 1
                 if rule is not None:
                     dropped[rule] += 1
-                elif all(seen_plainly(row[3], row[4], view, settings) for row in inside):
-                    kept.append(Candidate(start, view, category))
+                elif all(visible_plainly(row[3], row[4], view, settings) for row in inside):
+                    accepted.append(Candidate(start, view, category))
                 else:
                     dropped["off_screen"] += 1
         start += 1
-    return kept, windows, dropped
+    return accepted, windows, dropped
 
 
 def random_labels(rng: np.random.Generator, frames: int) -> RecordingLabels:
@@ -118,8 +118,8 @@ def test_same_as_the_plain_judge(seed: int) -> None:
     labels = random_labels(rng, 260)
     seconds = float(rng.choice([25.96, 20.0, 13.37]))
     verdict = judge(labels, seconds, settings)
-    kept, windows, dropped = judge_plainly(labels, seconds, settings)
-    assert list(verdict.candidates) == kept
+    accepted, windows, dropped = judge_plainly(labels, seconds, settings)
+    assert list(verdict.candidates) == accepted
     assert verdict.windows == windows
     assert verdict.dropped == dropped
 
@@ -129,16 +129,16 @@ def test_random_labels_reach_every_rule() -> None:
     for seed in range(12):
         labels = random_labels(np.random.default_rng(seed), 260)
         verdict = judge(labels, 26.0, SETTINGS)
-        total.update({**verdict.dropped, "kept": len(verdict.candidates)})
+        total.update({**verdict.dropped, "accepted": len(verdict.candidates)})
         assert sum(verdict.dropped.values()) + len(verdict.candidates) == verdict.windows
-    assert all(total[rule] for rule in ("class", "overlap", "activity", "off_screen", "kept"))
+    assert all(total[rule] for rule in ("class", "overlap", "activity", "off_screen", "accepted"))
     assert total["clipping"] == 0
 
 
 # ---- rules one by one
 
 
-def test_a_talker_in_front_is_seen_from_eleven_views() -> None:
+def test_a_talker_in_front_is_visible_in_eleven_views() -> None:
     verdict = judge(table(talking(range(50))), 5.0, SETTINGS)
     assert verdict.windows == 36
     assert [c.view for c in verdict.candidates] == [0, 10, 20, 30, 40, 50, 310, 320, 330, 340, 350]
@@ -219,9 +219,9 @@ def test_five_minutes_take_less_than_fifty_milliseconds() -> None:
     labels = RecordingLabels(frames, frames * 0, frames * 0, azimuths, azimuths * 0)
     times = []
     for _ in range(7):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         verdict = judge(labels, 300.0, SETTINGS)
-        times.append(time.perf_counter() - begun)
+        times.append(time.perf_counter() - start)
     assert len(verdict.candidates) > 4000
     assert min(times) < 0.05
 
@@ -229,26 +229,26 @@ def test_five_minutes_take_less_than_fifty_milliseconds() -> None:
 # ---- labels of a clip
 
 
-def test_clip_labels_count_frames_from_the_clip_and_turn_with_the_view() -> None:
+def test_clip_labels_count_frames_from_the_clip_and_rotate_with_the_view() -> None:
     rows = talking(range(100, 150), azimuth=10) + talking(range(150, 200), azimuth=30, label=9)
     order = np.random.default_rng(1).permutation(len(rows))
     labels = table([rows[i] for i in order])
-    found = clip_labels(labels, Candidate(125, 20, 0), SETTINGS)
-    assert found.frames.tolist() == list(range(50))
-    assert found.classes.tolist() == [0] * 25 + [9] * 25
+    clip = clip_labels(labels, Candidate(125, 20, 0), SETTINGS)
+    assert clip.frames.tolist() == list(range(50))
+    assert clip.classes.tolist() == [0] * 25 + [9] * 25
     focal = 128 / math.tan(math.radians(50))
     shift = focal * math.tan(math.radians(10))
-    assert np.allclose(found.x[:25], 128 + shift, atol=0.005)
-    assert np.allclose(found.x[25:], 128 - shift, atol=0.005)
-    assert np.all(found.y == 72)
+    assert np.allclose(clip.x[:25], 128 + shift, atol=0.005)
+    assert np.allclose(clip.x[25:], 128 - shift, atol=0.005)
+    assert np.all(clip.y == 72)
 
 
 def test_clip_labels_stay_in_the_picture_for_every_candidate() -> None:
     for seed in range(6):
         labels = random_labels(np.random.default_rng(seed), 260)
         for candidate in judge(labels, 26.0, SETTINGS).candidates:
-            found = clip_labels(labels, candidate, SETTINGS)
-            assert 40 <= len(found) == len(set(found.frames.tolist())) <= 50
-            assert found.x.min() >= 0 and found.x.max() <= 256
-            assert found.y.min() >= 0 and found.y.max() <= 144
-            assert found.frames.min() >= 0 and found.frames.max() < 50
+            clip = clip_labels(labels, candidate, SETTINGS)
+            assert 40 <= len(clip) == len(set(clip.frames.tolist())) <= 50
+            assert clip.x.min() >= 0 and clip.x.max() <= 256
+            assert clip.y.min() >= 0 and clip.y.max() <= 144
+            assert clip.frames.min() >= 0 and clip.frames.max() < 50

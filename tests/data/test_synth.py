@@ -1,4 +1,4 @@
-"""Synthetic recordings on disk: layout, formats, labels, taking up a stopped run."""
+"""Synthetic recordings on disk: layout, formats, labels, resuming a stopped run."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ SMALL = Plan(2, 7.0, SIZE)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("synthetic")
-    done = []
-    names = write_starss(out, 2, 2, 7.0, SIZE, progress=lambda *step: done.append(step))
+    steps = []
+    names = write_starss(out, 2, 2, 7.0, SIZE, progress=lambda *step: steps.append(step))
     assert names == [draw_take(SMALL, 0)[0], draw_take(SMALL, 1)[0]]
-    assert done == [(0, 2), (1, 2), (2, 2)]
+    assert steps == [(0, 2), (1, 2), (2, 2)]
     return out
 
 
@@ -45,10 +45,10 @@ def files(out: Path) -> dict[str, bytes]:
 
 
 def test_layout_and_formats_are_those_of_starss23(folder: Path) -> None:
-    found = find_recordings(folder)
-    assert not found.problems
-    assert [r.name for r in found.recordings] == sorted(draw_take(SMALL, i)[0] for i in (0, 1))
-    assert {r.group for r in found.recordings} == {"dev-train-sony"}
+    index = find_recordings(folder)
+    assert not index.problems
+    assert [r.name for r in index.recordings] == sorted(draw_take(SMALL, i)[0] for i in (0, 1))
+    assert {r.group for r in index.recordings} == {"dev-train-sony"}
     for audio in folder.glob("foa_dev/dev-train-sony/*.wav"):
         info = soundfile.info(audio)
         assert (info.samplerate, info.channels, info.subtype) == (RATE, 4, "PCM_16")
@@ -87,40 +87,40 @@ def test_labels_are_the_drawn_directions_in_whole_degrees(folder: Path) -> None:
     assert (labels.elevations < 40).all() and (labels.elevations > -60).all()
 
 
-def test_sound_in_the_file_points_where_the_label_says(tmp_path: Path) -> None:
+def test_audio_in_the_file_comes_from_the_labelled_direction(tmp_path: Path) -> None:
     for azimuth in (35.0, -110.0):
         scene = one_person(azimuth, 3.0)
         foa = synth.room_audio(scene, RATE).astype(float)
         w, y, _, x = foa
-        found = np.rad2deg(np.arctan2(np.mean(w * y), np.mean(w * x)))
+        direction = np.rad2deg(np.arctan2(np.mean(w * y), np.mean(w * x)))
         row = label_rows(scene)[5]
         assert row[:3] == (5, 1, 1) and row[3] == azimuth
-        assert found == pytest.approx(azimuth, abs=20)
+        assert direction == pytest.approx(azimuth, abs=20)
 
 
-def test_the_film_shows_the_panorama(folder: Path) -> None:
+def test_the_video_shows_the_panorama(folder: Path) -> None:
     name, scene = draw_take(SMALL, 1)
     times = frame_times(7.0)
     dry = [dry_audio(scene, sound, RATE) for sound in scene.sounds]
     drawn = panoramas(scene, times, voices_of(scene, times, dry, RATE), *SIZE)
     with av.open(str(folder / "video_dev" / "dev-train-sony" / f"{name}.mp4")) as container:
-        for index, (frame, (picture, _)) in enumerate(
+        for index, (frame, (image, _)) in enumerate(
             zip(container.decode(video=0), drawn, strict=True)
         ):
             if index in (0, 29, 100, 209):
-                error = frame.to_ndarray(format="rgb24").astype(float) - picture
+                error = frame.to_ndarray(format="rgb24").astype(float) - image
                 assert np.mean(np.square(error)) < 45
                 assert np.abs(error.mean(axis=(0, 1))).max() < 2.5
     assert panorama.CHUNK < 100
 
 
-def test_a_stopped_run_goes_on_and_gives_the_same(folder: Path, tmp_path: Path) -> None:
+def test_a_stopped_run_is_resumed_with_equal_files(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "again"
     write_starss(out, 1, 2, 7.0, SIZE)
-    kept = {p: p.stat().st_mtime_ns for p in out.rglob("*.wav")}
+    times = {p: p.stat().st_mtime_ns for p in out.rglob("*.wav")}
     labels = next(out.rglob("*.csv"))
     write_starss(out, 2, 2, 7.0, SIZE, processes=2)
-    assert {p: p.stat().st_mtime_ns for p in kept} == kept
+    assert {p: p.stat().st_mtime_ns for p in times} == times
     assert files(out) == files(folder)
     labels.unlink()
     (labels.parent / f".{labels.stem}.0123abcd.csv").write_text("0,0,0")
@@ -136,7 +136,7 @@ def test_other_settings_and_foreign_folders_are_refused(folder: Path, tmp_path: 
     with pytest.raises(SavgError, match="not synthetic"):
         write_starss(tmp_path, 1, 2, 7.0, SIZE)
     (folder_of_text := tmp_path / "text").mkdir()
-    (folder_of_text / synth.PLAN).write_text("no")
+    (folder_of_text / synth.PLAN_FILE).write_text("no")
     with pytest.raises(SavgError, match="not a plan"):
         write_starss(folder_of_text, 1, 2, 7.0, SIZE)
 
@@ -144,9 +144,9 @@ def test_other_settings_and_foreign_folders_are_refused(folder: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"recordings": 0}, "number of recordings"),
-        ({"seed": -1}, "seed"),
-        ({"seconds": 2.0}, "lasts 6…600 s"),
+        ({"recordings": 0}, "recordings must be in 1…10000, got 0"),
+        ({"seed": -1}, "seed must be ≥ 0, got -1"),
+        ({"seconds": 2.0}, "seconds must be in 6…600 s, got 2"),
         ({"size": (100, 100)}, "twice as wide"),
         ({"size": (30, 15)}, "twice as wide"),
     ],
@@ -154,13 +154,13 @@ def test_other_settings_and_foreign_folders_are_refused(folder: Path, tmp_path: 
 def test_wrong_values_are_refused_in_a_sentence(
     tmp_path: Path, values: dict, sentence: str
 ) -> None:
-    given = {"recordings": 1, "seed": 0, "seconds": 8.0, "size": SIZE} | values
+    arguments = {"recordings": 1, "seed": 0, "seconds": 8.0, "size": SIZE} | values
     with pytest.raises(SavgError, match=sentence):
-        write_starss(tmp_path / "out", **given)
+        write_starss(tmp_path / "out", **arguments)
     assert not (tmp_path / "out").exists()
 
 
-def test_recordings_are_so_quiet_that_the_gain_makes_clips_of_them(tmp_path: Path) -> None:
+def test_recordings_have_a_level_that_suits_the_gain(tmp_path: Path) -> None:
     """At +38 dB most windows are neither faint nor too loud, and a few clip, as in the real set."""
     from savg.media.audio_file import write_audio
 
@@ -170,9 +170,9 @@ def test_recordings_are_so_quiet_that_the_gain_makes_clips_of_them(tmp_path: Pat
         quiet = synth.room_audio(scene, RATE) * np.float32(10 ** (synth.GAIN_DB / 20))
         assert np.abs(quiet).max() < 0.3
         write_audio(tmp_path / "take.wav", quiet, RATE)
-        sound = load_audio(tmp_path / "take.wav", settings)
+        audio = load_audio(tmp_path / "take.wav", settings)
         for candidate in judge(labels_of_take(scene), 20.0, settings).candidates:
-            clip = sound.clip(candidate.start * 1600, candidate.view, 80_000)
+            clip = audio.clip(candidate.start * 1600, candidate.view, 80_000)
             clipped.append(np.abs(clip).max() > 1)
             levels.append(float(np.sqrt(np.mean(np.square(clip, dtype=float)))))
     assert 0.01 < np.mean(clipped) < 0.4
@@ -181,15 +181,15 @@ def test_recordings_are_so_quiet_that_the_gain_makes_clips_of_them(tmp_path: Pat
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "takes"
-    given = ["dataset", "synth", "--out", str(out), "--recordings", "1", "--seconds", "6"]
-    assert main([*given, "--size", "128x64", "--processes", "1", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["recordings"] == [draw_take(Plan(0, 6.0, (128, 64)), 0)[0]]
+    arguments = ["dataset", "synth", "--out", str(out), "--recordings", "1", "--seconds", "6"]
+    assert main([*arguments, "--size", "128x64", "--processes", "1", "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert values["recordings"] == [draw_take(Plan(0, 6.0, (128, 64)), 0)[0]]
     assert len(list(out.rglob("fold3_*"))) == 3
-    assert main([*given, "--size", "120x60", "--processes", "1"]) == 1
+    assert main([*arguments, "--size", "120x60", "--processes", "1"]) == 1
     assert "other settings" in capsys.readouterr().err
     with pytest.raises(SystemExit) as stop:
-        main([*given, "--size", "wide"])
+        main([*arguments, "--size", "wide"])
     assert stop.value.code == 2
 
 

@@ -1,8 +1,8 @@
 """Zip files as STARSS23 is published: whole, or split into NAME.z01, NAME.z02, … and NAME.zip.
 
 Python's zipfile reads no split archives. In one, a member's place is the number of a part and an
-offset in it. `open_archive` shows the parts as a single file that ends in a directory with offsets
-into that file (written in the 64-bit form), and zipfile reads the rest as ever.
+offset in it. `open_archive` presents the parts as a single file that ends in a directory with
+offsets into that file (64-bit records), which zipfile reads.
 Source: PKWARE's description of the format, APPNOTE.TXT 6.3, sections 4.3 to 4.5 and 8.
 """
 
@@ -71,7 +71,7 @@ class PartsFile(io.RawIOBase):
 def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     """A zip file, whole or split (`path` is its last part, the one that ends in .zip).
 
-    Raises SavgError naming the file where it is no zip file, damaged, or one of its parts is missing.
+    Raises SavgError naming the file where it is no zip file, damaged, or a part is missing.
     """
     with ExitStack() as stack:
         try:
@@ -122,7 +122,7 @@ def archive_parts(path: Path) -> list[Path]:
 
 
 def _find_end(file: BinaryIO) -> tuple[int, tuple[Any, ...]]:
-    """Where the end record of an archive lies in its last file, and its fields."""
+    """Offset of the end record of an archive in its last file, and the record's fields."""
     size = file.seek(0, os.SEEK_END)
     length = min(size, _END.size + _FULL16)
     file.seek(size - length)
@@ -134,7 +134,7 @@ def _find_end(file: BinaryIO) -> tuple[int, tuple[Any, ...]]:
 
 
 def _joined(parts: Sequence[BinaryIO]) -> BinaryIO:
-    """The parts of a split archive as one stream that holds an archive in one piece."""
+    """The parts of a split archive as one stream that holds a whole archive."""
     sizes = [part.seek(0, os.SEEK_END) for part in parts]
     begins = [0, *accumulate(sizes)]
     disk, offset, size, count = _directory_place(parts)
@@ -163,7 +163,7 @@ class _Head(io.RawIOBase):
 
 
 def _directory_place(parts: Sequence[BinaryIO]) -> tuple[int, int, int, int]:
-    """Part, offset, size and number of entries of the directory, from either form of end record."""
+    """Part, offset, size and number of entries of the directory, from a 32- or 64-bit end record."""
     last = parts[-1]
     at, (_, _, disk, _, count, size, offset, _) = _find_end(last)
     if at >= _LOCATOR.size:
@@ -179,7 +179,7 @@ def _directory_place(parts: Sequence[BinaryIO]) -> tuple[int, int, int, int]:
 
 
 def _rewritten(directory: bytes, count: int, begins: Sequence[int]) -> bytes:
-    """A directory of (part, offset) places as one of offsets into the joined parts."""
+    """A directory with (part, offset) places rewritten to offsets into the joined parts."""
     out = bytearray()
     at = 0
     for _ in range(count):
@@ -192,12 +192,12 @@ def _rewritten(directory: bytes, count: int, begins: Sequence[int]) -> bytes:
         at = comment + entry[12]
         wide, others = _split_extra(directory[extras:comment])
         numbers = list(struct.unpack(f"<{len(wide) // 8}Q", wide[: len(wide) // 8 * 8]))
-        kept = [numbers.pop(0) for field in (9, 8) if entry[field] == _FULL32]
+        sizes = [numbers.pop(0) for field in (9, 8) if entry[field] == _FULL32]
         offset = numbers.pop(0) if entry[16] == _FULL32 else entry[16]
         disk = struct.unpack("<L", wide[-4:])[0] if entry[13] == _FULL16 else entry[13]
         if disk >= len(begins) - 1:
             raise zipfile.BadZipFile("a member lies in a part that does not exist")
-        places = [*kept, begins[disk] + offset]
+        places = [*sizes, begins[disk] + offset]
         extra = struct.pack(f"<2H{len(places)}Q", 1, 8 * len(places), *places) + others
         entry[11], entry[13], entry[16] = len(extra), 0, _FULL32
         out += _ENTRY.pack(*entry) + directory[names:extras] + extra + directory[comment:at]
@@ -218,7 +218,7 @@ def _split_extra(extra: bytes) -> tuple[bytes, bytes]:
 
 
 def _end_records(start: int, size: int, count: int) -> bytes:
-    """The records after a directory of `size` bytes at `start`, in the 64-bit form."""
+    """The records after a directory of `size` bytes at `start`, with 64-bit offsets."""
     rest = _END64.size - 12
     end64 = _END64.pack(b"PK\6\6", rest, 45, 45, 0, 0, count, count, size, start)
     locator = _LOCATOR.pack(b"PK\6\7", 0, start + size, 1)

@@ -1,12 +1,12 @@
-"""The sound of a recording as stereo of any view.
+"""Ambisonics of a recording, decoded to stereo for any view.
 
 First-order Ambisonics [S1, S2] (ACN/SN3D, W, Y, Z, X) is high-passed, resampled to the clips' rate and
-amplified once for a recording; Z is not needed for views at elevation 0. Turning by a view and
-decoding (left = W + Y, right = W − Y after the turn) are linear, so a clip is then a weighted sum.
+amplified once for a recording; Z is not needed for views at elevation 0. Rotating by a view and
+decoding (left = W + Y, right = W − Y after the rotation) are linear: a clip is a weighted sum.
 
 The high-pass is a Butterworth filter of fourth order that runs forwards only. A filter that runs both
-ways would keep waveforms in place, but also sound before each onset, and it would have to hold a whole
-recording; the delay of this one is the same in all channels, so levels and their differences between
+ways would keep waveforms in place, but ring before each onset, and it would need a whole recording in
+memory; the delay of this one is the same in all channels, so levels and their differences between
 left and right are untouched, and above twice the default cut-off it is below 1.2 ms.
 """
 
@@ -38,7 +38,7 @@ _FILTER_REACH = 10
 
 @dataclass(frozen=True)
 class AmbisonicsFile:
-    """What a sound file's header says; `seconds` is its length."""
+    """Header of an Ambisonics file; `seconds` is its length."""
 
     path: Path
     rate: int
@@ -50,21 +50,21 @@ class AmbisonicsFile:
 
 
 def open_audio(path: str | os.PathLike[str]) -> AmbisonicsFile:
-    """The header of an Ambisonics file; MediaError where it is not sound of four channels."""
+    """The header of an Ambisonics file; MediaError where it is not audio of four channels."""
     import soundfile
 
     path = Path(path)
     try:
         info = soundfile.info(path)
     except (soundfile.LibsndfileError, OSError) as error:
-        raise MediaError(f"{path} is not a sound file that can be read.") from error
+        raise MediaError(f"{path} is not an audio file that can be read.") from error
     if info.channels != _CHANNELS:
         raise MediaError(
             f"{path} has {info.channels} channel{'s' * (info.channels != 1)}: "
             f"expected first-order Ambisonics ({_CHANNELS})."
         )
     if not info.frames:
-        raise MediaError(f"{path} has no sound in it.")
+        raise MediaError(f"{path} has no audio in it.")
     return AmbisonicsFile(path, int(info.samplerate), int(info.frames))
 
 
@@ -78,8 +78,7 @@ class RecordingAudio:
     def clip(self, start: int, view: float, samples: int) -> Samples:
         """Stereo [2, samples] of the view at azimuth `view` degrees, from sample `start` on.
 
-        Silence beyond the end of the recording. Not limited: samples beyond ±1 are the caller's to
-        judge.
+        Silence beyond the end of the recording. Not clipped: samples may lie beyond ±1.
         """
         part = self.wyx[:, start : start + samples]
         angle = np.deg2rad(view)
@@ -104,21 +103,21 @@ def load_audio(
     out = np.zeros((3, ceil(file.frames * ratio)), np.float32)
     gain = 10.0 ** (settings.gain_db / 20.0)
     reach = _context(ratio)
-    kept = np.zeros((3, 0))
+    buffer = np.zeros((3, 0))
     written, first = 0, 0
     for block, last in _filtered(file, settings.high_pass):
-        kept = np.concatenate([kept, block], axis=1)
-        until = out.shape[1] if last else (first + kept.shape[1] - reach) * ratio // 1
+        buffer = np.concatenate([buffer, block], axis=1)
+        until = out.shape[1] if last else (first + buffer.shape[1] - reach) * ratio // 1
         until = until if last else until - until % ratio.numerator
         if until <= written:
             continue
         at = written - int(first * ratio)
-        resampled = resample(kept, file.rate, rate)[:, at : at + until - written]
+        resampled = resample(buffer, file.rate, rate)[:, at : at + until - written]
         out[:, written:until] = gain * resampled
         written = until
         drop = max(0, int(written / ratio) - reach - first)
         drop -= drop % ratio.denominator
-        kept, first = kept[:, drop:], first + drop
+        buffer, first = buffer[:, drop:], first + drop
     return RecordingAudio(out, rate)
 
 
@@ -147,12 +146,12 @@ def _filtered(file: AmbisonicsFile, high_pass: float) -> Iterator[tuple[NDArray[
                 if len(block) == 0:
                     break
                 done += len(block)
-                sound = block.T[[_W, _Y, _X]].astype(np.float64)
-                if not np.isfinite(sound).all():
-                    raise MediaError(f"{file.path} has sound with values that are not finite.")
+                audio = block.T[[_W, _Y, _X]].astype(np.float64)
+                if not np.isfinite(audio).all():
+                    raise MediaError(f"{file.path} has audio with values that are not finite.")
                 if state is not None:
-                    sound, state = sosfilt(sections, sound, axis=1, zi=state)
-                yield sound, done >= file.frames
+                    audio, state = sosfilt(sections, audio, axis=1, zi=state)
+                yield audio, done >= file.frames
     except (soundfile.LibsndfileError, OSError) as error:
         raise MediaError(f"{file.path} cannot be read to its end.") from error
     if done < file.frames:

@@ -1,16 +1,16 @@
-"""A SAVGBench dataset out of STARSS23: recordings in parallel, resumed after an interruption.
+"""Construction of a SAVGBench dataset from STARSS23: recordings in parallel, resumable.
 
 A split is filled in a hidden folder beside its place:
 
     .SAVGBench_Dataset_Development.part/
-        plan.json              what is being built; only an equal call goes on with it
+        plan.json              split and settings; only an equal call resumes it
         clips/                 becomes SAVGBench_Dataset_Development
         panoramas/             become report/panoramas
-        recordings/NAME.json   finished recordings; NAME.begun.json: hashes of one that was begun
-        cache/                 files unpacked from zips for the moment
+        recordings/NAME.json   finished recordings; NAME.begun.json: hashes of a started one
+        cache/                 files unpacked from zips temporarily
 
-Clips, tables and results appear whole or not at all, so what is there after a kill is complete, and a
-later call makes only what is missing.
+Clips, tables and results appear whole or not at all, so the files left by a killed call are complete,
+and a later call writes only the missing ones.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ from savg.data.starss.labels import RecordingLabels, read_labels
 from savg.data.starss.recordings import Recording, find_recordings
 from savg.data.starss.report import write_reports
 from savg.data.starss.results import Construction, Problem, RecordingResult
-from savg.data.starss.workers import BuildTask, Built, built
+from savg.data.starss.workers import BuildTask, RecordingOutcome, construct_recordings
 from savg.data.starss.workplace import Workplace
 from savg.errors import Cancelled, SavgError
 from savg.format import SAVGBENCH
 from savg.paths import atomic_file
 
 Progress = Callable[[int, int], Any]
-"""Called with recordings done and in all; returning False stops, and the next call goes on."""
+"""Called with recordings done and total; returning False stops, and the next call resumes."""
 
 SPLITS = ("dev", "eval")
 
 NAMES_RULE = "azimuth in the clip = azimuth in the recording + deg"
-"""What `deg` in the clips' names means; part of the plan, so it stands in the manifest."""
+"""Meaning of `deg` in the clips' names; part of the plan and so of the manifest."""
 
 
 @dataclass(frozen=True)
 class BuildOutcome:
-    """A finished split: its folder, what became of each recording (by name), and what went wrong."""
+    """A finished split: its folder, the result of each recording (by name), and problems."""
 
     folder: Path
     results: tuple[RecordingResult, ...]
@@ -69,21 +69,36 @@ def build(
 ) -> BuildOutcome:
     """Cut the clips of a split from the recordings in `starss` into OUT/…_Development (…_Evaluation).
 
-    only: a pattern like `dev-train-*` for the folder or the name of the recordings to use; strict:
-    stop at the first problem instead of reporting it; processes: by default one a core; restart:
-    throw away what an earlier call left or finished. Recordings that cannot be used are reported
-    and skipped. Raises SavgError where there is nothing to build from, where OUT holds something
-    else, and for the first problem if `strict`; Cancelled where `progress` stops.
+    Recordings that cannot be used are reported and skipped.
+
+    Args:
+        starss: folder with STARSS23's folders or zip files.
+        out: folder of the dataset.
+        settings: by default those of the development set.
+        split: "dev" or "eval".
+        only: a pattern like `dev-train-*` for the folder or the name of the recordings to use.
+        strict: stop at the first problem instead of reporting it.
+        processes: by default one a core.
+        progress: called with recordings done and total; returning False stops.
+        restart: discard the results of earlier calls, finished or not.
+
+    Raises:
+        SavgError: nothing to build from, `out` holds something else, or the first problem if `strict`.
+        Cancelled: `progress` returned False.
+
+    Example:
+        >>> outcome = build("STARSS23", "dataset", split="dev")
+        >>> outcome.folder, len(outcome.results)
     """
     settings = settings or Construction()
     if split not in SPLITS:
-        raise ValueError(f"A split is one of {', '.join(SPLITS)}, not {split!r}.")
+        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}.")
     recordings, problems = _selected(starss, only)
     if strict and problems:
         raise SavgError(problems[0].sentence)
     out = Path(out)
     plan = {"split": split, "settings": settings.to_dict(), "only": only, "names": NAMES_RULE}
-    with _alone(out, split):
+    with _exclusive(out, split):
         place = Workplace(out / f".{split_folder(split)}.part", split)
         _refuse_foreign(out, place)
         _remove(place.root, anyway=restart)
@@ -102,27 +117,27 @@ def _selected(
     starss: str | os.PathLike[str], only: str | None
 ) -> tuple[tuple[Recording, ...], tuple[Problem, ...]]:
     """The recordings to use, and the problems of finding them."""
-    found = find_recordings(starss)
+    index = find_recordings(starss)
     if only is None:
-        if not found.recordings:
-            raise SavgError(f"No recording of {starss} can be used: {found.problems[0].sentence}")
-        return found.recordings, found.problems
+        if not index.recordings:
+            raise SavgError(f"No recording of {starss} can be used: {index.problems[0].sentence}")
+        return index.recordings, index.problems
     chosen = tuple(
         recording
-        for recording in found.recordings
-        if any(fnmatch.fnmatchcase(word, only) for word in (recording.group, recording.name))
+        for recording in index.recordings
+        if any(fnmatch.fnmatchcase(name, only) for name in (recording.group, recording.name))
     )
     if not chosen:
-        raise SavgError(f"{starss} has no recording or folder of recordings like {only}.")
+        raise SavgError(f"{starss} has no recording or folder of recordings that matches {only}.")
     names = {recording.name for recording in chosen}
-    return chosen, tuple(p for p in found.problems if p.recording in names)
+    return chosen, tuple(p for p in index.problems if p.recording in names)
 
 
 def labels_of(
     starss: str | os.PathLike[str], only: str | None = None
 ) -> Iterator[tuple[RecordingLabels, float]]:
-    """Labels of the recordings to use, and the seconds until their last sound; neither sound nor
-    video is looked at. Tables that cannot be read are left to `build` to report."""
+    """Labels of the recordings to use, and the seconds until their last event; audio and video are
+    not read. Tables that cannot be read are omitted (`build` reports them)."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "labels.csv"
         for recording in _selected(starss, only)[0]:
@@ -135,13 +150,13 @@ def labels_of(
 
 
 @contextmanager
-def _alone(out: Path, split: str) -> Iterator[None]:
-    """Keep a second construction of the same split out for the time of the block."""
+def _exclusive(out: Path, split: str) -> Iterator[None]:
+    """Lock out a second construction of the same split during the block."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         lock = (out / f".{split_folder(split)}.lock").open("w")
     except OSError as error:
-        raise SavgError(f"{out}: not a folder for a dataset: {error.strerror}.") from error
+        raise SavgError(f"{out} is not a folder for a dataset: {error.strerror}.") from error
     with lock:
         try:
             import fcntl
@@ -158,7 +173,7 @@ def _alone(out: Path, split: str) -> Iterator[None]:
 
 
 def _refuse_foreign(out: Path, place: Workplace) -> None:
-    """Never replace a split that was not built here, for instance a downloaded one."""
+    """SavgError for an existing split that was not built here, for instance a downloaded one."""
     final = out / split_folder(place.split)
     begun = place.root.exists() and not place.clips.exists()
     if final.exists() and not begun and not _record_path(out, place.split).exists():
@@ -166,13 +181,13 @@ def _refuse_foreign(out: Path, place: Workplace) -> None:
 
 
 def _prepare(out: Path, place: Workplace, plan: dict[str, Any]) -> None:
-    """Make the folders, or take up those of an equal call."""
+    """Create the folders, or resume with those of an equal call."""
     path = place.root / "plan.json"
     text = json.dumps(plan, indent=1, sort_keys=True)
     if place.root.exists() and path.exists() and path.read_text(encoding="utf-8") != text:
         raise SavgError(
             f"{out} holds an unfinished construction with other settings: repeat it with those, "
-            "or throw it away with --restart."
+            "or discard it with --restart."
         )
     final = out / split_folder(place.split)
     if path.exists() and not place.clips.exists() and final.exists():
@@ -185,7 +200,7 @@ def _prepare(out: Path, place: Workplace, plan: dict[str, Any]) -> None:
 
 
 def _remove(folder: Path, anyway: bool = True) -> None:
-    """Remove a folder, so that it is never seen with half of its content; finish what was begun."""
+    """Remove a folder atomically (renamed first), and the remains of an interrupted removal."""
     old = folder.with_suffix(".old")
     if anyway and folder.exists():
         shutil.rmtree(old, ignore_errors=True)
@@ -194,7 +209,7 @@ def _remove(folder: Path, anyway: bool = True) -> None:
 
 
 def _sweep(place: Workplace) -> None:
-    """Remove what a killed call was writing or had unpacked."""
+    """Remove partial files and unpacked ones of a killed call."""
     shutil.rmtree(place.cache, ignore_errors=True)
     for folder in (place.root, place.videos, place.tables, place.panoramas, _results(place)):
         for path in folder.glob(".*"):
@@ -213,48 +228,48 @@ def _construct(
     processes: int | None,
     progress: Progress | None,
 ) -> tuple[list[RecordingResult], list[Problem]]:
-    """The results of all recordings, those of earlier calls taken as they are."""
+    """The results of all recordings, those of earlier calls included unchanged."""
     results: list[RecordingResult] = []
     problems: list[Problem] = []
     todo = []
     for recording in recordings:
-        known = _known(recording, place)
-        if known is None:
+        earlier = _earlier_outcome(recording, place)
+        if earlier is None:
             todo.append(recording)
         else:
-            results += [known.result] if known.result else []
-            problems += known.problems
+            results += [earlier.result] if earlier.result else []
+            problems += earlier.problems
     if strict and problems:
         raise SavgError(problems[0].sentence)
     task = BuildTask(place, settings, _results(place))
-    _tell(progress, len(recordings) - len(todo), len(recordings))
-    with built(todo, task, processes) as outcomes:
+    _report_progress(progress, len(recordings) - len(todo), len(recordings))
+    with construct_recordings(todo, task, processes) as outcomes:
         for count, outcome in enumerate(outcomes, len(recordings) - len(todo) + 1):
             if strict and outcome.problems:
                 raise SavgError(outcome.problems[0].sentence)
             results += [outcome.result] if outcome.result else []
             problems += outcome.problems
-            _tell(progress, count, len(recordings))
+            _report_progress(progress, count, len(recordings))
     return results, problems
 
 
-def _tell(progress: Progress | None, done: int, total: int) -> None:
+def _report_progress(progress: Progress | None, done: int, total: int) -> None:
     if progress is not None and progress(done, total) is False:
         raise Cancelled(f"The construction stopped after {done} of {total} recordings.")
 
 
-def _known(recording: Recording, place: Workplace) -> Built | None:
-    """What an earlier call found, if the recording's files and its clips are still the same."""
+def _earlier_outcome(recording: Recording, place: Workplace) -> RecordingOutcome | None:
+    """The outcome of an earlier call, if the recording's files and its clips are unchanged."""
     path = _results(place) / f"{recording.name}.json"
     try:
-        noted = json.loads(path.read_text(encoding="utf-8"))
-        known = Built.from_dict(noted)
-        if known.result is None:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        earlier = RecordingOutcome.from_dict(values)
+        if earlier.result is None:
             return None
-        same = noted["state"] == recording.state()
-        if not same and known.result.sources != recording.fingerprint():
+        same = values["state"] == recording.state()
+        if not same and earlier.result.sources != recording.fingerprint():
             return None
-        return known if all(place.has(clip.name) for clip in known.result.clips) else None
+        return earlier if all(place.has(clip.name) for clip in earlier.result.clips) else None
     except (SavgError, OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -266,7 +281,7 @@ def _finish(
     results: Sequence[RecordingResult],
     problems: Sequence[Problem],
 ) -> BuildOutcome:
-    """Give the split its name and write the reports; each step can be repeated after a kill."""
+    """Move the split into its place and write the reports; each step can be repeated after a kill."""
     split = place.split
     final = out / split_folder(split)
     ordered = tuple(sorted(results, key=lambda result: result.name))
@@ -297,7 +312,7 @@ def _record_path(out: Path, split: str) -> Path:
 
 
 def _read_record(out: Path, split: str) -> tuple[RecordingResult, ...]:
-    """The results of the last finished call; none if there was none."""
+    """The results of the last finished call; empty without one."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         record = json.loads(_record_path(out, split).read_text(encoding="utf-8"))
         return tuple(RecordingResult.from_dict(values) for values in record["results"])
@@ -314,18 +329,18 @@ def _finished(
     recordings: Sequence[Recording],
     problems: Sequence[Problem],
 ) -> BuildOutcome:
-    """The outcome of an equal call that has already ended; SavgError if it was another one."""
+    """The outcome of an equal finished call; SavgError where the settings or recordings differ."""
     split = plan["split"]
     with suppress(OSError, ValueError, KeyError, TypeError):
         record = json.loads(_record_path(out, split).read_text(encoding="utf-8"))
         results = tuple(RecordingResult.from_dict(values) for values in record["results"])
-        known = tuple(Problem(**values) for values in record["problems"])
+        reported = tuple(Problem(**values) for values in record["problems"])
         used = {result.name for result in results}
-        same = used | {p.recording for p in known} == {r.name for r in recordings} | {
+        same = used | {p.recording for p in reported} == {r.name for r in recordings} | {
             p.recording for p in problems
         }
         if same and record["plan"] == json.loads(json.dumps(plan)):
-            return BuildOutcome(out / split_folder(split), results, known)
+            return BuildOutcome(out / split_folder(split), results, reported)
     raise SavgError(
         f"{out / split_folder(split)} exists and is no construction of these recordings with these "
         "settings: choose another --out, or replace it with --restart."

@@ -1,7 +1,6 @@
 """The clips of one recording.
 
-Labels are judged first, then the sound of what is left, and only then, and only where a clip is kept,
-the film is decoded.
+Labels are judged first, then the audio of the candidates; video is decoded only for accepted clips.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import numpy as np
 from savg.audio.levels import level_db, level_difference_db
 from savg.data.clip_names import clip_name
 from savg.data.starss.audio import RecordingAudio, load_audio, open_audio
-from savg.data.starss.cutting import KeptClip, first_sample, write_missing
+from savg.data.starss.cutting import AcceptedClip, first_sample, write_missing
 from savg.data.starss.labels import RecordingLabels, read_labels
 from savg.data.starss.recordings import Recording
 from savg.data.starss.results import Candidate, ClipRecord, Construction, Problem, RecordingResult
@@ -23,7 +22,7 @@ from savg.errors import SavgError
 from savg.media.frame_index import VideoIndex, index_video
 
 MAX_DIFFERENCE = 1.0
-"""Seconds by which sound and video of a recording may differ in length."""
+"""Seconds by which audio and video of a recording may differ in length."""
 
 NOTED_DIFFERENCE = 0.1
 """Seconds (a label frame) of difference that are reported."""
@@ -31,7 +30,7 @@ NOTED_DIFFERENCE = 0.1
 _DECIMALS = 4
 
 SILENCE_DB = -180.0
-"""The level of digital silence in the records."""
+"""Level of digital silence in the records."""
 
 
 def construct(
@@ -40,26 +39,26 @@ def construct(
     settings: Construction,
     check: Callable[[], None] = lambda: None,
 ) -> tuple[RecordingResult, tuple[Problem, ...]]:
-    """Write the clips of a recording that `place` lacks; what became of it, and notes about it.
+    """Write the clips of a recording that `place` lacks; returns its result and its problems.
 
-    check: called now and then, may raise to stop; what is written by then stays. Raises SavgError
-    with one sentence where the recording cannot be used (nothing of it is left then), and
-    UnwritableError where clips cannot be written.
+    check: called repeatedly, may raise to stop; complete clips remain. Raises SavgError where the
+    recording cannot be used (its clips are then removed), and UnwritableError where clips cannot be
+    written.
     """
     try:
         with recording.files(place.cache) as files:
             labels = read_labels(files.labels)
-            source, film = open_audio(files.audio), index_video(files.video)
-            _check_panorama(film)
-            seconds, problems = _common_length(recording.name, source.seconds, film.seconds)
+            source, video = open_audio(files.audio), index_video(files.video)
+            _check_panorama(video)
+            seconds, problems = _common_length(recording.name, source.seconds, video.seconds)
             verdict = judge(labels, seconds, settings)
-            clips: list[KeptClip] = []
+            clips: list[AcceptedClip] = []
             if verdict.candidates:
                 check()
-                sound = load_audio(source, settings)
+                audio = load_audio(source, settings)
                 check()
-                clips = _heard(recording.name, labels, sound, verdict.candidates, settings)
-                write_missing(recording.name, clips, film, sound, place, settings, check)
+                clips = _accepted(recording.name, labels, audio, verdict.candidates, settings)
+                write_missing(recording.name, clips, video, audio, place, settings, check)
             dropped = dict(verdict.dropped)
             dropped["clipping"] += len(verdict.candidates) - len(clips)
             records = tuple(clip.record for clip in clips)
@@ -74,39 +73,39 @@ def construct(
         raise
 
 
-def _check_panorama(film: VideoIndex) -> None:
-    if film.width != 2 * film.height:
+def _check_panorama(video: VideoIndex) -> None:
+    if video.width != 2 * video.height:
         raise SavgError(
-            f"{film.path} has pictures of {film.width}×{film.height}: expected a panorama twice as "
-            "wide as high."
+            f"{video.path} must be a panorama twice as wide as high, got frames of "
+            f"{video.width}×{video.height}."
         )
 
 
-def _common_length(name: str, sound: float, film: float) -> tuple[float, tuple[Problem, ...]]:
-    """Seconds that both sound and film have, and what is to be said about it."""
-    lengths = f"{name} has {sound:.1f} s of sound and {film:.1f} s of video"
-    difference = abs(sound - film)
+def _common_length(name: str, audio: float, video: float) -> tuple[float, tuple[Problem, ...]]:
+    """Seconds that both audio and video last, and the problem where they differ."""
+    lengths = f"{name} has {audio:.1f} s of audio and {video:.1f} s of video"
+    difference = abs(audio - video)
     if difference > MAX_DIFFERENCE:
-        raise SavgError(f"{lengths}: expected lengths within {MAX_DIFFERENCE:g} s of each other.")
-    seconds = min(sound, film)
+        raise SavgError(f"{lengths}: they must differ by at most {MAX_DIFFERENCE:g} s.")
+    seconds = min(audio, video)
     if difference <= NOTED_DIFFERENCE:
         return seconds, ()
     return seconds, (Problem(name, f"{lengths}; the common length is used.", skipped=False),)
 
 
-def _heard(
+def _accepted(
     name: str,
     labels: RecordingLabels,
-    sound: RecordingAudio,
+    audio: RecordingAudio,
     candidates: Iterable[Candidate],
     settings: Construction,
-) -> list[KeptClip]:
-    """The candidates whose sound does not clip, with what is known about them."""
+) -> list[AcceptedClip]:
+    """The candidates whose audio does not clip, with their records and labels."""
     format = settings.format
-    kept = []
+    clips = []
     for candidate in candidates:
         first = first_sample(candidate.start, format)
-        stereo = sound.clip(first, candidate.view, format.samples)
+        stereo = audio.clip(first, candidate.view, format.samples)
         peak = float(max(stereo.max(), -stereo.min()))
         if peak > 1.0:
             continue
@@ -122,5 +121,5 @@ def _heard(
             difference_db=round(level_difference_db(stereo), _DECIMALS),
             peak=round(peak, _DECIMALS),
         )
-        kept.append(KeptClip(record, table))
-    return kept
+        clips.append(AcceptedClip(record, table))
+    return clips

@@ -1,4 +1,4 @@
-"""A sheet of some clips of a set: a few pictures each, with the label drawn in and what is known."""
+"""Contact sheet of clips of a set: a few frames each, with the label drawn in and a caption."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from savg.errors import SavgError
 from savg.format import ClipFormat
 from savg.paths import atomic_file
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 
-CLIPS, PICTURES, COLUMNS = 12, 4, 2
+CLIPS, FRAMES, COLUMNS = 12, 4, 2
 CAPTION, GAP, WIDTH = 20, 4, 192
 GROUND, INK = (24, 26, 30), (232, 234, 238)
 COLOURS = {"speech": (94, 214, 120), "instrument": (96, 156, 255), None: (200, 200, 200)}
 
 
 def write_contact_sheet(path: Path, items: Sequence[BenchItem], format: ClipFormat) -> int:
-    """Write a JPEG of up to `CLIPS` clips, evenly chosen by category and name; returns how many.
+    """Write a JPEG of up to `CLIPS` clips, evenly chosen by category and name; returns their number.
 
-    Clips that cannot be read are shown as grey with their sentence's beginning, not left out.
+    Clips that cannot be read are empty tiles with the beginning of the error. Raises SavgError where
+    the file cannot be written.
     """
     chosen = evenly_chosen(items, CLIPS)
     tiles = [_tile(item, format) for item in chosen] or [_empty(format)]
@@ -38,7 +39,7 @@ def write_contact_sheet(path: Path, items: Sequence[BenchItem], format: ClipForm
     with atomic_file(path) as part:
         options = [cv2.IMWRITE_JPEG_QUALITY, 90]
         if not cv2.imwrite(str(part), np.ascontiguousarray(sheet[..., ::-1]), options):
-            raise SavgError(f"{path} could not be written as a picture.")
+            raise SavgError(f"{path} could not be written as an image.")
     return len(chosen)
 
 
@@ -51,8 +52,8 @@ def evenly_chosen(items: Sequence[BenchItem], count: int) -> list[BenchItem]:
     return [ordered[place] for place in places]
 
 
-def _tile(item: BenchItem, format: ClipFormat) -> Picture:
-    """Caption and pictures of one clip."""
+def _tile(item: BenchItem, format: ClipFormat) -> Image:
+    """Caption and frames of one clip."""
     tile = _empty(format)
     colour = COLOURS[item.category]
     try:
@@ -66,21 +67,21 @@ def _tile(item: BenchItem, format: ClipFormat) -> Picture:
     _write(tile, f"{item.name}  {category}  {where}  L-R {difference:+.1f} dB", colour)
     size = (WIDTH, _height(format))
     for place, frame in enumerate(_frames(format)):
-        picture = np.asarray(
+        image = np.asarray(
             cv2.resize(clip.picture[frame], size, interpolation=cv2.INTER_AREA), np.uint8
         )
-        now = np.flatnonzero(labels.frames == frame * format.label_fps // format.fps)
-        for row in now:
+        rows = np.flatnonzero(labels.frames == frame * format.label_fps // format.fps)
+        for row in rows:
             scale = WIDTH / format.size
-            _mark(picture, labels.x[row] * scale, labels.y[row] * scale, colour)
+            _mark(image, labels.x[row] * scale, labels.y[row] * scale, colour)
         left = GAP + place * (WIDTH + GAP)
-        tile[CAPTION : CAPTION + size[1], left : left + WIDTH] = picture
+        tile[CAPTION : CAPTION + size[1], left : left + WIDTH] = image
     return tile
 
 
 def _frames(format: ClipFormat) -> list[int]:
-    """Numbers of the pictures that are shown, each in the middle of an equal part of the clip."""
-    parts = (np.arange(PICTURES) + 0.5) * format.frames / PICTURES
+    """Numbers of the drawn frames, each in the middle of an equal part of the clip."""
+    parts = (np.arange(FRAMES) + 0.5) * format.frames / FRAMES
     return parts.astype(int).tolist()
 
 
@@ -88,14 +89,14 @@ def _height(format: ClipFormat) -> int:
     return max(1, round(WIDTH * format.picture_height / format.size))
 
 
-def _empty(format: ClipFormat) -> Picture:
-    width = GAP + PICTURES * (WIDTH + GAP)
+def _empty(format: ClipFormat) -> Image:
+    width = GAP + FRAMES * (WIDTH + GAP)
     tile = np.empty((CAPTION + _height(format) + GAP, width, 3), np.uint8)
     tile[:] = GROUND
     return tile
 
 
-def _write(tile: Picture, text: str, colour: tuple[int, int, int]) -> None:
+def _write(tile: Image, text: str, colour: tuple[int, int, int]) -> None:
     """A caption in at most the tile's width, behind a mark in the category's colour."""
     cv2.circle(tile, (GAP + 5, CAPTION // 2), 4, colour, -1, cv2.LINE_AA)
     plain = text.encode("ascii", "replace").decode()
@@ -103,8 +104,8 @@ def _write(tile: Picture, text: str, colour: tuple[int, int, int]) -> None:
     cv2.putText(tile, plain, place, cv2.FONT_HERSHEY_SIMPLEX, 0.38, INK, 1, cv2.LINE_AA)
 
 
-def _mark(picture: Picture, x: float, y: float, colour: tuple[int, int, int]) -> None:
-    """A ring with a dark edge at a place in the picture."""
+def _mark(image: Image, x: float, y: float, colour: tuple[int, int, int]) -> None:
+    """A ring with a dark edge at a position in the image."""
     place = round(float(x)), round(float(y))
-    cv2.circle(picture, place, 7, (0, 0, 0), 3, cv2.LINE_AA)
-    cv2.circle(picture, place, 7, colour, 2, cv2.LINE_AA)
+    cv2.circle(image, place, 7, (0, 0, 0), 3, cv2.LINE_AA)
+    cv2.circle(image, place, 7, colour, 2, cv2.LINE_AA)

@@ -1,8 +1,8 @@
-"""The clips of one recording cut out of its film and sound, in one pass over the film.
+"""The clips of one recording cut out of its video and audio, in one pass over the video.
 
-Each view of each picture is projected and coded once, whatever number of overlapping windows shows it.
-A clip is written as soon as its last picture is there, and what no later clip needs is dropped, so that
-memory does not grow with a recording's length.
+Each view of each frame is projected and coded once, however many overlapping windows contain it. A clip
+is written with its last frame, and frames that no later clip needs are dropped, so that memory does not
+grow with a recording's length.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 85]
 
 
 @dataclass(frozen=True, eq=False)
-class KeptClip:
-    """A clip that is kept, and its labels."""
+class AcceptedClip:
+    """A clip that passed every rule, and its labels."""
 
     record: ClipRecord
     labels: ClipLabels
@@ -42,14 +42,14 @@ class KeptClip:
 
 def write_missing(
     name: str,
-    clips: Sequence[KeptClip],
-    film: VideoIndex,
-    sound: RecordingAudio,
+    clips: Sequence[AcceptedClip],
+    video: VideoIndex,
+    audio: RecordingAudio,
     place: Workplace,
     settings: Construction,
     check: Callable[[], None],
 ) -> None:
-    """Write the clips and panoramas that are not there yet, in one pass over the film."""
+    """Write the missing clips and panoramas, in one pass over the video."""
     clock = _Clock(settings.format)
     panoramas = _panoramas(name, clips, place, clock)
     plans = [plan for plan in _strips(clips, clock) if plan.missing(place)]
@@ -57,19 +57,19 @@ def write_missing(
     for plan in plans:
         opening[plan.begin].append(plan)
     moments = sorted({*panoramas, *(moment for plan in plans for moment in plan.moments(clock))})
-    painter = _Painter(film, settings)
-    running: list[_Running] = []
+    renderer = _ViewRenderer(video, settings)
+    running: list[_StripWriter] = []
     try:
-        for index, frame in frames_at(film, [moment / clock.ticks for moment in moments]):
+        for index, frame in frames_at(video, [moment / clock.ticks for moment in moments]):
             check()
             moment = moments[index]
             for start in panoramas.get(moment, ()):
-                _write_panorama(place.panorama(name, start), frame, film)
-            running += [_Running(plan, sound, clock) for plan in opening.pop(moment, ())]
+                _write_panorama(place.panorama(name, start), frame, video)
+            running += [_StripWriter(plan, audio, clock) for plan in opening.pop(moment, ())]
             showing = [strip for strip in running if strip.shows(moment)]
-            pictures = painter.views(frame, {strip.plan.view for strip in showing})
+            views = renderer.views(frame, {strip.plan.view for strip in showing})
             for strip in showing:
-                strip.show(pictures[strip.plan.view], place, check)
+                strip.show(views[strip.plan.view], place, check)
             running = [strip for strip in running if not strip.ended]
     finally:
         for strip in running:
@@ -78,7 +78,7 @@ def write_missing(
 
 @dataclass(frozen=True)
 class _Clock:
-    """Moments counted in ticks that both pictures and label frames are whole numbers of."""
+    """Moments in ticks, of which frames and label frames last whole numbers."""
 
     format: ClipFormat
 
@@ -88,48 +88,47 @@ class _Clock:
         return lcm(self.format.fps, self.format.label_fps)
 
     @property
-    def picture(self) -> int:
-        """Ticks from one picture to the next."""
+    def frame(self) -> int:
+        """Ticks from one frame to the next."""
         return self.ticks // self.format.fps
 
     @property
     def length(self) -> int:
-        """Ticks of a clip's pictures."""
-        return self.format.frames * self.picture
+        """Ticks of a clip's frames."""
+        return self.format.frames * self.frame
 
-    def begin(self, clip: KeptClip) -> int:
-        """The moment of a clip's first picture."""
+    def begin(self, clip: AcceptedClip) -> int:
+        """The moment of a clip's first frame."""
         return clip.record.start * (self.ticks // self.format.label_fps)
 
 
 @dataclass(frozen=True, eq=False)
 class _StripPlan:
-    """Clips of a view, in order, that overlap and whose pictures fall on the same moments."""
+    """Clips of a view, in order, that overlap and whose frames fall on the same moments."""
 
     view: int
     begin: int
     end: int
-    clips: tuple[KeptClip, ...]
+    clips: tuple[AcceptedClip, ...]
 
     def missing(self, place: Workplace) -> bool:
-        """Whether a clip of it is not there yet."""
+        """Whether one of its clips is missing."""
         return not all(place.has(clip.record.name) for clip in self.clips)
 
     def moments(self, clock: _Clock) -> range:
-        """The moments of its pictures."""
-        return range(self.begin, self.end, clock.picture)
+        """The moments of its frames."""
+        return range(self.begin, self.end, clock.frame)
 
 
-def _strips(clips: Iterable[KeptClip], clock: _Clock) -> list[_StripPlan]:
-    """The strips that `clips` make, whether they are there already or not, so that a strip that is
-    taken up again is coded as it was."""
-    lanes: dict[tuple[int, int], list[KeptClip]] = defaultdict(list)
+def _strips(clips: Iterable[AcceptedClip], clock: _Clock) -> list[_StripPlan]:
+    """The strips of `clips`, existing clips included, so that a resumed strip is coded as before."""
+    lanes: dict[tuple[int, int], list[AcceptedClip]] = defaultdict(list)
     for clip in clips:
-        lanes[clip.record.view, clock.begin(clip) % clock.picture].append(clip)
+        lanes[clip.record.view, clock.begin(clip) % clock.frame].append(clip)
     plans = []
     for (view, _), lane in lanes.items():
         lane.sort(key=clock.begin)
-        groups: list[list[KeptClip]] = []
+        groups: list[list[AcceptedClip]] = []
         for clip in lane:
             if groups and clock.begin(clip) < clock.begin(groups[-1][-1]) + clock.length:
                 groups[-1].append(clip)
@@ -141,19 +140,19 @@ def _strips(clips: Iterable[KeptClip], clock: _Clock) -> list[_StripPlan]:
     return plans
 
 
-class _Running:
-    """A strip on its way: the clips that are still to be cut, and where it is."""
+class _StripWriter:
+    """A strip being coded: its position and the clips still to be cut."""
 
-    def __init__(self, plan: _StripPlan, sound: RecordingAudio, clock: _Clock) -> None:
+    def __init__(self, plan: _StripPlan, audio: RecordingAudio, clock: _Clock) -> None:
         self.plan, self._clock = plan, clock
         format = clock.format
         first = first_sample(plan.clips[0].record.start, format)
         samples = first_sample(plan.clips[-1].record.start, format) + format.samples - first
 
-        def hear(start: int, length: int) -> NDArray[np.float32]:
-            return sound.clip(first + start, plan.view, length)
+        def read_audio(start: int, length: int) -> NDArray[np.float32]:
+            return audio.clip(first + start, plan.view, length)
 
-        self.strip = Strip(format, samples, hear)
+        self.strip = Strip(format, samples, read_audio)
         self._begins = {clock.begin(clip) for clip in plan.clips}
         self._waiting = list(plan.clips)
         self._moment = plan.begin
@@ -164,20 +163,20 @@ class _Running:
         return not self._waiting
 
     def shows(self, moment: int) -> bool:
-        """Whether its next picture is that of a moment."""
+        """Whether its next frame is that of a moment."""
         return self._moment == moment
 
-    def show(self, picture: Any, place: Workplace, check: Callable[[], None]) -> None:
-        """Take the next picture, and cut the clip that ends with it, if it is missing."""
+    def show(self, frame: Any, place: Workplace, check: Callable[[], None]) -> None:
+        """Code the next frame, and cut the clip that ends with it, if it is missing."""
         clock, format = self._clock, self._clock.format
-        self.strip.show(picture, self._moment in self._begins)
-        self._moment += clock.picture
+        self.strip.show(frame, self._moment in self._begins)
+        self._moment += clock.frame
         clip = self._waiting[0]
         if clock.begin(clip) + clock.length != self._moment:
             return
         if not place.has(clip.record.name):
             check()
-            shift = (clock.begin(clip) - self.plan.begin) // clock.picture
+            shift = (clock.begin(clip) - self.plan.begin) // clock.frame
             sample = first_sample(clip.record.start - self.plan.clips[0].record.start, format)
             with writing():
                 clip.labels.write_csv(place.tables / f"{clip.record.name}.csv")
@@ -189,29 +188,29 @@ class _Running:
 
 
 def first_sample(start: int, format: ClipFormat) -> int:
-    """The sample at which the window begins that begins with label frame `start`."""
+    """First sample of the window that begins with label frame `start`."""
     return start * format.sample_rate // format.label_fps
 
 
 def _panoramas(
-    name: str, clips: Iterable[KeptClip], place: Workplace, clock: _Clock
+    name: str, clips: Iterable[AcceptedClip], place: Workplace, clock: _Clock
 ) -> dict[int, list[int]]:
     """Moments in the middle of windows → the windows' starts, where a panorama is missing."""
-    wanted: dict[int, list[int]] = defaultdict(list)
+    moments: dict[int, list[int]] = defaultdict(list)
     begins = {clip.record.start: clock.begin(clip) for clip in clips}
     for start, begin in begins.items():
         if not place.panorama(name, start).exists():
-            wanted[begin + clock.format.frames // 2 * clock.picture].append(start)
-    return dict(wanted)
+            moments[begin + clock.format.frames // 2 * clock.frame].append(start)
+    return dict(moments)
 
 
-class _Painter:
-    """Views of a film's pictures as frames for the encoder."""
+class _ViewRenderer:
+    """Views of a panorama video's frames, as frames for the encoder."""
 
-    def __init__(self, film: VideoIndex, settings: Construction) -> None:
+    def __init__(self, video: VideoIndex, settings: Construction) -> None:
         format = settings.format
         self._project = projector(
-            (film.width, film.height),
+            (video.width, video.height),
             (format.size, format.picture_height),
             settings.field_of_view,
             settings.antialias,
@@ -219,19 +218,19 @@ class _Painter:
         self._canvas = Canvas(format)
 
     def views(self, frame: IndexedFrame, views: Iterable[int]) -> dict[int, Any]:
-        """View → padded picture as a yuv420p frame; the panorama is converted once, if at all."""
+        """View → padded yuv420p frame; the panorama is converted at most once."""
         prepared = None
-        pictures = {}
+        frames = {}
         for view in views:
             if prepared is None:
                 prepared = self._project.prepare(frame.rgb(self._project.first, self._project.last))
-            pictures[view] = self._canvas.frame(self._project.view(prepared, view))
-        return pictures
+            frames[view] = self._canvas.frame(self._project.view(prepared, view))
+        return frames
 
 
-def _write_panorama(path: Path, frame: IndexedFrame, film: VideoIndex) -> None:
-    width = min(PANORAMA_WIDTH, film.width)
-    picture = frame.small(width, max(2, round(width * film.height / film.width)))
-    data = cv2.imencode(".jpg", picture[..., ::-1], _JPEG)[1]
+def _write_panorama(path: Path, frame: IndexedFrame, video: VideoIndex) -> None:
+    width = min(PANORAMA_WIDTH, video.width)
+    image = frame.small(width, max(2, round(width * video.height / video.width)))
+    data = cv2.imencode(".jpg", image[..., ::-1], _JPEG)[1]
     with writing(), atomic_file(path) as part:
         part.write_bytes(data.tobytes())

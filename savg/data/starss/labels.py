@@ -1,4 +1,4 @@
-"""The labels of a recording: which class sounds where, ten times a second.
+"""The labels of a recording: classes and directions of its sound events, ten times a second.
 
 Rows `frame,class,source,azimuth,elevation[,distance]` without header: frames of 100 ms from 0,
 classes 0…12, degrees, azimuth 0 in front and positive to the left, elevation positive upwards,
@@ -25,7 +25,7 @@ COLUMNS = {
     5: ("frame", "class", "source", "azimuth", "elevation"),
     6: ("frame", "class", "source", "azimuth", "elevation", "distance"),
 }
-"""What the columns of a file mean, by their number."""
+"""Columns of a file, by their number."""
 
 _RANGES = {
     "frame": (0, 10_000_000),
@@ -40,10 +40,10 @@ _WHOLE = ("frame", "class", "source")
 
 @dataclass(frozen=True, eq=False)
 class RecordingLabels:
-    """Sounds of a recording, N rows in any order; columns of one length that cannot be changed.
+    """Sound events of a recording, N rows in any order; read-only columns [N].
 
     azimuths are wrapped to -180…180 degrees; sources are 0 where the file has none; distances in
-    centimetres or None.
+    centimetres or None. Raises ValueError for columns of other lengths or negative frames.
     """
 
     frames: NDArray[np.int64]
@@ -61,12 +61,14 @@ class RecordingLabels:
         if self.distances is not None:
             self._set("distances", np.array(self.distances, np.float64))
         if len(self.frames) and self.frames.min() < 0:
-            raise ValueError(f"RecordingLabels.frames starts at 0, not at {self.frames.min()}.")
+            raise ValueError(f"RecordingLabels.frames must be ≥ 0, got {self.frames.min()}.")
 
     def _set(self, name: str, values: NDArray) -> None:
         if values.shape != (len(self.frames),):
             expected = f"({len(self.frames)},)"
-            raise ValueError(f"RecordingLabels.{name} has shape {expected}, not {values.shape}.")
+            raise ValueError(
+                f"RecordingLabels.{name} must have shape {expected}, got {values.shape}."
+            )
         values.flags.writeable = False
         object.__setattr__(self, name, values)
 
@@ -75,9 +77,9 @@ class RecordingLabels:
 
 
 def read_labels(path: str | os.PathLike[str]) -> RecordingLabels:
-    """The labels in a CSV file of 4, 5 or 6 columns; an empty file is a recording without sound.
+    """The labels in a CSV file of 4, 5 or 6 columns; an empty file is a recording without events.
 
-    Raises SavgError with one sentence that names the file and the line.
+    Raises SavgError that names the file and the line.
     """
     rows: list[list[float]] = []
     columns: tuple[str, ...] = COLUMNS[5]
@@ -101,19 +103,21 @@ def read_labels(path: str | os.PathLike[str]) -> RecordingLabels:
 def _columns(row: list[str], where: str) -> tuple[str, ...]:
     if len(row) not in COLUMNS:
         raise SavgError(
-            f"{where}: expected 4, 5 or 6 columns ({','.join(COLUMNS[6])}), found {len(row)}."
+            f"{where}: a row must have 4, 5 or 6 columns ({','.join(COLUMNS[6])}), got {len(row)}."
         )
     return COLUMNS[len(row)]
 
 
 def _values(row: list[str], columns: tuple[str, ...], where: str) -> list[float]:
     if len(row) != len(columns):
-        raise SavgError(f"{where}: expected {len(columns)} columns as before, found {len(row)}.")
+        raise SavgError(
+            f"{where}: a row must have {len(columns)} columns as before, got {len(row)}."
+        )
     values = numbers(row, ",".join(columns), where, finite=False)
     for name, value in zip(columns, values, strict=True):
         low, high = _RANGES[name]
         if not low <= value <= high:
-            raise SavgError(f"{where}: expected {name} in {low}…{high}, found {value:g}.")
+            raise SavgError(f"{where}: {name} must be in {low}…{high}, got {value:g}.")
         if name in _WHOLE and not value.is_integer():
-            raise SavgError(f"{where}: expected a whole number as {name}, found {value:g}.")
+            raise SavgError(f"{where}: {name} must be a whole number, got {value:g}.")
     return values

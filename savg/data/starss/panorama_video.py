@@ -1,7 +1,6 @@
-"""A scene filmed all around, as STARSS23 has it: H.264, 30000/1001 pictures a second.
+"""360° videos of scenes in the format of STARSS23: H.264, 30000/1001 frames a second.
 
-Pictures are handed to the encoder in its own colour space, in which only repainted patches are
-converted anew.
+Frames are passed to the encoder in its own colour space, to which only repainted patches are converted.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from savg.paths import atomic_file
 
 Array = NDArray[np.floating]
 FPS = Fraction(30000, 1001)
-KEY_EVERY = 30
-"""Pictures between two at which decoding can begin."""
+KEY_INTERVAL = 30
+"""Frames from one key frame to the next."""
 QUALITY = {"crf": "21", "preset": "superfast"}
 
 _LUMA = np.array([[0.257, 0.504, 0.098, 16.0]])
@@ -31,7 +30,7 @@ _BT601, _LIMITED = 6, 1
 
 
 def frame_times(seconds: float) -> Array:
-    """Times of the pictures of a film that lasts at least `seconds`."""
+    """Times [F] in seconds of the frames of a video that lasts at least `seconds`."""
     return np.arange(int(np.ceil(seconds * float(FPS) - 1e-6))) / float(FPS)
 
 
@@ -42,27 +41,28 @@ def write_panorama_video(
     dry: list[Array],
     rate: int,
 ) -> None:
-    """Write the panorama of a whole scene as .mp4 without sound, whole or not at all.
+    """Write the panorama of a whole scene as .mp4 without audio, atomically.
 
-    size: width and height, both even. dry: what each source emits, at `rate`, moves the mouths.
+    size: width and height, both even. dry: dry audio of each source at `rate`, which
+    moves the mouths.
     """
     width, height = size
     times = frame_times(scene.seconds)
     voices = voices_of(scene, times, dry, rate)
     with atomic_file(path) as part, new_mp4(part) as container:
         stream = add_h264(container, size, FPS, QUALITY, threads=1)
-        stream.gop_size = KEY_EVERY
+        stream.gop_size = KEY_INTERVAL
         stream.codec_context.colorspace = _BT601
         stream.codec_context.color_range = _LIMITED
-        for planes in _yuv_pictures(scene, times, voices, width, height):
+        for planes in _yuv_frames(scene, times, voices, width, height):
             frame = yuv_frame(planes)
             frame.colorspace, frame.color_range = _BT601, _LIMITED
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 
 
-def _yuv_pictures(scene: Scene, times: Array, voices: Array, width: int, height: int):
-    """The pictures as planes Y, U and V below each other [1.5 height, width]; one array, reused."""
+def _yuv_frames(scene: Scene, times: Array, voices: Array, width: int, height: int):
+    """The frames as planes Y, U and V below each other [1.5 height, width]; one array, reused."""
     planes = np.empty((height * 3 // 2, width), np.uint8)
     luma = planes[:height]
     quarter = width * height // 4
@@ -70,10 +70,10 @@ def _yuv_pictures(scene: Scene, times: Array, voices: Array, width: int, height:
         planes[height:].reshape(-1)[k * quarter : (k + 1) * quarter].reshape(height // 2, -1)
         for k in range(2)
     ]
-    for picture, patches in panoramas(scene, times, voices, width, height):
+    for image, patches in panoramas(scene, times, voices, width, height):
         for patch in patches:
             for rows, columns, _ in pieces(patch, width):
-                part = picture[rows, columns]
+                part = image[rows, columns]
                 luma[rows, columns] = cv2.transform(part, _LUMA)
                 half = (part.shape[1] // 2, part.shape[0] // 2)
                 small = cv2.resize(part, half, interpolation=cv2.INTER_AREA)

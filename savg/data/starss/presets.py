@@ -1,8 +1,8 @@
-"""Settings by name: the development set's steps, and steps found for an evaluation set.
+"""Presets of settings: the development set's steps, and steps searched for an evaluation set.
 
 The published evaluation set "uses other steps, chosen to keep speech : instrument at about 2 : 1"
-[S1, S2]; which ones is not known, only that its names hold degrees and starts that are no multiples
-of 10 and 5. Here they are searched for in the labels of the recordings at hand.
+[S1, S2]; which ones is unknown, only that its names hold degrees and starts that are no multiples
+of 10 and 5. Here they are searched in the labels of the available recordings.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WINDOW_STEPS = (1, 2, 3, 5, 7, 10, 15, 20, 25, 50, 100, 200)
 """Window steps in label frames that `evaluation_steps` tries for either category."""
 
 VIEW_STEPS = (1, 2, 3, 5, 6, 8, 9, 10, 12, 15, 20, 24, 30, 45, 60, 90)
-"""View steps in degrees that it tries."""
+"""View steps in degrees that `evaluation_steps` tries."""
 
 RATIO = 2.0
 """Speech clips for each instrument clip in the evaluation set [S1, S2]."""
@@ -37,8 +37,8 @@ _NEAR = 0.05
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Steps for both categories, and the candidates they give before the sound is heard."""
+class StepChoice:
+    """Steps for both categories, and the numbers of candidates before audio is judged."""
 
     settings: Construction
     speech: int
@@ -54,28 +54,28 @@ def evaluation_steps(
 
     recordings: labels and searched seconds of each, as `judge` takes them.
     """
-    return best_choice(recordings, settings, target).settings
+    return best_steps(recordings, settings, target).settings
 
 
-def best_choice(
+def best_steps(
     recordings: Iterable[tuple[RecordingLabels, float]],
     settings: Construction = DEVELOPMENT,
     target: int | None = None,
-) -> Choice:
-    """Steps that bring speech : instrument nearest to 2 : 1, the same for the same labels.
+) -> StepChoice:
+    """Steps that bring speech : instrument nearest to 2 : 1, deterministic in the labels.
 
-    Of all pairs of steps within 5 % of the ratio (or of the nearest ratio there is) the one whose
+    Of all pairs of steps within 5 % of the ratio (or of the nearest possible ratio) the one whose
     number of clips is nearest to `target`; without it, to the number at the development set's steps.
-    Raises SavgError where the labels allow no clip of a category, whatever the steps.
+    Raises SavgError where the labels allow no clip of a category at any steps.
     """
     if target is not None and target < 1:
-        raise SavgError(f"The number of clips to aim at is at least 1, not {target}.")
+        raise SavgError(f"target must be ≥ 1, got {target}.")
     counts = _counts(recordings, settings)
     for name, category in (("speech", SPEECH), ("instrument", INSTRUMENT)):
         if not counts[category].any():
             raise SavgError(
                 f"The labels allow no {name} clip, so no steps give speech : instrument near 2 : 1; "
-                "give the steps yourself."
+                "set the steps explicitly."
             )
     usual = (WINDOW_STEPS.index(DEVELOPMENT.speech.window), VIEW_STEPS.index(10))
     aim = target or max(1, sum(int(counts[c][usual]) for c in (SPEECH, INSTRUMENT)))
@@ -92,7 +92,7 @@ def best_choice(
 
     steps = [Steps(window, view) for window, view in product(WINDOW_STEPS, VIEW_STEPS)]
     chosen = replace(settings, speech=steps[first], instrument=steps[second])
-    return Choice(chosen, int(speech[first, 0]), int(instrument[0, second]))
+    return StepChoice(chosen, int(speech[first, 0]), int(instrument[0, second]))
 
 
 def _counts(
@@ -107,9 +107,9 @@ def _counts(
         half = visible_half_width(labels.elevations, settings)
         for category, table in counts.items():
             starts = np.flatnonzero((windows.category == category) & (windows.rule < 0))
-            seen = on_screen(labels, half, starts, length, views)
+            visible = on_screen(labels, half, starts, length, views)
             for i, window in enumerate(WINDOW_STEPS):
-                by_view = seen[starts % window == 0].sum(axis=0)
+                by_view = visible[starts % window == 0].sum(axis=0)
                 for j, view in enumerate(VIEW_STEPS):
                     table[i, j] += by_view[views % view == 0].sum()
     return counts

@@ -17,8 +17,8 @@ from savg.geometry import wrap_degrees
 
 Frame = NDArray[np.uint8]
 
-_VIEWS_KEPT = 72
-"""Sampling maps kept, of about 0.2 MB each."""
+_CACHED_VIEWS = 72
+"""Sampling maps cached, of about 0.2 MB each."""
 
 
 class Projector:
@@ -41,17 +41,20 @@ class Projector:
         tangent = np.tan(self._horizontal / 2.0) * size[1] / size[0]
         self.vertical = 2.0 * float(np.arctan(tangent))
         self._blur = self._averaged_pixels() if antialias else 1
-        self._map = lru_cache(maxsize=_VIEWS_KEPT)(self._sampling_map)
+        self._map = lru_cache(maxsize=_CACHED_VIEWS)(self._sampling_map)
         rows = self._coordinates(0)[1]
         margin = 1 + self._blur // 2
         self.first = max(0, int(np.floor(rows.min())) - margin)
         self.last = min(panorama[1], int(np.ceil(rows.max())) + margin + 1)
 
     def prepare(self, rows: Frame) -> Frame:
-        """Rows `first` … `last` - 1 of a panorama, made ready for any number of views."""
+        """Rows `first` … `last` - 1 of a panorama [last - first, W, 3], padded for any number of views.
+
+        Raises ValueError for another shape.
+        """
         expected = (self.last - self.first, self.panorama[0], 3)
         if rows.shape != expected:
-            raise ValueError(f"Rows of the panorama have shape {expected}, not {rows.shape}.")
+            raise ValueError(f"rows must have shape {expected}, got {rows.shape}.")
         if self._blur > 1:
             side = self._blur // 2
             wide = cv2.copyMakeBorder(rows, 0, 0, side, side, cv2.BORDER_WRAP)
@@ -63,7 +66,7 @@ class Projector:
         return np.asarray(wide, np.uint8)
 
     def view(self, prepared: Frame, view: int) -> Frame:
-        """What a camera sees that looks at azimuth `view`: uint8 [height, width, 3]."""
+        """The view of a camera that looks at azimuth `view`: uint8 [height, width, 3]."""
         places, fractions = self._map(view)
         return np.asarray(cv2.remap(prepared, places, fractions, cv2.INTER_LINEAR), np.uint8)
 
@@ -75,12 +78,12 @@ class Projector:
         """Column and row of the panorama seen by each pixel, in py360convert's own arithmetic."""
         right = -float(wrap_degrees(view))
         width, height = self.size
-        turn = -float(np.deg2rad(right))
-        rays = xyzpers(self._horizontal, self.vertical, turn, 0.0, (height, width), 0.0)
+        yaw = -float(np.deg2rad(right))
+        rays = xyzpers(self._horizontal, self.vertical, yaw, 0.0, (height, width), 0.0)
         return uv2coor(*xyz2uv(rays), self.panorama[1], self.panorama[0])  # type: ignore[return-value]
 
     def _sampling_map(self, view: int) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
-        """Fixed-point map for cv2.remap into what `prepare` gives."""
+        """Fixed-point map for cv2.remap into the result of `prepare`."""
         columns, rows = self._coordinates(view)
         places, fractions = cv2.convertMaps(columns + 1, rows + 1, cv2.CV_16SC2)
         places = places - np.array([0, self.first], np.int16)
@@ -97,5 +100,5 @@ class Projector:
 def projector(
     panorama: tuple[int, int], size: tuple[int, int], field_of_view: float, antialias: bool = False
 ) -> Projector:
-    """A `Projector`, kept with its sampling maps for the next video of the same size."""
+    """A `Projector`, cached with its sampling maps for the next video of the same size."""
     return Projector(panorama, size, field_of_view, antialias)

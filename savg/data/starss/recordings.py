@@ -1,4 +1,4 @@
-"""Finding the recordings of STARSS23 in its published folders or zip files.
+"""The recordings of STARSS23 in its published folders or zip files.
 
 `foa_dev/SUB/NAME.wav`, `video_dev/SUB/NAME.mp4`, `metadata_dev/SUB/NAME.csv`, each folder as it is or
 as a zip file of the same name (whole or split); SUB is for instance dev-train-sony. The same with
@@ -27,7 +27,6 @@ ROLES = {"audio": ("foa", ".wav"), "video": ("video", ".mp4"), "labels": ("metad
 """Role of a file → beginning of its folder's name, and its suffix."""
 
 SPLITS = ("dev", "eval")
-_CALLED = {"audio": "sound", "video": "video", "labels": "labels"}
 _BLOCK = 1 << 20
 
 
@@ -63,7 +62,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Files:
-    """Where a recording's files lie on disk."""
+    """Paths of a recording's files on disk."""
 
     audio: Path
     video: Path
@@ -73,7 +72,7 @@ class Files:
 @dataclass(frozen=True)
 class Recording:
     """A take of STARSS23: its name (fold3_room21_mix001), the folder it was published in
-    (dev-train-sony; empty if none), and where its sound, film and labels are."""
+    (dev-train-sony; empty if none), and its audio, video and labels."""
 
     name: str
     group: str
@@ -97,28 +96,28 @@ class Recording:
     def fingerprint(self) -> dict[str, str]:
         """SHA-256 of each file's content by role (audio, video, labels), the same in zip or folder.
 
-        Read once; later calls of a process cost a look at the files' dates.
+        Cached; later calls of a process only compare the files' dates.
         """
         return {role: getattr(self, role).sha256() for role in ROLES}
 
     def state(self) -> str:
-        """A text that changes when a file is replaced or moved: names, sizes and dates, hashed, so
-        nothing of the content is read."""
+        """A hash of names, sizes and dates, which changes when a file is replaced or moved; the
+        content is not read."""
         members = [getattr(self, role) for role in ROLES]
         states = [(str(m), _state(m.container, m.inside is not None)) for m in members]
         return hashlib.sha256(repr(states).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
-class Found:
-    """Recordings in order of name, and what could not be used."""
+class RecordingIndex:
+    """Usable recordings in order of name, and the problems of others."""
 
     recordings: tuple[Recording, ...]
     problems: tuple[Problem, ...]
 
 
-def find_recordings(root: str | os.PathLike[str]) -> Found:
-    """All recordings below `root` that have sound, video and labels; the others become problems.
+def find_recordings(root: str | os.PathLike[str]) -> RecordingIndex:
+    """All recordings below `root` that have audio, video and labels; the others become problems.
 
     Raises SavgError where `root` is not STARSS23 at all, or a zip file in it cannot be read.
     """
@@ -127,10 +126,10 @@ def find_recordings(root: str | os.PathLike[str]) -> Found:
         raise SavgError(f"{root}: no such folder.")
     by_name: dict[str, dict[str, dict[str, Member]]] = defaultdict(lambda: defaultdict(dict))
     for split in SPLITS:
-        found = {role: _members(root, f"{kind}_{split}", s) for role, (kind, s) in ROLES.items()}
-        if split == "eval" and not found["labels"]:
+        by_role = {role: _members(root, f"{kind}_{split}", s) for role, (kind, s) in ROLES.items()}
+        if split == "eval" and not by_role["labels"]:
             continue
-        for role, members in found.items():
+        for role, members in by_role.items():
             for group, name, member in members:
                 by_name[name][role].setdefault(group, member)
     if not by_name:
@@ -143,14 +142,14 @@ def find_recordings(root: str | os.PathLike[str]) -> Found:
         recording, problem = _assembled(name, by_name[name])
         recordings += [recording] if recording else []
         problems += [problem] if problem else []
-    return Found(tuple(recordings), tuple(problems))
+    return RecordingIndex(tuple(recordings), tuple(problems))
 
 
 def _assembled(
     name: str, roles: dict[str, dict[str, Member]]
 ) -> tuple[Recording | None, Problem | None]:
     """The recording of one name out of its files by role and group."""
-    missing = [called for role, called in _CALLED.items() if not roles.get(role)]
+    missing = [role for role in ROLES if not roles.get(role)]
     if missing:
         return None, Problem(name, f"{name} has no {' and no '.join(missing)}.")
     common = sorted(set.intersection(*(set(roles[role]) for role in ROLES)))
@@ -171,12 +170,12 @@ def _assembled(
 
 
 def _members(root: Path, folder: str, suffix: str) -> list[tuple[str, str, Member]]:
-    """(group, name, place) of the files of one role, those of the folder before those of the zip."""
-    found = []
+    """(group, name, member) of the files of one role, those of the folder before those of the zip."""
+    members = []
     for path in sorted((root / folder).rglob("*")):
         if path.suffix.lower() == suffix and not path.name.startswith(".") and path.is_file():
             inside = PurePosixPath(path.relative_to(root / folder).as_posix())
-            found.append((_group(inside, folder), path.stem, Member(path)))
+            members.append((_group(inside, folder), path.stem, Member(path)))
     archive_path = root / f"{folder}.zip"
     if archive_path.is_file():
         with open_archive(archive_path) as archive:
@@ -185,8 +184,8 @@ def _members(root: Path, folder: str, suffix: str) -> list[tuple[str, str, Membe
             inside = PurePosixPath(name)
             hidden = inside.name.startswith(".") or "__MACOSX" in inside.parts
             if inside.suffix.lower() == suffix and not hidden:
-                found.append((_group(inside, folder), inside.stem, Member(archive_path, name)))
-    return found
+                members.append((_group(inside, folder), inside.stem, Member(archive_path, name)))
+    return members
 
 
 def _group(path: PurePosixPath, folder: str) -> str:
@@ -196,7 +195,7 @@ def _group(path: PurePosixPath, folder: str) -> str:
 
 
 def _unpacked(member: Member, folder: Path, role: str) -> Path:
-    """A member as a file; its name is ours, so that none in an archive can lead elsewhere."""
+    """A member as a file, named by its role: names in an archive could lead elsewhere."""
     if member.inside is None:
         return member.container
     target = folder / f"{role}{ROLES[role][1]}"

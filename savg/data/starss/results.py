@@ -1,7 +1,7 @@
-"""What the construction of clips is asked for and what it finds: settings, candidates, records.
+"""Settings and results of the construction of clips: candidates, records, problems.
 
-Everything here is plain data that goes to JSON and back unchanged, so that a stopped construction can
-be taken up again and two runs can be compared.
+All are plain data that JSON restores unchanged, so that a stopped construction can be resumed and two
+runs can be compared.
 """
 
 from __future__ import annotations
@@ -13,26 +13,29 @@ from savg.format import SAVGBENCH, ClipFormat
 from savg.geometry import FIELD_OF_VIEW
 
 RULES = ("class", "overlap", "activity", "off_screen", "clipping")
-"""Why a window is dropped, in the order in which it is asked; the first rule that fails counts.
+"""Reasons to drop a window, in the order of their checks; the first rule that fails counts.
 
-class: an event that is neither speech nor an instrument; overlap: two events at once; activity: sound
-in too few label frames; off_screen: an event outside the picture; clipping: the sound is too loud after
-the gain. The first three judge a window whatever the view, the fourth each view, the last the sound.
+class: an event that is neither speech nor an instrument; overlap: two events at once; activity: events
+in too few label frames; off_screen: an event outside the picture; clipping: the audio is too loud after
+the gain. The first three judge a window for all views, the fourth each view, the last the audio.
 """
 
 
 @dataclass(frozen=True)
 class Steps:
-    """Distance of neighbouring windows (label frames of 0.1 s) and of viewing angles (degrees)."""
+    """Distance of neighbouring windows (label frames of 0.1 s) and of viewing angles (degrees).
+
+    Raises ValueError for windows below one label frame and for views that do not divide 360.
+    """
 
     window: int = 5
     view: int = 10
 
     def __post_init__(self) -> None:
         if self.window < 1:
-            raise ValueError(f"Steps.window is at least one label frame, not {self.window}.")
+            raise ValueError(f"Steps.window must be ≥ 1 label frame, got {self.window}.")
         if not 1 <= self.view <= 360 or 360 % self.view:
-            raise ValueError(f"Steps.view divides 360 degrees, and {self.view} does not.")
+            raise ValueError(f"Steps.view must divide 360 degrees, got {self.view}.")
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,9 @@ class Construction:
     """How clips are cut from recordings; the defaults are those of the development set [S1, S2].
 
     speech, instrument: steps for windows of either category; min_active: share of label frames with
-    sound; high_pass: cut-off in Hz, 0 for none (the published one is not known); gain_db: gain of the
-    sound; field_of_view: horizontal, in degrees; antialias: average the panorama before it is
-    sampled (the published pictures are sampled as they are).
+    an event; high_pass: cut-off in Hz, 0 for none (the published one is unknown); gain_db: gain of the
+    audio; field_of_view: horizontal, in degrees; antialias: average the panorama before it is
+    sampled (the published frames are sampled without). Raises ValueError for impossible values.
     """
 
     speech: Steps = field(default_factory=Steps)
@@ -56,11 +59,16 @@ class Construction:
 
     def __post_init__(self) -> None:
         if not 0.0 < self.min_active <= 1.0:
-            raise ValueError(f"Construction.min_active lies in 0…1, not at {self.min_active}.")
+            raise ValueError(f"Construction.min_active must lie in 0…1, got {self.min_active}.")
         if not 0.0 <= self.high_pass < self.format.sample_rate / 2:
-            raise ValueError(f"Construction.high_pass lies below 8 kHz, not at {self.high_pass}.")
+            raise ValueError(
+                f"Construction.high_pass must lie below {self.format.sample_rate / 2000:g} kHz, "
+                f"got {self.high_pass}."
+            )
         if not 0.0 < self.field_of_view < 180.0:
-            raise ValueError(f"Construction.field_of_view: 0…180, not {self.field_of_view}.")
+            raise ValueError(
+                f"Construction.field_of_view must lie in 0…180, got {self.field_of_view}."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
@@ -69,11 +77,11 @@ class Construction:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """The settings of a JSON file; TypeError or ValueError for unknown or impossible values."""
-        given = dict(values)
+        arguments = dict(values)
         for name, kind in (("speech", Steps), ("instrument", Steps), ("format", ClipFormat)):
-            if name in given:
-                given[name] = kind(**given[name])
-        return cls(**given)
+            if name in arguments:
+                arguments[name] = kind(**arguments[name])
+        return cls(**arguments)
 
 
 @dataclass(frozen=True, order=True)
@@ -91,9 +99,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class ClipRecord:
-    """One kept clip: who sounds, how long, where in the picture, how loud.
+    """One accepted clip: category, activity, position in the picture and level.
 
-    active: share of label frames with sound; x: mean label position in pixels; level_db: of both
+    active: share of label frames with an event; x: mean label position in pixels; level_db: of both
     channels together, difference_db: left minus right; peak: largest sample, 0…1.
     """
 
@@ -110,8 +118,8 @@ class ClipRecord:
 
 @dataclass(frozen=True)
 class RecordingResult:
-    """What became of one recording: seconds that were searched, windows × views judged, how many each
-    rule dropped, the clips that are kept, and the SHA-256 of its files by role."""
+    """Result of one recording: seconds searched, windows × views judged, how many each rule dropped,
+    its clips, and the SHA-256 of its files by role."""
 
     name: str
     seconds: float
@@ -127,17 +135,14 @@ class RecordingResult:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """The result in a JSON file."""
-        given = {f.name: values[f.name] for f in fields(cls)}
-        given["clips"] = tuple(ClipRecord(**clip) for clip in values["clips"])
-        return cls(**given)
+        arguments = {f.name: values[f.name] for f in fields(cls)}
+        arguments["clips"] = tuple(ClipRecord(**clip) for clip in values["clips"])
+        return cls(**arguments)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A recording that could not be used, or not wholly, and why, in one sentence.
-
-    skipped: nothing of it was used.
-    """
+    """A problem of a recording, in one sentence; skipped: no clip of it was built."""
 
     recording: str
     sentence: str

@@ -1,4 +1,4 @@
-"""What a construction of clips found, in numbers: rules, categories, positions, levels."""
+"""Statistics of a construction of clips: rules, categories, positions, levels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from savg.format import SAVGBENCH
 
 POSITION_BINS = 16
 OFF_CENTRE = 0.1
-"""Share of the picture's width from its middle beyond which a sound is on one side."""
+"""Share of the picture's width from its middle beyond which a label is on one side."""
 
 PERCENTILES = (5, 25, 50, 75, 95)
 
@@ -33,7 +33,7 @@ def statistics(
     for result in results:
         dropped.update(result.dropped)
     counts = Counter(clip.category for clip in clips)
-    found: dict[str, Any] = {
+    report: dict[str, Any] = {
         "recordings": len(results),
         "seconds": round(sum(result.seconds for result in results), 3),
         "windows": sum(result.windows for result in results),
@@ -49,7 +49,7 @@ def statistics(
         "sides": _sides(clips, width),
     }
     if details:
-        found["of_recordings"] = [
+        report["of_recordings"] = [
             {
                 "name": r.name,
                 "seconds": round(r.seconds, 3),
@@ -59,10 +59,10 @@ def statistics(
             }
             for r in results
         ]
-        found["clips"] = [
+        report["clips"] = [
             {**vars(clip), "category": CATEGORY_NAMES[clip.category]} for clip in clips
         ]
-    return found
+    return report
 
 
 def _ratio(a: int, b: int) -> float | None:
@@ -84,11 +84,11 @@ def _spread(values: Sequence[float], digits: int) -> dict[str, float] | None:
     if not values:
         return None
     table = np.asarray(values, float)
-    found = {"mean": table.mean(), "min": table.min(), "max": table.max()}
-    found |= {
+    spread = {"mean": table.mean(), "min": table.min(), "max": table.max()}
+    spread |= {
         f"p{p}": v for p, v in zip(PERCENTILES, np.percentile(table, PERCENTILES), strict=True)
     }
-    return {name: round(float(value), digits) for name, value in found.items()}
+    return {name: round(float(value), digits) for name, value in spread.items()}
 
 
 def _sides(clips: Sequence[ClipRecord], width: float) -> dict[str, Any]:
@@ -101,13 +101,13 @@ def _sides(clips: Sequence[ClipRecord], width: float) -> dict[str, Any]:
     right: NDArray[np.float64] = np.array([clip.x / width - 0.5 for clip in clips], float)
     level: NDArray[np.float64] = np.array([-clip.difference_db for clip in clips], float)
     aside = np.abs(right) > OFF_CENTRE
-    found: dict[str, Any] = {
+    sides: dict[str, Any] = {
         "judged": int(aside.sum()),
         "agree": int((np.sign(right[aside]) == np.sign(level[aside])).sum()),
         "correlation": None,
         "db_per_width": None,
     }
     if len(clips) > 2 and right.std() > 1e-9 and level.std() > 1e-9:
-        found["correlation"] = round(float(np.corrcoef(right, level)[0, 1]), 4)
-        found["db_per_width"] = round(float(np.polyfit(right, level, 1)[0]), 3)
-    return found
+        sides["correlation"] = round(float(np.corrcoef(right, level)[0, 1]), 4)
+        sides["db_per_width"] = round(float(np.polyfit(right, level, 1)[0]), 3)
+    return sides

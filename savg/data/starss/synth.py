@@ -1,8 +1,8 @@
-"""Synthetic recordings in the layout of STARSS23, so that everything made for it can be tried.
+"""Synthetic recordings in the layout of STARSS23, to test its construction and training.
 
 `foa_dev/dev-train-sony/fold3_roomR_mixNNN.wav` (24 kHz, first-order Ambisonics, ACN/SN3D, 16 bit),
 `video_dev/…mp4` (equirectangular) and `metadata_dev/…csv` (frame of 100 ms, class, source, azimuth,
-elevation, distance in cm). Who sounds where is known exactly, since it was drawn (`scenes.recording`).
+elevation, distance in cm). The labels are exact: they come from the drawn scene (`scenes.recording`).
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from savg.paths import atomic_file
 
 RATE = 24_000
 GAIN_DB = -38.0
-"""Recordings are this much quieter than the clips made of them [S1]."""
+"""Level of recordings relative to the clips cut from them [S1]."""
 GROUP = "dev-train-sony"
 FRAME = 0.1
 """Seconds of a label frame."""
-PLAN = "synthetic.json"
-SHORTEST, LONGEST = 6.0, 600.0
-MOST = 10_000
-"""Recordings a seed has."""
+PLAN_FILE = "synthetic.json"
+MIN_SECONDS, MAX_SECONDS = 6.0, 600.0
+MAX_RECORDINGS = 10_000
+"""Recordings of one seed."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What all recordings of a folder have in common; seconds each, size (width, height) in pixels."""
+    """Settings of all recordings of a folder; seconds each, size (width, height) in pixels."""
 
     seed: int
     seconds: float = 60.0
@@ -48,20 +48,20 @@ class Plan:
     def __post_init__(self) -> None:
         width, height = self.size
         if self.seed < 0:
-            raise SavgError(f"The seed is 0 or more, not {self.seed}.")
-        if not SHORTEST <= self.seconds <= LONGEST:
-            limits = f"{SHORTEST:g}…{LONGEST:g} s"
-            raise SavgError(f"A recording lasts {limits}, not {self.seconds:g} s.")
+            raise SavgError(f"seed must be ≥ 0, got {self.seed}.")
+        if not MIN_SECONDS <= self.seconds <= MAX_SECONDS:
+            limits = f"{MIN_SECONDS:g}…{MAX_SECONDS:g} s"
+            raise SavgError(f"seconds must be in {limits}, got {self.seconds:g} s.")
         if width != 2 * height or width % 4 or not 64 <= width <= 7680:
             raise SavgError(
-                f"A panorama is twice as wide as high, with a width of 64…7680 that 4 divides, "
-                f"not {width}x{height}."
+                f"A panorama must be twice as wide as high, with a width of 64…7680 that 4 divides, "
+                f"got {width}x{height}."
             )
 
 
 def draw_take(plan: Plan, index: int) -> tuple[str, Scene]:
     """Name and scene of recording `index` of a plan."""
-    scene = draw_recording(plan.seed * MOST + index, World.varied(), plan.seconds)
+    scene = draw_recording(plan.seed * MAX_RECORDINGS + index, World.varied(), plan.seconds)
     return f"fold3_room{scene.room + 1}_mix{index + 1:03d}", scene
 
 
@@ -76,14 +76,14 @@ def write_starss(
 ) -> list[str]:
     """Write recordings 0 … `recordings` - 1 of a seed below `out` and return their names.
 
-    Those already there are kept, so that a stopped run goes on and a later one can add to it. Raises
-    SavgError where `out` holds recordings of another plan. progress: called with done and total.
+    Existing ones are not written again, so that a stopped run is resumed and a later one adds to it.
+    Raises SavgError where `out` holds recordings of another plan. progress: called with done and total.
     """
     plan = Plan(seed, float(seconds), size)
-    if not 1 <= recordings <= MOST:
-        raise SavgError(f"The number of recordings is 1…{MOST}, not {recordings}.")
+    if not 1 <= recordings <= MAX_RECORDINGS:
+        raise SavgError(f"recordings must be in 1…{MAX_RECORDINGS}, got {recordings}.")
     require_acoustics()
-    _settle(out, plan)
+    _record_plan(out, plan)
     if progress is not None:
         progress(0, recordings)
     names: dict[int, str] = {}
@@ -107,14 +107,14 @@ def write_starss(
 
 
 def write_recording(out: Path, plan: Plan, index: int) -> str:
-    """Write recording `index` of a plan unless it is there; returns its name."""
+    """Write recording `index` of a plan unless it exists; returns its name."""
     name, scene = draw_take(plan, index)
     write_take(out, name, scene, plan.size)
     return name
 
 
 def write_take(out: Path, name: str, scene: Scene, size: tuple[int, int]) -> None:
-    """Write any take as recording `name`, its labels last; one that is there is kept."""
+    """Write a scene as recording `name` unless it exists, its labels last."""
     audio, video, labels = (
         out / folder / GROUP / f"{name}{suffix}"
         for folder, suffix in (("foa_dev", ".wav"), ("video_dev", ".mp4"), ("metadata_dev", ".csv"))
@@ -122,8 +122,8 @@ def write_take(out: Path, name: str, scene: Scene, size: tuple[int, int]) -> Non
     if labels.exists() and audio.exists() and video.exists():
         return
     for path in (audio, video, labels):
-        for half_written in path.parent.glob(f".{name}.*"):
-            half_written.unlink()
+        for partial in path.parent.glob(f".{name}.*"):
+            partial.unlink()
     dry = [dry_audio(scene, sound, RATE) for sound in scene.sounds]
     write_audio(audio, room_audio(scene, RATE, dry) * np.float32(10 ** (GAIN_DB / 20)), RATE)
     write_panorama_video(video, scene, size, dry, RATE)
@@ -132,10 +132,10 @@ def write_take(out: Path, name: str, scene: Scene, size: tuple[int, int]) -> Non
 
 
 def label_rows(scene: Scene) -> list[tuple[int, ...]]:
-    """Rows (frame, class, source, azimuth, elevation, distance) of what sounds in a frame's middle.
+    """Rows (frame, class, source, azimuth, elevation, distance) of the events active mid-frame.
 
     Whole degrees and centimetres, as in STARSS23; a person's source number is one more than their
-    index, things have numbers of their own.
+    index, objects have numbers of their own.
     """
     times = (np.arange(int(scene.seconds / FRAME + 1e-6)) + 0.5) * FRAME
     rows: set[tuple[int, ...]] = set()
@@ -153,22 +153,22 @@ def label_rows(scene: Scene) -> list[tuple[int, ...]]:
     return sorted(rows)
 
 
-def _settle(out: Path, plan: Plan) -> None:
-    """Note the plan in the folder, or check that it is the one already noted."""
-    path = out / PLAN
-    wanted = json.loads(json.dumps(asdict(plan)))
+def _record_plan(out: Path, plan: Plan) -> None:
+    """Write the plan to the folder; SavgError where the folder has another one."""
+    path = out / PLAN_FILE
+    values = json.loads(json.dumps(asdict(plan)))
     if path.exists():
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            existing = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise SavgError(f"{path} is not a plan of synthetic recordings.") from error
-        if found != wanted:
+        if existing != values:
             raise SavgError(
-                f"{out} holds synthetic recordings made with other settings ({found}); "
-                "give these, or another folder."
+                f"{out} holds synthetic recordings made with other settings ({existing}); "
+                "use these, or another folder."
             )
         return
     if (out / "foa_dev").exists() or (out / "foa_dev.zip").exists():
         raise SavgError(f"{out} holds recordings that are not synthetic; choose another folder.")
     with atomic_file(path) as part:
-        part.write_text(json.dumps(wanted) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(values) + "\n", encoding="utf-8")

@@ -4,9 +4,9 @@ A window is `ClipFormat.label_frames` label frames long; a view is the azimuth o
 centre, in degrees, positive to the left. Rules and their order: `results.RULES`.
 
 How windows are counted. A window belongs to the category that sounds in more of its label frames
-(speech where both do equally long, or neither does). It is judged only if its start is a multiple of
+(speech where both last equally long, or neither does). It is judged only if its start is a multiple of
 that category's window step, and then counts once for each view of that category's view step, also
-where a rule drops it whatever the view. So `sum(dropped.values()) + len(candidates) == windows`.
+where a rule drops it for all views. So `sum(dropped.values()) + len(candidates) == windows`.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _WINDOW_RULES = ("class", "overlap", "activity")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the labels of a recording allow: `candidates` in order of start and view; `windows`, how
-    many windows × views were judged; `dropped`, how many of them each rule of RULES dropped (the
-    sound is not heard here, so "clipping" is 0)."""
+    """Windows and views that the labels of a recording allow: `candidates` in order of start and view;
+    `windows`, the number of windows × views judged; `dropped`, the number that each rule of RULES
+    dropped (audio is not judged here, so "clipping" is 0)."""
 
     candidates: tuple[Candidate, ...]
     windows: int
@@ -41,7 +41,7 @@ class Verdict:
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Every window of a recording, whatever the steps: arrays [S], one entry for each start.
+    """Every window of a recording, at any step: arrays [S], one entry for each start.
 
     category: 0 speech, 1 instrument; rule: index into RULES of the rule that drops the window for
     all views, or -1.
@@ -57,7 +57,7 @@ def judge(labels: RecordingLabels, seconds: float, settings: Construction) -> Ve
     windows = judge_windows(labels, seconds, settings)
     half = visible_half_width(labels.elevations, settings)
     dropped = dict.fromkeys(RULES, 0)
-    kept: list[tuple[int, int, int]] = []
+    accepted: list[tuple[int, int, int]] = []
     judged = 0
     for category, steps in category_steps(settings):
         views = np.arange(0, 360, steps.view)
@@ -68,12 +68,12 @@ def judge(labels: RecordingLabels, seconds: float, settings: Construction) -> Ve
         for index, rule in enumerate(_WINDOW_RULES):
             dropped[rule] += int((rules == index).sum()) * len(views)
         open_starts = starts[rules < 0]
-        seen = on_screen(labels, half, open_starts, length, views)
-        dropped["off_screen"] += int(seen.size - seen.sum())
-        which, at = np.nonzero(seen)
+        visible = on_screen(labels, half, open_starts, length, views)
+        dropped["off_screen"] += int(visible.size - visible.sum())
+        which, at = np.nonzero(visible)
         pairs = zip(open_starts[which].tolist(), views[at].tolist(), strict=True)
-        kept += [(start, view, category) for start, view in pairs]
-    return Verdict(tuple(Candidate(*place) for place in sorted(kept)), judged, dropped)
+        accepted += [(start, view, category) for start, view in pairs]
+    return Verdict(tuple(Candidate(*place) for place in sorted(accepted)), judged, dropped)
 
 
 def category_steps(settings: Construction) -> tuple[tuple[int, Steps], ...]:
@@ -106,7 +106,7 @@ def judge_windows(labels: RecordingLabels, seconds: float, settings: Constructio
 
 
 def _in_windows(flags: NDArray[np.bool_], length: int) -> NDArray[np.int64]:
-    """How many of `length` neighbouring flags are set, for each place they can begin [F - L + 1]."""
+    """Number of set flags among `length` neighbouring ones [F - L + 1], by their first."""
     if len(flags) < length:
         return np.zeros(0, np.int64)
     total = np.concatenate([[0], np.cumsum(flags)])
@@ -116,11 +116,10 @@ def _in_windows(flags: NDArray[np.bool_], length: int) -> NDArray[np.int64]:
 def visible_half_width(
     elevations: NDArray[np.float64], settings: Construction
 ) -> NDArray[np.float64]:
-    """How far from the view's azimuth a direction of each elevation stays on screen, in degrees.
+    """Largest offset in degrees from the view's azimuth at which each elevation is on screen [N].
 
-    It leaves the picture at its sides (half the field of view) or, rows being limited, above or
-    below: y = focal · tan(elevation) / cos(azimuth) reaches half the height. -1 where no azimuth is
-    on screen.
+    A direction leaves the picture at its sides (half the field of view) or above or below: y =
+    focal · tan(elevation) / cos(azimuth) reaches half the height. -1 where no azimuth is on screen.
     """
     format = settings.format
     focal = focal_length(format.size, settings.field_of_view)
@@ -138,7 +137,7 @@ def on_screen(
     length: int,
     views: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
-    """Whether every event of each window is in the picture of each view [len(starts), len(views)].
+    """Whether all events of each window are in the picture of each view [len(starts), len(views)].
 
     half_width: of each row of `labels`, from `visible_half_width`.
     """
@@ -163,7 +162,7 @@ def clip_labels(
     labels: RecordingLabels, candidate: Candidate, settings: Construction
 ) -> ClipLabels:
     """The events of a candidate in its picture: frames from the clip's start, pixels of the picture
-    (256×144 as published), rounded to hundredths so that files are the same everywhere."""
+    (256×144 as published), rounded to hundredths so that files are equal on every machine."""
     format = settings.format
     frames = labels.frames - candidate.start
     rows = np.flatnonzero((frames >= 0) & (frames < format.label_frames))

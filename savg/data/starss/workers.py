@@ -1,7 +1,7 @@
-"""Recordings constructed one after the other, here or in several processes.
+"""Construction of recordings in this process or in several.
 
-A worker stops by itself between two clips when it is told to, and at once when the process that
-started it is gone, so a killed construction leaves nobody behind who still writes.
+A worker stops between two clips when the stop event is set, and at once when its parent process ends,
+so no worker of a killed construction keeps writing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from savg.paths import atomic_file
 
 @dataclass(frozen=True)
 class BuildTask:
-    """What is done with each recording: where its clips go, how they are cut, where results go."""
+    """Arguments of each construction: folders of clips, settings, folder of results."""
 
     place: Workplace
     settings: Construction
@@ -37,8 +37,8 @@ class BuildTask:
 
 
 @dataclass(frozen=True)
-class Built:
-    """What became of a recording: its result, or None where it could not be used, and problems."""
+class RecordingOutcome:
+    """Outcome of a recording: its result, or None where it could not be used, and problems."""
 
     result: RecordingResult | None
     problems: tuple[Problem, ...]
@@ -50,16 +50,16 @@ class Built:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """What is in a JSON file."""
+        """The outcome in a JSON file."""
         result = values["result"] and RecordingResult.from_dict(values["result"])
         return cls(result, tuple(Problem(**problem) for problem in values["problems"]))
 
 
 @contextmanager
-def built(
+def construct_recordings(
     recordings: Sequence[Recording], task: BuildTask, processes: int | None
-) -> Iterator[Iterator[Built]]:
-    """The recordings' outcomes as they come; leaving the block stops what is still being done."""
+) -> Iterator[Iterator[RecordingOutcome]]:
+    """The recordings' outcomes in order of completion; leaving the block stops the rest."""
     count = min(processes or cores(), len(recordings))
     if count <= 1:
         yield (_build(recording, task, None) for recording in recordings)
@@ -84,15 +84,17 @@ def cores() -> int:
 
 def _results(
     pool: ProcessPoolExecutor, recordings: Sequence[Recording], task: BuildTask
-) -> Iterator[Built]:
-    futures: list[Future[Built]] = [pool.submit(_work, recording, task) for recording in recordings]
+) -> Iterator[RecordingOutcome]:
+    futures: list[Future[RecordingOutcome]] = [
+        pool.submit(_work, recording, task) for recording in recordings
+    ]
     try:
         for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool as error:
         raise SavgError(
-            "A process of the construction ended unexpectedly (perhaps for want of memory); the "
-            "same command goes on from there."
+            "A process of the construction ended unexpectedly (perhaps out of memory); the same "
+            "command resumes it."
         ) from error
 
 
@@ -117,12 +119,12 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(recording: Recording, task: BuildTask) -> Built:
+def _work(recording: Recording, task: BuildTask) -> RecordingOutcome:
     return _build(recording, task, _stop)
 
 
-def _build(recording: Recording, task: BuildTask, stop: Any) -> Built:
-    """Construct a recording and note the outcome, so that it need not be done again."""
+def _build(recording: Recording, task: BuildTask, stop: Any) -> RecordingOutcome:
+    """Construct a recording and write its outcome for later calls."""
 
     def check() -> None:
         if stop is not None and stop.is_set():
@@ -135,15 +137,15 @@ def _build(recording: Recording, task: BuildTask, stop: Any) -> Built:
     except UnwritableError:
         raise
     except SavgError as error:
-        return Built(None, (Problem(recording.name, str(error)),))
-    outcome = Built(result, problems)
-    noted = {**outcome.to_dict(), "state": recording.state()}
-    _write_json(task.results / f"{recording.name}.json", noted)
+        return RecordingOutcome(None, (Problem(recording.name, str(error)),))
+    outcome = RecordingOutcome(result, problems)
+    values = {**outcome.to_dict(), "state": recording.state()}
+    _write_json(task.results / f"{recording.name}.json", values)
     return outcome
 
 
 def _discard_if_changed(recording: Recording, task: BuildTask) -> None:
-    """Throw away clips of an earlier call that were cut from files of other content."""
+    """Remove clips of an earlier call that were cut from files of other content."""
     begun = task.results / f"{recording.name}.begun.json"
     sources = recording.fingerprint()
     try:

@@ -1,4 +1,4 @@
-"""Where a construction puts what it makes, until a split is complete."""
+"""Folders of an unfinished construction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from savg.errors import SavgError
 
 
 class UnwritableError(SavgError):
-    """Something that cannot be written, which is no fault of the recording and stops everything."""
+    """A file that cannot be written: no fault of the recording, stops the construction."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Workplace:
 
     @property
     def clips(self) -> Path:
-        """What becomes the split's folder."""
+        """Becomes the split's folder."""
         return self.root / "clips"
 
     @property
@@ -44,7 +44,7 @@ class Workplace:
         return self.root / "cache"
 
     def panorama(self, recording: str, start: int) -> Path:
-        """Where the panorama in the middle of a window is kept."""
+        """Path of the panorama in the middle of a window."""
         return self.panoramas / f"{recording}_start{start}.jpg"
 
     def has(self, clip: str) -> bool:
@@ -52,7 +52,7 @@ class Workplace:
         return (self.videos / f"{clip}.mp4").exists() and (self.tables / f"{clip}.csv").exists()
 
     def discard(self, recording: str) -> None:
-        """Remove whatever there is of a recording."""
+        """Remove all clips, tables and panoramas of a recording."""
         for folder in (self.videos, self.tables):
             for path in folder.glob(f"{recording}_deg*"):
                 parsed = parse_clip_name(path.stem)
@@ -64,7 +64,7 @@ class Workplace:
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """What cannot be written in the block becomes an UnwritableError."""
+    """Errors of writing in the block become UnwritableError."""
     try:
         yield
     except (SavgError, OSError) as error:
