@@ -33,20 +33,20 @@ def _training_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     add("--init", metavar="DIR", help="component folder whose weights a new run starts from")
     add("--steps", type=int, help="last step (also the end of the learning-rate schedule)")
-    add("--finish", type=int, metavar="N", help="let the learning rate fall over N steps, and end")
-    add("--batch", type=int, help="samples a step, over all processes")
-    add("--max-minutes", type=float, help="write a checkpoint and leave after this time")
-    add("--stop-at", type=int, metavar="STEP", help="write a checkpoint and leave at this step")
+    add("--finish", type=int, metavar="N", help="end after N steps of falling learning rate")
+    add("--batch", type=int, help="samples per step over all processes")
+    add("--max-minutes", type=float, help="write a checkpoint and stop after this time")
+    add("--stop-at", type=int, metavar="STEP", help="write a checkpoint and stop at this step")
     add("--threads", type=int, help="CPU threads")
-    add("--precision", choices=("bfloat16", "float32"), help="default: what suits the machine")
-    add("--device", help="default: the first accelerator there is")
-    add("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting")
+    add("--precision", choices=("bfloat16", "float32"), help="default: chosen for this machine")
+    add("--device", help="default: the first accelerator, else the CPU")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting")
     add("--fresh", action="store_true", help="remove the run's checkpoints and logs first")
     add("--quiet", action="store_true", help="no progress bar")
 
 
 def run_training(args: argparse.Namespace) -> int:
-    """Train one recipe as the command line says."""
+    """Train one recipe by the parsed arguments of its command; returns the exit code."""
     import torch
 
     from savg.train.bundle import describe
@@ -54,13 +54,13 @@ def run_training(args: argparse.Namespace) -> int:
 
     if args.threads is not None:
         if args.threads < 1:
-            raise SavgError(f"--threads is at least 1, not {args.threads}.")
+            raise SavgError(f"--threads must be ≥ 1, got {args.threads}.")
         torch.set_num_threads(args.threads)
     changes = [f"optim.{k}={v}" for k in ("steps", "batch") if (v := getattr(args, k)) is not None]
     changes += [*args.set, *_ending(args)]
     recipe = override(get_recipe(args.command, args.config), changes)
     if args.out.exists() and not args.out.is_dir():
-        raise SavgError(f"{args.out} is a file: --out is the folder of the run.")
+        raise SavgError(f"--out must be the folder of the run, got the file {args.out}.")
     if args.fresh:
         for name in ("checkpoints", "samples", "tensorboard"):
             shutil.rmtree(args.out / name, ignore_errors=True)
@@ -90,10 +90,10 @@ def _ending(args: argparse.Namespace) -> list[str]:
     if args.finish is None:
         return []
     if args.finish < 1 or args.steps is not None or args.fresh:
-        raise SavgError("--finish takes at least 1 step, and goes without --steps and --fresh.")
+        raise SavgError("--finish must be ≥ 1, without --steps and --fresh.")
     folders = checkpoints.folders(args.out)
-    done = int(folders[-1].name) if folders else 0
-    return [f"optim.steps={done + args.finish}", f"optim.cooldown={args.finish}"]
+    last_step = int(folders[-1].name) if folders else 0
+    return [f"optim.steps={last_step + args.finish}", f"optim.cooldown={args.finish}"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

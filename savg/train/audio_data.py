@@ -1,6 +1,6 @@
-"""What recipes of mel spectrograms and waveforms share: crops of one channel, and losses.
+"""Shared by recipes of mel spectrograms and waveforms: crops of one channel, and losses.
 
-Waveforms are [B, T] in −1..1 at 16 kHz; a channel of a clip is a sound by itself, as in [S2].
+Waveforms are [B, T] in −1..1 at 16 kHz; each channel of a clip is a sample by itself, as in [S2].
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
 """(n_fft, hop) in samples of the spectra that waveforms are compared by."""
 
 RANDOM = "random"
-"""In place of a folder: a VAE of random weights, which only tests want."""
+"""In place of a folder: a VAE of random weights, for tests."""
 
 STATISTICS = 512
-"""Clips at most whose sound gives means and deviations."""
+"""Clips at most whose audio means and deviations are computed from."""
 
 
 @dataclass(frozen=True)
 class AudioRecipe(Recipe):
     """frames: mel frames of a crop; gain_db: crops are made louder or softer by up to this;
-    synthetic: what is drawn for `--data synthetic`; samples: sounds of a sheet."""
+    synthetic: what is drawn for `--data synthetic`; samples: clips of a sheet."""
 
     synthetic: Synthetic
     clips: ClipFormat = SAVGBENCH
@@ -70,21 +70,21 @@ class AudioRecipe(Recipe):
         crops = []
         for draw in draws:
             rng = draw.rng
-            sound = data.audio(draw.index)[int(rng.integers(2))]
-            start = int(rng.integers(max(1, len(sound) - samples + 1)))
-            crop = sound[start : start + samples]
+            channel = data.audio(draw.index)[int(rng.integers(2))]
+            start = int(rng.integers(max(1, len(channel) - samples + 1)))
+            crop = channel[start : start + samples]
             crop = np.pad(crop, (0, samples - len(crop)))
             gain = 10 ** (rng.uniform(-self.gain_db, self.gain_db) / 20)
             crops.append(np.clip(crop * np.float32(gain), -1, 1))
         return (torch.from_numpy(np.stack(crops)),)
 
     def evaluation_audio(self, data: ClipSet, device: torch.device) -> Tensor:
-        """Left and right channels [2 · samples, T] of some clips, evenly spread, for scores."""
+        """Left and right channels [2 · samples, T] of evenly spread clips, for scores."""
         count = min(self.samples, len(data))
         chosen = np.linspace(0, len(data) - 1, count).round().astype(int).tolist()
-        sounds = np.concatenate([data.audio(i) for i in chosen])
-        whole = sounds.shape[1] // (2 * self.mel.hop_size) * 2 * self.mel.hop_size
-        return torch.from_numpy(sounds[:, :whole]).to(device)
+        channels = np.concatenate([data.audio(i) for i in chosen])
+        length = channels.shape[1] // (2 * self.mel.hop_size) * 2 * self.mel.hop_size
+        return torch.from_numpy(channels[:, :length]).to(device)
 
     def card(self, data: str) -> Card:
         return card_of(data, {})
@@ -92,13 +92,13 @@ class AudioRecipe(Recipe):
 
 @lru_cache(maxsize=4)
 def spectrogram(config: MelConfig, device: torch.device) -> MelSpectrogram:
-    """The mel spectrogram on a device."""
+    """The module that computes mel spectrograms, on a device."""
     return MelSpectrogram(config).to(device)
 
 
-def log_mel(sound: Tensor, config: MelConfig) -> Tensor:
+def log_mel(audio: Tensor, config: MelConfig) -> Tensor:
     """Log mel spectrograms [B, M, F] of waveforms [B, T], float32."""
-    return spectrogram(config, sound.device)(sound.float())
+    return spectrogram(config, audio.device)(audio.float())
 
 
 def band_statistics(data: ClipSet, config: MelConfig) -> tuple[Tensor, Tensor]:
@@ -118,8 +118,8 @@ def band_statistics(data: ClipSet, config: MelConfig) -> tuple[Tensor, Tensor]:
 def load_vae(source: str, channels: int | None = None) -> tuple[MelVae, str]:
     """The frozen mel VAE of a component or pipeline folder or a Hub repo id, and its file's SHA-256.
 
-    "random": random weights of `channels` latent channels, which only tests want. SavgError in one
-    sentence for anything else.
+    "random": random weights of `channels` latent channels, for tests. SavgError for any other
+    source without a mel VAE.
     """
     if source == RANDOM:
         config = VAES["tiny"] if channels is None else replace(VAES["tiny"], embed_dim=channels)
@@ -127,7 +127,7 @@ def load_vae(source: str, channels: int | None = None) -> tuple[MelVae, str]:
             torch.manual_seed(0)
             return MelVae(config).eval().requires_grad_(False), RANDOM
     if not source:
-        raise SavgError("This recipe needs a trained mel VAE: name its folder with --set vae=DIR.")
+        raise SavgError("vae must be the folder of a trained mel VAE: --set vae=DIR.")
     vae, card = load_component(part_folder(source, "vae"), "mel_vae")
     assert isinstance(vae, MelVae)
     return vae.requires_grad_(False), card.sha256
@@ -140,8 +140,8 @@ def frozen_vae(source: str, device: torch.device) -> MelVae:
 
 
 def spectral_distance(predicted: Tensor, real: Tensor) -> Tensor:
-    """How far apart spectra are at several resolutions: relative error and log error
-    (arXiv 1910.11480)."""
+    """Distance of waveforms [B, T] by their spectra at several resolutions: relative error and log
+    error (arXiv 1910.11480)."""
     total = predicted.new_zeros(())
     for n_fft, hop in RESOLUTIONS:
         window = torch.hann_window(n_fft, device=predicted.device)
@@ -155,9 +155,9 @@ def spectral_distance(predicted: Tensor, real: Tensor) -> Tensor:
 
 
 def adversarial(judged: list[list[DiscriminatorOutput]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Losses of the discriminators, of the vocoder, and of the features that differ (least squares).
+    """Least-squares losses of the discriminators and of the vocoder, and the L1 error of features.
 
-    judged: outputs of all discriminators, as `AdversarialVocoder` gives them.
+    judged: outputs of all discriminators, as `AdversarialVocoder` returns them.
     """
     discriminator = vocoder = matching = judged[0][0].scores.new_zeros(())
     for real, predicted, for_vocoder in zip(*judged, strict=True):
@@ -171,6 +171,6 @@ def adversarial(judged: list[list[DiscriminatorOutput]]) -> tuple[Tensor, Tensor
 
 
 def mel_image(mel: Tensor, low: float = -5.0, high: float = 1.5) -> Image:
-    """A mel spectrogram [M, F] as a grey picture, low bands at the bottom."""
+    """A mel spectrogram [M, F] as a grey image [M, F, 3], low bands at the bottom."""
     grey = ((mel.float().cpu().numpy()[::-1] - low) / (high - low) * 255).clip(0, 255)
     return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)

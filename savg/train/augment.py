@@ -1,6 +1,6 @@
-"""Variations of pictures for training: shift, scale, mirror, colour, mosaics, and degradation.
+"""Augmentation of images for training: shift, scale, mirror, colour, mosaics and degradation.
 
-Pictures are uint8 [h, w, 3] RGB; boxes corners [N, 4] in their pixels.
+Images are uint8 [h, w, 3] RGB; boxes are corners x0, y0, x1, y1 [N, 4] in their pixels.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ GREY = 114
 
 @dataclass(frozen=True)
 class Jitter:
-    """scale: smallest and largest factor; shift: as a share of the picture's sides; brightness,
-    colour: largest relative change of all channels together and of each by itself."""
+    """scale: smallest and largest factor; shift: as a share of the image's sides; brightness,
+    colour: largest relative change of all channels together and of each channel."""
 
     scale: tuple[float, float] = (0.8, 1.25)
     shift: float = 0.1
@@ -29,13 +29,13 @@ class Jitter:
 
     def __post_init__(self) -> None:
         if not 0 < self.scale[0] <= self.scale[1]:
-            raise ValueError(f"Jitter.scale is (smallest, largest), not {self.scale}.")
+            raise ValueError(f"Jitter.scale must be 0 < smallest ≤ largest, got {self.scale}.")
 
 
 @dataclass(frozen=True)
 class Degradation:
-    """What makes a share of the pictures look generated: detail lost by shrinking to `small` of the
-    width and enlarging again, blur, and coarse noise of up to `noise` (of 255)."""
+    """Makes a share of the images look generated: detail lost by downscaling to `small` of the
+    width and upscaling again, blur, and coarse noise of up to `noise` (of 255)."""
 
     share: float = 0.5
     small: tuple[float, float] = (0.2, 0.6)
@@ -43,7 +43,7 @@ class Degradation:
     noise: float = 14.0
 
     def apply(self, image: Image, rng: np.random.Generator) -> Image:
-        """The picture, degraded or as it was."""
+        """The image [h, w, 3], degraded with probability `share`, else unchanged."""
         if rng.random() >= self.share:
             return image
         height, width = image.shape[:2]
@@ -63,7 +63,7 @@ class Degradation:
 def jittered(
     image: Image, xyxy: Corners, jitter: Jitter, rng: np.random.Generator
 ) -> tuple[Image, Corners]:
-    """A picture of the same size, mirrored with probability ½, scaled, shifted and tinted."""
+    """The image and its boxes, mirrored with probability ½, scaled, shifted and tinted; same size."""
     height, width = image.shape[:2]
     if rng.random() < 0.5:
         image, xyxy = mirrored(image, xyxy)
@@ -91,7 +91,7 @@ def jittered(
 
 
 def mirrored(image: Image, xyxy: Corners) -> tuple[Image, Corners]:
-    """The picture flipped left to right, with its boxes."""
+    """The image flipped left to right, with its boxes."""
     width = image.shape[1]
     flipped = xyxy.copy()
     flipped[:, 0], flipped[:, 2] = width - xyxy[:, 2], width - xyxy[:, 0]
@@ -101,7 +101,7 @@ def mirrored(image: Image, xyxy: Corners) -> tuple[Image, Corners]:
 def mosaic(
     parts: Sequence[tuple[Image, Corners]], rng: np.random.Generator
 ) -> tuple[Image, Corners]:
-    """Four pictures of one size around a random point, shrunk together to that size."""
+    """Four images of one size around a random point, downscaled together to that size."""
     height, width = parts[0][0].shape[:2]
     canvas = np.full((2 * height, 2 * width, 3), GREY, np.uint8)
     cx, cy = (rng.uniform(0.5, 1.5, 2) * (width, height)).astype(int)
@@ -124,7 +124,7 @@ def mosaic(
 
 
 def inside(xyxy: Corners, height: int, width: int, share: float = 0.2) -> Corners:
-    """Boxes cut to the picture, without those of which less than `share` is in it."""
+    """Boxes clipped to the image [height, width], without those less than `share` inside."""
     return _visible(np.clip(xyxy, 0, np.array([width, height, width, height])), xyxy, share)
 
 

@@ -29,7 +29,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, model: torch.nn.Module, step: int) -> None:
-        """Take in the weights after `step` steps (the first is 1)."""
+        """Include the weights after `step` steps (counted from 1)."""
         weight = self.weight(step)
         if not weight:
             return

@@ -27,10 +27,10 @@ def describe(
     changes: Sequence[str] = (),
     init: str | None = None,
 ) -> None:
-    """Note in RUN/run.json what is being trained; `export` and the curious read it.
+    """Write what is being trained to RUN/run.json, which `export` reads.
 
-    changes: settings changed on the command line, as `--set` takes them; init: weights that a new run
-    starts from. A run that is continued keeps what it began with.
+    changes: settings overridden on the command line, in the form of `--set`; init: weights that a new
+    run starts from (a resumed run keeps those it started from).
     """
     import torch
 
@@ -53,10 +53,10 @@ def describe(
 
 
 def export(run: Path, out: Path, dtype: str = "float16") -> str:
-    """Write the newest averaged weights of `run` as component folder `out`; returns a sentence.
+    """Write the newest averaged weights of `run` as component folder `out`; returns a summary.
 
     dtype: of the weights in the file. The folder also holds README.md (a model card), log.csv and
-    scores.csv. CheckpointError where there is nothing to export.
+    scores.csv. CheckpointError where the run has no checkpoint, or one that does not fit.
     """
     import torch
 
@@ -81,14 +81,14 @@ def export(run: Path, out: Path, dtype: str = "float16") -> str:
         raise CheckpointError(f"{folders[-1]} does not fit {run / RUN_FILE}: {first}") from error
     training = {"step": saved.step, "samples": saved.step * facts["settings"]["optim"]["batch"]}
     card = dataclasses.replace(card, facts={**card.facts, **training})
-    number_format = {"float16": torch.float16, "bfloat16": torch.bfloat16}.get(dtype)
-    if number_format is torch.float16:
+    torch_dtype = {"float16": torch.float16, "bfloat16": torch.bfloat16}.get(dtype)
+    if torch_dtype is torch.float16:
         _check_range(model, run)
     texts = {"README.md": model_card(facts, saved, card, dtype, _last_scores(run))}
     for name in ("log.csv", "scores.csv"):
         if (run / name).is_file():
             texts[name] = (run / name).read_text(encoding="utf-8")
-    save_component(model, out, facts["kind"], card, number_format, texts)
+    save_component(model, out, facts["kind"], card, torch_dtype, texts)
     return f"{out}: {facts['kind']} after {saved.step} steps, {dtype}."
 
 

@@ -1,9 +1,9 @@
-"""Checkpoints of a run: folders of safetensors shards and one JSON file, whole or not there.
+"""Checkpoints of a run: folders of safetensors shards and one JSON file, written atomically.
 
 `RUN/checkpoints/00001000/` holds `state.json` (step, seconds, configuration, shards) and
 `shard-000.safetensors` … of at most 15 MiB each, unless one tensor is larger. The tensors are those
 of the network (`model.`), of its average (`average.`) and of the optimiser (`optimizer.`).
-Everything random is a pure function of seed and step, so there is no generator state to keep.
+Everything random is a pure function of seed and step, so no generator state is stored.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Checkpoint:
 
 def folders(run: Path) -> list[Path]:
     """The checkpoints of a run, oldest first."""
-    found = (run / "checkpoints").glob("[0-9]*")
-    return sorted(path for path in found if (path / STATE_FILE).is_file())
+    candidates = (run / "checkpoints").glob("[0-9]*")
+    return sorted(path for path in candidates if (path / STATE_FILE).is_file())
 
 
 def save(run: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
-    """Write a checkpoint whole, then remove all but the newest `keep`."""
+    """Write a checkpoint atomically, then remove all but the newest `keep`; returns its folder."""
     from safetensors.torch import save_file
 
     parts = ("model", "average", "optimizer")
@@ -86,7 +86,7 @@ def load(folder: Path) -> Checkpoint:
         return Checkpoint(state["step"], state["seconds"], state["recipe"], **parts)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise CheckpointError(
-            f"{folder} is not a complete training checkpoint: {error}; remove it to go on from an "
+            f"{folder} is not a complete training checkpoint: {error}; remove it to resume from an "
             "older one."
         ) from error
 
@@ -102,7 +102,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
-    """Put back what `optimizer_tensors` took."""
+    """Restore the state that `optimizer_tensors` returned."""
     state: dict[int, dict[str, Any]] = {}
     for name, value in tensors.items():
         index, key = name.split(".", 1)

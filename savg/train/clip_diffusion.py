@@ -1,4 +1,4 @@
-"""What the recipes of diffusion models of clips share: process, loss, samples, card [S1, S2, code]."""
+"""Shared by the recipes of diffusion models of clips: process, loss, samples, card [S1, S2, code]."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ MODALITIES = ("video", "audio")
 
 @dataclass(frozen=True)
 class ClipDiffusion(Recipe):
-    """What a network of clips, or of their pictures alone, sees and predicts.
+    """Training of a diffusion network of clips, or of their video alone.
 
     prediction: "eps", "v" or "x0"; min_snr: γ of min-SNR weighting, 0 for none; v_limit: largest
     weight of an x0 prediction weighed as v, 0 for none; clips: the format, whose frame is the
     codec's; synthetic: what is drawn for `--data synthetic`; focus: a share of the samples whose time
-    is drawn between two shares of the diffusion, where it is decided what goes where, not from all
+    is drawn between two shares of the diffusion, where the layout is decided, instead of from all
     of it; optimizer_kind: "adamw" or "muon"; checkpoint_attention: recompute attention to save memory;
     samples, sample_steps: of the sheets.
     """
@@ -56,7 +56,7 @@ class ClipDiffusion(Recipe):
     sample_steps: int = 24
     free: ClassVar[frozenset[str]] = Recipe.free | {"guidance"}
     audio: ClassVar[bool] = True
-    """Whether the clips' sound is needed."""
+    """Whether the clips' audio is needed."""
 
     @property
     def diffusion(self) -> Diffusion:
@@ -65,12 +65,12 @@ class ClipDiffusion(Recipe):
 
     @property
     def weights(self) -> tuple[float, ...]:
-        """Of the mean squared error of each modality."""
+        """Weight of the mean squared error of each modality."""
         return (1.0,)
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Of one clip's tensors, as the network sees them."""
+        """Shapes of one clip's tensors at the network's input."""
         return (self.codec.video_shape(self.clips),)
 
     def build(self) -> torch.nn.Module:
@@ -89,7 +89,7 @@ class ClipDiffusion(Recipe):
         return open_clips(data, run, spec, self.synthetic)
 
     def video_of(self, data: ClipSet, index: int) -> Tensor:
-        """The picture of one clip as the network sees it."""
+        """The network's video tensor of one clip."""
         return self.codec.encode_video(torch.from_numpy(data.video(index)))
 
     def loss(
@@ -114,14 +114,16 @@ class ClipDiffusion(Recipe):
     def times(self, count: int, generator: torch.Generator) -> Tensor:
         """Random diffusion times [count], on the generator's device."""
         device = generator.device
-        draws = torch.randint(0, self.diffusion_steps, (count,), generator=generator, device=device)
+        uniform = torch.randint(
+            0, self.diffusion_steps, (count,), generator=generator, device=device
+        )
         share, low, high = self.focus
         if not share:
-            return draws
+            return uniform
         first, last = round(low * self.diffusion_steps), round(high * self.diffusion_steps)
         inner = torch.randint(first, last, (count,), generator=generator, device=device)
         chosen = torch.rand(count, generator=generator, device=device) < share
-        return torch.where(chosen, inner, draws)
+        return torch.where(chosen, inner, uniform)
 
     def optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
         if self.optimizer_kind == "muon":

@@ -16,8 +16,8 @@ from savg.data.packed import PackedClips
 class ClipSet:
     """Packs one after another; `len` is the number of clips.
 
-    small_format: of the packed frames, with as many frames as are kept of each clip; cache: what a
-    recipe computed of a clip, by its index.
+    small_format: of the packed frames, with the number of frames packed for each clip; cache: values
+    that a recipe computed from a clip, by its index.
     """
 
     def __init__(self, packs: Sequence[PackedClips]) -> None:
@@ -35,21 +35,21 @@ class ClipSet:
         return self.packs[number], index - int(self.ends[number] - len(self.packs[number]))
 
     def video(self, index: int, frames: slice = slice(None)) -> NDArray[np.uint8]:
-        """Frames [F, size, size, 3] of a clip, padding included."""
+        """Frames uint8 [F, size, size, 3] of a clip, padding included."""
         pack, place = self._place(index)
-        picture = pack.video[place, frames]
-        video = np.zeros((len(picture), pack.size, pack.size, 3), np.uint8)
+        packed = pack.video[place, frames]
+        video = np.zeros((len(packed), pack.size, pack.size, 3), np.uint8)
         first, last = pack.layout.row_range
-        video[:, first:last] = picture
+        video[:, first:last] = packed
         return video
 
     def picture(self, index: int, frame: int) -> NDArray[np.uint8]:
-        """The rows of one frame that hold the picture [h, w, 3]."""
+        """The rows of one frame that hold the picture, uint8 [h, w, 3]."""
         pack, place = self._place(index)
         return np.array(pack.video[place, frame])
 
     def audio(self, index: int) -> NDArray[np.float32]:
-        """Sound [2, T] of a clip in −1..1."""
+        """Audio float32 [2, T] of a clip in −1..1."""
         pack, place = self._place(index)
         return pack.waveform(place)
 
@@ -59,10 +59,10 @@ class ClipSet:
         return pack.labels(place)
 
     def boxes(self, index: int) -> Boxes:
-        """Person boxes of a clip, in pixels of the format's frame; frames count the kept pictures."""
+        """Person boxes of a clip, in pixels of the format's frame; frames count the packed frames."""
         pack, place = self._place(index)
-        boxes, kept_frames = pack.boxes(place), pack.frame_index[place]
-        if len(kept_frames) == pack.format.frames:
+        boxes, packed_frames = pack.boxes(place), pack.frame_index[place]
+        if len(packed_frames) == pack.format.frames:
             return boxes
-        boxes = boxes.select(np.isin(boxes.frames, kept_frames))
-        return replace(boxes, frames=np.searchsorted(kept_frames, boxes.frames))
+        boxes = boxes.select(np.isin(boxes.frames, packed_frames))
+        return replace(boxes, frames=np.searchsorted(packed_frames, boxes.frames))

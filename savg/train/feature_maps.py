@@ -1,7 +1,7 @@
-"""What frozen networks make of the training clips, computed once and kept as memory maps.
+"""Features of the training clips by frozen networks, computed once and stored as memory maps.
 
-A folder holds one .npy file for each name and meta.json, which says what the maps were made from; it
-appears whole or not at all, and is made anew when its origin differs.
+A folder holds one .npy file for each name and meta.json with the origin of the maps; it is written
+atomically, and computed again when its origin differs.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def feature_maps(
     rows: Callable[[], Iterable[Row]],
     name: str = "features",
 ) -> dict[str, NDArray[Any]]:
-    """Maps [count, …] by name, opened from `folder`, or made there from `rows()` one clip at a time.
+    """Maps [count, …] by name, opened from `folder` or computed there from `rows()`, one clip each.
 
-    origin: what they depend on, as JSON; all rows have the names, shapes and types of the first.
+    origin: all that the maps depend on, as JSON; rows have the names, shapes and types of the first.
     SavgError for values that are not finite, or for fewer rows than `count`.
     """
     expected_meta = json.loads(json.dumps({"origin": dict(origin), "count": count}))
@@ -61,14 +61,14 @@ def _compute_maps(
         for number, row in enumerate(tqdm(rows(), name, count, mininterval=5), 1):
             for key, value in row.items():
                 if not np.isfinite(value).all():
-                    raise SavgError(f"{folder}: {key} of clip {number - 1} is not finite.")
+                    raise SavgError(f"{folder}: {key} of clip {number - 1} must be finite.")
                 if key not in maps:
                     shape = (count, *value.shape)
                     path = part / f"{key}.npy"
                     maps[key] = np.lib.format.open_memmap(path, "w+", value.dtype, shape)
                 maps[key][number - 1] = value
         if number != count:
-            raise SavgError(f"{folder}: {number} of {count} clips gave features.")
+            raise SavgError(f"{folder}: rows must be {count}, one for each clip, got {number}.")
         for value in maps.values():
             value.flush()
         text = json.dumps({**expected_meta, "names": list(maps)}, indent=1)

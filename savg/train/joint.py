@@ -1,4 +1,4 @@
-"""Recipe of the joint model: video and stereo sound denoised together [S1, code]."""
+"""Recipe of the joint model: video and stereo audio denoised together [S1, code]."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from savg.train.sources import Synthetic
 
 @dataclass(frozen=True)
 class JointRecipe(ClipDiffusion):
-    """What the joint network sees and predicts.
+    """Training of the joint network.
 
     video_weight, audio_weight: of the two mean squared errors; guidance: of the sheets.
     """
@@ -58,7 +58,7 @@ class JointRecipe(ClipDiffusion):
         return torch.stack(videos), torch.stack(audios)
 
     def sample_of(self, data: ClipSet, index: int) -> tuple[Tensor, Tensor]:
-        """One clip as the network sees it."""
+        """The network's video and audio tensors of one clip."""
         video = self.video_of(data, index)
         if self.codec.sound is None:
             return video, self.codec.encode_audio(torch.from_numpy(data.audio(index)))
@@ -76,19 +76,19 @@ class JointRecipe(ClipDiffusion):
 
     def evaluate(self, model: torch.nn.Module, data: ClipSet, sheet: Path) -> dict[str, float]:
         video, audio = self.generate(model, self.samples)
-        frames, sound = self.codec.decode_video(video), self.codec.decode_audio(audio)
+        frames, waveforms = self.codec.decode_video(video), self.codec.decode_audio(audio)
         self.save_sheet(frames, sheet)
         format = self.codec.small_format(self.clips)
         clips = [
             Clip(video, audio, format)
-            for video, audio in zip(frames.cpu().numpy(), sound.cpu().numpy(), strict=True)
+            for video, audio in zip(frames.cpu().numpy(), waveforms.cpu().numpy(), strict=True)
         ]
         pans = [pan(clip.audio) for clip in clips]
         scores = {
             "pan_spread": pan_spread(pans),
             "pan_spread_data": pan_spread([pan(data.audio(i)) for i in range(min(len(data), 64))]),
             "figure_sound": correlation([motion_x(clip) for clip in clips], pans, 1).r,
-            "rms": float(sound.square().mean().sqrt()),
+            "rms": float(waveforms.square().mean().sqrt()),
             "flicker": float(self.codec.frames_of(video).diff(dim=1).abs().mean()),
         }
         return {key: value for key, value in scores.items() if value is not None}

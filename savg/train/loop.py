@@ -2,7 +2,7 @@
 
 Everything random is a pure function of (seed, step, process), so a run that was stopped and resumed
 has the same weights as one that was not, bit for bit on a CPU. SIGINT and SIGTERM write a checkpoint
-and leave cleanly after the current step.
+and end the run after the current step.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ MAX_NONFINITE_STEPS = 10
 @dataclass(frozen=True)
 class Session:
     """One call of the loop. run: its folder; data: "synthetic" or a folder; precision: "bfloat16",
-    "float32" or None for what suits the machine; max_minutes, stop_at: leave cleanly after that
-    time or step; quiet: no progress bar; init: weights that a new run starts from, see `start_from`."""
+    "float32" or None to choose for the machine; max_minutes, stop_at: end with a checkpoint after
+    that time or step; quiet: no progress bar; init: see `start_from`, for new runs."""
 
     run: Path
     data: str = "synthetic"
@@ -56,14 +56,14 @@ class Session:
 
 @dataclass
 class State:
-    """All that changes while training."""
+    """All that changes while training; nonfinite_steps: in a row, without a finite gradient."""
 
     model: torch.nn.Module
     optimizer: torch.optim.Optimizer
     average: Average
     step: int = 0
     seconds: float = 0.0
-    bad: int = 0
+    nonfinite_steps: int = 0
     started: float = field(default_factory=time.monotonic)
 
     def elapsed(self) -> float:
@@ -136,8 +136,8 @@ def _state(recipe: Recipe, session: Session, accelerator: Accelerator, data: Any
     changed = differences(before, recipe.identity())
     if changed:
         raise CheckpointError(
-            f"{session.run} was trained with other settings ({'; '.join(changed[:4])}): continue "
-            "it with its own, or start anew with --fresh or another --out."
+            f"{session.run} was trained with other settings ({'; '.join(changed[:4])}): resume "
+            "it with those, or restart with --fresh or another --out."
         )
     try:
         model.load_state_dict(saved.model)
@@ -155,14 +155,14 @@ def _state(recipe: Recipe, session: Session, accelerator: Accelerator, data: Any
 def _batches(
     recipe: Recipe, data: Any, first: int, end: int, accelerator: Accelerator
 ) -> Generator[list[Batch], None, None]:
-    """The parts of each step's batch, made one step ahead in a thread."""
+    """The parts of each step's batch, prepared one step ahead in a thread."""
     optim = recipe.optim
     processes = accelerator.num_processes
     parts = processes * optim.accumulation
     if optim.batch % parts:
         raise SavgError(
-            f"A batch of {optim.batch} cannot be shared by {processes} processes in "
-            f"{optim.accumulation} parts: set batch to a multiple of {parts}."
+            f"batch must be a multiple of {processes} processes × {optim.accumulation} parts, got "
+            f"{optim.batch}."
         )
     size = optim.batch // parts
 
@@ -178,9 +178,9 @@ def _batches(
         ahead = pool.submit(make, first) if first < end else None
         for step in range(first, end):
             assert ahead is not None
-            parts_now = ahead.result()
+            batch_parts = ahead.result()
             ahead = pool.submit(make, step + 1) if step + 1 < end else None
-            yield [tuple(tensor.to(accelerator.device) for tensor in part) for part in parts_now]
+            yield [tuple(tensor.to(accelerator.device) for tensor in part) for part in batch_parts]
 
 
 def _step(
@@ -212,10 +212,10 @@ def _step(
     if math.isfinite(norm):
         state.optimizer.step()
         state.average.update(state.model, state.step)
-        state.bad = 0
+        state.nonfinite_steps = 0
     else:
-        state.bad += 1
-        if state.bad >= MAX_NONFINITE_STEPS:
+        state.nonfinite_steps += 1
+        if state.nonfinite_steps >= MAX_NONFINITE_STEPS:
             raise SavgError(
                 f"The gradient has not been finite for {MAX_NONFINITE_STEPS} steps in a row (at step "
                 f"{state.step}, loss {values['loss']}): the run stops; resume it from its last "
@@ -280,8 +280,8 @@ def _saved(run: Path, step: int) -> bool:
 
 
 def _over(session: Session, state: State) -> bool:
-    max_norm = session.max_minutes
-    return max_norm is not None and time.monotonic() - state.started > 60 * max_norm
+    minutes = session.max_minutes
+    return minutes is not None and time.monotonic() - state.started > 60 * minutes
 
 
 def _agree(accelerator: Accelerator, stop: bool) -> bool:
@@ -294,39 +294,39 @@ def _agree(accelerator: Accelerator, stop: bool) -> bool:
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """Collects SIGINT and SIGTERM; a second one has its usual effect."""
+    """The SIGINT and SIGTERM received; a second one has its usual effect."""
     signals: list[int] = []
-    old: dict[int, Any] = {}
+    handlers: dict[int, Any] = {}
 
     def handle(number: int, frame: object) -> None:
         signals.append(number)
         print("\nStopping after this step.", file=sys.stderr)
-        signal.signal(number, old[number])
+        signal.signal(number, handlers[number])
 
     try:
         for signal_number in (signal.SIGINT, signal.SIGTERM):
-            old[signal_number] = signal.signal(signal_number, handle)
-    except ValueError:  # not the main thread: nobody can send us signals
-        old.clear()
+            handlers[signal_number] = signal.signal(signal_number, handle)
+    except ValueError:  # not the main thread, which alone receives signals
+        handlers.clear()
     try:
         yield signals
     finally:
-        for number, handler in old.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
 @contextmanager
-def _progress(first: int, end: int, shown: bool) -> Iterator[Any]:
+def _progress(first: int, end: int, visible: bool) -> Iterator[Any]:
     from tqdm import tqdm
 
-    slow = not sys.stderr.isatty()
+    redirected = not sys.stderr.isatty()
     with tqdm(
         total=end,
         initial=first,
-        disable=not shown,
+        disable=not visible,
         unit="step",
         dynamic_ncols=True,
-        mininterval=30.0 if slow else 0.5,
+        mininterval=30.0 if redirected else 0.5,
     ) as bar:
         yield bar
 

@@ -1,9 +1,9 @@
 """Recipe of the mel VAE: spectrograms of one channel through few latents and back.
 
-[S2] keeps the released VAE frozen, and how that one was trained is not published with it; these
-settings are ours. Loss: absolute error of the normalised spectrogram, and the latents' divergence.
-Small networks blur what they cannot keep, and the median of a logarithm is softer than the sound: two
-more terms hold the bands that are heard and the level of every frame.
+[S2] uses the released VAE, whose training is not published with it; these settings are ours. Loss:
+absolute error of the normalised spectrogram, and the latents' divergence. Small networks blur
+detail, and the median of a logarithm is softer than the audio: two more terms weigh the loud bands
+and the level of every frame.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class MelVaeRecipe(AudioRecipe):
         return MelVae(self.model)
 
     def fit(self, model: torch.nn.Module, data: ClipSet) -> None:
-        """Mean and deviation of the mel bands."""
+        """Set the mean and deviation of the mel bands."""
         assert isinstance(model, MelVae)
         mean, deviation = band_statistics(data, self.mel)
         model.data_mean.copy_(mean)
@@ -57,9 +57,9 @@ class MelVaeRecipe(AudioRecipe):
         self, model: torch.nn.Module, batch: Batch, step: int, seed: int
     ) -> tuple[Tensor, Scalars]:
         mel = log_mel(batch[0], self.mel)
-        reconstruction, posterior = model(mel)  # the loop has seeded the latents' noise
-        plain: Any = getattr(model, "module", model)  # DistributedDataParallel hides it
-        deviation = plain.data_std
+        reconstruction, posterior = model(mel)  # the training loop seeds the latents' noise
+        unwrapped: Any = getattr(model, "module", model)  # out of DistributedDataParallel
+        deviation = unwrapped.data_std
         reconstruction = reconstruction.float()
         error = functional.l1_loss(reconstruction / deviation, mel / deviation)
         kl = posterior.kl().float().mean()
@@ -95,14 +95,14 @@ class MelVaeRecipe(AudioRecipe):
 
 
 def loud_error(reconstruction: Tensor, real: Tensor) -> Tensor:
-    """Mean absolute error of spectrograms [B, M, F], weighted by the roots of real amplitudes."""
+    """Mean absolute error of log mel spectrograms [B, M, F], weighted by √amplitude of `real`."""
     weight = 10 ** (real / 2)
     share = weight / weight.sum((-2, -1), keepdim=True).clamp_min(1e-6)
     return ((reconstruction - real).abs() * share).sum((-2, -1)).mean()
 
 
 def level_error(reconstruction: Tensor, real: Tensor) -> Tensor:
-    """Mean absolute error of frames' levels, in 10 dB."""
+    """Mean absolute error of frames' levels of log mel spectrograms [B, M, F], in units of 10 dB."""
     a, b = (
         (10 ** (2 * mel.clamp(max=3.0))).mean(-2).clamp_min(1e-10) for mel in (reconstruction, real)
     )

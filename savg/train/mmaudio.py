@@ -1,11 +1,11 @@
-"""Recipe of the second stage: the flow network from scratch on what is seen of the clips [S2].
+"""Recipe of the second stage: the flow network from scratch, conditioned on the clips' video [S2].
 
 Latents of the frozen mel VAE, and with the published features those of CLIP and Synchformer, are
-computed first, for every clip as it is and mirrored. An encoder of the network's own takes small
-pictures instead. Half of the clips are mirrored: picture flipped, channels swapped, boxes too.
+computed first, for every clip, plain and mirrored. An encoder of the network's own takes small
+frames instead. Half of the clips are mirrored: frames flipped, channels swapped, boxes too.
 
 Published (MMAudio): AdamW 1e-4 with betas 0.9 and 0.95, weight decay 1e-6, 1,000 steps of warm-up, a
-tenth after 80 % and 90 % of 300,000 steps, gradient norm 1, conditions left out with probability 0.1,
+tenth after 80 % and 90 % of 300,000 steps, gradient norm 1, conditions dropped with probability 0.1,
 bfloat16. Batch 32 is [S2]'s (MMAudio's own is 512).
 """
 
@@ -52,10 +52,10 @@ from savg.video import Video
 
 @dataclass(frozen=True, eq=False)
 class LatentSet:
-    """Clips, with maps of what frozen networks make of them, by name.
+    """Clips, with maps of their features by frozen networks, by name.
 
     moments [clips, 2 channels, 2 (mean, deviation), C, L] of the VAE `vae`; clip and sync
-    [clips, 2 (as it is, mirrored), …], where the network is told features.
+    [clips, 2 (plain, mirrored), …], where the network is conditioned on them.
     """
 
     clips: ClipSet
@@ -68,11 +68,11 @@ class LatentSet:
 
 @dataclass(frozen=True)
 class MMAudioRecipe(Recipe):
-    """vae: folder or Hub repo id of the frozen mel VAE (a component, or a pipeline with one), must be
-    given; synchformer: likewise, and clip_weights: open_clip's name, for a network without an encoder;
-    size: side of the pictures; drop: share of clips of which nothing is told; box_drop: of clips whose
-    boxes alone are withheld, so that one network serves with and without them; optimizer_kind:
-    "adamw" or "muon"; guidance, sample_steps, samples: of the sheets."""
+    """vae: folder or Hub repo id of the frozen mel VAE (a component, or a pipeline with one),
+    required; synchformer: likewise, and clip_weights: open_clip's name, for a network without an
+    encoder; size: side of the frames; drop: share of clips without any condition; box_drop: share
+    of clips without boxes alone, so that one network serves with and without them;
+    optimizer_kind: "adamw" or "muon"; guidance, sample_steps, samples: of the sheets."""
 
     model: VisualFlowConfig
     synthetic: Synthetic
@@ -92,14 +92,14 @@ class MMAudioRecipe(Recipe):
 
     @property
     def lengths(self) -> SequenceLengths:
-        """Of the clips' sequences."""
+        """Lengths of the clips' sequences."""
         return SequenceLengths(self.clips.duration, self.model.flow.sample_rate)
 
     @property
     def input_names(self) -> tuple[str, ...]:
-        """Names of what is seen, in a batch's order."""
-        pictures = ("clip", "sync") if self.model.encoder is None else ("frames",)
-        return (*pictures, "boxes") if self.model.boxes else pictures
+        """Fields of `VisualInputs` that the network takes, in a batch's order."""
+        names = ("clip", "sync") if self.model.encoder is None else ("frames",)
+        return (*names, "boxes") if self.model.boxes else names
 
     def build(self) -> torch.nn.Module:
         return VisualFlow(self.model)
@@ -107,13 +107,13 @@ class MMAudioRecipe(Recipe):
     def open(self, data: str, run: Path) -> LatentSet:
         if self.clips.sample_rate != self.model.flow.sample_rate:
             raise SavgError(
-                f"The clips' sound is of {self.clips.sample_rate} Hz, the network's of "
-                f"{self.model.flow.sample_rate} Hz: expected the same."
+                f"Sample rate of the clips must be the network's {self.model.flow.sample_rate} Hz, got "
+                f"{self.clips.sample_rate} Hz."
             )
         clips = open_clips(data, run, ClipSpec(self.clips, self.size), self.synthetic)
         if self.model.boxes and not any(len(clips.boxes(i)) for i in range(len(clips))):
             raise SavgError(
-                f"{data} has no persons' boxes: annotate the clips first, or set boxes=0."
+                f"{data} has no person boxes: annotate the clips first, or set boxes=0."
             )
         device = choose().device
         vae, name = self._vae()
@@ -130,7 +130,7 @@ class MMAudioRecipe(Recipe):
         return LatentSet(clips, maps, vae.cpu())
 
     def fit(self, model: torch.nn.Module, data: LatentSet) -> None:
-        """Mean and deviation of the latents over clips and time, alike for both channels."""
+        """Set the mean and deviation of the latents over clips and time, the same for both channels."""
         assert isinstance(model, VisualFlow)
         total = squares = np.zeros(data.vae.config.embed_dim)
         for row in data.maps["moments"]:
@@ -149,11 +149,11 @@ class MMAudioRecipe(Recipe):
             row = torch.from_numpy(np.array(data.maps["moments"][draw.index]))
             moments.append(row.flip(0) if mirrored else row)
             inputs.append(self.visual_inputs(data, draw.index, mirrored))
-        together = VisualInputs.stack(inputs)
-        return torch.stack(moments), *(getattr(together, name) for name in self.input_names)
+        stacked = VisualInputs.stack(inputs)
+        return torch.stack(moments), *(getattr(stacked, name) for name in self.input_names)
 
     def visual_inputs(self, data: LatentSet, index: int, mirrored: bool = False) -> VisualInputs:
-        """What is seen of a clip."""
+        """The visual inputs [1, …] of a clip."""
         if self.model.encoder is None and not self.model.boxes:
             return _stored_inputs(data, index, mirrored)
         video = Video(data.clips.video(index), Fraction(self.clips.fps), data.clips.boxes(index))
@@ -176,9 +176,11 @@ class MMAudioRecipe(Recipe):
         t = flow.draw_times(len(moments), generator).to(device)
         dropped = (torch.rand(len(moments), generator=generator) < self.drop).to(device)
         mean, deviation = (join_latents(part) for part in moments.float().unbind(2))
-        draws, noise = (torch.randn(mean.shape, generator=generator).to(device) for _ in range(2))
-        plain: Any = getattr(model, "module", model)  # DistributedDataParallel hides it
-        data = plain.flow.normalize(mean + deviation * draws)
+        latent_noise, noise = (
+            torch.randn(mean.shape, generator=generator).to(device) for _ in range(2)
+        )
+        unwrapped: Any = getattr(model, "module", model)  # out of DistributedDataParallel
+        data = unwrapped.flow.normalize(mean + deviation * latent_noise)
         inputs = VisualInputs(**dict(zip(self.input_names, tensors, strict=True)))
         if self.box_drop and inputs.boxes is not None:
             withheld = torch.rand(len(moments), generator=generator) < self.box_drop
@@ -197,18 +199,18 @@ class MMAudioRecipe(Recipe):
         )
 
     def evaluate(self, model: torch.nn.Module, data: LatentSet, sheet: Path) -> dict[str, float]:
-        """Spectrograms of both channels, real above generated; do their levels lean to one side?"""
+        """Write spectrograms of both channels, real above generated; compare level differences."""
         assert isinstance(model, VisualFlow)
         count = min(self.samples, len(data))
         chosen = np.linspace(0, len(data) - 1, count).round().astype(int).tolist()
         inputs = VisualInputs.stack([self.visual_inputs(data, i) for i in chosen])
         scores = self._scores(model, data, chosen, inputs, sheet)
         if self.box_drop and inputs.boxes is not None:
-            plain = without_boxes(inputs, torch.ones(count, dtype=torch.bool))
-            scores_without_boxes = self._scores(model, data, chosen, plain, None)
+            unboxed = without_boxes(inputs, torch.ones(count, dtype=torch.bool))
+            unboxed_scores = self._scores(model, data, chosen, unboxed, None)
             scores |= {
-                f"{name}_without_boxes": scores_without_boxes[name]
-                for name in scores_without_boxes
+                f"{name}_without_boxes": score
+                for name, score in unboxed_scores.items()
                 if "data" not in name
             }
         return scores
@@ -221,12 +223,13 @@ class MMAudioRecipe(Recipe):
         inputs: VisualInputs,
         sheet: Path | None,
     ) -> dict[str, float]:
-        made = self.generate(model, inputs, len(chosen))
+        generated_latents = self.generate(model, inputs, len(chosen))
         moments = torch.from_numpy(np.stack([data.maps["moments"][i] for i in chosen]))
-        vae = data.vae.to(made.device)
+        device = generated_latents.device
+        vae = data.vae.to(device)
         mels = [
             per_channel(vae.decode, latents)
-            for latents in (moments[:, :, 0].float().to(made.device), split_latents(made))
+            for latents in (moments[:, :, 0].float().to(device), split_latents(generated_latents))
         ]
         if sheet is not None:
             rows = [[mel_image(side) for side in clip] for kind in mels for clip in kind[:4]]
@@ -237,7 +240,7 @@ class MMAudioRecipe(Recipe):
             "side_error_db": float((generated - real).abs().mean()),
             "side_spread_db": float(generated.std(correction=0)),
             "side_spread_data_db": float(real.std(correction=0)),
-            "latent_std": float(model.flow.normalize(made).std()),
+            "latent_std": float(model.flow.normalize(generated_latents).std()),
         }
         return scores if match is None else {**scores, "side_match": float(match)}
 
@@ -267,23 +270,22 @@ class MMAudioRecipe(Recipe):
         return card_of(data, facts)
 
     def _vae(self) -> tuple[MelVae, str]:
-        """The frozen VAE, and what its file is."""
+        """The frozen VAE, and the SHA-256 of its file."""
         vae, name = load_vae(self.vae, self.model.flow.latent_dim // 2)
         if 2 * vae.config.embed_dim != self.model.flow.latent_dim:
             raise CheckpointError(
-                f"{self.vae}: a VAE of {vae.config.embed_dim} latent channels does not fit a flow "
-                f"network of {self.model.flow.latent_dim} for two of them."
+                f"{self.vae}: latent channels of the VAE must be half of the flow network's "
+                f"{self.model.flow.latent_dim}, got {vae.config.embed_dim}."
             )
         return vae, name
 
     def _features(
         self, clips: ClipSet, folder: Path, device: torch.device
     ) -> dict[str, NDArray[Any]]:
-        """Maps of CLIP's and Synchformer's features, made with networks that are loaded for it."""
+        """Maps of CLIP's and Synchformer's features; loads both networks if they must be computed."""
         if not self.synchformer:
             raise SavgError(
-                "This recipe needs Synchformer's weights: name their folder with "
-                "--set synchformer=DIR."
+                "synchformer must be the folder of Synchformer's weights: --set synchformer=DIR."
             )
         place = part_folder(self.synchformer, "synchformer")
         encoder, card = load_component(place, "synchformer")
@@ -303,20 +305,20 @@ class MMAudioRecipe(Recipe):
         return feature_maps(folder, origin, len(clips), rows, "visual features")
 
     def _origin(self, clips: ClipSet) -> list[Any]:
-        """What tells one set of packed clips from another."""
+        """Identity of a set of packed clips: counts, keys and layouts."""
         return [
             [len(pack), np.asarray(pack.keys).tolist(), pack.layout.meta()] for pack in clips.packs
         ]
 
 
 def without_boxes(inputs: VisualInputs, withheld: Tensor) -> VisualInputs:
-    """What is seen where the boxes of clips `withheld` [B] are not told, as if nobody were there."""
+    """The inputs with the boxes of clips `withheld` (bool [B]) zeroed, as if nobody were there."""
     assert inputs.boxes is not None
     return replace(inputs, boxes=inputs.boxes * ~withheld[:, None, None, None])
 
 
 def matrices(model: VisualFlow, trained: list[nn.Parameter]) -> tuple[list[Any], list[Any]]:
-    """The matrices and kernels inside the network, which Muon turns, and its other parameters."""
+    """The inner matrices and kernels, whose updates Muon orthogonalises, and other parameters."""
     outer = [model.flow.audio_input_proj[0], model.flow.final_layer, model.flow.t_embed]
     outer += [] if model.boxes is None else [model.boxes]
     outer += [] if model.encoder is None else [model.encoder.look[0]]
@@ -332,13 +334,13 @@ def matrices(model: VisualFlow, trained: list[nn.Parameter]) -> tuple[list[Any],
 
 @torch.inference_mode()
 def _latents(clips: ClipSet, vae: MelVae, lengths: SequenceLengths) -> Iterator[Row]:
-    """Moments [2 channels, 2, C, L] of each clip; its sound is followed by silence to whole latents."""
+    """Moments [2 channels, 2, C, L] of each clip; its audio is padded with silence to whole latents."""
     device = vae.data_mean.device
     mel = MelSpectrogram(replace(MELS["16k"], num_mels=vae.config.data_dim)).to(device)
     for index in range(len(clips)):
-        sound = torch.from_numpy(clips.audio(index)).to(device)[:, : lengths.samples]
-        sound = nn.functional.pad(sound, (0, lengths.samples - sound.shape[1]))
-        posterior = vae.encode(mel(sound))
+        audio = torch.from_numpy(clips.audio(index)).to(device)[:, : lengths.samples]
+        audio = nn.functional.pad(audio, (0, lengths.samples - audio.shape[1]))
+        posterior = vae.encode(mel(audio))
         moments = torch.stack((posterior.mean, posterior.std), dim=1)
         yield {"moments": moments.float().cpu().numpy()}
 
@@ -346,14 +348,14 @@ def _latents(clips: ClipSet, vae: MelVae, lengths: SequenceLengths) -> Iterator[
 def _visual(
     clips: ClipSet, visual: VisualFeatures, lengths: SequenceLengths, fps: Fraction
 ) -> Iterator[Row]:
-    """Features [2, …] of each clip as it is and mirrored, as float16."""
+    """Features [2, …] of each clip, plain and mirrored, as float16."""
     for index in range(len(clips)):
         video = Video(clips.video(index), fps)
-        both = VisualInputs.stack([visual(one, 0, lengths) for one in (video, video.mirrored())])
-        assert both.clip is not None and both.sync is not None
+        pair = VisualInputs.stack([visual(v, 0, lengths) for v in (video, video.mirrored())])
+        assert pair.clip is not None and pair.sync is not None
         yield {
-            "clip": both.clip.half().cpu().numpy(),
-            "sync": both.sync.half().cpu().numpy(),
+            "clip": pair.clip.half().cpu().numpy(),
+            "sync": pair.sync.half().cpu().numpy(),
         }
 
 
@@ -419,4 +421,4 @@ CONFIGS = {
     ),
 }  # fmt: skip
 CONFIGS["full_boxes"] = replace(CONFIGS["full"], model=replace(NETWORKS["full"], boxes=3))
-"""With persons' boxes, against which the published inputs are compared."""
+"""With person boxes, to compare with the published inputs alone."""

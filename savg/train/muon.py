@@ -16,7 +16,7 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the quintic iteration that drives singular values towards 1 (they end in about 0.7..1.2)."""
 
 RMS = 0.2
-"""Root mean square of an update, as AdamW's typically is."""
+"""Root mean square of an update, typical of AdamW's."""
 
 
 class Muon(torch.optim.Optimizer):
@@ -47,12 +47,12 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             with_gradient = [p for p in group["params"] if p.grad is not None]
             if group["matrices"]:
-                self._turn(with_gradient, group)
+                self._orthogonal_step(with_gradient, group)
             else:
-                self._adam(with_gradient, group)
+                self._adam_step(with_gradient, group)
         return loss
 
-    def _turn(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
+    def _orthogonal_step(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
         lr, beta = group["lr"], group["momentum"]
         by_shape: dict[tuple[int, ...], list[tuple[nn.Parameter, Tensor]]] = {}
         for p in parameters:
@@ -72,7 +72,7 @@ class Muon(torch.optim.Optimizer):
                 p.mul_(1 - lr * group["weight_decay"])
                 p.add_(update.reshape(p.shape).to(p.dtype), alpha=-lr * scale)
 
-    def _adam(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
+    def _adam_step(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
         lr, (b1, b2) = group["lr"], group["betas"]
         for p in parameters:
             state = self.state[p]
@@ -90,7 +90,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(x: Tensor, iterations: int = 5) -> Tensor:
-    """About U·Vᵀ of x[N, rows, columns] = U·S·Vᵀ, in bfloat16 where that is enough: everywhere."""
+    """About U·Vᵀ of x[N, rows, columns] = U·S·Vᵀ, computed in bfloat16."""
     a, b, c = COEFFICIENTS
     y = x.bfloat16()
     tall = y.shape[1] > y.shape[2]
@@ -106,11 +106,11 @@ def orthogonal(x: Tensor, iterations: int = 5) -> Tensor:
 def split(model: nn.Module, outer: Iterable[nn.Module] = ()) -> tuple[list[Any], list[Any]]:
     """A network's matrices (convolution kernels too) and its other parameters.
 
-    outer: the first and last layers, which do better with AdamW.
+    outer: the first and last layers, which AdamW trains better.
     """
-    out = {id(p) for module in outer for p in module.parameters()}
+    outer_ids = {id(p) for module in outer for p in module.parameters()}
     matrices: list[Any] = []
     others: list[Any] = []
     for p in model.parameters():
-        (matrices if p.ndim > 1 and id(p) not in out else others).append(p)
+        (matrices if p.ndim > 1 and id(p) not in outer_ids else others).append(p)
     return matrices, others

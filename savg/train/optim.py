@@ -1,4 +1,4 @@
-"""How a run is optimised: lengths, learning rate and averaging, with the pure functions they need."""
+"""Optimisation of a run: lengths, learning rate, averaging and the order of samples."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 class Optimisation:
     """Hyper-parameters that every recipe shares.
 
-    steps: optimiser steps; batch: samples a step over all processes and accumulated parts;
+    steps: optimiser steps; batch: samples per step over all processes and accumulated parts;
     accumulation: parts that a process computes one after another; lr: after `warmup` steps;
     schedule: "constant" (with a linear fall to `final_lr` in the last `cooldown` steps), "cosine"
-    (to `final_lr` at `schedule_end`, default the last step, then held) or "tenths" (a tenth of lr after
-    80 % of the steps, a hundredth after 90 %); final_lr is a fraction of lr;
+    (to `final_lr` at `schedule_end`, default the last step, then constant) or "tenths" (a tenth of lr
+    after 80 % of the steps, a hundredth after 90 %); final_lr is a fraction of lr;
     clip_norm: largest gradient norm (0: no clipping); average: see `averaging.Average`;
     log_every, save_every, sample_every are in steps (0: never).
     """
@@ -45,7 +45,7 @@ class Optimisation:
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "accumulation", "average_every", "log_every"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}.")
+                raise ValueError(f"{name} must be ≥ 1, got {getattr(self, name)}.")
         for name in (
             "warmup",
             "cooldown",
@@ -55,27 +55,29 @@ class Optimisation:
             "sample_every",
         ):
             if getattr(self, name) < 0:
-                raise ValueError(f"{name} is not negative, but {getattr(self, name)} is.")
+                raise ValueError(f"{name} must be ≥ 0, got {getattr(self, name)}.")
         if not self.lr > 0:
-            raise ValueError(f"lr is positive, not {self.lr}.")
+            raise ValueError(f"lr must be > 0, got {self.lr}.")
         if self.batch % self.accumulation:
-            raise ValueError(f"A batch of {self.batch} has no {self.accumulation} equal parts.")
+            raise ValueError(
+                f"batch must be a multiple of accumulation {self.accumulation}, got {self.batch}."
+            )
         if self.schedule not in ("constant", "cosine", "tenths"):
             raise ValueError(
-                f"schedule is 'constant', 'cosine' or 'tenths', not {self.schedule!r}."
+                f"schedule must be 'constant', 'cosine' or 'tenths', got {self.schedule!r}."
             )
         if self.average not in ("ema", "ema_exp", "swa"):
-            raise ValueError(f"average is 'ema', 'ema_exp' or 'swa', not {self.average!r}.")
+            raise ValueError(f"average must be 'ema', 'ema_exp' or 'swa', got {self.average!r}.")
         if not 0 <= self.ema_decay < 1:
-            raise ValueError(f"ema_decay lies in 0..1, not {self.ema_decay}.")
+            raise ValueError(f"ema_decay must be ≥ 0 and < 1, got {self.ema_decay}.")
 
     def lr_at(self, step: int) -> float:
         """Learning rate of step `step`, counted from 0."""
         if step < self.warmup:
             return self.lr * (step + 1) / self.warmup
         if self.schedule == "tenths":
-            passed = sum(step >= share * self.steps // 10 for share in (8, 9))
-            return self.lr * 0.1**passed
+            drops = sum(step >= share * self.steps // 10 for share in (8, 9))
+            return self.lr * 0.1**drops
         if self.schedule == "cosine":
             end = self.steps if self.schedule_end is None else self.schedule_end
             progress = min(1.0, (step - self.warmup) / max(1, end - self.warmup))
@@ -92,7 +94,7 @@ def seed_of(*parts: int) -> int:
 
 @dataclass(frozen=True)
 class Draw:
-    """One sample of a batch: which item, in which step, and the seed of all that is random about it."""
+    """One sample of a batch: index of the item, step, and the seed of its random augmentation."""
 
     index: int
     step: int

@@ -1,4 +1,4 @@
-"""What a recipe is, the recipes there are, and changes to their configuration from the command line."""
+"""The contract of a recipe, the registry of recipes, and overrides of their configuration."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ RECIPES = {
     "vocoder": "savg.train.vocoder:CONFIGS",
     "mmaudio": "savg.train.mmaudio:CONFIGS",
 }
-"""Name → where its configurations are; each is a mapping with at least "full", "demo", "tiny"."""
+"""Name → module and attribute of its configurations, a mapping with at least full, demo, tiny."""
 
 
 @dataclass(frozen=True)
 class Recipe(ABC):
     """Network, data, loss and samples of one kind of training; a frozen configuration.
 
-    Subclasses add their own fields. All randomness comes from the draws and seeds handed in, so that
-    a resumed run repeats an uninterrupted one.
+    Subclasses add their own fields. All randomness comes from the draws and seeds passed in, so that
+    a resumed run equals an uninterrupted one.
     """
 
     optim: Optimisation
     kind: ClassVar[str]
     """Kind of weights, as in `savg.hub.KINDS`; the network's configuration is the field `model`."""
     network: ClassVar[str] = ""
-    """Prefix of the network's own weights, where what is trained holds more than the network."""
+    """Prefix of the network's own weights, where the trained module holds more than the network."""
     free: ClassVar[frozenset[str]] = frozenset({"optim", "synthetic", "samples", "sample_steps"})
-    """Settings that may change when a run is continued."""
+    """Settings that may change when a run is resumed."""
 
     @abstractmethod
     def build(self) -> torch.nn.Module:
@@ -61,15 +61,15 @@ class Recipe(ABC):
     def open(self, data: str, run: Path) -> Any:
         """The training data named by `data` ("synthetic" or a folder); has a length.
 
-        What must be made first goes into a folder beside or in `run`. SavgError for unusable data.
+        Packs and features computed for it are stored in `run`. SavgError for unusable data.
         """
 
     def fit(self, model: torch.nn.Module, data: Any) -> None:  # noqa: B027
-        """Set what a new network takes from its data before training, such as means; here nothing."""
+        """Set the statistics of its data in a new network before training; none by default."""
 
     @abstractmethod
     def batch(self, data: Any, draws: list[Draw]) -> Batch:
-        """The tensors of some samples, first axis = samples; called from a thread of its own."""
+        """The tensors of the drawn samples, first axis = samples; called in a background thread."""
 
     @abstractmethod
     def loss(
@@ -90,37 +90,40 @@ class Recipe(ABC):
         )
 
     def evaluate(self, model: torch.nn.Module, data: Any, sheet: Path) -> dict[str, float]:
-        """Write a sheet of samples of the averaged weights to `picture` (PNG); return scores."""
+        """Write a contact sheet of samples of `model` to `sheet` (PNG); returns scores by name."""
         return {}
 
     def identity(self) -> dict[str, Any]:
-        """What a checkpoint must share with the recipe that continues it: all but what is `free`."""
+        """The settings that a checkpoint must share with the recipe that resumes it: all but `free`."""
         values = {k: v for k, v in dataclasses.asdict(self).items() if k not in self.free}
         return plain({"kind": self.kind, **values})
 
 
 def recipe_names() -> list[str]:
-    """The recipes there are."""
+    """Names of the registered recipes."""
     return list(RECIPES)
 
 
 def get_recipe(name: str, config: str) -> Recipe:
-    """The recipe `name` in configuration `config`; SavgError lists the configurations there are."""
+    """The recipe `name` in configuration `config`; SavgError for an unknown name."""
     if name not in RECIPES:
-        raise SavgError(f"Unknown recipe {name!r}: expected one of {', '.join(RECIPES)}.")
+        raise SavgError(f"Recipe must be one of {', '.join(RECIPES)}, got {name!r}.")
     module, attribute = RECIPES[name].split(":")
     configs = getattr(importlib.import_module(module), attribute)
     if config not in configs:
-        raise SavgError(f"Unknown configuration {config!r}: expected one of {', '.join(configs)}.")
+        raise SavgError(f"Configuration must be one of {', '.join(configs)}, got {config!r}.")
     return configs[config]
 
 
 def override(config: C, changes: Iterable[str]) -> C:
-    """`config` with changes such as "optim.lr=1e-4" or, where the name is unambiguous, "lr=1e-4"."""
+    """`config` with changes such as "optim.lr=1e-4" or, where the name is unambiguous, "lr=1e-4".
+
+    SavgError for an unknown or ambiguous setting, or a value of another type.
+    """
     for change in changes:
         path, equals, text = change.partition("=")
         if not equals:
-            raise SavgError(f"{change!r} is not of the form key=value.")
+            raise SavgError(f"A setting must be KEY=VALUE, got {change!r}.")
         places = list(_find(config, path.strip().split(".")))
         if len(places) != 1:
             problem = "no setting" if not places else "more than one setting"
@@ -133,12 +136,12 @@ def override(config: C, changes: Iterable[str]) -> C:
 
 
 def plain(value: Any) -> Any:
-    """Nested dataclass values as JSON would give them back, so that they compare equal to it."""
+    """Nested dataclass values as they are read back from JSON, so that both compare equal."""
     return json.loads(json.dumps(value, default=str))
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """The dotted names whose values differ."""
+    """The dotted names whose values differ, each with its old and new value."""
     differing = []
     for key in [*old, *(k for k in new if k not in old)]:
         a, b = old.get(key), new.get(key)
@@ -200,5 +203,5 @@ def _like(old: Any, new: Any) -> Any:
     if isinstance(old, tuple) and isinstance(new, list | tuple):
         return tuple(new)
     if old is not None and new is not None and type(new) is not type(old):
-        raise ValueError(f"expected a {type(old).__name__}, not {new!r}.")
+        raise ValueError(f"must be of type {type(old).__name__}, got {new!r}.")
     return new

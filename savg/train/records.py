@@ -1,4 +1,4 @@
-"""What a run leaves to read: log.csv, scores.csv, TensorBoard events."""
+"""Records of a run: log.csv, scores.csv, TensorBoard events."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from savg.paths import atomic_file
 
 
 class Table:
-    """A CSV file with one row a step, whose columns may grow."""
+    """A CSV file with one row per step, whose columns may grow."""
 
     def __init__(self, path: Path, step: int) -> None:
-        """Continue `path` after `step`: later rows, of work that was lost, are dropped."""
+        """Continue `path` after `step`; rows of later steps, whose work was lost, are dropped."""
         self.path = path
         self.rows: list[dict[str, str]] = []
         self.columns = ["step"]
@@ -32,10 +32,10 @@ class Table:
     def add(self, values: Mapping[str, float]) -> None:
         """Append a row; it is on disk when this returns."""
         row = {key: _short(value) for key, value in values.items()}
-        new = [key for key in row if key not in self.columns]
+        new_columns = [key for key in row if key not in self.columns]
         self.rows.append(row)
-        if new or not self.path.is_file():
-            self.columns += new
+        if new_columns or not self.path.is_file():
+            self.columns += new_columns
             self._rewrite()
             return
         with self.path.open("a", newline="", encoding="utf-8") as file:
@@ -49,7 +49,7 @@ class Table:
 
 
 class Records:
-    """The tables and, where it is installed, TensorBoard; silent in all processes but the first."""
+    """The tables and, if installed, TensorBoard; inactive in all processes but the first."""
 
     def __init__(self, run: Path, step: int, active: bool = True) -> None:
         self.active = active
@@ -73,7 +73,7 @@ class Records:
         self._add("scores", "samples", step, values)
 
     def close(self) -> None:
-        """Write out what is buffered."""
+        """Flush and close the TensorBoard events."""
         if self.board is not None:
             self.board.close()
 

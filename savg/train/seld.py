@@ -31,7 +31,7 @@ NO_LABELS = ClipLabels(*np.zeros((4, 0)))
 
 @dataclass(frozen=True)
 class SeldData:
-    """Clips to train on, and others to score with; a folder of data serves as both."""
+    """Clips for training and for validation; a folder of data serves as both."""
 
     train: ClipSet
     valid: ClipSet
@@ -42,9 +42,9 @@ class SeldData:
 
 @dataclass(frozen=True)
 class SeldRecipe(Recipe):
-    """position_weight: of the masked squared error; gain_db: sounds are made louder or softer by up
+    """position_weight: of the masked squared error; gain_db: the audio is made louder or softer by up
     to this; noise_db: white noise is added at a level drawn between this and 30 dB above (0: none);
-    silent: share of windows whose sound is that noise alone, or silence."""
+    silent: share of windows whose audio is that noise alone, or silence."""
 
     model: SeldConfig
     synthetic: Synthetic
@@ -72,15 +72,15 @@ class SeldRecipe(Recipe):
             rng = draw.rng
             audio, labels = data.train.audio(draw.index), data.train.labels(draw.index)
             start = draw_starts(audio.shape[1], 1, rng, self.model)
-            audio, labels = self.varied(audio, labels, rng)
+            audio, labels = self.augmented(audio, labels, rng)
             mirrored = bool(rng.random() < 0.5)
             parts.append(training_windows(audio, labels, start, self.model, mirrored))
         return tuple(torch.cat(column) for column in zip(*parts, strict=True))
 
-    def varied(
+    def augmented(
         self, audio: NDArray[np.float32], labels: ClipLabels, rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], ClipLabels]:
-        """Another level, more noise, or no sound at all."""
+        """Audio [2, T] and labels with a random level and noise, or silenced."""
         if self.silent and rng.random() < self.silent:
             audio, labels = np.zeros_like(audio), NO_LABELS
         if self.gain_db:
@@ -114,13 +114,13 @@ class SeldRecipe(Recipe):
 
     def evaluate(self, model: torch.nn.Module, data: SeldData, sheet: Path) -> dict[str, float]:
         count = min(self.samples, len(data.valid))
-        # Evenly spread, so that every world is heard.
+        # Evenly spread, so that every world takes part.
         chosen = np.linspace(0, len(data.valid) - 1, count).round().astype(int).tolist()
         pairs = [
             (detect_sounds(model, data.valid.audio(i)), data.valid.labels(i))  # type: ignore[arg-type]
             for i in chosen
         ]
-        write_sheet(sheet, [[_tracks(found, real)] for found, real in pairs[:16]])
+        write_sheet(sheet, [[_tracks(events, real)] for events, real in pairs[:16]])
         counts = seld_f_score(pairs)
         return {
             f"f_{name}": float(score)
@@ -131,8 +131,8 @@ class SeldRecipe(Recipe):
         return card_of(data, {})
 
 
-def _tracks(found: SoundEvents, labels: ClipLabels) -> Image:
-    """x over time: labels as grey marks, events found in green (speech) or blue (instrument)."""
+def _tracks(events: SoundEvents, labels: ClipLabels) -> Image:
+    """x over time: labels as grey marks, detected events in green (speech) or blue (instrument)."""
     image = np.full((66, 512, 3), 245, np.uint8)
     image[-1] = 180
 
@@ -143,8 +143,8 @@ def _tracks(found: SoundEvents, labels: ClipLabels) -> Image:
 
     mark(((f, x, (170, 170, 170)) for f, x in zip(labels.frames, labels.x, strict=True)), 3)
     colours = ((30, 140, 60), (40, 80, 220))
-    found_rows = zip(found.frames, found.x, found.categories, strict=True)
-    mark(((f, x, colours[int(c) % 2]) for f, x, c in found_rows), 1)
+    event_rows = zip(events.frames, events.x, events.categories, strict=True)
+    mark(((f, x, colours[int(c) % 2]) for f, x, c in event_rows), 1)
     return image
 
 

@@ -1,4 +1,4 @@
-"""Contact sheets: pictures side by side in one PNG."""
+"""Contact sheets: images side by side in one PNG."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ Image = NDArray[np.uint8]
 
 
 def write_sheet(path: Path, rows: Sequence[Sequence[Image]], scale: int = 1) -> None:
-    """Write rows of equally large pictures [h, w, 3] RGB, each enlarged `scale` times."""
+    """Write rows of images [h, w, 3] RGB of one size as a PNG, each upscaled `scale` times.
+
+    SavgError where the file cannot be written.
+    """
     import cv2
 
     table = np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
     table = table.repeat(scale, axis=0).repeat(scale, axis=1)
     with atomic_file(path) as part:
         if not cv2.imwrite(str(part), np.ascontiguousarray(table[..., ::-1])):
-            raise SavgError(f"{path} could not be written as a picture.")
+            raise SavgError(f"{path} could not be written as an image.")
 
 
 def evenly_spaced(video: Image, count: int) -> list[Image]:
-    """`count` pictures [h, w, 3] of a video [F, h, w, 3], evenly spread."""
+    """`count` frames [h, w, 3] of a video [F, h, w, 3], evenly spaced."""
     return [video[i] for i in np.linspace(0, len(video) - 1, count).round().astype(int)]
 
 

@@ -1,4 +1,4 @@
-"""Training data: packed sets of clips, drawn on the spot or made from a folder of clips."""
+"""Training data: packed sets of clips, synthetic or packed from a folder of clips."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WORLDS = ("demo", "solo", "varied")
 
 @dataclass(frozen=True)
 class Synthetic:
-    """How many clips of which worlds are drawn, with the seeds of `split` from `first` on."""
+    """Synthetic clips: a number of clips for each world, with the seeds of `split` from `first`."""
 
     worlds: tuple[str, ...] = ("demo",)
     clips: tuple[int, ...] = (1000,)
@@ -38,14 +38,18 @@ class Synthetic:
 
     def __post_init__(self) -> None:
         if len(self.worlds) != len(self.clips) or not self.worlds or min(self.clips) < 1:
-            raise ValueError("Synthetic takes as many numbers of clips as worlds, from 1 on.")
+            raise ValueError(
+                f"Synthetic.clips must be one count ≥ 1 for each world, got {self.clips}."
+            )
         if any(world not in WORLDS for world in self.worlds):
-            raise ValueError(f"a world is one of {', '.join(WORLDS)}, not {self.worlds}.")
+            raise ValueError(
+                f"Synthetic.worlds must be among {', '.join(WORLDS)}, got {self.worlds}."
+            )
 
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """The part of clips that a recipe needs: `format`, pictures `size` wide, with sound or without.
+    """The part of clips that a recipe needs: `format`, frames `size` wide, with or without audio.
 
     Without video synthetic clips are black, and take a fraction of the time to draw.
     """
@@ -57,11 +61,11 @@ class ClipSpec:
 
     @property
     def small_format(self) -> ClipFormat:
-        """The format of the packed pictures."""
+        """The format of the packed frames."""
         return self.format.with_size(self.size)
 
     @property
-    def pictures(self) -> str:
+    def tag(self) -> str:
         """Number and width of a clip's frames, for the name of a pack."""
         return f"{self.format.frames}x{self.size}" if self.video else "sound"
 
@@ -74,7 +78,8 @@ def open_clips(data: str, run: Path, spec: ClipSpec, synthetic: Synthetic) -> Cl
     """The clips of `data`: "synthetic", a folder of packed clips, a set of clips in the published
     layout (its development part, if it has both), or a folder with mp4 files.
 
-    What has to be packed first goes to RUN/data, once. SavgError for data that cannot be used.
+    Clips that must be packed first are packed to RUN/data, once. SavgError for data that cannot be
+    used.
     """
     if data == "synthetic":
         worlds = zip(synthetic.worlds, synthetic.clips, strict=True)
@@ -90,7 +95,7 @@ def open_clips(data: str, run: Path, spec: ClipSpec, synthetic: Synthetic) -> Cl
 
 @dataclass(frozen=True)
 class _Source:
-    """Clips that are packed once: into `out`, with this layout and these keys, by `write`."""
+    """Clips that `write` packs into `out` with this layout and these keys, once."""
 
     out: Path
     layout: PackLayout
@@ -102,14 +107,14 @@ class _Source:
         if not (self.out / "meta.json").is_file():
             return self.write()
         existing_pack = PackedClips(self.out)
-        old, new = (
-            json.loads(json.dumps(one.meta())) for one in (existing_pack.layout, self.layout)
+        packed, required = (
+            json.loads(json.dumps(layout.meta())) for layout in (existing_pack.layout, self.layout)
         )
-        if not new["origin"]:
-            old.pop("origin"), new.pop("origin")
+        if not required["origin"]:
+            packed.pop("origin"), required.pop("origin")
         return (
             existing_pack
-            if old == new and np.array_equal(existing_pack.keys, self.keys)
+            if packed == required and np.array_equal(existing_pack.keys, self.keys)
             else self.write()
         )
 
@@ -120,13 +125,15 @@ def _scenes(run: Path, world: str, count: int, spec: ClipSpec, synthetic: Synthe
 
     from savg.data.scenes import split_seed
 
-    name = f"{synthetic.split}-{world}-{spec.pictures}"
+    name = f"{synthetic.split}-{world}-{spec.tag}"
     out, layout = run / "data" / name, spec.layout(count)
     seeds = [split_seed(synthetic.split, synthetic.first + index) for index in range(count)]
 
     def draw() -> PackedClips:
         if not spec.video:
-            return pack_clips(out, _sounds(world, seeds, spec), layout, seeds, _progress_bar(name))
+            return pack_clips(
+                out, _audio_only(world, seeds, spec), layout, seeds, _progress_bar(name)
+            )
         return pack_scenes(
             out,
             world_of(world),
@@ -146,7 +153,7 @@ def _bench(run: Path, folder: Path, split: str, spec: ClipSpec) -> _Source:
     bench = SavgBench(folder, split)
     purpose = Purpose(spec.size, None if spec.video else 1, spec.audio)
     layout = bench_layout(bench, purpose, spec.format)
-    out = run / "data" / f"{bench.split}-{spec.pictures}"
+    out = run / "data" / f"{bench.split}-{spec.tag}"
     bar = _progress_bar(bench.folder.name)
     return _Source(
         out, layout, range(len(bench)), lambda: pack_bench(out, bench, layout, progress=bar)
@@ -157,9 +164,9 @@ def _files(run: Path, folder: Path, spec: ClipSpec) -> _Source:
     """The mp4 files below a folder."""
     videos = sorted(path for path in folder.rglob("*.mp4") if not path.name.startswith("."))
     if not videos:
-        raise SavgError(f"{folder}: no mp4 file in it; expected clips with sound to train on.")
+        raise SavgError(f"{folder}: no mp4 file in it; training data must be clips with audio.")
     out = run / "data" / f"films-{spec.format.frames}x{spec.size}"
-    names = [str(film.relative_to(folder)) for film in videos]
+    names = [str(path.relative_to(folder)) for path in videos]
     layout = spec.layout(len(videos), {"folder": folder.name, "films": names})
     clips = _labelled(folder, videos, spec)
     keys = range(len(videos))
@@ -187,14 +194,14 @@ def world_of(name: str) -> World:
 def _checked(pack: PackedClips, spec: ClipSpec) -> PackedClips:
     if pack.format != spec.format or (spec.video and pack.size != spec.size):
         raise SavgError(
-            f"{pack.folder} holds pictures {pack.size} wide of {pack.format}: expected "
-            f"{spec.size} of {spec.format}."
+            f"{pack.folder}: frames must be {spec.size} px wide of {spec.format}, got {pack.size} px "
+            f"of {pack.format}."
         )
     if spec.audio and pack.audio is None:
-        raise SavgError(f"{pack.folder} was packed without sound, which this recipe needs.")
-    kept, frames = pack.video.shape[1], pack.format.frames
-    if spec.audio and spec.video and kept < frames:
-        raise SavgError(f"{pack.folder} keeps {kept} of {frames} pictures, this recipe needs all.")
+        raise SavgError(f"{pack.folder} was packed without audio, which this recipe needs.")
+    count, frames = pack.video.shape[1], pack.format.frames
+    if spec.audio and spec.video and count < frames:
+        raise SavgError(f"{pack.folder}: all {frames} frames must be packed, got {count}.")
     return pack
 
 
@@ -205,8 +212,8 @@ class _Labelled:
     boxes: Boxes | None
 
 
-def _sounds(world: str, seeds: Sequence[int], spec: ClipSpec) -> Iterator[_Labelled]:
-    """Synthetic clips with labels, the pictures left black."""
+def _audio_only(world: str, seeds: Sequence[int], spec: ClipSpec) -> Iterator[_Labelled]:
+    """Synthetic clips with labels and black frames."""
     from savg.data.scenes import draw_scene
     from savg.data.scenes.audio import dry_audio, stereo_audio
     from savg.data.scenes.render import labels_of
@@ -225,19 +232,19 @@ def _labelled(folder: Path, videos: Sequence[Path], spec: ClipSpec) -> Iterator[
     tables: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*.csv")):
         tables.setdefault(path.stem, []).append(path)
-    for film in videos:
+    for video in videos:
         labels: ClipLabels | None = None
         boxes: Boxes | None = None
-        for table in tables.get(film.stem, ()):
+        for table in tables.get(video.stem, ()):
             if table.parent.name.startswith("metadata"):
                 labels = ClipLabels.read_csv(table)
             elif table.parent.name.startswith("boxes"):
                 boxes = Boxes.read_csv(table)
-        yield _Labelled(Clip.read(film, spec.format), labels, boxes)
+        yield _Labelled(Clip.read(video, spec.format), labels, boxes)
 
 
-def _progress_bar(name: str = "films") -> Progress:
-    """A progress bar on standard error, made at the first report."""
+def _progress_bar(name: str = "videos") -> Progress:
+    """A progress bar on standard error, created at the first report."""
     from tqdm import tqdm
 
     bars: list[Any] = []

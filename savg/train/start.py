@@ -1,4 +1,4 @@
-"""Weights that a run starts from: a component's, or those of a network that holds the trained one."""
+"""Weights that a run starts from: a component's, or part of those of a larger network."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from savg.train.recipe import Recipe
 def start_from(model: torch.nn.Module, recipe: Recipe, source: str) -> None:
     """Load the weights of `source`, a component folder or a Hub repo id, into a recipe's new network.
 
-    A component of another kind goes through `rename` of the recipe's own, which takes for instance
-    the picture's half of a joint network. CheckpointError for weights that do not fit.
+    The keys of a component of another kind are mapped by `rename` of the recipe's kind, for instance
+    to the video half of a joint network. CheckpointError for weights that do not fit.
     """
     component = load_component(resolve(source))[0]
     spec = model_format(recipe.kind)

@@ -41,12 +41,12 @@ class FrameData:
 
 @dataclass(frozen=True)
 class SuperResRecipe(Recipe):
-    """scale: from small to large; rows: of the small frame, centred, as the joint codec's; crop: rows
-    and columns of the small frame that one sample covers (0: all); degrade: largest blur (pixels of
-    the small frame) and noise (of 2) of the small frame, so that generated ones are taken too;
-    pretrained: a published checkpoint to start from, or "" for none; bound: learned variances are
-    trained by the variational bound (else they stay in the middle of their range); late: share of
-    samples drawn from the 2 % of times with the least noise, where a short DDIM ends."""
+    """scale: of the large frame to the small; rows: of the small frame, centred, as the joint codec's;
+    crop: rows and columns of the small frame that one sample covers (0: all); degrade: largest
+    blur (pixels of the small frame) and noise (of 2) of the small frame, so that generated frames
+    work too; pretrained: a published checkpoint to start from, or "" for none; bound: learned
+    variances are trained by the variational bound (else they stay in the middle of their range);
+    late: share of samples drawn from the 2 % of times with the least noise, where a short DDIM ends."""
 
     model: SuperResUNetConfig
     synthetic: Synthetic
@@ -73,7 +73,7 @@ class SuperResRecipe(Recipe):
 
     @property
     def diffusion(self) -> Diffusion:
-        """The process that training and sampling share."""
+        """The process of training and sampling."""
         variance: Any = "learned_range" if self.model.learn_variance else "fixed_large"
         prediction: Any = self.prediction
         return Diffusion(Schedule.linear(self.diffusion_steps), prediction, variance)
@@ -132,7 +132,7 @@ class SuperResRecipe(Recipe):
     def cropped(
         self, large: NDArray[np.uint8], small: NDArray[np.float32], rng: np.random.Generator
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """The same random window of both."""
+        """The same random window of both, [h·scale, w·scale, 3] and [h, w, 3]."""
         cuts = []
         for side, length in zip(small.shape[:2], self.crop, strict=True):
             length = min(length or side, side)
@@ -180,7 +180,7 @@ class SuperResRecipe(Recipe):
 
         (upscaled,) = ddim(process, network, (start,))
         bicubic = F.interpolate(small, large.shape[2:], mode="bicubic").clamp(-1, 1)
-        columns = [_pictures(part) for part in (bicubic, upscaled, large)]
+        columns = [_to_images(part) for part in (bicubic, upscaled, large)]
         write_sheet(sheet, list(zip(*columns, strict=True)))
         return {"psnr": _psnr(upscaled, large), "psnr_bicubic": _psnr(bicubic, large)}
 
@@ -189,7 +189,7 @@ class SuperResRecipe(Recipe):
         return card_of(data, {**facts, "variance": self.diffusion.variance})
 
 
-def _pictures(frames: Tensor) -> list[NDArray[np.uint8]]:
+def _to_images(frames: Tensor) -> list[NDArray[np.uint8]]:
     values = ((frames.float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     return list(values.movedim(1, -1).numpy())
 

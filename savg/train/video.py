@@ -1,4 +1,4 @@
-"""Recipe of the two-stage method's first stage: the picture alone [S2]."""
+"""Recipe of the two-stage method's first stage: video alone [S2]."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from savg.train.joint import JointRecipe
 from savg.train.optim import Draw
 from savg.train.recipe import Batch
 
-SEEN = 64
+COMPARED_CLIPS = 64
 """Training clips that samples are compared with."""
 
 
 @dataclass(frozen=True)
 class VideoRecipe(ClipDiffusion):
-    """What the video network sees and predicts; its codec's sound is not used.
+    """Training of the video network; its codec's audio is not used.
 
     guidance: of the sheets.
     """
@@ -45,11 +45,13 @@ class VideoRecipe(ClipDiffusion):
         return video_denoiser(model, self.diffusion, self.guidance, seed, range(count))
 
     def evaluate(self, model: torch.nn.Module, data: ClipSet, sheet: Path) -> dict[str, float]:
-        """Change from frame to frame, and spread of pixels over the clips, beside the data's own."""
+        """Change from frame to frame and spread of pixels over clips, of samples and of the data."""
         (video,) = self.generate(model, self.samples)
         frames = self.codec.decode_video(video)
         self.save_sheet(frames, sheet)
-        real = torch.stack([torch.from_numpy(data.video(i)) for i in range(min(len(data), SEEN))])
+        real = torch.stack(
+            [torch.from_numpy(data.video(i)) for i in range(min(len(data), COMPARED_CLIPS))]
+        )
         return {
             "flicker": _flicker(frames),
             "flicker_data": _flicker(real),
@@ -69,7 +71,7 @@ def _spread(frames: Tensor) -> float:
 
 
 def from_joint(recipe: JointRecipe, guidance: NoiseGuidance) -> VideoRecipe:
-    """The recipe of the picture half of a joint network, trained as that one is."""
+    """The recipe of the video half of a joint network, with the same settings."""
     shared = {one.name: getattr(recipe, one.name) for one in fields(ClipDiffusion)}
     codec = replace(recipe.codec, mid_gain=None, side_gain=None, sound=None)
     own = {"model": video_config(recipe.model), "codec": codec, "guidance": guidance}

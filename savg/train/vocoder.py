@@ -3,8 +3,8 @@
 "full" is BigVGAN's training (arXiv 2206.04658): least-squares discriminators of periods and
 resolutions, features matched (2), mel error (45), Adam 1e-4 with betas 0.8 and 0.99, batch 32 of
 8,192 samples.
-Both sides take their step at once, from one backward pass, instead of in turn. The small vocoder is
-also compared by spectra, and can do without discriminators.
+Both sides take their step at once, from one backward pass, instead of in turn. The small vocoder
+also has a spectral loss, and can do without discriminators.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class VocoderRecipe(AudioRecipe):
     mel_weight, spectral_weight, matching_weight: of the errors of mel spectrograms, of spectra, and
     of the features of the discriminators' layers. The vocoder's adversarial loss has weight one. vae:
     folder or Hub repo id of a mel VAE through which a share `decoded` of the spectrograms goes first,
-    since that is what a vocoder is given in the end; "" for none."""
+    since those are a vocoder's inputs when it generates; "" for none."""
 
     model: IstftVocoderConfig | BigVganConfig
     discriminators: DiscriminatorsConfig | None = None
@@ -65,11 +65,11 @@ class VocoderRecipe(AudioRecipe):
 
     def build(self) -> torch.nn.Module:
         config = self.model
-        waveform = (
+        network = (
             IstftVocoder(config) if isinstance(config, IstftVocoderConfig) else BigVgan(config)
         )
         return AdversarialVocoder(
-            waveform, None if self.discriminators is None else Discriminators(self.discriminators)
+            network, None if self.discriminators is None else Discriminators(self.discriminators)
         )
 
     def loss(
@@ -78,7 +78,7 @@ class VocoderRecipe(AudioRecipe):
         real = batch[0]
         mel = log_mel(real, self.mel)
         judging = self.discriminators is not None and step >= self.discriminators_from
-        waveform, judged = model(self.given(mel, seed), real if judging else None)
+        waveform, judged = model(self.vocoder_input(mel, seed), real if judging else None)
         waveform = waveform.float()
         error = functional.l1_loss(log_mel(waveform, self.mel), mel)
         total, scalars = self.mel_weight * error, {"mel": error}
@@ -91,13 +91,13 @@ class VocoderRecipe(AudioRecipe):
             total = total + discriminators + vocoder + self.matching_weight * matching
         return total, scalars
 
-    def given(self, mel: Tensor, seed: int) -> Tensor:
-        """The spectrograms [B, M, F] that the vocoder is told, some as the VAE gives them back."""
+    def vocoder_input(self, mel: Tensor, seed: int) -> Tensor:
+        """The spectrograms [B, M, F], a random share of them encoded and decoded by the VAE."""
         if not self.vae:
             return mel
         vae = frozen_vae(self.vae, mel.device)
-        draws = torch.rand(len(mel), generator=torch.Generator().manual_seed(seed))
-        chosen = (draws < self.decoded).to(mel.device)[:, None, None]
+        uniform = torch.rand(len(mel), generator=torch.Generator().manual_seed(seed))
+        chosen = (uniform < self.decoded).to(mel.device)[:, None, None]
         with torch.no_grad():
             return torch.where(chosen, vae.decode(vae.encode(mel).mean), mel)
 

@@ -27,27 +27,27 @@ from savg.train.sheets import with_boxes, write_sheet
 from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
 
 FEW_FRAMES = ClipFormat(frames=5, fps=1)
-"""Clips of which few pictures are kept: neighbours teach a detector little."""
+"""Format of clips with few frames: a detector learns little from neighbouring ones."""
 
 MAX_PERSONS = 8
 
 
 @dataclass(frozen=True)
 class YoloxData:
-    """Clips to train on, and others to score with; a folder of data serves as both."""
+    """Clips for training and for validation; a folder of data serves as both."""
 
     train: ClipSet
     valid: ClipSet
 
     def __len__(self) -> int:
-        """Pictures to train on."""
+        """Number of training frames."""
         return len(self.train) * self.train.small_format.frames
 
 
 @dataclass(frozen=True)
 class YoloxRecipe(Recipe):
-    """jitter: of every picture; degradation: pictures made to look like generated ones; mosaic: share
-    of four pictures in one; plain_from: share of the run after which there are no more mosaics and
+    """jitter: of every image; degradation: makes images look generated; mosaic: share of samples that
+    are four images in one; plain_from: share of the run after which mosaics are off and
     the L1 loss is on (the last 15 of 300 epochs)."""
 
     model: YoloxConfig
@@ -95,7 +95,7 @@ class YoloxRecipe(Recipe):
         return torch.stack(images), torch.stack(tables), torch.tensor(counts)
 
     def example(self, data: YoloxData, index: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-        """The picture rows of a frame [h, w, 3] RGB and its boxes [N, 4] in their pixels."""
+        """The picture of a frame [h, w, 3] RGB and its boxes [N, 4] in its pixels."""
         format = data.train.small_format
         clip, frame = divmod(index, format.frames)
         boxes = data.train.boxes(clip)
@@ -151,7 +151,7 @@ class YoloxRecipe(Recipe):
 def _panel(
     video: NDArray[np.uint8], format: ClipFormat, boxes: Boxes, real: Boxes
 ) -> NDArray[np.uint8]:
-    """The first picture of a clip with its true boxes in white and those found in green."""
+    """The first frame of a clip with its true boxes in white and the detected ones in green."""
     confident = np.asarray(boxes.scores) > 0.3
     frame = with_boxes(video[0], real.xyxy[real.frames == 0], (255, 255, 255))
     frame = with_boxes(frame, boxes.xyxy[confident & (boxes.frames == 0)], (40, 220, 80))

@@ -179,9 +179,9 @@ def test_audio_alone_is_enough_for_seld(root: Path, tmp_path: Path) -> None:
     pack_bench(tmp_path / "p", bench, bench_layout(bench, PURPOSES["seld"]))
     clips = open_clips(str(tmp_path / "p"), tmp_path, ClipSpec(size=64, video=False), Synthetic())
     assert clips.audio(1).shape == (2, FORMAT.samples) and len(clips.labels(1)) == 45
-    with pytest.raises(SavgError, match="expected 64 of"):
+    with pytest.raises(SavgError, match="must be 64 px wide"):
         open_clips(str(tmp_path / "p"), tmp_path, ClipSpec(FORMAT, 64), Synthetic())
-    with pytest.raises(SavgError, match="keeps 1 of 20 pictures"):
+    with pytest.raises(SavgError, match="all 20 frames must be packed, got 1"):
         open_clips(str(tmp_path / "p"), tmp_path, ClipSpec(FORMAT, 16), Synthetic())
 
 

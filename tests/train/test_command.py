@@ -1,4 +1,4 @@
-"""The training command: what wrong input gets."""
+"""The training command: messages for wrong input, and training data from folders."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ TINY = ["--config", "tiny", "--precision", "float32", "--quiet", "--device", "cp
         (["--data", "BROKEN"], "not a folder of packed clips"),
         (["--set", "nothing=1"], "no setting 'nothing'"),
         (["--set", "lr=fast"], "lr=fast"),
-        (["--steps", "0"], "steps is at least 1"),
-        (["--batch", "-3"], "batch is at least 1"),
-        (["--threads", "0"], "--threads is at least 1"),
-        (["--finish", "0"], "--finish takes at least 1 step"),
+        (["--steps", "0"], "steps must be ≥ 1, got 0"),
+        (["--batch", "-3"], "batch must be ≥ 1, got -3"),
+        (["--threads", "0"], "--threads must be ≥ 1, got 0"),
+        (["--finish", "0"], "--finish must be ≥ 1"),
         (["--finish", "5", "--steps", "9"], "without --steps"),
-        (["--config", "huge"], "expected one of full, demo, tiny"),
+        (["--config", "huge"], "must be one of full, demo, tiny, got 'huge'"),
     ],
 )
 def test_mistakes_get_one_sentence(
@@ -71,10 +71,10 @@ def test_the_run_folder_may_not_be_a_file(
 ) -> None:
     (tmp_path / "run").write_text("")
     assert main(["seld", "--out", str(tmp_path / "run"), *TINY]) == 1
-    assert "is a file" in capsys.readouterr().err
+    assert "must be the folder of the run, got the file" in capsys.readouterr().err
 
 
-def test_fresh_forgets_the_run_but_not_its_data(tmp_path: Path) -> None:
+def test_fresh_removes_the_run_but_not_its_data(tmp_path: Path) -> None:
     arguments = ["seld", "--out", str(tmp_path), *TINY]
     assert main([*arguments, "--steps", "2"]) == 0
     assert main([*arguments, "--steps", "1"]) == 0  # nothing left to do
@@ -110,7 +110,7 @@ def test_a_folder_of_clips_in_the_published_layout_is_training_data(tmp_path: Pa
     assert not clips.video(0)[:, :14].any()
 
 
-def test_a_run_is_finished_from_wherever_it_stands(
+def test_a_run_is_finished_from_any_step(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = ["joint", "--out", str(tmp_path / "run"), *TINY, "--set", "sample_every=0"]

@@ -1,4 +1,4 @@
-"""The training loop: exact resume, whole checkpoints, logs, clean stops, clear refusals."""
+"""The training loop: exact resume, atomic checkpoints, logs, clean stops, clear errors."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_accumulated_parts_give_the_gradient_of_the_whole_batch(tmp_path: Path) 
     assert len(draws(10, 4, 0, 0)) == 4
 
 
-def test_logs_scores_and_the_last_two_checkpoints_are_kept(tmp_path: Path) -> None:
+def test_logs_scores_and_the_last_two_checkpoints_are_stored(tmp_path: Path) -> None:
     train(ToyRecipe(), session(tmp_path))
     assert [p.name for p in checkpoints.folders(tmp_path)] == ["00000009", "00000012"]
     rows = list(csv.DictReader((tmp_path / "log.csv").open()))
@@ -135,8 +135,8 @@ def test_shards_stay_under_their_limit(tmp_path: Path, monkeypatch: pytest.Monke
     folder = checkpoints.save(tmp_path, saved)
     sizes = [p.stat().st_size for p in folder.glob("*.safetensors")]
     assert len(sizes) > 4 and sorted(sizes)[-2] < 5_000
-    back = checkpoints.load(folder)
-    assert same(back.model, tensors) and back.step == 3 and back.seconds == 1.5
+    loaded = checkpoints.load(folder)
+    assert same(loaded.model, tensors) and loaded.step == 3 and loaded.seconds == 1.5
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -175,10 +175,10 @@ def test_signals_write_a_checkpoint_and_leave_cleanly(tmp_path: Path, number: in
     assert [p.name for p in checkpoints.folders(tmp_path)] == [f"{step:08d}"]
 
 
-def test_too_little_time_still_makes_one_step(tmp_path: Path) -> None:
+def test_no_time_left_still_trains_one_step(tmp_path: Path) -> None:
     assert train(ToyRecipe(), session(tmp_path, max_minutes=0.0)) == 1
 
 
-def test_a_batch_must_be_shareable(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no 3 equal parts"):
+def test_a_batch_must_be_a_multiple_of_accumulation(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="must be a multiple of accumulation 3, got 4"):
         replace(OPTIM, accumulation=3)

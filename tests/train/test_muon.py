@@ -12,11 +12,11 @@ from savg.train.muon import Muon, orthogonal, split
 @pytest.mark.parametrize("shape", [(12, 40), (40, 12), (16, 16)])
 def test_singular_values_end_near_one_in_the_same_directions(shape: tuple[int, int]) -> None:
     x = torch.randn(3, *shape, generator=torch.Generator().manual_seed(0))
-    found = orthogonal(x)
+    updates = orthogonal(x)
     left, _, right = torch.linalg.svd(x, full_matrices=False)
-    values = torch.linalg.svdvals(found)
+    values = torch.linalg.svdvals(updates)
     assert float(values.min()) > 0.5 and float(values.max()) < 1.4
-    share = (found * (left @ right)).sum((1, 2)) / found.flatten(1).norm(dim=1)
+    share = (updates * (left @ right)).sum((1, 2)) / updates.flatten(1).norm(dim=1)
     assert (share / min(shape) ** 0.5 > 0.95).all()
 
 
@@ -40,7 +40,7 @@ def test_it_learns_and_a_saved_state_continues_identically() -> None:
     x = torch.randn(64, 6, generator=torch.Generator().manual_seed(1))
     y = torch.stack([x[:, 0] * x[:, 1], x[:, 2].sin()], 1)
 
-    def made(model: torch.nn.Module) -> Muon:
+    def optimizer_of(model: torch.nn.Module) -> Muon:
         return Muon(*split(model, [model[0], model[-1]]), lr=0.02)
 
     def train(model: torch.nn.Module, optimizer: Muon, steps: int) -> float:
@@ -52,12 +52,12 @@ def test_it_learns_and_a_saved_state_continues_identically() -> None:
         return float(loss)
 
     model = network()
-    optimizer = made(model)
+    optimizer = optimizer_of(model)
     first = train(model, optimizer, 1)
     train(model, optimizer, 60)
     copy = network()
     copy.load_state_dict(model.state_dict())
-    resumed = made(copy)
+    resumed = optimizer_of(copy)
     load_optimizer(resumed, {k: v.clone() for k, v in optimizer_tensors(optimizer).items()})
     assert train(model, optimizer, 20) < 0.5 * first
     train(copy, resumed, 20)

@@ -93,9 +93,9 @@ def test_settings_are_changed_by_path_or_plain_name() -> None:
     assert ToyRecipe().model.width == 8
     for wrong, words in {
         "nothing=1": "no setting 'nothing'",
-        "lr": "not of the form",
-        "width=wide": "expected a int",
-        "lr=-1": "lr is positive",
+        "lr": "must be KEY=VALUE",
+        "width=wide": "must be of type int",
+        "lr=-1": "lr must be > 0",
         "average=mean": "'ema_exp' or 'swa'",
     }.items():
         with pytest.raises(SavgError, match=words):

@@ -47,8 +47,8 @@ def test_two_processes_train_the_same_network_as_one(tmp_path: Path) -> None:
     env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     for name, launcher in (("one", []), ("two", torchrun)):
         command = [sys.executable, *launcher, str(script), str(tmp_path / name)]
-        done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=180)
-        assert done.returncode == 0, done.stderr[-2000:]
+        process = subprocess.run(command, capture_output=True, text=True, env=env, timeout=180)
+        assert process.returncode == 0, process.stderr[-2000:]
     one, two = (
         checkpoints.load(checkpoints.folders(tmp_path / name)[-1]) for name in ("one", "two")
     )

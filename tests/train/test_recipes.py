@@ -1,4 +1,4 @@
-"""Every recipe: one real step on made-up clips, saved, resumed identically, exported and loaded."""
+"""Every recipe: one real step on synthetic clips, saved, resumed identically, exported and loaded."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def fresh(data: dict[str, Path], name: str, tmp_path: Path) -> Path:
-    """A run folder that shares the packed clips."""
+    """A run folder that links to the packed clips."""
     tmp_path.mkdir(exist_ok=True)
     (tmp_path / "data").symlink_to(data[name] / "data")
     return tmp_path
@@ -124,25 +124,25 @@ def test_joint_clips_are_mirrored_as_a_whole_half_of_the_time(data: dict[str, Pa
         mirrored = not torch.equal(video, plain)
         flipped += mirrored
         assert torch.equal(video, plain.flip(-1) if mirrored else plain)
-        sound = clip[1][::-1] if mirrored else clip[1]
-        assert np.allclose(decoded, sound, atol=1e-5)
+        waveform = clip[1][::-1] if mirrored else clip[1]
+        assert np.allclose(decoded, waveform, atol=1e-5)
     assert 20 <= flipped <= 60
 
 
 def test_seld_windows_of_mirrored_clips_swap_sides(data: dict[str, Path]) -> None:
     recipe = replace(get_recipe("seld", "tiny"), gain_db=0.0, noise_db=0.0, silent=0.0)
     clips = recipe.open("synthetic", data["seld"])
-    seen = set()
+    sides = set()
     for draw in [d for step in range(10) for d in draws(len(clips), 3, step, 0)]:
         features, activity, x = (part[0] for part in recipe.batch(clips, [draw]))
         real = clips.train.labels(draw.index).x.mean() / 256
-        place = float(x[activity > 0].mean()) if activity.any() else real
-        mirrored = abs(place - real) > 0.02
-        seen.add(mirrored)
+        position = float(x[activity > 0].mean()) if activity.any() else real
+        mirrored = abs(position - real) > 0.02
+        sides.add(mirrored)
         louder_left = bool(features[0].mean() > features[1].mean())
-        if abs(place - 0.5) > 0.1:
-            assert louder_left == (place < 0.5)
-    assert seen == {True, False}
+        if abs(position - 0.5) > 0.1:
+            assert louder_left == (position < 0.5)
+    assert sides == {True, False}
 
 
 def test_silent_windows_have_no_targets(data: dict[str, Path]) -> None:

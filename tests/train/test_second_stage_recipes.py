@@ -1,4 +1,4 @@
-"""Recipes of the second stage: what they take from data, mirror and leave out; each learns one clip."""
+"""Recipes of the second stage: statistics, mirroring and dropping; each learns one clip."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ CARD = Card("MIT", "random")
 
 
 @pytest.fixture(scope="module")
-def sounds(tmp_path_factory: pytest.TempPathFactory):
-    """Three clips' sound."""
-    return get_recipe("mel_vae", "tiny").open("synthetic", tmp_path_factory.mktemp("sounds"))
+def audio_clips(tmp_path_factory: pytest.TempPathFactory):
+    """The audio of three clips."""
+    return get_recipe("mel_vae", "tiny").open("synthetic", tmp_path_factory.mktemp("audio"))
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class One:
+class OneClip:
     """A single clip of a set."""
 
     def __init__(self, data) -> None:
@@ -83,62 +83,64 @@ def learn(recipe: Recipe, data, steps: int, lr: float) -> tuple[torch.nn.Module,
     return model.eval(), losses
 
 
-def test_bands_are_normalised_by_the_data(sounds) -> None:
+def test_bands_are_normalised_by_the_data(audio_clips) -> None:
     recipe = get_recipe("mel_vae", "tiny")
     model = recipe.build()
-    recipe.fit(model, sounds)
+    recipe.fit(model, audio_clips)
     mel = MelSpectrogram(replace(MELS["16k"], num_mels=6))
-    whole = [mel(torch.from_numpy(sounds.audio(i))).transpose(0, 1).flatten(1) for i in range(3)]
-    whole = torch.cat(whole, dim=1)
-    torch.testing.assert_close(model.data_mean[0, :, 0], whole.mean(1), atol=1e-4, rtol=1e-4)
+    mels = [
+        mel(torch.from_numpy(audio_clips.audio(i))).transpose(0, 1).flatten(1) for i in range(3)
+    ]
+    frames = torch.cat(mels, dim=1)
+    torch.testing.assert_close(model.data_mean[0, :, 0], frames.mean(1), atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(
-        model.data_std[0, :, 0], whole.std(1, correction=0), atol=1e-4, rtol=1e-4
+        model.data_std[0, :, 0], frames.std(1, correction=0), atol=1e-4, rtol=1e-4
     )
 
 
-def test_the_vae_learns_one_clip_and_its_levels(sounds, tmp_path: Path) -> None:
+def test_the_vae_learns_one_clip_and_its_levels(audio_clips, tmp_path: Path) -> None:
     recipe = replace(get_recipe("mel_vae", "tiny"), gain_db=9.0)
-    model, losses = learn(recipe, One(sounds), 60, 5e-3)
+    model, losses = learn(recipe, OneClip(audio_clips), 60, 5e-3)
     assert np.mean(losses[-10:]) < 0.6 * losses[0]
     with torch.inference_mode():
-        scores = recipe.evaluate(model, One(sounds), tmp_path / "sheet.png")
+        scores = recipe.evaluate(model, OneClip(audio_clips), tmp_path / "sheet.png")
     assert scores["mel_error"] < 0.3 and abs(scores["six_db"] - 6.02) < 2
 
 
-def test_levels_are_those_of_the_sound() -> None:
-    sound = 0.1 * torch.randn(1, 16_000, generator=torch.Generator().manual_seed(0))
-    loud, soft = (level_db(log_mel(x, MELS["16k"])) for x in (sound, sound / 2))
+def test_levels_are_those_of_the_audio() -> None:
+    audio = 0.1 * torch.randn(1, 16_000, generator=torch.Generator().manual_seed(0))
+    loud, soft = (level_db(log_mel(x, MELS["16k"])) for x in (audio, audio / 2))
     assert float(loud - soft) == pytest.approx(20 * np.log10(2), abs=0.01)
 
 
-def test_the_vocoder_learns_one_clip(sounds, tmp_path: Path) -> None:
+def test_the_vocoder_learns_one_clip(audio_clips, tmp_path: Path) -> None:
     recipe = replace(get_recipe("vocoder", "tiny"), discriminators=None, vae="")
-    model, losses = learn(recipe, One(sounds), 60, 1e-2)
+    model, losses = learn(recipe, OneClip(audio_clips), 60, 1e-2)
     assert np.mean(losses[-10:]) < 0.75 * losses[0]
     with torch.inference_mode():
-        scores = recipe.evaluate(model, One(sounds), tmp_path / "sheet.png")
+        scores = recipe.evaluate(model, OneClip(audio_clips), tmp_path / "sheet.png")
     assert scores["mel_error"] < 0.5
 
 
-def test_the_vocoder_is_told_what_the_vae_gives_back(sounds) -> None:
+def test_the_vocoder_is_trained_on_decoded_spectrograms(audio_clips) -> None:
     recipe = get_recipe("vocoder", "tiny")
-    mel = log_mel(recipe.batch(sounds, draws(3, 8, 0, 0))[0], recipe.mel)
+    mel = log_mel(recipe.batch(audio_clips, draws(3, 8, 0, 0))[0], recipe.mel)
     vae, _ = load_vae("random")
     with torch.no_grad():
         decoded = vae.decode(vae.encode(mel).mean)
-    given = recipe.given(mel, 3)
-    as_is = [torch.equal(a, b) for a, b in zip(given, mel, strict=True)]
-    assert 0 < sum(as_is) < 8 and torch.equal(given, recipe.given(mel, 3))
-    for told, own, through in zip(given, as_is, decoded, strict=True):
-        assert own or torch.allclose(told, through, atol=1e-5)
-    assert torch.equal(replace(recipe, vae="").given(mel, 3), mel)
+    inputs = recipe.vocoder_input(mel, 3)
+    unchanged = [torch.equal(a, b) for a, b in zip(inputs, mel, strict=True)]
+    assert 0 < sum(unchanged) < 8 and torch.equal(inputs, recipe.vocoder_input(mel, 3))
+    for item, plain, through_vae in zip(inputs, unchanged, decoded, strict=True):
+        assert plain or torch.allclose(item, through_vae, atol=1e-5)
+    assert torch.equal(replace(recipe, vae="").vocoder_input(mel, 3), mel)
 
 
-def test_one_backward_pass_trains_both_sides_each_by_its_own_loss(sounds) -> None:
+def test_one_backward_pass_trains_both_sides_each_by_its_own_loss(audio_clips) -> None:
     recipe = get_recipe("vocoder", "tiny")
     torch.manual_seed(0)
     model = recipe.build()
-    (real,) = recipe.batch(sounds, draws(3, 2, 0, 0))
+    (real,) = recipe.batch(audio_clips, draws(3, 2, 0, 0))
     _, judged = model(log_mel(real, recipe.mel), real)
     discriminators, vocoder, matching = adversarial(judged)
     discriminators.backward(retain_graph=True)
@@ -148,8 +150,8 @@ def test_one_backward_pass_trains_both_sides_each_by_its_own_loss(sounds) -> Non
     (vocoder + matching).backward()
     assert all(p.grad is None for p in model.discriminators.parameters())
     assert any(p.grad is not None and p.grad.any() for p in model.network.parameters())
-    real_scores, _, again = (judged[i][0].scores for i in range(3))
-    torch.testing.assert_close(judged[1][0].scores, again)
+    real_scores, _, for_vocoder = (judged[i][0].scores for i in range(3))
+    torch.testing.assert_close(judged[1][0].scores, for_vocoder)
     expected = sum(
         (1 - a.scores).square().mean() + b.scores.square().mean()
         for a, b in zip(judged[0], judged[1], strict=True)
@@ -158,14 +160,14 @@ def test_one_backward_pass_trains_both_sides_each_by_its_own_loss(sounds) -> Non
     assert real_scores.shape[0] == 2
 
 
-def test_discriminators_tell_generated_audio_from_real(sounds) -> None:
+def test_discriminators_tell_generated_audio_from_real(audio_clips) -> None:
     """Discriminators alone, against noise of the same level."""
     torch.manual_seed(0)
     discriminators = Discriminators(DISCRIMINATORS["tiny"])
     optimizer = torch.optim.Adam(discriminators.parameters(), 1e-2)
     recipe = get_recipe("vocoder", "tiny")
     for step in range(25):
-        (real,) = recipe.batch(sounds, draws(3, 3, step, 0))
+        (real,) = recipe.batch(audio_clips, draws(3, 3, step, 0))
         made = torch.randn_like(real) * real.std()
         loss, _, _ = adversarial([discriminators(real), discriminators(made), discriminators(made)])
         optimizer.zero_grad()
@@ -176,8 +178,8 @@ def test_discriminators_tell_generated_audio_from_real(sounds) -> None:
     )  # chance is 0.5 a discriminator twice
 
 
-def test_spectra_compare_as_they_should(sounds) -> None:
-    real = torch.from_numpy(sounds.audio(0))
+def test_spectra_compare_as_they_should(audio_clips) -> None:
+    real = torch.from_numpy(audio_clips.audio(0))
     assert float(spectral_distance(real, real)) == 0
     assert float(spectral_distance(real / 2, real)) == pytest.approx(0.5 + np.log(2), rel=0.2)
 
@@ -187,9 +189,9 @@ def test_latents_are_the_vaes_of_each_channel(run: Path) -> None:
     data = recipe.open("synthetic", run)
     moments = data.maps["moments"]
     assert moments.shape == (3, 2, 2, 2, recipe.lengths.latent)
-    sound = np.zeros((2, recipe.lengths.samples), np.float32)
-    sound[:, :16_000] = data.clips.audio(1)
-    mel = MelSpectrogram(replace(MELS["16k"], num_mels=6))(torch.from_numpy(sound))
+    audio = np.zeros((2, recipe.lengths.samples), np.float32)
+    audio[:, :16_000] = data.clips.audio(1)
+    mel = MelSpectrogram(replace(MELS["16k"], num_mels=6))(torch.from_numpy(audio))
     with torch.no_grad():
         posterior = data.vae.encode(mel[1:])
     torch.testing.assert_close(
@@ -221,28 +223,32 @@ def test_clips_are_mirrored_as_a_whole_half_of_the_time(run: Path) -> None:
     data = recipe.open("synthetic", run)
     flipped = 0
     for draw in [draw for step in range(20) for draw in draws(3, 3, step, 0)]:
-        moments, pictures, boxes = (part[0] for part in recipe.batch(data, [draw]))
+        moments, frames, boxes = (part[0] for part in recipe.batch(data, [draw]))
         plain = torch.from_numpy(np.array(data.maps["moments"][draw.index]))
         mirrored = not torch.equal(moments, plain)
         flipped += mirrored
-        as_is = recipe.visual_inputs(data, draw.index)
+        unmirrored = recipe.visual_inputs(data, draw.index)
         assert torch.equal(moments, plain.flip(0) if mirrored else plain)
-        assert torch.equal(pictures, as_is.frames[0].flip(-1) if mirrored else as_is.frames[0])
-        there = as_is.boxes[0, :, 0, 0] > 0
-        x0, x1 = as_is.boxes[0, there, 0, 1], as_is.boxes[0, there, 0, 3]
+        assert torch.equal(
+            frames, unmirrored.frames[0].flip(-1) if mirrored else unmirrored.frames[0]
+        )
+        boxed = unmirrored.boxes[0, :, 0, 0] > 0
+        x0, x1 = unmirrored.boxes[0, boxed, 0, 1], unmirrored.boxes[0, boxed, 0, 3]
         expected = -x1 if mirrored else x0
-        torch.testing.assert_close(boxes[there, 0, 1], expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(boxes[boxed, 0, 1], expected, atol=1e-5, rtol=0)
     assert 15 <= flipped <= 45
 
 
-def test_so_many_pictures_are_left_out(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_share_drop_of_conditions_is_dropped(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = replace(get_recipe("mmaudio", "tiny"), drop=0.25)
     data = recipe.open("synthetic", run)
     model = recipe.build()
-    left_out, times = [], []
+    dropped_flags, times = [], []
 
-    def forward(latent, t, seen, lengths, unseen):
-        left_out.extend(unseen.tolist())
+    def forward(latent, t, inputs, lengths, dropped):
+        dropped_flags.extend(dropped.tolist())
         times.extend(t.tolist())
         return latent
 
@@ -250,45 +256,44 @@ def test_so_many_pictures_are_left_out(run: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(model, "forward", forward)
     for seed in range(250):
         recipe.loss(model, batch, 0, seed)
-    assert np.mean(left_out) == pytest.approx(0.25, abs=0.05)
+    assert np.mean(dropped_flags) == pytest.approx(0.25, abs=0.05)
     logits = np.log(times) - np.log1p(-np.array(times))
     assert np.mean(logits) == pytest.approx(0, abs=0.1) and np.std(logits) == pytest.approx(1, 0.1)
 
 
-def test_boxes_are_withheld_by_themselves(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_boxes_are_dropped_independently(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = get_recipe("mmaudio", "tiny")
     recipe = replace(recipe, model=replace(recipe.model, boxes=2), drop=0.25, box_drop=0.5)
     data = recipe.open("synthetic", run)
     model = recipe.build()
-    blind, told = [], []
+    dropped_flags, boxed_flags = [], []
 
-    def forward(latent, t, seen, lengths, unseen):
-        blind.extend(unseen.tolist())
-        told.extend(seen.boxes.flatten(1).any(1).tolist())
-        assert torch.equal(seen.frames, batch[1])
+    def forward(latent, t, inputs, lengths, dropped):
+        dropped_flags.extend(dropped.tolist())
+        boxed_flags.extend(inputs.boxes.flatten(1).any(1).tolist())
+        assert torch.equal(inputs.frames, batch[1])
         return latent
 
     batch = recipe.batch(data, draws(3, 4, 0, 0))
-    there = batch[2].flatten(1).any(1)
-    assert there.all()
+    assert batch[2].flatten(1).any(1).all()
     monkeypatch.setattr(model, "forward", forward)
     for seed in range(250):
         recipe.loss(model, batch, 0, seed)
-    assert np.mean(told) == pytest.approx(0.5, abs=0.05)
-    assert abs(np.corrcoef(blind, told)[0, 1]) < 0.1
+    assert np.mean(boxed_flags) == pytest.approx(0.5, abs=0.05)
+    assert abs(np.corrcoef(dropped_flags, boxed_flags)[0, 1]) < 0.1
     assert recipe.card("synthetic").facts["box_drop"] == 0.5
 
 
-def test_muon_turns_the_matrices_inside_the_flow_network() -> None:
+def test_muon_trains_the_matrices_inside_the_flow_network() -> None:
     recipe = get_recipe("mmaudio", "tiny")
     recipe = replace(recipe, model=replace(recipe.model, boxes=2), optimizer_kind="muon")
     model = recipe.build()
-    turned, rest = recipe.optimizer(model).param_groups
+    inner, rest = recipe.optimizer(model).param_groups
     names = {id(p): name for name, p in model.named_parameters()}
-    turned, rest = ({names[id(p)] for p in group["params"]} for group in (turned, rest))
+    inner, rest = ({names[id(p)] for p in group["params"]} for group in (inner, rest))
     trained = {name for name, p in model.named_parameters() if p.requires_grad}
-    assert turned | rest == trained and not turned & rest
-    assert "flow.fused_blocks.0.attn.qkv.weight" in turned and "encoder.gather.weight" in turned
+    assert inner | rest == trained and not inner & rest
+    assert "flow.fused_blocks.0.attn.qkv.weight" in inner and "encoder.gather.weight" in inner
     outer = {"flow.final_layer.conv.weight", "boxes.weight", "encoder.look.0.weight"}
     assert {*outer, "flow.empty_clip_feat", "flow.sync_pos_emb"} <= rest
 
@@ -311,7 +316,7 @@ def test_scores_with_and_without_boxes(run: Path, tmp_path: Path) -> None:
     assert "side_spread_data_db_without_boxes" not in scores
 
 
-def test_the_vae_is_told_of_loud_bands_and_of_levels() -> None:
+def test_the_vae_losses_weigh_loud_bands_and_levels() -> None:
     real = torch.full((1, 4, 3), -4.0)
     real[0, 1] = 0.0
     loud, soft = real.clone(), real.clone()
@@ -324,30 +329,32 @@ def test_the_vae_is_told_of_loud_bands_and_of_levels() -> None:
 
 def test_the_flow_network_learns_one_clip(run: Path, tmp_path: Path) -> None:
     recipe = replace(get_recipe("mmaudio", "tiny"), guidance=1.0, sample_steps=8)
-    data = One(recipe.open("synthetic", run))
+    data = OneClip(recipe.open("synthetic", run))
     moments = np.array(data.maps["moments"][:1])
     moments[:, :, 1] = 0  # the random VAE's latents are nothing but noise otherwise
     data.maps = {"moments": moments}
     model, losses = learn(recipe, data, 80, 4e-3)
     assert np.mean(losses[-20:]) < 0.5 * np.mean(losses[:5])
     with torch.inference_mode():
-        made = recipe.generate(model, recipe.visual_inputs(data, 0), 1)
+        generated = recipe.generate(model, recipe.visual_inputs(data, 0), 1)
         real = join_latents(torch.from_numpy(np.array(data.maps["moments"][:1, :, 0])))
-        both = torch.cat((real, real.unflatten(-1, (2, -1)).flip(-2).flatten(-2)))
-        error = (model.flow.normalize(made) - model.flow.normalize(both)).square().mean((1, 2))
+        targets = torch.cat((real, real.unflatten(-1, (2, -1)).flip(-2).flatten(-2)))
+        error = (
+            (model.flow.normalize(generated) - model.flow.normalize(targets)).square().mean((1, 2))
+        )
         scores = recipe.evaluate(model, data, tmp_path / "sheet.png")
     assert float(error.min()) < 0.5  # 2 for an unrelated latent of the same spread
     assert 0.5 < scores["latent_std"] < 1.5
 
 
-def test_published_features_are_computed_once_for_both_sides(
+def test_published_features_are_computed_once_plain_and_mirrored(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown = []
+    batch_sizes = []
 
     class FakeClip(torch.nn.Module):
         def encode_image(self, x):
-            shown.append(len(x))
+            batch_sizes.append(len(x))
             return torch.stack((x[..., :192].mean((1, 2, 3)), x[..., 192:].mean((1, 2, 3))), 1)
 
     fake = ModuleType("open_clip")
@@ -368,15 +375,15 @@ def test_published_features_are_computed_once_for_both_sides(
     plain, mirrored = np.array(data.maps["clip"][:, 0]), np.array(data.maps["clip"][:, 1])
     np.testing.assert_allclose(plain, mirrored[..., ::-1], atol=2e-3)
     assert np.abs(plain - mirrored).max() > 0.01
-    count = len(shown)
-    again = recipe.open("synthetic", tmp_path / "run")
-    assert len(shown) == count and (again.maps["sync"] == data.maps["sync"]).all()
+    count = len(batch_sizes)
+    reopened = recipe.open("synthetic", tmp_path / "run")
+    assert len(batch_sizes) == count and (reopened.maps["sync"] == data.maps["sync"]).all()
     model = recipe.build()
     recipe.fit(model, data)
     loss, _ = recipe.loss(model, recipe.batch(data, draws(3, 2, 0, 0)), 0, 0)
     loss.backward()
     assert recipe.input_names == ("clip", "sync") and torch.isfinite(loss)
-    with pytest.raises(SavgError, match="needs Synchformer's weights"):
+    with pytest.raises(SavgError, match="must be the folder of Synchformer's weights"):
         replace(recipe, synchformer="").open("synthetic", tmp_path / "run")
 
 
@@ -394,33 +401,33 @@ def test_another_vae_gives_other_latents(run: Path, tmp_path: Path) -> None:
     assert np.abs(other.maps["moments"] - first).max() > 0.1
 
 
-def test_what_is_missing_is_one_sentence(run: Path, tmp_path: Path) -> None:
+def test_missing_parts_raise_one_sentence(run: Path, tmp_path: Path) -> None:
     recipe = get_recipe("mmaudio", "tiny")
-    with pytest.raises(SavgError, match="needs a trained mel VAE: name its folder with --set vae"):
+    with pytest.raises(SavgError, match="must be the folder of a trained mel VAE: --set vae"):
         replace(recipe, vae="").open("synthetic", run)
     save_component(MelVae(replace(VAES["tiny"], embed_dim=3)), tmp_path / "v", "mel_vae", CARD)
-    with pytest.raises(CheckpointError, match="a VAE of 3 latent channels does not fit"):
+    with pytest.raises(CheckpointError, match="must be half of the flow network's 4, got 3"):
         replace(recipe, vae=str(tmp_path / "v")).open("synthetic", run)
     wrong = replace(recipe, clips=replace(recipe.clips, sample_rate=8000))
-    with pytest.raises(SavgError, match="8000 Hz, the network's of 16000 Hz"):
+    with pytest.raises(SavgError, match="must be the network's 16000 Hz, got 8000 Hz"):
         wrong.open("synthetic", run)
 
 
-def test_maps_are_whole_or_not_there(tmp_path: Path) -> None:
-    made = []
+def test_maps_are_written_atomically(tmp_path: Path) -> None:
+    computed = []
 
     def rows(count: int, bad: float = 0.0):
-        made.append(count)
+        computed.append(count)
         return ({"x": np.full((2, 3), i + bad, np.float32)} for i in range(count))
 
     folder = tmp_path / "maps"
     maps = feature_maps(folder, {"a": 1}, 4, lambda: rows(4))
     assert maps["x"].shape == (4, 2, 3) and (maps["x"][2] == 2).all()
     assert (feature_maps(folder, {"a": 1}, 4, lambda: rows(4))["x"] == maps["x"]).all()
-    assert made == [4]
-    with pytest.raises(SavgError, match="3 of 4 clips"):
+    assert computed == [4]
+    with pytest.raises(SavgError, match="rows must be 4, one for each clip, got 3"):
         feature_maps(folder, {"a": 2}, 4, lambda: rows(3))
-    with pytest.raises(SavgError, match="x of clip 0 is not finite"):
+    with pytest.raises(SavgError, match="x of clip 0 must be finite"):
         feature_maps(folder, {"a": 2}, 4, lambda: rows(4, float("nan")))
     assert [path.name for path in tmp_path.iterdir()] == ["maps"]
     assert (feature_maps(folder, {"a": 1}, 4, lambda: rows(4))["x"] == maps["x"]).all()
@@ -439,11 +446,13 @@ def test_published_settings() -> None:
     assert optimizer.defaults["betas"] == (0.9, 0.95)
     vocoder = get_recipe("vocoder", "full")
     assert vocoder.kind == "bigvgan" and vocoder.frames * 256 == 8192 and vocoder.mel_weight == 45
-    with pytest.raises(ValueError, match="'constant', 'cosine' or 'tenths', not 'steps'"):
+    with pytest.raises(ValueError, match="'constant', 'cosine' or 'tenths', got 'steps'"):
         Optimisation(steps=1, batch=1, lr=1.0, schedule="steps")
 
 
-def test_boxes_are_wanted_where_there_are_some(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_boxes_are_required_by_a_network_of_boxes(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from savg.annotation import Boxes
     from savg.train.clip_set import ClipSet
 
@@ -454,7 +463,7 @@ def test_boxes_are_wanted_where_there_are_some(run: Path, monkeypatch: pytest.Mo
     assert recipe.visual_inputs(data, 0).boxes.shape == (1, 8, 2, 5)
     assert recipe.visual_inputs(data, 0).boxes[..., 0].any()
     monkeypatch.setattr(ClipSet, "boxes", lambda self, index: Boxes.empty())
-    with pytest.raises(SavgError, match="no persons' boxes"):
+    with pytest.raises(SavgError, match="no person boxes"):
         recipe.open("synthetic", run)
     assert isinstance(recipe.synthetic, Synthetic)
     assert Draw(0, 0, 1).rng.random() == Draw(0, 0, 1).rng.random()

@@ -1,4 +1,4 @@
-"""Runs that start from given weights: the same kind, a joint network's picture, and what is refused."""
+"""Runs that start from other weights: of the same kind, a joint network's video half, and errors."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def network(recipe: Recipe, seed: int) -> torch.nn.Module:
 
 
 @pytest.mark.parametrize("name", ["video", "mel_vae", "mmaudio", "vocoder"])
-def test_a_component_of_the_same_kind_is_taken_as_it_is(name: str, tmp_path: Path) -> None:
+def test_a_component_of_the_same_kind_is_loaded_unchanged(name: str, tmp_path: Path) -> None:
     recipe = get_recipe(name, "tiny")
     trained, fresh = network(recipe, 0), network(recipe, 1)
     component = getattr(trained, recipe.network.rstrip(".")) if recipe.network else trained
     save_component(component, tmp_path / "part", recipe.kind, CARD)
     others = {k: v.clone() for k, v in fresh.state_dict().items() if recipe.network not in k}
     start_from(fresh, recipe, str(tmp_path / "part"))
-    wanted = component.state_dict()
-    found = fresh.state_dict()
-    assert all(torch.equal(found[recipe.network + key], wanted[key]) for key in wanted)
-    assert all(torch.equal(found[key], value) for key, value in others.items())
+    expected = component.state_dict()
+    loaded = fresh.state_dict()
+    assert all(torch.equal(loaded[recipe.network + key], expected[key]) for key in expected)
+    assert all(torch.equal(loaded[key], value) for key, value in others.items())
 
 
-def test_the_picture_of_a_joint_network_is_taken_out_of_it(tmp_path: Path) -> None:
+def test_the_video_half_of_a_joint_network_is_loaded(tmp_path: Path) -> None:
     recipe = get_recipe("video", "tiny")
     torch.manual_seed(0)
     joint = CoupledUNet(JOINT["tiny"])
@@ -53,7 +53,7 @@ def test_the_picture_of_a_joint_network_is_taken_out_of_it(tmp_path: Path) -> No
     assert all(torch.equal(value, half[key]) for key, value in model.state_dict().items())
 
 
-def test_weights_that_do_not_fit_are_refused_in_one_sentence(tmp_path: Path) -> None:
+def test_weights_that_do_not_fit_raise_one_sentence(tmp_path: Path) -> None:
     recipe = get_recipe("mel_vae", "tiny")
     wide = replace(recipe, model=replace(recipe.model, hidden_dim=16))
     save_component(wide.build(), tmp_path / "wide", "mel_vae", CARD)
@@ -63,10 +63,10 @@ def test_weights_that_do_not_fit_are_refused_in_one_sentence(tmp_path: Path) -> 
             start_from(recipe.build(), recipe, str(tmp_path / name))
 
 
-def test_a_run_begins_there_and_its_card_says_so(tmp_path: Path) -> None:
+def test_a_run_starts_from_them_and_its_card_names_them(tmp_path: Path) -> None:
     recipe = get_recipe("mel_vae", "tiny")
-    given = network(recipe, 5)
-    save_component(given, tmp_path / "vae", "mel_vae", CARD)
+    initial = network(recipe, 5)
+    save_component(initial, tmp_path / "vae", "mel_vae", CARD)
     run, start = str(tmp_path / "run"), str(tmp_path / "vae")
     common = ["mel_vae", "--config", "tiny", "--out", run, "--quiet", "--threads", "1"]
     assert main([*common, "--init", start, "--stop-at", "1", "--set", "lr=1e-9"]) == 0
@@ -75,8 +75,8 @@ def test_a_run_begins_there_and_its_card_says_so(tmp_path: Path) -> None:
     assert "--init vae`" in text and str(tmp_path) not in text
     from savg.hub import load_component
 
-    made, _ = load_component(tmp_path / "out")
-    for key, value in given.state_dict().items():
-        torch.testing.assert_close(made.state_dict()[key], value, atol=1e-5, rtol=1e-5)
+    exported, _ = load_component(tmp_path / "out")
+    for key, value in initial.state_dict().items():
+        torch.testing.assert_close(exported.state_dict()[key], value, atol=1e-5, rtol=1e-5)
     assert main([*common, "--stop-at", "2", "--set", "lr=1e-9"]) == 0
     assert json.loads((tmp_path / "run" / "run.json").read_text())["init"] == start

@@ -1,4 +1,4 @@
-"""The recipe of the video network: silent data, mirroring, learning one clip, the joint settings."""
+"""The recipe of the video network: data without audio, mirroring, learning one clip, settings."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def clips(run: Path) -> ClipSet:
     return TINY.open("synthetic", run)
 
 
-def test_the_clips_are_packed_without_sound(clips: ClipSet) -> None:
+def test_the_clips_are_packed_without_audio(clips: ClipSet) -> None:
     (pack,) = clips.packs
     assert isinstance(pack, PackedClips) and pack.audio is None
     assert pack.keys.tolist() == [split_seed("train", i) for i in range(3)]
@@ -68,7 +68,7 @@ def test_the_loss_is_that_of_the_noise_alone(clips: ClipSet) -> None:
 
 
 def test_it_learns_one_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trained on one clip that is not mirrored, it makes that clip from any noise."""
+    """Trained on one clip that is not mirrored, it generates that clip from any noise."""
 
     def plain(recipe: VideoRecipe, data: ClipSet, drawn: list[Draw]) -> Batch:
         return (torch.stack([recipe.video_of(data, draw.index) for draw in drawn]),)
@@ -88,8 +88,8 @@ def test_it_learns_one_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     model.load_state_dict(checkpoints.load(checkpoints.folders(tmp_path)[-1]).average)
     clip = recipe.video_of(recipe.open("synthetic", tmp_path), 0)
     with torch.inference_mode():
-        (made,) = recipe.generate(model, 3, seed=5)
-    matches = [_correlation(video, clip) for video in made]
+        (videos,) = recipe.generate(model, 3, seed=5)
+    matches = [_correlation(video, clip) for video in videos]
     assert min(matches) > 0.97, matches
     sheet = cv2.imread(str(tmp_path / "samples" / "00000100.png"))
     assert sheet.shape[0] == recipe.samples * recipe.codec.rows * 2
@@ -129,13 +129,13 @@ def test_it_is_trained_as_the_joint_network_is(name: str) -> None:
     assert JointCodec.from_dict(facts["codec"]) == video.codec
 
 
-def test_muon_turns_the_matrices_between_the_first_and_the_last_layers() -> None:
+def test_muon_trains_the_matrices_between_the_first_and_the_last_layers() -> None:
     recipe = replace(TINY, optimizer_kind="muon")
     model = recipe.build()
-    turned, rest = recipe.optimizer(model).param_groups
+    inner, rest = recipe.optimizer(model).param_groups
     outer = {
         id(p) for module in (model.input_blocks[0], model.video_out) for p in module.parameters()
     }
-    assert turned["matrices"] and all(p.ndim > 1 and id(p) not in outer for p in turned["params"])
+    assert inner["matrices"] and all(p.ndim > 1 and id(p) not in outer for p in inner["params"])
     assert outer <= {id(p) for p in rest["params"]}
-    assert len(turned["params"]) + len(rest["params"]) == len(list(model.parameters()))
+    assert len(inner["params"]) + len(rest["params"]) == len(list(model.parameters()))

@@ -53,7 +53,7 @@ class ToyRecipe(Recipe):
         return np.random.default_rng(0).normal(size=(10, 3)).astype(np.float32)
 
     def batch(self, data: np.ndarray, draws: list[Draw]) -> tuple[torch.Tensor, ...]:
-        x = np.stack([data[d.index] + 0.1 * d.rng.normal(size=3) for d in draws])
+        x = np.stack([data[draw.index] + 0.1 * draw.rng.normal(size=3) for draw in draws])
         return (torch.from_numpy(x.astype(np.float32)),)
 
     def loss(
