@@ -274,7 +274,7 @@ def test_splits_do_not_share_seeds() -> None:
         split_seed("train", -1)
 
 
-def test_wrong_worlds_and_lengths_are_refused() -> None:
+def test_wrong_worlds_and_lengths_are_rejected() -> None:
     with pytest.raises(ValueError, match=r"must sum to 1, got 0\.6"):
         World(rooms=1, looks=(), instruments=("guitar",), bystanders=(0.5, 0.1))
     with pytest.raises(ValueError, match="5 s"):

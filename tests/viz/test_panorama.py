@@ -34,7 +34,7 @@ def direction_maps() -> np.ndarray:
 @pytest.mark.parametrize("view", VIEWS)
 def test_pixels_look_where_py360convert_looks(view: int) -> None:
     sampled = clip_view(direction_maps(), view)
-    # py360convert puts its first and last pixel on the picture's very edges.
+    # py360convert puts its first and last pixel on the image's very edges.
     x, y = np.meshgrid(np.linspace(0, 256, 256), np.linspace(0, 144, 144))
     azimuth, elevation = (np.deg2rad(a) for a in directions(View(view), x, y))
     flat = np.cos(elevation)

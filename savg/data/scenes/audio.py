@@ -24,7 +24,7 @@ from savg.geometry import foa_gains, rotate_foa
 Array = NDArray[np.floating]
 SPEED_OF_SOUND = 343.0
 REFERENCE = 2.0
-"""Distance in metres at which a source has its own level."""
+"""Distance in metres at which the direct sound of a source has the source's level."""
 HIGH_PASS = 100.0
 """Cut-off in Hz of the high-pass filter of the data [S1]."""
 PEAK = 0.95

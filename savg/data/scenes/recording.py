@@ -42,7 +42,7 @@ AUDIENCE_SHARE = 0.4
 LOUD_SHARE, LOUD = 0.05, 2.6
 """Share of sounds that are louder by the factor LOUD, so that clips of them clip."""
 
-_THINGS = (
+_OBJECTS = (
     kinds.TELEPHONE,
     kinds.DOMESTIC,
     kinds.DOOR,
@@ -205,7 +205,7 @@ def _draw_acts(rng: np.random.Generator, seconds: float, music: bool) -> list[Ac
 
 
 class _Director:
-    """Draws the sounds of the people and things of one take, act by act."""
+    """Draws the sounds of the people and objects of one take, act by act."""
 
     def __init__(
         self, rng: np.random.Generator, room: Room, people: list[Person], seconds: float
@@ -291,7 +291,7 @@ class _Director:
             self._add(Sound(person, 9, notes=notes, span=(begin, end)))
 
     def _other_event(self, busy: int, begin: float, end: float) -> None:
-        """A sound event of another class: of a thing, or of somebody who claps or laughs."""
+        """A sound event of another class: of an object, or of somebody who claps or laughs."""
         event = (Event(begin, end, int(self.rng.integers(2**31))),)
         free = [i for i in (*self.speakers, *self.audience) if i != busy]
         if free and self.rng.random() < 0.3:
@@ -299,7 +299,7 @@ class _Director:
             person = int(self.rng.choice(free))
             self._add(Sound(person, label, events=event, span=(begin, end)))
             return
-        label = int(self.rng.choice(_THINGS))
+        label = int(self.rng.choice(_OBJECTS))
         azimuth = float(self.rng.uniform(-np.pi, np.pi))
         gap = 0.1 if label in (kinds.DOOR, kinds.KNOCK) else 0.4
         distance = _distance_to_wall(self.room, azimuth, gap, gap)

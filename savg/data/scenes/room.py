@@ -1,4 +1,4 @@
-"""Rooms: a box around the camera with things on its walls and furniture behind the people.
+"""Rooms: a box around the camera with fixtures on its walls and furniture behind the people.
 
 World coordinates in metres as in `savg.data.scenes.scene`; the camera is at the origin.
 """
@@ -15,7 +15,7 @@ from savg.data.scenes.world import Colour
 
 @dataclass(frozen=True)
 class Fixture:
-    """Something flat on a wall. kind: window, door or picture; wall: front, left, right or back;
+    """A flat object on a wall. kind: window, door or picture; wall: front, left, right or back;
     u: metres along the wall from its left end as seen from inside; v: metres above the floor to the
     lower edge."""
 

@@ -24,7 +24,7 @@ SPLIT_SIZE = 100_000_000
 
 @dataclass(frozen=True)
 class Track:
-    """The path of a person or thing: floor positions x, y (m) at times (s), linear in between."""
+    """The path of a person or object: floor positions x, y (m) at times (s), linear in between."""
 
     times: tuple[float, ...]
     x: tuple[float, ...]
@@ -95,11 +95,11 @@ class Event:
 
 @dataclass(frozen=True)
 class Sound:
-    """One sound source of a scene: a person's, or a thing's (person -1), with its STARSS23 class.
+    """One sound of a scene, of a person or of an object (person -1), with its STARSS23 class.
 
     Either phrases, notes or events. level: rms; span: the times (s) it is confined to and levelled
-    over, the whole scene without one. track, height: position of a thing, height in metres above the
-    camera; for people they follow from the person, unless `track` is set.
+    over, the whole scene without one. track, height: position of an object, height in metres above the
+    camera; for people they follow from the person, unless they are set.
     """
 
     person: int
@@ -153,7 +153,7 @@ class Scene:
         return sound.track or self.people[sound.person].track
 
     def height_of(self, sound: Sound) -> float:
-        """Height of a sound's source (a mouth, an instrument, a thing) above the camera in metres."""
+        """Height of a sound's source (a mouth, an instrument, an object) above the camera in metres."""
         if sound.height is not None:
             return sound.height
         person = self.people[sound.person]

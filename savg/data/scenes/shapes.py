@@ -30,7 +30,7 @@ class Part:
 
 
 def shade(colour: Colour | tuple[float, ...], factor: float) -> tuple[float, float, float]:
-    """A colour made darker (below 1) or lighter (above 1)."""
+    """A darker (factor below 1) or lighter (above 1) colour, clipped to 0..255."""
     r, g, b = (min(255.0, max(0.0, c * factor)) for c in colour)
     return r, g, b
 

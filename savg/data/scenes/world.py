@@ -41,7 +41,7 @@ class Look:
 
 @dataclass(frozen=True)
 class World:
-    """What scenes are drawn from; shares are probabilities, depths are metres in front of the camera.
+    """The distribution of scenes; shares are probabilities, depths are metres in front of the camera.
 
     looks: fixed people, or none for people drawn at random. rooms: number of rooms.
     reach: largest offset of a person from the frame's centre, as a share of half its width;
@@ -85,7 +85,7 @@ class World:
 
     @classmethod
     def varied(cls) -> World:
-        """Many rooms and people who also walk and sit, up to three bystanders, every instrument."""
+        """Many rooms, random people who also walk and sit, up to three bystanders, every instrument."""
         return cls(
             rooms=48,
             looks=(),
