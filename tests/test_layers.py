@@ -38,7 +38,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 def imports(path: Path) -> set[str]:
     """The first-level parts of savg that a file imports, wherever in the file."""
-    found = set()
+    parts = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -47,8 +47,8 @@ def imports(path: Path) -> set[str]:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         else:
             continue
-        found |= {n.split(".")[1] for n in names if n.startswith("savg.")}
-    return found - {"__version__"}
+        parts |= {n.split(".")[1] for n in names if n.startswith("savg.")}
+    return parts - {"__version__"}
 
 
 FILES = sorted((ROOT / "savg").rglob("*.py"))
@@ -158,6 +158,16 @@ def test_files_of_unknown_origin_are_opened_by_media_alone() -> None:
     for path in FILES:
         if path.relative_to(ROOT / "savg").parts[0] != "media":
             assert not re.search(r"^\s*(import|from) av\b", path.read_text("utf-8"), re.M), path
+
+
+def lines(folder: Path) -> int:
+    """Lines of source in a folder: Python, JavaScript, HTML, style sheets."""
+    sources = (p for p in folder.rglob("*.*") if p.suffix in (".py", ".js", ".html", ".css"))
+    return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in sources)
+
+
+def test_listening_tests_are_a_fifth_of_the_house_at_most() -> None:
+    assert 0 < lines(ROOT / "savg" / "mos") <= lines(ROOT / "savg") / 5
 
 
 def test_the_app_only_builds_and_launches() -> None:

@@ -150,9 +150,7 @@ def test_what_is_missing_is_named() -> None:
         model.condition(VisualInputs(), LENGTHS)
     with pytest.raises(ValueError, match=r"boxes must be \(1, 8, 2, 5\), got None"):
         model.condition(VisualInputs(frames=pictures), LENGTHS)
-    with pytest.raises(
-        ValueError, match=r"frames must be \[B, 4, .*, got \[1, 5, 3, 16, 16\]"
-    ):
+    with pytest.raises(ValueError, match=r"frames must be \[B, 4, .*, got \[1, 5, 3, 16, 16\]"):
         model.condition(VisualInputs(frames=torch.zeros(1, 5, 3, 16, 16)), LENGTHS)
     plain = VisualFlow(VisualFlowConfig(CONFIGS["tiny"].flow))
     with pytest.raises(ValueError, match="CLIP and sync features"):
