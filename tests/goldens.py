@@ -56,7 +56,7 @@ class Case:
         return torch.from_numpy(golden.tensor(key, tuple(spec["shape"]), spec.get("scale", 1.0)))
 
     def check(self, name: str, value: torch.Tensor) -> None:
-        """Assert that `value` is the stored output `name`: its shape, and its (strided) values
+        """Assert that `value` has the shape and (strided) values of the stored output `name`,
         within the tolerances that the case suggests."""
         spec = self.meta["outputs"][name]
         assert list(value.shape) == spec["shape"], name

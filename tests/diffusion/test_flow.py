@@ -28,7 +28,7 @@ def network(golden: Case) -> MMAudio:
 @torch.no_grad()
 def test_the_published_trajectory(golden: Case, network: MMAudio, prefix, guidance) -> None:
     lengths = network.config.lengths(5.0)
-    told = Features(*(golden.input(f"{name}_f") for name in ("clip", "sync", "text")))
+    inputs = Features(*(golden.input(f"{name}_f") for name in ("clip", "sync", "text")))
     visited = []
 
     def model(x, t, conditions):
@@ -36,7 +36,7 @@ def test_the_published_trajectory(golden: Case, network: MMAudio, prefix, guidan
             visited.append((float(t[0]), x))
         return network(x, t, conditions)
 
-    conditions, empty = network.condition(told, lengths), network.empty_conditions(lengths, 2)
+    conditions, empty = network.condition(inputs, lengths), network.empty_conditions(lengths, 2)
     noise = golden.input("x0")
     x = euler(FlowMatching(), model, noise, conditions, empty, guidance=guidance)
     for step in (1, 2, 12):
@@ -53,12 +53,12 @@ def test_the_published_training_objective(golden: Case, network: MMAudio) -> Non
     loss = flow.loss(golden.input("train_predicted_v"), noise, data)
     normalized = network.normalize(data)
     spec = golden.meta["outputs"]
-    found = {
+    results = {
         "train_xt": flow.interpolate(noise, data, t),
         "train_loss_per_sample": loss,
         "train_normalized_x1": normalized,
     }
-    for name, value in found.items():
+    for name, value in results.items():
         assert list(value.shape) == spec[name]["shape"]
         golden.check(name, value)
 
@@ -95,13 +95,14 @@ def test_euler_converges_on_a_curved_field() -> None:
 
 
 def test_guidance() -> None:
-    told, blank = torch.randn(2, 3, 4)
-    torch.testing.assert_close(guide(told, blank, 1.0), told)
-    torch.testing.assert_close(guide(told, blank, 3.0), blank + 3 * (told - blank))
-    asked = []
+    conditional, blank = torch.randn(2, 3, 4)
+    torch.testing.assert_close(guide(conditional, blank, 1.0), conditional)
+    expected = blank + 3 * (conditional - blank)
+    torch.testing.assert_close(guide(conditional, blank, 3.0), expected)
+    evaluated = []
 
     def model(x, t, conditions):
-        asked.append(conditions)
+        evaluated.append(conditions)
         return torch.zeros_like(x)
 
     for guidance, empty, expected in [
@@ -109,23 +110,23 @@ def test_guidance() -> None:
         (0.5, "e", ["c"]),
         (2.0, None, ["c"]),
     ]:
-        asked.clear()
+        evaluated.clear()
         euler(FlowMatching(), model, torch.zeros(1, 1), "c", empty, steps=1, guidance=guidance)
-        assert asked == expected
+        assert evaluated == expected
 
 
 def test_progress_and_stopping() -> None:
     flow, noise, data = FlowMatching(), torch.zeros(2, 3), torch.ones(2, 3)
-    seen = []
+    progress = []
 
     def on_step(done, total, state):
-        seen.append((done, total))
+        progress.append((done, total))
         torch.testing.assert_close(state[0], data)
         return done < 3
 
     with pytest.raises(Cancelled):
         euler(flow, lambda x, t, _: data - noise, noise, None, steps=8, on_step=on_step)
-    assert seen == [(1, 8), (2, 8), (3, 8)]
+    assert progress == [(1, 8), (2, 8), (3, 8)]
 
 
 def test_training_times_are_logistic_normal() -> None:

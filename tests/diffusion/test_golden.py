@@ -1,4 +1,4 @@
-"""The samplers against the published code's own outputs, on networks given in closed form."""
+"""The samplers against the published code's own outputs, on networks in closed form."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from savg.diffusion.thresholding import dynamic_threshold
 
 
 class Analytic:
-    """The stand-in of the joint network that `meta["model"]` defines; remembers the times asked."""
+    """The stand-in of the joint network that `meta["model"]` defines; records the times."""
 
     def __init__(self, meta: dict) -> None:
         self.spec = meta["model"]
         self.alphas = Schedule.linear(1000).alphas_cumprod
         self.means = [self._tensor(self.spec[name]) for name in ("mean_video", "mean_audio")]
-        self.asked: list[int] = []
+        self.times: list[int] = []
 
     @staticmethod
     def _tensor(spec: dict) -> torch.Tensor:
         return torch.from_numpy(tensor(spec["golden"], spec["shape"], spec["scale"]))
 
     def __call__(self, state, t):
-        self.asked.append(int(t[0]))
+        self.times.append(int(t[0]))
         a = self.alphas[t.numpy()]
         out = []
         for x, other, mean, s in zip(
@@ -82,7 +82,7 @@ def test_adaptive_solver_step_by_step() -> None:
     for name, values in (("s", [a.s[0] for a in tried]), ("t", [a.t[0] for a in tried])):
         np.testing.assert_allclose(values, golden[name], rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose([a.error[0] for a in tried], golden["E"], rtol=0.02)
-    assert network.asked == golden["model_times"].tolist()
+    assert network.times == golden["model_times"].tolist()
 
 
 def test_singlestep_solver() -> None:
@@ -90,12 +90,12 @@ def test_singlestep_solver() -> None:
     network = Analytic(golden.meta)
     diffusion = Diffusion(Schedule.linear())
     times = time_steps(diffusion, 20, "logSNR")
-    np.testing.assert_allclose(times, golden["timesteps"], rtol=3e-4)  # theirs is float32
+    np.testing.assert_allclose(times, golden["timesteps"], rtol=3e-4)  # published in float32
     np.testing.assert_allclose(
         diffusion.schedule.half_log_snr(times), golden["lambdas"], rtol=1e-3, atol=1e-3
     )
     close(golden, singlestep(Predictor(diffusion, network, clean=False), start(golden), times, 3))
-    assert network.asked == golden["model_times"].tolist()
+    assert network.times == golden["model_times"].tolist()
 
 
 def test_multistep_solver() -> None:
@@ -106,7 +106,7 @@ def test_multistep_solver() -> None:
     np.testing.assert_allclose(times, golden["timesteps"], rtol=1e-5)
     predictor = Predictor(diffusion, network, clip_x0=dynamic_threshold)
     close(golden, multistep(predictor, start(golden), times, 2))
-    assert network.asked == golden["model_times"].tolist()
+    assert network.times == golden["model_times"].tolist()
 
 
 def test_ancestral_sampling_of_both_modalities() -> None:
@@ -134,22 +134,22 @@ def test_super_resolution_samplers(name: str) -> None:
     golden = case(name)
     spec, inputs = golden.meta["model"], golden.meta["inputs"]
     low = inputs["low_res"]
-    enlarged = torch.from_numpy(tensor(low["golden"], low["shape"], low["scale"]))
-    enlarged = enlarged.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    upscaled = torch.from_numpy(tensor(low["golden"], low["shape"], low["scale"]))
+    upscaled = upscaled.repeat_interleave(4, 2).repeat_interleave(4, 3)
     base = Schedule.linear(1100)
     diffusion = Diffusion(base.respaced("ddim25"), variance="learned_range")
     np.testing.assert_array_equal(diffusion.schedule.times, golden["timestep_map"])
     np.testing.assert_allclose(
         diffusion.schedule.posterior_log_variance_clipped, golden["posterior_log_variance_clipped"]
     )
-    asked = []
+    times = []
 
     def network(state, t):
         (x,) = state
-        asked.append(int(t[0]))
+        times.append(int(t[0]))
         a = base.alphas_cumprod[int(t[0])]
         gain = float(np.float32(np.sqrt(1 - a) / (a * spec["s"] ** 2 + 1 - a)))
-        eps = gain * (x - float(np.float32(np.sqrt(a))) * enlarged)
+        eps = gain * (x - float(np.float32(np.sqrt(a))) * upscaled)
         return (torch.cat([eps, spec["g"] * x], 1),)
 
     def fresh(k: int) -> tuple[torch.Tensor, ...]:
@@ -158,14 +158,14 @@ def test_super_resolution_samplers(name: str) -> None:
     if name == "sr_ddpm_fresh_noise":
         state = ddpm(diffusion, network, fresh(0), fresh)
     else:
-        given = inputs["noise"]
-        noise = (torch.from_numpy(tensor(given["golden"], given["shape"])),)
+        noise_spec = inputs["noise"]
+        noise = (torch.from_numpy(tensor(noise_spec["golden"], noise_spec["shape"])),)
         if name == "sr_ddim25":
             state = ddim(diffusion, network, noise)
         else:
             state = ddpm(diffusion, network, noise, lambda k: noise)
     close(golden, state, ("out",))
-    assert asked == golden["model_times"].tolist()
+    assert times == golden["model_times"].tolist()
 
 
 def test_training_loss() -> None:

@@ -24,7 +24,7 @@ MEAN, SPREAD = 0.3, 0.5
 
 
 class Gaussian:
-    """The ideal network for data N(MEAN, SPREAD²), giving whichever prediction is asked for."""
+    """The ideal network for data N(MEAN, SPREAD²), with the prediction of `diffusion`."""
 
     def __init__(self, diffusion: Diffusion) -> None:
         self.kind = diffusion.prediction
@@ -81,8 +81,8 @@ def test_half_log_snr_and_its_inverse() -> None:
     schedule = Schedule.linear()
     t = torch.arange(1, 1001, dtype=torch.float64) / 1000
     lam = schedule.half_log_snr(t)
-    wanted = 0.5 * np.log(schedule.alphas_cumprod / (1 - schedule.alphas_cumprod))
-    np.testing.assert_allclose(lam, wanted, atol=1e-9)
+    expected = 0.5 * np.log(schedule.alphas_cumprod / (1 - schedule.alphas_cumprod))
+    np.testing.assert_allclose(lam, expected, atol=1e-9)
     np.testing.assert_allclose(schedule.time_of(lam), t, atol=1e-9)
 
 
@@ -91,14 +91,14 @@ def test_half_log_snr_and_its_inverse() -> None:
 def test_snapped_times_are_those_the_network_was_trained_at(steps, spacing) -> None:
     diffusion = Diffusion(Schedule.linear())
     times = time_steps(diffusion, steps, spacing, snap=True)
-    told = diffusion.schedule.model_times(times)
-    assert told[0] == 999 and told[-1] == 0 and (told.diff() < 0).all()
-    exactly = torch.from_numpy(diffusion.schedule.alphas_cumprod).log()[told] / 2
+    model_times = diffusion.schedule.model_times(times)
+    assert model_times[0] == 999 and model_times[-1] == 0 and (model_times.diff() < 0).all()
+    exactly = torch.from_numpy(diffusion.schedule.alphas_cumprod).log()[model_times] / 2
     np.testing.assert_allclose(diffusion.schedule.log_alpha(times), exactly, atol=2e-5)
 
 
 @pytest.mark.parametrize("kind", ["eps", "v", "x0"])
-def test_predictions_turn_back_into_what_was_mixed(kind) -> None:
+def test_predictions_convert_back_to_data_and_noise(kind) -> None:
     diffusion = Diffusion(Schedule.linear(), kind)
     clean, noise = torch.rand(4, 3, 2) * 2 - 1, torch.randn(4, 3, 2)
     step = torch.tensor([0, 10, 500, 900])
@@ -122,17 +122,17 @@ def test_loss_weights_and_min_snr_follow_their_formulas() -> None:
     zero = lambda s, t: tuple(torch.zeros_like(x) for x in s)  # noqa: E731
     plain = Diffusion(Schedule.linear())
     loss, parts = plain.training_loss(zero, clean, step, noise, weights=(2.0, 0.5))
-    wanted = [e.square().flatten(1).mean(1) for e in noise]
-    torch.testing.assert_close(loss, 2.0 * wanted[0] + 0.5 * wanted[1])
-    torch.testing.assert_close(parts, wanted)
+    expected = [e.square().flatten(1).mean(1) for e in noise]
+    torch.testing.assert_close(loss, 2.0 * expected[0] + 0.5 * expected[1])
+    torch.testing.assert_close(parts, expected)
     a = torch.from_numpy(plain.schedule.alphas_cumprod)[step]
     snr = a / (1 - a)
     weighted, _ = plain.training_loss(zero, clean, step, noise, min_snr=5.0)
     factor = (snr.clamp(max=5.0) / snr).float()
-    torch.testing.assert_close(weighted, factor * (wanted[0] + wanted[1]), rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(weighted, factor * (expected[0] + expected[1]), rtol=1e-5, atol=1e-7)
 
 
-def test_a_limited_v_weight_is_the_loss_of_v_where_the_limit_is_not_reached() -> None:
+def test_a_capped_v_weight_is_the_loss_of_v_below_the_cap() -> None:
     clean, noise = starts(), [x.flip(0) for x in starts()]
     step = torch.tensor([5, 300, 800])
     guess = [0.3 * x for x in clean]
@@ -293,15 +293,15 @@ def test_ddim_with_noise_needs_noise() -> None:
 
 def test_stopping_and_progress() -> None:
     diffusion = Diffusion(Schedule.linear().respaced(6))
-    seen = []
+    progress = []
 
     def on_step(done, total, clean):
-        seen.append((done, total, clean[0].shape))
+        progress.append((done, total, clean[0].shape))
         return done < 3
 
     with pytest.raises(Cancelled):
         ddim(diffusion, Gaussian(diffusion), starts(), on_step=on_step)
-    assert [s[:2] for s in seen] == [(1, 6), (2, 6), (3, 6)]
+    assert [s[:2] for s in progress] == [(1, 6), (2, 6), (3, 6)]
 
 
 @pytest.mark.parametrize("count", [1, 2, 150, 1001])
@@ -313,8 +313,8 @@ def test_dynamic_threshold_is_the_quantile(count) -> None:
     torch.testing.assert_close(dynamic_threshold((x,))[0], x.clamp(-s, s) / s)
 
 
-def test_limits_have_names() -> None:
+def test_thresholding_by_name() -> None:
     x = torch.tensor([[-3.0, 0.2]])
-    picture, sound = clamp_first((x, x))
-    assert torch.equal(picture, torch.tensor([[-1.0, 0.2]]))
-    assert torch.equal(sound, x) and THRESHOLDING["none"] is None
+    video, audio = clamp_first((x, x))
+    assert torch.equal(video, torch.tensor([[-1.0, 0.2]]))
+    assert torch.equal(audio, x) and THRESHOLDING["none"] is None

@@ -58,19 +58,19 @@ def test_the_published_parameters(golden: Case, vocoder: BigVgan) -> None:
 
 @torch.no_grad()
 def test_every_stage_and_the_waveform(golden: Case, vocoder: BigVgan) -> None:
-    seen: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
 
-    def keep(name: str):
-        return lambda module, inputs, output: seen.update({name: output})
+    def record(name: str):
+        return lambda module, inputs, output: outputs.update({name: output})
 
     parts: dict[str, nn.Module] = {f"ups{i}": vocoder.ups[i] for i in (0, 1, 3, 5)}
     parts |= {"conv_pre": vocoder.conv_pre, "resblock0": vocoder.resblocks[0]}
     parts["conv_post_before_tanh"] = vocoder.conv_post
-    hooks = [part.register_forward_hook(keep(name)) for name, part in parts.items()]
+    hooks = [part.register_forward_hook(record(name)) for name, part in parts.items()]
     waveform = vocoder(golden.input("mel"))
     for hook in hooks:
         hook.remove()
-    for name, value in seen.items():
+    for name, value in outputs.items():
         golden.check(name, value)
     golden.check("waveform", waveform)
     activation = vocoder.resblocks[0].activations[0]
@@ -124,9 +124,9 @@ def test_both_styles_of_published_files(style: str, tmp_path) -> None:
     mel = torch.randn(2, 6, 5)
     torch.testing.assert_close(model(mel), source(mel), atol=1e-6, rtol=1e-5)
     save_component(model, tmp_path / "vocoder", "bigvgan", Card("MIT", "a test"))
-    again, _ = load_component(tmp_path / "vocoder", "bigvgan")
-    assert again.config == CONFIGS["tiny"]
-    torch.testing.assert_close(again(mel), model(mel))
+    reloaded, _ = load_component(tmp_path / "vocoder", "bigvgan")
+    assert reloaded.config == CONFIGS["tiny"]
+    torch.testing.assert_close(reloaded(mel), model(mel))
 
 
 def test_half_a_weight_is_missing(tmp_path) -> None:

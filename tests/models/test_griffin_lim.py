@@ -28,37 +28,37 @@ def tones(count: int = 1) -> torch.Tensor:
 @torch.no_grad()
 def test_frames_are_those_of_the_mel_spectrogram() -> None:
     model = GriffinLim(CONFIGS["full"])
-    sound = tones()
-    spectrum = model.spectrum(sound)
-    mel = MelSpectrogram(MELS["16k"])(sound)
+    audio = tones()
+    spectrum = model.spectrum(audio)
+    mel = MelSpectrogram(MELS["16k"])(audio)
     assert spectrum.shape == (1, 513, mel.shape[-1])
     direct = torch.log10((model.bands @ spectrum.abs()).clamp_min(1e-5))
     inner = slice(2, -2)  # the mel spectrogram reflects at the ends
     torch.testing.assert_close(direct[..., inner], mel[..., inner], atol=0.05, rtol=0.05)
     back = model.waveform(spectrum)
-    torch.testing.assert_close(back[:, 256:-256], sound[:, 256:-256], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(back[:, 256:-256], audio[:, 256:-256], atol=1e-5, rtol=1e-4)
 
 
 @torch.no_grad()
 def test_the_spectrogram_comes_back() -> None:
     model, spectrogram = GriffinLim(CONFIGS["full"]), MelSpectrogram(MELS["16k"])
-    sound = tones(2)
-    mel = spectrogram(sound)
-    made = model(mel)
-    assert made.shape == (2, 1, sound.shape[1]) and float(made.abs().max()) <= 1
-    heard = mel > mel.amax() - 2  # within 40 dB of the loudest
-    error = (spectrogram(made[:, 0]) - mel)[heard].abs().mean()
+    audio = tones(2)
+    mel = spectrogram(audio)
+    generated = model(mel)
+    assert generated.shape == (2, 1, audio.shape[1]) and float(generated.abs().max()) <= 1
+    audible = mel > mel.amax() - 2  # within 40 dB of the loudest
+    error = (spectrogram(generated[:, 0]) - mel)[audible].abs().mean()
     assert float(error) < 0.1
-    assert float(made[:, 0].std() / sound.std()) == pytest.approx(1, abs=0.15)
-    torch.testing.assert_close(model(mel[1:]), made[1:], atol=1e-4, rtol=1e-3)
+    assert float(generated[:, 0].std() / audio.std()) == pytest.approx(1, abs=0.15)
+    torch.testing.assert_close(model(mel[1:]), generated[1:], atol=1e-4, rtol=1e-3)
 
 
 @torch.no_grad()
 def test_a_channel_of_half_the_level_is_half_the_waveform() -> None:
     model, spectrogram = GriffinLim(CONFIGS["full"]), MelSpectrogram(MELS["16k"])
     left = tones()
-    made = model(spectrogram(torch.cat((left, left / 2))))[:, 0]
-    a, b = made[0] - made[0].mean(), made[1] - made[1].mean()
+    generated = model(spectrogram(torch.cat((left, left / 2))))[:, 0]
+    a, b = generated[0] - generated[0].mean(), generated[1] - generated[1].mean()
     assert float((a * b).sum() / (a.norm() * b.norm())) > 0.98
     assert float(20 * torch.log10(a.norm() / b.norm())) == pytest.approx(6.02, abs=0.3)
 
@@ -66,9 +66,9 @@ def test_a_channel_of_half_the_level_is_half_the_waveform() -> None:
 def test_it_is_stored_as_a_component(tmp_path: Path) -> None:
     model = GriffinLim(CONFIGS["tiny"])
     save_component(model, tmp_path / "vocoder", "griffin_lim", Card("MIT", "a formula"))
-    again, _ = load_component(tmp_path / "vocoder", "griffin_lim")
+    reloaded, _ = load_component(tmp_path / "vocoder", "griffin_lim")
     mel = torch.randn(1, 6, 9)
-    assert again.config == CONFIGS["tiny"] and torch.equal(again(mel), model(mel))
+    assert reloaded.config == CONFIGS["tiny"] and torch.equal(reloaded(mel), model(mel))
 
 
 def test_impossible_settings_and_inputs_are_refused() -> None:

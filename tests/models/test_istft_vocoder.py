@@ -19,13 +19,13 @@ def frames_of(signal: torch.Tensor, n_fft: int, hop: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("n_fft", "hop"), [(1024, 256), (64, 16), (48, 20)])
-def test_the_waveform_of_a_sounds_own_spectrum_is_the_sound(n_fft: int, hop: int) -> None:
+def test_the_waveform_of_a_signals_spectrum_is_the_signal(n_fft: int, hop: int) -> None:
     model = IstftVocoder(IstftVocoderConfig(num_mels=4, n_fft=n_fft, hop=hop, width=4, depth=1))
     signal = 0.3 * torch.randn(2, 20 * hop, generator=torch.Generator().manual_seed(0))
-    found = model.waveform(frames_of(signal, n_fft, hop))
-    assert found.shape == signal.shape
+    waveform = model.waveform(frames_of(signal, n_fft, hop))
+    assert waveform.shape == signal.shape
     inner = slice(hop, -hop)
-    torch.testing.assert_close(found[:, inner], signal[:, inner], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(waveform[:, inner], signal[:, inner], atol=1e-5, rtol=1e-4)
 
 
 @torch.no_grad()
@@ -33,9 +33,9 @@ def test_shapes_range_and_channels_are_independent() -> None:
     torch.manual_seed(0)
     model = IstftVocoder(CONFIGS["tiny"]).eval()
     mel = torch.randn(3, 6, 17)
-    sound = model(mel)
-    assert sound.shape == (3, 1, 17 * 256) and float(sound.abs().max()) <= 1
-    torch.testing.assert_close(model(mel[1:2]), sound[1:2], atol=1e-5, rtol=1e-4)
+    audio = model(mel)
+    assert audio.shape == (3, 1, 17 * 256) and float(audio.abs().max()) <= 1
+    torch.testing.assert_close(model(mel[1:2]), audio[1:2], atol=1e-5, rtol=1e-4)
     assert float(model(100 * mel).abs().max()) <= 1
 
 

@@ -90,13 +90,13 @@ def test_gradients_match_the_published_training_step(saving):
     def named(name, shape, scale=1.0):
         return torch.from_numpy(golden.tensor(f"{meta['prefix']}/{name}", tuple(shape), scale))
 
-    kept = float(np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))[meta["t"][0]])
+    alpha_bar = float(np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))[meta["t"][0]])
     targets, noisy = [], []
     for kind, scale in (("video", 0.5), ("audio", 0.2)):
         noise = named(f"noise_{kind}", meta[f"{kind}_shape"])
         clean = named(f"x_{kind}", meta[f"{kind}_shape"], scale)
         targets.append(noise)
-        noisy.append(kept**0.5 * clean + (1 - kept) ** 0.5 * noise)
+        noisy.append(alpha_bar**0.5 * clean + (1 - alpha_bar) ** 0.5 * noise)
     outputs = model(*noisy, torch.tensor(meta["t"]), [0] * 15)
     loss = sum((out - target).square().mean() for out, target in zip(outputs, targets, strict=True))
     np.testing.assert_allclose(loss.item(), reference["loss"][0], rtol=1e-4)
@@ -188,7 +188,7 @@ def test_shifts_are_drawn_from_the_generator_within_bounds():
     assert max(draw[0] for draw in draws) > 15
 
 
-def test_a_fresh_demo_network_predicts_zero_and_takes_picture_rows():
+def test_a_fresh_demo_network_predicts_zero_and_takes_a_clips_picture():
     model = JointUNet(CONFIGS["demo"]).eval()
     with torch.no_grad():
         video, audio = model(

@@ -47,7 +47,7 @@ def test_a_tone_lies_in_its_band_at_its_level(name: str) -> None:
     assert float(transform(torch.zeros(2 * c.n_fft)).max()) <= log(2e-5)
 
 
-def test_sound_beyond_full_scale_is_clipped() -> None:
+def test_audio_beyond_full_scale_is_clipped() -> None:
     transform = MelSpectrogram(MEL_CONFIGS["16k"])
     loud = 4 * torch.randn(2, 4096)
     torch.testing.assert_close(transform(loud), transform(loud.clamp(-1, 1)))
@@ -72,8 +72,10 @@ def golden() -> Case:
 def vae(golden: Case) -> MelVae:
     with torch.device("meta"):
         model = MelVae(from_published(golden.meta["constructor"]))
-    kept = {name: torch.from_numpy(golden[f"out__{name}"]) for name in ("data_mean", "data_std")}
-    model.load_state_dict({**golden.state, **kept}, assign=True)
+    statistics = {
+        name: torch.from_numpy(golden[f"out__{name}"]) for name in ("data_mean", "data_std")
+    }
+    model.load_state_dict({**golden.state, **statistics}, assign=True)
     return model.eval()
 
 
@@ -193,9 +195,9 @@ def test_files_and_folders(tmp_path) -> None:
     mel = torch.randn(1, 6, 8)
     torch.testing.assert_close(model.encode(mel).mean, source.encode(mel).mean)
     save_component(model, tmp_path / "vae", "mel_vae", Card("MIT", "a test"))
-    again, _ = load_component(tmp_path / "vae", "mel_vae")
-    assert again.config == CONFIGS["tiny"]
-    torch.testing.assert_close(again.data_mean, source.data_mean)
+    reloaded, _ = load_component(tmp_path / "vae", "mel_vae")
+    assert reloaded.config == CONFIGS["tiny"]
+    torch.testing.assert_close(reloaded.data_mean, source.data_mean)
 
 
 def test_the_demo_network_is_small() -> None:
@@ -223,7 +225,7 @@ def test_stereo_is_each_channel_by_itself() -> None:
 @pytest.mark.parametrize("decibels", [-6.0, 6.0])
 def test_level_differences_survive_the_mel(decibels: float) -> None:
     transform = MelSpectrogram(MEL_CONFIGS["16k"])
-    sound = 0.1 * torch.randn(1, 1, 16_000)
-    pair = torch.cat([sound * 10 ** (decibels / 20), sound], dim=1)
+    audio = 0.1 * torch.randn(1, 1, 16_000)
+    pair = torch.cat([audio * 10 ** (decibels / 20), audio], dim=1)
     left, right = transform(pair)[0]
     assert float((left - right).mean() * 20) == pytest.approx(decibels, abs=1e-3)

@@ -59,10 +59,10 @@ def test_parameters_are_the_published_ones(name: str) -> None:
 @torch.no_grad()
 def test_velocity_and_guidance(name: str) -> None:
     golden = case(name)
-    model, told = network(name), features(golden)
+    model, inputs = network(name), features(golden)
     lengths = model.config.lengths(golden.meta["sequence"]["duration"])
     latent, t = golden.input("latent"), torch.from_numpy(golden["in__t"])
-    conditions = model.condition(told, lengths)
+    conditions = model.condition(inputs, lengths)
     empty = model.empty_conditions(lengths, len(latent))
     negative = model.empty_conditions(lengths, len(latent), golden.input("negative_text_f"))
     golden.check("t_embed_freqs", model.t_embed.freqs)
@@ -84,12 +84,12 @@ def test_velocity_and_guidance(name: str) -> None:
 def test_every_block(name: str) -> None:
     golden = case(name)
     model = network(name)
-    seen, hooks = {}, []
+    outputs, hooks = {}, []
     for kind, blocks in (("joint", model.joint_blocks), ("fused", model.fused_blocks)):
         for i, block in enumerate(blocks):
             name = f"{kind}{i}"
-            keep = lambda _, __, out, name=name: seen.update({name: out})  # noqa: E731
-            hooks.append(block.register_forward_hook(keep))
+            record = lambda _, __, out, name=name: outputs.update({name: out})  # noqa: E731
+            hooks.append(block.register_forward_hook(record))
     conditions = model.condition(features(golden), model.config.lengths(5.0))
     t = torch.from_numpy(golden["in__t"])
     model(golden.input("latent"), t, conditions)
@@ -104,9 +104,9 @@ def test_every_block(name: str) -> None:
     golden.check("latent_rot", matrices(conditions.latent_rotation))
     golden.check("clip_rot", matrices(conditions.clip_rotation))
     for i in range(2):
-        for part, value in zip(("latent", "clip", "text"), seen[f"joint{i}"], strict=True):
+        for part, value in zip(("latent", "clip", "text"), outputs[f"joint{i}"], strict=True):
             golden.check(f"joint{i}_{part}", value)
-        golden.check(f"fused{i}_latent", seen[f"fused{i}"])
+        golden.check(f"fused{i}_latent", outputs[f"fused{i}"])
 
 
 @pytest.mark.parametrize(
@@ -142,9 +142,9 @@ def test_impossible_lengths_are_refused() -> None:
 def test_stretching_takes_the_published_positions(rate, seconds, different) -> None:
     lengths = SequenceLengths(seconds, rate)
     numbers = torch.arange(lengths.sync, dtype=torch.float64)[None, :, None]
-    found = stretch(numbers, lengths.latent)[0, :, 0].long().tolist()
+    positions = stretch(numbers, lengths.latent)[0, :, 0].long().tolist()
     exact = [(2 * i + 1) * lengths.sync // (2 * lengths.latent) for i in range(lengths.latent)]
-    assert [i for i, (a, b) in enumerate(zip(found, exact, strict=True)) if a != b] == different
+    assert [i for i, (a, b) in enumerate(zip(positions, exact, strict=True)) if a != b] == different
 
 
 @pytest.mark.parametrize(
@@ -184,10 +184,10 @@ def tiny(**changes) -> tuple[MMAudio, Features, SequenceLengths]:
 @pytest.mark.parametrize("v2", [False, True])
 @torch.no_grad()
 def test_a_clip_does_not_depend_on_its_batch(v2: bool) -> None:
-    model, told, lengths = tiny(v2=v2)
+    model, inputs, lengths = tiny(v2=v2)
     latent, t = torch.randn(3, lengths.latent, 4), torch.rand(3)
-    whole = model(latent, t, model.condition(told, lengths))
-    alone = Features(told.clip[1:2], told.sync[1:2], told.text[1:2])
+    whole = model(latent, t, model.condition(inputs, lengths))
+    alone = Features(inputs.clip[1:2], inputs.sync[1:2], inputs.text[1:2])
     single = model(latent[1:2], t[1:2], model.condition(alone, lengths))
     torch.testing.assert_close(whole[1:2], single, atol=1e-5, rtol=1e-4)
 
@@ -203,38 +203,40 @@ def test_the_same_network_takes_any_duration() -> None:
 
 
 @torch.no_grad()
-def test_no_text_is_the_empty_text_and_order_of_text_is_not_seen() -> None:
-    model, told, lengths = tiny()
+def test_no_text_is_the_empty_text_and_order_of_text_does_not_matter() -> None:
+    model, inputs, lengths = tiny()
     latent, t = torch.randn(3, lengths.latent, 4), torch.rand(3)
     blank = model.empty_string_feat[None]
-    without = model.condition(Features(told.clip, told.sync), lengths)
-    explicit = model.condition(Features(told.clip, told.sync, blank.expand(3, -1, -1)), lengths)
+    without = model.condition(Features(inputs.clip, inputs.sync), lengths)
+    explicit = model.condition(Features(inputs.clip, inputs.sync, blank.expand(3, -1, -1)), lengths)
     torch.testing.assert_close(model(latent, t, without), model(latent, t, explicit))
-    turned = Features(told.clip, told.sync, told.text.flip(1))
-    outputs = [model(latent, t, model.condition(f, lengths)) for f in (told, turned)]
+    reordered = Features(inputs.clip, inputs.sync, inputs.text.flip(1))
+    outputs = [model(latent, t, model.condition(f, lengths)) for f in (inputs, reordered)]
     torch.testing.assert_close(*outputs, atol=1e-4, rtol=1e-4)
 
 
 @torch.no_grad()
 def test_dropped_features_are_the_empty_conditions() -> None:
-    model, told, lengths = tiny()
-    both = model.drop(told, torch.tensor([True, False, True]), torch.tensor([True, True, False]))
+    model, inputs, lengths = tiny()
+    both = model.drop(inputs, torch.tensor([True, False, True]), torch.tensor([True, True, False]))
     conditions = model.condition(both, lengths)
     empty = model.empty_conditions(lengths, 3)
     torch.testing.assert_close(conditions.clip[0], empty.clip[0])
     torch.testing.assert_close(conditions.sync[2], empty.sync[2])
     torch.testing.assert_close(conditions.text[1], empty.text[1])
     torch.testing.assert_close(conditions.summary[0], empty.summary[0])
-    kept = model.condition(told, lengths)
-    torch.testing.assert_close(conditions.clip[1], kept.clip[1])
-    torch.testing.assert_close(conditions.text[2], kept.text[2])
-    silent = model.drop(Features(told.clip, told.sync), *2 * [torch.zeros(3, dtype=torch.bool)])
-    assert silent.text.shape == told.text.shape
+    full = model.condition(inputs, lengths)
+    torch.testing.assert_close(conditions.clip[1], full.clip[1])
+    torch.testing.assert_close(conditions.text[2], full.text[2])
+    without = model.drop(
+        Features(inputs.clip, inputs.sync), *2 * [torch.zeros(3, dtype=torch.bool)]
+    )
+    assert without.text.shape == inputs.text.shape
 
 
 def test_training_reaches_every_parameter() -> None:
-    model, told, lengths = tiny()
-    half = model.drop(told, torch.tensor([True, False, False]), torch.zeros(3, dtype=torch.bool))
+    model, inputs, lengths = tiny()
+    half = model.drop(inputs, torch.tensor([True, False, False]), torch.zeros(3, dtype=torch.bool))
     conditions = model.condition(half, lengths)
     latent = torch.randn(3, lengths.latent, 4)
     model(latent, torch.rand(3), conditions).square().mean().backward()
@@ -251,15 +253,15 @@ def test_a_new_network_predicts_no_velocity() -> None:
     assert (velocity == 0).all()
 
 
-def test_rotation_turns_pairs_by_position_and_frequency() -> None:
+def test_pairs_are_rotated_by_position_and_frequency() -> None:
     x = torch.randn(1, 2, 5, 6)
-    turned = rotate(x, rotations(5, 6, scale=1.5))
+    rotated = rotate(x, rotations(5, 6, scale=1.5))
     for position, pair in np.ndindex(5, 3):
         angle = position * 1.5 * 10_000 ** (-2 * pair / 6)
         a, b = x[0, :, position, 2 * pair], x[0, :, position, 2 * pair + 1]
         cos, sin = np.cos(angle), np.sin(angle)
         expected = torch.stack((a * cos - b * sin, a * sin + b * cos), -1)
-        torch.testing.assert_close(turned[0, :, position, 2 * pair : 2 * pair + 2], expected)
+        torch.testing.assert_close(rotated[0, :, position, 2 * pair : 2 * pair + 2], expected)
 
 
 def test_a_block_against_plain_attention() -> None:
@@ -293,10 +295,10 @@ def test_impossible_sizes_are_refused(change: dict) -> None:
 
 
 def test_wrong_lengths_are_named() -> None:
-    model, told, lengths = tiny()
+    model, inputs, lengths = tiny()
     with pytest.raises(ValueError, match=r"sync features must be \[3, 40, 5\], got \[3, 39, 5\]"):
-        model.condition(Features(told.clip, told.sync[:, :39], told.text), lengths)
-    conditions = model.condition(told, lengths)
+        model.condition(Features(inputs.clip, inputs.sync[:, :39], inputs.text), lengths)
+    conditions = model.condition(inputs, lengths)
     assert isinstance(conditions, Conditions)
     with pytest.raises(ValueError, match="latents"):
         model(torch.randn(3, 5, 4), torch.zeros(3), conditions)
@@ -313,8 +315,8 @@ def test_a_published_file_loads_through_the_hub(tmp_path) -> None:
     with pytest.raises(CheckpointError, match=r"mmaudio.*misshapen"):
         load_official("mmaudio", path)
     save_component(model, tmp_path / "flow", "mmaudio", Card("MIT", "a test"))
-    again, _ = load_component(tmp_path / "flow", "mmaudio")
-    assert again.config == model.config
+    reloaded, _ = load_component(tmp_path / "flow", "mmaudio")
+    assert reloaded.config == model.config
 
 
 def test_the_demo_network_is_small() -> None:

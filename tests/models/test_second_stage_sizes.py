@@ -1,4 +1,4 @@
-"""The parts of the second stage fit together: channels, rates and lengths, from sound to sound."""
+"""The parts of the second stage fit together: channels, rates and lengths, from audio to audio."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ def test_configurations_fit(flow: str, family: str, channels: int) -> None:
     assert vocoder.hop == spectrogram.hop_size == MEL_HOPS[network.sample_rate]
     assert vae.frames_per_latent == MEL_FRAMES_PER_LATENT
     if flow == "demo":  # it has an encoder of its own
-        eyes = frame_encoder.CONFIGS["demo"]
-        assert (network.clip_dim, network.sync_dim) == (eyes.clip_dim, eyes.sync_dim)
+        tokens = frame_encoder.CONFIGS["demo"]
+        assert (network.clip_dim, network.sync_dim) == (tokens.clip_dim, tokens.sync_dim)
         return
     encoder = synchformer.CONFIGS["full"]
     assert network.sync_dim == encoder.embed_dim and encoder.times == SEGMENT_FEATURES
 
 
 @torch.no_grad()
-def test_from_stereo_sound_to_stereo_sound() -> None:
+def test_from_stereo_audio_to_stereo_audio() -> None:
     torch.manual_seed(0)
     flow = mmaudio.MMAudio(mmaudio.CONFIGS["demo"]).eval()
     vae = mel_vae.MelVae(mel_vae.CONFIGS["demo"]).eval()
     vocoder = bigvgan.BigVgan(bigvgan.CONFIGS["demo"]).eval()
     lengths = flow.config.lengths(1.0)
-    sound = 0.1 * torch.randn(2, 2, lengths.samples)
-    spectrograms = mel.MelSpectrogram(mel.CONFIGS["16k"])(sound)
+    audio = 0.1 * torch.randn(2, 2, lengths.samples)
+    spectrograms = mel.MelSpectrogram(mel.CONFIGS["16k"])(audio)
     assert spectrograms.shape == (2, 2, 80, lengths.mel)
     latents = per_channel(lambda x: vae.encode(x).mean, spectrograms)
     joined = flow.normalize(join_latents(latents))
@@ -49,4 +49,4 @@ def test_from_stereo_sound_to_stereo_sound() -> None:
     decoded = per_channel(vae.decode, split_latents(flow.unnormalize(joined)))
     assert decoded.shape == spectrograms.shape
     waveform = per_channel(vocoder, decoded)[:, :, 0]
-    assert waveform.shape == sound.shape
+    assert waveform.shape == audio.shape

@@ -93,12 +93,12 @@ def test_cross_stitch_mixes_the_position_branch_last() -> None:
         torch.testing.assert_close(mixed_doa[:, channel], c * expected + d * doa[:, channel])
 
 
-def test_log_features_see_level_and_not_the_sign_of_the_phase() -> None:
+def test_log_features_depend_on_level_and_not_on_the_sign_of_the_phase() -> None:
     model = Seld(CONFIGS["tiny"]).eval()
     features = torch.rand(1, 3, 257, 32) + 0.1
-    turned = features.clone()
-    turned[:, 2] = 2 * torch.pi - features[:, 2]
-    torch.testing.assert_close(model(features), model(turned))
+    flipped = features.clone()
+    flipped[:, 2] = 2 * torch.pi - features[:, 2]
+    torch.testing.assert_close(model(features), model(flipped))
     assert not torch.allclose(model(features)[0], model(features * 10)[0])
 
 

@@ -20,8 +20,8 @@ def check(name: str, output: str, stride: int, fast: bool = True) -> SuperResUNe
     t = torch.tensor(reference.meta["inputs"]["timesteps"])
     with torch.no_grad():
         out = model(reference.input("x"), t, reference.input("low_res"))
-    seen = out.reshape(-1)[::stride].reshape(reference[output].shape)
-    np.testing.assert_allclose(seen, reference[output], rtol=1e-3, atol=2e-4)
+    values = out.reshape(-1)[::stride].reshape(reference[output].shape)
+    np.testing.assert_allclose(values, reference[output], rtol=1e-3, atol=2e-4)
     return model
 
 
@@ -91,7 +91,7 @@ def test_bfloat16_is_close_to_float32():
     assert (half - exact).square().mean() < 1e-3 * exact.square().mean()
 
 
-def test_demo_enlarges_picture_rows_by_four():
+def test_demo_upscales_a_clips_picture_by_four():
     model = SuperResUNet(CONFIGS["demo"]).eval()
     with torch.no_grad():
         out = model(torch.randn(1, 3, 160, 256), torch.tensor([9]), torch.randn(1, 3, 40, 64))
@@ -123,13 +123,13 @@ def test_classes_condition_the_output():
         model(frames, t, small)
 
 
-def test_a_residual_network_begins_as_bicubic_enlargement() -> None:
-    """The last layer starts at zero, so the first prediction is the enlarged small frame itself."""
+def test_a_residual_network_begins_as_bicubic_upscaling() -> None:
+    """The last layer starts at zero, so the first prediction is the upscaled small frame itself."""
     net = SuperResUNet(replace(CONFIGS["tiny"], residual=True)).eval()
     frames, small = torch.randn(2, 3, 16, 24), torch.rand(2, 3, 4, 6) * 2 - 1
     with torch.no_grad():
-        made = net(frames, torch.tensor([3, 900]), small)
+        prediction = net(frames, torch.tensor([3, 900]), small)
     expected = F.interpolate(small, (16, 24), mode="bicubic")
-    assert made.shape == (2, 6, 16, 24)
-    assert torch.allclose(made[:, :3], expected, atol=1e-6)
-    assert not made[:, 3:].any()
+    assert prediction.shape == (2, 6, 16, 24)
+    assert torch.allclose(prediction[:, :3], expected, atol=1e-6)
+    assert not prediction[:, 3:].any()

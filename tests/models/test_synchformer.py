@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-import torchvision.transforms.v2.functional as pictures
+import torchvision.transforms.v2.functional as transforms
 from torch import Tensor
 
 from savg.errors import CheckpointError
@@ -50,24 +50,24 @@ def test_the_published_parameters(golden: Case, encoder: Synchformer) -> None:
 @torch.no_grad()
 def test_published_features(golden: Case, encoder: Synchformer) -> None:
     inner = encoder.vfeat_extractor
-    seen: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
     parts = {
         "patch_embed_3d": inner.patch_embed_3d,
         "block0": inner.blocks[0],
         "tokens_before_norm": inner.blocks[-1],
     }
 
-    def keep(name: str):
+    def record(name: str):
         def hook(module, inputs, output) -> None:
-            seen.setdefault(name, output)
+            outputs.setdefault(name, output)
 
         return hook
 
-    hooks = [part.register_forward_hook(keep(name)) for name, part in parts.items()]
+    hooks = [part.register_forward_hook(record(name)) for name, part in parts.items()]
     features = encoder(golden.input("video"), at_once=1)
     for hook in hooks:
         hook.remove()
-    for name, value in seen.items():
+    for name, value in outputs.items():
         golden.check(name, value)
     golden.check("sync_features", features)
 
@@ -128,13 +128,13 @@ def test_training_reaches_every_parameter() -> None:
     assert [name for name, p in model.named_parameters() if p.grad is None] == []
 
 
-def test_pictures_are_prepared_as_published() -> None:
+def test_frames_are_prepared_as_published() -> None:
     frames = torch.randint(80, 176, (2, 3, 144, 256, 3), dtype=torch.uint8)  # no clipping
     prepared = prepare(frames, 112)
     assert prepared.shape == (2, 3, 3, 112, 112)
     flat = frames.flatten(0, 1).movedim(-1, 1)
-    resized = pictures.resize(flat, [112], pictures.InterpolationMode.BICUBIC, antialias=True)
-    expected = pictures.center_crop(resized, [112]).float() / 127.5 - 1
+    resized = transforms.resize(flat, [112], transforms.InterpolationMode.BICUBIC, antialias=True)
+    expected = transforms.center_crop(resized, [112]).float() / 127.5 - 1
     assert (prepared.flatten(0, 1) - expected).abs().max() < 1.5 / 127.5
     square = torch.randint(0, 256, (16, 16, 3), dtype=torch.uint8)
     torch.testing.assert_close(prepare(square, 16), square.movedim(-1, 0) / 127.5 - 1)
@@ -171,8 +171,8 @@ def test_files_and_folders(tmp_path) -> None:
     video = torch.randn(1, 16, 3, 16, 16)
     torch.testing.assert_close(model(video), source(video))
     save_component(model, tmp_path / "sync", "synchformer", Card("MIT", "a test"))
-    again, _ = load_component(tmp_path / "sync", "synchformer")
-    torch.testing.assert_close(again(video), source(video))
+    reloaded, _ = load_component(tmp_path / "sync", "synchformer")
+    torch.testing.assert_close(reloaded(video), source(video))
     with pytest.raises(CheckpointError, match="synchformer"):
         load_official("synchformer", path)
 

@@ -106,8 +106,8 @@ def test_stages_compile_one_by_one(kind: str) -> None:
             stage.compile(backend="eager", fullgraph=True)
         middle = model.middle_block if kind == "superres" else model.middle_blocks
         middle.compile(backend="eager", fullgraph=True)  # type: ignore[operator]
-        found = flat(model(*inputs))
-    for a, b in zip(found, expected, strict=True):
+        compiled = flat(model(*inputs))
+    for a, b in zip(compiled, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
 

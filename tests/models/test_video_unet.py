@@ -1,4 +1,4 @@
-"""The video U-Net against the picture's half of the joint network that it is taken from."""
+"""The video U-Net against the video half of the joint network that it is taken from."""
 
 from __future__ import annotations
 
@@ -54,24 +54,24 @@ def inputs(channels: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("name", VARIANTS)
-def test_it_is_the_joint_network_without_sound(name: str, fast: bool) -> None:
+def test_it_is_the_joint_network_without_audio(name: str, fast: bool) -> None:
     joint, video = pair(**VARIANTS[name])
     joint.fast = video.fast = fast
     frames, t = inputs()
-    sound = torch.randn(2, 2, 320 * joint.config.audio_patch)
+    audio = torch.randn(2, 2, 320 * joint.config.audio_patch)
     with torch.no_grad():
-        expected, _ = joint(frames, sound, t, [1] * len(joint.shifting))
-        made = video(frames, t)
-    assert expected.std() > 0.05 and made.dtype == frames.dtype
-    torch.testing.assert_close(made, expected, rtol=1e-5, atol=1e-5)
+        expected, _ = joint(frames, audio, t, [1] * len(joint.shifting))
+        output = video(frames, t)
+    assert expected.std() > 0.05 and output.dtype == frames.dtype
+    torch.testing.assert_close(output, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_without_cross_modal_attention_the_names_are_those_of_the_joint_network() -> None:
     joint, video = pair(cross_at=(), middle_cross=False)
-    theirs = joint.state_dict()
+    joint_state = joint.state_dict()
     for key, value in video.state_dict().items():
-        assert torch.equal(value, theirs[key])
-    rest = set(theirs) - set(video.state_dict())
+        assert torch.equal(value, joint_state[key])
+    rest = set(joint_state) - set(video.state_dict())
     assert rest and all(".audio_" in key or key.startswith("audio_") for key in rest)
 
 
@@ -103,7 +103,7 @@ def test_its_sizes_are_those_of_the_joint_networks() -> None:
     assert CONFIGS["full"].channels == 128 and CONFIGS["full"].video_at == (2, 4, 8)
 
 
-def test_a_published_joint_file_gives_its_picture_half(tmp_path) -> None:
+def test_a_published_joint_file_gives_its_video_half(tmp_path) -> None:
     reference = case("mmdiff_unet_tiny_shifts")
     arguments = reference.meta["constructor"]
     torch.save(reference.state, tmp_path / "joint.pt")
@@ -117,8 +117,8 @@ def test_a_published_joint_file_gives_its_picture_half(tmp_path) -> None:
     frames, t = reference.input("video"), torch.tensor(reference.meta["inputs"]["timesteps"])
     with torch.no_grad():
         expected, _ = joint(frames, reference.input("audio"), t)
-        made = video(frames, t)
-    torch.testing.assert_close(made, expected, rtol=1e-5, atol=1e-5)
+        output = video(frames, t)
+    torch.testing.assert_close(output, expected, rtol=1e-5, atol=1e-5)
     state = {key: value for key, value in reference.state.items() if "video_out" not in key}
     torch.save(state, tmp_path / "less.pt")
     with pytest.raises(CheckpointError, match=r"video_unet: .*less\.pt .* missing"):
@@ -153,10 +153,10 @@ def test_autocast_trains_in_bfloat16() -> None:
     with torch.no_grad():
         exact = video(frames, t)
     with torch.autocast("cpu", torch.bfloat16):
-        made = video(frames, t)
-    made.square().mean().backward()
+        output = video(frames, t)
+    output.square().mean().backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in video.parameters())
-    assert (made - exact).square().mean() < 1e-2 * exact.square().mean()
+    assert (output - exact).square().mean() < 1e-2 * exact.square().mean()
 
 
 @pytest.mark.parametrize(

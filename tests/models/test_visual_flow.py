@@ -1,4 +1,4 @@
-"""The flow network with its eyes: the encoder's tokens, boxes that start at nothing, plain networks."""
+"""The flow network's visual inputs: tokens of the encoder, boxes that start at zero, plain networks."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ def test_tokens_come_at_their_times() -> None:
     clip, sync = token_times(SequenceLengths(5.0, 16_000))
     assert clip[0] == Fraction(1, 16) and clip[-1] == 5 - Fraction(1, 16)
     assert sync[0] == Fraction(1, 25) and sync[7] == Fraction(15, 25)
-    assert sync[8] == Fraction(9, 25)  # the second segment begins after eight pictures
+    assert sync[8] == Fraction(9, 25)  # the second segment begins after eight frames
     assert max(sync) < 5
 
 
 @torch.no_grad()
-def test_a_picture_changes_the_tokens_near_its_time_alone() -> None:
+def test_a_frame_changes_the_tokens_near_its_time_alone() -> None:
     torch.manual_seed(0)
     encoder = FrameEncoder(ENCODERS["tiny"]).eval()
     lengths = SequenceLengths(5.0, 16_000)
-    pictures = torch.rand(1, 20, 3, 16, 16)
-    changed = pictures.clone()
+    frames = torch.rand(1, 20, 3, 16, 16)
+    changed = frames.clone()
     changed[:, 18] += 0.5
-    before, after = encoder(pictures, lengths), encoder(changed, lengths)
+    before, after = encoder(frames, lengths), encoder(changed, lengths)
     far = [t < 3 for t in token_times(lengths)[0]]
     torch.testing.assert_close(before[0][:, far], after[0][:, far], atol=0.05, rtol=0.05)
     near = (before[0] - after[0]).abs()[:, 36:38].max()
@@ -64,7 +64,7 @@ def test_a_picture_changes_the_tokens_near_its_time_alone() -> None:
 
 
 @torch.no_grad()
-def test_where_something_is_reaches_the_tokens() -> None:
+def test_positions_in_a_frame_reach_the_tokens() -> None:
     torch.manual_seed(0)
     encoder = FrameEncoder(ENCODERS["tiny"]).eval()
     left = torch.full((1, 4, 3, 16, 16), -1.0)
@@ -74,33 +74,33 @@ def test_where_something_is_reaches_the_tokens() -> None:
 
 
 @torch.no_grad()
-def test_boxes_start_at_nothing_and_then_matter() -> None:
+def test_boxes_start_at_zero_and_then_matter() -> None:
     torch.manual_seed(0)
     plain = lively(VisualFlow(CONFIGS["tiny"]))
-    told = VisualFlow(replace(CONFIGS["tiny"], boxes=2)).eval()
-    told.load_state_dict(plain.state_dict(), strict=False)
-    seen = VisualInputs(frames=torch.rand(2, 4, 3, 16, 16))
-    boxed = replace(seen, boxes=torch.rand(2, LENGTHS.clip, 2, BOX_VALUES))
+    with_boxes = VisualFlow(replace(CONFIGS["tiny"], boxes=2)).eval()
+    with_boxes.load_state_dict(plain.state_dict(), strict=False)
+    inputs = VisualInputs(frames=torch.rand(2, 4, 3, 16, 16))
+    inputs_with_boxes = replace(inputs, boxes=torch.rand(2, LENGTHS.clip, 2, BOX_VALUES))
     latent, t = torch.randn(2, LENGTHS.latent, 4), torch.full((2,), 0.5)
-    unseen = torch.tensor([False, True])
-    before = plain(latent, t, seen, LENGTHS, unseen)
-    torch.testing.assert_close(told(latent, t, boxed, LENGTHS, unseen), before)
-    torch.nn.init.normal_(told.boxes.weight)
-    after = told(latent, t, boxed, LENGTHS, unseen)
+    dropped = torch.tensor([False, True])
+    before = plain(latent, t, inputs, LENGTHS, dropped)
+    torch.testing.assert_close(with_boxes(latent, t, inputs_with_boxes, LENGTHS, dropped), before)
+    torch.nn.init.normal_(with_boxes.boxes.weight)
+    after = with_boxes(latent, t, inputs_with_boxes, LENGTHS, dropped)
     assert (after[0] - before[0]).abs().max() > 1e-3
-    torch.testing.assert_close(after[1], before[1])  # left out together with the picture
+    torch.testing.assert_close(after[1], before[1])  # dropped together with the features
 
 
 @torch.no_grad()
-def test_training_and_sampling_see_the_same() -> None:
+def test_training_and_sampling_have_the_same_conditions() -> None:
     torch.manual_seed(0)
     model = lively(VisualFlow(CONFIGS["tiny"]))
-    seen = VisualInputs(frames=torch.rand(2, 4, 3, 16, 16))
+    inputs = VisualInputs(frames=torch.rand(2, 4, 3, 16, 16))
     latent, t = torch.randn(2, LENGTHS.latent, 4), torch.tensor([0.2, 0.9])
-    trained = model(latent, t, seen, LENGTHS, torch.zeros(2, dtype=torch.bool))
-    sampled = model.flow(latent, t, model.condition(seen, LENGTHS))
+    trained = model(latent, t, inputs, LENGTHS, torch.zeros(2, dtype=torch.bool))
+    sampled = model.flow(latent, t, model.condition(inputs, LENGTHS))
     torch.testing.assert_close(trained, sampled)
-    empty = model(latent, t, seen, LENGTHS, torch.ones(2, dtype=torch.bool))
+    empty = model(latent, t, inputs, LENGTHS, torch.ones(2, dtype=torch.bool))
     torch.testing.assert_close(
         empty, model.flow(latent, t, model.flow.empty_conditions(LENGTHS, 2))
     )
@@ -124,11 +124,13 @@ def test_a_plain_network_is_the_published_one() -> None:
 def test_gradients_reach_the_encoder_and_the_boxes() -> None:
     torch.manual_seed(0)
     model = lively(VisualFlow(replace(CONFIGS["tiny"], boxes=1))).train()
-    seen = VisualInputs(frames=torch.rand(1, 4, 3, 16, 16), boxes=torch.rand(1, LENGTHS.clip, 1, 5))
+    inputs = VisualInputs(
+        frames=torch.rand(1, 4, 3, 16, 16), boxes=torch.rand(1, LENGTHS.clip, 1, 5)
+    )
     out = model(
         torch.randn(1, LENGTHS.latent, 4),
         torch.tensor([0.5]),
-        seen,
+        inputs,
         LENGTHS,
         torch.tensor([False]),
     )
@@ -143,17 +145,17 @@ def test_configurations_survive_json() -> None:
         assert VisualFlowConfig(**read) == config
 
 
-def test_what_is_missing_is_named() -> None:
+def test_missing_inputs_are_named() -> None:
     model = VisualFlow(replace(CONFIGS["tiny"], boxes=2))
-    pictures = torch.zeros(1, 4, 3, 16, 16)
+    frames = torch.zeros(1, 4, 3, 16, 16)
     with pytest.raises(ValueError, match="frames must be given"):
         model.condition(VisualInputs(), LENGTHS)
     with pytest.raises(ValueError, match=r"boxes must be \(1, 8, 2, 5\), got None"):
-        model.condition(VisualInputs(frames=pictures), LENGTHS)
+        model.condition(VisualInputs(frames=frames), LENGTHS)
     with pytest.raises(ValueError, match=r"frames must be \[B, 4, .*, got \[1, 5, 3, 16, 16\]"):
         model.condition(VisualInputs(frames=torch.zeros(1, 5, 3, 16, 16)), LENGTHS)
     plain = VisualFlow(VisualFlowConfig(CONFIGS["tiny"].flow))
     with pytest.raises(ValueError, match="CLIP and sync features"):
-        plain.condition(VisualInputs(frames=pictures), LENGTHS)
+        plain.condition(VisualInputs(frames=frames), LENGTHS)
     with pytest.raises(ValueError, match="clip_dim and sync_dim of the encoder must be"):
         VisualFlowConfig(CONFIGS["demo"].flow, ENCODERS["tiny"])

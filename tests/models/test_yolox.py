@@ -69,17 +69,17 @@ def test_raw_predictions_equal_the_published_network(tmp_path, layout):
         close(level.objectness, golden_case, f"objectness_s{stride}")
 
 
-@pytest.mark.skipif(find("yolox_tiny_detect") is None, reason="the pictures stay outside")
+@pytest.mark.skipif(find("yolox_tiny_detect") is None, reason="its image is not in the project")
 @torch.no_grad()
 def test_detections_equal_the_published_detector(tmp_path):
     golden_case = case("yolox_tiny_detect")
     model = official(golden_case, tmp_path)
-    picture = golden_case["in__picture_bgr"]
-    boxed, scale = letterbox(picture[None], (416, 416))
-    np.testing.assert_array_equal(boxed.transpose(0, 3, 1, 2), golden_case["out__preprocessed"])
+    image = golden_case["in__picture_bgr"]
+    padded, scale = letterbox(image[None], (416, 416))
+    np.testing.assert_array_equal(padded.transpose(0, 3, 1, 2), golden_case["out__preprocessed"])
     assert scale == tuple(golden_case.meta["metainfo"]["scale_factor"])
 
-    raw = model(torch.from_numpy(boxed).permute(0, 3, 1, 2).float())
+    raw = model(torch.from_numpy(padded).permute(0, 3, 1, 2).float())
     candidates = decode(raw)
     enough = candidates.scores[0] >= 0.01
     assert int(enough.sum()) == golden_case.meta["n_candidates"]
@@ -92,14 +92,16 @@ def test_detections_equal_the_published_detector(tmp_path):
     labels = golden_case["out__candidates_labels"]
     np.testing.assert_array_equal(candidates.labels[0][enough].numpy(), labels)
 
-    (found,) = detections(candidates, 0.01, 0.65, scale)
-    close(found.scores, golden_case, "scores")
-    order = np.lexsort(found.boxes.numpy().T)
+    (result,) = detections(candidates, 0.01, 0.65, scale)
+    close(result.scores, golden_case, "scores")
+    order = np.lexsort(result.boxes.numpy().T)
     expected = np.lexsort(golden_case["out__bboxes"].T)
     np.testing.assert_allclose(
-        found.boxes.numpy()[order], golden_case["out__bboxes"][expected], atol=0.02, rtol=1e-4
+        result.boxes.numpy()[order], golden_case["out__bboxes"][expected], atol=0.02, rtol=1e-4
     )
-    np.testing.assert_array_equal(found.labels.numpy()[order], golden_case["out__labels"][expected])
+    np.testing.assert_array_equal(
+        result.labels.numpy()[order], golden_case["out__labels"][expected]
+    )
 
 
 def test_rename_knows_every_megvii_name():
@@ -205,23 +207,23 @@ def test_suppression_is_greedy_within_a_label():
     start = rng.uniform(0, 40, (60, 2))
     boxes = np.concatenate([start, start + rng.uniform(10, 40, (60, 2))], axis=1)
     scores, labels = rng.permutation(60) / 60, rng.integers(0, 2, 60)
-    kept: list[int] = []
+    indices: list[int] = []
     for i in np.argsort(-scores):
-        rivals = [j for j in kept if labels[j] == labels[i]]
+        rivals = [j for j in indices if labels[j] == labels[i]]
         if all(iou(boxes[i], boxes[j]) <= 0.3 for j in rivals):
-            kept.append(int(i))
-    found = non_maximum_suppression(*map(torch.from_numpy, (boxes, scores, labels)), 0.3)
-    assert found.tolist() == kept
+            indices.append(int(i))
+    result = non_maximum_suppression(*map(torch.from_numpy, (boxes, scores, labels)), 0.3)
+    assert result.tolist() == indices
 
 
 def test_letterbox_keeps_the_ratio_and_pads_below_or_right():
-    picture = np.zeros((2, 144, 256, 3), np.uint8)
-    picture[1] = 200
-    boxed, scale = letterbox(picture, (160, 256))
-    assert boxed.shape == (2, 160, 256, 3) and scale == (1.0, 1.0)
-    assert (boxed[:, :144] == picture).all() and (boxed[:, 144:] == 114).all()
+    image = np.zeros((2, 144, 256, 3), np.uint8)
+    image[1] = 200
+    padded, scale = letterbox(image, (160, 256))
+    assert padded.shape == (2, 160, 256, 3) and scale == (1.0, 1.0)
+    assert (padded[:, :144] == image).all() and (padded[:, 144:] == 114).all()
     tall, scale = letterbox(np.full((1, 100, 30, 3), 7, np.uint8), (64, 64))
     assert scale == (19 / 30, 0.64)
     assert (tall[:, :, :19] == 7).all() and (tall[:, :, 19:] == 114).all()
     with pytest.raises(ValueError, match="uint8"):
-        letterbox(picture.astype(np.float32), (160, 256))
+        letterbox(image.astype(np.float32), (160, 256))

@@ -53,8 +53,8 @@ def close(value, golden_case, name):
 def test_losses_and_gradients_equal_mmdet(golden_case):
     raw = predictions(golden_case)
     losses = yolox_loss(raw, *objects(golden_case), l1=True)
-    for ours, theirs in LOSSES.items():
-        close(getattr(losses, ours), golden_case, theirs)
+    for loss, published in LOSSES.items():
+        close(getattr(losses, loss), golden_case, published)
     losses.total.backward()
     for stride, level in zip((8, 16, 32), raw, strict=True):
         for name, tensor in zip(("cls", "box", "obj"), level, strict=True):
@@ -67,10 +67,10 @@ def test_assignment_equals_mmdet(golden_case):
     places = locations(raw)
     probabilities = logits.sigmoid() * objectness.sigmoid()[..., None]
     for i, (truth, labels) in enumerate(zip(*objects(golden_case), strict=True)):
-        found = assign(corners(box[i], places), probabilities[i], places, truth, labels)
-        np.testing.assert_array_equal(found.target + 1, golden_case[f"out__assigned_gt_{i}"])
+        assigned = assign(corners(box[i], places), probabilities[i], places, truth, labels)
+        np.testing.assert_array_equal(assigned.target + 1, golden_case[f"out__assigned_gt_{i}"])
         if len(truth):
-            close(found.iou, golden_case, f"assigned_iou_{i}")
+            close(assigned.iou, golden_case, f"assigned_iou_{i}")
 
 
 def plain_iou(a, b):
@@ -142,7 +142,7 @@ def test_iou_against_a_closed_form():
     assert aligned_iou(a, a).tolist() == [1.0, 1.0]
 
 
-def test_one_class_pictures_without_objects_and_l1():
+def test_one_class_images_without_objects_and_l1():
     model = Yolox(CONFIGS["test"]).train()
     raw = model(torch.rand(2, 3, 64, 64) * 255)
     nothing = yolox_loss(raw, [torch.zeros(0, 4)] * 2)
@@ -176,6 +176,6 @@ def test_a_tiny_network_learns_one_box():
         losses.total.backward()
         optimizer.step()
     with torch.no_grad():
-        found = decode(model(image))
-    for boxes, scores, wanted in zip(found.boxes, found.scores, truth, strict=True):
-        assert float(pairwise_iou(boxes[scores.argmax()][None], wanted)) > 0.6
+        candidates = decode(model(image))
+    for boxes, scores, expected in zip(candidates.boxes, candidates.scores, truth, strict=True):
+        assert float(pairwise_iou(boxes[scores.argmax()][None], expected)) > 0.6
