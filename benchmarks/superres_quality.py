@@ -1,10 +1,10 @@
 """Super-resolution of the bundled pipeline: `python -m benchmarks.superres_quality`.
 
 Frames of held-out synthetic clips (seeds of the test split, which no training reads) are averaged
-down to the joint model's size and enlarged again, by bicubic interpolation and by the network with
+down to the joint model's size and upscaled again, by bicubic interpolation and by the network with
 several numbers of steps. PSNR, and the mean gradient relative to the original's, on the rows that
-hold the picture: once from clean small frames, once from slightly blurred and noisy ones as a joint
-model makes them. Writes the table as JSON and Markdown.
+hold the picture: from clean small frames, and from slightly blurred and noisy ones as a joint model
+generates them. Writes the table as JSON and Markdown.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from savg.pipelines.superres import enlarge
 Frames = NDArray[np.uint8]
 WORLDS = {"demo": World.demo, "varied": World.varied}
 PURPOSE = 9
-"""Of the noise: apart from those of the pipeline."""
+"""Purpose of the noise, distinct from the pipeline's own."""
 
 
 def main() -> None:
@@ -51,8 +51,8 @@ def main() -> None:
     for world in WORLDS:
         large = frames(world, args.clips, args.frames)
         for degraded in (False, True):
-            small = shrunk(large, pipeline.codec.size, degraded)
-            rows += measured(pipeline, world, degraded, large, small, args.steps)
+            small = downscaled(large, pipeline.codec.size, degraded)
+            rows += measure(pipeline, world, degraded, large, small, args.steps)
     setting = {
         "command": "python -m benchmarks.superres_quality " + " ".join(sys.argv[1:]),
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
@@ -67,20 +67,20 @@ def main() -> None:
             part.write_text(content, encoding="utf-8")
 
 
-def frames(world: str, clips: int, each: int) -> Frames:
-    """Frames [N, size, size, 3] of the first clips of the test split."""
-    chosen = np.linspace(0, SAVGBENCH.frames - 1, each + 2).round().astype(int)[1:-1]
-    films = (render(draw_scene(split_seed("test", i), WORLDS[world]())) for i in range(clips))
-    return np.concatenate([film.clip.video[chosen] for film in films])
+def frames(world: str, clips: int, per_clip: int) -> Frames:
+    """Frames uint8 [N, size, size, 3] of the first clips of the test split, `per_clip` of each."""
+    chosen = np.linspace(0, SAVGBENCH.frames - 1, per_clip + 2).round().astype(int)[1:-1]
+    scenes = (render(draw_scene(split_seed("test", i), WORLDS[world]())) for i in range(clips))
+    return np.concatenate([scene.clip.video[chosen] for scene in scenes])
 
 
-def shrunk(large: Frames, size: int, degraded: bool) -> NDArray[np.float32]:
-    """Frames averaged down to `size`, in −1..1; degraded: with a blur and noise of fixed strength."""
+def downscaled(large: Frames, size: int, degraded: bool) -> NDArray[np.float32]:
+    """Frames float32 [N, size, size, 3] in −1..1; degraded: with blur and noise of fixed strength."""
     rng = np.random.default_rng(5)
     small = []
     for frame in large:
-        one = cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA)
-        values = one.astype(np.float32) / 127.5 - 1
+        averaged = cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA)
+        values = averaged.astype(np.float32) / 127.5 - 1
         if degraded:
             values = np.asarray(cv2.GaussianBlur(values, (0, 0), 0.5), np.float32)
             values = values + rng.normal(0, 0.04, values.shape).astype(np.float32)
@@ -88,7 +88,7 @@ def shrunk(large: Frames, size: int, degraded: bool) -> NDArray[np.float32]:
     return np.stack(small)
 
 
-def measured(
+def measure(
     pipeline: Any,
     world: str,
     degraded: bool,
@@ -96,43 +96,43 @@ def measured(
     small: NDArray[np.float32],
     steps: list[int],
 ) -> list[dict[str, Any]]:
-    """A row for each way to enlarge the same frames."""
+    """One row of scores for each method of upscaling the same frames."""
     codec, scale = pipeline.codec, SAVGBENCH.size // pipeline.codec.size
     first, last = codec.first_row, codec.first_row + codec.rows
     low = torch.from_numpy(small[:, first:last]).movedim(-1, 1)
-    ways: dict[str, Callable[[], torch.Tensor]] = {"bicubic": lambda: enlarge(low, scale)}
+    methods: dict[str, Callable[[], torch.Tensor]] = {"bicubic": lambda: enlarge(low, scale)}
     for count in steps:
         network = pipeline.superres.with_steps(count)
-        ways[f"network, {count} step{'s' * (count > 1)}"] = lambda network=network: torch.cat(
-            [network(one[None], scale, ClipNoise(0, [i], PURPOSE)) for i, one in enumerate(low)]
+        methods[f"network, {count} step{'s' * (count > 1)}"] = lambda network=network: torch.cat(
+            [network(frame[None], scale, ClipNoise(0, [i], PURPOSE)) for i, frame in enumerate(low)]
         )
     real = picture_rows(large)
     rows = []
-    for name, way in ways.items():
-        made = np.zeros_like(large)
-        values = ((way().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        made[:, first * scale : last * scale] = values.movedim(1, -1).numpy()
-        shown = picture_rows(made)
+    for name, method in methods.items():
+        upscaled = np.zeros_like(large)
+        values = ((method().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        upscaled[:, first * scale : last * scale] = values.movedim(1, -1).numpy()
+        picture = picture_rows(upscaled)
         rows.append(
             {
                 "world": world,
                 "small frames": "blurred, noisy" if degraded else "clean",
                 "enlarged by": name,
-                "psnr": psnr(shown, real),
-                "gradient": gradient(shown) / gradient(real),
+                "psnr": psnr(picture, real),
+                "gradient": gradient(picture) / gradient(real),
             }
         )
     return rows
 
 
 def picture_rows(video: Frames) -> NDArray[np.float64]:
-    """The rows that hold the picture."""
+    """The rows of frames [N, H, W, 3] that hold the picture."""
     return video[:, SAVGBENCH.top : SAVGBENCH.bottom].astype(np.float64)
 
 
-def psnr(made: NDArray[np.float64], real: NDArray[np.float64]) -> float:
-    """Peak signal-to-noise ratio in dB: the mean over frames."""
-    error = np.square(made - real).mean(axis=(1, 2, 3))
+def psnr(upscaled: NDArray[np.float64], real: NDArray[np.float64]) -> float:
+    """Peak signal-to-noise ratio in dB of frames [N, h, w, 3] in 0..255, averaged over frames."""
+    error = np.square(upscaled - real).mean(axis=(1, 2, 3))
     return float(np.mean(10 * np.log10(255**2 / np.maximum(error, 1e-6))))
 
 
@@ -143,15 +143,15 @@ def gradient(video: NDArray[np.float64]) -> float:
 
 def as_markdown(setting: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     """The rows as a table."""
-    head = "| world | small frames | enlarged by | PSNR (dB) | gradient of the original's |\n"
+    head = "| world | small frames | upscaled by | PSNR (dB) | gradient of the original's |\n"
     lines = [
         f"| {r['world']} | {r['small frames']} | {r['enlarged by']} | {r['psnr']:.1f} "
         f"| {r['gradient']:.2f} |"
         for r in rows
     ]
-    told = f"`{setting['command'].strip()}` ({setting['hardware']}; {setting['frames']} frames)"
+    source = f"`{setting['command'].strip()}` ({setting['hardware']}; {setting['frames']} frames)"
     return (
-        f"# Super-resolution\n\n{told}\n\n{head}|---|---|---|---|---|\n" + "\n".join(lines) + "\n"
+        f"# Super-resolution\n\n{source}\n\n{head}|---|---|---|---|---|\n" + "\n".join(lines) + "\n"
     )
 
 

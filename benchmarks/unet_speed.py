@@ -5,7 +5,7 @@
 plain: float32, channels first, `fast = False`. fast: the default path in bfloat16 (and, with
 --float32, in float32). The weights are random: time does not depend on them. Prints the median wall
 and processor seconds of each variant and the median of the ratios of neighbouring runs; on a machine
-that does other work too, the ratio of processor seconds is the steadier one.
+that does other work too, the ratio of processor seconds varies less.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def hardware() -> str:
 
 
 def inputs(network: str, dtype: torch.dtype) -> tuple:
-    """Arguments of one evaluation: a clip, or a frame."""
+    """Arguments of one evaluation of the network: of one clip, or of one frame."""
     time_step = torch.tensor([500])
     if network == "joint":
         video, audio = torch.randn(1, 20, 3, 64, 64, dtype=dtype), torch.randn(1, 2, 80000)
@@ -70,21 +70,24 @@ def build(network: str) -> torch.nn.Module:
 
 
 def variants(network: str, with_float32: bool) -> dict[str, Callable[[], object]]:
-    """Name → one evaluation."""
-    plain, half = build(network), build(network).bfloat16()
+    """A callable that evaluates the network once, for each variant's name."""
+    plain, fast_bfloat16 = build(network), build(network).bfloat16()
     plain.fast = False  # type: ignore[assignment]
-    single, brain = inputs(network, torch.float32), inputs(network, torch.bfloat16)
-    found = {"plain float32": lambda: plain(*single), "fast bfloat16": lambda: half(*brain)}
+    float32, bfloat16 = inputs(network, torch.float32), inputs(network, torch.bfloat16)
+    calls = {
+        "plain float32": lambda: plain(*float32),
+        "fast bfloat16": lambda: fast_bfloat16(*bfloat16),
+    }
     if with_float32:
-        other = build(network)
-        found["fast float32"] = lambda: other(*single)
-    return found
+        fast = build(network)
+        calls["fast float32"] = lambda: fast(*float32)
+    return calls
 
 
 def measure(network: str, rounds: int, with_float32: bool) -> list[Row]:
-    """Medians over `rounds` alternating runs, after one that is not counted."""
+    """Medians over `rounds` alternating runs, after one discarded round."""
     calls = variants(network, with_float32)
-    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
     with torch.inference_mode():
         for i in range(rounds + 1):
             for name, call in calls.items():
@@ -92,10 +95,10 @@ def measure(network: str, rounds: int, with_float32: bool) -> list[Row]:
                 call()
                 pair = (time.perf_counter() - wall, time.process_time() - processor)
                 if i:
-                    spent[name].append(pair)
-    base = spent["plain float32"]
+                    seconds[name].append(pair)
+    base = seconds["plain float32"]
     rows = []
-    for name, pairs in spent.items():
+    for name, pairs in seconds.items():
         medians = [statistics.median(pair[k] for pair in pairs) for k in (0, 1)]
         ratios = [
             statistics.median(p[k] / q[k] for p, q in zip(base, pairs, strict=True)) for k in (0, 1)
@@ -105,6 +108,7 @@ def measure(network: str, rounds: int, with_float32: bool) -> list[Row]:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
