@@ -2,11 +2,11 @@
 
 Seconds of recording cut into clips by one core in a second (process time, one thread), on synthetic
 1920×960 recordings with the development steps, from opening the files to the finished reports; and
-how much longer the same clips take when each is made by itself. That plain construction is given the
-list of kept windows, so it saves the judgement, and for each it seeks to the window, decodes it,
-projects its pictures with py360convert, filters its sound (with a second of run-in) and codes it. The
-two alternate in rounds; the plain one makes every n-th clip and is scaled. Clips of both are compared
-with their pictures and sound before coding.
+how much longer the same clips take when each is built by itself. That plain construction gets the list
+of accepted windows, so it omits the judgement; for each it seeks to the window, decodes it, projects
+its frames with py360convert, filters its audio (with a second of run-in) and codes it. The two
+alternate in rounds; the plain one builds every n-th clip and is scaled. Clips of both are compared with
+their frames and audio before coding.
 """
 
 from __future__ import annotations
@@ -54,26 +54,28 @@ _RUN_IN = 1.0
 
 
 def plain_clip(files: Files, record: ClipRecord, settings: Construction, out: Path) -> Clip:
-    """One clip and its labels made and written by itself, with nothing kept from or for others."""
+    """One clip and its labels built and written by itself, without sharing work with others."""
     format = settings.format
     begin = record.start / format.label_fps
-    wanted = [begin + index / format.fps for index in range(format.frames)]
-    pictures: list[np.ndarray] = []
+    times = [begin + index / format.fps for index in range(format.frames)]
+    frames: list[np.ndarray] = []
     with av.open(str(files.video)) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
         container.seek(int(begin / stream.time_base), stream=stream)
-        held = None
+        previous = None
         for frame in container.decode(stream):
-            while held is not None and len(pictures) < format.frames:
-                if frame.time - 1e-3 <= wanted[len(pictures)] + 1e-9:
+            while previous is not None and len(frames) < format.frames:
+                if frame.time - 1e-3 <= times[len(frames)] + 1e-9:
                     break
-                pictures.append(plain_view(held.to_ndarray(format="rgb24"), record.view, settings))
-            held = frame
-            if len(pictures) == format.frames:
+                frames.append(
+                    plain_view(previous.to_ndarray(format="rgb24"), record.view, settings)
+                )
+            previous = frame
+            if len(frames) == format.frames:
                 break
-    sound = plain_audio(files.audio, begin, record.view, settings)
-    clip = Clip(np.stack(pictures), sound, format)
+    audio = plain_audio(files.audio, begin, record.view, settings)
+    clip = Clip(np.stack(frames), audio, format)
     clip.write(out / f"{record.name}.mp4")
     labels = read_labels(files.labels)
     candidate = Candidate(record.start, record.view, record.category)
@@ -82,7 +84,7 @@ def plain_clip(files: Files, record: ClipRecord, settings: Construction, out: Pa
 
 
 def plain_view(panorama: np.ndarray, view: int, settings: Construction) -> np.ndarray:
-    """One picture with py360convert, padded."""
+    """One frame with py360convert, padded."""
     format = settings.format
     half = np.tan(np.radians(settings.field_of_view / 2)) * format.picture_height / format.size
     field = (settings.field_of_view, float(np.degrees(2 * np.arctan(half))))
@@ -93,7 +95,7 @@ def plain_view(panorama: np.ndarray, view: int, settings: Construction) -> np.nd
 
 
 def plain_audio(path: Path, begin: float, view: int, settings: Construction) -> np.ndarray:
-    """The sound of one window: read, filtered, resampled, turned and decoded."""
+    """The audio of one window: read, filtered, resampled, rotated and decoded."""
     format = settings.format
     with soundfile.SoundFile(path) as source:
         rate = source.samplerate
@@ -113,7 +115,7 @@ def plain_audio(path: Path, begin: float, view: int, settings: Construction) -> 
 
 
 class Stages:
-    """Process time by stage, each moment counted once, in the innermost stage that is running."""
+    """Process time by stage, each moment counted once, for the innermost running stage."""
 
     def __init__(self) -> None:
         self.spent: dict[str, float] = defaultdict(float)
@@ -193,11 +195,11 @@ class Stages:
 
 def measure(starss: Path, work: Path, clips: int, rounds: int) -> dict[str, Any]:
     """Our construction of all recordings, alternating with the plain one of some of their clips."""
-    stages, ours, plain, made = Stages(), 0.0, 0.0, 0
+    stages, ours, plain, count = Stages(), 0.0, 0.0, 0
     worst = Agreement()
     recordings = {recording.name: recording for recording in find_recordings(starss).recordings}
-    for turn in range(rounds):
-        out, plain_out = work / f"ours{turn}", work / f"plain{turn}"
+    for round_ in range(rounds):
+        out, plain_out = work / f"ours{round_}", work / f"plain{round_}"
         start = time.process_time()
         with stages.watching():
             outcome = build(starss, out, SETTINGS, processes=1)
@@ -209,24 +211,24 @@ def measure(starss: Path, work: Path, clips: int, rounds: int) -> dict[str, Any]
             for result in outcome.results
             for record in result.clips[:: max(1, len(result.clips) // clips)]
         ]
-        for name, record in every[turn::rounds]:
+        for name, record in every[round_::rounds]:
             with recordings[name].files(work) as files:
                 start = time.process_time()
                 uncoded = plain_clip(files, record, SETTINGS, plain_out)
                 plain += time.process_time() - start
             worst.note(bench[record.name], uncoded, plain_out)
-            made += 1
-    kept = sum(len(result.clips) for result in outcome.results)
+            count += 1
+    clip_count = sum(len(result.clips) for result in outcome.results)
     seconds = sum(result.seconds for result in outcome.results)
     return {
         "recording seconds": seconds,
-        "clips": kept,
+        "clips": clip_count,
         "seconds": ours / rounds,
         "real time factor": seconds / (ours / rounds),
-        "ms a clip, ours": 1e3 * ours / rounds / kept,
-        "ms a clip, plain": 1e3 * plain / made,
-        "times faster": (plain / made) / (ours / rounds / kept),
-        "plain clips made": made,
+        "ms a clip, ours": 1e3 * ours / rounds / clip_count,
+        "ms a clip, plain": 1e3 * plain / count,
+        "times faster": (plain / count) / (ours / rounds / clip_count),
+        "plain clips made": count,
         "stages": {name: spent / ours for name, spent in stages.spent.items()},
         "worst": asdict(worst),
     }
@@ -243,13 +245,13 @@ class Agreement:
     tables: int = 0
 
     def note(self, item: BenchItem, uncoded: Clip, plain_out: Path) -> None:
-        """Compare our clip and the plain one with what was to be coded."""
+        """Compare our clip and the plain one with the clip before coding."""
         plain = Clip.read(plain_out / f"{item.name}.mp4")
         for clip, kind in ((item.clip, ""), (plain, "plain_")):
-            pictures = np.mean((clip.picture.astype(float) - uncoded.picture) ** 2)
+            error = np.mean((clip.picture.astype(float) - uncoded.picture) ** 2)
             noise = np.mean((clip.audio - uncoded.audio) ** 2) / np.mean(uncoded.audio**2)
             for name, value in (
-                (f"{kind}picture", 10 * np.log10(255**2 / pictures)),
+                (f"{kind}picture", 10 * np.log10(255**2 / error)),
                 (f"{kind}sound", -10 * np.log10(noise)),
             ):
                 setattr(self, name, min(getattr(self, name), float(value)))
@@ -262,19 +264,19 @@ def as_text(tables: dict[str, dict[str, Any]], heading: Sequence[str]) -> str:
     names = list(tables)
     rows = {
         "recording, seconds": lambda t: f"{t['recording seconds']:.0f}",
-        "clips kept": lambda t: f"{t['clips']}",
+        "clips built": lambda t: f"{t['clips']}",
         "**recording seconds a core-second**": lambda t: f"**{t['real time factor']:.0f}**",
         "ms a clip": lambda t: f"{t['ms a clip, ours']:.0f}",
         "ms a clip, each by itself": lambda t: f"{t['ms a clip, plain']:.0f}",
         "**times faster**": lambda t: f"**{t['times faster']:.0f}**",
-        "clips made by themselves and compared": lambda t: f"{t['plain clips made']}",
+        "clips built by themselves and compared": lambda t: f"{t['plain clips made']}",
         "worst PSNR of a coded clip, ours / by itself, dB": lambda t: _both(t, "picture"),
         "worst SNR of a coded clip, ours / by itself, dB": lambda t: _both(t, "sound"),
         "label tables that differ": lambda t: f"{t['worst']['tables']}",
     }
     lines = [*heading, "", "| | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
     lines += [
-        f"| {row} | {' | '.join(say(tables[n]) for n in names)} |" for row, say in rows.items()
+        f"| {row} | {' | '.join(cell(tables[n]) for n in names)} |" for row, cell in rows.items()
     ]
     stages = sorted(
         {name for table in tables.values() for name in table["stages"]},
@@ -293,11 +295,11 @@ def _both(table: dict[str, Any], name: str) -> str:
 
 
 def main() -> None:
-    """Make the recordings, measure, print the tables and write them."""
+    """Write the recordings, measure, print the tables and write them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=6, help="plain clips of each recording")
     parser.add_argument("--rounds", type=int, default=2, help="of both constructions")
-    parser.add_argument("--recordings", type=Path, help="where recordings are kept between runs")
+    parser.add_argument("--recordings", type=Path, help="folder of the recordings, for later runs")
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
     cv2.setNumThreads(1)

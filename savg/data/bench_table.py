@@ -1,4 +1,4 @@
-"""A set of clips as columns: fast to filter, sort and count, whatever its size.
+"""A set of clips as columns: fast to filter, sort and count at any size.
 
 The values of each clip come from the set's report.json where there is one, else from the names and
 label tables; neither video nor audio is decoded.
@@ -66,7 +66,7 @@ class BenchTable:
 
 
 def expected_difference_db(x: ArrayLike) -> NDArray[np.float64]:
-    """Left minus right level of a sound at horizontal position x (pixels of 256), decoded as W ± Y.
+    """Left minus right level of a source at horizontal position x (pixels of 256), decoded as W ± Y.
 
     Of the direct sound, in dB; a room's reverberation brings it nearer to 0.
     """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 INVERSION_STEPS = 30
-"""Multiplicative updates that turn mel bands into a non-negative spectrum (Lee & Seung 2001)."""
+"""Multiplicative updates from mel bands to a non-negative spectrum (Lee & Seung 2001)."""
 
 
 @dataclass(frozen=True)

@@ -235,8 +235,8 @@ def pack_drawn(
     once for each of them). An interrupted call is resumed."""
     writer = PackWriter(out, layout, np.asarray(keys, np.int64))
     todo = writer.missing()
-    with _runner(writer.part, layout, writer.keys, draw, processes, todo) as done:
-        _follow(writer, done, len(todo), progress)
+    with _runner(writer.part, layout, writer.keys, draw, processes, todo) as indices:
+        _follow(writer, indices, len(todo), progress)
     return writer.finish()
 
 
@@ -262,9 +262,11 @@ def pack_clips(
     return writer.finish()
 
 
-def _follow(writer: PackWriter, done: Iterator[int], todo: int, progress: Progress | None) -> None:
+def _follow(
+    writer: PackWriter, indices: Iterator[int], todo: int, progress: Progress | None
+) -> None:
     total = writer.layout.count
-    for count, _ in enumerate(done, total - todo + 1):
+    for count, _ in enumerate(indices, total - todo + 1):
         if progress is not None and progress(count, total) is False:
             raise Cancelled(f"Packing stopped after {count} of {total} clips.")
 
@@ -297,17 +299,17 @@ class _runner:
 
     def __init__(self, part, layout, keys, draw, processes: int, todo) -> None:
         self._pool = None
-        self._done: Iterator[int]
+        self._indices: Iterator[int]
         if processes > 1 and len(todo) > 1:
             context = multiprocessing.get_context("spawn")
             self._pool = context.Pool(processes, _start, (part, layout, keys, draw))
-            self._done = self._pool.imap_unordered(_work, todo.tolist(), chunksize=8)
+            self._indices = self._pool.imap_unordered(_work, todo.tolist(), chunksize=8)
         else:
             _start(part, layout, keys, draw)
-            self._done = (_work(index) for index in todo.tolist())
+            self._indices = (_work(index) for index in todo.tolist())
 
     def __enter__(self) -> Iterator[int]:
-        return iter(self._done)
+        return iter(self._indices)
 
     def __exit__(self, kind, error, trace) -> None:
         if self._pool is not None:

@@ -150,7 +150,7 @@ def test_faults_of_a_video_are_named(
     findings = findings_of(folder)
     assert any(k == kind and words in sentence and FIRST in sentence for k, sentence in findings)
     assert all(FIRST in sentence for _, sentence in findings)
-    # Headers and tables suffice for what they say.
+    # Headers and tables suffice for faults that they show.
     if kind in ("missing", "manifest") or "frames of" in words or "Hz" in words:
         assert any(words in sentence for _, sentence in findings_of(folder, quick=True))
 

@@ -1,4 +1,4 @@
-"""Packed clips: what is read equals what was rendered, and packs appear whole or not at all."""
+"""Packed clips equal the rendered ones, and packs are written atomically."""
 
 from __future__ import annotations
 

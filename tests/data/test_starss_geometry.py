@@ -125,7 +125,7 @@ def test_the_left_channel_points_to_the_left_of_the_view(view: int) -> None:
     assert np.array_equal(louder, (left > 0) & (left < 180))
 
 
-# ---- the picture plane
+# ---- the image plane
 
 
 def integrated_focal(width: float, field_of_view: float) -> float:

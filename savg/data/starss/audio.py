@@ -138,24 +138,24 @@ def _filtered(file: AmbisonicsFile, high_pass: float) -> Iterator[tuple[NDArray[
         sections = butter(FILTER_ORDER, high_pass, "highpass", fs=file.rate, output="sos")
         state = np.zeros((len(sections), 3, 2))
     size = _BLOCK_SECONDS * file.rate
-    done = 0
+    frames = 0
     try:
         with soundfile.SoundFile(file.path) as source:
-            while done < file.frames:
+            while frames < file.frames:
                 block = source.read(size, dtype="float32", always_2d=True)
                 if len(block) == 0:
                     break
-                done += len(block)
+                frames += len(block)
                 audio = block.T[[_W, _Y, _X]].astype(np.float64)
                 if not np.isfinite(audio).all():
                     raise MediaError(f"{file.path} has audio with values that are not finite.")
                 if state is not None:
                     audio, state = sosfilt(sections, audio, axis=1, zi=state)
-                yield audio, done >= file.frames
+                yield audio, frames >= file.frames
     except (soundfile.LibsndfileError, OSError) as error:
         raise MediaError(f"{file.path} cannot be read to its end.") from error
-    if done < file.frames:
+    if frames < file.frames:
         raise MediaError(
-            f"{file.path} is cut short: only {done / file.rate:.1f} of its {file.seconds:.1f} s "
+            f"{file.path} is cut short: only {frames / file.rate:.1f} of its {file.seconds:.1f} s "
             "can be read."
         )
