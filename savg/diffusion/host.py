@@ -1,7 +1,7 @@
-"""Numbers that the host knows, brought to a device without waiting for it.
+"""Numbers on the host, copied to a device without synchronising with it.
 
-Samplers know their times before they ask the network. Whoever decides by them (guidance, a cache)
-looks at the host's copy: a look at a device's waits for the device.
+Samplers hold their times on the host. Code that branches on them (guidance, a cache) reads the host's
+copy, because reading a device's copy waits for the device.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def times_on(device: torch.device, times: Tensor) -> Tensor:
-    """Integer times [B] on the device; filled in there where they are all the same."""
+    """Integer times [B] on the device; where all are equal they are filled in there, without a copy."""
     if times.device == device:
         return times
     if times.device.type == "cpu" and bool((times == times[0]).all()):
@@ -22,7 +22,7 @@ def times_on(device: torch.device, times: Tensor) -> Tensor:
 def factor_for(values: Tensor, like: Tensor) -> Tensor | float:
     """The host's values [B] as a factor of `like` [B, …].
 
-    One number where all samples share it, as with fixed steps: nothing is copied to the device.
+    A float where all are equal, as with fixed steps: nothing is copied to the device.
     """
     if bool((values == values[0]).all()):
         return float(values[0])

@@ -1,1 +1,1 @@
-"""Networks only; they know no files, no schedules, no clips."""
+"""Networks alone: no files, no noise schedules, no clips."""

@@ -39,7 +39,7 @@ class Blocks:
 
 
 def build_blocks(config: JointUNetConfig) -> Blocks:
-    """The blocks that a configuration asks for, with fresh weights."""
+    """The blocks of a configuration, with new weights."""
     return _Layout(config).build()
 
 

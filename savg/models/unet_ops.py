@@ -5,8 +5,8 @@ computes the same channels last, fused and reordered. Blocks are written once ag
 and between `enter` and `leave` only operations touch the order of a tensor's axes.
 
 Shapes, channels first: video [B, F, C, H, W], image [N, C, H, W], audio [B, C, T], sequences
-[N, C, L]; channels last: [B, F, H, W, C], [N, H, W, C], [B, T, C], [N, L, C]. An operation knows video,
-image and audio by their number of axes.
+[N, C, L]; channels last: [B, F, H, W, C], [N, H, W, C], [B, T, C], [N, L, C]. Operations
+distinguish video, image and audio by their number of axes.
 """
 
 from __future__ import annotations
