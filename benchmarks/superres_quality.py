@@ -29,7 +29,7 @@ from savg.format import SAVGBENCH
 from savg.paths import atomic_file
 from savg.pipelines.joint import JointPipeline
 from savg.pipelines.sampling import ClipNoise
-from savg.pipelines.superres import enlarge
+from savg.pipelines.superres import upscale
 
 Frames = NDArray[np.uint8]
 WORLDS = {"demo": World.demo, "varied": World.varied}
@@ -100,7 +100,7 @@ def measure(
     codec, scale = pipeline.codec, SAVGBENCH.size // pipeline.codec.size
     first, last = codec.first_row, codec.first_row + codec.rows
     low = torch.from_numpy(small[:, first:last]).movedim(-1, 1)
-    methods: dict[str, Callable[[], torch.Tensor]] = {"bicubic": lambda: enlarge(low, scale)}
+    methods: dict[str, Callable[[], torch.Tensor]] = {"bicubic": lambda: upscale(low, scale)}
     for count in steps:
         network = pipeline.superres.with_steps(count)
         methods[f"network, {count} step{'s' * (count > 1)}"] = lambda network=network: torch.cat(

@@ -23,7 +23,7 @@ class Compute:
     reason: str
 
     def place(self, module: Module) -> Module:
-        """`module` moved to the device and number format, in evaluation mode."""
+        """`module` on the device and in the number format, in evaluation mode."""
         import torch
 
         module = module.to(self.device, self.dtype).eval()
@@ -38,7 +38,7 @@ def choose(device: str | None = None, dtype: str | None = None) -> Compute:
     """The compute settings for this machine.
 
     Args:
-        device: "cuda", "cpu", …; None for the first accelerator there is.
+        device: "cuda", "cpu", …; None for the first accelerator of this machine.
         dtype: "float32" or "bfloat16"; None for bfloat16 where the hardware multiplies it natively
             (GPUs from Ampere on, CPUs with AMX or AVX-512-BF16), else float32.
 
@@ -54,8 +54,8 @@ def choose(device: str | None = None, dtype: str | None = None) -> Compute:
     place = _usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dtype is not None:
         if dtype not in ("float32", "bfloat16"):
-            raise SavgError(f"Number formats are float32 and bfloat16, not {dtype}.")
-        return Compute(place, getattr(torch, dtype), True, f"{place.type}, {dtype} as asked")
+            raise SavgError(f"dtype must be float32 or bfloat16, got {dtype}.")
+        return Compute(place, getattr(torch, dtype), True, f"{place.type}, {dtype} as requested")
     if place.type == "cuda":
         if torch.cuda.is_bf16_supported(including_emulation=False):
             return Compute(place, torch.bfloat16, True, "cuda, bfloat16: native on this GPU")
@@ -67,7 +67,7 @@ def choose(device: str | None = None, dtype: str | None = None) -> Compute:
 
 
 def _bfloat16_unit() -> str | None:
-    """What multiplies bfloat16 in this CPU, by name; None if nothing does."""
+    """The CPU's unit that multiplies bfloat16, by name; None without one."""
     import torch
 
     if torch.cpu._is_amx_tile_supported():
@@ -81,4 +81,6 @@ def _usable(name: str) -> torch.device:
     try:
         return torch.empty(1, device=name).device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise SavgError(f"{name}: no such device here; expected cpu or an accelerator.") from error
+        raise SavgError(
+            f"{name} is not available on this machine: device must be cpu or an accelerator."
+        ) from error

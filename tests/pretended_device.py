@@ -29,7 +29,7 @@ class Elsewhere(torch.Tensor):
 
     @staticmethod
     def __new__(cls, inner: torch.Tensor) -> Elsewhere:
-        made = torch.Tensor._make_wrapper_subclass(
+        result = torch.Tensor._make_wrapper_subclass(
             cls,
             inner.size(),
             strides=inner.stride(),
@@ -37,8 +37,8 @@ class Elsewhere(torch.Tensor):
             dtype=inner.dtype,
             device=DEVICE,
         )
-        made.inner = inner
-        return made
+        result.inner = inner
+        return result
 
     @classmethod
     def __torch_dispatch__(cls, function, types, args=(), kwargs=None) -> Any:
@@ -46,7 +46,7 @@ class Elsewhere(torch.Tensor):
 
 
 def compute(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    """The operation on the CPU; its result lies where its inputs do, or where it is asked for."""
+    """The operation on the CPU; its result is where its inputs are, or where a keyword says."""
     tensors = [x for x in tree_flatten((args, kwargs))[0] if isinstance(x, torch.Tensor)]
     there = [isinstance(x, Elsewhere) for x in tensors]
     device = kwargs.get("device")

@@ -137,7 +137,7 @@ class FakePipeline(ClipPipeline):
         for done in range(1, total + 1):
             time.sleep(self.seconds)
             blurred = clips[0].picture[::4].astype(float) * done / total + 90 * (1 - done / total)
-            progress.tell(done, lambda blurred=blurred: blurred.astype(np.uint8))
+            progress.report(done, lambda blurred=blurred: blurred.astype(np.uint8))
         return clips
 
 
@@ -187,7 +187,7 @@ class FakeAudioPipeline(AudioPipeline):
         progress = Progress(on_step, total)
         for done in range(1, total + 1):
             time.sleep(self.seconds)
-            progress.tell(done, lambda: videos[0].frames)
+            progress.report(done, lambda: videos[0].frames)
         return [self._tone(video, seed) for video in videos]
 
     def _tone(self, video: Video, seed: int) -> NDArray[np.float32]:

@@ -27,7 +27,7 @@ def test_bfloat16_is_chosen_where_the_cpu_multiplies_it(
     assert (compute.dtype, compute.reason) == (dtype, reason)
 
 
-def test_a_format_that_is_asked_for_is_taken() -> None:
-    assert choose("cpu", "float32").reason == "cpu, float32 as asked"
-    with pytest.raises(SavgError, match="float32 and bfloat16, not float16"):
+def test_a_requested_format_is_used() -> None:
+    assert choose("cpu", "float32").reason == "cpu, float32 as requested"
+    with pytest.raises(SavgError, match="dtype must be float32 or bfloat16, got float16"):
         choose("cpu", "float16")

@@ -73,7 +73,7 @@ class ToyPipeline(ClipPipeline):
             t = np.arange(self.format.samples) / self.format.sample_rate
             tone = 0.2 * np.sin(2 * np.pi * rng.uniform(200, 800) * t)
             for done in range(1, (steps or 6) + 1):
-                progress.tell(done, lambda video=video: video)
+                progress.report(done, lambda video=video: video)
             progress.base += steps or 6
             clips.append(Clip(video, np.stack([tone, tone]).astype(np.float32), self.format))
         return clips

@@ -174,10 +174,10 @@ def _wrong_format(facts: FileFacts, format: ClipFormat) -> Iterator[tuple[str, s
         yield "format", f"has {words}, expected 2"
     if facts.sample_rate != format.sample_rate:
         yield "format", f"has audio at {facts.sample_rate} Hz, expected {format.sample_rate}"
-    if facts.sound_seconds is not None and facts.channels:
-        late = facts.sound_seconds - format.seconds
+    if facts.audio_seconds is not None and facts.channels:
+        late = facts.audio_seconds - format.seconds
         if abs(late) > AUDIO_TOLERANCE:
-            words = f"{facts.sound_seconds:.2f} s of audio, expected {format.seconds:g}"
+            words = f"{facts.audio_seconds:.2f} s of audio, expected {format.seconds:g}"
             yield "format", f"has {words}"
 
 

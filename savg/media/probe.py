@@ -95,7 +95,7 @@ class FileFacts:
     channels: int
     sample_rate: int
     frames: int | None = None
-    sound_seconds: float | None = None
+    audio_seconds: float | None = None
     padding: float | None = None
     picture: float | None = None
     peaks: tuple[float, ...] | None = None
@@ -152,14 +152,14 @@ def _content(container: Any, facts: FileFacts, format: ClipFormat) -> FileFacts:
         frames=frames,
         padding=padding,
         picture=picture if frames else None,
-        sound_seconds=None,
+        audio_seconds=None,
     )
     if not blocks:
         return facts
     samples = np.abs(np.concatenate(blocks, axis=1))
     return replace(
         facts,
-        sound_seconds=samples.shape[1] / facts.sample_rate,
+        audio_seconds=samples.shape[1] / facts.sample_rate,
         peaks=tuple(float(peak) for peak in samples.max(axis=1, initial=0)),
         full_scale=float((samples >= FULL_SCALE).mean(axis=1).max()),
     )

@@ -1,4 +1,4 @@
 """Networks put together into something a user calls.
 
-`savg.pipelines.base` has the contract, `savg.pipelines.registry` the pipelines there are.
+`savg.pipelines.base` holds the contract, `savg.pipelines.registry` the registered pipelines.
 """

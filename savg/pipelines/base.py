@@ -36,14 +36,14 @@ Result = TypeVar("Result")
 class Pipeline(ABC):
     """What all pipelines have; a subclass says what it is called with.
 
-    A call's `on_step(done, total, preview)` is told of every step, up to the number that `total`
-    foretells; returning False or raising Cancelled stops at the next step with Cancelled.
+    A call runs `on_step(done, total, preview)` after every step, `total` as the method of that name
+    says; returning False or raising Cancelled stops it at the next step with Cancelled.
     """
 
     name: ClassVar[str]
-    """In the registry, and "pipeline" of its JSON file."""
+    """Its key in the registry, and "pipeline" of its JSON file."""
     output: ClassVar[Output]
-    """What a call gives."""
+    """What a call returns."""
     options: ClassVar[frozenset[str]] = frozenset()
     """Names of a call's arguments beyond those of the contract."""
     compute: Compute
@@ -52,16 +52,16 @@ class Pipeline(ABC):
     @property
     @abstractmethod
     def components(self) -> Mapping[str, Card]:
-        """Provenance of each component by its role; that which makes the frames is the first."""
+        """Provenance of each component by role, the network that makes the frames first."""
 
     @property
     @abstractmethod
     def batch_size(self) -> int:
-        """What is computed together unless told otherwise."""
+        """How many results are computed together by default."""
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """What its JSON file says."""
+        """The content of its JSON file."""
 
     @abstractmethod
     def save_components(self, folder: str | os.PathLike[str]) -> None:
@@ -74,9 +74,9 @@ class Pipeline(ABC):
 
     @abstractmethod
     def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
-        """Words for what is done for one result, and in how many steps, in order.
+        """Each stage of one result in order: its name, and its number of steps.
 
-        steps: as in a call. The steps add up to the `total` of that result.
+        steps: as in a call. The steps add up to the `total` of one result.
         """
 
     @classmethod
@@ -94,7 +94,7 @@ class Pipeline(ABC):
 
         Raises:
             CheckpointError: the folder describes no such pipeline, or its components do not fit.
-            SavgError: no such folder or repository; no such device.
+            SavgError: the folder, repository or device does not exist.
 
         Example:
             pipeline = JointPipeline.from_pretrained("demo")
@@ -105,9 +105,9 @@ class Pipeline(ABC):
     def find(cls, source: str | os.PathLike[str] = "demo") -> Description:
         """The description of this pipeline in `source`; errors as in `from_pretrained`."""
         folder = resolve(source)
-        for one in pipelines_in(folder):
-            if one.name == cls.name:
-                return one
+        for description in pipelines_in(folder):
+            if description.name == cls.name:
+                return description
         raise refuse(folder, f"a {cls.name!r} pipeline")
 
     @classmethod
@@ -120,10 +120,10 @@ class Pipeline(ABC):
 
     @classmethod
     def published(cls, folders: Mapping[str, str]) -> dict[str, Any] | None:
-        """What its JSON file says of weights that their authors published.
+        """The JSON file of this pipeline with the weights that its authors published.
 
-        folders: of the components there are, by kind of weights. None where some are missing, or where
-        nobody published this pipeline.
+        folders: of the components, by kind of weights. None where one is missing, or where nobody
+        published this pipeline.
         """
         return None
 
@@ -159,10 +159,10 @@ class SeedPipeline(Pipeline, Generic[Result]):
         Args:
             steps: evaluations of the first network (None: the pipeline's own number).
             batch_size: clips computed together (None: the pipeline's own number).
-            on_step: told of every step; its preview is frames uint8 [F, H, W, 3].
+            on_step: called after every step; its preview is frames uint8 [F, H, W, 3].
 
         Raises:
-            SavgError: an impossible value.
+            SavgError: a value out of range.
             Cancelled: `on_step` stopped it.
 
         Example:
@@ -184,7 +184,7 @@ class ClipPipeline(SeedPipeline[Clip]):
 
     @property
     def audio_stage(self) -> AudioPipeline | None:
-        """The part that makes audio for a video, if there is one."""
+        """The stage that makes audio for a video, if there is one."""
         return None
 
 
@@ -203,7 +203,7 @@ class AudioPipeline(Pipeline):
 
     @property
     def takes_boxes(self) -> bool:
-        """Whether a network is told where persons are."""
+        """Whether a network takes persons' boxes."""
         return False
 
     @abstractmethod
@@ -219,17 +219,17 @@ class AudioPipeline(Pipeline):
         batch_size: int | None = None,
         on_step: OnStep | None = None,
     ) -> list[NDArray[np.float32]]:
-        """Audio [2, T] for each of some videos, numbered from `first`.
+        """Audio float32 [2, T] in −1..1 for each video; their numbers begin at `first`.
 
         Args:
             steps: evaluations of the network (None: the pipeline's own number).
             guidance: how closely the audio follows the video (None: as the pipeline says).
-            boxes: False keeps persons' boxes from a network that takes some.
+            boxes: False withholds persons' boxes from a network that takes them.
             batch_size: windows computed together (None: the pipeline's own number).
-            on_step: told of every step; its preview is the frames of the video in work.
+            on_step: called after every step; its preview is the current video's frames.
 
         Raises:
-            SavgError: an impossible value.
+            SavgError: a value out of range.
             Cancelled: `on_step` stopped it.
         """
 
@@ -266,7 +266,7 @@ class AudioPipeline(Pipeline):
             video = Video.of(video)
         elif not isinstance(video, Video):
             if fps is None:
-                raise ValueError("frames need their rate: expected fps.")
+                raise ValueError("fps must be given with frames, got None.")
             video = Video.of_frames(video, fps)
         (audio,) = self.for_videos(
             [video],
@@ -280,12 +280,15 @@ class AudioPipeline(Pipeline):
         return audio
 
     def clip(self, clip: Clip, **options: Any) -> Clip:
-        """The clip with new audio, of its own sample rate. Options as in a call."""
+        """The clip with new audio. Options as in a call.
+
+        SavgError where its sample rate is not the network's.
+        """
         audio = self(clip, **options)
         if clip.format.sample_rate != self.sample_rate:
             raise SavgError(
-                f"The clip's sound is of {clip.format.sample_rate} Hz, the network's of "
-                f"{self.sample_rate} Hz: expected the same."
+                f"The clip's sample rate must be the network's, {self.sample_rate} Hz, "
+                f"got {clip.format.sample_rate} Hz."
             )
         return Clip(clip.video, audio, clip.format)
 
@@ -297,7 +300,7 @@ class AudioPipeline(Pipeline):
         max_seconds: float = MAX_SECONDS,
         **options: Any,
     ) -> NDArray[np.float32]:
-        """Write the video in `source`, silent or sounding, to `target` with new audio; returns that.
+        """Write the video in `source` to `target` with new audio, and return that audio [2, T].
 
         Args:
             max_seconds: longer videos are refused.
@@ -315,10 +318,18 @@ class AudioPipeline(Pipeline):
 
 
 def check_call(num_clips: int, seed: int, first: int, batch_size: int | None) -> None:
-    """SavgError for impossible numbers of clips, seeds and batches."""
+    """SavgError for a number of clips, seed, first number or batch size that is out of range."""
     if not 1 <= num_clips <= MAX_CLIPS:
-        raise SavgError(f"The number of clips lies in 1..{MAX_CLIPS}, not {num_clips}.")
-    if seed < 0 or first < 0:
-        raise SavgError(f"Seeds and clip numbers are 0 or more, not {min(seed, first)}.")
-    if batch_size is not None and batch_size < 1:
-        raise SavgError(f"The batch size is at least 1, not {batch_size}.")
+        raise SavgError(f"num_clips must be in 1..{MAX_CLIPS}, got {num_clips}.")
+    check_batch(seed, first, batch_size)
+
+
+def check_batch(seed: int, first: int, batch_size: int | None) -> None:
+    """SavgError for a seed, first number or batch size that is out of range."""
+    for name, value, least in (
+        ("seed", seed, 0),
+        ("first", first, 0),
+        ("batch_size", batch_size, 1),
+    ):
+        if value is not None and value < least:
+            raise SavgError(f"{name} must be ≥ {least}, got {value}.")

@@ -1,6 +1,6 @@
-"""CLIP features of pictures through open_clip, an optional extra whose weights are fetched by the user.
+"""CLIP features of images through open_clip, an optional extra whose weights are fetched by the user.
 
-One feature a picture: pooled, projected and of length one, as MMAudio takes them. The picture is
+One feature an image: pooled, projected and of length one, as MMAudio takes them. The image is
 squeezed to a square, not cropped. Facts: golden/README_mmaudio_yolox.md.
 """
 
@@ -25,7 +25,7 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def prepare(frames: NDArray[np.uint8], side: int = SIDE) -> Tensor:
-    """Pictures [F, H, W, 3] as the network takes them [F, 3, side, side]."""
+    """Images uint8 [F, H, W, 3] as the network takes them, float32 [F, 3, side, side]."""
     x = torch.from_numpy(np.ascontiguousarray(frames)).movedim(-1, 1).float() / 255
     x = functional.interpolate(x, (side, side), mode="bicubic", antialias=True).clamp(0, 1)
     mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
@@ -66,8 +66,8 @@ class OpenClipImages:
     def __call__(self, frames: NDArray[np.uint8], at_once: int = 16) -> Tensor:
         parts = [
             functional.normalize(
-                self.network.encode_image(prepare(some, self.side).to(self.device)).float(), dim=-1
+                self.network.encode_image(prepare(batch, self.side).to(self.device)).float(), dim=-1
             )
-            for some in (frames[i : i + at_once] for i in range(0, len(frames), at_once))
+            for batch in (frames[i : i + at_once] for i in range(0, len(frames), at_once))
         ]
         return torch.cat(parts)

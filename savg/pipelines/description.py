@@ -1,4 +1,4 @@
-"""What a folder of weights says of its pipelines, without loading a network.
+"""The pipelines that a folder of weights describes, without loading a network.
 
 pipeline.json describes one pipeline, and further JSON files beside it, such as two_stage.json, further
 ones of the same components:
@@ -27,12 +27,12 @@ STAGES = {"video": "video", "sound": "video_to_audio"}
 """Stage of a description → the pipeline that it describes, unless it names another one."""
 
 NO_FOLDERS = (KEY, "clip")
-"""Texts of a description that are no components: its name, and a network that open_clip knows."""
+"""Keys of a description whose text is no component: its name, and a network of open_clip's."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """One pipeline that a folder describes; values: as in the JSON file, or of a stage there."""
+    """One pipeline of a folder. values: of its JSON file, or of a stage there."""
 
     folder: Path
     values: Mapping[str, Any]
@@ -51,18 +51,18 @@ class Description:
     @property
     def components(self) -> dict[str, Path]:
         """The folders of its components by role, those of its stages among them."""
-        found = {
+        folders = {
             role: self.folder / name
             for role, name in self.values.items()
             if role not in NO_FOLDERS and isinstance(name, str) and re.fullmatch(r"\w[\w.-]*", name)
         }
         for stage in self.stages.values():
-            found |= stage.components
-        return found
+            folders |= stage.components
+        return folders
 
     @property
     def is_complete(self) -> bool:
-        """Whether the configuration and weights of every component are there."""
+        """Whether the configuration and weights of every component exist."""
         return all(
             (folder / file).is_file()
             for folder in self.components.values()
@@ -89,31 +89,32 @@ class Description:
 
 
 def descriptions(folder: Path) -> list[Description]:
-    """What a folder describes: that of pipeline.json first, then those of other files by name.
+    """The pipelines that a folder describes: of pipeline.json, then of other files by name.
 
     CheckpointError for a pipeline.json that is not a JSON object; a folder without one may still
     hold others.
     """
     first = folder / PIPELINE_FILE
-    found = [_described(first, read_json(first))] if first.is_file() else []
+    result = [_described(first, read_json(first))] if first.is_file() else []
     for file in sorted(folder.glob("*.json")):
         if file.name != PIPELINE_FILE:
             with suppress(CheckpointError):
-                found += [one for one in [_described(file, read_json(file))] if one.name]
-    return found
+                other = _described(file, read_json(file))
+                result += [other] if other.name else []
+    return result
 
 
 def pipelines_in(folder: Path) -> list[Description]:
-    """All pipelines of a folder with a pipeline.json, whole ones before those that are parts."""
+    """All pipelines of a folder with a pipeline.json: those of its files, then their stages."""
     read_json(folder / PIPELINE_FILE)
-    found = descriptions(folder)
-    return [*found, *(stage for one in found for stage in one.stages.values())]
+    whole = descriptions(folder)
+    return [*whole, *(stage for description in whole for stage in description.stages.values())]
 
 
-def refuse(folder: Path, wanted: str) -> CheckpointError:
-    """The error that says which pipelines a folder describes instead of a wanted one."""
-    names = " and ".join(repr(one.values.get(KEY)) for one in descriptions(folder))
-    return CheckpointError(f"{folder / PIPELINE_FILE}: expected {wanted}, found {names}.")
+def refuse(folder: Path, expected: str) -> CheckpointError:
+    """The error that names the pipelines a folder describes in place of the expected one."""
+    names = " and ".join(repr(other.values.get(KEY)) for other in descriptions(folder))
+    return CheckpointError(f"{folder / PIPELINE_FILE}: expected {expected}, found {names}.")
 
 
 def _described(file: Path, values: Mapping[str, Any]) -> Description:

@@ -1,4 +1,4 @@
-"""What the pipelines that diffuse small clips and then enlarge them share [S1, S2]."""
+"""Pipelines of a diffusion network for small clips and super-resolution: the shared part [S1, S2]."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ from savg.pipelines.superres import SuperResolution
 class DiffusionPipeline(SeedPipeline[Result]):
     """A diffusion network and a super-resolution network, and how they are sampled.
 
-    cards: of the components `name` and "superres"; one with `facts["mirrored"]` makes pictures that
-    are left-right reversed, as the published weights do, and is un-mirrored here. A subclass says
-    what the network is called with and what is made of its result.
+    cards: of the components `name` and "superres". A network whose card has `facts["mirrored"]` makes
+    video that is reversed left to right, as the published weights do; it is flipped back here. A
+    subclass says how the network is called and what a result is.
     """
 
     network: torch.nn.Module
@@ -53,18 +53,18 @@ class DiffusionPipeline(SeedPipeline[Result]):
     description: Mapping[str, Any] = field(default_factory=dict)
     options: ClassVar[frozenset[str]] = frozenset({"sampler", "superres_steps", "as_published"})
     kind: ClassVar[str]
-    """Kind of the network's weights, whose role is the pipeline's name."""
+    """Kind of the network's weights; their role is the pipeline's name."""
     makes: ClassVar[str] = "video and audio"
-    """What the network makes, in words."""
+    """What the network makes, for messages and progress."""
     guides: ClassVar[type[Guidance]]
-    """What "guidance" of the description says."""
+    """Type of its "guidance" in the description."""
 
     def __post_init__(self) -> None:
         self.diffusion = diffusion_of(self.cards[self.name].facts)
         if self.format.size % self.codec.size:
             raise CheckpointError(
-                f"pipeline.json: frames of {self.codec.size} pixels cannot be enlarged to "
-                f"{self.format.size} by a whole factor."
+                f"pipeline.json: the format's size must be a multiple of the codec's, "
+                f"{self.codec.size}, got {self.format.size}."
             )
         try:
             self.guidance = self.guides(**self.description.get("guidance", {}))
@@ -74,49 +74,49 @@ class DiffusionPipeline(SeedPipeline[Result]):
     @property
     @abstractmethod
     def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Of one clip's tensors, as the network takes them."""
+        """Shapes of one clip's tensors, as the network takes them."""
 
     @abstractmethod
-    def denoiser(self, seed: int, some: Sequence[int]) -> Denoiser:
-        """The network as samplers call it, with the random choices of clips `some` of a seed."""
+    def denoiser(self, seed: int, clips: Sequence[int]) -> Denoiser:
+        """The network as samplers call it, with the random choices of these clips of a seed."""
 
     @abstractmethod
     def finish(self, frames: NDArray[np.uint8], state: State) -> Result:
-        """The result: frames [F, size, size, 3] and what the network made of one clip."""
+        """The result from frames uint8 [F, size, size, 3] and one clip's sampled state."""
 
     @classmethod
     def load(cls, description: Description, compute: Compute) -> Self:
-        """A description without "superres" enlarges with bicubic interpolation."""
+        """As the contract says; without "superres" frames are upscaled by bicubic interpolation."""
         folder, values = description.folder, description.values
         network, card = load_component(component_folder(folder, values, cls.name), cls.kind)
-        cards, enlarger = {cls.name: card}, None
+        cards, superres = {cls.name: card}, None
         if values.get("superres"):
             part = component_folder(folder, values, "superres")
-            enlarger, cards["superres"] = load_component(part, "superres_unet")
-        return cls.build(network, enlarger, cards, values, compute)
+            superres, cards["superres"] = load_component(part, "superres_unet")
+        return cls.build(network, superres, cards, values, compute)
 
     @classmethod
     def build(
         cls,
         network: torch.nn.Module,
-        enlarger: torch.nn.Module | None,
+        superres: torch.nn.Module | None,
         cards: Mapping[str, Card],
         description: Mapping[str, Any],
         compute: Compute,
     ) -> Self:
-        """A pipeline of networks in memory; `description` is what its JSON file would say."""
+        """A pipeline of networks in memory; description: the content of its JSON file."""
         try:
             trained = cards[cls.name].facts.get("codec", {})
             codec = JointCodec.from_dict(dict(description.get("codec", trained)))
             format = ClipFormat(**description.get("format", {}))
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"pipeline.json: {error}.") from error
-        given = {**cls.sampler_defaults(codec), **description.get("sampler", {})}
+        settings = {**cls.sampler_defaults(codec), **description.get("sampler", {})}
         return cls(
             network=compute.place(network),
-            superres=SuperResolution.described(enlarger, cards, description, compute),
+            superres=SuperResolution.described(superres, cards, description, compute),
             codec=codec,
-            sampler=SamplerConfig.from_dict(given),
+            sampler=SamplerConfig.from_dict(settings),
             compute=compute,
             cards=cards,
             format=format,
@@ -125,7 +125,7 @@ class DiffusionPipeline(SeedPipeline[Result]):
 
     @classmethod
     def sampler_defaults(cls, codec: JointCodec) -> dict[str, Any]:
-        """Settings of the sampler that a description need not give."""
+        """Settings of the sampler where a description gives none."""
         return {}
 
     @property
@@ -161,7 +161,7 @@ class DiffusionPipeline(SeedPipeline[Result]):
 
     @property
     def mirrored(self) -> bool:
-        """Whether the weights make pictures that are left-right reversed."""
+        """Whether the weights make video that is reversed left to right."""
         return bool(self.cards[self.name].facts.get("mirrored", False))
 
     def total(
@@ -178,8 +178,8 @@ class DiffusionPipeline(SeedPipeline[Result]):
         return batches * self.sampler.with_overrides(steps, sampler).total + num_clips * per_clip
 
     def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
-        made = self.sampler.with_overrides(steps, None).total
-        return (self.makes, made), ("super-resolution", self.superres.total(self.format.frames))
+        sampling = self.sampler.with_overrides(steps, None).total
+        return (self.makes, sampling), ("super-resolution", self.superres.total(self.format.frames))
 
     def __call__(
         self,
@@ -199,11 +199,11 @@ class DiffusionPipeline(SeedPipeline[Result]):
         Args:
             steps, sampler: of the diffusion network (None: the pipeline's own).
             superres_steps: of super-resolution.
-            as_published: leave mirrored pictures mirrored.
+            as_published: leave video of mirrored weights as it is.
         """
         check_call(num_clips, seed, first, batch_size)
-        chosen = self.sampler.with_overrides(steps, sampler)
-        enlarger = self.superres.with_steps(superres_steps)
+        sampling = self.sampler.with_overrides(steps, sampler)
+        superres = self.superres.with_steps(superres_steps)
         batch = batch_size or self.batch_size
         total = self.total(
             num_clips, steps, batch_size=batch, sampler=sampler, superres_steps=superres_steps
@@ -211,52 +211,52 @@ class DiffusionPipeline(SeedPipeline[Result]):
         progress = Progress(on_step, total, flip=self.mirrored and not as_published)
         results: list[Result] = []
         for start in range(first, first + num_clips, batch):
-            some = range(start, min(start + batch, first + num_clips))
+            clips = range(start, min(start + batch, first + num_clips))
             with torch.inference_mode():
-                state = self._sample(chosen, seed, some, progress)
-                progress.base += chosen.total
-                for i, index in enumerate(some):
-                    frames = self._enlarge(enlarger, seed, index, state[0][i], progress)
-                    progress.base += enlarger.total(self.format.frames)
+                state = self._sample(sampling, seed, clips, progress)
+                progress.base += sampling.total
+                for i, index in enumerate(clips):
+                    frames = self._upscale(superres, seed, index, state[0][i], progress)
+                    progress.base += superres.total(self.format.frames)
                     frames = flipped(frames) if progress.flip else frames
                     results.append(self.finish(frames, tuple(part[i] for part in state)))
         return results
 
     def _sample(
-        self, sampler: SamplerConfig, seed: int, some: Sequence[int], progress: Progress
+        self, sampler: SamplerConfig, seed: int, clips: Sequence[int], progress: Progress
     ) -> State:
-        noise = ClipNoise(seed, some, NoisePurpose.START)
+        noise = ClipNoise(seed, clips, NoisePurpose.START)
         start = tuple(noise.draw(shape, self.compute.device) for shape in self.shapes)
 
-        def tell(done: int, _: int, clean: State) -> None:
-            progress.tell(done, lambda: self.codec.decode_video(clean[0][0].cpu()).numpy())
+        def report(done: int, _: int, x0: State) -> None:
+            progress.report(done, lambda: self.codec.decode_video(x0[0][0].cpu()).numpy())
 
-        listener = tell if progress.on_step else None
-        later = ClipNoise(seed, some, NoisePurpose.ON_THE_WAY)
-        state = sampler.run(self.diffusion, self.denoiser(seed, some), start, later, listener)
+        listener = report if progress.on_step else None
+        later = ClipNoise(seed, clips, NoisePurpose.ON_THE_WAY)
+        state = sampler.run(self.diffusion, self.denoiser(seed, clips), start, later, listener)
         if not all(bool(part.isfinite().all()) for part in state):
             raise SavgError(
-                f"The {self.name} network gave values that are not finite: expected usable weights "
-                "and a number format that holds them (try float32)."
+                f"The {self.name} network's output must be finite, got NaN or infinity: check its "
+                "weights, or try float32."
             )
         return state
 
-    def _enlarge(
-        self, enlarger: SuperResolution, seed: int, index: int, video: Tensor, progress: Progress
+    def _upscale(
+        self, superres: SuperResolution, seed: int, index: int, video: Tensor, progress: Progress
     ) -> NDArray[np.uint8]:
-        def tell(done: int, frames: Tensor) -> None:
-            progress.tell(done, lambda: self._frames(frames))
+        def report(done: int, frames: Tensor) -> None:
+            progress.report(done, lambda: self._frames(frames))
 
         scale = self.format.size // self.codec.size
         noise = ClipNoise(seed, [index], NoisePurpose.SUPERRES)
-        listener = tell if progress.on_step else None
+        listener = report if progress.on_step else None
         small = self.codec.frames_of(video.float()).clamp(-1, 1)
-        return self._frames(enlarger(small, scale, noise, listener))
+        return self._frames(superres(small, scale, noise, listener))
 
     def _frames(self, large: Tensor) -> NDArray[np.uint8]:
-        """Enlarged rows as whole frames; what the network did not see, and bars of its own, black."""
-        picture = ((large.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        values = picture.movedim(1, -1).cpu().numpy()
+        """Upscaled rows [F, 3, h, w] as frames uint8 [F, size, size, 3], black around the picture."""
+        rows = ((large.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        values = rows.movedim(1, -1).cpu().numpy()
         if self.codec.rows == self.codec.size:
             return values
         size = self.format.size
@@ -269,17 +269,17 @@ class DiffusionPipeline(SeedPipeline[Result]):
 
     @classmethod
     def random(
-        cls, config: Any, enlarger: Any | None, seed: int = 0, mirrored: bool = False
+        cls, config: Any, superres: Any | None, seed: int = 0, mirrored: bool = False
     ) -> Self:
         """A pipeline of random weights for 1 s clips: 4 frames of 32 pixels, 8,000 Hz.
 
-        config, enlarger: of the two networks (None: none). For tests and for trying out an interface.
+        config, superres: of the two networks (None: none). For tests and for trying out an interface.
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             networks = [model_format(cls.kind).build(config)]
-            if enlarger is not None:
-                networks.append(model_format("superres_unet").build(enlarger))
+            if superres is not None:
+                networks.append(model_format("superres_unet").build(superres))
             for parameter in (p for network in networks for p in network.parameters()):
                 if not parameter.any():  # last layers start at zero: let the input matter
                     torch.nn.init.normal_(parameter, std=0.02)
@@ -287,8 +287,8 @@ class DiffusionPipeline(SeedPipeline[Result]):
             cls.name: Card("MIT", "random", facts={"mirrored": mirrored}),
             "superres": Card("MIT", "random"),
         }
-        large = networks[1] if enlarger is not None else None
-        return cls.build(networks[0], large, cards, RANDOM, choose("cpu", "float32"))
+        upscaler = networks[1] if superres is not None else None
+        return cls.build(networks[0], upscaler, cards, RANDOM, choose("cpu", "float32"))
 
 
 RANDOM = {
@@ -297,4 +297,4 @@ RANDOM = {
     "sampler": {"name": "dpmpp_multistep", "steps": 3},
     "superres_sampler": {"name": "ddim", "steps": 2},
 }
-"""What `random` pipelines are described by."""
+"""Description of `random` pipelines."""

@@ -1,4 +1,4 @@
-"""How the second stage's latents are sampled: steps, guidance, and windows of long films."""
+"""How the second stage's latents are sampled: steps, guidance, and windows of long videos."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from savg.video import Video
 
 @dataclass(frozen=True)
 class FlowSampler:
-    """How latents are sampled. guidance: strength of classifier-free guidance; below 1 there is none.
+    """How latents are sampled.
 
-    seconds: of a window, which are those of the clips trained on; overlap: seconds that windows share.
-    Windows advance by whole seconds.
+    steps: evaluations of the network; guidance: strength of classifier-free guidance, none below 1;
+    seconds: of a window, as of the clips trained on; overlap: seconds that windows share. Windows
+    advance by whole seconds. SavgError for values out of range.
     """
 
     steps: int = STEPS
@@ -32,14 +33,14 @@ class FlowSampler:
 
     def __post_init__(self) -> None:
         if self.steps < 1:
-            raise SavgError(f"The number of steps is at least 1, not {self.steps}.")
+            raise SavgError(f"steps must be ≥ 1, got {self.steps}.")
         if not np.isfinite(self.guidance) or self.guidance < 0:
-            raise SavgError(f"The guidance is 0 or more, not {self.guidance}.")
+            raise SavgError(f"guidance must be ≥ 0, got {self.guidance}.")
         step = self.seconds - self.overlap
         if self.overlap < 0 or step < 1 or step != int(step):
             raise SavgError(
-                f"Windows of {self.seconds:g} s that share {self.overlap:g} s do not advance by "
-                "whole seconds."
+                f"Windows must advance by whole seconds, got windows of {self.seconds:g} s that share "
+                f"{self.overlap:g} s."
             )
 
     @property
@@ -48,12 +49,12 @@ class FlowSampler:
         return round(self.seconds - self.overlap)
 
     def with_overrides(self, steps: int | None, guidance: float | None) -> Self:
-        """These settings with the user's own number of steps and guidance, where given."""
+        """These settings with another number of steps and guidance (None: as they are)."""
         changed = self if steps is None else replace(self, steps=steps)
         return changed if guidance is None else replace(changed, guidance=guidance)
 
     def windows(self, duration: Fraction) -> list[int]:
-        """Where the windows of a film begin, in whole seconds."""
+        """Where the windows of a video of `duration` seconds begin, in whole seconds."""
         starts = [0]
         while starts[-1] + Fraction(self.seconds) < duration:
             starts.append(starts[-1] + self.step)
@@ -62,22 +63,22 @@ class FlowSampler:
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """One window of a film: its number `place` begins at second `start`; index: the film's number."""
+    """A window of a video that begins at second `start`; place: its number; index: the video's."""
 
-    film: Video
+    video: Video
     index: int
     place: int
     start: int
 
     def noise(self, seed: int, shape: tuple[int, ...]) -> Tensor:
-        """Its own noise [1, *shape]."""
+        """The noise [1, *shape] that belongs to this window of a seed."""
         return ClipNoise(seed, [self.index], NoisePurpose.AUDIO + self.place).draw(shape)
 
 
 def cross_faded(parts: Sequence[NDArray[np.float32]], overlap: int) -> NDArray[np.float32]:
-    """Sounds [2, T] one after another, each sharing `overlap` samples with the next.
+    """Audio [2, T] of the parts [2, ·], each of which shares `overlap` samples with the next.
 
-    Independent sounds keep their power where they overlap: the weights' squares add to one.
+    Independent parts keep their power where they overlap: the weights' squares add to one.
     """
     if len(parts) == 1 or not overlap:
         return np.concatenate(list(parts), axis=1)

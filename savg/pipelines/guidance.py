@@ -1,8 +1,8 @@
-"""Guidance without classes: video pushed away from a worse prediction, in a stretch of the diffusion.
+"""Guidance without classes: video pushed away from a worse prediction, in part of the diffusion.
 
-A guidance wraps a denoiser and gives a denoiser, so pipelines and the samples of a training are drawn
-in the same way. It decides by the host's times, hence the same on every device, and evaluates the worse
-prediction only at times inside its stretch.
+A guidance wraps a denoiser and returns a denoiser, so pipelines and the samples of a training are drawn
+in the same way. It decides by times on the host, hence the same on every device, and evaluates the
+worse prediction only at times inside its interval.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Denoiser = Callable[[State, Tensor], State]
 
 @dataclass(frozen=True)
 class Guidance:
-    """The clean video x becomes x + weight · (x − x′), as classifier-free guidance does it without a
-    class (Ho & Salimans 2022); what x′ is, a subclass says.
+    """The predicted x0 of the video becomes x0 + weight · (x0 − x0′), like classifier-free guidance
+    without a class (Ho & Salimans 2022); a subclass says what the worse prediction x0′ is.
 
-    weight: 0 for none; first, last: shares of the diffusion between which it acts, where it is decided
-    what goes where; each step there costs a second evaluation. ValueError for anything else.
+    weight: ≥ 0, 0 for none; first, last: the interval in which it acts, as shares of the diffusion with
+    0 ≤ first < last ≤ 1; each step in it costs a second evaluation. ValueError for other values.
     """
 
     weight: float = 0.0
@@ -35,11 +35,14 @@ class Guidance:
     last: float = 0.96
 
     def __post_init__(self) -> None:
-        if self.weight < 0 or not 0 <= self.first < self.last <= 1:
-            raise ValueError(f"guidance needs weight ≥ 0 and 0 ≤ first < last ≤ 1, not {self}")
+        if self.weight < 0:
+            raise ValueError(f"weight of guidance must be ≥ 0, got {self.weight}")
+        if not 0 <= self.first < self.last <= 1:
+            interval = f"{self.first} and {self.last}"
+            raise ValueError(f"guidance must have 0 ≤ first < last ≤ 1, got {interval}")
 
     def inside(self, t: Tensor, steps: int) -> Tensor:
-        """Which clips [B] are guided at times t[B] of a diffusion of so many steps."""
+        """Which clips bool [B] are guided at times t[B] of a diffusion of `steps` steps."""
         return (t >= self.first * steps) & (t <= self.last * steps)
 
     def wrap(self, denoiser: Denoiser, worse: Denoiser, steps: int) -> Denoiser:
@@ -64,18 +67,18 @@ class Guidance:
 
 @dataclass(frozen=True)
 class MirrorGuidance(Guidance):
-    """Video pushed away from that which fits the audio with its channels exchanged: a figure that a
-    small network foresees only faintly stands out where the sound comes from."""
+    """Video pushed away from that which fits the audio with its channels swapped: a figure that a small
+    network predicts only faintly stands out where the sound comes from."""
 
 
 @dataclass(frozen=True)
 class NoiseGuidance(Guidance):
     """Video pushed away from what the network predicts through more noise.
 
-    x′ is what the network makes of the same video with further noise, as much as `shift` (a share of
-    the diffusion) earlier, and told so. A small network hesitates where a figure might stand; x′
-    hesitates more, and the difference points to what it is beginning to see. It is autoguidance (Karras
-    et al. 2024) whose worse network is the same one in more noise.
+    x0′ is predicted from the same video with further noise, at the time `shift` (a share of the
+    diffusion, > 0) noisier. It is less certain of where a figure stands, and the difference points to
+    the figure. This is autoguidance (Karras et al. 2024) whose worse network is the same one in more
+    noise.
     """
 
     shift: float = 0.08
@@ -83,16 +86,16 @@ class NoiseGuidance(Guidance):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.shift <= 0:
-            raise ValueError(f"guidance needs shift > 0, not {self}")
+            raise ValueError(f"shift of guidance must be > 0, got {self.shift}")
 
     def noisier(
         self, diffusion: Diffusion, video: Tensor, t: Tensor, noise: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The video at times t[B] with further noise, and the times that it then belongs to."""
+        """The video [B, F, C, h, w] at times t[B] with further noise, and its new times [B]."""
         steps = diffusion.schedule.base_steps
         later = (t.float() + self.shift * steps).clamp(max=steps - 1).to(t.dtype)
-        kept = torch.from_numpy(diffusion.schedule.alphas_cumprod)
-        now, then = (kept[x.round().long()] for x in (t.float(), later.float()))
+        alphas = torch.from_numpy(diffusion.schedule.alphas_cumprod)
+        now, then = (alphas[x.round().long()] for x in (t.float(), later.float()))
         ratio = (then / now).to(video.dtype)
         old, new = (factor_for(share.sqrt(), video) for share in (ratio, 1 - ratio))
         return old * video + new * noise, later
@@ -105,10 +108,10 @@ class NoiseGuidance(Guidance):
         clips: Sequence[int],
         purpose: int,
     ) -> Denoiser:
-        """`denoiser` of the same video through more noise, which belongs to clips `clips` of a seed.
+        """`denoiser` of the same video through more noise, which belongs to these clips of a seed.
 
-        A clip draws noise at those of its own steps that are guided, and at no others, so that neither
-        its batch nor its device changes what it gets.
+        A clip draws noise only at its own guided steps, so that neither its batch nor the device
+        changes it.
         """
         noises = [ClipNoise(seed, [clip], purpose) for clip in clips]
         steps = diffusion.schedule.base_steps

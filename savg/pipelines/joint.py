@@ -1,4 +1,4 @@
-"""Picture and stereo sound from one diffusion model, then super-resolution [S1, S2]."""
+"""Video and stereo audio from one diffusion model, then super-resolution [S1, S2]."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def joint_denoiser(
 ) -> Denoiser:
     """A joint network as samplers call it, guided away from what fits the mirrored audio.
 
-    shifts: draws the window shifts of each call, which both evaluations of a guided one share (None:
-    torch's own generator); dtype: of what the network is given (None: as the sampler has it).
+    shifts: draws the window shifts of each call, which both evaluations of a guided step share (None:
+    torch's own generator); dtype: of the network's inputs (None: as in the state).
     """
 
     def denoise(state: State, t: Tensor) -> State:
@@ -56,9 +56,9 @@ def joint_denoiser(
 
 
 class JointPipeline(DiffusionPipeline[Clip], ClipPipeline):
-    """`pipeline(num_clips, seed=…) -> list[Clip]`: a joint network makes picture and sound together.
+    """`pipeline(num_clips, seed=…) -> list[Clip]`: a joint network makes video and audio together.
 
-    Un-mirroring turns the picture alone: that of mirrored weights is reversed against their sound.
+    Of mirrored weights the video alone is flipped: it is reversed against their audio.
     """
 
     name: ClassVar[str] = "joint"
@@ -78,12 +78,12 @@ class JointPipeline(DiffusionPipeline[Clip], ClipPipeline):
 
     @classmethod
     def sampler_defaults(cls, codec: JointCodec) -> dict[str, Any]:
-        """A codec's own kind of sound does not lie in −1..1, so only the picture is limited."""
+        """Audio of a codec's own representation is not in −1..1, so only the video is clipped."""
         return {} if codec.plain_stereo else {"limit": "clamp_first"}
 
     @classmethod
     def published(cls, folders: Mapping[str, str]) -> dict[str, Any] | None:
-        """With the detectors of persons and sounds, which the same authors publish [S1]."""
+        """With the detectors of persons and sound events, which the same authors publish [S1]."""
         roles = {
             "joint": "joint_unet", "superres": "superres_unet", "persons": "yolox", "sounds": "seld"
         }  # fmt: skip
@@ -96,17 +96,17 @@ class JointPipeline(DiffusionPipeline[Clip], ClipPipeline):
             "sampler": {"name": "dpmpp_adaptive"},
         }
 
-    def denoiser(self, seed: int, some: Sequence[int]) -> Denoiser:
+    def denoiser(self, seed: int, clips: Sequence[int]) -> Denoiser:
         """The joint network, with window shifts that depend on the seed and the call's number."""
         shifts, dtype = generator(seed, 0, NoisePurpose.SHIFTS), self.compute.dtype
         return joint_denoiser(self.joint, self.codec, self.diffusion, self.guidance, shifts, dtype)
 
     def finish(self, frames: NDArray[np.uint8], state: State) -> Clip:
-        sound = self.codec.decode_audio(state[1]).cpu().numpy().astype(np.float32)
-        return Clip(frames, sound, self.format)
+        audio = self.codec.decode_audio(state[1]).cpu().numpy().astype(np.float32)
+        return Clip(frames, audio, self.format)
 
 
-def tiny(seed: int = 0, mirrored: bool = False, enlarge: bool = True) -> JointPipeline:
+def tiny(seed: int = 0, mirrored: bool = False, upscale: bool = True) -> JointPipeline:
     """A pipeline of random weights that runs in a second, for clips of 1 s."""
-    enlarger = SUPERRES["tiny"] if enlarge else None
-    return JointPipeline.random(JOINT["tiny"], enlarger, seed, mirrored)
+    superres = SUPERRES["tiny"] if upscale else None
+    return JointPipeline.random(JOINT["tiny"], superres, seed, mirrored)

@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 from savg.errors import Cancelled
 
 OnStep = Callable[[int, int, NDArray[np.uint8]], object]
-"""on_step(done, total, preview): preview is uint8 frames [F, H, W, 3] of the clip in work, as now
-foreseen; returning False (or raising Cancelled) stops."""
+"""on_step(done, total, preview): preview is uint8 frames [F, H, W, 3] of the current clip, as
+predicted at this step; returning False (or raising Cancelled) stops."""
 
 
 @dataclass
 class Progress:
-    """Counts over all batches and stages; stops the sampler when told to.
+    """Steps counted over all batches and stages.
 
-    turn: show previews flipped, as the clip will be; base: steps of what is finished.
+    total: of the whole call; flip: flip previews left to right, as the clip will be; base: steps of
+    the parts that are complete.
     """
 
     on_step: OnStep | None
@@ -27,8 +28,8 @@ class Progress:
     flip: bool = False
     base: int = 0
 
-    def tell(self, done: int, preview: Callable[[], NDArray[np.uint8]]) -> None:
-        """Report `done` steps of the part in work; Cancelled if the listener returns False."""
+    def report(self, done: int, preview: Callable[[], NDArray[np.uint8]]) -> None:
+        """Report `done` steps of the current part; Cancelled if the listener returns False."""
         if self.on_step is None:
             return
         frames = flipped(preview()) if self.flip else preview()

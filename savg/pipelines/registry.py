@@ -1,6 +1,6 @@
-"""The pipelines there are, by what they give: clips from a seed, audio for a video.
+"""The registered pipelines by output: clips from a seed, audio for a video.
 
-Adding one takes a file with its class and a line here. A class is imported when it is asked for.
+Adding one takes a file with its class and a line here. A class is imported when it is looked up.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ P = TypeVar("P", bound="Pipeline")
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a pipeline's class is ("module:Class"), its title, and a sentence for those who choose."""
+    """Where a pipeline's class is ("module:Class"), its title, and a sentence for users."""
 
     place: str
     title: str
@@ -43,12 +43,12 @@ class Registry(Generic[P]):
         return name in self.entries
 
     def __getitem__(self, name: str) -> type[P]:
-        """The class of a pipeline; SavgError lists the names there are."""
+        """The class of a pipeline; SavgError lists the registered names."""
         if name not in self.entries:
             raise SavgError(f"Unknown pipeline {name!r}: expected one of {', '.join(self)}.")
         module, attribute = self.entries[name].place.split(":")
-        found: type[P] = getattr(importlib.import_module(module), attribute)
-        return found
+        pipeline: type[P] = getattr(importlib.import_module(module), attribute)
+        return pipeline
 
     def load(
         self,
@@ -74,10 +74,10 @@ class Registry(Generic[P]):
         """
         folder = resolve(source)
         if name is None:
-            held = [one.name for one in pipelines_in(folder) if one.name in self]
-            if not held:
+            names = [part.name for part in pipelines_in(folder) if part.name in self]
+            if not names:
                 raise refuse(folder, f"one of the pipelines {', '.join(self)}")
-            name = held[0]
+            name = names[0]
         return self[name].from_pretrained(folder, device, dtype)
 
 
@@ -86,14 +86,14 @@ CLIPS: Registry[ClipPipeline] = Registry(
         "joint": Entry(
             "savg.pipelines.joint:JointPipeline",
             "Joint",
-            "Picture and both channels come from one diffusion model; super-resolution enlarges the "
-            "picture.",
+            "One diffusion model makes video and both audio channels; super-resolution upscales the "
+            "frames.",
         ),
         "two_stage": Entry(
             "savg.pipelines.two_stage:TwoStagePipeline",
             "Two-stage",
-            "A diffusion model makes the pictures, super-resolution enlarges them, and a flow network "
-            "makes both channels for them.",
+            "A diffusion model makes the frames, super-resolution upscales them, and a flow network "
+            "makes both audio channels for them.",
         ),
     }
 )
@@ -104,7 +104,7 @@ AUDIO: Registry[AudioPipeline] = Registry(
         "video_to_audio": Entry(
             "savg.pipelines.video_to_audio:VideoToAudio",
             "Video to audio",
-            "A flow network sees the pictures and makes both channels, in windows of 5 s.",
+            "A flow network makes both audio channels from the frames, in windows of 5 s.",
         ),
     }
 )

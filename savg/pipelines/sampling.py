@@ -1,4 +1,4 @@
-"""Which sampler a pipeline runs, with which settings; and noise that belongs to one clip alone."""
+"""The sampler of a pipeline and its settings, and noise that belongs to one clip alone."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from savg.diffusion.thresholding import THRESHOLDING, Thresholding
 from savg.errors import CheckpointError, SavgError
 
 SAMPLERS = ("dpmpp_multistep", "dpmpp_adaptive", "dpm_singlestep", "ddim", "ddpm")
-"""What `SamplerConfig.name` may be."""
+"""Values of `SamplerConfig.name`."""
 
 ADAPTIVE_TOTAL = 100
-"""Steps that the adaptive solver reports, whatever it takes: hundredths of its way."""
+"""Steps that the adaptive solver reports, however many it takes: hundredths of its way."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class SamplerConfig:
     """A sampler and its settings.
 
     steps: evaluations of the network (the adaptive solver takes as many as it needs); order and
-    spacing: of the DPM-Solvers; snap: visit only times the network was trained at; limit: what keeps
-    the clean guess in range, by its name in `savg.diffusion.thresholding` (None: as published, dynamic
-    thresholding for DPM-Solver++ and clamping for DDIM and DDPM); batch_coupled: the published step
-    size, shared by a batch; eta: noise of DDIM.
+    spacing: of the DPM-Solvers; snap: visit only times the network was trained at; limit: how the
+    predicted x0 is kept in range, by its name in `savg.diffusion.thresholding` (None: as published,
+    dynamic thresholding for DPM-Solver++ and clamping for DDIM and DDPM); batch_coupled: the published
+    step size, shared by a batch; eta: noise of DDIM. SavgError for other values.
     """
 
     name: str = "dpmpp_adaptive"
@@ -55,20 +55,16 @@ class SamplerConfig:
 
     def __post_init__(self) -> None:
         if self.name not in SAMPLERS:
-            raise SavgError(
-                f"Unknown sampler {self.name!r}: expected one of {', '.join(SAMPLERS)}."
-            )
+            raise SavgError(f"The sampler must be one of {', '.join(SAMPLERS)}, got {self.name!r}.")
         if self.steps < 1:
-            raise SavgError(f"The number of steps is at least 1, not {self.steps}.")
+            raise SavgError(f"steps must be ≥ 1, got {self.steps}.")
         if self.order not in (1, 2, 3):
-            raise SavgError(f"The order of a sampler is 1, 2 or 3, not {self.order}.")
+            raise SavgError(f"order must be 1, 2 or 3, got {self.order}.")
         if self.limit is not None and self.limit not in THRESHOLDING:
-            raise SavgError(
-                f"Unknown limit {self.limit!r}: expected one of {', '.join(THRESHOLDING)}."
-            )
+            raise SavgError(f"limit must be one of {', '.join(THRESHOLDING)}, got {self.limit!r}.")
         if self.spacing not in get_args(Spacing):
             names = ", ".join(get_args(Spacing))
-            raise SavgError(f"Unknown spacing {self.spacing!r}: expected one of {names}.")
+            raise SavgError(f"spacing must be one of {names}, got {self.spacing!r}.")
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:
@@ -79,7 +75,7 @@ class SamplerConfig:
             raise CheckpointError(f"pipeline.json: not a sampler: {error}.") from error
 
     def with_overrides(self, steps: int | None, name: str | None) -> Self:
-        """These settings with the user's own number of steps and sampler, where given."""
+        """These settings with another number of steps and sampler (None: as they are)."""
         changed = self if name is None else replace(self, name=name)
         return changed if steps is None else replace(changed, steps=steps)
 
@@ -89,7 +85,7 @@ class SamplerConfig:
         return ADAPTIVE_TOTAL if self.name == "dpmpp_adaptive" else self.steps
 
     @property
-    def limiter(self) -> Thresholding | None:
+    def thresholding(self) -> Thresholding | None:
         """The function named by `limit`."""
         visits = self.name in ("ddim", "ddpm")
         return THRESHOLDING[self.limit or ("clamp" if visits else "dynamic_threshold")]
@@ -102,13 +98,16 @@ class SamplerConfig:
         noise: ClipNoise,
         on_step: OnStep | None = None,
     ) -> State:
-        """Sample from noise `start`; `noise` gives what is added on the way, clip by clip."""
+        """The samples from noise `start`; noise: what is added on the way, clip by clip.
+
+        SavgError for more steps than the network was trained with.
+        """
         if self.steps > len(diffusion.schedule):
-            raise SavgError(f"{self.steps} steps asked for: the most is {len(diffusion.schedule)}.")
+            raise SavgError(f"steps must be ≤ {len(diffusion.schedule)}, got {self.steps}.")
         if self.name in ("ddim", "ddpm"):
             return self._visit(spaced(diffusion, self.steps), model, start, noise, on_step)
         clean = self.name != "dpm_singlestep"
-        predictor = Predictor(diffusion, model, clean=clean, clip_x0=self.limiter)
+        predictor = Predictor(diffusion, model, clean=clean, clip_x0=self.thresholding)
         if self.name == "dpmpp_adaptive":
             order = max(2, self.order)
             coupled = self.batch_coupled
@@ -129,9 +128,15 @@ class SamplerConfig:
             return noise.like(start)
 
         if self.name == "ddpm":
-            return ddpm(diffusion, model, start, draw, clip_x0=self.limiter, on_step=on_step)
+            return ddpm(diffusion, model, start, draw, clip_x0=self.thresholding, on_step=on_step)
         return ddim(
-            diffusion, model, start, eta=self.eta, draw=draw, clip_x0=self.limiter, on_step=on_step
+            diffusion,
+            model,
+            start,
+            eta=self.eta,
+            draw=draw,
+            clip_x0=self.thresholding,
+            on_step=on_step,
         )
 
 
@@ -169,7 +174,7 @@ def diffusion_of(facts: Any, **defaults: Any) -> Diffusion:
 
 
 class NoisePurpose(IntEnum):
-    """What random numbers are for; each purpose has a stream of its own.
+    """The use of random numbers; each purpose has its own stream.
 
     Windows of a video count on from AUDIO.
     """
@@ -183,9 +188,9 @@ class NoisePurpose(IntEnum):
 
 
 class ClipNoise:
-    """Normal noise for some clips of a seed: what a clip gets depends on the seed and its index.
+    """Normal noise for clips of a seed; a clip's noise depends on the seed and its index alone.
 
-    Drawn on the CPU, so that it is the same on every device.
+    It is drawn on the CPU, so that it is the same on every device.
     """
 
     def __init__(self, seed: int, clips: Sequence[int], purpose: int) -> None:
@@ -193,8 +198,8 @@ class ClipNoise:
 
     def draw(self, shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
         """Noise [clips, *shape]."""
-        drawn = [torch.randn(tuple(shape), generator=one) for one in self.generators]
-        return torch.stack(drawn).to(device)
+        noise = [torch.randn(tuple(shape), generator=stream) for stream in self.generators]
+        return torch.stack(noise).to(device)
 
     def like(self, state: State) -> State:
         """Noise of the shapes and on the device of `state`."""

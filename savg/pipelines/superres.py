@@ -16,7 +16,7 @@ from savg.hub import Card
 from savg.pipelines.sampling import ClipNoise, SamplerConfig, diffusion_of
 
 PUBLISHED = SamplerConfig(name="ddim", steps=25)
-"""How the published script enlarges: DDIM, 25 steps."""
+"""Of the published script: DDIM, 25 steps."""
 
 SCHEDULE_STEPS = 1100
 """The published script samples 25 of 1100 steps, from a network trained with 1000."""
@@ -24,7 +24,7 @@ SCHEDULE_STEPS = 1100
 
 @dataclass
 class SuperResolution:
-    """A super-resolution network with its process; without a network, bicubic enlargement.
+    """A super-resolution network with its process; without a network, bicubic upscaling.
 
     shared_noise: every frame of a clip starts from the same noise, as published, so that fine detail
     does not flicker; chunk: frames computed together.
@@ -45,9 +45,9 @@ class SuperResolution:
         description: Mapping[str, Any],
         compute: Compute,
     ) -> Self:
-        """What a pipeline's JSON file says, with the card of the network "superres"."""
-        given = description.get("superres_sampler")
-        sampler = PUBLISHED if given is None else SamplerConfig.from_dict(given)
+        """As in a pipeline's JSON file, with the card of the network "superres"."""
+        settings = description.get("superres_sampler")
+        sampler = PUBLISHED if settings is None else SamplerConfig.from_dict(settings)
         chunk = 5 if compute.device.type == "cpu" else 20
         shared = bool(description.get("shared_noise", True))
         if model is None:
@@ -57,7 +57,7 @@ class SuperResolution:
         return cls(compute.place(model), process, sampler, compute, shared, chunk)
 
     def total(self, frames: int) -> int:
-        """Steps reported while a clip is enlarged."""
+        """Steps reported for a clip of `frames` frames."""
         chunks = -(-frames // self.chunk)
         return chunks * self.sampler.total if self.model is not None else 1
 
@@ -74,9 +74,9 @@ class SuperResolution:
     ) -> Tensor:
         """Frames [F, 3, h, w] in −1..1 of one clip → [F, 3, scale·h, scale·w].
 
-        noise: of that one clip. on_step(done, frames as now foreseen) after every step.
+        noise: of that clip. `on_step(done, frames)` after every step, with the frames as predicted.
         """
-        large = enlarge(small, scale)
+        large = upscale(small, scale)
         if self.model is None or self.diffusion is None:
             if on_step:
                 on_step(1, large)
@@ -93,17 +93,17 @@ class SuperResolution:
                 start = noise.draw((count, *shape), small.device)[0]
             before = (first // self.chunk) * self.sampler.total
 
-            def tell(
-                done: int, _: int, clean: tuple[Tensor, ...], part: slice = part, b: int = before
+            def report(
+                done: int, _: int, x0: tuple[Tensor, ...], part: slice = part, b: int = before
             ) -> object:
                 if on_step is None:
                     return None
-                result[part] = clean[0]
+                result[part] = x0[0]
                 return on_step(b + done, result)
 
             network = self._network(small[part])
             (result[part],) = self.sampler.run(
-                self.diffusion, network, (start,), _OneClip(noise), tell
+                self.diffusion, network, (start,), _FrameNoise(noise), report
             )
         return result
 
@@ -119,8 +119,8 @@ class SuperResolution:
         return network
 
 
-class _OneClip(ClipNoise):
-    """The noise of one clip, whose samples are frames."""
+class _FrameNoise(ClipNoise):
+    """The noise of one clip whose batch is its frames."""
 
     def __init__(self, noise: ClipNoise) -> None:
         self.generators = noise.generators
@@ -129,8 +129,8 @@ class _OneClip(ClipNoise):
         return tuple(self.draw(part.shape, part.device)[0] for part in state)
 
 
-def enlarge(frames: Tensor, scale: int) -> Tensor:
-    """Bicubic enlargement of [F, 3, h, w] by a whole factor, within −1..1."""
+def upscale(frames: Tensor, scale: int) -> Tensor:
+    """Frames [F, 3, h, w] in −1..1 upscaled by a whole factor, bicubic and clipped to −1..1."""
     if scale == 1:
         return frames
     size = [side * scale for side in frames.shape[-2:]]

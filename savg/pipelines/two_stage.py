@@ -1,4 +1,4 @@
-"""Pictures first, then stereo sound for them: the two-stage method [S2]."""
+"""Video first, then stereo audio for it: the two-stage method [S2]."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from savg.video import Video
 
 @dataclass
 class TwoStagePipeline(ClipPipeline):
-    """The first stage makes the pictures of a clip, the second its sound from them.
+    """The first stage makes the frames of a clip, the second its audio from them.
 
-    One JSON file describes both, under "video" and "sound"; their components lie beside each other. The
+    One JSON file describes both, under "video" and "sound"; their components are beside each other. The
     second stage is `VideoToAudio`, or the pipeline of the audio registry that its description names.
     """
 
@@ -41,8 +41,8 @@ class TwoStagePipeline(ClipPipeline):
         rates = self.video.format.sample_rate, self.audio.sample_rate
         if rates[0] != rates[1]:
             raise CheckpointError(
-                f"pipeline.json: clips with sound of {rates[0]} Hz do not fit a second stage of "
-                f"{rates[1]} Hz."
+                f"pipeline.json: the sample rate of clips must be that of the second stage, "
+                f"{rates[1]} Hz, got {rates[0]} Hz."
             )
 
     @classmethod
@@ -87,12 +87,12 @@ class TwoStagePipeline(ClipPipeline):
 
     @property
     def takes_boxes(self) -> bool:
-        """Whether the second stage is told where persons are."""
+        """Whether the second stage takes persons' boxes."""
         return self.audio.takes_boxes
 
     def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
-        heard = self.audio.total([self.format.duration])
-        return (*self.video.stages(steps), ("audio", heard))
+        audio_steps = self.audio.total([self.format.duration])
+        return (*self.video.stages(steps), ("audio", audio_steps))
 
     def total(
         self,
@@ -132,39 +132,41 @@ class TwoStagePipeline(ClipPipeline):
         guidance: float | None = None,
         boxes: bool = True,
     ) -> list[Clip]:
-        """As the contract says: pictures are those of the first stage by itself, and the sound is made
-        for them as they are shown.
+        """As the contract says. The frames are those of the first stage by itself; the audio is made
+        for them as they are returned, flipped or not.
 
         Args:
             steps, sampler, superres_steps, as_published: of the first stage.
             audio_steps, guidance: of the second stage.
-            boxes: False keeps persons' boxes from a second stage that takes some.
+            boxes: False withholds persons' boxes from a second stage that takes them.
         """
         check_call(num_clips, seed, first, batch_size)
         batch = batch_size or self.batch_size
-        seen: dict[str, Any] = {
+        video_options: dict[str, Any] = {
             "steps": steps, "sampler": sampler, "superres_steps": superres_steps
         }  # fmt: skip
-        heard: dict[str, Any] = {"steps": audio_steps, "guidance": guidance, "boxes": boxes}
-        total = self.total(num_clips, batch_size=batch, audio_steps=audio_steps, **seen)
+        audio_options: dict[str, Any] = {"steps": audio_steps, "guidance": guidance, "boxes": boxes}
+        total = self.total(num_clips, batch_size=batch, audio_steps=audio_steps, **video_options)
         progress = Progress(on_step, total)
 
-        def tell(done: int, _: int, preview: NDArray[np.uint8]) -> None:
-            progress.tell(done, lambda: preview)
+        def report(done: int, _: int, preview: NDArray[np.uint8]) -> None:
+            progress.report(done, lambda: preview)
 
         clips: list[Clip] = []
-        for some in _batches(first, num_clips, batch):
-            where: dict[str, Any] = {
-                "first": some.start,
+        for numbers in _batches(first, num_clips, batch):
+            common: dict[str, Any] = {
+                "first": numbers.start,
                 "batch_size": batch,
-                "on_step": tell if on_step else None,
+                "on_step": report if on_step else None,
             }
-            pictures = self.video(len(some), seed, as_published=as_published, **seen, **where)
-            progress.base += self.video.total(len(some), batch_size=batch, **seen)
-            videos = [Video(frames, Fraction(self.format.fps)) for frames in pictures]
-            sounds = self.audio.for_videos(videos, seed, **heard, **where)
-            progress.base += self._audio_total(len(some), batch, audio_steps)
-            clips += [Clip(*both, self.format) for both in zip(pictures, sounds, strict=True)]
+            frames = self.video(
+                len(numbers), seed, as_published=as_published, **video_options, **common
+            )
+            progress.base += self.video.total(len(numbers), batch_size=batch, **video_options)
+            videos = [Video(part, Fraction(self.format.fps)) for part in frames]
+            audio = self.audio.for_videos(videos, seed, **audio_options, **common)
+            progress.base += self._audio_total(len(numbers), batch, audio_steps)
+            clips += [Clip(*both, self.format) for both in zip(frames, audio, strict=True)]
         return clips
 
 
@@ -178,7 +180,6 @@ def tiny(seed: int = 0, boxes: int = 0) -> TwoStagePipeline:
     """A pipeline of random weights that runs in a second, for clips of 1 s."""
     from savg.pipelines import video, video_to_audio
 
-    pictures = video.tiny(seed)
-    sound = video_to_audio.tiny(seed, boxes)
-    pictures.format = replace(pictures.format, sample_rate=sound.sample_rate)
-    return TwoStagePipeline(pictures, sound)
+    first, second = video.tiny(seed), video_to_audio.tiny(seed, boxes)
+    first.format = replace(first.format, sample_rate=second.sample_rate)
+    return TwoStagePipeline(first, second)

@@ -1,4 +1,4 @@
-"""Silent pictures from a diffusion model, then super-resolution: the first of two stages [S2]."""
+"""Silent video from a diffusion model, then super-resolution: the first of two stages [S2]."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def video_denoiser(
 ) -> Denoiser:
     """A video network as samplers call it, guided with noise that belongs to clips of a seed.
 
-    dtype: of what the network is given (None: as the sampler has it).
+    dtype: of the network's inputs (None: as in the state).
     """
 
     def denoise(state: State, t: Tensor) -> State:
@@ -61,23 +61,23 @@ class VideoPipeline(DiffusionPipeline[NDArray[np.uint8]]):
         super().__post_init__()
         if self.guidance.weight and self.diffusion.prediction != "x0":
             raise CheckpointError(
-                "pipeline.json: guidance needs a network that predicts the clean picture ('x0'), "
-                f"not {self.diffusion.prediction!r}."
+                "pipeline.json: the prediction of a guided network must be 'x0', "
+                f"got {self.diffusion.prediction!r}."
             )
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         return (self.codec.video_shape(self.format),)
 
-    def denoiser(self, seed: int, some: Sequence[int]) -> Denoiser:
+    def denoiser(self, seed: int, clips: Sequence[int]) -> Denoiser:
         dtype = self.compute.dtype
-        return video_denoiser(self.network, self.diffusion, self.guidance, seed, some, dtype)
+        return video_denoiser(self.network, self.diffusion, self.guidance, seed, clips, dtype)
 
     def finish(self, frames: NDArray[np.uint8], state: State) -> NDArray[np.uint8]:
         return frames
 
 
-def tiny(seed: int = 0, mirrored: bool = False, enlarge: bool = True) -> VideoPipeline:
+def tiny(seed: int = 0, mirrored: bool = False, upscale: bool = True) -> VideoPipeline:
     """A pipeline of random weights that runs in a second, for clips of 1 s."""
-    enlarger = SUPERRES["tiny"] if enlarge else None
-    return VideoPipeline.random(VIDEO["tiny"], enlarger, seed, mirrored)
+    superres = SUPERRES["tiny"] if upscale else None
+    return VideoPipeline.random(VIDEO["tiny"], superres, seed, mirrored)

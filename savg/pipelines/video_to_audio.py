@@ -1,9 +1,9 @@
-"""Stereo sound for a film: the second stage of the two-stage method [S2], and for any user's video.
+"""Stereo audio for a video: the second stage of the two-stage method [S2], and for any user's video.
 
-What is seen of a film conditions a flow network whose latents, one half for each channel, a mel VAE
-and a vocoder turn into sound, each channel by itself. Mono networks are spread to both channels, a
-baseline without any direction. Films longer than the window that the network was trained on are made
-in windows that overlap by `overlap` seconds and are cross-faded.
+Visual features of the video condition a flow network. A mel VAE and a vocoder decode its latents, one
+half for each channel, into audio, each channel by itself. A mono network's audio goes to both channels,
+a baseline without direction. Audio longer than the window that the network was trained on is made in
+windows that overlap by `overlap` seconds and are cross-faded.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ from savg.models.mmaudio_lengths import MEL_HOPS, SequenceLengths
 from savg.models.stereo import per_channel, split_latents, to_stereo
 from savg.models.synchformer import Synchformer
 from savg.models.visual_flow import VisualFlow, VisualInputs
-from savg.pipelines.base import AudioPipeline
+from savg.pipelines.base import AudioPipeline, check_batch
 from savg.pipelines.clip_images import MODEL, OpenClipImages
 from savg.pipelines.description import Description
 from savg.pipelines.flow_sampling import FlowSampler, Window, cross_faded
 from savg.pipelines.progress import OnStep, Progress
 from savg.pipelines.visual_features import (
     ClipAndSync,
+    EncoderFrames,
     Persons,
-    Pictures,
     VisualFeatures,
     with_boxes,
 )
@@ -67,10 +67,10 @@ VOCODERS: dict[type, str] = {
 
 @dataclass
 class VideoToAudio(AudioPipeline):
-    """A flow network with what it sees by, a mel VAE, a vocoder, and how they are sampled.
+    """A flow network with its visual features, a mel VAE, a vocoder, and how they are sampled.
 
-    cards: of the components "flow", "vae", "vocoder"; persons: finds boxes for a flow network that
-    wants some.
+    cards: of the components "flow", "vae", "vocoder"; persons: detects boxes for a flow network that
+    takes them.
     """
 
     name: ClassVar[str] = "video_to_audio"
@@ -89,15 +89,16 @@ class VideoToAudio(AudioPipeline):
         latent, own = self.flow.config.flow.latent_dim, self.vae.config.embed_dim
         if latent not in (own, 2 * own):
             raise CheckpointError(
-                f"pipeline.json: a flow network of {latent} latent channels does not fit a VAE of "
-                f"{own}: expected as many (mono) or twice as many (stereo)."
+                f"pipeline.json: the flow network's latent channels must be the VAE's {own} (mono) or "
+                f"{2 * own} (stereo), got {latent}."
             )
         bands = self.vocoder.config.num_mels
         hop = self.vocoder.config.hop
-        if (bands, hop) != (self.vae.config.data_dim, MEL_HOPS[self.sample_rate]):
+        expected = self.vae.config.data_dim, MEL_HOPS[self.sample_rate]
+        if (bands, hop) != expected:
             raise CheckpointError(
-                f"pipeline.json: a vocoder of {bands} bands and {hop} samples a frame does not fit "
-                f"a VAE of {self.vae.config.data_dim} bands and {MEL_HOPS[self.sample_rate]} samples."
+                f"pipeline.json: the vocoder must have the VAE's {expected[0]} bands and {expected[1]} "
+                f"samples a frame, got {bands} bands and {hop} samples."
             )
         self.channels = latent // own
 
@@ -129,8 +130,16 @@ class VideoToAudio(AudioPipeline):
         persons: Persons | None = None,
         visual: VisualFeatures | None = None,
     ) -> Self:
-        """A pipeline of networks in memory: "flow", "vae", "vocoder" and for published features
-        "synchformer"; `description` is what its JSON file would say. visual: instead of its own."""
+        """A pipeline of networks in memory.
+
+        Args:
+            parts: networks "flow", "vae", "vocoder" and, for published features, "synchformer".
+            description: the content of its JSON file.
+            visual: in place of the flow network's own visual features.
+
+        Raises:
+            CheckpointError: for networks that do not fit together.
+        """
         flow, vae, vocoder = (parts[role] for role in ROLES)
         if isinstance(flow, MMAudio):
             flow = VisualFlow.around(flow)
@@ -239,55 +248,52 @@ class VideoToAudio(AudioPipeline):
         batch_size: int | None = None,
         on_step: OnStep | None = None,
     ) -> list[NDArray[np.float32]]:
-        if seed < 0 or first < 0:
-            raise SavgError(f"Seeds and film numbers are 0 or more, not {min(seed, first)}.")
-        if batch_size is not None and batch_size < 1:
-            raise SavgError(f"The batch size is at least 1, not {batch_size}.")
+        check_batch(seed, first, batch_size)
         sampler = self.sampler.with_overrides(steps, guidance)
         if not boxes:
             videos = [replace(video, boxes=Boxes.empty()) for video in videos]
-        jobs = [
+        windows = [
             Window(video, first + number, place, start)
             for number, video in enumerate(videos)
             for place, start in enumerate(sampler.windows(video.duration))
         ]
         batch = batch_size or self.batch_size
-        batches = [jobs[i : i + batch] for i in range(0, len(jobs), batch)]
+        batches = [windows[i : i + batch] for i in range(0, len(windows), batch)]
         progress = Progress(on_step, len(batches) * sampler.steps)
-        made: dict[int, list[NDArray[np.float32]]] = {}
+        parts: dict[int, list[NDArray[np.float32]]] = {}
         with torch.inference_mode():
-            for some in batches:
-                sounds = self._sample(some, seed, sampler, progress)
+            for group in batches:
+                result = self._sample(group, seed, sampler, progress)
                 progress.base += sampler.steps
-                for window, sound in zip(some, sounds, strict=True):
-                    made.setdefault(window.index - first, []).append(sound)
+                for window, audio in zip(group, result, strict=True):
+                    parts.setdefault(window.index - first, []).append(audio)
         overlap = round(sampler.overlap * self.sample_rate)
         return [
-            _fitted(cross_faded(made[i], overlap), round(video.duration * self.sample_rate))
+            _first_samples(cross_faded(parts[i], overlap), round(video.duration * self.sample_rate))
             for i, video in enumerate(videos)
         ]
 
     def _sample(
         self,
-        some: Sequence[Window],
+        windows: Sequence[Window],
         seed: int,
         sampler: FlowSampler,
         progress: Progress,
     ) -> NDArray[np.float32]:
-        """Sounds [B, 2, T] of some windows."""
+        """Audio [B, 2, T] of windows."""
 
-        def tell(done: int, _: int, __: object) -> None:
-            progress.tell(done, lambda: some[0].film.frames)
+        def report(done: int, _: int, __: object) -> None:
+            progress.report(done, lambda: windows[0].video.frames)
 
         lengths, device, dtype = self.lengths, self.compute.device, self.compute.dtype
-        seen = VisualInputs.stack([self._see(window, lengths) for window in some]).to(device, dtype)
-        conditions = self.flow.condition(seen, lengths)
-        empty = self.flow.flow.empty_conditions(lengths, len(some))
+        inputs = VisualInputs.stack([self._inputs(window, lengths) for window in windows])
+        conditions = self.flow.condition(inputs.to(device, dtype), lengths)
+        empty = self.flow.flow.empty_conditions(lengths, len(windows))
         shape = (lengths.latent, self.flow.config.flow.latent_dim)
-        noise = torch.cat([window.noise(seed, shape) for window in some]).to(device)
+        noise = torch.cat([window.noise(seed, shape) for window in windows]).to(device)
 
-        def network(x: Tensor, t: Tensor, given: Any) -> Tensor:
-            return self.flow.flow(x.to(dtype), t, given).float()
+        def network(x: Tensor, t: Tensor, conditions: Any) -> Tensor:
+            return self.flow.flow(x.to(dtype), t, conditions).float()
 
         latent = euler(
             FlowMatching(),
@@ -297,35 +303,38 @@ class VideoToAudio(AudioPipeline):
             empty,
             steps=sampler.steps,
             guidance=sampler.guidance,
-            on_step=tell if progress.on_step else None,
+            on_step=report if progress.on_step else None,
         )
         return self.decode(self.flow.flow.unnormalize(latent.float()))
 
     @torch.inference_mode()
     def decode(self, latent: Tensor) -> NDArray[np.float32]:
-        """Stereo sound [B, 2, seconds · rate] of the VAE's latents, the channels' side by side."""
+        """Audio [B, 2, seconds · rate] in −1..1 of latents [B, L, C].
+
+        C holds the channels' halves in order. SavgError for audio that is not finite.
+        """
         mel = per_channel(self.vae.decode, split_latents(latent.float(), self.channels))
-        sound = per_channel(self.vocoder, mel)[:, :, 0]
+        audio = per_channel(self.vocoder, mel)[:, :, 0]
         if self.channels == 1:
-            sound = to_stereo(sound)
-        if not bool(sound.isfinite().all()):
+            audio = to_stereo(audio)
+        if not bool(audio.isfinite().all()):
             raise SavgError(
-                "The flow network gave values that are not finite: expected usable weights and a "
-                "number format that holds them (try float32)."
+                "The flow network's output must be finite, got NaN or infinity: check its weights, or "
+                "try float32."
             )
         samples = round(Fraction(self.sampler.seconds) * self.sample_rate)
-        return sound[..., :samples].clamp(-1, 1).cpu().numpy().astype(np.float32)
+        return audio[..., :samples].clamp(-1, 1).cpu().numpy().astype(np.float32)
 
-    def _see(self, window: Window, lengths: SequenceLengths) -> VisualInputs:
-        seen = self.visual(window.film, window.start, lengths)
+    def _inputs(self, window: Window, lengths: SequenceLengths) -> VisualInputs:
+        inputs = self.visual(window.video, window.start, lengths)
         count = self.flow.config.boxes
         if not count:
-            return seen
-        return with_boxes(seen, window.film, window.start, lengths, count, self.persons)
+            return inputs
+        return with_boxes(inputs, window.video, window.start, lengths, count, self.persons)
 
 
-def _fitted(sound: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
-    return np.ascontiguousarray(sound[:, :samples])
+def _first_samples(audio: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
+    return np.ascontiguousarray(audio[:, :samples])
 
 
 def _visual(
@@ -334,12 +343,12 @@ def _visual(
     description: Mapping[str, Any],
     compute: Compute,
 ) -> VisualFeatures:
-    """What the flow network sees by: its own encoder, or CLIP and Synchformer."""
+    """The flow network's visual features: frames for its own encoder, or CLIP and Synchformer."""
     if flow.config.encoder is not None:
-        return Pictures(flow.config.encoder)
+        return EncoderFrames(flow.config.encoder)
     if not isinstance(synchformer, Synchformer):
         raise CheckpointError(
-            "pipeline.json: a flow network without an encoder of its own needs a 'synchformer'."
+            "pipeline.json: a flow network without an encoder of its own must have a 'synchformer'."
         )
     images = OpenClipImages.from_pretrained(str(description.get("clip", MODEL)), compute.device)
     return ClipAndSync(images, compute.place(synchformer))

@@ -37,7 +37,7 @@ from savg.models.synchformer import Synchformer
 from savg.models.visual_flow import CONFIGS as NETWORKS
 from savg.models.visual_flow import VisualFlow, VisualFlowConfig, VisualInputs
 from savg.pipelines.clip_images import MODEL, OpenClipImages
-from savg.pipelines.visual_features import ClipAndSync, Pictures, VisualFeatures, with_boxes
+from savg.pipelines.visual_features import ClipAndSync, EncoderFrames, VisualFeatures, with_boxes
 from savg.train.audio_data import RANDOM, load_vae, mel_image
 from savg.train.clip_set import ClipSet
 from savg.train.feature_maps import Row, feature_maps
@@ -161,7 +161,7 @@ class MMAudioRecipe(Recipe):
         if self.model.encoder is None:
             inputs = _stored_inputs(data, index, mirrored)
         else:
-            inputs = Pictures(self.model.encoder)(video, 0, self.lengths)
+            inputs = EncoderFrames(self.model.encoder)(video, 0, self.lengths)
         if not self.model.boxes:
             return inputs
         return with_boxes(inputs, video, 0, self.lengths, self.model.boxes)

@@ -30,12 +30,12 @@ def test_a_pipeline_from_a_seed(
     out = tmp_path / "out"
     command = ["generate", "--pipeline", "toy", "--weights", str(folder), "--num", "2", "--json"]
     assert main([*command, "--seed", "3", "--out", str(out)]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [Path(clip["file"]).name for clip in told["clips"]] == [
+    summary = json.loads(capsys.readouterr().out)
+    assert [Path(clip["file"]).name for clip in summary["clips"]] == [
         "toy_seed3_0000.mp4",
         "toy_seed3_0001.mp4",
     ]
-    assert Clip.read(told["clips"][0]["file"]).video.std() > 1
+    assert Clip.read(summary["clips"][0]["file"]).video.std() > 1
     assert main([*command, "--sampler", "ddim", "--out", str(out)]) == 1
     assert "--sampler: a toy pipeline has no such option" in capsys.readouterr().err
 
@@ -83,8 +83,8 @@ def test_a_two_stage_pipeline_may_name_another_second_stage(
     monkeypatch.setitem(AUDIO.entries, "fake_sound", line)
     video = tiny_two_stage().video
     TwoStagePipeline(video, studio_fakes.FakeAudioPipeline(0)).save_pretrained(tmp_path / "p")
-    told = json.loads((tmp_path / "p" / "pipeline.json").read_text())
-    assert told["sound"]["pipeline"] == "fake_sound" and "pipeline" not in told["video"]
+    summary = json.loads((tmp_path / "p" / "pipeline.json").read_text())
+    assert summary["sound"]["pipeline"] == "fake_sound" and "pipeline" not in summary["video"]
     loaded = TwoStagePipeline.from_pretrained(tmp_path / "p", "cpu", "float32")
     assert isinstance(loaded.audio, studio_fakes.FakeAudioPipeline)
     assert len(loaded(1, boxes=False)) == 1 and loaded.audio.calls[0]["boxes"] is False

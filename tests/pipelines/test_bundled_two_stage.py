@@ -1,4 +1,4 @@
-"""The bundled two-stage weights: levels through the VAE, seeds, boxes, and mirrored films."""
+"""The bundled two-stage weights: levels through the VAE, seeds, boxes, and mirrored videos."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pipeline() -> TwoStagePipeline:
     return TwoStagePipeline.from_pretrained("demo", "cpu", "float32")
 
 
-def film(index: int) -> Clip:
+def held_out_clip(index: int) -> Clip:
     """A clip that no training reads."""
     return render(draw_scene(split_seed("test", index), World.solo())).clip
 
@@ -39,18 +39,18 @@ def test_level_differences_survive_the_vae() -> None:
     vocoder, _ = load_component(resolve("demo") / "vocoder")
     spectrogram = MelSpectrogram(MELS["16k"])
     quieter = 10 ** (-6 / 20)
-    in_mel, in_sound = [], []
+    in_mel, in_audio = [], []
     for index in range(4):
-        mid = torch.from_numpy(film(index).audio.mean(axis=0))
+        mid = torch.from_numpy(held_out_clip(index).audio.mean(axis=0))
         for gains in ((1.0, quieter), (quieter, 1.0)):
             mel = spectrogram(torch.stack([gain * mid for gain in gains]))[None]
-            made = per_channel(lambda x: vae.decode(vae.encode(x).mean), mel[..., :312])
-            sound = per_channel(vocoder, made)[0, :, 0]
+            decoded = per_channel(lambda x: vae.decode(vae.encode(x).mean), mel[..., :312])
+            audio = per_channel(vocoder, decoded)[0, :, 0]
             sign = 1 if gains[0] == 1.0 else -1
-            in_mel.append(sign * float(level_db(made)[0, 0] - level_db(made)[0, 1]))
-            in_sound.append(sign * float(20 * torch.log10(sound[0].norm() / sound[1].norm())))
+            in_mel.append(sign * float(level_db(decoded)[0, 0] - level_db(decoded)[0, 1]))
+            in_audio.append(sign * float(20 * torch.log10(audio[0].norm() / audio[1].norm())))
     assert np.abs(np.array(in_mel) - 6).max() < 0.5, in_mel
-    assert np.abs(np.array(in_sound) - 6).max() < 0.5, in_sound
+    assert np.abs(np.array(in_audio) - 6).max() < 0.5, in_audio
 
 
 def test_a_clip_depends_on_its_seed_and_index_alone(pipeline: TwoStagePipeline) -> None:
@@ -62,26 +62,26 @@ def test_a_clip_depends_on_its_seed_and_index_alone(pipeline: TwoStagePipeline) 
 
 
 def test_boxes_can_be_told_and_withheld(pipeline: TwoStagePipeline) -> None:
-    clip = film(2)
+    clip = held_out_clip(2)
     assert pipeline.takes_boxes
-    told, withheld = (
+    with_boxes, withheld = (
         pipeline.audio.for_videos([Video.of(clip)], seed=1, steps=4, boxes=boxes)[0]
         for boxes in (True, False)
     )
-    assert told.shape == withheld.shape == clip.audio.shape
-    assert np.isfinite(told).all() and told.std() > 1e-3 and withheld.std() > 1e-3
-    assert np.abs(told - withheld).max() > 1e-3
+    assert with_boxes.shape == withheld.shape == clip.audio.shape
+    assert np.isfinite(with_boxes).all() and with_boxes.std() > 1e-3 and withheld.std() > 1e-3
+    assert np.abs(with_boxes - withheld).max() > 1e-3
 
 
 @pytest.mark.parametrize("boxes", [True, False])
 def test_mirrored_films_get_mirrored_sound(pipeline: TwoStagePipeline, boxes: bool) -> None:
-    clips = [film(i) for i in range(4)]
-    films = [Video(clip.video, Fraction(clip.format.fps)) for clip in clips]
+    clips = [held_out_clip(i) for i in range(4)]
+    videos = [Video(clip.video, Fraction(clip.format.fps)) for clip in clips]
     options = {"seed": 1, "steps": 8, "boxes": boxes}
-    plain = [pan(sound) for sound in pipeline.audio.for_videos(films, **options)]
-    turned = [
-        pan(sound) for sound in pipeline.audio.for_videos([f.mirrored() for f in films], **options)
+    plain = [pan(audio) for audio in pipeline.audio.for_videos(videos, **options)]
+    mirrored = [
+        pan(audio) for audio in pipeline.audio.for_videos([f.mirrored() for f in videos], **options)
     ]
     true = np.array([pan(clip.audio) for clip in clips])
-    assert np.corrcoef(plain, true)[0, 1] > 0.8 and np.corrcoef(turned, true)[0, 1] < -0.8
-    assert np.abs(np.add(plain, turned)).mean() < 0.15
+    assert np.corrcoef(plain, true)[0, 1] > 0.8 and np.corrcoef(mirrored, true)[0, 1] < -0.8
+    assert np.abs(np.add(plain, mirrored)).mean() < 0.15

@@ -61,11 +61,11 @@ def results(pipeline: Any, count: int, *, seed: int = 0, first: int = 0, **optio
     """Results number first, first + 1, … of a seed, as lists of arrays."""
     if isinstance(pipeline, AudioPipeline):
         videos = [video(index) for index in range(first, first + count)]
-        found: Sequence[Any] = pipeline.for_videos(videos, seed, first=first, **options)
+        outputs: Sequence[Any] = pipeline.for_videos(videos, seed, first=first, **options)
     else:
-        found = pipeline(count, seed=seed, first=first, **options)
-    assert len(found) == count
-    return [[one.video, one.audio] if isinstance(one, Clip) else [one] for one in found]
+        outputs = pipeline(count, seed=seed, first=first, **options)
+    assert len(outputs) == count
+    return [[one.video, one.audio] if isinstance(one, Clip) else [one] for one in outputs]
 
 
 def total(pipeline: Any, count: int, **options: Any) -> int:
@@ -85,12 +85,12 @@ def equal(one: list[NDArray[Any]], other: list[NDArray[Any]]) -> bool:
     return all(a.dtype == b.dtype and (a == b).all() for a, b in zip(one, other, strict=True))
 
 
-def test_it_gives_what_its_output_says(pipeline: Pipeline) -> None:
+def test_a_result_is_what_its_output_says(pipeline: Pipeline) -> None:
     (arrays,) = results(pipeline, 1, seed=1)
     kinds = [(array.dtype, array.ndim) for array in arrays]
     frames, audio = (np.dtype(np.uint8), 4), (np.dtype(np.float32), 2)
-    wanted = {"clip": [frames, audio], "frames": [frames], "audio": [audio]}
-    assert kinds == wanted[pipeline.output]
+    expected = {"clip": [frames, audio], "frames": [frames], "audio": [audio]}
+    assert kinds == expected[pipeline.output]
     assert isinstance(pipeline, {"clip": ClipPipeline, "audio": AudioPipeline}.get(
         pipeline.output, Pipeline
     ))  # fmt: skip
@@ -111,18 +111,16 @@ def test_a_result_depends_on_its_seed_and_number_alone(pipeline: Pipeline) -> No
 
 
 @pytest.mark.parametrize("steps", [None, 2])
-def test_steps_are_counted_up_to_the_total_that_is_foretold(
-    pipeline: Pipeline, steps: int | None
-) -> None:
-    seen: list[tuple[int, int]] = []
+def test_steps_are_counted_up_to_the_total(pipeline: Pipeline, steps: int | None) -> None:
+    calls: list[tuple[int, int]] = []
 
     def on_step(done: int, total: int, preview: NDArray[np.uint8]) -> None:
         assert preview.dtype == np.uint8 and preview.ndim == 4 and preview.shape[-1] == 3
-        seen.append((done, total))
+        calls.append((done, total))
 
     results(pipeline, 3, batch_size=2, steps=steps, on_step=on_step)
-    foretold = total(pipeline, 3, batch_size=2, steps=steps)
-    assert seen == [(i, foretold) for i in range(1, foretold + 1)]
+    expected_total = total(pipeline, 3, batch_size=2, steps=steps)
+    assert calls == [(i, expected_total) for i in range(1, expected_total + 1)]
     stages = pipeline.stages(steps)
     assert sum(count for _, count in stages) == total(pipeline, 1, steps=steps)
     assert all(words and count > 0 for words, count in stages)
@@ -132,24 +130,27 @@ def test_steps_are_counted_up_to_the_total_that_is_foretold(
 def test_it_stops_at_the_next_step(pipeline: Pipeline, raises: bool) -> None:
     last = total(pipeline, 1)
     for end in {1, 2, last - 1, last}:
-        seen: list[int] = []
+        steps: list[int] = []
 
-        def on_step(done: int, *_: Any, end: int = end, seen: list[int] = seen) -> bool:
-            seen.append(done)
+        def on_step(done: int, *_: Any, end: int = end, steps: list[int] = steps) -> bool:
+            steps.append(done)
             if raises and done == end:
                 raise Cancelled("enough")
             return done < end
 
         with pytest.raises(Cancelled):
             results(pipeline, 1, on_step=on_step)
-        assert seen == list(range(1, end + 1))
+        assert steps == list(range(1, end + 1))
 
 
 def test_saved_and_loaded_it_gives_the_same(pipeline: Pipeline, tmp_path: Path) -> None:
     folder = tmp_path / "saved"
     pipeline.save_pretrained(folder)
-    told = json.loads((folder / "pipeline.json").read_text())
-    assert told == json.loads(json.dumps(pipeline.describe())) and told["pipeline"] == pipeline.name
+    description = json.loads((folder / "pipeline.json").read_text())
+    assert (
+        description == json.loads(json.dumps(pipeline.describe()))
+        and description["pipeline"] == pipeline.name
+    )
     loaded = type(pipeline).from_pretrained(folder, "cpu", "float32")
     assert loaded.describe() == pipeline.describe()
     assert equal(results(pipeline, 1, seed=8)[0], results(loaded, 1, seed=8)[0])

@@ -62,8 +62,10 @@ def test_copies_of_training_clips_are_told() -> None:
 
     def distance(clip: Clip) -> float:
         metric = NearestClip(reference)
-        found = extract(clip, metric.features)
-        metric.update(Item("one", Observation(SoundEvents.empty(), Boxes.empty(), features=found)))
+        features = extract(clip, metric.features)
+        metric.update(
+            Item("one", Observation(SoundEvents.empty(), Boxes.empty(), features=features))
+        )
         value = metric.compute().value
         assert value is not None
         return value
@@ -81,5 +83,5 @@ def test_copies_of_training_clips_are_told() -> None:
 
 def test_sounds_near_the_centre_are_left_out() -> None:
     events = SoundEvents([0, 1, 2, 3], [0, 1, 0, 1], [88.0, 87.9, 168.1, 128.0])
-    kept = off_centre(events)
-    assert kept.frames.tolist() == [1, 2] and kept.categories.tolist() == [1, 0]
+    selected = off_centre(events)
+    assert selected.frames.tolist() == [1, 2] and selected.categories.tolist() == [1, 0]

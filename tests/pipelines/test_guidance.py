@@ -37,7 +37,7 @@ def guided_joint() -> JointPipeline:
 
 
 def guided_video() -> VideoPipeline:
-    pipeline = tiny_video(enlarge=False)
+    pipeline = tiny_video(upscale=False)
     card = replace(pipeline.cards["video"], facts={"prediction": "x0"})
     pipeline.cards = {**pipeline.cards, "video": card}
     pipeline.__post_init__()
@@ -52,7 +52,7 @@ def arrays(result: Any) -> list[np.ndarray]:
 def count_calls(pipeline: Any) -> list[int]:
     """Grows by the batch of each evaluation of the pipeline's network."""
     calls: list[int] = []
-    pipeline.network.register_forward_hook(lambda _, given, __: calls.append(len(given[0])))
+    pipeline.network.register_forward_hook(lambda _, args, __: calls.append(len(args[0])))
     return calls
 
 
@@ -87,17 +87,17 @@ def test_one_seed_gives_one_clip_on_every_device(make: Callable[[], Any], sample
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_samplers_tell_times_that_the_host_knows(sampler: str) -> None:
-    seen = []
+    calls = []
 
     def network(state: tuple[torch.Tensor, ...], t: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        seen.append((state[0].device, t.device, t.dtype, tuple(t.shape)))
+        calls.append((state[0].device, t.device, t.dtype, tuple(t.shape)))
         return state
 
     with pretended_device():
         noise = ClipNoise(0, range(2), NoisePurpose.START)
         start = (noise.draw((4,), DEVICE),)
         SamplerConfig(sampler, steps=4).run(Diffusion(Schedule.linear(50)), network, start, noise)
-    assert set(seen) == {(DEVICE, torch.device("cpu"), torch.int64, (2,))}
+    assert set(calls) == {(DEVICE, torch.device("cpu"), torch.int64, (2,))}
 
 
 def test_a_clips_noise_does_not_depend_on_its_batch_where_steps_differ() -> None:
@@ -110,18 +110,18 @@ def test_a_clips_noise_does_not_depend_on_its_batch_where_steps_differ() -> None
 
 
 def test_the_worse_prediction_is_asked_for_inside_the_stretch_alone() -> None:
-    asked: list[int] = []
+    times: list[int] = []
 
     def worse(state, t):
-        asked.append(int(t[0]))
+        times.append(int(t[0]))
         return tuple(torch.zeros_like(x) for x in state)
 
     denoiser = Guidance(1.0, 0.5, 0.75).wrap(lambda state, t: state, worse, 100)
     state = (torch.ones(1, 2, 3, 4, 4), torch.ones(1, 2, 8))
-    found = {t: denoiser(state, torch.tensor([t])) for t in (49, 50, 75, 76)}
-    assert asked == [50, 75]
-    assert [float(found[t][0].mean()) for t in found] == [1.0, 2.0, 2.0, 1.0]
-    assert all(result[1] is state[1] for result in found.values())
+    results = {t: denoiser(state, torch.tensor([t])) for t in (49, 50, 75, 76)}
+    assert times == [50, 75]
+    assert [float(results[t][0].mean()) for t in results] == [1.0, 2.0, 2.0, 1.0]
+    assert all(result[1] is state[1] for result in results.values())
 
     def plain(state, t):
         return state
@@ -166,15 +166,15 @@ def test_a_trainings_samples_are_drawn_as_a_pipeline_draws(kind: str) -> None:
     else:
         denoiser = pipeline.denoiser(4, range(2))
     times = time_steps(pipeline.diffusion, recipe.sample_steps, "logSNR", snap=True)
-    found = multistep(Predictor(pipeline.diffusion, denoiser), start, times)
-    assert all(torch.equal(a, b) for a, b in zip(found, guided, strict=True))
+    sampled = multistep(Predictor(pipeline.diffusion, denoiser), start, times)
+    assert all(torch.equal(a, b) for a, b in zip(sampled, guided, strict=True))
 
 
 @pytest.mark.parametrize(("kind", "file"), [("joint", "pipeline"), ("video", "two_stage")])
 def test_the_demo_recipes_samples_are_guided_as_the_bundled_pipelines_are(
     kind: str, file: str
 ) -> None:
-    told = json.loads((assets_dir() / "demo" / f"{file}.json").read_text())
-    told = told.get(kind) if isinstance(told.get(kind), dict) else told
+    description = json.loads((assets_dir() / "demo" / f"{file}.json").read_text())
+    description = description.get(kind) if isinstance(description.get(kind), dict) else description
     recipe = {"joint": JOINT, "video": VIDEO}[kind]["demo"]
-    assert vars(recipe.guidance) == told["guidance"]
+    assert vars(recipe.guidance) == description["guidance"]

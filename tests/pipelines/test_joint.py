@@ -72,15 +72,15 @@ def test_progress_counts_up_to_its_total_with_previews(pipeline) -> None:
 @pytest.mark.parametrize("make", [tiny, tiny_video])
 @pytest.mark.parametrize("stop_at", [1, 3, 4, 5])
 def test_returning_false_stops_at_the_next_step(make, stop_at) -> None:
-    pipeline, seen = make(), []
+    pipeline, steps = make(), []
 
     def on_step(done, total, preview):
-        seen.append(done)
+        steps.append(done)
         return done < stop_at
 
     with pytest.raises(Cancelled):
         pipeline(1, on_step=on_step)
-    assert seen == list(range(1, stop_at + 1))
+    assert steps == list(range(1, stop_at + 1))
 
 
 def test_raising_cancelled_stops_too(pipeline) -> None:
@@ -91,25 +91,25 @@ def test_raising_cancelled_stops_too(pipeline) -> None:
         pipeline(1, on_step=on_step)
 
 
-def test_mirrored_weights_are_unmirrored_and_the_sound_is_left_alone() -> None:
+def test_video_of_mirrored_weights_is_flipped_and_the_audio_is_not() -> None:
     plain, mirrored = tiny()(1, seed=4)[0], tiny(mirrored=True)
-    turned, published = mirrored(1, seed=4)[0], mirrored(1, seed=4, as_published=True)[0]
-    assert (turned.video == plain.video[:, :, ::-1]).all()
+    flipped, published = mirrored(1, seed=4)[0], mirrored(1, seed=4, as_published=True)[0]
+    assert (flipped.video == plain.video[:, :, ::-1]).all()
     assert (published.video == plain.video).all()
-    assert (turned.audio == plain.audio).all() and (published.audio == plain.audio).all()
+    assert (flipped.audio == plain.audio).all() and (published.audio == plain.audio).all()
 
 
 def test_a_mirrored_preview_looks_like_the_clip() -> None:
     last = []
     clip = tiny(mirrored=True)(1, seed=4, on_step=lambda d, n, preview: last.append(preview))[0]
     assert (last[-1] == clip.video).all()
-    plain = tiny(mirrored=True, enlarge=False)
+    plain = tiny(mirrored=True, upscale=False)
     small = []
     clip = plain(1, seed=4, on_step=lambda d, n, preview: small.append(preview))[0]
-    seen = small[plain.sampler.steps - 1].astype(float)
+    preview = small[plain.sampler.steps - 1].astype(float)
     big = clip.video.reshape(4, 16, 2, 16, 2, 3).mean((2, 4))
-    match = np.corrcoef(seen.ravel(), big.ravel())[0, 1]
-    flipped = np.corrcoef(seen[:, :, ::-1].ravel(), big.ravel())[0, 1]
+    match = np.corrcoef(preview.ravel(), big.ravel())[0, 1]
+    flipped = np.corrcoef(preview[:, :, ::-1].ravel(), big.ravel())[0, 1]
     assert match > 0.8 > flipped
 
 
@@ -152,7 +152,7 @@ def test_all_frames_of_a_clip_start_super_resolution_from_one_noise() -> None:
 
 
 def test_without_super_resolution_frames_are_enlarged() -> None:
-    clip = tiny(enlarge=False)(1)[0]
+    clip = tiny(upscale=False)(1)[0]
     assert clip.video.shape == (4, 32, 32, 3)
 
 
@@ -172,9 +172,12 @@ def test_saved_and_loaded_it_makes_the_same_clip(pipeline, tmp_path) -> None:
         ({"joint": "../joint"}, "must name a folder beside it"),
         ({"sampler": {"nome": 1}}, "not a sampler"),
         ({"codec": {"rows": 7}}, "JointCodec.rows"),
-        ({"guidance": {"weight": -1.0}}, "guidance needs weight"),
+        ({"guidance": {"weight": -1.0}}, "weight of guidance must be ≥ 0, got -1"),
         ({"format": {"frames": 0}}, "ClipFormat.frames"),
-        ({"format": {"size": 250, "picture_height": 144}}, "whole factor"),
+        (
+            {"format": {"size": 250, "picture_height": 144}},
+            "multiple of the codec's, 16, got 250",
+        ),
     ],
 )
 def test_a_wrong_description_is_named(pipeline, tmp_path, change, words) -> None:
@@ -186,27 +189,27 @@ def test_a_wrong_description_is_named(pipeline, tmp_path, change, words) -> None
 
 
 @pytest.mark.parametrize(
-    "given, words",
+    "arguments, words",
     [
-        ({"num_clips": 0}, "number of clips"),
-        ({"seed": -1}, "0 or more"),
-        ({"steps": 0}, "at least 1"),
-        ({"steps": 1001}, "most is 1000"),
-        ({"sampler": "euler"}, "Unknown sampler"),
-        ({"superres_steps": 0}, "at least 1"),
-        ({"batch_size": 0}, "batch size"),
+        ({"num_clips": 0}, r"num_clips must be in 1\.\.100000, got 0"),
+        ({"seed": -1}, "seed must be ≥ 0, got -1"),
+        ({"steps": 0}, "steps must be ≥ 1, got 0"),
+        ({"steps": 1001}, "steps must be ≤ 1000, got 1001"),
+        ({"sampler": "euler"}, "sampler must be one of .*, got 'euler'"),
+        ({"superres_steps": 0}, "steps must be ≥ 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be ≥ 1, got 0"),
     ],
 )
-def test_impossible_values_get_one_sentence(pipeline, given, words) -> None:
+def test_impossible_values_get_one_sentence(pipeline, arguments, words) -> None:
     with pytest.raises(SavgError, match=words):
-        pipeline(**{"num_clips": 1} | given)
+        pipeline(**{"num_clips": 1} | arguments)
 
 
 def test_values_that_are_not_finite_are_an_error_of_the_user() -> None:
     pipeline = tiny()
     with torch.no_grad():
         next(pipeline.joint.parameters()).fill_(float("nan"))
-    with pytest.raises(SavgError, match="not finite"):
+    with pytest.raises(SavgError, match="joint network's output must be finite"):
         pipeline(1)
 
 
@@ -242,17 +245,17 @@ def test_generate_writes_clips_and_names_them(pipeline, tmp_path, capsys) -> Non
     out = tmp_path / "out"
     command = ["generate", "--weights", str(tmp_path / "p"), "--num", "2", "--seed", "3"]
     assert main([*command, "--steps", "2", "--out", str(out), "--json", "--device", "cpu"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    summary = json.loads(capsys.readouterr().out)
     names = ["joint_seed3_0000.mp4", "joint_seed3_0001.mp4"]
     assert sorted(p.name for p in out.iterdir()) == names
-    assert [clip["file"] for clip in told["clips"]] == [str(out / name) for name in names]
+    assert [clip["file"] for clip in summary["clips"]] == [str(out / name) for name in names]
 
 
 @pytest.mark.parametrize("wrong", [["--num", "0"], ["--steps", "0"], ["--seed", "-1"]])
 def test_generate_refuses_bad_values_before_loading(wrong, tmp_path, capsys) -> None:
     assert main(["generate", "--weights", "nowhere", *wrong, "--out", str(tmp_path / "o")]) == 1
-    told = capsys.readouterr().err
-    assert wrong[0] in told and told.count("\n") == 1 and not (tmp_path / "o").exists()
+    message = capsys.readouterr().err
+    assert wrong[0] in message and message.count("\n") == 1 and not (tmp_path / "o").exists()
 
 
 def test_generate_names_missing_weights(tmp_path, capsys) -> None:
@@ -262,12 +265,15 @@ def test_generate_names_missing_weights(tmp_path, capsys) -> None:
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "quantum"])
-def test_generate_names_a_device_that_is_not_there(pipeline, tmp_path, capsys, device) -> None:
+def test_generate_names_a_device_that_is_not_available(pipeline, tmp_path, capsys, device) -> None:
     pipeline.save_pretrained(tmp_path / "p")
-    given = ["--weights", str(tmp_path / "p"), "--out", str(tmp_path / "o"), "--device", device]
-    assert main(["generate", *given]) == 1
-    told = capsys.readouterr().err
-    assert told.startswith(f"error: {device}: no such device") and told.count("\n") == 1
+    arguments = ["--weights", str(tmp_path / "p"), "--out", str(tmp_path / "o"), "--device", device]
+    assert main(["generate", *arguments]) == 1
+    message = capsys.readouterr().err
+    assert (
+        message.startswith(f"error: {device} is not available on this machine")
+        and message.count("\n") == 1
+    )
 
 
 @pytest.mark.gpu
@@ -282,17 +288,17 @@ def test_an_accelerator_makes_the_same_clip() -> None:
     assert np.abs(a.video.astype(int) - b.video).mean() < 1
 
 
-def test_guidance_pushes_the_picture_away_from_the_mirrored_sounds_within_its_times() -> None:
+def test_guidance_pushes_the_video_away_from_that_of_mirrored_audio_within_its_times() -> None:
     pipeline = tiny()
     state = (torch.randn(2, 4, 3, 16, 16), torch.randn(2, 2, 8000))
     mirrored = (state[0], state[1].flip(1))
     t = torch.tensor([800, 990])
     with torch.inference_mode():
-        plain, turned = (pipeline.denoiser(3, range(2))(s, t) for s in (state, mirrored))
+        plain, mirrored_x0 = (pipeline.denoiser(3, range(2))(s, t) for s in (state, mirrored))
         pipeline.guidance = MirrorGuidance(2.0, 0.5, 0.96)
         video, audio = pipeline.denoiser(3, range(2))(state, t)
-    wanted = plain[0] + 2.0 * (plain[0] - turned[0])
-    torch.testing.assert_close(video[0], wanted[0], rtol=1e-4, atol=1e-5)
+    expected = plain[0] + 2.0 * (plain[0] - mirrored_x0[0])
+    torch.testing.assert_close(video[0], expected[0], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(video[1], plain[0][1], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(audio, plain[1], rtol=1e-4, atol=1e-5)
     assert (video[0] - plain[0][0]).abs().max() > 1e-4

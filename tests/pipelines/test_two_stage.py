@@ -1,4 +1,4 @@
-"""The two-stage pipeline on tiny random networks: pictures, then sound made for them."""
+"""The two-stage pipeline on tiny random networks: video, then audio made for it."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def folder(pipeline: TwoStagePipeline, tmp_path_factory: pytest.TempPathFactory)
     return path
 
 
-def test_a_clip_is_the_first_stages_pictures_with_sound_made_for_them(
+def test_a_clip_is_the_first_stages_video_with_audio_made_for_it(
     pipeline: TwoStagePipeline,
 ) -> None:
     clips = pipeline(3, seed=4, audio_steps=2)
-    pictures = pipeline.video(3, seed=4)
-    for index, (clip, frames) in enumerate(zip(clips, pictures, strict=True)):
+    videos = pipeline.video(3, seed=4)
+    for index, (clip, frames) in enumerate(zip(clips, videos, strict=True)):
         assert (clip.video == frames).all()
         alone = pipeline.audio(Video.of(clip), seed=4, index=index, steps=2)
         np.testing.assert_allclose(clip.audio, alone, atol=ROUNDING)
@@ -79,15 +79,15 @@ def test_stages_add_up_to_the_steps_of_a_clip(make) -> None:
 @pytest.mark.parametrize("stage", ["video", "sound"])
 def test_it_stops_in_either_stage(pipeline: TwoStagePipeline, stage: str) -> None:
     end = 2 if stage == "video" else pipeline.video.total(1) + 2
-    seen = []
+    steps = []
 
     def on_step(done, total, preview):
-        seen.append(done)
+        steps.append(done)
         return done < end
 
     with pytest.raises(Cancelled, match=f"after step {end} of"):
         pipeline(1, on_step=on_step)
-    assert seen == list(range(1, end + 1))
+    assert steps == list(range(1, end + 1))
 
 
 def test_saved_and_loaded_whole_or_by_stage(pipeline: TwoStagePipeline, folder: Path) -> None:
@@ -121,24 +121,26 @@ def test_one_folder_may_hold_several_pipelines(folder: Path, tmp_path: Path) -> 
 
 def test_stages_that_do_not_fit_are_refused(pipeline: TwoStagePipeline, tmp_path: Path) -> None:
     video = replace(pipeline.video, format=replace(pipeline.format, sample_rate=8000))
-    with pytest.raises(CheckpointError, match="8000 Hz do not fit a second stage of 16000 Hz"):
+    with pytest.raises(CheckpointError, match="second stage, 16000 Hz, got 8000 Hz"):
         TwoStagePipeline(video, pipeline.audio)
     (tmp_path / "pipeline.json").write_text('{"pipeline": "two_stage", "video": {}}')
     with pytest.raises(CheckpointError, match="'sound' is missing"):
         TwoStagePipeline.from_pretrained(tmp_path)
-    with pytest.raises(SavgError, match="number of clips"):
+    with pytest.raises(SavgError, match="num_clips must be"):
         pipeline(0)
 
 
-def test_boxes_are_looked_for_in_the_pictures_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_boxes_are_detected_in_the_frames_of_the_first_stage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from savg.annotation import Boxes
 
-    pipeline, seen = tiny(boxes=1), []
-    pipeline.audio.persons = lambda clip: seen.append(clip.video.copy()) or Boxes.empty()
+    pipeline, detected = tiny(boxes=1), []
+    pipeline.audio.persons = lambda clip: detected.append(clip.video.copy()) or Boxes.empty()
     clip = pipeline(1, seed=1)[0]
-    assert len(seen) == 1 and (seen[0] == clip.video).all()
+    assert len(detected) == 1 and (detected[0] == clip.video).all()
     without = pipeline(1, seed=1, boxes=False)[0]
-    assert pipeline.takes_boxes and len(seen) == 1
+    assert pipeline.takes_boxes and len(detected) == 1
     assert (without.video == clip.video).all()
     np.testing.assert_allclose(without.audio, clip.audio, atol=ROUNDING)  # there was nobody
 
@@ -149,19 +151,19 @@ def test_the_command_generates_and_refuses(
     out = tmp_path / "out"
     arguments = ["generate", "--pipeline", "two_stage", "--weights", str(folder), "--num", "2"]
     assert main([*arguments, "--audio-steps", "2", "--json", "--out", str(out)]) == 0
-    made = json.loads(capsys.readouterr().out)
-    assert [Path(row["file"]).name for row in made["clips"]] == [
+    summary = json.loads(capsys.readouterr().out)
+    assert [Path(row["file"]).name for row in summary["clips"]] == [
         "two_stage_seed0_0000.mp4",
         "two_stage_seed0_0001.mp4",
     ]
-    assert all(Path(row["file"]).is_file() for row in made["clips"])
+    assert all(Path(row["file"]).is_file() for row in summary["clips"])
     assert main(["generate", "--audio-steps", "2", "--out", str(out)]) == 1
     assert "a joint pipeline has no second stage" in capsys.readouterr().err
     assert main(["generate", "--no-boxes", "--out", str(out)]) == 1
     assert "--no-boxes: a joint pipeline" in capsys.readouterr().err
 
 
-def test_the_command_gives_videos_new_sound(
+def test_the_command_gives_videos_new_audio(
     folder: Path, pipeline: TwoStagePipeline, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from savg.clip import Clip
@@ -174,20 +176,20 @@ def test_the_command_gives_videos_new_sound(
     assert main([*arguments, "--seed", "3", "--json", "--out", str(tmp_path / "out")]) == 1
     captured = capsys.readouterr()
     assert "b.mp4" in captured.err and "Traceback" not in captured.err
-    said = json.loads(captured.out)
-    row, bad = said["videos"]
-    assert said["failed"] == 1 and said["seed"] == 3 and row["seconds"] == clip.format.seconds
+    summary = json.loads(captured.out)
+    row, bad = summary["videos"]
+    assert summary["failed"] == 1 and summary["seed"] == 3 and row["seconds"] == clip.format.seconds
     assert "b.mp4" in bad["error"] and not (tmp_path / "out" / "b.mp4").exists()
     assert Path(row["file"]) == tmp_path / "out" / "a.mp4"
     back = Clip.read(row["file"], clip.format)
-    film = Video.read(tmp_path / "in" / "a.mp4")
-    sound = VideoToAudio.from_pretrained(folder)(film, seed=3, steps=2)
-    assert np.corrcoef(back.audio[0], sound[0])[0, 1] > 0.9
+    video = Video.read(tmp_path / "in" / "a.mp4")
+    expected = VideoToAudio.from_pretrained(folder)(video, seed=3, steps=2)
+    assert np.corrcoef(back.audio[0], expected[0])[0, 1] > 0.9
     assert main([*arguments, "--out", str(tmp_path / "in")]) == 1
     assert "would be replaced" in capsys.readouterr().err
 
 
-def test_a_videos_sound_does_not_depend_on_the_others(folder: Path, tmp_path: Path) -> None:
+def test_a_videos_audio_does_not_depend_on_the_others(folder: Path, tmp_path: Path) -> None:
     from videos import make_video
 
     codecs = ("libx264", "aac")
@@ -212,7 +214,7 @@ def test_a_videos_sound_does_not_depend_on_the_others(folder: Path, tmp_path: Pa
         (["--max-seconds", "0"], "--max-seconds is more than 0"),
     ],
 )
-def test_impossible_values_are_told_before_anything_is_loaded(
+def test_values_out_of_range_are_refused_before_anything_is_loaded(
     arguments, words, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     common = ["--weights", str(tmp_path / "none"), "--out", str(tmp_path / "out")]

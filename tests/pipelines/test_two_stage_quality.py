@@ -65,15 +65,15 @@ def test_all_methods_stand_side_by_side(weights, tmp_path, monkeypatch, capsys) 
     text = (tmp_path / "out" / "two_stage_quality.md").read_text()
     assert "| measure | joint | two-stage | two-stage with boxes | ground truth |" in text
     assert text in capsys.readouterr().out
-    kept = sorted((tmp_path / "kept").rglob("*.npz"))
-    assert len(kept) == 8
+    cached = sorted((tmp_path / "kept").rglob("*.npz"))
+    assert len(cached) == 8
 
     def made_again(*_: object) -> None:
         raise AssertionError("kept clips are not made again")
 
     monkeypatch.setattr(two_stage_quality.Bench, "clip", made_again)
-    again = run(weights, tmp_path, monkeypatch)
-    assert json.dumps(again["sets"]) == json.dumps(result["sets"])
+    repeated = run(weights, tmp_path, monkeypatch)
+    assert json.dumps(repeated["sets"]) == json.dumps(result["sets"])
     with pytest.raises(AssertionError, match="not made again"):
         run(weights, tmp_path, monkeypatch, "--seed", "1", "--methods", "joint")
 
@@ -85,11 +85,13 @@ def test_observations_come_back_as_they_were(tmp_path: Path) -> None:
     features = {"pan": np.array(0.25), "motion_x": np.array(np.nan), "t": np.ones((2, 3), np.uint8)}
     format = SAVGBENCH.with_frames(28)
     cache.write("a", Observation(events, boxes, format, boxes, features))
-    again = cache.read("a")
-    assert again is not None and again.format == format and again.events.x.tolist() == [12.5, 250.0]
-    assert again.features["pan"] == 0.25 and np.isnan(again.features["motion_x"])
-    assert again.features["t"].dtype == np.uint8 and again.features["t"].shape == (2, 3)
-    for table in (again.boxes, again.candidates):
+    loaded = cache.read("a")
+    assert (
+        loaded is not None and loaded.format == format and loaded.events.x.tolist() == [12.5, 250.0]
+    )
+    assert loaded.features["pan"] == 0.25 and np.isnan(loaded.features["motion_x"])
+    assert loaded.features["t"].dtype == np.uint8 and loaded.features["t"].shape == (2, 3)
+    for table in (loaded.boxes, loaded.candidates):
         assert table is not None and table.scores is not None
         np.testing.assert_array_equal(table.xyxy, boxes.xyxy)
         assert table.scores.tolist() == [0.9, 0.5]
@@ -111,9 +113,9 @@ def test_intervals_of_the_chance_baselines_hold_their_scores() -> None:
         corners = np.tile([x - 10, 60, x + 10, 190], (20, 1))
         boxes.append(Boxes(np.arange(20), np.zeros(20, int), corners, np.ones(20)))
     pairs = list(zip(events, boxes, strict=True))
-    found, scores = spatial_report(pairs).baseline_intervals, chance_baselines(pairs)
+    intervals, scores = spatial_report(pairs).baseline_intervals, chance_baselines(pairs)
     for name in BASELINES:
-        low, high = found[name]
+        low, high = intervals[name]
         assert low < getattr(scores, name) < high
     silent = [(SoundEvents.empty(), one) for one in boxes[:3]]
     assert spatial_report(silent).baseline_intervals["centre"] is None

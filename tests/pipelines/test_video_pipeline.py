@@ -47,16 +47,16 @@ def test_batches_do_not_change_clips(pipeline) -> None:
 
 def test_progress_counts_up_to_the_total_that_is_known_before(pipeline) -> None:
     for options in ({}, {"steps": 5, "superres_steps": 1}, {"sampler": "dpmpp_adaptive"}):
-        seen = []
+        calls = []
 
-        def on_step(done, total, preview, seen=seen):
+        def on_step(done, total, preview, calls=calls):
             assert preview.dtype == np.uint8 and preview.ndim == 4 and preview.shape[-1] == 3
-            seen.append((done, total))
+            calls.append((done, total))
 
         pipeline(3, batch_size=2, on_step=on_step, **options)
         total = pipeline.total(3, batch_size=2, **options)
-        assert seen[-1] == (total, total) and {n for _, n in seen} == {total}
-        assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+        assert calls[-1] == (total, total) and {n for _, n in calls} == {total}
+        assert [done for done, _ in calls] == sorted(done for done, _ in calls)
 
 
 def test_the_last_preview_is_the_clip_also_of_mirrored_weights() -> None:
@@ -67,8 +67,8 @@ def test_the_last_preview_is_the_clip_also_of_mirrored_weights() -> None:
     assert (tiny(mirrored=True)(1, seed=4, as_published=True)[0] == plain).all()
 
 
-def test_it_samples_what_the_joint_pipeline_does_without_sound(monkeypatch) -> None:
-    """Two networks that answer alike, from the same seed: the same pictures."""
+def test_it_samples_what_the_joint_pipeline_does_without_audio(monkeypatch) -> None:
+    """Two networks that answer alike, from the same seed: the same frames."""
 
     def answer(video: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         return 0.9 * video + 0.1 * video.roll(1, -1)
@@ -99,8 +99,8 @@ def test_it_is_saved_and_loaded_as_a_part_of_another_pipeline(pipeline, tmp_path
     part = json.loads(json.dumps(pipeline.describe()))
     folder = component_folder(whole, part, "video")
     assert load_component(folder, "video_unet")[1].licence == "MIT"
-    told = json.dumps({"pipeline": "two_stage", "video": part})
-    (whole / "pipeline.json").write_text(told)
+    description = json.dumps({"pipeline": "two_stage", "video": part})
+    (whole / "pipeline.json").write_text(description)
     for loaded in (
         VideoPipeline.load(Description(whole, part), choose("cpu", "float32")),
         VideoPipeline.from_pretrained(whole, device="cpu", dtype="float32"),
@@ -111,10 +111,10 @@ def test_it_is_saved_and_loaded_as_a_part_of_another_pipeline(pipeline, tmp_path
 
 
 def test_the_codec_may_be_in_the_card_and_bicubic_takes_the_place_of_super_resolution() -> None:
-    made = tiny(enlarge=False)
-    card = replace(made.cards["video"], facts={"codec": {"size": 16, "rows": 12}})
-    description = {key: made.description[key] for key in ("format", "sampler")}
-    built = VideoPipeline.build(made.network, None, {"video": card}, description, made.compute)
+    plain = tiny(upscale=False)
+    card = replace(plain.cards["video"], facts={"codec": {"size": 16, "rows": 12}})
+    description = {key: plain.description[key] for key in ("format", "sampler")}
+    built = VideoPipeline.build(plain.network, None, {"video": card}, description, plain.compute)
     frames = built(1)[0]
     assert built.shapes == ((4, 3, 12, 16),) and frames.shape == (4, 32, 32, 3)
     format = built.format
@@ -123,32 +123,32 @@ def test_the_codec_may_be_in_the_card_and_bicubic_takes_the_place_of_super_resol
 
 
 def test_frames_that_were_stacked_come_out_one_by_one() -> None:
-    pipeline = tiny(enlarge=False)
+    pipeline = tiny(upscale=False)
     network = VideoUNet(replace(CONFIGS["tiny"], video_channels=6))
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     description = {**pipeline.description, "codec": {"size": 16, "rows": 16, "fold": 2}}
     built = VideoPipeline.build(network, None, pipeline.cards, description, pipeline.compute)
-    seen = []
-    frames = built(1, on_step=lambda done, total, preview: seen.append(preview))[0]
+    previews = []
+    frames = built(1, on_step=lambda done, total, preview: previews.append(preview))[0]
     assert built.shapes == ((2, 6, 16, 16),) and frames.shape == (4, 32, 32, 3)
     small = frames.reshape(4, 16, 2, 16, 2, 3).mean((2, 4))
-    assert seen[-2].shape == (4, 16, 16, 3) and np.abs(small - seen[-2]).mean() < 15
+    assert previews[-2].shape == (4, 16, 16, 3) and np.abs(small - previews[-2]).mean() < 15
 
 
 def test_values_that_are_not_finite_are_an_error_of_the_user() -> None:
     pipeline = tiny()
     with torch.no_grad():
         next(pipeline.network.parameters()).fill_(float("nan"))
-    with pytest.raises(SavgError, match=r"video network .* not finite"):
+    with pytest.raises(SavgError, match="video network's output must be finite"):
         pipeline(1)
 
 
 def test_weights_of_another_kind_are_refused(tmp_path) -> None:
     tiny_joint().save_pretrained(tmp_path / "p")
     file = tmp_path / "p" / "pipeline.json"
-    told = json.loads(file.read_text()) | {"pipeline": "video", "video": "joint"}
-    file.write_text(json.dumps(told))
+    description = json.loads(file.read_text()) | {"pipeline": "video", "video": "joint"}
+    file.write_text(json.dumps(description))
     with pytest.raises(CheckpointError, match="expected weights of kind 'video_unet'"):
         VideoPipeline.from_pretrained(tmp_path / "p", device="cpu")
 
@@ -164,7 +164,7 @@ def test_an_accelerator_makes_the_same_clip() -> None:
 
 
 def guided(seed: int = 0, **changes: float) -> VideoPipeline:
-    """A tiny pipeline that predicts clean pictures, with guidance."""
+    """A tiny pipeline that predicts x0, with guidance."""
     plain = tiny(seed)
     card = replace(plain.cards["video"], facts={"prediction": "x0"})
     cards = {**plain.cards, "video": card}
@@ -175,21 +175,21 @@ def guided(seed: int = 0, **changes: float) -> VideoPipeline:
 
 
 @torch.no_grad()
-def test_guidance_pushes_away_from_what_is_seen_through_more_noise() -> None:
+def test_guidance_pushes_away_from_the_prediction_through_more_noise() -> None:
     pipeline = guided()
-    kept = torch.from_numpy(pipeline.diffusion.schedule.alphas_cumprod)
+    alphas = torch.from_numpy(pipeline.diffusion.schedule.alphas_cumprod)
     video = torch.randn(2, *pipeline.shapes[0], generator=torch.Generator().manual_seed(0))
     t = torch.tensor([700, 700])
     fresh = ClipNoise(3, range(2), NoisePurpose.GUIDANCE).draw(pipeline.shapes[0])
-    share = float(kept[800] / kept[700])
+    share = float(alphas[800] / alphas[700])
     worse_input = share**0.5 * video + (1 - share) ** 0.5 * fresh
-    made = pipeline.network(video, t)
+    plain = pipeline.network(video, t)
     worse = pipeline.network(worse_input, torch.tensor([800, 800]))
-    (found,) = pipeline.denoiser(3, range(2))((video,), t)
-    torch.testing.assert_close(found, made + 1.5 * (made - worse), atol=1e-4, rtol=1e-4)
+    (predicted,) = pipeline.denoiser(3, range(2))((video,), t)
+    torch.testing.assert_close(predicted, plain + 1.5 * (plain - worse), atol=1e-4, rtol=1e-4)
     outside = torch.tensor([400, 400])
-    (found,) = pipeline.denoiser(3, range(2))((video,), outside)
-    assert torch.equal(found, pipeline.network(video, outside))
+    (predicted,) = pipeline.denoiser(3, range(2))((video,), outside)
+    assert torch.equal(predicted, pipeline.network(video, outside))
     noisier, later = pipeline.guidance.noisier(pipeline.diffusion, video, t + 280, fresh)
     assert later.tolist() == [999, 999] and noisier.shape == video.shape
     pure = torch.zeros_like(video)
@@ -203,15 +203,15 @@ def test_guided_clips_depend_on_their_seed_and_index_alone(tmp_path) -> None:
     assert difference(pipeline(1, seed=5, first=2, steps=4, batch_size=1)[0], together[2]) <= 1
     assert difference(guided(weight=0.0)(1, seed=5, steps=4)[0], together[0]) > 2
     pipeline.save_pretrained(tmp_path / "p")
-    again = VideoPipeline.from_pretrained(tmp_path / "p", "cpu", "float32")
-    assert again.guidance == pipeline.guidance
-    assert difference(again(1, seed=5, steps=4)[0], together[0]) <= 1
+    loaded = VideoPipeline.from_pretrained(tmp_path / "p", "cpu", "float32")
+    assert loaded.guidance == pipeline.guidance
+    assert difference(loaded(1, seed=5, steps=4)[0], together[0]) <= 1
 
 
-def test_impossible_guidance_is_one_sentence() -> None:
-    with pytest.raises(CheckpointError, match="guidance needs shift"):
+def test_guidance_out_of_range_is_refused() -> None:
+    with pytest.raises(CheckpointError, match="shift of guidance must be > 0, got 0"):
         guided(shift=0.0)
     plain = tiny()
     description = {**plain.description, "guidance": {"weight": 1.0}}
-    with pytest.raises(CheckpointError, match=r"predicts the clean picture \('x0'\), not 'eps'"):
+    with pytest.raises(CheckpointError, match="must be 'x0', got 'eps'"):
         VideoPipeline.build(plain.network, None, plain.cards, description, plain.compute)

@@ -1,4 +1,4 @@
-"""Sound for films on tiny random networks: reproducible, in windows, stoppable, saved and loaded."""
+"""Audio for videos on tiny random networks: reproducible, in windows, stoppable, saved and loaded."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from savg.video import Video
 ROUNDING = 1e-4
 
 
-def film(seed: int = 0, seconds: float = 2, fps: int = 4) -> Video:
-    """Random pictures."""
+def make_video(seed: int = 0, seconds: float = 2, fps: int = 4) -> Video:
+    """Random frames."""
     frames = np.random.default_rng(seed).integers(
         0, 255, (round(seconds * fps), 32, 32, 3), dtype=np.uint8
     )
@@ -46,46 +46,46 @@ def pipeline() -> VideoToAudio:
     return tiny()
 
 
-def test_sound_depends_on_film_seed_and_number_alone(pipeline: VideoToAudio) -> None:
-    films = [film(0), film(1, 3.5), film(2, 0.75)]
+def test_audio_depends_on_video_seed_and_number_alone(pipeline: VideoToAudio) -> None:
+    videos = [make_video(0), make_video(1, 3.5), make_video(2, 0.75)]
     torch.manual_seed(1)
-    together = pipeline.for_videos(films, seed=5)
+    together = pipeline.for_videos(videos, seed=5)
     torch.manual_seed(2)
-    apart = [pipeline(one, seed=5, index=i) for i, one in enumerate(films)]
-    small = pipeline.for_videos(films[1:], seed=5, first=1, batch_size=1)
+    apart = [pipeline(one, seed=5, index=i) for i, one in enumerate(videos)]
+    small = pipeline.for_videos(videos[1:], seed=5, first=1, batch_size=1)
     for a, b in zip(together, apart, strict=True):
         np.testing.assert_allclose(a, b, atol=ROUNDING)
     for a, b in zip(together[1:], small, strict=True):
         np.testing.assert_allclose(a, b, atol=ROUNDING)
-    assert np.abs(pipeline(films[0], seed=6) - apart[0]).max() > 100 * ROUNDING
-    assert np.abs(pipeline(films[0], seed=5, index=1) - apart[0]).max() > 100 * ROUNDING
-    assert np.abs(pipeline(film(3), seed=5) - apart[0]).max() > 10 * ROUNDING
+    assert np.abs(pipeline(videos[0], seed=6) - apart[0]).max() > 100 * ROUNDING
+    assert np.abs(pipeline(videos[0], seed=5, index=1) - apart[0]).max() > 100 * ROUNDING
+    assert np.abs(pipeline(make_video(3), seed=5) - apart[0]).max() > 10 * ROUNDING
 
 
 @pytest.mark.parametrize("seconds", [0.25, 1, 2, 2.25, 5, 6.75])
-def test_sound_is_as_long_as_the_film(pipeline: VideoToAudio, seconds: float) -> None:
-    sound = pipeline(film(0, seconds), steps=1)
-    assert sound.shape == (2, round(seconds * 16_000)) and sound.dtype == np.float32
-    assert np.abs(sound).max() <= 1 and sound[0].std() > 0 and (sound[0] != sound[1]).any()
+def test_audio_is_as_long_as_the_video(pipeline: VideoToAudio, seconds: float) -> None:
+    audio = pipeline(make_video(0, seconds), steps=1)
+    assert audio.shape == (2, round(seconds * 16_000)) and audio.dtype == np.float32
+    assert np.abs(audio).max() <= 1 and audio[0].std() > 0 and (audio[0] != audio[1]).any()
 
 
 def test_steps_follow_the_velocity(pipeline: VideoToAudio) -> None:
     """The whole path from noise by hand: guidance, Euler, latents' units, channels."""
-    some = film(4)
+    video = make_video(4)
     flow = pipeline.flow.flow
     with torch.no_grad():
-        seen = pipeline.visual(some, 0, pipeline.lengths)
-        told = pipeline.flow.condition(seen, pipeline.lengths)
+        inputs = pipeline.visual(video, 0, pipeline.lengths)
+        with_boxes = pipeline.flow.condition(inputs, pipeline.lengths)
         empty = flow.empty_conditions(pipeline.lengths, 1)
-        x = Window(some, 0, 0, 0).noise(9, (pipeline.lengths.latent, 4))
+        x = Window(video, 0, 0, 0).noise(9, (pipeline.lengths.latent, 4))
         for step in range(2):
             t = torch.tensor([step / 2])
-            x = x + guide(flow(x, t, told), flow(x, t, empty), 2.0) / 2
+            x = x + guide(flow(x, t, with_boxes), flow(x, t, empty), 2.0) / 2
         latents = split_latents(flow.unnormalize(x))
         expected = [pipeline.vocoder(pipeline.vae.decode(latents[:, c]))[0, 0] for c in range(2)]
     expected = torch.stack(expected)[:, :32_000].clamp(-1, 1)
-    found = pipeline(some, seed=9, steps=2, guidance=2.0)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    result = pipeline(video, seed=9, steps=2, guidance=2.0)
+    np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
 def test_conditions_are_computed_once(
@@ -94,11 +94,11 @@ def test_conditions_are_computed_once(
     calls = []
     condition = MMAudio.condition
     monkeypatch.setattr(MMAudio, "condition", lambda *args: calls.append(1) or condition(*args))
-    pipeline(film(), steps=5)
-    assert len(calls) == 2  # the film's and the empty ones
+    pipeline(make_video(), steps=5)
+    assert len(calls) == 2  # the video's and the empty ones
 
 
-def test_windows_cover_the_film_and_cross_fade() -> None:
+def test_windows_cover_the_video_and_cross_fade() -> None:
     sampler = FlowSampler()
     assert sampler.windows(Fraction(5)) == [0] and sampler.windows(Fraction(1, 2)) == [0]
     assert sampler.windows(Fraction(9)) == [0, 4] and sampler.windows(Fraction(91, 10)) == [0, 4, 8]
@@ -114,8 +114,8 @@ def test_windows_cover_the_film_and_cross_fade() -> None:
     assert np.abs(np.diff(cross_faded([0.5 * same, 0.5 * same], 1000))).max() < 2e-3
 
 
-def test_a_long_film_begins_like_its_first_window(pipeline: VideoToAudio) -> None:
-    whole = film(0, 4)
+def test_a_long_video_begins_like_its_first_window(pipeline: VideoToAudio) -> None:
+    whole = make_video(0, 4)
     first = Video(whole.frames[:8], whole.fps)
     long, short = pipeline(whole, seed=1), pipeline(first, seed=1)
     np.testing.assert_allclose(long[:, :16_000], short[:, :16_000], atol=ROUNDING)
@@ -129,17 +129,17 @@ def test_progress_counts_up_to_its_total_and_stops(pipeline: VideoToAudio) -> No
         assert preview.dtype == np.uint8 and preview.shape[1:] == (32, 32, 3)
         calls.append((done, total))
 
-    pipeline.for_videos([film(0, 3), film(1)], steps=4, batch_size=2, on_step=on_step)
+    pipeline.for_videos([make_video(0, 3), make_video(1)], steps=4, batch_size=2, on_step=on_step)
     assert calls == [(i, 8) for i in range(1, 9)]
-    seen = []
+    inputs = []
 
     def stop(done, total, preview):
-        seen.append(done)
+        inputs.append(done)
         return done < 3
 
     with pytest.raises(Cancelled):
-        pipeline(film(), on_step=stop)
-    assert seen == [1, 2, 3]
+        pipeline(make_video(), on_step=stop)
+    assert inputs == [1, 2, 3]
 
 
 def test_no_guidance_evaluates_no_empty_conditions(
@@ -148,18 +148,18 @@ def test_no_guidance_evaluates_no_empty_conditions(
     calls = []
     forward = MMAudio.forward
     monkeypatch.setattr(MMAudio, "forward", lambda *args: calls.append(1) or forward(*args))
-    pipeline(film(), steps=3, guidance=0.0)
+    pipeline(make_video(), steps=3, guidance=0.0)
     assert len(calls) == 3
-    pipeline(film(), steps=3)
+    pipeline(make_video(), steps=3)
     assert len(calls) == 9
 
 
 def test_mono_networks_are_spread_to_both_channels() -> None:
-    sound = tiny(channels=1)(film())
-    assert (sound[0] == sound[1]).all() and sound.std() > 0
+    audio = tiny(channels=1)(make_video())
+    assert (audio[0] == audio[1]).all() and audio.std() > 0
 
 
-def test_clips_and_files_get_new_sound(pipeline: VideoToAudio, tmp_path: Path) -> None:
+def test_clips_and_files_get_new_audio(pipeline: VideoToAudio, tmp_path: Path) -> None:
     format = ClipFormat(frames=8, fps=4, size=32, picture_height=18)
     frames = np.repeat(np.arange(8, dtype=np.uint8) * 20, 32 * 32 * 3).reshape(8, 32, 32, 3)
     clip = Clip(frames, np.zeros((2, format.samples), np.float32), format)
@@ -168,37 +168,41 @@ def test_clips_and_files_get_new_sound(pipeline: VideoToAudio, tmp_path: Path) -
     assert (new.audio == pipeline(clip, seed=2)).all()
     assert (pipeline(clip.video, 4, seed=2) != 0).any()
     new.write(tmp_path / "in.mp4")
-    sound = pipeline.file(tmp_path / "in.mp4", tmp_path / "out.mp4", seed=3)
+    audio = pipeline.file(tmp_path / "in.mp4", tmp_path / "out.mp4", seed=3)
     back = Clip.read(tmp_path / "out.mp4", format)
-    assert np.corrcoef(back.audio[0], sound[0])[0, 1] > 0.9
+    assert np.corrcoef(back.audio[0], audio[0])[0, 1] > 0.9
     assert np.abs(back.video.astype(int) - clip.video).mean() < 3
-    with pytest.raises(ValueError, match="expected fps"):
+    with pytest.raises(ValueError, match="fps must be given with frames"):
         pipeline(clip.video)
 
 
-def test_boxes_given_or_found_change_the_sound() -> None:
+def test_boxes_of_the_video_or_detected_change_the_audio() -> None:
     pipeline = tiny(boxes=2)
-    some = film()
+    video = make_video()
     frames = range(8)
     left = Boxes(frames, [0] * 8, [[0.0, 50, 60, 200]] * 8)
-    told = pipeline(Video(some.frames, some.fps, left))
-    other = pipeline(Video(some.frames, some.fps, left.mirrored()))
-    assert np.abs(told - other).max() > 1e-4
+    with_boxes = pipeline(Video(video.frames, video.fps, left))
+    other = pipeline(Video(video.frames, video.fps, left.mirrored()))
+    assert np.abs(with_boxes - other).max() > 1e-4
     pipeline.persons = lambda clip: left.select(left.frames < clip.format.frames)
-    np.testing.assert_allclose(pipeline(some), told, atol=1e-5)
-    kept = pipeline(some, boxes=False)
+    np.testing.assert_allclose(pipeline(video), with_boxes, atol=1e-5)
+    without = pipeline(video, boxes=False)
     np.testing.assert_allclose(
-        kept, pipeline(Video(some.frames, some.fps, Boxes.empty())), atol=1e-5
+        without, pipeline(Video(video.frames, video.fps, Boxes.empty())), atol=1e-5
     )
-    assert np.abs(kept - told).max() > 1e-4 and pipeline.takes_boxes and not tiny().takes_boxes
+    assert (
+        np.abs(without - with_boxes).max() > 1e-4
+        and pipeline.takes_boxes
+        and not tiny().takes_boxes
+    )
 
 
-def test_saved_and_loaded_it_makes_the_same_sound(pipeline: VideoToAudio, tmp_path: Path) -> None:
-    pipeline.save_pretrained(tmp_path / "sound")
-    loaded = VideoToAudio.from_pretrained(tmp_path / "sound", "cpu", "float32")
+def test_saved_and_loaded_it_makes_the_same_audio(pipeline: VideoToAudio, tmp_path: Path) -> None:
+    pipeline.save_pretrained(tmp_path / "audio")
+    loaded = VideoToAudio.from_pretrained(tmp_path / "audio", "cpu", "float32")
     assert loaded.sampler == pipeline.sampler
-    assert (loaded(film()) == pipeline(film())).all()
-    folders = {path.name for path in (tmp_path / "sound").iterdir()}
+    assert (loaded(make_video()) == pipeline(make_video())).all()
+    folders = {path.name for path in (tmp_path / "audio").iterdir()}
     assert folders == {"pipeline.json", "flow", "vae", "vocoder"}
 
 
@@ -224,11 +228,11 @@ def test_published_parts_are_put_together(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr("savg.pipelines.video_to_audio.OpenClipImages", Images)
     description = {"sampler": {"steps": 2, "seconds": 2.0}, "clip": "hf-hub:some/clip"}
-    made = VideoToAudio.build(parts, cards, description, choose("cpu", "float32"))
-    assert isinstance(made.visual, ClipAndSync)
-    sound = made(film())
-    assert sound.shape == (2, 32_000) and np.abs(made(film(1)) - sound).max() > 0
-    made.save_pretrained(tmp_path / "p")
+    built = VideoToAudio.build(parts, cards, description, choose("cpu", "float32"))
+    assert isinstance(built.visual, ClipAndSync)
+    audio = built(make_video())
+    assert audio.shape == (2, 32_000) and np.abs(built(make_video(1)) - audio).max() > 0
+    built.save_pretrained(tmp_path / "p")
     kinds = {
         role: json.loads((tmp_path / "p" / role / "config.json").read_text())["kind"]
         for role in parts
@@ -237,21 +241,21 @@ def test_published_parts_are_put_together(tmp_path: Path, monkeypatch: pytest.Mo
         "flow": "mmaudio", "vae": "mel_vae", "vocoder": "bigvgan", "synchformer": "synchformer",
     }  # fmt: skip
     loaded = VideoToAudio.from_pretrained(tmp_path / "p", "cpu", "float32")
-    assert (loaded(film()) == sound).all()
+    assert (loaded(make_video()) == audio).all()
 
 
 def test_parts_that_do_not_fit_are_refused(pipeline: VideoToAudio, tmp_path: Path) -> None:
     compute = choose("cpu", "float32")
     parts = {"flow": pipeline.flow, "vae": pipeline.vae, "vocoder": pipeline.vocoder}
     wrong = BigVgan(BIGVGAN["tiny"])
-    with pytest.raises(CheckpointError, match="8 samples a frame does not fit"):
+    with pytest.raises(CheckpointError, match="got 8 bands and 8 samples"):
         VideoToAudio.build({**parts, "vocoder": wrong}, {}, {}, compute)
     with pytest.raises(CheckpointError, match="found VisualFlow, VisualFlow, IstftVocoder"):
         VideoToAudio.build({**parts, "vae": pipeline.flow}, {}, {}, compute)
     flow = MMAudio(replace(FLOWS["tiny"], latent_dim=6))
-    with pytest.raises(CheckpointError, match="6 latent channels does not fit a VAE of 2"):
+    with pytest.raises(CheckpointError, match=r"2 \(mono\) or 4 \(stereo\), got 6"):
         VideoToAudio.build({**parts, "flow": flow}, {}, {}, compute, visual=pipeline.visual)
-    with pytest.raises(CheckpointError, match="needs a 'synchformer'"):
+    with pytest.raises(CheckpointError, match="must have a 'synchformer'"):
         VideoToAudio.build({**parts, "flow": MMAudio(FLOWS["tiny"])}, {}, {}, compute)
     with pytest.raises(CheckpointError, match="not a sampler"):
         VideoToAudio.build(parts, {}, {"sampler": {"speed": 3}}, compute)
@@ -260,15 +264,15 @@ def test_parts_that_do_not_fit_are_refused(pipeline: VideoToAudio, tmp_path: Pat
         VideoToAudio.from_pretrained(tmp_path)
 
 
-def test_impossible_values_are_refused(pipeline: VideoToAudio) -> None:
+def test_values_out_of_range_are_refused(pipeline: VideoToAudio) -> None:
     for options, sentence in (
-        ({"seed": -1}, "Seeds and film numbers"),
-        ({"steps": 0}, "number of steps"),
-        ({"guidance": -1.0}, "guidance is 0 or more"),
+        ({"seed": -1}, "seed must be ≥ 0, got -1"),
+        ({"steps": 0}, "steps must be ≥ 1, got 0"),
+        ({"guidance": -1.0}, "guidance must be ≥ 0, got -1"),
     ):
         with pytest.raises(SavgError, match=sentence):
-            pipeline(film(), **options)
-    with pytest.raises(SavgError, match="batch size"):
-        pipeline.for_videos([film()], batch_size=0)
+            pipeline(make_video(), **options)
+    with pytest.raises(SavgError, match="batch_size must be ≥ 1, got 0"):
+        pipeline.for_videos([make_video()], batch_size=0)
     with pytest.raises(SavgError, match="whole seconds"):
         FlowSampler(seconds=5.0, overlap=0.5)
