@@ -20,7 +20,7 @@ from benchmarks.synthetic import TRAINED_ON, WORLDS, held_out, progress, trained
 from savg.clip import Clip
 from savg.evaluation.observe import Detectors, features_of, observe, observe_all
 from savg.evaluation.report import markdown_table
-from savg.evaluation.result_files import RESULTS, SetResult, made_with, setting, write_result
+from savg.evaluation.result_files import RESULTS, SetResult, provenance, setting, write_result
 from savg.evaluation.score import evaluate
 from savg.metrics.base import Item, MetricResult, Need, Observation, Reference, Truth, format_number
 from savg.metrics.registry import metric_classes
@@ -120,7 +120,7 @@ def as_markdown(facts: dict[str, Any], sets: dict[str, SetResult]) -> str:
         first=[["clips", *(str(value.clips) for value in sets.values())]],
         last=[["seconds a clip", *seconds]],
     )
-    return f"# Demo quality\n\n{made_with(facts)}\n\n{table}\n"
+    return f"# Demo quality\n\n{provenance(facts)}\n\n{table}\n"
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from benchmarks.synthetic import TRAINED_ON, WORLDS, held_out, progress, trained
 from savg.clip import Clip
 from savg.evaluation.observe import Cache, Detectors, features_of, observe_all
 from savg.evaluation.report import markdown_table
-from savg.evaluation.result_files import RESULTS, SetResult, made_with, setting, write_result
+from savg.evaluation.result_files import RESULTS, SetResult, provenance, setting, write_result
 from savg.evaluation.score import Scorer
 from savg.metrics.registry import metric_classes
 from savg.pipelines.joint import JointPipeline
@@ -182,7 +182,7 @@ def as_markdown(result: Mapping[str, Any], sets: Mapping[str, SetResult]) -> str
     facts = result["setting"]
     parts = [
         "# Joint and two-stage",
-        made_with(facts),
+        provenance(facts),
         markdown_table(
             {value.label: value.metrics for value in sets.values()},
             first=[["clips", *(str(value.clips) for value in sets.values())]],

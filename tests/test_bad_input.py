@@ -237,9 +237,9 @@ def test_missing_and_unsuitable_folders(
     (tmp_path / "bare").mkdir()
     for inputs, out, about in (
         (tmp_path / "nowhere", tmp_path / "out", "nowhere: no such video file"),
-        (tmp_path / "bare", tmp_path / "out", "bare: no video in this folder"),
-        (path, path, "clip.mkv: not a folder for results"),
-        (path, path / "deeper", "deeper: not a folder for results"),
+        (tmp_path / "bare", tmp_path / "out", "bare has no video"),
+        (path, path, "clip.mkv cannot hold results"),
+        (path, path / "deeper", "deeper cannot hold results"),
     ):
         assert main(["annotate", str(inputs), *common, str(out)]) == 1
         (sentence,) = sentences(capsys.readouterr().err)

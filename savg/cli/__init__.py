@@ -1,8 +1,8 @@
 """The command line: `python -m savg COMMAND …`.
 
 A command is a module with `HELP` (one line), `add_arguments(parser)` and `run(args) -> int` (the exit
-code). Mistakes of the user are SavgErrors: one sentence on standard error, exit code 1. Bad usage
-exits with 2, success with 0.
+code). Errors of the user are SavgErrors: one sentence on standard error, exit code 1. Wrong usage exits
+with 2, success with 0.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COMMANDS = {
     "mos": "savg.cli.mos",
     "weights": "savg.cli.weights",
 }
-"""Command → its module; loaded only when it is asked for, so that `--help` answers at once."""
+"""Command → its module, which is imported only for its own command, so that `--help` is fast."""
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
@@ -49,8 +49,8 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    named = arguments[0] if arguments and arguments[0] in COMMANDS else None
-    args = build_parser(named).parse_args(arguments)
+    command = arguments[0] if arguments and arguments[0] in COMMANDS else None
+    args = build_parser(command).parse_args(arguments)
     try:
         return importlib.import_module(COMMANDS[args.command]).run(args)
     except SavgError as error:
@@ -60,8 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
     except MemoryError:
-        print("error: not enough memory for this; try fewer clips at a time.", file=sys.stderr)
+        print("error: There is not enough memory; try fewer clips at a time.", file=sys.stderr)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}.", file=sys.stderr)
+        prefix = f"{error.filename}: " if error.filename else ""
+        print(f"error: {prefix}{error.strerror or error}.", file=sys.stderr)
     return 1

@@ -1,4 +1,4 @@
-"""Commands with actions, `python -m savg COMMAND ACTION`: the action's module is named in a table.
+"""Commands with actions, `python -m savg COMMAND ACTION`; a table maps actions to modules.
 
 An action is a module with `HELP` (one line), `add_arguments(parser)` and `run(args) -> int`.
 """
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 
 def add_actions(parser: argparse.ArgumentParser, actions: Mapping[str, str]) -> None:
-    """The arguments of each action; `actions` is action → its module."""
+    """Add the arguments of each action; actions: action → its module."""
     children = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, module in actions.items():
         loaded = importlib.import_module(module)
@@ -20,5 +20,5 @@ def add_actions(parser: argparse.ArgumentParser, actions: Mapping[str, str]) -> 
 
 
 def run_action(args: argparse.Namespace, actions: Mapping[str, str]) -> int:
-    """Run the action that was chosen."""
+    """Run the chosen action; returns the exit code."""
     return int(importlib.import_module(actions[args.action]).run(args))

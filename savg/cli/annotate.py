@@ -1,4 +1,4 @@
-"""`python -m savg annotate`: persons, sounds and their agreement in video files."""
+"""`python -m savg annotate`: persons, sound events and their agreement in video files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from savg.metrics.base import Item, MetricResult, Need, format_number
 if TYPE_CHECKING:
     from savg.evaluation.score import Evaluation
 
-HELP = "Find persons and sounds in videos, judge their agreement, and draw it."
+HELP = "Detect persons and sound events in videos, score their agreement, and draw it."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Annotate every input; a bad file costs one sentence, and the exit code, but not the others."""
+    """Annotate every input; a bad file becomes a sentence and exit code 1, the others are annotated."""
     from tqdm import tqdm
     from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -47,21 +47,21 @@ def run(args: argparse.Namespace) -> int:
     from savg.metrics.registry import metric_classes
 
     files = find_videos(args.inputs)
-    named = dict(zip(result_names(files), files, strict=True))
+    by_name = dict(zip(result_names(files), files, strict=True))
     metrics = metric_classes(None, {Need.PERSONS, Need.SOUNDS, Need.FEATURES, Need.CLIP})
     scorer = Scorer(metrics)
     with new_folder(Path(args.out)) as out:
         detectors = load_detectors(args)
         features = features_of(metrics.values())
-        with logging_redirect_tqdm(), tqdm(total=len(named), unit="clip", file=sys.stderr) as bar:
-            for item in observe_all(readers(named.items()), detectors, features):
-                path, more = str(named[item.name]), {}
+        with logging_redirect_tqdm(), tqdm(total=len(by_name), unit="clip", file=sys.stderr) as bar:
+            for item in observe_all(readers(by_name.items()), detectors, features):
+                path, columns = str(by_name[item.name]), {}
                 if isinstance(item, Item):
                     try:
-                        more = _written(item, detectors.words, out, not args.no_overlay)
+                        columns = _write(item, detectors.names, out, not args.no_overlay)
                     except SavgError as error:
                         item = Failure(item.name, str(error))
-                row = scorer.add(item, file=path, **more)
+                row = scorer.add(item, file=path, **columns)
                 if "error" in row:
                     tqdm.write(f"error: {row['error']}", file=sys.stderr)
                 elif not args.json:
@@ -75,16 +75,16 @@ def run(args: argparse.Namespace) -> int:
     return 1 if evaluation.failed else 0
 
 
-def _written(item: Item, words: Any, out: Path, overlay: bool) -> dict[str, Any]:
-    """Write a clip's results; what its row says about them."""
+def _write(item: Item, names: Any, out: Path, overlay: bool) -> dict[str, Any]:
+    """Write a clip's results; returns further columns of its row."""
     from savg.evaluation.annotate import judge
 
     assert item.clip is not None
-    found = item.observation
-    annotation = judge(item.clip, found.boxes, found.events, words)
-    written = annotation.write(out, item.name, overlay=overlay)
+    observation = item.observation
+    annotation = judge(item.clip, observation.boxes, observation.events, names)
+    paths = annotation.write(out, item.name, overlay=overlay)
     return {
-        "results": [str(path) for path in written],
+        "results": [str(path) for path in paths],
         "persons": len(annotation.boxes),
         "sounds": len(annotation.events),
         "nulls": dict(annotation.nulls),
@@ -94,23 +94,23 @@ def _written(item: Item, words: Any, out: Path, overlay: bool) -> dict[str, Any]
 def _sentence(row: dict[str, Any]) -> str:
     """One line about one clip."""
     boxes, events = row["persons"], row["sounds"]
-    found = f"{boxes} person box{'es' * (boxes != 1)}, {events} sound event{'s' * (events != 1)}"
+    counts = f"{boxes} person box{'es' * (boxes != 1)}, {events} sound event{'s' * (events != 1)}"
     if row["score"] is None:
-        return f"{found}, no Spatial AV-Align without a sound"
-    return f"{found}, Spatial AV-Align {row['score']:.2f} ({row['tp']} TP, {row['fn']} FN)"
+        return f"{counts}, no Spatial AV-Align without a sound event"
+    return f"{counts}, Spatial AV-Align {row['score']:.2f} ({row['tp']} TP, {row['fn']} FN)"
 
 
 def _report(evaluation: Evaluation) -> None:
-    """The whole set's score with its chance baselines, and how many files failed."""
+    """Print the set's score with its chance baselines, and the number of failed files."""
     result: MetricResult = evaluation.metrics["spatial_av_align"]
     if result.value is not None:
-        chance = ", ".join(
+        baselines = ", ".join(
             f"{name} {format_number(value, 2)}" for name, value in result.nulls.items()
         )
         clips = f"{evaluation.clips} clip{'s' * (evaluation.clips != 1)}"
         print(
             f"{clips}: Spatial AV-Align {result.value:.2f} "
-            f"({result.notes['tp']} TP, {result.notes['fn']} FN); chance baselines: {chance}"
+            f"({result.notes['tp']} TP, {result.notes['fn']} FN); chance baselines: {baselines}"
         )
     if evaluation.failed:
         count = f"{len(evaluation.failed)} of {len(evaluation.rows)}"

@@ -25,7 +25,7 @@ EACH = "each"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument(
-        "inputs", nargs="+", metavar="FILE|DIR", help="videos with stereo sound, or folders of them"
+        "inputs", nargs="+", metavar="FILE|DIR", help="videos with stereo audio, or folders of them"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.mp4")
     parser.add_argument(
@@ -64,12 +64,12 @@ def run(args: argparse.Namespace) -> int:
             bar.total, bar.n = total, done
             bar.refresh()
 
-        made = compose(
+        composed = compose(
             args.out, entries, args.layout, title=args.title, audio=audio, on_step=on_step
         )
     if args.json:
         clips = [{"file": str(f), "label": e.label} for f, e in zip(files, entries, strict=True)]
-        facts: dict[str, Any] = {"file": str(args.out), "layout": args.layout, **asdict(made)}
+        facts: dict[str, Any] = {"file": str(args.out), "layout": args.layout, **asdict(composed)}
         print(json.dumps({**facts, "clips": clips}, indent=1))
     else:
         print(args.out)
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace, files: list[Path]) -> tuple[list[str], int | None]:
-    """The labels, and the index of the one video that is heard; what is wrong is said at once."""
+    """The labels, and the index of the one video that is heard; SavgError for wrong arguments."""
     from savg.viz.compose import MAX_CLIPS
 
     count = len(files)
@@ -103,7 +103,7 @@ def _check(args: argparse.Namespace, files: list[Path]) -> tuple[list[str], int 
 
 
 def _entries(args: argparse.Namespace, files: list[Path], labels: list[str]) -> list[Entry]:
-    """The clips with their labels, and with what the detectors find where overlays are drawn."""
+    """The clips with their labels, and with detections where overlays are drawn."""
     from savg.clip import Clip
     from savg.viz.compose import Entry, read_entry_clip
 
@@ -117,7 +117,7 @@ def _entries(args: argparse.Namespace, files: list[Path], labels: list[str]) -> 
     detectors = load_detectors(args)
     entries = []
     for clip, label in zip(clips, labels, strict=True):
-        found = observe(clip, detectors)
-        judged = spatial_av_align(found.events, found.boxes, found.format)
-        entries.append(Entry(clip, label, (found.boxes, found.events, judged)))
+        observation = observe(clip, detectors)
+        alignment = spatial_av_align(observation.events, observation.boxes, observation.format)
+        entries.append(Entry(clip, label, (observation.boxes, observation.events, alignment)))
     return entries

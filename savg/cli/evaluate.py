@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         choices=list(METRICS),
         metavar="NAME",
-        help=f"of {', '.join(METRICS)}; default: all for which everything needed is there",
+        help=f"of {', '.join(METRICS)}; default: all whose inputs are available",
     )
     parser.add_argument(
         "--truth",
@@ -72,13 +72,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score the folder; a bad file costs one sentence, and the exit code, but not the others."""
+    """Score the folder; a bad file becomes one sentence and exit code 1, the others are scored."""
     folder = existing(args.folder, "folder")
     if not folder.is_dir():
-        raise SavgError(f"{folder}: expected a folder of clips or tables, found a file.")
+        raise SavgError(f"{folder} must be a folder of clips or tables, got a file.")
     tables, videos = tables_in(folder), videos_in(folder)
     if not tables and not videos:
-        raise SavgError(f"{folder} holds neither mp4 clips nor tables named NAME{EVENTS}.")
+        raise SavgError(f"{folder} must hold mp4 clips or tables named NAME{EVENTS}.")
     metrics = metric_classes(args.metrics, _available(args, bool(tables)))
     truth = partial(read_truth, existing(args.truth, "folder")) if args.truth else None
     if tables:
@@ -102,11 +102,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _available(args: argparse.Namespace, tables: bool) -> set[Need]:
-    """What is there for metrics to use."""
-    there = {Need.PERSONS, Need.SOUNDS}
-    there |= set() if tables else {Need.FEATURES, Need.CLIP}
-    there |= {Need.TRUTH} if args.truth else set()
-    return there | ({Need.REFERENCE} if args.reference else set())
+    """Inputs that are available to metrics."""
+    inputs = {Need.PERSONS, Need.SOUNDS}
+    inputs |= set() if tables else {Need.FEATURES, Need.CLIP}
+    inputs |= {Need.TRUTH} if args.truth else set()
+    return inputs | ({Need.REFERENCE} if args.reference else set())
 
 
 def _read_all(
@@ -128,9 +128,9 @@ def _observed(
     from tqdm import tqdm
 
     detectors = load_detectors(args, candidates=args.truth is not None)
-    named = zip(result_names(videos), videos, strict=True)
+    by_name = zip(result_names(videos), videos, strict=True)
     clips: Iterable[tuple[str, Callable[[], Clip]]] = tqdm(
-        list(readers(named)), unit="clip", file=sys.stderr
+        list(readers(by_name)), unit="clip", file=sys.stderr
     )
     return observe_all(clips, detectors, features_of(metrics.values()), truth=truth)
 
@@ -139,6 +139,6 @@ def _reference(args: argparse.Namespace, metrics: dict[str, type[Metric]]) -> Re
     if not args.reference:
         return None
     videos = videos_in(existing(args.reference, "folder"))
-    wanted = [metric for metric in metrics.values() if Need.REFERENCE in metric.needs]
+    with_reference = [metric for metric in metrics.values() if Need.REFERENCE in metric.needs]
     clips = (read() for _, read in readers((path.stem, path) for path in videos))
-    return reference_of(clips, features_of(wanted))
+    return reference_of(clips, features_of(with_reference))

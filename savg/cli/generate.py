@@ -10,10 +10,10 @@ from typing import Any
 
 from savg.errors import SavgError, whole_number
 
-HELP = "Generate clips with picture and stereo sound."
+HELP = "Generate clips of video and stereo audio."
 
 SECOND_STAGE = ("audio_steps", "guidance", "boxes")
-"""Options of a pipeline that makes the sound in a stage of its own."""
+"""Options of a pipeline that generates the audio in a stage of its own."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,21 +34,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--audio-steps", type=int, metavar="K", help="of the second stage")
     parser.add_argument("--guidance", type=float, metavar="G", help="of the second stage")
     parser.add_argument(
-        "--no-boxes", action="store_true", help="keep persons' boxes from the second stage"
+        "--no-boxes", action="store_true", help="withhold persons' boxes from the second stage"
     )
     parser.add_argument("--sampler", metavar="NAME", help="instead of the pipeline's own")
     parser.add_argument("--batch-size", type=int, metavar="B", help="clips computed together")
     parser.add_argument("--device", help="cpu, cuda, … (default: the best there is)")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="number format")
     parser.add_argument(
-        "--as-published", action="store_true", help="leave pictures of mirrored weights mirrored"
+        "--as-published", action="store_true", help="do not flip the frames of mirrored weights"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--json", action="store_true", help="print the files' names as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write DIR/PIPELINE_seedS_NNNN.mp4, each whole or not at all, as soon as it is made."""
+    """Write DIR/PIPELINE_seedS_NNNN.mp4, each atomically, as soon as it is generated."""
     from tqdm import tqdm
 
     from savg.pipelines.registry import CLIPS
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{args.pipeline} pipeline on {pipeline.compute.reason}", file=sys.stderr)
     batch = args.batch_size or pipeline.batch_size
     options = _options(args)
-    written = []
+    clip_rows = []
     with tqdm(unit="step", file=sys.stderr) as bar:
         for first in range(0, args.num, batch):
             count = min(batch, args.num - first)
@@ -74,16 +74,16 @@ def run(args: argparse.Namespace) -> int:
             for index, clip in enumerate(clips, first):
                 path = args.out / f"{args.pipeline}_seed{args.seed}_{index:04d}.mp4"
                 clip.write(path)
-                written.append({"file": str(path), "seed": args.seed, "index": index})
+                clip_rows.append({"file": str(path), "seed": args.seed, "index": index})
                 if not args.json:
                     tqdm.write(str(path), file=sys.stdout)
     if args.json:
-        print(json.dumps({"pipeline": args.pipeline, "weights": args.weights, "clips": written}))
+        print(json.dumps({"pipeline": args.pipeline, "weights": args.weights, "clips": clip_rows}))
     return 0
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Say what is wrong before anything is loaded."""
+    """Check the arguments before anything is loaded; SavgError for a wrong one."""
     from savg.pipelines.registry import CLIPS
 
     least_of = {"num": 1, "seed": 0, "batch_size": 1}
@@ -99,12 +99,12 @@ def _check(args: argparse.Namespace) -> None:
         what = "second stage" if name in SECOND_STAGE else "such option"
         raise SavgError(f"--{option}: a {args.pipeline} pipeline has no {what}.")
     if args.out.exists() and not args.out.is_dir():
-        raise SavgError(f"{args.out}: expected a folder for the clips, found a file.")
+        raise SavgError(f"--out must be a folder, got the file {args.out}.")
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
-    """What was said that not every pipeline knows."""
-    given = {
+    """Given options that not every pipeline has."""
+    options = {
         "sampler": args.sampler,
         "superres_steps": args.superres_steps,
         "as_published": args.as_published or None,
@@ -112,11 +112,11 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
         "guidance": args.guidance,
         "boxes": False if args.no_boxes else None,
     }
-    return {name: value for name, value in given.items() if value is not None}
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _advance(bar: Any, start: float, share: float) -> Any:
-    """A callback that keeps the bar at the number of steps done out of all batches' steps."""
+    """A callback that updates the bar; steps are counted over all batches."""
 
     def on_step(done: int, total: int, _: object) -> None:
         bar.total = round(total / share)

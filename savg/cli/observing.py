@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 def add_detector_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which detectors, with which weights."""
+    """Add arguments that choose detectors and their weights."""
     persons, sounds = detectors("persons"), detectors("sounds")
-    away = [name for name, entry in {**persons, **sounds}.items() if not entry.available]
-    not_there = f" (not installed here: {', '.join(away)})" if away else ""
+    missing = [name for name, entry in {**persons, **sounds}.items() if not entry.available]
+    not_available = f" (not installed here: {', '.join(missing)})" if missing else ""
     parser.add_argument(
         "--detector",
         choices=list(persons),
         default=next(iter(persons)),
-        help=f"who finds the persons{not_there}",
+        help=f"person detector{not_available}",
     )
     parser.add_argument(
         "--sound-detector",
         choices=list(sounds),
         default=next(iter(sounds)),
-        help="who finds the sounds",
+        help="sound detector",
     )
     parser.add_argument(
         "--weights",
@@ -61,7 +61,7 @@ def load_detectors(args: argparse.Namespace, candidates: bool = False) -> Detect
 
 
 def readers(files: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, Callable[[], Clip]]]:
-    """For each (name, file) what reads its clip: the file's own length, up to a limit."""
+    """For each (name, file) a function that reads its clip: the file's own length, up to a limit."""
     from savg.clip import Clip
     from savg.media.clip_reader import MAX_SECONDS
 

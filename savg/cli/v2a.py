@@ -1,6 +1,6 @@
-"""`python -m savg v2a`: new stereo sound for any video, silent or sounding.
+"""`python -m savg v2a`: new stereo audio for any video, with or without audio of its own.
 
-A video's sound depends on the video, the seed and the settings, not on the others beside it.
+A video's new audio depends on the video, the seed and the settings, not on the other videos.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from savg.errors import SavgError, whole_number
 
-HELP = "Give videos new stereo sound (the second stage of the two-stage method)."
+HELP = "Generate new stereo audio for videos (the second stage of the two-stage method)."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,13 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="'demo' (bundled), a pipeline folder, or a Hugging Face repo id",
     )
     parser.add_argument(
-        "--pipeline", choices=sorted(AUDIO), help="which of the weights (default: the first there)"
+        "--pipeline",
+        choices=sorted(AUDIO),
+        help="one of the weights' pipelines (default: the first)",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, metavar="K", help="of the flow network (default: 25)")
     parser.add_argument("--guidance", type=float, metavar="G", help="strength (default: 4.5)")
     parser.add_argument(
-        "--no-boxes", action="store_true", help="keep persons' boxes from a network that takes some"
+        "--no-boxes",
+        action="store_true",
+        help="withhold persons' boxes from a network that takes them",
     )
     parser.add_argument(
         "--max-seconds", type=float, default=120.0, metavar="S", help="refuse longer videos"
@@ -46,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write DIR/NAME.mp4 for every video; a bad one costs one sentence and the exit code."""
+    """Write DIR/NAME.mp4 for every video; a bad one becomes one sentence and exit code 1."""
     from tqdm import tqdm
 
     from savg.cli.annotate import find_videos, result_names
@@ -64,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     for source, target in zip(files, targets, strict=True):
         with tqdm(desc=source.name, unit="step", file=sys.stderr) as bar:
             try:
-                sound = pipeline.file(
+                audio = pipeline.file(
                     source,
                     target,
                     seed=args.seed,
@@ -78,35 +82,35 @@ def run(args: argparse.Namespace) -> int:
                 tqdm.write(f"error: {error}", file=sys.stderr)
                 rows.append({"source": str(source), "error": str(error)})
                 continue
-        seconds = sound.shape[1] / pipeline.sample_rate
+        seconds = audio.shape[1] / pipeline.sample_rate
         rows.append({"source": str(source), "file": str(target), "seconds": round(seconds, 3)})
         if not args.json:
             print(target)
     failed = sum("error" in row for row in rows)
     if args.json:
-        said = {"weights": args.weights, "seed": args.seed}
-        print(json.dumps({**said, "videos": rows, "failed": failed}, indent=1))
+        settings = {"weights": args.weights, "seed": args.seed}
+        print(json.dumps({**settings, "videos": rows, "failed": failed}, indent=1))
     elif failed:
-        print(f"{failed} of {len(rows)} videos got no sound.", file=sys.stderr)
+        print(f"{failed} of {len(rows)} videos got no audio.", file=sys.stderr)
     return 1 if failed else 0
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Say what is wrong before anything is loaded."""
+    """Check the arguments before anything is loaded; SavgError for a wrong one."""
     if args.out.exists() and not args.out.is_dir():
-        raise SavgError(f"{args.out}: expected a folder for the videos, found a file.")
+        raise SavgError(f"--out must be a folder, got the file {args.out}.")
     for name, least in (("seed", 0), ("steps", 1)):
         value = getattr(args, name)
         if value is not None:
             whole_number(f"--{name}", value, least)
     if args.guidance is not None and not 0 <= args.guidance < float("inf"):
-        raise SavgError(f"--guidance is 0 or more, not {args.guidance}.")
+        raise SavgError(f"--guidance must be ≥ 0, got {args.guidance:g}.")
     if not args.max_seconds > 0:
-        raise SavgError(f"--max-seconds is more than 0, not {args.max_seconds}.")
+        raise SavgError(f"--max-seconds must be > 0, got {args.max_seconds:g}.")
 
 
 def _advance(bar: Any) -> Any:
-    """A callback that keeps the bar at the number of steps done."""
+    """A callback that sets the bar to the number of steps done."""
 
     def on_step(done: int, total: int, _: object) -> None:
         bar.total, bar.n = total, done
@@ -116,7 +120,7 @@ def _advance(bar: Any) -> Any:
 
 
 def _targets(files: list[Path], names: list[str], out: Path) -> list[Path]:
-    """Where each video's copy goes; SavgError where one would replace its source."""
+    """The file of each video's copy; SavgError where one would replace its source."""
     targets = [out / f"{name}.mp4" for name in names]
     for file, target in zip(files, targets, strict=True):
         if target.exists() and file.exists() and target.samefile(file):

@@ -1,4 +1,4 @@
-"""`python -m savg weights import`: published checkpoints become component folders."""
+"""`python -m savg weights import`: published checkpoints as component folders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from savg.errors import SavgError
 from savg.hub import PIPELINE_FILE, Card, load_official, model_format, save_component, write_json
 from savg.paths import atomic_file, existing
 
-HELP = "Turn checkpoints as their authors publish them into folders this project loads."
+HELP = "Convert published checkpoints into folders that this project loads."
 
 PUBLISHED_FILES = {
     "model330011.pt": "joint_unet",
@@ -32,7 +32,7 @@ PUBLISHED_FILES = {
     "best_netG.pt": "bigvgan",
     "synchformer_state_dict.pth": "synchformer",
 }
-"""Names of released files → kind; the first four come in SAVGBench_PretrainedModels_V1.zip, the
+"""Name of a released file → kind; the first four come in SAVGBench_PretrainedModels_V1.zip, the
 others are MMAudio's (mono)."""
 
 VARIANTS = {
@@ -42,10 +42,10 @@ VARIANTS = {
     "mmaudio_large_44k_v2.pth": "large_44k_v2",
     "v1-44.pth": "44k",
 }
-"""Names of released files that do not hold the released configuration that is the default."""
+"""Name of a released file → variant, where it is not the default one."""
 
 FOLDER_NAMES = {"joint_unet": "joint", "superres_unet": "superres"}
-"""Component folder of a kind, where it is not the kind's own name."""
+"""Kind → its component folder, where the names differ."""
 
 LICENCE = "as stated by the authors of the file"
 
@@ -66,10 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Import each file; write a pipeline beside them when all its parts are there."""
+    """Import each file; write a pipeline beside them when all its components are there."""
     written = {}
-    for given in args.files:
-        with _checkpoints(existing(given, "checkpoint"), args.kind) as checkpoints:
+    for file in args.files:
+        with _checkpoints(existing(file, "checkpoint"), args.kind) as checkpoints:
             for path, kind in checkpoints:
                 name = FOLDER_NAMES.get(kind, kind)
                 card = Card(LICENCE, path.name, facts=dict(model_format(kind).card))
@@ -85,15 +85,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _pipelines(out: Path) -> dict[str, str]:
-    """Describe the pipelines whose parts are all in the folder; the first one in pipeline.json."""
+    """Describe the pipelines whose components are all in the folder; the first one in pipeline.json."""
     from savg.pipelines.registry import AUDIO, CLIPS
 
     folders = {kind: FOLDER_NAMES.get(kind, kind) for kind in PUBLISHED_FILES.values()}
-    there = {kind: name for kind, name in folders.items() if (out / name).is_dir()}
+    present = {kind: name for kind, name in folders.items() if (out / name).is_dir()}
     classes = [registry[name] for registry in (CLIPS, AUDIO) for name in registry]
     written: dict[str, str] = {}
     for pipeline in classes:
-        description = pipeline.published(there)
+        description = pipeline.published(present)
         if description is not None:
             path = out / (f"{pipeline.name}.json" if written else PIPELINE_FILE)
             with atomic_file(path) as part:
@@ -106,10 +106,10 @@ def _pipelines(out: Path) -> dict[str, str]:
 def _checkpoints(path: Path, kind: str | None) -> Iterator[list[tuple[Path, str]]]:
     """The checkpoints of a file, or of the released zip, each with its kind."""
     if path.suffix.lower() != ".zip":
-        found = kind or PUBLISHED_FILES.get(path.name)
-        if found is None:
-            raise SavgError(f"{path}: not a released file name; say what it is with --kind.")
-        yield [(path, found)]
+        released = kind or PUBLISHED_FILES.get(path.name)
+        if released is None:
+            raise SavgError(f"{path} is not the name of a released file; give its --kind.")
+        yield [(path, released)]
         return
     with tempfile.TemporaryDirectory() as folder:
         yield _unpack(path, Path(folder))
@@ -117,7 +117,7 @@ def _checkpoints(path: Path, kind: str | None) -> Iterator[list[tuple[Path, str]
 
 def _unpack(path: Path, folder: Path) -> list[tuple[Path, str]]:
     """The released checkpoints of a zip, under their own base names only."""
-    found = []
+    checkpoints = []
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
@@ -125,9 +125,11 @@ def _unpack(path: Path, folder: Path) -> list[tuple[Path, str]]:
                 if name in PUBLISHED_FILES:
                     with archive.open(member) as source, (folder / name).open("wb") as target:
                         shutil.copyfileobj(source, target)
-                    found.append((folder / name, PUBLISHED_FILES[name]))
+                    checkpoints.append((folder / name, PUBLISHED_FILES[name]))
     except zipfile.BadZipFile as error:
         raise SavgError(f"{path} is not a zip file.") from error
-    if not found:
-        raise SavgError(f"{path} holds none of the released files ({', '.join(PUBLISHED_FILES)}).")
-    return found
+    if not checkpoints:
+        raise SavgError(
+            f"{path} must hold one of the released files: {', '.join(PUBLISHED_FILES)}."
+        )
+    return checkpoints

@@ -22,20 +22,24 @@ Kind = Literal["persons", "sounds"]
 
 
 class PersonDetector(Protocol):
-    """Finds persons in the frames of a clip."""
+    """Clip → boxes of persons in its frames."""
 
     def __call__(self, clip: Clip) -> Boxes: ...
 
 
 class SoundDetector(Protocol):
-    """Finds sound events and where they are in the audio of a clip."""
+    """Clip → sound events in its audio, with their x."""
 
     def __call__(self, clip: Clip) -> SoundEvents: ...
 
 
 @dataclass(frozen=True)
 class Detector:
-    """A line of the table: what is found, how people call it, its class, the module it needs."""
+    """A line of the table.
+
+    kind: "persons" or "sounds"; label: its name in interfaces; where: "module:class"; module: the
+    package that must be installed.
+    """
 
     kind: Kind
     label: str
@@ -44,11 +48,11 @@ class Detector:
 
     @property
     def available(self) -> bool:
-        """Whether what it needs is installed."""
+        """Whether the package that it needs is installed."""
         return not self.module or importlib.util.find_spec(self.module) is not None
 
     def load(self, source: str | os.PathLike[str] = "demo", **options: Any) -> Any:
-        """The detector with the weights `source`, its class imported on first use."""
+        """The detector with the weights `source`; its class is imported on first use."""
         module, attribute = self.where.split(":")
         return getattr(importlib.import_module(module), attribute).from_pretrained(
             source, **options
@@ -71,18 +75,31 @@ def detectors(kind: Kind) -> dict[str, Detector]:
 
 
 def detector(kind: Kind, name: str) -> Detector:
-    """A detector of a kind; SavgError lists the names there are."""
-    known = detectors(kind)
-    if name not in known:
-        what = f"{kind.removesuffix('s')} detector"
-        raise SavgError(f"Unknown {what} {name!r}: expected one of {', '.join(known)}.")
-    return known[name]
+    """A registered detector of a kind; SavgError lists the registered names."""
+    entries = detectors(kind)
+    if name not in entries:
+        what = f"{kind.removesuffix('s').capitalize()} detector"
+        raise SavgError(f"{what} must be one of {', '.join(entries)}, got {name!r}.")
+    return entries[name]
 
 
 def person_detector(
     name: str = "yolox", source: str | os.PathLike[str] = "demo", **options: Any
 ) -> PersonDetector:
-    """The person detector `name` with the weights `source`; SavgError lists the names there are."""
+    """A person detector.
+
+    Args:
+        name: in `DETECTORS`.
+        source: "demo", a component or pipeline folder, or a Hub repo id.
+        options: of the class's `from_pretrained`.
+
+    Raises:
+        SavgError: the name is not registered, or its package is not installed.
+        CheckpointError: the weights do not fit.
+
+    Example:
+        >>> boxes = person_detector("yolox")(Clip.read("clip.mp4"))
+    """
     loaded: PersonDetector = detector("persons", name).load(source, **options)
     return loaded
 
@@ -90,6 +107,10 @@ def person_detector(
 def sound_detector(
     name: str = "seld", source: str | os.PathLike[str] = "demo", **options: Any
 ) -> SoundDetector:
-    """The sound detector `name` with the weights `source`; SavgError lists the names there are."""
+    """A sound detector; arguments and errors as of `person_detector`.
+
+    Example:
+        >>> events = sound_detector("seld")(Clip.read("clip.mp4"))
+    """
     loaded: SoundDetector = detector("sounds", name).load(source, **options)
     return loaded

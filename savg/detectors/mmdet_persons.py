@@ -22,7 +22,7 @@ from savg.errors import SavgError
 from savg.models.yolox import STRIDES, Yolox, YoloxConfig
 from savg.models.yolox_boxes import PAD_VALUE
 
-__all__ = ["MmdetDetector", "model_config", "picture_pipeline"]
+__all__ = ["MmdetDetector", "image_pipeline", "model_config"]
 
 
 def model_config(config: YoloxConfig) -> dict[str, Any]:
@@ -59,8 +59,8 @@ def model_config(config: YoloxConfig) -> dict[str, Any]:
     }
 
 
-def picture_pipeline(config: YoloxConfig) -> list[dict[str, Any]]:
-    """mmdet's steps from a BGR picture to the network's input."""
+def image_pipeline(config: YoloxConfig) -> list[dict[str, Any]]:
+    """mmdet's steps from a BGR image to the network's input."""
     size = config.input_size[::-1]
     facts = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
     return [
@@ -72,7 +72,7 @@ def picture_pipeline(config: YoloxConfig) -> list[dict[str, Any]]:
 
 
 class MmdetDetector:
-    """Finds persons in a clip with mmdet: `detector(clip) -> Boxes`."""
+    """Detects persons in a clip with mmdet: `detector(clip) -> Boxes`."""
 
     def __init__(
         self,
@@ -85,11 +85,11 @@ class MmdetDetector:
         self.config = model.config
         self.score_threshold = score_threshold
         self.batch_size = batch_size
-        self.pipeline = compose(picture_pipeline(model.config))
+        self.pipeline = compose(image_pipeline(model.config))
         self.model = build(model_config(model.config))
         self.model.load_state_dict(model.state_dict(), strict=True)
-        place = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = self.model.to(place).eval()
+        target_device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = self.model.to(target_device).eval()
 
     @classmethod
     def from_pretrained(
@@ -109,9 +109,9 @@ class MmdetDetector:
         format = clip.format
         top, bottom = (format.top, format.bottom) if self.config.picture_only else (0, format.size)
         tables = []
-        for frame, found in enumerate(self._predict(clip.video[:, top:bottom, :, ::-1])):
-            xyxy = found.bboxes.cpu().numpy().astype(np.float64) + np.array([0, top, 0, top])
-            scores, labels = found.scores.cpu().numpy(), found.labels.cpu().numpy()
+        for frame, instances in enumerate(self._predict(clip.video[:, top:bottom, :, ::-1])):
+            xyxy = instances.bboxes.cpu().numpy().astype(np.float64) + np.array([0, top, 0, top])
+            scores, labels = instances.scores.cpu().numpy(), instances.labels.cpu().numpy()
             keep = (labels == PERSON) & (scores > self.score_threshold)
             tables.append((np.full(keep.sum(), frame), xyxy[keep], scores[keep]))
         if not tables:
@@ -121,25 +121,25 @@ class MmdetDetector:
         return Boxes(frames, labels, xyxy * (FRAME_SIZE / format.size), scores)
 
     @torch.inference_mode()
-    def _predict(self, pictures: NDArray[np.uint8]) -> Sequence[Any]:
-        """mmdet's instances (bboxes, scores, labels) of each BGR picture, in its pixels."""
+    def _predict(self, frames: NDArray[np.uint8]) -> Sequence[Any]:
+        """mmdet's instances (bboxes, scores, labels) of each BGR frame, in its pixels."""
         results: list[Any] = []
-        for first in range(0, len(pictures), self.batch_size):
-            chunk = pictures[first : first + self.batch_size]
+        for first in range(0, len(frames), self.batch_size):
+            chunk = frames[first : first + self.batch_size]
             packed = [
                 self.pipeline({"img": np.ascontiguousarray(p), "img_id": first + i})
                 for i, p in enumerate(chunk)
             ]
             samples = [p["data_samples"] for p in packed]
-            answer = self.model.test_step(
+            predicted = self.model.test_step(
                 {"inputs": [p["inputs"] for p in packed], "data_samples": samples}
             )
-            results.extend(sample.pred_instances for sample in answer)
+            results.extend(sample.pred_instances for sample in predicted)
         return results
 
 
 def _import_mmdet() -> tuple[Callable[[dict[str, Any]], Any], Callable[[list], Any]]:
-    """mmdet's builders of networks and picture pipelines; SavgError without mmdet."""
+    """mmdet's builders of networks and image pipelines; SavgError without mmdet."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

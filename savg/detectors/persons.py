@@ -1,4 +1,4 @@
-"""The YOLOX person detector: where people are in every picture of a clip.
+"""The YOLOX person detector: boxes of persons in every frame of a clip.
 
 Boxes are corners in pixels of the 256×256 frame, which includes the black rows above and below the
 picture; x grows to the right. Category 0 is a person.
@@ -30,7 +30,8 @@ FRAME_SIZE = SAVGBENCH.size
 
 @dataclass(frozen=True)
 class Placement:
-    """How a clip's frame lies in the network's input: input = (frame − (0, top)) · scale, in pixels."""
+    """Position of a clip's frame in the network's input: input = (frame − (0, top)) · scale, in
+    pixels."""
 
     scale: tuple[float, float]
     top: int
@@ -81,8 +82,8 @@ def detect_persons(
         batch = torch.from_numpy(images[first : first + batch_size])
         batch = batch.to(weight.device, weight.dtype)
         raw = model(batch.contiguous(memory_format=torch.channels_last))
-        found = detections(_persons(decode(raw), score_threshold), 0.0, iou_threshold)
-        for frame, boxes in enumerate(found, first):
+        per_frame = detections(_persons(decode(raw), score_threshold), 0.0, iou_threshold)
+        for frame, boxes in enumerate(per_frame, first):
             tables.append((np.full(len(boxes.scores), frame), *(t.cpu().numpy() for t in boxes)))
     if not tables:
         return Boxes.empty()
@@ -92,13 +93,14 @@ def detect_persons(
 
 
 def _persons(candidates: Candidates, threshold: float) -> Candidates:
-    """All but likely persons struck out: NMS is by label, so nothing else suppresses a person."""
+    """Candidates with the scores of all but likely persons set to −1: NMS is by label, so that nothing
+    else suppresses a person."""
     keep = (candidates.labels == PERSON) & (candidates.scores > threshold)
     return candidates._replace(scores=candidates.scores.where(keep, -1.0))
 
 
 class YoloxDetector:
-    """Finds persons in a clip of any length: `detector(clip) -> Boxes`."""
+    """Detects persons in a clip of any length: `detector(clip) -> Boxes`."""
 
     def __init__(
         self,
@@ -145,5 +147,5 @@ def load_persons(source: str | os.PathLike[str]) -> Yolox:
     else:
         model, _ = load_component(part_folder(source, "persons"), "yolox")
     if not isinstance(model, Yolox):
-        raise CheckpointError(f"{source}: expected a YOLOX network.")
+        raise CheckpointError(f"{source} must hold a YOLOX network.")
     return model

@@ -1,8 +1,8 @@
-"""Sound to SELD features and back to rows: STFT, windows, decoding, and windows for training.
+"""Audio to SELD features, and network outputs to events: STFT, windows, decoding, training windows.
 
 Feature frames count `config.frame_rate` (100) a second, label frames `LABEL_RATE` (10). Channels of
 features: amplitude left, amplitude right, phase right − left in 0..2π. x is a fraction of the
-picture's width inside networks and pixels of a 256-wide picture in tables, growing to the right.
+frame's width inside networks and pixels of a 256-wide frame in tables, growing to the right.
 Rules: the published inference [S1, S2, code]; feature frames of inference end at the time they
 stand for, those of training are centred on it.
 """
@@ -22,16 +22,16 @@ from savg.format import SAVGBENCH
 from savg.models.seld import SeldConfig
 
 LABEL_RATE = SAVGBENCH.label_fps
-"""Frames of sound events and labels in a second."""
+"""Frames per second of sound events and labels."""
 
-PICTURE_WIDTH = float(SAVGBENCH.size)
-"""Pixels of the picture that positions refer to."""
+FRAME_WIDTH = float(SAVGBENCH.size)
+"""Width in pixels of the frame that positions refer to."""
 
 
 def stereo_features(audio: Tensor, config: SeldConfig, centred: bool) -> Tensor:
-    """Features [3, bins, frames] of sound [2, samples]: two amplitudes and the phase difference.
+    """Features [3, bins, frames] of audio [2, samples]: two amplitudes and the phase difference.
 
-    Periodic Hann window. centred: frame n is centred on sample n · hop and the sound is padded with
+    Periodic Hann window. centred: frame n is centred on sample n · hop and the audio is padded with
     zeros; otherwise frame n begins there. Bins that are exactly silent have phase 0.
     """
     window = torch.hann_window(config.fft_size, dtype=audio.dtype, device=audio.device)
@@ -57,11 +57,11 @@ def stereo_features(audio: Tensor, config: SeldConfig, centred: bool) -> Tensor:
 
 
 class Windows(NamedTuple):
-    """Features of a sound cut for inference.
+    """Features of audio in windows for inference.
 
     features [C, bins, frames + overlap], wrapped around at both ends; starts: first frame of each
     window in it; labels: label frame each window's output begins with; frames: label frames of the
-    whole sound.
+    whole audio.
     """
 
     features: Tensor
@@ -71,10 +71,10 @@ class Windows(NamedTuple):
 
 
 def inference_windows(audio: Tensor, config: SeldConfig) -> Windows:
-    """Features and window positions of stereo sound [2, samples] of any length.
+    """Features and window positions of stereo audio [2, samples] of any length.
 
-    The last samples that fill no hop are dropped, and the sound begins with fft_size − hop zeros.
-    Features are looped at both ends so that each window's middle `hop_frames` cover the sound.
+    The last samples that fill no hop are dropped, and the audio begins with fft_size − hop zeros.
+    Features are looped at both ends so that each window's middle `hop_frames` cover the audio.
     """
     hop, length = config.stft_hop_size, config.window_frames
     samples = audio.shape[1] - audio.shape[1] % hop
@@ -121,7 +121,7 @@ def decode(
 ) -> SoundEvents:
     """Sound events of network outputs [windows, classes, window_frames], sorted by frame.
 
-    activity are logits, x fractions of the picture's width. In each tenth of a second a class with
+    activity are logits, x fractions of the frame's width. In each tenth of a second a class with
     mean activity above `threshold` gives an event at the activity-weighted mean position.
     """
     before = (config.window_frames - config.hop_frames) // 2
@@ -133,7 +133,7 @@ def decode(
         return output[:, :, before : before + steps * width].astype(np.float64).reshape(shape)
 
     weight = 1.0 / (1.0 + np.exp(-tenths(activity)))
-    position = (weight * tenths(x)).sum(3) / np.maximum(weight.sum(3), 1e-300) * PICTURE_WIDTH
+    position = (weight * tenths(x)).sum(3) / np.maximum(weight.sum(3), 1e-300) * FRAME_WIDTH
     frames = np.array(windows.labels)[:, None, None] + np.arange(steps)[None, None, :]
     frames, categories = np.broadcast_arrays(frames, np.arange(config.class_num)[None, :, None])
     keep = (weight.mean(3) > threshold) & (frames < windows.frames)
@@ -153,10 +153,13 @@ class TrainingWindows(NamedTuple):
 def draw_starts(
     samples: int, count: int, rng: np.random.Generator, config: SeldConfig
 ) -> NDArray[np.int64]:
-    """First samples of `count` random training windows within a sound of `samples` samples."""
+    """First samples [count] of random training windows within audio of `samples` samples.
+
+    Raises ValueError for audio shorter than a window.
+    """
     room = samples - config.window_samples
     if room < 0:
-        raise ValueError(f"a window takes {config.window_samples} samples, the sound has {samples}")
+        raise ValueError(f"Audio must have ≥ {config.window_samples} samples, got {samples}.")
     return rng.integers(0, room, count, endpoint=True)
 
 
@@ -167,24 +170,26 @@ def training_windows(
     config: SeldConfig,
     mirrored: bool = False,
 ) -> TrainingWindows:
-    """Windows of a clip's sound [2, samples] that begin at samples `starts`, and their targets.
+    """Windows of a clip's audio [2, samples] that begin at samples `starts`, and their targets.
 
-    Labels are in pixels of the 256-wide picture at 10 frames a second. mirrored: swap the channels
-    and turn x into 256 − x, as in the flipped picture.
+    Labels are in pixels of the 256-wide frame at 10 frames a second. mirrored: swap the channels and
+    replace x by 256 − x, as in the flipped frame. Raises ValueError for a window that does not fit.
     """
     if mirrored:
-        audio, labels = audio[::-1], labels.mirrored(PICTURE_WIDTH)
-    sound = torch.from_numpy(np.ascontiguousarray(audio, np.float32))
+        audio, labels = audio[::-1], labels.mirrored(FRAME_WIDTH)
+    samples = torch.from_numpy(np.ascontiguousarray(audio, np.float32))
     activity, x = label_tracks(labels, config.class_num)
     offsets = np.arange(config.window_frames) * config.stft_hop_size
     parts = []
     for start in starts:
-        piece = sound[:, int(start) : int(start) + config.window_samples]
-        if piece.shape != (2, config.window_samples):
-            raise ValueError(f"no window begins at sample {start} of {sound.shape[1]}")
+        window = samples[:, int(start) : int(start) + config.window_samples]
+        if window.shape != (2, config.window_samples):
+            raise ValueError(
+                f"Windows must lie within {samples.shape[1]} samples, got one that begins at {start}."
+            )
         frames = (int(start) + offsets) * LABEL_RATE // config.sampling_frequency
         frames = np.minimum(frames, activity.shape[1] - 1)
-        parts.append((stereo_features(piece, config, True), activity[:, frames], x[:, frames]))
+        parts.append((stereo_features(window, config, True), activity[:, frames], x[:, frames]))
     return TrainingWindows(*(torch.stack(part) for part in zip(*parts, strict=True)))
 
 
@@ -199,5 +204,5 @@ def label_tracks(labels: ClipLabels | SoundEvents, class_num: int) -> tuple[Tens
     activity, x = torch.zeros(class_num, count), torch.zeros(class_num, count)
     activity[categories, frames] = 1.0
     for category, frame, position in zip(categories, frames, labels.x, strict=True):
-        x[category, frame] = float(position) / PICTURE_WIDTH
+        x[category, frame] = float(position) / FRAME_WIDTH
     return activity, x

@@ -1,7 +1,7 @@
-"""The SELD sound detector: which class sounds when, and where in the picture.
+"""The SELD sound detector: which class sounds when, and at which x of the frame.
 
-Events come at 10 frames a second, x in pixels of a 256-wide picture: below 128 is left of the
-centre. x is not clamped to the picture.
+Events come at 10 frames a second, x in pixels of a 256-wide frame: below 128 is left of the centre.
+x is not clamped to the frame.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ def detect_sounds(
     threshold: float | None = None,
     batch_size: int = 8,
 ) -> SoundEvents:
-    """Sound events of stereo sound [2, samples] in −1..1 at the network's sampling frequency.
+    """Sound events of stereo audio [2, samples] in −1..1 at the network's sampling frequency.
 
     threshold: mean activity in a tenth of a second above which there is an event (default: the
     network's own). Windows, looping and decoding are the published ones [S1, code]; without
-    `even_windows` sound of more than 10 s has a few label frames twice and others never, because
-    their windows begin early. Sound shorter than a hop gives no events.
+    `even_windows` audio of more than 10 s has a few label frames twice and others never, because
+    their windows begin early. Audio shorter than a hop gives no events. ValueError for other shapes.
     """
     audio = np.ascontiguousarray(audio, np.float32)
     if audio.ndim != 2 or audio.shape[0] != 2:
-        raise ValueError(f"stereo sound has shape (2, samples), not {audio.shape}")
+        raise ValueError(f"Stereo audio must have shape (2, samples), got {audio.shape}.")
     config, weight = model.config, next(model.parameters())
     windows = inference_windows(torch.from_numpy(audio), config)
     if not windows.starts:
@@ -52,12 +52,12 @@ def detect_sounds(
         activity, x = model(torch.stack(batch).to(weight.device, weight.dtype))
         outputs.append((activity.float().cpu(), x.float().cpu()))
     activity, x = (torch.cat(part).numpy() for part in zip(*outputs, strict=True))
-    limit = config.threshold if threshold is None else threshold
-    return decode(activity, x, windows, config, limit)
+    threshold = config.threshold if threshold is None else threshold
+    return decode(activity, x, windows, config, threshold)
 
 
 class SeldDetector:
-    """Finds sound events in a clip of any length: `detector(clip) -> SoundEvents`."""
+    """Detects sound events in a clip of any length: `detector(clip) -> SoundEvents`."""
 
     def __init__(self, model: Seld, threshold: float | None = None, batch_size: int = 8) -> None:
         self.model = model.eval()
@@ -78,7 +78,7 @@ class SeldDetector:
         folder = part_folder(source, "sounds")
         model, _ = load_component(folder, "seld")
         if not isinstance(model, Seld):
-            raise CheckpointError(f"{folder}: expected a SELD network.")
+            raise CheckpointError(f"{folder} must hold a SELD network.")
         return cls(model.to(choose(device, "float32").device), threshold)
 
     def __call__(self, clip: Clip) -> SoundEvents:

@@ -1,4 +1,4 @@
-"""Annotation of a clip: persons, sounds, and whether they agree.
+"""Annotation of a clip: persons, sound events, and whether they agree.
 
 `Annotation.to_json()` and the file STEM.json have this form, version 1. Pixels are those of the
 256×256 frame, whatever the clip's own size, x growing to the right; left is left.
@@ -19,19 +19,19 @@
       "detectors": {"persons": "...", "sounds": "..."}
     }
 
-- boxes: frame f is the picture on screen from f/fps to (f+1)/fps seconds; category 0 is a person;
+- boxes: frame f is on screen from f/fps to (f+1)/fps seconds; category 0 is a person;
   score is null where the detector gives none. Ordered by frame.
 - events: frame k sounds from k/label_fps to (k+1)/label_fps seconds; category 0 is speech, 1 is an
-  instrument; x may lie outside the picture. `matched` is true for a true positive, false for a
-  false negative. Ordered as the sound detector gave them.
+  instrument; x may lie outside the frame. `matched` is true for a true positive, false for a
+  false negative. In the order of the sound detector.
 - alignment.score is null where nothing sounded.
 - nulls: the chance baselines, scores of the same boxes with every sound event at the centre, with left
   and right swapped, and with the events of other clips (null for a clip by itself); null where nothing
   sounded.
 - levels: entry i is the RMS from i/rate to (i+1)/rate seconds in dB below full scale, at least -80.
 - band.half_width: pixels on either side of an event's x within which a person counts.
-- detectors: what found them, in words; either may be missing.
-- colors: those of the overlay video, so that other players can look the same.
+- detectors: names and weights of the detectors; either may be missing.
+- colors: those of the overlay video, for players that are to look the same.
 """
 
 from __future__ import annotations
@@ -59,15 +59,15 @@ from savg.viz import palette
 from savg.viz.overlay import overlay_fps, write_overlay
 
 VERSION = 1
-"""Of the JSON form; raised when a reader of the old form would misunderstand the new one."""
+"""Version of the JSON form; raised when a reader of the old form would misunderstand the new one."""
 
 
 @dataclass(frozen=True, eq=False)
 class Annotation:
-    """A clip with the persons and sounds found in it, and how well they agree.
+    """A clip with its detected persons and sound events, and how well they agree.
 
     alignment has one row for each event; nulls are the chance baselines by name (None where undefined);
-    detectors say in words what found the persons and the sounds.
+    detectors: their names and weights. ValueError for an alignment of another length.
     """
 
     clip: Clip
@@ -80,8 +80,8 @@ class Annotation:
     def __post_init__(self) -> None:
         if len(self.alignment.matched) != len(self.events):
             raise ValueError(
-                f"An annotation of {len(self.events)} sound events needs as many judgements, "
-                f"not {len(self.alignment.matched)}."
+                f"The alignment must have {len(self.events)} rows, one for each sound event, "
+                f"got {len(self.alignment.matched)}."
             )
 
     @property
@@ -91,7 +91,7 @@ class Annotation:
 
     @property
     def levels(self) -> NDArray[np.float64]:
-        """RMS level [2, N] in dB below full scale at the overlay's picture rate."""
+        """RMS level [2, N] in dB below full scale at the overlay's frame rate."""
         return levels_db(self.clip.audio, self.format.sample_rate, overlay_fps(self.format))
 
     def to_json(self) -> dict[str, Any]:
@@ -114,6 +114,9 @@ class Annotation:
         """Write STEM.boxes.csv, STEM.events.csv, STEM.overlay.mp4 and STEM.json; returns their paths.
 
         All or none of them appear: they are written beside and renamed at the end, STEM.json last.
+
+        Raises:
+            SavgError: the folder cannot be written to.
         """
         target = Path(folder)
         try:
@@ -155,12 +158,21 @@ def annotate(
 ) -> Annotation:
     """The annotation of a clip by a person detector and a sound detector.
 
-    Agreement is judged by the official rule of Spatial AV-Align [S1], and by the same rule with
-    every sound at the centre and with left and right swapped. Events that a detector places after
-    the clip's end are dropped.
+    Agreement is judged by the official rule of Spatial AV-Align [S1], beside its chance baselines of
+    one clip. Events that a detector places after the clip's end are dropped.
+
+    Args:
+        clip: of any length and size.
+        persons: such as `savg.detectors.person_detector()`.
+        sounds: such as `savg.detectors.sound_detector()`.
+        detectors: their names and weights, for the JSON form.
+
+    Example:
+        >>> annotation = annotate(Clip.read("clip.mp4"), person_detector(), sound_detector())
+        >>> annotation.write("annotated", "clip")
     """
-    found = observe(clip, Detectors(persons, sounds))
-    return judge(clip, found.boxes, found.events, detectors)
+    observation = observe(clip, Detectors(persons, sounds))
+    return judge(clip, observation.boxes, observation.events, detectors)
 
 
 def judge(
@@ -170,9 +182,10 @@ def judge(
     detectors: Mapping[str, str] | None = None,
     margin: float = MARGIN,
 ) -> Annotation:
-    """The annotation of a clip whose persons and sounds are known already.
+    """The annotation of a clip from existing boxes and events.
 
-    margin: pixels to either side of a sound within which a person counts.
+    margin: pixels to either side of a sound event within which a person counts. FrameError for
+    events after the end of the clip.
     """
     format = clip.format.with_size(SAVGBENCH.size)
     alignment = spatial_av_align(events, boxes, format, margin)

@@ -1,4 +1,4 @@
-"""Spatial AV-Align of single clips, read back from what `annotate` or `evaluate` wrote.
+"""Spatial AV-Align of single clips, read from the files of `annotate` or `evaluate`.
 
 Clips without a sound event have no score.
 """
@@ -15,7 +15,7 @@ from savg.metrics.spatial import spatial_av_align
 
 
 def scores_from_tables(folder: Path) -> dict[str, float]:
-    """From a folder of tables; SavgError if there is none."""
+    """Scores by clip from a folder of tables; SavgError if there is no table."""
     scores = {}
     for name, path in tables_in(folder).items():
         tables = read_tables(path)
@@ -28,7 +28,8 @@ def scores_from_tables(folder: Path) -> dict[str, float]:
 
 
 def scores_from_json(path: Path) -> dict[str, float]:
-    """From the output of `evaluate --json`, failed clips left out; SavgError for anything else."""
+    """Scores by clip from the output of `evaluate --json`, without failed clips; SavgError for other
+    files."""
     try:
         each = json.loads(path.read_text(encoding="utf-8"))["each"]
         rows = {str(row["clip"]): row["score"] for row in each if "error" not in row}
@@ -37,7 +38,7 @@ def scores_from_json(path: Path) -> dict[str, float]:
         raise SavgError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise SavgError(
-            f"{path} is not what `evaluate --json` prints: expected a list `each` of clips."
+            f"{path} must be the output of `evaluate --json`, with a list `each` of clips."
         ) from error
     for name, score in scores.items():
         if not (math.isfinite(score) and 0.0 <= score <= 1.0):
@@ -48,6 +49,6 @@ def scores_from_json(path: Path) -> dict[str, float]:
 
 
 def read_scores(path: Path) -> dict[str, float]:
-    """From a folder of tables or a JSON file."""
-    a_file = path.is_file() or path.suffix == ".json"
-    return scores_from_json(path) if a_file else scores_from_tables(path)
+    """Scores by clip from a folder of tables or a JSON file; SavgError for anything else."""
+    is_json = path.is_file() or path.suffix == ".json"
+    return scores_from_json(path) if is_json else scores_from_tables(path)

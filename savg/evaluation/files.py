@@ -1,4 +1,4 @@
-"""The files of an evaluation: videos of folders, tables of clips, names of results."""
+"""Files of an evaluation: videos in folders, tables of clips, names of results."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from savg.metrics.base import Observation, Truth
 from savg.metrics.spatial import spatial_av_align
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv")
-"""Files of a folder that count as videos; a file named by itself may be called anything."""
+"""Suffixes of a folder's files that count as videos; a file named by itself may have any other."""
 
 BOXES, EVENTS, LABELS = ".boxes.csv", ".events.csv", ".csv"
-"""What follows a clip's name in the names of its tables."""
+"""Suffixes of a clip's tables."""
 
 
 def videos_in(folder: Path) -> list[Path]:
@@ -27,30 +27,30 @@ def videos_in(folder: Path) -> list[Path]:
 
 
 def find_videos(inputs: Sequence[str]) -> list[Path]:
-    """The files named, and the videos in the folders named, in order and without repeats.
+    """The files among `inputs` and the videos of the folders among them, in order, without repeats.
 
-    Raises SavgError for a folder without videos; a missing file is left for its own sentence.
+    A file need not exist: reading it raises the error. Raises SavgError for a folder without videos.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for name in inputs:
         path = Path(name)
         if not path.is_dir():
-            found.append(path)
+            files.append(path)
             continue
         videos = videos_in(path)
         if not videos:
-            raise SavgError(f"{path}: no video in this folder ({', '.join(SUFFIXES)}).")
-        found += videos
-    return list(dict.fromkeys(found))
+            raise SavgError(f"{path} has no video ({', '.join(SUFFIXES)}).")
+        files += videos
+    return list(dict.fromkeys(files))
 
 
 def _is_video(path: Path) -> bool:
-    named = path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-    return named and not path.name.endswith(".overlay.mp4") and path.is_file()
+    is_named = path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    return is_named and not path.name.endswith(".overlay.mp4") and path.is_file()
 
 
 def result_names(files: Iterable[Path]) -> list[str]:
-    """A name for each file's results: its own without suffix, numbered where two would be equal."""
+    """Distinct names of the files' results: without suffix, numbered where two would be equal."""
     names: list[str] = []
     for path in files:
         name, number = path.stem, 2
@@ -62,12 +62,13 @@ def result_names(files: Iterable[Path]) -> list[str]:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """The folder for results, made if needed, and taken away again if nothing came into it."""
+    """The folder for results, created if needed and removed again if it stays empty; SavgError for a
+    file."""
     new = not path.exists()
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SavgError(f"{path}: not a folder for results: {error.strerror}.") from error
+        raise SavgError(f"{path} cannot hold results: {error.strerror}.") from error
     try:
         yield path
     finally:
@@ -92,12 +93,12 @@ def read_tables(path: Path) -> Observation:
     if not boxes.is_file():
         raise SavgError(f"{path} has no {boxes.name} beside it.")
     format = _format(path.with_name(f"{name}.json"))
-    found = Observation(SoundEvents.read_csv(path), Boxes.read_csv(boxes), format)
+    observation = Observation(SoundEvents.read_csv(path), Boxes.read_csv(boxes), format)
     try:
-        spatial_av_align(found.events, found.boxes, format)
+        spatial_av_align(observation.events, observation.boxes, format)
     except SavgError as error:
         raise SavgError(f"{path}: {error}") from error
-    return found
+    return observation
 
 
 def read_truth(folder: Path, name: str) -> Truth:
@@ -110,12 +111,12 @@ def read_truth(folder: Path, name: str) -> Truth:
 
 
 def _format(path: Path) -> ClipFormat:
-    """The format that an annotation tells, in the tables' pixels."""
+    """The format in an annotation's JSON file, in the tables' pixels; 5 s without a file."""
     if not path.is_file():
         return SAVGBENCH
     names = ("frames", "fps", "sample_rate", "size", "picture_height", "label_fps")
     try:
-        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["format"]
-        return ClipFormat(**{name: told[name] for name in names}).with_size(SAVGBENCH.size)
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["format"]
+        return ClipFormat(**{name: data[name] for name in names}).with_size(SAVGBENCH.size)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SavgError(f"{path} is not an annotation of a clip.") from error

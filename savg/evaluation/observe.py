@@ -1,4 +1,4 @@
-"""Detectors and features over clips, kept in files where wanted; one bad clip stops no set."""
+"""Detectors and features over clips, with a cache in files; one bad clip stops no set."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from savg.paths import atomic_file
 Features = Mapping[str, Extractor]
 
 CURVE_THRESHOLD = 0.01
-"""Score of candidates: boxes below the working threshold make the tail of precision over recall."""
+"""Least score of candidates; those below the working threshold are the tail of average precision."""
 
 WORKING_THRESHOLD = 0.3
-"""Score above which a candidate is a box that metrics use [S1]."""
+"""Score above which metrics use a candidate as a box [S1]."""
 
 
 @dataclass(frozen=True)
 class Detectors:
-    """What finds persons and sounds; `words` say so; threshold: where boxes are told from candidates.
+    """A person and a sound detector.
 
-    Without a threshold all boxes that the person detector gives are used.
+    names: of detectors and weights; threshold: score above which a candidate is a box (None: all are).
     """
 
     persons: Callable[[Clip], Boxes]
     sounds: Callable[[Clip], SoundEvents]
-    words: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
     threshold: float | None = None
 
     @classmethod
@@ -47,32 +47,51 @@ class Detectors:
         sound_weights: str | None = None,
         candidates: bool = False,
     ) -> Detectors:
-        """Registered detectors by name; candidates: keep boxes of low scores too.
+        """Registered detectors by name.
 
-        Raises SavgError for unknown names, CheckpointError for wrong weights.
+        Args:
+            weights: source of both detectors: "demo", a pipeline folder, or a Hub repo id.
+            person: name of the person detector.
+            sound: name of the sound detector.
+            person_weights: another source for the person detector.
+            sound_weights: another source for the sound detector.
+            candidates: detect boxes of low scores too, for average precision.
+
+        Raises:
+            SavgError: a name is not registered.
+            CheckpointError: the weights do not fit.
         """
         from savg.detectors import person_detector, sound_detector
 
-        one, other = person_weights or weights, sound_weights or weights
+        person_source, sound_source = person_weights or weights, sound_weights or weights
         options = {"score_threshold": CURVE_THRESHOLD} if candidates else {}
         return cls(
-            person_detector(person, one, **options),
-            sound_detector(sound, other),
-            {"persons": f"{person}: {one}", "sounds": f"{sound}: {other}"},
+            person_detector(person, person_source, **options),
+            sound_detector(sound, sound_source),
+            {"persons": f"{person}: {person_source}", "sounds": f"{sound}: {sound_source}"},
             WORKING_THRESHOLD if candidates else None,
         )
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A clip that could not be observed, and why in a sentence."""
+    """A clip that could not be observed; reason: a sentence."""
 
     name: str
     reason: str
 
 
 def observe(clip: Clip, detectors: Detectors, features: Features | None = None) -> Observation:
-    """What the detectors and extractors find in a clip; events after its end are dropped."""
+    """Detections and features of a clip; events after its end are dropped.
+
+    Args:
+        clip: of any length and size.
+        detectors: such as `Detectors.load()`.
+        features: extractors by name.
+
+    Example:
+        >>> observe(Clip.read("clip.mp4"), Detectors.load()).boxes
+    """
     format = clip.format
     candidates, events = detectors.persons(clip), detectors.sounds(clip)
     boxes = candidates
@@ -93,12 +112,12 @@ def extract(clip: Clip, features: Features) -> dict[str, np.ndarray]:
 
 
 def features_of(metrics: Iterable[type[Metric]]) -> dict[str, Extractor]:
-    """All extractors that some metrics ask for."""
+    """Extractors by name that the metrics need."""
     return {name: extractor for metric in metrics for name, extractor in metric.features.items()}
 
 
 def reference_of(clips: Iterable[Clip], features: Features) -> Reference:
-    """The reference set of some clips, which are not kept."""
+    """Features of clips as a reference set; the clips themselves are not stored."""
     return Reference([extract(clip, features) for clip in clips])
 
 
@@ -109,30 +128,43 @@ def observe_all(
     cache: Cache | None = None,
     truth: Callable[[str], Truth] | None = None,
 ) -> Iterator[Item | Failure]:
-    """One clip after the other, read or made on its turn by `clips`' functions; those in the cache
-    are neither made nor observed again. A SavgError of one clip becomes a Failure."""
-    for name, make in clips:
+    """Observe clips one after the other.
+
+    Args:
+        clips: (name, function that reads or generates the clip); cached clips are not read again.
+        detectors: such as `Detectors.load()`.
+        features: extractors by name, such as `features_of(metrics)`.
+        cache: observations of an earlier run.
+        truth: ground truth of a clip by name.
+
+    Yields:
+        An Item for each clip; a Failure where one raises SavgError.
+
+    Example:
+        >>> items = observe_all([("a", partial(Clip.read, "a.mp4"))], Detectors.load())
+    """
+    for name, load in clips:
         try:
-            known = cache.read(name) if cache else None
-            clip = None if known else make()
-            if known is None:
+            observation = cache.read(name) if cache else None
+            clip = None if observation else load()
+            if observation is None:
                 assert clip is not None
-                known = observe(clip, detectors, features)
+                observation = observe(clip, detectors, features)
                 if cache:
-                    cache.write(name, known)
-            yield Item(name, known, clip, truth(name) if truth else None)
+                    cache.write(name, observation)
+            yield Item(name, observation, clip, truth(name) if truth else None)
         except SavgError as error:
             yield Failure(name, str(error))
 
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder with the observations of clips, one file each; a new folder for other settings."""
+    """A folder with observations of clips, one file each; other settings need another folder."""
 
     folder: Path
 
     def read(self, name: str) -> Observation | None:
-        """A kept observation, None if there is none; SavgError for a file that is none."""
+        """A cached observation, None if there is none; SavgError for a file of another form."""
         path = self._path(name)
         if not path.is_file():
             return None
@@ -150,11 +182,11 @@ class Cache:
                 format = ClipFormat(**json.loads(str(data["format"])))
                 events = SoundEvents(rows[:, 0], rows[:, 1], rows[:, 2])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise SavgError(f"{path} is not a kept observation: delete it.") from error
+            raise SavgError(f"{path} is not a cached observation: delete it.") from error
         return Observation(events, boxes, format, candidates, features)
 
     def write(self, name: str, observation: Observation) -> None:
-        """Keep an observation, whole or not at all."""
+        """Write an observation, atomically."""
         events = observation.events
         arrays: dict[str, np.ndarray] = {
             "format": np.array(json.dumps(asdict(observation.format))),

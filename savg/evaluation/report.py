@@ -55,7 +55,7 @@ def _headline(result: MetricResult | None) -> dict[str, Any]:
 
 
 def as_text(evaluation: Evaluation) -> str:
-    """The results in a few aligned lines; metrics with chance baselines stand apart."""
+    """The results in aligned lines; metrics with chance baselines in blocks of their own."""
     blocks: list[list[tuple[str, str]]] = [[]]
     for result in evaluation.metrics.values():
         lines = [(label(result.name), text(result))]
@@ -99,8 +99,8 @@ def _in_order(sets: Mapping[str, Mapping[str, MetricResult]]) -> list[str]:
 
 
 def _baseline(result: MetricResult, name: str) -> str:
-    between = (result.notes.get("null_intervals") or {}).get(name)
-    interval = f" ({format_number(between[0])}…{format_number(between[1])})" if between else ""
+    bounds = (result.notes.get("null_intervals") or {}).get(name)
+    interval = f" ({format_number(bounds[0])}…{format_number(bounds[1])})" if bounds else ""
     return format_number(result.nulls.get(name)) + interval
 
 
@@ -109,7 +109,7 @@ def _class(name: str) -> type[Metric] | None:
 
 
 def label(name: str) -> str:
-    """How tables call a metric; the name of one that is not registered here."""
+    """Label of a metric in tables; the name of one that is not registered."""
     metric = _class(name)
     return metric.label if metric else name.replace("_", " ")
 
@@ -121,7 +121,10 @@ def text(result: MetricResult) -> str:
 
 
 def write_report(folder: Path, evaluation: Evaluation, title: str) -> list[Path]:
-    """Write report.json, report.md and clips.csv into a folder; returns their paths."""
+    """Write report.json, report.md and clips.csv into a folder, each atomically; returns their paths.
+
+    Raises SavgError where the folder cannot be written to.
+    """
     table = markdown_table({"value": evaluation.metrics}, [["clips", str(evaluation.clips)]])
     paths = [folder / name for name in ("report.json", "report.md", "clips.csv")]
     texts = [json.dumps(to_json(evaluation), indent=1, allow_nan=False), f"# {title}\n\n{table}"]

@@ -4,7 +4,7 @@ A result about sets of clips has this form; results of speed have forms of their
 
     {"setting": {"command": "python -m …", "cpu": ..., "gpu": ..., "torch": ...},
      "sets": {"joint": {"label": "joint", "clips": 64, "facts": {...},
-                        "metrics": {NAME: what MetricResult.to_json gives, ...}}, ...}, ...}
+                        "metrics": {NAME: the form of MetricResult.to_json, ...}}, ...}, ...}
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from savg.metrics.base import MetricResult
 from savg.paths import atomic_file
 
 RESULTS = Path(__file__).with_name("results")
-"""Where benchmarks write and the studio reads."""
+"""Folder that benchmarks write and the studio reads."""
 
 PUBLISHED = Path(__file__).with_name("published.json")
 """The published table: source, note, columns, rows."""
@@ -33,7 +33,7 @@ MAX_BYTES = 5_000_000
 
 @dataclass(frozen=True)
 class SetResult:
-    """Metrics of one set of clips; facts: what else is to be told of it, ready for JSON."""
+    """Metrics of one set of clips; facts: further values by name, ready for JSON."""
 
     label: str
     clips: int
@@ -42,7 +42,7 @@ class SetResult:
 
     @classmethod
     def of(cls, label: str, evaluation: Evaluation, **facts: Any) -> SetResult:
-        """Of an evaluation; clips that failed are a fact."""
+        """The result of an evaluation; the number of failed clips is a fact."""
         failed = {"failed": len(evaluation.failed)} if evaluation.failed else {}
         return cls(label, evaluation.clips, evaluation.metrics, failed | facts)
 
@@ -57,13 +57,13 @@ class SetResult:
 
     @classmethod
     def from_json(cls, data: object) -> SetResult:
-        """What `to_json` gave; ValueError for anything else."""
+        """The result that `to_json` wrote; ValueError for anything else."""
         try:
             assert isinstance(data, dict)
             metrics = {str(k): MetricResult.from_json(v) for k, v in data["metrics"].items()}
             return cls(str(data["label"]), int(data["clips"]), metrics, dict(data["facts"]))
         except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError("Expected what SetResult.to_json gives.") from error
+            raise ValueError("A set must have the form of SetResult.to_json.") from error
 
 
 def read_sets(data: object) -> dict[str, SetResult]:
@@ -78,7 +78,7 @@ def read_sets(data: object) -> dict[str, SetResult]:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file; None for one that is missing, too large or no JSON."""
+    """The content of a JSON file; None for one that is missing, too large or not JSON."""
     try:
         if path.stat().st_size > MAX_BYTES:
             return None
@@ -88,16 +88,16 @@ def read_json(path: Path) -> Any:
 
 
 def write_result(name: str, data: Mapping[str, Any], text: str, folder: Path = RESULTS) -> None:
-    """Print the table and write NAME.json and NAME.md, each whole or not at all."""
+    """Print the table and write NAME.json and NAME.md, each atomically."""
     print(text)
     content = json.dumps(data, indent=1, allow_nan=False) + "\n"
-    for suffix, written in (("json", content), ("md", text)):
+    for suffix, body in (("json", content), ("md", text)):
         with atomic_file(folder / f"{name}.{suffix}") as part:
-            part.write_text(written, encoding="utf-8")
+            part.write_text(body, encoding="utf-8")
 
 
 def setting(name: str, **more: Any) -> dict[str, Any]:
-    """What a benchmark's figures are measured with: command, machine, versions."""
+    """Command, machine and versions of a benchmark, and `more`."""
     import torch
 
     return {
@@ -109,7 +109,7 @@ def setting(name: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def made_with(setting: Mapping[str, Any]) -> str:
+def provenance(setting: Mapping[str, Any]) -> str:
     """Command and machine in a line of Markdown."""
     parts = filter(None, (setting["cpu"], setting["gpu"], f"torch {setting['torch']}"))
     return f"`{setting['command'].strip()}` ({', '.join(parts)})"

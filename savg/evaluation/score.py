@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What metrics say about a set of clips, and about each clip in turn."""
+    """Results of metrics for a set of clips, and a row for each clip."""
 
     metrics: Mapping[str, MetricResult]
     rows: Sequence[Row]
@@ -32,7 +32,7 @@ class Evaluation:
 
 
 class Scorer:
-    """Takes in clips one by one and gives their rows; `evaluation()` is about all of them."""
+    """Adds clips one by one and returns their rows; `evaluation()` covers all of them."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Scorer:
         self.rows: list[Row] = []
 
     def add(self, item: Item | Failure, **more: Any) -> Row:
-        """The row of a clip, with `more` columns; SavgError if a metric lacks what it needs."""
+        """The row of a clip, with `more` columns; NeedError if a metric lacks an input."""
         row: Row = {"clip": item.name}
         if isinstance(item, Failure):
             row["error"] = item.reason
@@ -56,7 +56,7 @@ class Scorer:
         return self.rows[-1]
 
     def evaluation(self) -> Evaluation:
-        """The results over all clips taken in."""
+        """The results over all clips added so far."""
         results = {name: metric.compute() for name, metric in self.metrics.items()}
         return Evaluation(results, tuple(self.rows))
 
@@ -66,7 +66,19 @@ def evaluate(
     metrics: Mapping[str, type[Metric]],
     reference: Reference | None = None,
 ) -> Evaluation:
-    """All metrics over all clips; see `savg.metrics.registry.metric_classes` for `metrics`."""
+    """All metrics over all clips.
+
+    Args:
+        items: of `savg.evaluation.observe.observe_all`.
+        metrics: of `savg.metrics.registry.metric_classes`.
+        reference: the set that reference metrics compare with.
+
+    Raises:
+        NeedError: a metric lacks an input that it needs.
+
+    Example:
+        >>> print(as_text(evaluate(items, metric_classes(None, {Need.PERSONS, Need.SOUNDS}))))
+    """
     scorer = Scorer(metrics, reference)
     for item in items:
         scorer.add(item)

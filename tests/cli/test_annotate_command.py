@@ -122,7 +122,7 @@ def test_bad_usage_exits_with_two(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_folder_without_videos_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SavgError, match="no video in this folder"):
+    with pytest.raises(SavgError, match="has no video"):
         find_videos([str(tmp_path)])
 
 
@@ -131,7 +131,7 @@ def test_the_networks_annotate_files_of_any_kind(
 ) -> None:
     weights = tiny_weights(tmp_path / "weights")
     real = sorted(CLIPS.glob("*.mp4")) if CLIPS.is_dir() else []
-    one = make_video(tmp_path / "one picture.mkv", seconds=0.25)
+    one = make_video(tmp_path / "one frame.mkv", seconds=0.25)
     out = tmp_path / "out"
     command = ["annotate", str(films), str(one), *map(str, real), "--out", str(out), "--json"]
     assert main([*command, "--weights", str(weights)]) == 0

@@ -78,7 +78,7 @@ def test_mistakes_are_one_sentence(
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "study.json").write_text("[]")
     for words, said in (
-        (["create", new, "--conditions", "joint"], "takes NAME=DIR"),
+        (["create", new, "--conditions", "joint"], "must be NAME=DIR"),
         (["create", new, "--conditions", "a=x", "a=y"], "names a twice"),
         (["create", new, "--conditions", "a=/nowhere", "--trials", "15"], "in a row"),
         (

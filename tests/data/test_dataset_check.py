@@ -248,7 +248,7 @@ def test_mistakes_get_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture
     for arguments, words in (
         ([str(tmp_path / "none")], "no such folder of clips"),
         ([str(tmp_path)], "holds no set of clips"),
-        ([str(tmp_path), "--threads", "0"], "--threads is at least 1"),
+        ([str(tmp_path), "--threads", "0"], "--threads must be ≥ 1"),
     ):
         assert main(["dataset", "check", *arguments]) == 1
         error = capsys.readouterr().err

@@ -221,9 +221,9 @@ def test_the_command_packs_for_each_recipe(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["DIR", "--frames", "30"], "--frames is in 1…20"),
+        (["DIR", "--frames", "30"], "--frames must be in 1..20"),
         (["DIR", "--frames", "4"], "trained on all 20 pictures"),
-        (["DIR", "--processes", "0"], "--processes is at least 1"),
+        (["DIR", "--processes", "0"], "--processes must be ≥ 1"),
         (["DIR", "--category", "speech"], "holds no clips to pack"),
         (["DIR", "--split", "eval"], "expected …_Evaluation/video_eval"),
         (["NONE"], "no such folder of clips"),

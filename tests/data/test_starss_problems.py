@@ -188,12 +188,12 @@ def test_command(takes, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--window-step", "0.25"), "--window-step is a multiple of 0.1 s, not 0.25"),
+        (("--window-step", "0.25"), "--window-step must be a multiple of 0.1 s, got 0.25"),
         (("--view-step", "7"), "Steps.view must divide 360 degrees, got 7"),
         (("--high-pass", "9000"), "Construction.high_pass must lie below 8 kHz, got 9000"),
         (("--min-active", "1.5"), "Construction.min_active must lie in 0…1, got 1.5"),
         (("--field-of-view", "200"), "Construction.field_of_view must lie in 0…180, got 200"),
-        (("--processes", "0"), "--processes is at least 1"),
+        (("--processes", "0"), "--processes must be ≥ 1"),
         (("--only", "nobody"), "that matches nobody"),
     ],
 )

@@ -72,6 +72,6 @@ def test_every_name_is_of_its_kind() -> None:
     assert list(detectors("persons"))[:1] == ["yolox"]
     assert list(detectors("sounds"))[:1] == ["seld"]
     for wrong in (lambda: person_detector("seld"), lambda: sound_detector("yolox")):
-        with pytest.raises(SavgError, match="expected one of"):
+        with pytest.raises(SavgError, match="detector must be one of"):
             wrong()
     assert all(entry.label and ":" in entry.where for entry in savg.detectors.DETECTORS.values())

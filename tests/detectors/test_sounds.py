@@ -183,7 +183,7 @@ def test_starts_stay_inside_and_reach_both_ends() -> None:
     assert set(starts.tolist()) == {0, 1, 2, 3}
     with pytest.raises(ValueError, match="20320"):
         draw_starts(100, 1, np.random.default_rng(0), config)
-    with pytest.raises(ValueError, match="no window"):
+    with pytest.raises(ValueError, match="Windows must lie within 100 samples"):
         training_windows(np.zeros((2, 100), np.float32), ClipLabels([], [], [], []), [0], config)  # type: ignore[arg-type]
 
 

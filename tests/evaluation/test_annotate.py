@@ -116,7 +116,7 @@ def test_a_small_clip_is_judged_in_the_pixels_of_the_tables() -> None:
 
 
 def test_every_event_is_judged() -> None:
-    with pytest.raises(ValueError, match="1 sound events needs as many judgements, not 2"):
+    with pytest.raises(ValueError, match="must have 1 rows, one for each sound event, got 2"):
         Annotation(
             clip(),
             Boxes.empty(),

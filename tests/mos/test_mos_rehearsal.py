@@ -108,7 +108,7 @@ def test_a_copy_is_filled_and_says_everywhere_what_it_is(
     [
         (["--means", "stereo=3"], "has no condition stereo: it has joint, two_stage"),
         (["--means", "joint=7"], "must be in 1..5"),
-        (["--means", "joint"], "takes NAME=MOS"),
+        (["--means", "joint"], "must be NAME=MOS"),
         (["--listeners", "0"], "must be in 1..500"),
         (["--listeners", "3", "--careless", "3"], "must be attentive"),
         (["--failing", "30"], "0..24"),

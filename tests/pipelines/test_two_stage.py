@@ -209,9 +209,9 @@ def test_a_videos_audio_does_not_depend_on_the_others(folder: Path, tmp_path: Pa
     [
         (["--seed", "-1"], "--seed must be a whole number ≥ 0, got -1"),
         (["--steps", "0"], "--steps must be a whole number ≥ 1, got 0"),
-        (["--guidance", "-2"], "--guidance is 0 or more, not -2"),
-        (["--guidance", "nan"], "--guidance is 0 or more, not nan"),
-        (["--max-seconds", "0"], "--max-seconds is more than 0"),
+        (["--guidance", "-2"], "--guidance must be ≥ 0, got -2"),
+        (["--guidance", "nan"], "--guidance must be ≥ 0, got nan"),
+        (["--max-seconds", "0"], "--max-seconds must be > 0"),
     ],
 )
 def test_values_out_of_range_are_refused_before_anything_is_loaded(

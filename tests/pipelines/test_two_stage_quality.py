@@ -100,7 +100,7 @@ def test_observations_come_back_as_they_were(tmp_path: Path) -> None:
     assert empty is not None and len(empty.events) == len(empty.boxes) == 0
     assert empty.boxes.scores is None and cache.read("b") is None
     (tmp_path / "kept" / "c.npz").write_text("x")
-    with pytest.raises(SavgError, match=r"c\.npz is not a kept observation"):
+    with pytest.raises(SavgError, match=r"c\.npz is not a cached observation"):
         cache.read("c")
 
 

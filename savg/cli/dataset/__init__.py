@@ -1,7 +1,4 @@
-"""`python -m savg dataset ACTION`: make, read and check sets of clips.
-
-What an action is says `savg.cli.actions`.
-"""
+"""`python -m savg dataset ACTION`: build, check and pack sets of clips; see `savg.cli.actions`."""
 
 from __future__ import annotations
 

@@ -44,28 +44,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--window-step", type=float, metavar="SECONDS", help="between windows")
     parser.add_argument("--view-step", type=int, metavar="DEGREES", help="between views")
     parser.add_argument("--high-pass", type=float, metavar="HZ", help="cut-off, 0 for none (100)")
-    parser.add_argument("--gain", type=float, metavar="DB", help="gain of the sound (38)")
+    parser.add_argument("--gain", type=float, metavar="DB", help="gain of the audio (38)")
     parser.add_argument(
-        "--min-active", type=float, metavar="SHARE", help="of label frames with sound (0.8)"
+        "--min-active", type=float, metavar="SHARE", help="of label frames with a sound event (0.8)"
     )
     parser.add_argument("--field-of-view", type=float, metavar="DEGREES", help="horizontal (100)")
     parser.add_argument(
         "--antialias",
         action="store_true",
-        help="average the panorama before it is sampled (the published pictures are sampled as is)",
+        help="average the panorama before it is sampled (the published frames are not averaged)",
     )
     parser.add_argument("--processes", type=int, metavar="N", help="by default one a core")
     parser.add_argument(
         "--strict", action="store_true", help="stop at the first problem instead of reporting it"
     )
     parser.add_argument(
-        "--restart", action="store_true", help="throw away what an earlier call left or finished"
+        "--restart",
+        action="store_true",
+        help="delete the results of an earlier call, finished or not",
     )
     parser.add_argument("--json", action="store_true", help="print a summary as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Build a split and print what became of the windows."""
+    """Build a split and print a summary of its windows and clips."""
     from savg.data.starss.build import build
     from savg.data.starss.report import summary
 
@@ -108,10 +110,10 @@ def _bar() -> Iterator[Callable[[int, int], None]]:
 
 
 def chosen_settings(args: argparse.Namespace) -> Construction:
-    """The settings that the arguments ask for; SavgError names the first impossible value."""
+    """The settings that the arguments describe; SavgError names the first impossible value."""
     from savg.data.starss.results import Construction
 
-    given = {
+    values = {
         "min_active": args.min_active,
         "high_pass": args.high_pass,
         "gain_db": args.gain,
@@ -119,9 +121,9 @@ def chosen_settings(args: argparse.Namespace) -> Construction:
         "antialias": args.antialias,
     }
     if args.processes is not None and args.processes < 1:
-        raise SavgError(f"--processes is at least 1, not {args.processes}.")
+        raise SavgError(f"--processes must be ≥ 1, got {args.processes}.")
     try:
-        settings = Construction(**{k: v for k, v in given.items() if v is not None})
+        settings = Construction(**{k: v for k, v in values.items() if v is not None})
         if args.preset == "evaluation":
             settings = _evaluation(args, settings)
         return _with_steps(args, settings)
@@ -130,14 +132,14 @@ def chosen_settings(args: argparse.Namespace) -> Construction:
 
 
 def _with_steps(args: argparse.Namespace, settings: Construction) -> Construction:
-    """`settings` with the steps that are given, for both categories."""
+    """`settings` with the given steps, for both categories."""
     steps: dict[str, int] = {}
     if args.window_step is not None:
         frames = args.window_step * settings.format.label_fps
         if abs(frames - round(frames)) > 1e-6:
             raise SavgError(
-                f"--window-step is a multiple of {1 / settings.format.label_fps:g} s, "
-                f"not {args.window_step:g}."
+                f"--window-step must be a multiple of {1 / settings.format.label_fps:g} s, "
+                f"got {args.window_step:g}."
             )
         steps["window"] = round(frames)
     if args.view_step is not None:
@@ -150,7 +152,7 @@ def _with_steps(args: argparse.Namespace, settings: Construction) -> Constructio
 
 
 def _evaluation(args: argparse.Namespace, settings: Construction) -> Construction:
-    """`settings` with the steps of the evaluation preset, searched for in the labels."""
+    """`settings` with the steps of the evaluation preset, searched in the labels."""
     from savg.data.starss.build import labels_of
     from savg.data.starss.presets import evaluation_steps
 
@@ -158,7 +160,7 @@ def _evaluation(args: argparse.Namespace, settings: Construction) -> Constructio
 
 
 def as_json(outcome: BuildOutcome) -> dict[str, Any]:
-    """What --json prints."""
+    """The output of --json."""
     dropped: dict[str, int] = {}
     for result in outcome.results:
         for rule, count in result.dropped.items():

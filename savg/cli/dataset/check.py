@@ -18,7 +18,7 @@ from savg.errors import SavgError
 HELP = "Verify a dataset: counts, lengths, rates, labels."
 
 LISTED = 20
-"""How many findings are printed; --json prints all."""
+"""Number of findings that are printed; --json prints all."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,20 +32,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check every split asked for; 1 where something is wrong."""
+    """Check the requested splits; returns 1 where something is wrong."""
     from tqdm import tqdm
 
     if args.threads is not None and args.threads < 1:
-        raise SavgError(f"--threads is at least 1, not {args.threads}.")
-    checked = []
+        raise SavgError(f"--threads must be ≥ 1, got {args.threads}.")
+    reports = []
     for split in _splits(args.folder, args.split):
         bench = SavgBench(args.folder, split)
         with tqdm(total=len(bench), unit="clip", desc="checking", file=sys.stderr) as bar:
             follow = partial(_follow, bar)
-            one = check(bench, quick=args.quick, threads=args.threads, progress=follow)
-        checked.append(one)
-    _report(checked, args.json)
-    return 1 if any(one.findings for one in checked) else 0
+            report = check(bench, quick=args.quick, threads=args.threads, progress=follow)
+        reports.append(report)
+    _print(reports, args.json)
+    return 1 if any(report.findings for report in reports) else 0
 
 
 def _follow(bar: Any, done: int, total: int) -> None:
@@ -53,39 +53,39 @@ def _follow(bar: Any, done: int, total: int) -> None:
 
 
 def _splits(folder: Path, split: str | None) -> list[str]:
-    """The splits to check: the one asked for, or all that are there."""
-    there = {name for _, name in splits_in(folder)} if folder.is_dir() else set()
-    if split is not None or len(there) < 2:
+    """The splits to check: the requested one, or all of the folder."""
+    present = {name for _, name in splits_in(folder)} if folder.is_dir() else set()
+    if split is not None or len(present) < 2:
         return [find_split(folder, split)[1]]
-    return [name for name in SPLITS if name in there]
+    return [name for name in SPLITS if name in present]
 
 
-def _report(checked: Sequence[CheckReport], as_json: bool) -> None:
+def _print(reports: Sequence[CheckReport], as_json: bool) -> None:
     if as_json:
-        print(json.dumps([_plain(one) for one in checked], indent=1, ensure_ascii=False))
-    for one in checked:
-        how = "by its headers" if one.quick else "whole"
-        what = f"{one.folder}: {one.clips} clip{'s' * (one.clips != 1)} checked {how}"
-        if not one.findings:
+        print(json.dumps([_plain(report) for report in reports], indent=1, ensure_ascii=False))
+    for report in reports:
+        how = "by its headers" if report.quick else "whole"
+        what = f"{report.folder}: {report.clips} clip{'s' * (report.clips != 1)} checked {how}"
+        if not report.findings:
             if not as_json:
                 print(f"{what}, nothing wrong.")
             continue
         if not as_json:
-            for finding in one.findings[:LISTED]:
+            for finding in report.findings[:LISTED]:
                 print(finding.sentence)
-            if len(one.findings) > LISTED:
-                print(f"… and {len(one.findings) - LISTED} more (--json lists all).")
-        kinds = ", ".join(f"{count} {kind}" for kind, count in one.kinds.items())
-        found = len(one.findings)
-        print(f"error: {what}, {found} thing{'s' * (found != 1)} wrong ({kinds}).", file=sys.stderr)
+            if len(report.findings) > LISTED:
+                print(f"… and {len(report.findings) - LISTED} more (--json lists all).")
+        kinds = ", ".join(f"{count} {kind}" for kind, count in report.kinds.items())
+        count = len(report.findings)
+        print(f"error: {what}, {count} thing{'s' * (count != 1)} wrong ({kinds}).", file=sys.stderr)
 
 
-def _plain(one: CheckReport) -> dict[str, object]:
+def _plain(report: CheckReport) -> dict[str, object]:
     return {
-        "folder": str(one.folder),
-        "split": one.split,
-        "clips": one.clips,
-        "quick": one.quick,
-        "kinds": one.kinds,
-        "findings": [asdict(finding) for finding in one.findings],
+        "folder": str(report.folder),
+        "split": report.split,
+        "clips": report.clips,
+        "quick": report.quick,
+        "kinds": report.kinds,
+        "findings": [asdict(finding) for finding in report.findings],
     }

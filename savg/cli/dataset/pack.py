@@ -32,12 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--split", choices=SPLITS, help="needed where DIR holds both")
     add("--category", choices=CATEGORY_NAMES, help="pack only these clips")
-    add("--frames", type=int, help="pictures kept of each clip")
+    add("--frames", type=int, help="frames of each clip (default: all that the recipe takes)")
     add(
         "--resize",
         choices=RESIZES,
         default="published",
-        help="how pictures are made smaller: bicubic as the published loader does, or averaged",
+        help="how frames are downscaled: bicubic like the published loader, or averaged",
     )
     add("--processes", type=int, help="processes that decode (default: one a core)")
     add("--json", action="store_true", help="print what was packed as JSON")
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     if args.processes is not None and args.processes < 1:
-        raise SavgError(f"--processes is at least 1, not {args.processes}.")
+        raise SavgError(f"--processes must be ≥ 1, got {args.processes}.")
     bench = SavgBench(args.folder, args.split, args.category)
     layout = bench_layout(bench, _purpose(args, bench.format.frames), resize=args.resize)
     with tqdm(total=len(bench), unit="clip", desc="packing", file=sys.stderr) as bar:
@@ -64,19 +64,19 @@ def run(args: argparse.Namespace) -> int:
         meta = {key: value for key, value in layout.meta().items() if key != "origin"}
         print(json.dumps({"pack": str(args.out), "bytes": size, **meta}))
         return 0
-    _, frames, rows, width, _ = pack.video.shape
-    sound = "with sound" if pack.audio is not None else "without sound"
+    _, frames, height, width, _ = pack.video.shape
+    audio = "with audio" if pack.audio is not None else "without audio"
     clips = f"{len(pack)} clip{'s' * (len(pack) != 1)}"
-    pictures = f"{frames} picture{'s' * (frames != 1)} {width}×{rows}"
+    sizes = f"{frames} frame{'s' * (frames != 1)} {width}×{height}"
     print(
-        f"{args.out}: {clips} of {pictures}, {sound}, {size / 2**20:.1f} MiB; train on it with "
+        f"{args.out}: {clips} of {sizes}, {audio}, {size / 2**20:.1f} MiB; train on it with "
         f"python -m savg.train {args.purpose} --data {args.out} --out RUN"
     )
     return 0
 
 
 def _processes(clips: int) -> int:
-    """One a core, but not for a few clips: each takes a moment to start."""
+    """One a core, but fewer for few clips: starting a process takes time."""
     return max(1, min(len(os.sched_getaffinity(0)), clips // 16))
 
 
@@ -85,7 +85,7 @@ def _purpose(args: argparse.Namespace, most: int) -> Purpose:
     if args.frames is None:
         return purpose
     if not 1 <= args.frames <= most:
-        raise SavgError(f"--frames is in 1…{most}, not {args.frames}.")
+        raise SavgError(f"--frames must be in 1..{most}, got {args.frames}.")
     if args.purpose == "joint" and args.frames != most:
-        raise SavgError(f"The joint model is trained on all {most} pictures of a clip.")
+        raise SavgError(f"--frames must be {most} for the joint model, got {args.frames}.")
     return replace(purpose, frames=args.frames)

@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the action."""
     add = parser.add_argument
     add("--out", type=Path, required=True, metavar="DIR", help="folder for the recordings")
-    add("--recordings", type=int, default=4, metavar="N", help="how many (default: 4)")
-    add("--seed", type=int, default=0, metavar="S", help="which ones (default: 0)")
+    add("--recordings", type=int, default=4, metavar="N", help="number of recordings (default: 4)")
+    add("--seed", type=int, default=0, metavar="S", help="of the recordings (default: 0)")
     add("--seconds", type=float, default=60.0, help="length of each (default: 60)")
     add("--size", type=_size, default=(1920, 960), metavar="WxH", help="default: 1920x960")
     add("--processes", type=int, help="recordings made at a time (default: one a core)")
@@ -27,10 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _size(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d+)[x×](\d+)", text)
-    if found is None:
-        raise argparse.ArgumentTypeError(f"a size is like 1920x960, not {text}")
-    return int(found[1]), int(found[2])
+    size = re.fullmatch(r"(\d+)[x×](\d+)", text)
+    if size is None:
+        raise argparse.ArgumentTypeError(f"must be WIDTHxHEIGHT such as 1920x960, got {text}")
+    return int(size[1]), int(size[2])
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
     processes = args.processes or max(1, min(args.recordings, os.cpu_count() or 1))
     if processes < 1:
-        raise SavgError(f"--processes is at least 1, not {processes}.")
+        raise SavgError(f"--processes must be ≥ 1, got {processes}.")
     with tqdm(total=args.recordings, unit="recording", desc="synth", file=sys.stderr) as bar:
         names = write_starss(
             args.out,

@@ -1,7 +1,4 @@
-"""`python -m savg mos ACTION`: make listening tests and report what came of them.
-
-What an action is says `savg.cli.actions`.
-"""
+"""`python -m savg mos ACTION`: make and report listening tests; see `savg.cli.actions`."""
 
 from __future__ import annotations
 

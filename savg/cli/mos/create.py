@@ -46,26 +46,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _argument(option: Option) -> dict[str, Any]:
-    """A setting as the command line takes it; words of choices have dashes."""
+    """Arguments of `add_argument` for an option; choices are spelt with dashes."""
     if option.kind == "flag":
         return {"action": "store_true", "help": option.help}
-    given: dict[str, Any] = {"default": option.default, "help": option.help}
+    settings: dict[str, Any] = {"default": option.default, "help": option.help}
     if option.kind == "lines":
-        return given | {"nargs": "+", "metavar": option.name.upper().removesuffix("S")}
+        return settings | {"nargs": "+", "metavar": option.name.upper().removesuffix("S")}
     if option.kind == "whole":
-        return given | {
+        return settings | {
             "type": int,
             "metavar": "N",
             "help": f"{option.help} (default: {option.default})",
         }
     if option.kind == "choice":
-        words = [value.replace("_", "-") for value, _ in option.choices]
-        return given | {"choices": words, "default": option.default.replace("_", "-")}
-    return given | {"metavar": "TEXT"}
+        choices = [value.replace("_", "-") for value, _ in option.choices]
+        return settings | {"choices": choices, "default": option.default.replace("_", "-")}
+    return settings | {"metavar": "TEXT"}
 
 
-def _value(option: Option, given: Any) -> Any:
-    return given.replace("-", "_") if option.kind == "choice" else given
+def _value(option: Option, argument: Any) -> Any:
+    return argument.replace("-", "_") if option.kind == "choice" else argument
 
 
 def run(args: argparse.Namespace) -> int:
@@ -96,8 +96,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"study": study.to_dict(), "levels": summary}, ensure_ascii=False))
         return 0
-    made = ", ".join(f"{g.trials} of {g.name}" for g in study.groups)
-    print(f"{args.study}: {study.positions} trials a listener ({made}).")
+    groups = ", ".join(f"{g.trials} of {g.name}" for g in study.groups)
+    print(f"{args.study}: {study.positions} trials a listener ({groups}).")
     print(
         f"{len(built.stimuli)} clips, gain {built.gain:+.1f} dB, median {built.loudness:.1f} LUFS; "
         "level differences between the channels moved by at most "

@@ -7,13 +7,13 @@ from pathlib import Path
 from savg.errors import SavgError
 
 
-def named_folders(given: list[str], option: str) -> dict[str, Path]:
-    """NAME=DIR arguments by name; SavgError for one that is none or comes twice."""
+def named_folders(arguments: list[str], option: str) -> dict[str, Path]:
+    """NAME=DIR arguments as name → folder; SavgError for another form or a repeated name."""
     folders: dict[str, Path] = {}
-    for item in given:
+    for item in arguments:
         name, sign, folder = item.partition("=")
         if not sign or not name or not folder:
-            raise SavgError(f"{option} takes NAME=DIR, not {item!r}.")
+            raise SavgError(f"{option} must be NAME=DIR, got {item!r}.")
         if name in folders:
             raise SavgError(f"{option} names {name} twice.")
         folders[name] = Path(folder)

@@ -17,14 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the action."""
     add = parser.add_argument
     add("study", type=Path, metavar="STUDY", help="the study's folder")
-    add("--number", type=int, default=1, metavar="N", help="how many (default: 1)")
+    add("--number", type=int, default=1, metavar="N", help="number of links (default: 1)")
     add(
         "--base",
         default="http://127.0.0.1:7861",
         metavar="URL",
-        help="where the study is served (default: http://127.0.0.1:7861)",
+        help="address of the server (default: http://127.0.0.1:7861)",
     )
-    add("--database", metavar="URL", help="where the study's database is elsewhere")
+    add("--database", metavar="URL", help="of the database, where it is not in the study's folder")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     base = args.base.rstrip("/")
     if not base.startswith(("http://", "https://")):
         raise SavgError(
-            f"--base takes an address that begins with http:// or https://, not {base}."
+            f"--base must be an address that begins with http:// or https://, got {base}."
         )
     study = open_folder(args.study, args.database)
     try:

@@ -19,16 +19,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the action."""
     add = parser.add_argument
     add("study", type=Path, metavar="STUDY", help="the study's folder")
-    add("--out", type=Path, metavar="DIR", help="where to write (default: STUDY/report)")
+    add("--out", type=Path, metavar="DIR", help="folder to write (default: STUDY/report)")
     add(
         "--tables",
         nargs="+",
         default=[],
         metavar="NAME=PATH",
         help="tables by `annotate`, or what `evaluate --json` printed: ratings against Spatial "
-        "AV-Align, clip by clip (default: those that the study was made with)",
+        "AV-Align, clip by clip (default: the scores of `create`)",
     )
-    add("--database", metavar="URL", help="where the study's database is elsewhere")
+    add("--database", metavar="URL", help="of the database, where it is not in the study's folder")
     add("--seed", type=int, default=0, help="of the bootstraps")
     add("--json", action="store_true", help="print the results as JSON")
 
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"Note: {warning}")
     for result in analysis.conditions:
         mos = result.mos
-        between = "" if mos.low is None else f"  95 % {interval(mos.low, mos.high)}"
-        print(f"{result.name:20} {number(mos.estimate)}{between}  ({result.ratings} ratings)")
+        bounds = "" if mos.low is None else f"  95 % {interval(mos.low, mos.high)}"
+        print(f"{result.name:20} {number(mos.estimate)}{bounds}  ({result.ratings} ratings)")
     print(f"Report: {report_file(out, 'report.html', analysis.simulated)}")
     return 0

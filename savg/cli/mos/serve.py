@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine alone")
     add("--port", type=int, default=7861, help="0 takes a free one (default: 7861)")
-    add("--database", metavar="URL", help="where the studies' database is elsewhere")
+    add(
+        "--database", metavar="URL", help="of the database, where it is not in the studies' folders"
+    )
     add(
         "--password-file",
         type=Path,

@@ -43,12 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--speed",
         type=float,
         default=60.0,
-        help="the clock of the rehearsal's server runs so many times as fast (default: 60)",
+        help="factor by which the clock of the rehearsal's server is faster (default: 60)",
     )
     clock.add_argument("--real-time", action="store_true", help="the same as --speed 1")
     add("--out", type=Path, metavar="DIR", help=f"the copy (default: STUDY{SUFFIX})")
     add("--instead", action="store_true", help="replace an earlier rehearsal in that folder")
-    add("--database", metavar="URL", help="where the study's database is elsewhere")
+    add("--database", metavar="URL", help="of the database, where it is not in the study's folder")
     add("--json", action="store_true", help="print the outcome as JSON")
 
 
@@ -91,23 +91,23 @@ def run(args: argparse.Namespace) -> int:
     print(f"{done.requests} requests in {done.seconds:.0f} s, {clock}; all ratings are stored.")
     for result in analysis.conditions:
         mos = result.mos
-        between = "" if mos.low is None else f"  95 % {mos.low:.2f} … {mos.high:.2f}"
+        bounds = "" if mos.low is None else f"  95 % {mos.low:.2f} … {mos.high:.2f}"
         print(
-            f"{result.name:20} {mos.estimate:.2f}{between}  (expected {done.expected[result.name]:.2f})"
+            f"{result.name:20} {mos.estimate:.2f}{bounds}  (expected {done.expected[result.name]:.2f})"
         )
     print(f"Copy: {out}")
     print(f"Report: {done.report}")
     return 0
 
 
-def _means(given: list[str]) -> dict[str, float]:
-    found = {}
-    for item in given:
+def _means(arguments: list[str]) -> dict[str, float]:
+    means = {}
+    for item in arguments:
         name, sign, value = item.partition("=")
         try:
-            found[name] = float(value)
+            means[name] = float(value)
         except ValueError:
             sign = ""
         if not sign or not name:
-            raise SavgError(f"--means takes NAME=MOS, not {item!r}.")
-    return found
+            raise SavgError(f"--means must be NAME=MOS, got {item!r}.")
+    return means
