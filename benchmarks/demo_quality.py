@@ -1,9 +1,9 @@
 """Quality of the bundled pipeline and detectors: `python -m benchmarks.demo_quality`.
 
-Held-out synthetic clips (seeds of the test split, which no training reads): F-score of sounds for
+Held-out synthetic clips (seeds of the test split, which no training reads): F-score of sound events for
 each class, AP50 of persons. Generated clips of fixed seeds: Spatial AV-Align with its chance baselines
-and a 95 % interval, also of the sounds well off the centre alone, pan spread, correlation of
-person and sound, share of frames with a person, distance to the nearest training clip; the same
+and a 95 % interval, also of the events well off the centre alone, pan spread, correlation of
+pan and person, share of frames with a person, distance to the nearest training clip; the same
 measures of the held-out clips stand beside them. Writes the table as JSON and Markdown.
 """
 
@@ -47,11 +47,11 @@ def main() -> None:
     reference = trained_on(args.trained_on if args.generated else 0)
     sets, true_tables = {}, {}
     for world in args.worlds if args.held_out else []:
-        sets[f"held_out_{world}"], true_tables[world] = measured_films(
+        sets[f"held_out_{world}"], true_tables[world] = held_out_set(
             detectors, world, args.held_out, reference
         )
     if args.generated:
-        sets["generated"] = measured_clips(detectors, args, reference)
+        sets["generated"] = generated_set(detectors, args, reference)
     facts = setting("demo_quality", seed=args.seed)
     result = {
         "setting": facts,
@@ -61,31 +61,31 @@ def main() -> None:
     write_result("demo_quality", result, as_markdown(facts, sets), args.out)
 
 
-def measured_films(
+def held_out_set(
     detectors: Detectors, world: str, count: int, reference: Reference | None
 ) -> tuple[SetResult, MetricResult]:
-    """Clips that no training has seen with what is known of them; Spatial AV-Align of the latter."""
+    """Metrics of held-out clips with their ground truth, and Spatial AV-Align of the true tables."""
     metrics = metric_classes(None, needs(reference) | {Need.TRUTH})
     features, items, tables = features_of(metrics.values()), [], SpatialAvAlign()
     for index in progress(range(count), count, f"held-out clips, {world} world"):
-        film, name = held_out(world, index), f"{index:04d}"
-        found = observe(film.clip, detectors, features)
-        items.append(Item(name, found, truth=Truth(film.labels, film.boxes)))
-        tables.update(Item(name, Observation(film.labels.events(), film.boxes)))
+        rendered, name = held_out(world, index), f"{index:04d}"
+        observation = observe(rendered.clip, detectors, features)
+        items.append(Item(name, observation, truth=Truth(rendered.labels, rendered.boxes)))
+        tables.update(Item(name, Observation(rendered.labels.events(), rendered.boxes)))
     label = f"Ground truth, synthetic, {world} world"
     return SetResult.of(label, evaluate(items, metrics, reference)), tables.compute()
 
 
-def measured_clips(
+def generated_set(
     detectors: Detectors, args: argparse.Namespace, reference: Reference | None
 ) -> SetResult:
-    """Clips of the pipeline."""
+    """Metrics of generated clips."""
     pipeline, seconds = JointPipeline.from_pretrained(args.weights), []
 
     def generated(index: int) -> Clip:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         clip: Clip = pipeline(1, seed=args.seed, first=index, steps=args.steps)[0]
-        seconds.append(time.perf_counter() - begun)
+        seconds.append(time.perf_counter() - start)
         if args.save:
             clip.write(args.save / f"joint_seed{args.seed}_{index:04d}.mp4")
         return clip
@@ -107,9 +107,9 @@ def measured_clips(
 
 
 def needs(reference: Reference | None) -> set[Need]:
-    """What there is for metrics of clips."""
-    there = {Need.PERSONS, Need.SOUNDS, Need.FEATURES}
-    return there | ({Need.REFERENCE} if reference else set())
+    """Inputs that are available to metrics of clips."""
+    inputs = {Need.PERSONS, Need.SOUNDS, Need.FEATURES}
+    return inputs | ({Need.REFERENCE} if reference else set())
 
 
 def as_markdown(facts: dict[str, Any], sets: dict[str, SetResult]) -> str:

@@ -1,8 +1,8 @@
-"""Do the reported 95 % intervals of a listening test cover the truth? Simulated studies say.
+"""Coverage of the 95 % intervals that a listening test reports, in simulated studies.
 
 `python -m benchmarks.mos_coverage [--studies N]` writes results/mos_coverage.md. Listeners, their
 taste for a condition, clips and single ratings vary with the standard deviations given; scores are
-rounded to the scale of 1 to 5. Each study gives clips out as `savg.mos.study.assignment` does. Truth is
+rounded to the scale of 1 to 5. Each study assigns clips as `savg.mos.study.assignment` does. Truth is
 exact: for the clips of the study (mean over listeners and noise), or for all clips.
 """
 
@@ -47,20 +47,22 @@ def study(
     here, everywhere = [], []
     for k, mean in enumerate(MEANS):
         taste, clip = rng.normal(0, sds[1], listeners), rng.normal(0, sds[2], CLIPS)
-        used = np.zeros(CLIPS)
+        times_chosen = np.zeros(CLIPS)
         for i in range(listeners):
-            chosen = np.lexsort((rng.random(CLIPS), used))[:TRIALS]
-            used[chosen] += 1
-            heard = mean + person[i] + taste[i] + clip[chosen] + rng.normal(0, sds[3], TRIALS)
-            scores.append(np.clip(np.rint(heard), 1, 5))
+            chosen = np.lexsort((rng.random(CLIPS), times_chosen))[:TRIALS]
+            times_chosen[chosen] += 1
+            impression = mean + person[i] + taste[i] + clip[chosen] + rng.normal(0, sds[3], TRIALS)
+            scores.append(np.clip(np.rint(impression), 1, 5))
             clips.append(chosen + k * CLIPS)
         rest = float(np.linalg.norm([sds[0], sds[1], sds[3]]))
         here.append(float(expected_score(mean + clip, rest).mean()))
         everywhere.append(float(expected_score(mean, float(np.linalg.norm(sds)))))
-    whom = np.tile(np.repeat(np.arange(listeners), TRIALS), len(MEANS))
-    what = np.repeat(np.arange(len(MEANS)), listeners * TRIALS)
+    listener_index = np.tile(np.repeat(np.arange(listeners), TRIALS), len(MEANS))
+    condition_index = np.repeat(np.arange(len(MEANS)), listeners * TRIALS)
     names = tuple(tuple(map(str, range(n))) for n in (listeners, len(MEANS), len(MEANS) * CLIPS))
-    ratings = Ratings(np.concatenate(scores), whom, what, np.concatenate(clips), *names)
+    ratings = Ratings(
+        np.concatenate(scores), listener_index, condition_index, np.concatenate(clips), *names
+    )
     return ratings, here, everywhere
 
 
@@ -78,12 +80,12 @@ def percentile(ratings: Ratings, first: int, second: int, rng: np.random.Generat
     weights = rng.multinomial(people, np.full(people, 1 / people), 500)
     draws = np.zeros(500)
     for condition, sign in ((first, 1), (second, -1)):
-        mine = ratings.condition == condition
-        used, index = np.unique(ratings.clip[mine], return_inverse=True)
-        total, number = np.zeros((2, people, len(used)))
-        total[ratings.listener[mine], index] = ratings.score[mine]
-        number[ratings.listener[mine], index] = 1
-        clips = rng.multinomial(len(used), np.full(len(used), 1 / len(used)), 500)
+        of_condition = ratings.condition == condition
+        used_clips, index = np.unique(ratings.clip[of_condition], return_inverse=True)
+        total, number = np.zeros((2, people, len(used_clips)))
+        total[ratings.listener[of_condition], index] = ratings.score[of_condition]
+        number[ratings.listener[of_condition], index] = 1
+        clips = rng.multinomial(len(used_clips), np.full(len(used_clips), 1 / len(used_clips)), 500)
         draws += sign * ((weights @ total) * clips).sum(1) / ((weights @ number) * clips).sum(1)
     low, high = np.quantile(draws, [0.025, 0.975])
     return Interval(float(draws.mean()), float(low), float(high), None, None)
@@ -92,7 +94,7 @@ def percentile(ratings: Ratings, first: int, second: int, rng: np.random.Generat
 def checks(
     ratings: Ratings, here: list[float], everywhere: list[float], seed: int
 ) -> Iterator[tuple[str, bool]]:
-    """Whether each interval covers what it speaks of."""
+    """Name of each interval, and whether it covers the true value."""
 
     def covers(interval: Interval, truth: float) -> bool:
         assert interval.low is not None and interval.high is not None
@@ -140,8 +142,8 @@ def main() -> int:
     ]
     for world, sds in WORLDS.items():
         for listeners in (7, 15, 24):
-            found = coverage(args.studies, listeners, world)
-            cells = " | ".join(f"{100 * value:.1f}" for value in found.values())
+            shares = coverage(args.studies, listeners, world)
+            cells = " | ".join(f"{100 * value:.1f}" for value in shares.values())
             lines.append(f"| {world} {sds} | {listeners} | {cells} |")
             print(lines[-1], flush=True)
     (RESULTS / "mos_coverage.md").write_text("\n".join(lines) + "\n")

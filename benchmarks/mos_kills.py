@@ -1,4 +1,4 @@
-"""Kills a process that stores ratings at random moments and counts acknowledged ones that are lost.
+"""Acknowledged ratings that are lost when the process that stores them is killed at random moments.
 
 `python -m benchmarks.mos_kills --kills 100 [--url postgresql+psycopg://…]` writes
 results/mos_kills.md. A child walks listeners through a study and reports each rating once the store
@@ -29,7 +29,7 @@ from savg.mos.study.screening import ScreeningSound
 
 @dataclass(frozen=True)
 class Killed:
-    """What came of a series of kills."""
+    """Outcome of a series of kills."""
 
     kills: int
     acknowledged: int
@@ -46,7 +46,7 @@ def leaping_clock(step: float = 10.0) -> Callable[[], float]:
 
 
 def sample_study(store: Store, name: str = "kills", clips: int = 40, seconds: float = 5.0) -> Study:
-    """A study without media in the store, of clips of so many seconds."""
+    """Create a study without media, whose clips last `seconds`."""
     study = standard(name, ["joint", "two_stage", "ground_truth"], "ground_truth")
     kinds = {"ground_truth": "reference", "swapped": "swapped", "mono": "mono"}
     stimuli = [
@@ -93,46 +93,51 @@ def sample_sounds(name: str) -> list[ScreeningSound]:
 
 
 def pass_screening(store: Store, token: str, row: StudyRow) -> session.SessionState:
-    """Answer everything right, from wherever the listener is."""
+    """Answer the rest of the screening correctly; returns the state after it."""
     answers = {s.media: s.answer for s in row.sounds}
-    now = session.session_state(store, token)
-    if now.step == "invited":
-        now = session.consent(store, token, {})
-    while now.step == "screening" and now.screening:
-        at = now.screening
-        now = session.answer_screening(
-            store, token, at.stage, at.attempt, at.trial, answers[at.media]
+    state = session.session_state(store, token)
+    if state.step == "invited":
+        state = session.consent(store, token, {})
+    while state.step == "screening" and state.screening:
+        screening = state.screening
+        state = session.answer_screening(
+            store,
+            token,
+            screening.stage,
+            screening.attempt,
+            screening.trial,
+            answers[screening.media],
         )
-    return now
+    return state
 
 
 def rate_next(
-    store: Store, token: str, now: session.SessionState, score: int
+    store: Store, token: str, state: session.SessionState, score: int
 ) -> session.SessionState:
-    """Rate the clip that comes now."""
-    assert now.trial is not None
-    session.serve(store, token, now.trial.position)
+    """Rate the current clip."""
+    assert state.trial is not None
+    session.serve(store, token, state.trial.position)
     return session.rate(
         store,
         token,
-        now.trial.position,
+        state.trial.position,
         score,
         plays=1,
-        seconds_played=now.trial.seconds,
+        seconds_played=state.trial.seconds,
         response_seconds=1.0,
     )
 
 
 def _write_until_killed(url: str, name: str, report: int, seed: int) -> None:
-    """Rate and report until the end comes: `CODE POSITION SCORE` a line."""
+    """Rate, and report each rating as a line `CODE POSITION SCORE`, until killed."""
     store = Store(url, leaping_clock())
     row, rng = store.study(name), random.Random(seed)
     while True:
         link = store.invite(name)[0]
-        now = pass_screening(store, link.token, row)
-        while now.trial is not None:
-            position, score = now.trial.position, rng.randint(1, 5)
-            now = rate_next(store, link.token, now, score)
+        state = pass_screening(store, link.token, row)
+        while state.trial is not None:
+            position, score = state.trial.position, rng.randint(1, 5)
+            state = rate_next(store, link.token, state, score)
             os.write(report, f"{link.code} {position} {score}\n".encode())
 
 
@@ -163,15 +168,22 @@ def kill_often(url: str, kills: int, seed: int = 0, longest: float = 0.4) -> Kil
             code, position, score = line.split()
             acknowledged[code, int(position)] = int(score)
     store = Store(url)
-    kept = compare(store, name, acknowledged)
+    comparison = compare(store, name, acknowledged)
     store.close()
-    return Killed(kills, len(acknowledged), kept.stored, kept.lost, kept.doubled, kept.unknown)
+    return Killed(
+        kills,
+        len(acknowledged),
+        comparison.stored,
+        comparison.lost,
+        comparison.doubled,
+        comparison.unknown,
+    )
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Ratings in a store; of those acknowledged, how many are not there as they were given; how many
-    are there twice; how many nobody was told of."""
+class Comparison:
+    """Numbers of ratings: stored; acknowledged but missing or changed; stored twice; stored but never
+    acknowledged."""
 
     stored: int
     lost: int
@@ -179,15 +191,15 @@ class Kept:
     unknown: int
 
 
-def compare(store: Store, name: str, given: Mapping[tuple[str, int], int]) -> Kept:
-    """What a study holds against scores acknowledged, by participant and position."""
+def compare(store: Store, name: str, acknowledged: Mapping[tuple[str, int], int]) -> Comparison:
+    """The ratings of a study against acknowledged scores by (participant, position)."""
     rows = store.ratings(name)
     stored = {(r.participant, r.position): r.score for r in rows}
-    return Kept(
+    return Comparison(
         stored=len(rows),
-        lost=sum(stored.get(key) != score for key, score in given.items()),
+        lost=sum(stored.get(key) != score for key, score in acknowledged.items()),
         doubled=len(rows) - len(stored),
-        unknown=len(stored.keys() - given.keys()),
+        unknown=len(stored.keys() - acknowledged.keys()),
     )
 
 
@@ -213,11 +225,11 @@ def main() -> int:
             ("PostgreSQL", args.url),
         ):
             if url:
-                k = kill_often(url, args.kills)
-                failed |= bool(k.lost or k.doubled)
+                result = kill_often(url, args.kills)
+                failed |= bool(result.lost or result.doubled)
                 lines.append(
-                    f"| {kind} | {k.kills} | {k.acknowledged} | {k.stored} | {k.lost} | "
-                    f"{k.doubled} | {k.between} |"
+                    f"| {kind} | {result.kills} | {result.acknowledged} | {result.stored} "
+                    f"| {result.lost} | {result.doubled} | {result.between} |"
                 )
     text = "\n".join(lines) + "\n"
     print(text)

@@ -1,10 +1,10 @@
-"""Kills the HTTP server of a listening test while listeners rate, and counts what is lost.
+"""Ratings that are lost when the HTTP server of a listening test is killed while listeners rate.
 
 `python -m benchmarks.mos_kills_http --kills 100 [--postgres]` writes results/mos_kills_http.md.
 `python -m savg mos serve` runs as a process; listeners go through consent, screening, trials and
 questions by HTTP, with clips of a tenth of a second. The process gets SIGKILL at random moments and is
-started again; listeners send what got no answer again. In the end the database must hold every rating
-that was acknowledged, once, and nothing else.
+started again; listeners repeat requests without an answer. In the end the database must hold every
+acknowledged rating once, and nothing else.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Killed:
-    """What came of a series of kills; `unknown`: stored, but never acknowledged."""
+    """Outcome of a series of kills; unknown: stored, but never acknowledged."""
 
     database: str
     kills: int
@@ -49,47 +49,49 @@ class Killed:
 
 
 class Siege:
-    """Listeners at one server that is killed again and again."""
+    """Listeners at one server that is killed repeatedly."""
 
     def __init__(self, study: StudyFolder, server: Server, seed: int) -> None:
         self.study, self.server = study, server
         self.rng = random.Random(seed)
         self.answers = {s.media: s.answer for s in study.store.study(study.name).sounds}
-        self.given: dict[tuple[str, int], int] = {}
+        self.acknowledged: dict[tuple[str, int], int] = {}
         self.policies: list[PlainPolicy] = []
         self.over = False
-        self.done = self.again = 0
+        self.retries = 0
 
-    def keep(self, code: str, position: int, score: int) -> None:
+    def record(self, code: str, position: int, score: int) -> None:
         """One acknowledged rating; acknowledging one twice would be an error of the client."""
-        assert (code, position) not in self.given
-        self.given[code, position] = score
+        assert (code, position) not in self.acknowledged
+        self.acknowledged[code, position] = score
 
     async def worker(self, links: Iterator[Link]) -> list[Attended]:
-        """One listener after the other, until it is over."""
-        went = []
+        """One listener after the other, until the kills are done."""
+        outcomes = []
         for link in links:
             if self.over:
                 break
             policy = PlainPolicy(self.answers, self.rng.randrange(2**31), 0.02)
             self.policies.append(policy)
             visitor = Visitor("127.0.0.1", self.server.port, self.study.name, link.token, 300.0)
-            went.append(await attend(visitor, policy, Pace(), self.keep))
-            self.again += visitor.again
+            outcomes.append(await attend(visitor, policy, Pace(), self.record))
+            self.retries += visitor.again
             visitor.close()
-        return went
+        return outcomes
 
     async def kill(self, kills: int, longest: float) -> None:
-        """Kill within `longest` seconds of rating, again and again."""
+        """Kill the server `kills` times, each within `longest` seconds of a rating."""
         for number in range(kills):
-            before = len(self.given)
-            while len(self.given) == before:
+            before = len(self.acknowledged)
+            while len(self.acknowledged) == before:
                 await asyncio.sleep(0.005)
             await asyncio.sleep(self.rng.uniform(0.0, longest))
             await asyncio.to_thread(self.server.kill)
-            took = await asyncio.to_thread(self.server.start)
-            told = f"kill {number + 1} of {kills}, {len(self.given)} ratings, start {took:.1f} s"
-            print(f"\r{told}", end="", file=sys.stderr, flush=True)
+            seconds = await asyncio.to_thread(self.server.start)
+            line = (
+                f"kill {number + 1} of {kills}, {len(self.acknowledged)} ratings, {seconds:.1f} s"
+            )
+            print(f"\r{line}", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
         self.over = True
         for policy in self.policies:
@@ -98,12 +100,12 @@ class Siege:
     async def run(
         self, kills: int, longest: float, listeners: int, links: list[Link]
     ) -> list[Attended]:
-        """Everything."""
+        """Let the listeners rate while the server is killed."""
         queue = iter(links)
         async with asyncio.TaskGroup() as group:
             workers = [group.create_task(self.worker(queue)) for _ in range(listeners)]
             group.create_task(self.kill(kills, longest))
-        return [went for task in workers for went in task.result()]
+        return [outcomes for task in workers for outcomes in task.result()]
 
 
 def kill_often(
@@ -115,7 +117,7 @@ def kill_often(
     longest: float = 0.8,
     seed: int = 0,
 ) -> Killed:
-    """Besiege a server of a new study in `folder`. RuntimeError if the listeners run out."""
+    """Kill the server of a new study in `folder` repeatedly. RuntimeError if the listeners run out."""
     study = study_folder(
         folder, "kills", url, seconds=SECONDS, clip_bytes=20_000, sound_bytes=20_000
     )
@@ -124,22 +126,22 @@ def kill_often(
     server.start()
     siege = Siege(study, server, seed)
     try:
-        went = asyncio.run(siege.run(kills, longest, listeners, links))
+        outcomes = asyncio.run(siege.run(kills, longest, listeners, links))
     finally:
         server.stop()
-    kept = compare(study.store, study.name, siege.given)
+    comparison = compare(study.store, study.name, siege.acknowledged)
     study.store.close()
     return Killed(
         database="PostgreSQL" if url else "SQLite",
         kills=kills,
-        in_flight=siege.again,
-        sessions=len(went),
-        acknowledged=len(siege.given),
-        stored=kept.stored,
-        lost=kept.lost,
-        doubled=kept.doubled,
-        unknown=kept.unknown,
-        unfinished=sum(w.step not in ("done", "trials", "questions") for w in went),
+        in_flight=siege.retries,
+        sessions=len(outcomes),
+        acknowledged=len(siege.acknowledged),
+        stored=comparison.stored,
+        lost=comparison.lost,
+        doubled=comparison.doubled,
+        unknown=comparison.unknown,
+        unfinished=sum(w.step not in ("done", "trials", "questions") for w in outcomes),
     )
 
 
@@ -167,11 +169,12 @@ def main() -> int:
         if args.postgres:
             urls.append(new_schema(stack.enter_context(temporary_server()), "kills"))
         for number, url in enumerate(urls):
-            k = kill_often(Path(folder) / f"{number}", url, args.kills)
-            failed |= bool(k.lost or k.doubled or k.unknown or k.unfinished)
+            result = kill_often(Path(folder) / f"{number}", url, args.kills)
+            failed |= bool(result.lost or result.doubled or result.unknown or result.unfinished)
             lines.append(
-                f"| {k.database} | {k.kills} | {k.sessions} | {k.in_flight} | {k.acknowledged} | "
-                f"{k.stored} | {k.lost} | {k.doubled} | {k.unknown} |"
+                f"| {result.database} | {result.kills} | {result.sessions} | {result.in_flight} "
+                f"| {result.acknowledged} | {result.stored} | {result.lost} | {result.doubled} "
+                f"| {result.unknown} |"
             )
             print(lines[-1], flush=True)
     text = "\n".join(lines) + "\n"

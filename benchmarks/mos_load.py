@@ -1,9 +1,9 @@
-"""How fast are ratings saved with 200 listeners at once? Real server process, real HTTP.
+"""Time to save a rating with 200 listeners at once: real server process, real HTTP.
 
 `python -m benchmarks.mos_load [--seconds 120] [--postgres]` writes results/mos_load.md. Each listener
-fetches the clip, tells that it is shown, fetches the next one meanwhile, listens for 5 s, thinks and
-rates; then, as the worst case, all rate at the same instant. What listeners remember is compared with
-what is stored. Listeners passed the screening before the clock starts. Client and server share the
+fetches the clip, reports that it is shown, fetches the next one meanwhile, listens for 5 s, thinks and
+rates; then, as the worst case, all rate at the same instant. Acknowledged ratings are compared with
+the stored ones. Listeners pass the screening before the clock starts. Client and server share the
 machine.
 """
 
@@ -59,7 +59,7 @@ class Times:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a run measured; rates a second, `server_cores` is the server's processor use."""
+    """Measurements of a run; rates are per second, server_cores is the server's processor use."""
 
     database: str
     listeners: int
@@ -70,7 +70,7 @@ class Loaded:
     kinds: dict[str, Times]
     bursts: list[Times]
     burst_errors: int
-    again: int
+    retries: int
     acknowledged: int
     stored: int
     lost: int
@@ -92,24 +92,24 @@ class Load:
             Visitor("127.0.0.1", server.port, study.name, link.token, on_reply=self.note)
             for link in links
         ]
-        self.given: dict[tuple[str, int], int] = {}
+        self.acknowledged: dict[tuple[str, int], int] = {}
 
     def note(self, kind: str, seconds: float, status: int) -> None:
         """One reply."""
         if self.measuring:
             self.times.setdefault(kind, []).append(seconds)
 
-    def keep(self, code: str, position: int, score: int) -> None:
+    def record(self, code: str, position: int, score: int) -> None:
         """One acknowledged rating."""
-        assert (code, position) not in self.given
-        self.given[code, position] = score
+        assert (code, position) not in self.acknowledged
+        self.acknowledged[code, position] = score
 
     async def steady(self, seconds: float) -> tuple[list[Attended], float]:
-        """Everybody at their own pace for so many seconds, begun at different moments."""
+        """All listeners at their own pace for `seconds`, started at different moments."""
 
         async def one(number: int) -> Attended:
             await asyncio.sleep(min(5.0 + THOUGHT, seconds / 2) * number / len(self.links))
-            return await attend(self.visitors[number], self.policies[number], Pace(), self.keep)
+            return await attend(self.visitors[number], self.policies[number], Pace(), self.record)
 
         self.measuring = True
         tasks = [asyncio.create_task(one(i)) for i in range(len(self.links))]
@@ -117,12 +117,12 @@ class Load:
         await asyncio.sleep(seconds)
         for policy in self.policies:
             policy.leaving = True
-        went = await asyncio.gather(*tasks)
+        outcomes = await asyncio.gather(*tasks)
         self.measuring = False
-        return went, time.monotonic() - began
+        return outcomes, time.monotonic() - began
 
     async def burst(self) -> tuple[list[float], int]:
-        """All rate one clip at the same instant: seconds until each was answered, and refusals."""
+        """All rate one clip at the same instant: seconds until each answer, number of failures."""
         ready = asyncio.Barrier(len(self.links))
 
         async def one(visitor: Visitor, link: Link) -> float | None:
@@ -142,17 +142,17 @@ class Load:
                 )  # fmt: skip
             except NoAnswer:
                 return -1.0
-            self.keep(link.code, trial["position"], 3)
+            self.record(link.code, trial["position"], 3)
             return time.monotonic() - began
 
         pairs = zip(self.visitors, self.links, strict=True)
-        took = await asyncio.gather(*(one(v, link) for v, link in pairs))
-        done = [t for t in took if t is not None and t >= 0]
-        return done, sum(t == -1.0 for t in took)
+        elapsed = await asyncio.gather(*(one(v, link) for v, link in pairs))
+        seconds = [t for t in elapsed if t is not None and t >= 0]
+        return seconds, sum(t == -1.0 for t in elapsed)
 
 
 def run(folder: Path, url: str | None, listeners: int, seconds: float, bursts: int) -> Loaded:
-    """One database."""
+    """Measure one database."""
     study = study_folder(folder, "load", url)
     row = study.store.study(study.name)
     links = study.store.invite(study.name, listeners)
@@ -164,53 +164,53 @@ def run(folder: Path, url: str | None, listeners: int, seconds: float, bursts: i
         load = Load(study, server, links)
 
         async def everything() -> tuple[list[Attended], float, float, list[list[float]], int]:
-            used = server.cpu_seconds()
-            went, took = await load.steady(seconds)
-            used = server.cpu_seconds() - used
+            cpu = server.cpu_seconds()
+            outcomes, elapsed = await load.steady(seconds)
+            cpu = server.cpu_seconds() - cpu
             rounds, errors = [], 0
             for _ in range(bursts):
-                found, failed = await load.burst()
-                rounds.append(found)
+                seconds_taken, failed = await load.burst()
+                rounds.append(seconds_taken)
                 errors += failed
-            return went, took, used, rounds, errors
+            return outcomes, elapsed, cpu, rounds, errors
 
-        went, took, used, rounds, errors = asyncio.run(everything())
+        outcomes, elapsed, cpu, rounds, errors = asyncio.run(everything())
     finally:
         server.stop()
-    kept = compare(study.store, study.name, load.given)
+    comparison = compare(study.store, study.name, load.acknowledged)
     study.store.close()
     return Loaded(
         database="PostgreSQL" if url else "SQLite",
         listeners=listeners,
-        seconds=round(took, 1),
-        requests_rate=round(sum(map(len, load.times.values())) / took, 1),
-        ratings_rate=round(len(load.times.get("rating", [])) / took, 1),
-        media_rate_mb=round(sum(w.media_bytes for w in went) / took / 1e6, 1),
-        kinds={kind: Times.of(found) for kind, found in sorted(load.times.items())},
-        bursts=[Times.of(found) for found in rounds],
+        seconds=round(elapsed, 1),
+        requests_rate=round(sum(map(len, load.times.values())) / elapsed, 1),
+        ratings_rate=round(len(load.times.get("rating", [])) / elapsed, 1),
+        media_rate_mb=round(sum(w.media_bytes for w in outcomes) / elapsed / 1e6, 1),
+        kinds={kind: Times.of(values) for kind, values in sorted(load.times.items())},
+        bursts=[Times.of(values) for values in rounds],
         burst_errors=errors,
-        again=sum(v.again for v in load.visitors),
-        acknowledged=len(load.given),
-        stored=kept.stored,
-        lost=kept.lost,
-        doubled=kept.doubled,
-        server_cores=round(used / took, 2),
+        retries=sum(v.again for v in load.visitors),
+        acknowledged=len(load.acknowledged),
+        stored=comparison.stored,
+        lost=comparison.lost,
+        doubled=comparison.doubled,
+        server_cores=round(cpu / elapsed, 2),
         commit_ms=round(commit_ms(folder), 2),
     )
 
 
 def commit_ms(folder: Path) -> float:
     """Median milliseconds until 4 kB are on the disk, for comparison."""
-    path, took = folder / "probe", []
+    path, elapsed = folder / "probe", []
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY)
     for _ in range(100):
         began = time.perf_counter()
         os.write(descriptor, bytes(4096))
         os.fsync(descriptor)
-        took.append(time.perf_counter() - began)
+        elapsed.append(time.perf_counter() - began)
     os.close(descriptor)
     path.unlink()
-    return float(np.median(took)) * 1000
+    return float(np.median(elapsed)) * 1000
 
 
 def as_text(runs: list[Loaded], command: str) -> str:
@@ -223,20 +223,20 @@ def as_text(runs: list[Loaded], command: str) -> str:
         f"takes {runs[0].commit_ms:g} ms. Goal: p95 of saving a rating at most {GOAL_MS:g} ms.",
         "",
     ]
-    for done in runs:
+    for load in runs:
         lines += [
-            f"## {done.database}: {done.listeners} listeners at once",
+            f"## {load.database}: {load.listeners} listeners at once",
             "",
-            f"{done.seconds:g} s, {done.requests_rate:g} requests a second, of them "
-            f"{done.ratings_rate:g} ratings; {done.media_rate_mb:g} MB of clips a second; the server "
-            f"used {done.server_cores:g} cores. Acknowledged {done.acknowledged}, stored "
-            f"{done.stored}, lost {done.lost}, doubled {done.doubled}, sent again {done.again}.",
+            f"{load.seconds:g} s, {load.requests_rate:g} requests a second, of them "
+            f"{load.ratings_rate:g} ratings; {load.media_rate_mb:g} MB of clips a second; the server "
+            f"used {load.server_cores:g} cores. Acknowledged {load.acknowledged}, stored "
+            f"{load.stored}, lost {load.lost}, doubled {load.doubled}, sent again {load.retries}.",
             "",
             "| request | number | p50 ms | p95 ms | p99 ms | longest ms |",
             "|---|---|---|---|---|---|",
         ]
-        rows = [*done.kinds.items()]
-        rows += [(f"all rate at once, round {i}", t) for i, t in enumerate(done.bursts, 1)]
+        rows = [*load.kinds.items()]
+        rows += [(f"all rate at once, round {i}", t) for i, t in enumerate(load.bursts, 1)]
         lines += [
             f"| {kind} | {t.number} | {t.p50:g} | {t.p95:g} | {t.p99:g} | {t.longest:g} |"
             for kind, t in rows

@@ -1,4 +1,4 @@
-"""A study with made-up media, and the real `python -m savg mos serve` for it, as a process."""
+"""A study with random media, and the real `python -m savg mos serve` for it, as a process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from savg.mos.storage.store import Store, sqlite_url
 from savg.mos.study.folder import DATABASE, StudyFolder, describe_folder, open_folder
 
 CLIP_BYTES, SOUND_BYTES = 280_000, 400_000
-"""Of a clip of 5 s (its sound alone has 200 kB) and of a screening sound."""
+"""Sizes of a clip of 5 s (its audio alone has 200 kB) and of a screening sound."""
 
 
 def study_folder(
@@ -63,7 +63,7 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> float:
-        """Start and wait until it answers; seconds that took. RuntimeError if it does not."""
+        """Start and wait until it answers; returns the seconds. RuntimeError after four minutes."""
         command = [sys.executable, "-m", "savg", "mos", "serve", str(self.folder), "--no-admin"]
         command += ["--port", str(self.port)]
         environment = dict(os.environ)
@@ -82,13 +82,13 @@ class Server:
         raise RuntimeError("The server did not start within four minutes.")
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL and wait for the end."""
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
     def stop(self) -> None:
-        """As Ctrl-C does."""
+        """Stop as Ctrl-C does."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
@@ -104,7 +104,7 @@ class Server:
 
 
 class PlainPolicy:
-    """A listener who is right in the screening and rates by chance, until told to go."""
+    """A listener who answers the screening correctly and rates at random, until `leaving` is set."""
 
     def __init__(self, answers: Mapping[str, str], seed: int, thought: float = 2.5) -> None:
         self.answers, self.thought = answers, thought

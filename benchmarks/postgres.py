@@ -1,4 +1,4 @@
-"""A PostgreSQL server for tests and benchmarks: started in a temporary folder, gone afterwards."""
+"""A PostgreSQL server for tests and benchmarks, in a temporary folder that is removed afterwards."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 
 
 def find_server() -> Path | None:
-    """The folder of PostgreSQL's server programs."""
-    found = shutil.which("initdb")
-    if found:
-        return Path(found).resolve().parent
+    """The folder of PostgreSQL's server programs, None if there is none."""
+    initdb = shutil.which("initdb")
+    if initdb:
+        return Path(initdb).resolve().parent
     return max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 
 

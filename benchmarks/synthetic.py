@@ -18,7 +18,7 @@ TRAINED_ON = World.solo, 4000
 
 
 def held_out(world: str, index: int) -> Rendered:
-    """A film of the test split, which no training reads."""
+    """A clip of the test split, which no training reads."""
     return render(draw_scene(split_seed("test", index), WORLDS[world]()))
 
 

@@ -1,11 +1,11 @@
 """Joint and two-stage method side by side: `python -m benchmarks.two_stage_quality`.
 
-The same clips' seeds for all: the joint pipeline; the two-stage one with the persons' boxes withheld
-from its flow network, and with the boxes that the detector finds in the pictures (same weights, same
-pictures, same noise); clips of the synthetic evaluation split, which no training reads. Spatial
+The same seeds for all: the joint pipeline; the two-stage one with the persons' boxes withheld from
+its flow network, and with the boxes that the detector finds in the frames (same weights, same
+frames, same noise); clips of the synthetic evaluation split, which no training reads. Spatial
 AV-Align and its chance baselines with 95 % intervals over clips, and the other measures of
-`demo_quality`. What is observed in a clip is kept in a folder, so that an interrupted run goes on
-where it was. `--speed N` times N clips of both methods in turns. Writes the table as JSON and Markdown.
+`demo_quality`. Observations of clips are cached in a folder, so that an interrupted run
+continues. `--speed N` times N clips of both methods in turns. Writes the table as JSON and Markdown.
 """
 
 from __future__ import annotations
@@ -94,21 +94,21 @@ def build_parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0)
     add("--steps", type=int, help="of the diffusion networks")
     add("--audio-steps", type=int, help="of the second stage")
-    add("--speed", type=int, default=0, metavar="N", help="time so many clips of both methods")
+    add("--speed", type=int, default=0, metavar="N", help="number of clips of both methods to time")
     add("--keep", type=Path, default=Path("runs/two_stage_quality"), metavar="DIR")
     add("--out", type=Path, default=RESULTS)
     return parser
 
 
 class Bench:
-    """Both pipelines, the detectors, and the folder of what has been measured."""
+    """Both pipelines, the detectors, and the folder of cached observations."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         self.detectors = Detectors.load(args.weights, candidates=True)
         self.joint = JointPipeline.from_pretrained(args.weights)
         self.two_stage = TwoStagePipeline.from_pretrained(args.weights)
-        self.pictures: tuple[int, NDArray[np.uint8]] | None = None
+        self.frames: tuple[int, NDArray[np.uint8]] | None = None
 
     def clip(self, name: str, index: int) -> Clip:
         """Clip `index` of a method."""
@@ -117,18 +117,18 @@ class Bench:
             return held_out(self.args.world, OF_SPLIT + index).clip
         if name == "joint":
             return self.joint(1, seed=seed, first=index, steps=steps)[0]
-        if self.pictures is None or self.pictures[0] != index:
-            self.pictures = index, self.two_stage.video(1, seed, first=index, steps=steps)[0]
-        frames = self.pictures[1]
-        film = Video(frames, Fraction(self.two_stage.format.fps))
-        boxes, asked = name == "two_stage_boxes", self.args.audio_steps
-        sound = self.two_stage.audio.for_videos(
-            [film], seed, first=index, steps=asked, boxes=boxes
+        if self.frames is None or self.frames[0] != index:
+            self.frames = index, self.two_stage.video(1, seed, first=index, steps=steps)[0]
+        frames = self.frames[1]
+        video = Video(frames, Fraction(self.two_stage.format.fps))
+        boxes, audio_steps = name == "two_stage_boxes", self.args.audio_steps
+        audio = self.two_stage.audio.for_videos(
+            [video], seed, first=index, steps=audio_steps, boxes=boxes
         )[0]
-        return Clip(frames, sound, self.two_stage.format)
+        return Clip(frames, audio, self.two_stage.format)
 
     def folder(self, name: str, features: Mapping[str, Any]) -> Path:
-        """Where observations of a method are kept: another folder for other weights or settings."""
+        """Folder of a method's observations: another one for other weights or settings."""
         facts: list[Any] = sorted(features)
         if name == "ground_truth":
             facts += [self.args.world, OF_SPLIT]
@@ -166,15 +166,15 @@ def speed(bench: Bench, count: int) -> dict[str, float]:
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for index in progress(range(count), count, "timing"):
-        for name, make in ways.items():
-            if name == "sound" and (bench.pictures is None or bench.pictures[0] != index):
-                bench.pictures = index, bench.two_stage.video(1, bench.args.seed, first=index)[0]
-            begun = time.perf_counter()
-            make(index)
-            seconds[name].append(time.perf_counter() - begun)
-    found = {name: float(np.median(values)) for name, values in seconds.items()}
-    whole = found["pictures"] + found["sound with boxes"]
-    return {**found, "two-stage of joint": whole / found["joint"]}
+        for name, generate in ways.items():
+            if name == "sound" and (bench.frames is None or bench.frames[0] != index):
+                bench.frames = index, bench.two_stage.video(1, bench.args.seed, first=index)[0]
+            start = time.perf_counter()
+            generate(index)
+            seconds[name].append(time.perf_counter() - start)
+    medians = {name: float(np.median(values)) for name, values in seconds.items()}
+    total = medians["pictures"] + medians["sound with boxes"]
+    return {**medians, "two-stage of joint": total / medians["joint"]}
 
 
 def as_markdown(result: Mapping[str, Any], sets: Mapping[str, SetResult]) -> str:
@@ -188,8 +188,8 @@ def as_markdown(result: Mapping[str, Any], sets: Mapping[str, SetResult]) -> str
             first=[["clips", *(str(value.clips) for value in sets.values())]],
         ),
         "Two-stage with and without boxes is one flow network, trained with the persons' boxes given "
-        "and withheld at random: without, the boxes are withheld; with, it is told those that the "
-        "detector finds in the pictures. Pictures and noise are the same. Ground truth: "
+        "and withheld at random: without, the boxes are withheld; with, it is given those that the "
+        "detector finds in the frames. Frames and noise are the same. Ground truth: "
         f"{facts['clips']} clips of the {facts['world']} world's evaluation split. Intervals (95 %) "
         "are bootstraps over clips.",
     ]
@@ -197,7 +197,7 @@ def as_markdown(result: Mapping[str, Any], sets: Mapping[str, SetResult]) -> str
         s = result["speed"]
         parts.append(
             f"Median seconds a clip, one clip at a time, in turns: joint {s['joint']:.1f}; two-stage "
-            f"{s['pictures']:.1f} for the pictures and {s['sound']:.1f} for the sound "
+            f"{s['pictures']:.1f} for the frames and {s['sound']:.1f} for the audio "
             f"({s['sound with boxes']:.1f} with boxes): {s['two-stage of joint']:.2f} of the joint's "
             f"time. {facts['threads']} thread(s) on a machine with other work."
         )

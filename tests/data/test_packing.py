@@ -222,7 +222,7 @@ def test_the_command_packs_for_each_recipe(
     ("arguments", "words"),
     [
         (["DIR", "--frames", "30"], "--frames must be in 1..20"),
-        (["DIR", "--frames", "4"], "trained on all 20 pictures"),
+        (["DIR", "--frames", "4"], "must be 20 for the joint model"),
         (["DIR", "--processes", "0"], "--processes must be ≥ 1"),
         (["DIR", "--category", "speech"], "holds no clips to pack"),
         (["DIR", "--split", "eval"], "expected …_Evaluation/video_eval"),
