@@ -119,8 +119,8 @@ def mosaic(
         limits = np.array([a, b, a, b]), np.array([c, d, c, d])
         shifted = np.clip(xyxy + np.array([x0, y0, x0, y0]), *limits)
         boxes.append(_visible(shifted, xyxy))
-    shrunk = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(shrunk, np.uint8), np.concatenate(boxes) / 2
+    downscaled = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(downscaled, np.uint8), np.concatenate(boxes) / 2
 
 
 def inside(xyxy: Corners, height: int, width: int, share: float = 0.2) -> Corners:

@@ -55,8 +55,19 @@ def describe(
 def export(run: Path, out: Path, dtype: str = "float16") -> str:
     """Write the newest averaged weights of `run` as component folder `out`; returns a summary.
 
-    dtype: of the weights in the file. The folder also holds README.md (a model card), log.csv and
-    scores.csv. CheckpointError where the run has no checkpoint, or one that does not fit.
+    The folder also holds README.md (a model card), log.csv and scores.csv.
+
+    Args:
+        run: folder of a run with a checkpoint.
+        out: folder to write, atomically.
+        dtype: of the weights in the file: "float16", "bfloat16" or "float32".
+
+    Raises:
+        CheckpointError: the run has no checkpoint, or one that does not fit its description.
+        SavgError: weights exceed the range of float16.
+
+    Example:
+        >>> summary = export(Path("run"), Path("component"), "bfloat16")
     """
     import torch
 

@@ -72,7 +72,19 @@ class State:
 
 
 def train(recipe: Recipe, session: Session) -> int:
-    """Train until the recipe's last step or the session's end; returns the step reached."""
+    """Train until the recipe's last step or the session's end; returns the step reached.
+
+    Args:
+        recipe: what is trained; a run with checkpoints is resumed, if they were of the same recipe.
+        session: run folder, data, device and when to end.
+
+    Raises:
+        CheckpointError: the run's newest checkpoint is damaged or of other settings.
+        SavgError: the data cannot be used, or gradients are not finite for many steps in a row.
+
+    Example:
+        >>> step = train(get_recipe("seld", "tiny"), Session(Path("run"), stop_at=2))
+    """
     accelerator = _accelerator(session)
     main = accelerator.is_main_process
     with accelerator.main_process_first():

@@ -105,7 +105,19 @@ def recipe_names() -> list[str]:
 
 
 def get_recipe(name: str, config: str) -> Recipe:
-    """The recipe `name` in configuration `config`; SavgError for an unknown name."""
+    """A registered recipe in one of its configurations.
+
+    Args:
+        name: of a recipe, as in `recipe_names()`.
+        config: "full" (as published), "demo" or "tiny", or another that the recipe has.
+
+    Raises:
+        SavgError: no recipe or no configuration has that name.
+
+    Example:
+        >>> get_recipe("seld", "tiny").optim.batch
+        2
+    """
     if name not in RECIPES:
         raise SavgError(f"Recipe must be one of {', '.join(RECIPES)}, got {name!r}.")
     module, attribute = RECIPES[name].split(":")
@@ -118,7 +130,12 @@ def get_recipe(name: str, config: str) -> Recipe:
 def override(config: C, changes: Iterable[str]) -> C:
     """`config` with changes such as "optim.lr=1e-4" or, where the name is unambiguous, "lr=1e-4".
 
-    SavgError for an unknown or ambiguous setting, or a value of another type.
+    Raises:
+        SavgError: no setting or several have that name, or the value has another type or is invalid.
+
+    Example:
+        >>> override(get_recipe("seld", "tiny"), ["lr=0.01"]).optim.lr
+        0.01
     """
     for change in changes:
         path, equals, text = change.partition("=")

@@ -75,11 +75,17 @@ class ClipSpec:
 
 
 def open_clips(data: str, run: Path, spec: ClipSpec, synthetic: Synthetic) -> ClipSet:
-    """The clips of `data`: "synthetic", a folder of packed clips, a set of clips in the published
-    layout (its development part, if it has both), or a folder with mp4 files.
+    """The clips of `data`; those that must be packed first are packed to RUN/data, once.
 
-    Clips that must be packed first are packed to RUN/data, once. SavgError for data that cannot be
-    used.
+    Args:
+        data: "synthetic", a folder of packed clips, a set of clips in the published layout (its
+            development part, if it has both), or a folder with mp4 files.
+        run: folder of the run.
+        spec: the part of the clips that is needed.
+        synthetic: the clips of "synthetic".
+
+    Raises:
+        SavgError: the folder holds no clips, or lacks a part of `spec`.
     """
     if data == "synthetic":
         worlds = zip(synthetic.worlds, synthetic.clips, strict=True)
@@ -112,11 +118,9 @@ class _Source:
         )
         if not required["origin"]:
             packed.pop("origin"), required.pop("origin")
-        return (
-            existing_pack
-            if packed == required and np.array_equal(existing_pack.keys, self.keys)
-            else self.write()
-        )
+        if packed == required and np.array_equal(existing_pack.keys, self.keys):
+            return existing_pack
+        return self.write()
 
 
 def _scenes(run: Path, world: str, count: int, spec: ClipSpec, synthetic: Synthetic) -> _Source:
@@ -218,10 +222,11 @@ def _audio_only(world: str, seeds: Sequence[int], spec: ClipSpec) -> Iterator[_L
     from savg.data.scenes.audio import dry_audio, stereo_audio
     from savg.data.scenes.render import labels_of
 
-    format, small, drawn = spec.format, spec.small_format, world_of(world)
+    format, small = spec.format, spec.small_format
     video = np.zeros((small.frames, small.size, small.size, 3), np.uint8)
+    world_settings = world_of(world)
     for seed in seeds:
-        scene = draw_scene(seed, drawn, format.seconds)
+        scene = draw_scene(seed, world_settings, format.seconds)
         dry = [dry_audio(scene, sound, format.sample_rate) for sound in scene.sounds]
         audio = stereo_audio(scene, format.sample_rate, dry)
         yield _Labelled(Clip(video, audio, small), labels_of(scene, format), None)

@@ -111,7 +111,7 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_weights(tmp_path: Path)
         train(replace(start, optim=replace(OPTIM, steps=30)), session(tmp_path / "b"))
 
 
-def test_a_run_of_other_settings_is_refused(tmp_path: Path) -> None:
+def test_a_run_of_other_settings_is_not_resumed(tmp_path: Path) -> None:
     train(ToyRecipe(), session(tmp_path, stop_at=1))
     with pytest.raises(CheckpointError, match=r"model\.width \(8 → 9\)"):
         train(ToyRecipe(model=ToyConfig(9)), session(tmp_path))
@@ -140,7 +140,7 @@ def test_shards_stay_under_their_limit(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_write_a_checkpoint_and_leave_cleanly(tmp_path: Path, number: int) -> None:
+def test_signals_write_a_checkpoint_and_end_the_run(tmp_path: Path, number: int) -> None:
     code = f"""
         import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests" / "train")!r}]
         from dataclasses import replace

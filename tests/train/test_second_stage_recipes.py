@@ -168,8 +168,10 @@ def test_discriminators_tell_generated_audio_from_real(audio_clips) -> None:
     recipe = get_recipe("vocoder", "tiny")
     for step in range(25):
         (real,) = recipe.batch(audio_clips, draws(3, 3, step, 0))
-        made = torch.randn_like(real) * real.std()
-        loss, _, _ = adversarial([discriminators(real), discriminators(made), discriminators(made)])
+        noise = torch.randn_like(real) * real.std()
+        loss, _, _ = adversarial(
+            [discriminators(real), discriminators(noise), discriminators(noise)]
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -239,7 +241,7 @@ def test_clips_are_mirrored_as_a_whole_half_of_the_time(run: Path) -> None:
     assert 15 <= flipped <= 45
 
 
-def test_the_share_drop_of_conditions_is_dropped(
+def test_conditions_are_dropped_with_probability_drop(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = replace(get_recipe("mmaudio", "tiny"), drop=0.25)
