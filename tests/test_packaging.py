@@ -163,7 +163,7 @@ def test_contributing_names_every_room_and_only_files_that_exist() -> None:
         assert (ROOT / name).exists(), name
 
 
-def test_the_picture_of_the_studio_is_small() -> None:
+def test_the_image_of_the_studio_is_small() -> None:
     assert (ROOT / "docs" / "studio.webp").stat().st_size <= 150 * 1024
 
 

@@ -2,7 +2,7 @@
 
 python assets/examples/make_examples.py          (in the repository's folder)
 
-No clip is picked: whatever the seed gives is shown.
+No clip is selected by hand: these are the first clips of the seed.
 """
 
 from __future__ import annotations
@@ -18,22 +18,24 @@ from savg.pipelines.registry import CLIPS
 
 SEED = 0
 COUNTS = {"joint": 2, "two_stage": 2}
-"""By pipeline; clips 0, 1, … of the seed."""
+"""Pipeline → number of clips, 0, 1, … of the seed."""
 
 
 def main() -> None:
-    """Write PIPELINE_seedS.mp4, and its title and origin as JSON; older examples go."""
+    """Write PIPELINE_seedS_N.mp4, each with title and origin as JSON; older examples are deleted."""
     folder = Path(__file__).parent
-    made = {}
+    clips_by_name = {}
     for name, count in COUNTS.items():
         pipeline = CLIPS.load("demo", name)
         with tqdm(desc=name, unit="step") as bar:
-            clips = pipeline(count, seed=SEED, on_step=lambda *now, bar=bar: show(bar, *now))
+            clips = pipeline(
+                count, seed=SEED, on_step=lambda *progress, bar=bar: show(bar, *progress)
+            )
         for index, clip in enumerate(clips):
-            made[f"{name}_seed{SEED}_{index}"] = clip, card(pipeline, index)
+            clips_by_name[f"{name}_seed{SEED}_{index}"] = clip, card(pipeline, index)
     for old in [*folder.glob("*.mp4"), *folder.glob("*.json")]:
         old.unlink()
-    for stem, (clip, about) in made.items():
+    for stem, (clip, about) in clips_by_name.items():
         format, small = clip.format, Encoding(crf=19)
         write_video(
             folder / f"{stem}.mp4", clip.video, format.fps, clip.audio, format.sample_rate, small
@@ -42,13 +44,13 @@ def main() -> None:
 
 
 def show(bar: tqdm, done: int, total: int, _: object) -> None:
-    """Keep a bar at the steps that are done."""
+    """Set a bar to the number of steps done."""
     bar.total, bar.n = total, done
     bar.refresh()
 
 
 def card(pipeline: ClipPipeline, index: int) -> dict[str, str]:
-    """What the studio shows of a clip, and the SHA-256 of the network that made its pictures."""
+    """Title and origin that the studio shows of a clip, and the SHA-256 of its first network."""
     title = CLIPS.entries[pipeline.name].title
     weights = next(iter(pipeline.components.values()))
     return {

@@ -73,8 +73,8 @@ def main() -> None:
     for index, (_, voice, _, pitch, speed) in enumerate(VOICES):
         for text in PHRASES:
             samples = speak(text, voice, pitch, speed)
-            squeezed = np.sign(samples) * np.log1p(MU * np.abs(samples)) / np.log1p(MU)
-            codes.append(np.round((squeezed + 1) * 127.5).astype(np.uint8))
+            companded = np.sign(samples) * np.log1p(MU * np.abs(samples)) / np.log1p(MU)
+            codes.append(np.round((companded + 1) * 127.5).astype(np.uint8))
             starts.append(starts[-1] + len(samples))
             voices.append(index)
     np.savez_compressed(

@@ -1,4 +1,4 @@
-"""Takes the picture of the studio that README.md opens with: `python docs/make_studio_picture.py`.
+"""Takes the screenshot of the studio in README.md: `python docs/make_studio_image.py`.
 
 Starts the studio on a free port, opens an example clip in Inspect in a headless Chromium (the one on
 the path, or of the variable CHROME) and writes docs/studio.webp.
@@ -76,10 +76,10 @@ def main() -> None:
         width, height = SIZE
         page = browser.new_page(viewport={"width": width, "height": height})
         inspect(page, address)
-        picture = Image.open(io.BytesIO(page.screenshot()))
+        image = Image.open(io.BytesIO(page.screenshot()))
         browser.close()
     target = ROOT / "docs" / "studio.webp"
-    picture.convert("RGB").save(target, quality=82, method=6)
+    image.convert("RGB").save(target, quality=82, method=6)
     print(f"{target}: {target.stat().st_size / 1024:.0f} KiB")
 
 
