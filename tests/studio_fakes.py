@@ -43,15 +43,15 @@ def scene(seed: int = 0, format: ClipFormat = SAVGBENCH, x: float | None = None)
     video = np.zeros((format.frames, format.size, format.size, 3), np.uint8)
     wall = 150 - rows // 3
     for f in range(format.frames):
-        picture = np.stack([wall, wall - 8, wall - 20], -1).clip(0, 255)
-        picture[rows > 104] = (96, 84, 74)
+        image = np.stack([wall, wall - 8, wall - 20], -1).clip(0, 255)
+        image[rows > 104] = (96, 84, 74)
         centre = x + 6 * np.sin(f / 2)
         body = ((columns - centre) / 20) ** 2 + ((rows - 96) / 46) ** 2 < 1
         head = ((columns - centre) / 12) ** 2 + ((rows - 38) / 15) ** 2 < 1
-        picture[body] = (38, 70, 110 + 30 * (seed % 3))
-        picture[head] = (205, 165, 140)
-        picture = picture + rng.integers(-4, 5, picture.shape)
-        video[f, format.top : format.bottom] = picture.clip(0, 255).astype(np.uint8)
+        image[body] = (38, 70, 110 + 30 * (seed % 3))
+        image[head] = (205, 165, 140)
+        image = image + rng.integers(-4, 5, image.shape)
+        video[f, format.top : format.bottom] = image.clip(0, 255).astype(np.uint8)
     time_ = np.arange(format.samples) / format.sample_rate
     envelope = (np.sin(2 * np.pi * 0.6 * time_) > -0.4) * (
         0.6 + 0.4 * np.sin(2 * np.pi * 5 * time_)
@@ -65,8 +65,8 @@ def scene(seed: int = 0, format: ClipFormat = SAVGBENCH, x: float | None = None)
 def find_persons(clip: Clip) -> Boxes:
     """A box around the bluish body of each picture."""
     frames, corners = [], []
-    for f, picture in enumerate(clip.picture.astype(int)):
-        columns = np.flatnonzero((picture[..., 2] - picture[..., 0] > 40).sum(axis=0) > 8)
+    for f, image in enumerate(clip.picture.astype(int)):
+        columns = np.flatnonzero((image[..., 2] - image[..., 0] > 40).sum(axis=0) > 8)
         if len(columns):
             frames.append(f)
             corners.append(

@@ -30,7 +30,7 @@ def nothing(path: Path) -> Path:
     return path
 
 
-def picture(path: Path) -> Path:
+def image(path: Path) -> Path:
     import cv2
 
     cv2.imwrite(str(path), np.full((48, 64, 3), 90, np.uint8))
@@ -60,13 +60,13 @@ def video(**options: object) -> Callable[[Path], Path]:
 BAD: dict[str, tuple[str, Callable[[Path], Path], str]] = {
     "text": ("diary.mp4", text, "is not a video"),
     "empty file": ("empty.mp4", nothing, "is not a video"),
-    "picture": ("photo.png", picture, "is not a video"),
+    "image": ("photo.png", image, "is not a video"),
     "play list": ("list.m3u8", play_list, "is not a video"),
     "missing": ("gone.mp4", lambda p: p, "no such video file"),
-    "sound only": ("song.wav", video(frames=False, codecs=("mpeg4", "pcm_s16le")), ""),
+    "audio only": ("song.wav", video(frames=False, codecs=("mpeg4", "pcm_s16le")), ""),
     "no audio": ("silent.mp4", video(audio=False), "has no audio track"),
     "mono": ("mono.mp4", video(channels=1, codecs=AAC), "has 1 audio channel: expected stereo"),
-    "6 channels": ("film.mp4", video(channels=6, codecs=AAC), "has 6 audio channels: expected"),
+    "6 channels": ("surround.mp4", video(channels=6, codecs=AAC), "has 6 audio channels: expected"),
     "zero frames": ("none.mkv", video(frames=False), "has no frame that can be decoded"),
     "NaN": ("nan.mkv", video(nan=True), "values that are not finite"),
     "truncated, index at the end": ("cut.mp4", cut(0.6), "cannot be read|can be read to its end"),
@@ -105,7 +105,7 @@ def test_a_bad_file_gets_one_sentence(
     kind: str, tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name, make, expected = BAD[kind]
-    if kind == "sound only":
+    if kind == "audio only":
         import soundfile
 
         path = tmp_path / name
@@ -124,7 +124,7 @@ def test_a_bad_file_gets_one_sentence(
     assert not out.exists()
 
 
-def test_a_4k_video_is_made_smaller_which_is_said(
+def test_a_4k_video_is_downscaled_with_a_message(
     tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = make_video(tmp_path / "4k.mkv", seconds=0.5, width=3840, height=2160)
@@ -145,14 +145,14 @@ def test_other_shapes_and_rates_are_converted(tmp_path: Path) -> None:
     assert clip.video[:, 128, 128].mean() > 20 and clip.video[:, 128, 20].max() == 0
 
 
-def test_a_picture_stays_until_the_next_one(tmp_path: Path) -> None:
+def test_a_frame_stays_until_the_next_one(tmp_path: Path) -> None:
     path = make_video(tmp_path / "gap.mkv", seconds=3, fps=8, gap=(1.0, 2.0))
     brightness = Clip.read(path, max_seconds=60).video[:, 128, 128, 0].astype(int)
     expected = [20, 40, 60, 80, 90, 90, 90, 90, 180, 200, 220, 240]
     assert np.abs(brightness - expected).max() <= 2
 
 
-def test_sound_that_starts_late_stays_late(tmp_path: Path) -> None:
+def test_audio_that_starts_late_stays_late(tmp_path: Path) -> None:
     path = make_video(tmp_path / "late.mkv", seconds=2, audio_late=1.0)
     audio = Clip.read(path, max_seconds=60).audio
     assert audio.shape[1] == 48_000

@@ -1,4 +1,4 @@
-"""Every file of examples/ runs as it is told to, made small, in a folder of its own."""
+"""Every file of examples/ runs with small arguments, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def test_generate(example, tmp_path: Path) -> None:
 def test_new_audio(example, clips: Path, tmp_path: Path) -> None:
     source = clips / "joint_seed0_0.mp4"
     assert "level: left" in example("new_audio", source, "out.mp4", "--steps", 2)
-    made, before = Clip.read(tmp_path / "out.mp4"), Clip.read(source)
-    assert np.array_equal(made.video, before.video)
-    assert not np.allclose(made.audio, before.audio, atol=1e-3)
+    result, before = Clip.read(tmp_path / "out.mp4"), Clip.read(source)
+    assert np.array_equal(result.video, before.video)
+    assert not np.allclose(result.audio, before.audio, atol=1e-3)
 
 
 def test_score_folder(example, clips: Path, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def locked(file: str, python: str = "3.11", system: str = "linux") -> dict[str, 
     return versions
 
 
-def asked(*extras: str) -> list[Requirement]:
+def required(*extras: str) -> list[Requirement]:
     project = pyproject()["project"]
     more = [line for extra in extras for line in project["optional-dependencies"][extra]]
     return [Requirement(line) for line in project["dependencies"] + more]
@@ -67,12 +67,12 @@ def asked(*extras: str) -> list[Requirement]:
 
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize("python", PYTHONS)
-def test_the_locks_hold_what_the_project_asks_for(python: str, system: str) -> None:
+def test_the_locks_hold_the_projects_requirements(python: str, system: str) -> None:
     extras = set(pyproject()["project"]["optional-dependencies"]) - {"mmdet"}
     builds = [Requirement(line) for line in pyproject()["build-system"]["requires"]]
     app = locked("requirements/app.txt", python, system)
     test = locked("requirements/test.txt", python, system)
-    for lock, requirements in ((app, asked()), (test, asked(*extras))):
+    for lock, requirements in ((app, required()), (test, required(*extras))):
         for requirement in requirements + builds:
             version = lock[canonicalize_name(requirement.name)]
             assert requirement.specifier.contains(version), (requirement, version)
@@ -191,8 +191,8 @@ def test_an_installed_wheel_has_the_results_of_benchmarks(tmp_path: Path) -> Non
     code = (
         "import savg, json\n"
         "from savg.studio.results.result_files import benchmarks, published\n"
-        "found = {b.name: len(b.measures) for b in benchmarks()}\n"
-        "print(json.dumps([savg.__file__, found, len(published()['rows'])]))"
+        "counts = {b.name: len(b.measures) for b in benchmarks()}\n"
+        "print(json.dumps([savg.__file__, counts, len(published()['rows'])]))"
     )
     done = subprocess.run(
         [sys.executable, "-P", "-c", code],
@@ -202,7 +202,7 @@ def test_an_installed_wheel_has_the_results_of_benchmarks(tmp_path: Path) -> Non
         capture_output=True,
         text=True,
     )
-    where, found, rows = json.loads(done.stdout)
+    where, counts, rows = json.loads(done.stdout)
     assert where.startswith(str(tmp_path)) and rows == 3
-    kept = {path.stem for path in (ROOT / "savg" / "evaluation" / "results").iterdir()}
-    assert set(found) == kept and found["demo_quality"] == 3 and found["two_stage_quality"] == 4
+    names = {path.stem for path in (ROOT / "savg" / "evaluation" / "results").iterdir()}
+    assert set(counts) == names and counts["demo_quality"] == 3 and counts["two_stage_quality"] == 4

@@ -41,8 +41,8 @@ def simple(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def films(tmp_path: Path) -> Path:
-    folder = tmp_path / "films"
+def videos(tmp_path: Path) -> Path:
+    folder = tmp_path / "videos"
     folder.mkdir()
     make_video(folder / "b.mkv", seconds=1.0)
     make_video(folder / "a.mp4", seconds=2.0, codecs=("libx264", "aac"))
@@ -52,10 +52,10 @@ def films(tmp_path: Path) -> Path:
 
 @pytest.mark.usefixtures("simple")
 def test_a_folder_becomes_results_and_a_summary(
-    films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert main(["annotate", str(films), "--out", str(out), "--json"]) == 0
+    assert main(["annotate", str(videos), "--out", str(out), "--json"]) == 0
     printed = capsys.readouterr()
     data = json.loads(printed.out)
     assert "clip/s" in printed.err or "s/clip" in printed.err
@@ -76,11 +76,11 @@ def test_a_folder_becomes_results_and_a_summary(
 
 @pytest.mark.usefixtures("simple")
 def test_a_bad_file_does_not_stop_the_others(
-    films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bad, gone = films / "bad.mp4", films / "gone.mp4"
+    bad, gone = videos / "bad.mp4", videos / "gone.mp4"
     bad.write_text("not a video")
-    names = [str(p) for p in (bad, films / "b.mkv", gone)]
+    names = [str(p) for p in (bad, videos / "b.mkv", gone)]
     assert main(["annotate", *names, "--out", str(tmp_path / "out"), "--no-overlay"]) == 1
     printed = capsys.readouterr()
     errors = [line for line in printed.err.replace("\r", "\n").split("\n") if "error: " in line]
@@ -102,11 +102,11 @@ def test_results_of_equal_names_do_not_overwrite_each_other() -> None:
     assert result_names(paths) == ["a", "a_2", "b", "a_3", "a_2_2"]
 
 
-def test_earlier_overlays_are_not_annotated_again(films: Path) -> None:
+def test_earlier_overlays_are_not_annotated_again(videos: Path) -> None:
     for name in ("a.overlay.mp4", ".hidden.mp4"):
-        make_video(films / name)
-    assert [p.name for p in find_videos([str(films)])] == ["a.mp4", "b.mkv"]
-    assert find_videos([str(films / "b.mkv"), str(films)]) == [films / "b.mkv", films / "a.mp4"]
+        make_video(videos / name)
+    assert [p.name for p in find_videos([str(videos)])] == ["a.mp4", "b.mkv"]
+    assert find_videos([str(videos / "b.mkv"), str(videos)]) == [videos / "b.mkv", videos / "a.mp4"]
 
 
 def test_bad_usage_exits_with_two(capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,13 +127,13 @@ def test_a_folder_without_videos_is_named(tmp_path: Path) -> None:
 
 
 def test_the_networks_annotate_files_of_any_kind(
-    films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = tiny_weights(tmp_path / "weights")
     real = sorted(CLIPS.glob("*.mp4")) if CLIPS.is_dir() else []
     one = make_video(tmp_path / "one frame.mkv", seconds=0.25)
     out = tmp_path / "out"
-    command = ["annotate", str(films), str(one), *map(str, real), "--out", str(out), "--json"]
+    command = ["annotate", str(videos), str(one), *map(str, real), "--out", str(out), "--json"]
     assert main([*command, "--weights", str(weights)]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["clips"] == len(data["each"]) == 3 + len(real)

@@ -24,11 +24,11 @@ def test_tables_are_scored_with_their_chance_baselines(tmp_path, capsys) -> None
     write(tmp_path, "left", [30.0, 40.0], (20.0, 50.0))
     write(tmp_path, "right", [220.0, 60.0], (200.0, 240.0))
     assert main(["evaluate", str(tmp_path), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["clips"], told["tp"], told["fn"], told["score"]) == (2, 3, 1, 0.75)
+    output = json.loads(capsys.readouterr().out)
+    assert (output["clips"], output["tp"], output["fn"], output["score"]) == (2, 3, 1, 0.75)
     # swapped: 226, 216 against 20…50; 36, 196 against 200…240. Others: 220, 60 and 30, 40.
-    assert told["nulls"] == {"centre": 0.0, "swapped": 0.25, "shuffled": 0.25}
-    assert told["low"] <= 0.75 <= told["high"]
+    assert output["nulls"] == {"centre": 0.0, "swapped": 0.25, "shuffled": 0.25}
+    assert output["low"] <= 0.75 <= output["high"]
 
 
 def test_the_table_is_readable(tmp_path, capsys) -> None:
@@ -49,8 +49,8 @@ def test_the_table_is_readable(tmp_path, capsys) -> None:
 def test_a_wrong_folder_gets_one_sentence(tmp_path, capsys, make, words) -> None:
     make(tmp_path)
     assert main(["evaluate", str(tmp_path)]) == 1
-    told = capsys.readouterr().err
-    assert words in told and told.startswith("error: ") and told.count("\n") == 1
+    output = capsys.readouterr().err
+    assert words in output and output.startswith("error: ") and output.count("\n") == 1
 
 
 def test_a_missing_folder_or_a_file_is_named(tmp_path, capsys) -> None:

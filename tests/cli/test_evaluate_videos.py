@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "clips"
 
 
-def told(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -> Any:
+def run_json(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -> Any:
     capsys.readouterr()
     assert main([*map(str, arguments), "--json"]) == code
     return json.loads(capsys.readouterr().out)
@@ -52,8 +52,8 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) 
 def test_evaluate_and_annotate_agree_on_lengths_scores_and_form(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    evaluated = told(capsys, "evaluate", folder)
-    annotated = told(capsys, "annotate", folder, "--out", tmp_path / "out", "--no-overlay")
+    evaluated = run_json(capsys, "evaluate", folder)
+    annotated = run_json(capsys, "annotate", folder, "--out", tmp_path / "out", "--no-overlay")
     assert set(evaluated) == set(annotated) and evaluated["clips"] == 3
     for key in set(evaluated) - {"each"}:
         assert evaluated[key] == annotated[key], key
@@ -66,9 +66,9 @@ def test_evaluate_and_annotate_agree_on_lengths_scores_and_form(
         events = [event["frame"] for event in saved["events"]]
         assert 0.8 * saved["format"]["seconds"] < max(events) / 10 < saved["format"]["seconds"]
     # the tables that annotate wrote, with the lengths that it noted beside them
-    again = told(capsys, "evaluate", tmp_path / "out")
+    from_tables = run_json(capsys, "evaluate", tmp_path / "out")
     for key in ("clips", "tp", "fn", "score", "low", "high", "nulls"):
-        assert again[key] == evaluated[key], key
+        assert from_tables[key] == evaluated[key], key
 
 
 class Brightness(Metric):
@@ -80,7 +80,10 @@ class Brightness(Metric):
     needs = frozenset({Need.CLIP})
 
     def retain(self, item: Item) -> Item:
-        self.seen = {**getattr(self, "seen", {}), item.name: float(item.clip.picture.mean())}  # type: ignore[union-attr]
+        self.brightness = {
+            **getattr(self, "brightness", {}),
+            item.name: float(item.clip.picture.mean()),
+        }  # type: ignore[union-attr]
         return super().retain(item)
 
     @classmethod
@@ -91,7 +94,7 @@ class Brightness(Metric):
     def compute(self) -> MetricResult:
         if not self.items:
             return self.undefined("There is no clip.")
-        values = list(self.seen.values())
+        values = list(self.brightness.values())
         return MetricResult(
             self.name, sum(values) / len(values), n=len(values), nulls={"shuffled": 1.0}
         )
@@ -104,7 +107,7 @@ def test_a_new_metric_is_one_class_and_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(METRICS, "brightness", f"{__name__}:Brightness")
-    data = told(capsys, "evaluate", folder, "--out", tmp_path / "report")
+    data = run_json(capsys, "evaluate", folder, "--out", tmp_path / "report")
     paths = sorted(folder.glob("*.mp4"))
     levels = [float(Clip.read(p, max_seconds=60).picture.mean()) for p in paths]
     assert data["metrics"]["brightness"]["value"] == pytest.approx(np.mean(levels))
@@ -149,17 +152,17 @@ def test_truth_and_reference_bring_their_metrics(
         Boxes(boxes.frames, boxes.categories, boxes.xyxy).write_csv(
             truth / f"{path.stem}.boxes.csv"
         )
-    data = told(capsys, "evaluate", folder, "--truth", truth, "--reference", folder)
+    data = run_json(capsys, "evaluate", folder, "--truth", truth, "--reference", folder)
     assert set(data["metrics"]) == set(METRICS)
     values = {name: result["value"] for name, result in data["metrics"].items()}
     assert values["speech_f_score"] == values["person_ap50"] == 1.0
     assert values["instrument_f_score"] is None and values["nearest_clip"] == 0.0
     (truth / "5s.csv").unlink()
-    data = told(capsys, "evaluate", folder, "--truth", truth, code=1)
+    data = run_json(capsys, "evaluate", folder, "--truth", truth, code=1)
     assert data["failed"] == 1 and "has no 5s.csv" in data["each"][1]["error"]
 
 
-def test_a_metric_without_what_it_needs_is_told(
+def test_a_metric_without_its_inputs_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["evaluate", str(folder), "--metrics", "nearest_clip", "person_ap50"]) == 1

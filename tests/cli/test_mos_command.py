@@ -41,14 +41,14 @@ def test_from_folders_to_a_report(
     assert {p.name for p in study.media.iterdir()} == {s.media for s in row.stimuli} | {
         s.media for s in row.sounds
     }
-    sound, rate = read_audio(study.media / row.sounds[0].media)
-    assert sound.shape[0] == 2 and rate == 48_000
+    audio, rate = read_audio(study.media / row.sounds[0].media)
+    assert audio.shape[0] == 2 and rate == 48_000
     assert row.levels["level_difference_change_max_db"] <= 0.2
     for link in study.store.invite("pilot", 3):
-        now = pass_screening(study.store, link.token, row)
-        while now.trial is not None:
-            now = rate_next(
-                study.store, link.token, now, 1 + (now.trial.position + ord(link.code[0])) % 5
+        state = pass_screening(study.store, link.token, row)
+        while state.trial is not None:
+            state = rate_next(
+                study.store, link.token, state, 1 + (state.trial.position + ord(link.code[0])) % 5
             )
     study.store.close()
 
@@ -77,7 +77,7 @@ def test_mistakes_are_one_sentence(
     (tmp_path / "lost" / "study.json").write_text('{"study": "s", "database": "study.sqlite"}')
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "study.json").write_text("[]")
-    for words, said in (
+    for arguments, expected in (
         (["create", new, "--conditions", "joint"], "must be NAME=DIR"),
         (["create", new, "--conditions", "a=x", "a=y"], "names a twice"),
         (["create", new, "--conditions", "a=/nowhere", "--trials", "15"], "in a row"),
@@ -96,9 +96,9 @@ def test_mistakes_are_one_sentence(
         (["report", str(tmp_path / "lost")], "without its database"),
         (["report", str(tmp_path / "odd")], "not the description"),
     ):
-        assert main(["mos", *words]) == 1
+        assert main(["mos", *arguments]) == 1
         error = capsys.readouterr().err
-        assert said in error and "Traceback" not in error, error
+        assert expected in error and "Traceback" not in error, error
         assert not Path(new).exists()
     with pytest.raises(SystemExit) as bad:
         main(["mos", "listen"])

@@ -47,7 +47,7 @@ def small(monkeypatch) -> dict[str, torch.nn.Module]:
     built = {}
     for kind, configs in CONFIGS.items():
         spec = hub.model_format(kind)
-        small = replace(spec, from_published=lambda given, tiny=configs["tiny"]: tiny)
+        small = replace(spec, from_published=lambda published, tiny=configs["tiny"]: tiny)
         module = hub.KINDS[kind].split(":")[0]
         monkeypatch.setattr(f"{module}.FORMAT", small)
         torch.manual_seed(0)

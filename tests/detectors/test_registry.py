@@ -21,7 +21,7 @@ from tests.videos import make_video, tiny_weights
 
 
 class Middle:
-    """Finds a person in the middle of every frame."""
+    """Detects a person in the middle of every frame."""
 
     @classmethod
     def from_pretrained(cls, source: str = "demo") -> Middle:
@@ -42,13 +42,13 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_new_detector_is_one_class_and_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    weights, film = tiny_weights(tmp_path / "w"), make_video(tmp_path / "film.mkv", seconds=1.0)
+    weights, video = tiny_weights(tmp_path / "w"), make_video(tmp_path / "video.mkv", seconds=1.0)
     out = tmp_path / "out"
-    command = ["annotate", str(film), "--out", str(out), "--no-overlay", "--json"]
+    command = ["annotate", str(video), "--out", str(out), "--no-overlay", "--json"]
     assert main([*command, "--detector", "middle", "--weights", str(weights)]) == 0
     (row,) = json.loads(capsys.readouterr().out)["each"]
     assert row["persons"] == 4
-    saved = json.loads((out / "film.json").read_text())
+    saved = json.loads((out / "video.json").read_text())
     assert saved["detectors"]["persons"] == f"middle: {weights}"
     offered = bundled().persons
     assert list(offered)[-1] == "middle" and offered["middle"].label == "Always in the middle"
@@ -56,7 +56,7 @@ def test_a_new_detector_is_one_class_and_one_line(
     assert isinstance(person_detector("middle"), Middle)
 
 
-def test_those_that_are_not_installed_are_said_not_offered(
+def test_detectors_that_are_not_installed_are_named_but_not_offered(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     entry = Detector("persons", "Elsewhere", f"{__name__}:Middle", "no_such_module")

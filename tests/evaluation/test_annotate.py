@@ -25,7 +25,7 @@ def clip(format: ClipFormat = FORMAT) -> Clip:
 
 
 def persons(clip: Clip) -> Boxes:
-    """One person on the left in every picture, the last first."""
+    """One person on the left in every frame, the last first."""
     n = clip.format.frames
     xyxy = np.tile([20.256, 70.0, 60.0, 190.0], (n, 1))
     return Boxes(np.arange(n)[::-1], np.zeros(n), xyxy, np.linspace(0.5, 0.9, n))
@@ -40,12 +40,12 @@ def sounds(clip: Clip) -> SoundEvents:
 
 
 @pytest.fixture
-def found() -> Annotation:
+def annotation() -> Annotation:
     return annotate(clip(), persons, sounds, {"persons": "by hand"})
 
 
-def test_the_json_form_is_the_documented_one(found: Annotation) -> None:
-    data = json.loads(json.dumps(found.to_json(), allow_nan=False))
+def test_the_json_form_is_the_documented_one(annotation: Annotation) -> None:
+    data = json.loads(json.dumps(annotation.to_json(), allow_nan=False))
     documented = json.loads(
         json.dumps(
             {
@@ -74,8 +74,8 @@ def test_the_json_form_is_the_documented_one(found: Annotation) -> None:
     assert all(f'"{key}"' in named for key in [*data, *data["format"], *data["colors"]])
 
 
-def test_rows_of_the_json_form(found: Annotation) -> None:
-    data = found.to_json()
+def test_rows_of_the_json_form(annotation: Annotation) -> None:
+    data = annotation.to_json()
     assert data["boxes"][0] == {
         "frame": 0,
         "category": 0,
@@ -98,7 +98,7 @@ def test_rows_of_the_json_form(found: Annotation) -> None:
     assert np.mean(difference) == pytest.approx(20.0, abs=0.5)
 
 
-def test_nothing_found_is_an_annotation_too() -> None:
+def test_nothing_detected_is_an_annotation_too() -> None:
     quiet = judge(clip(ClipFormat(frames=1)), Boxes.empty(), SoundEvents.empty())
     data = quiet.to_json()
     assert data["alignment"] == {"tp": 0, "fn": 0, "score": None}
@@ -115,7 +115,7 @@ def test_a_small_clip_is_judged_in_the_pixels_of_the_tables() -> None:
     assert small.nulls["swapped"] == 1.0 and small.alignment.tp == 0
 
 
-def test_every_event_is_judged() -> None:
+def test_every_event_has_a_judgement() -> None:
     with pytest.raises(ValueError, match="must have 1 rows, one for each sound event, got 2"):
         Annotation(
             clip(),
@@ -125,23 +125,23 @@ def test_every_event_is_judged() -> None:
         )
 
 
-def test_files_hold_what_was_found(found: Annotation, tmp_path: Path) -> None:
-    written = found.write(tmp_path / "new" / "folder", "a clip")
+def test_files_hold_the_annotation(annotation: Annotation, tmp_path: Path) -> None:
+    written = annotation.write(tmp_path / "new" / "folder", "a clip")
     names = ["a clip.boxes.csv", "a clip.events.csv", "a clip.overlay.mp4", "a clip.json"]
     assert [path.name for path in written] == names
     assert sorted(p.name for p in written[0].parent.iterdir()) == sorted(names)
-    np.testing.assert_array_equal(Boxes.read_csv(written[0]).xyxy, found.boxes.xyxy)
-    np.testing.assert_array_equal(SoundEvents.read_csv(written[1]).x, found.events.x)
+    np.testing.assert_array_equal(Boxes.read_csv(written[0]).xyxy, annotation.boxes.xyxy)
+    np.testing.assert_array_equal(SoundEvents.read_csv(written[1]).x, annotation.events.x)
     assert Clip.read(written[2], max_seconds=5).format.seconds == 2.0
-    assert json.loads(written[3].read_text()) == found.to_json()
-    again = found.write(written[0].parent, "a clip", overlay=False)
-    assert [path.suffix for path in again] == [".csv", ".csv", ".json"]
+    assert json.loads(written[3].read_text()) == annotation.to_json()
+    paths = annotation.write(written[0].parent, "a clip", overlay=False)
+    assert [path.suffix for path in paths] == [".csv", ".csv", ".json"]
 
 
 def test_a_failure_leaves_the_old_files_and_nothing_new(
-    found: Annotation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    annotation: Annotation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found.write(tmp_path, "clip")
+    annotation.write(tmp_path, "clip")
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
 
     def full(*_: object) -> None:
@@ -156,7 +156,7 @@ def test_a_failure_leaves_the_old_files_and_nothing_new(
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
-def test_a_folder_that_is_a_file_is_refused(found: Annotation, tmp_path: Path) -> None:
+def test_a_folder_that_is_a_file_is_refused(annotation: Annotation, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("x")
     with pytest.raises(SavgError, match="taken cannot hold results: File exists"):
-        found.write(tmp_path / "taken", "clip")
+        annotation.write(tmp_path / "taken", "clip")

@@ -79,9 +79,9 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, su
     finally:
         process.kill()
         log.close()
-    said = (folder / "log").read_text()
-    assert "Listening tests: trial" in said and "/admin" in said
-    assert PASSWORD not in said and "Traceback" not in said
+    text = (folder / "log").read_text()
+    assert "Listening tests: trial" in text and "/admin" in text
+    assert PASSWORD not in text and "Traceback" not in text
 
 
 def test_the_studio_the_listeners_and_the_organiser(
@@ -126,8 +126,8 @@ def test_gradios_login_does_not_guard_listen(tmp_path: Path) -> None:
         assert httpx.get(f"{address}/config").status_code == 401
         url = f"{address}/listen/trial/api"
         assert httpx.get(f"{url}/state", headers=bearer(token)).json()["step"] == "invited"
-        said = {"device": {"browser": "x" * 3000}}
-        reply = httpx.post(f"{url}/consent", json=said, headers=bearer(token))
+        text = {"device": {"browser": "x" * 3000}}
+        reply = httpx.post(f"{url}/consent", json=text, headers=bearer(token))
         assert reply.json()["step"] == "screening"
         evil = httpx.get(f"{url}/facts", headers={"Origin": "https://evil.example"})
         assert "access-control-allow-origin" not in evil.headers
@@ -147,9 +147,13 @@ def test_the_operator_names_studies(tmp_path: Path) -> None:
     assert hosted.studies.names() == ["one", "three", "two"]
     hosted.close()
     later = {VARIABLE: str(tmp_path / "later"), "SAVG_MOS_DATASET": "lab/tests", "SPACE_ID": "a/b"}
-    kept = Hosted.of_environment(later)
-    assert kept.pushes is not None and kept.studies is not None and kept.studies.names() == []
-    assert kept.pushes.state.dataset == "lab/tests" and (tmp_path / "later").is_dir()
+    restored = Hosted.of_environment(later)
+    assert (
+        restored.pushes is not None
+        and restored.studies is not None
+        and restored.studies.names() == []
+    )
+    assert restored.pushes.state.dataset == "lab/tests" and (tmp_path / "later").is_dir()
     for wrong in ("gone", os.pathsep.join((str(tmp_path), str(tmp_path / "more")))):
         with pytest.raises(SavgError, match=VARIABLE):
             Hosted.of_environment({VARIABLE: wrong})
@@ -161,7 +165,7 @@ def test_the_tab_names_no_study(tmp_path: Path, served: bool) -> None:
     hosted = Hosted(Studies([tmp_path / "secretname"])) if served else Hosted()
     studio = build(studio_fakes.services(), datasets=(), hosted=hosted)
     assert isinstance(studio.blocks, gr.Blocks)
-    said = str(studio.blocks.get_config_file())
-    assert "secretname" not in said
-    assert ('href="admin"' in said) == served and ("mos create" in said) != served
+    text = str(studio.blocks.get_config_file())
+    assert "secretname" not in text
+    assert ('href="admin"' in text) == served and ("mos create" in text) != served
     hosted.close()

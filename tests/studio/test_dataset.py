@@ -59,9 +59,9 @@ def key(browser: Browser, title: str) -> str:
     return dict(browser.dataset_choices())[title]
 
 
-def arrived(browser: Browser, title: str, **asked: Any) -> dict[str, Any]:
+def arrived(browser: Browser, title: str, **options: Any) -> dict[str, Any]:
     """What the page shows after choosing a dataset."""
-    *_, last = browser.arrive(BrowserState(key(browser, title), **asked))
+    *_, last = browser.arrive(BrowserState(key(browser, title), **options))
     names = ("dataset", "split", "recording", "notice", "gallery", "player", "page", "name")
     return dict(zip((*names, "counted"), last, strict=True))
 
@@ -72,7 +72,7 @@ def update(values: list[Any]) -> dict[str, Any]:
     )
 
 
-def picture(url: str) -> np.ndarray:
+def decoded_image(url: str) -> np.ndarray:
     data = np.frombuffer(base64.b64decode(url.split(",")[1]), np.uint8)
     return cv2.imdecode(data, cv2.IMREAD_COLOR)
 
@@ -92,12 +92,12 @@ def test_the_table_of_a_built_set_is_its_report(root: Path) -> None:
 def test_without_a_report_the_labels_tell(root: Path) -> None:
     steps: list[tuple[int, int]] = []
     dev = SavgBench(root / "built", "dev")
-    told = bench_table(dev, None, lambda *step: steps.append(step))
+    measured = bench_table(dev, None, lambda *step: steps.append(step))
     reported = bench_table(dev, read_report(dev))
     assert steps == [(0, COUNT)]
-    np.testing.assert_allclose(told.x, reported.x)
-    np.testing.assert_allclose(told.active, reported.active, atol=0.011)
-    assert (told.categories == reported.categories).all() and np.isnan(told.level_db).all()
+    np.testing.assert_allclose(measured.x, reported.x)
+    np.testing.assert_allclose(measured.active, reported.active, atol=0.011)
+    assert (measured.categories == reported.categories).all() and np.isnan(measured.level_db).all()
 
 
 def test_the_expected_difference_is_that_of_a_decoded_plane_wave() -> None:
@@ -116,7 +116,7 @@ def test_views_wrap() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "keep"),
+    ("selection", "keep"),
     [
         (Selection(), lambda r: True),
         (Selection(category="Instrument"), lambda r: r.category == 1),
@@ -131,29 +131,29 @@ def test_views_wrap() -> None:
         (Selection(category="__class__", place=None, order=[], reach="x"), lambda r: True),  # type: ignore[arg-type]
     ],
 )
-def test_filters(root: Path, wanted: Selection, keep: Any) -> None:
+def test_filters(root: Path, selection: Selection, keep: Any) -> None:
     bench = SavgBench(root / "built", "dev")
     table = bench_table(bench, read_report(bench))
     expected = sorted(r.name for r in bench_sets.clips(COUNT) if keep(r))
-    assert table.names[wanted.rows(table)].tolist() == expected
+    assert table.names[selection.rows(table)].tolist() == expected
 
 
 @pytest.mark.parametrize("order", list(ORDERS))
 def test_orders(root: Path, order: str) -> None:
     bench = SavgBench(root / "built", "dev")
     table = bench_table(bench, read_report(bench))
-    found = table.select(Selection(order=order).rows(table))
+    ordered = table.select(Selection(order=order).rows(table))
     values = {
-        "Name": found.names,
-        "Left to right": found.x,
-        "Loudest first": -found.level_db,
-        "Quietest first": found.level_db,
-        "Least sound first": found.active,
+        "Name": ordered.names,
+        "Left to right": ordered.x,
+        "Loudest first": -ordered.level_db,
+        "Quietest first": ordered.level_db,
+        "Least sound first": ordered.active,
         "Sound and label disagree most": -np.abs(
-            found.difference_db - expected_difference_db(found.x)
+            ordered.difference_db - expected_difference_db(ordered.x)
         ),
     }[order]
-    assert (values[:-1] <= values[1:]).all() and len(found) == COUNT
+    assert (values[:-1] <= values[1:]).all() and len(ordered) == COUNT
     unknown = bench_table(bench)
     assert len(Selection(order=order).rows(unknown)) == COUNT
 
@@ -213,7 +213,7 @@ def test_arriving_shows_the_first_page_and_clip(browser: Browser) -> None:
         "visible"
     ]
     assert len(shown["recording"]["choices"]) == 4
-    assert picture(gallery["clips"][0]["image"]).shape == (108, 192, 3)
+    assert decoded_image(gallery["clips"][0]["image"]).shape == (108, 192, 3)
 
 
 def test_a_clip_with_its_labels_panorama_and_facts(browser: Browser) -> None:
@@ -231,7 +231,7 @@ def test_a_clip_with_its_labels_panorama_and_facts(browser: Browser) -> None:
     focal = 128 / np.tan(np.radians(50))
     azimuth = 190 + np.degrees(np.arctan((128 - record.x) / focal))
     assert annotation["events"][0]["spot"][0] == pytest.approx((0.5 - azimuth / 360) % 1, abs=1e-3)
-    assert picture(value["panorama"]).shape == (320, 640, 3)
+    assert decoded_image(value["panorama"]).shape == (320, 640, 3)
     facts = dict(value["facts"])
     assert facts["View"] == "−170°, 170° to the right" and facts["Start"].endswith(
         str(record.start)
@@ -241,7 +241,7 @@ def test_a_clip_with_its_labels_panorama_and_facts(browser: Browser) -> None:
 
 def test_a_strip_where_there_is_no_panorama(browser: Browser) -> None:
     value = arrived(browser, "loaded")["player"]
-    assert picture(value["panorama"]).shape == (160, 640, 3)
+    assert decoded_image(value["panorama"]).shape == (160, 640, 3)
     assert "among all directions" in value["caption"]
     assert all(0.2 < e["spot"][1] < 0.8 for e in value["annotation"]["events"])
 
@@ -358,7 +358,7 @@ def test_statistics_without_a_report(browser: Browser) -> None:
         assert not statistics(browser.sets, wrong, False)[1]["visible"]
 
 
-def said(values: Any) -> str:
+def message(values: Any) -> str:
     text = values["notice"]["value"]["text"]
     assert values["notice"]["visible"] and text.count("\n") == 0
     return text
@@ -368,9 +368,11 @@ def test_errors_are_one_sentence_without_the_servers_folders(
     browser: Browser, root: Path, tmp_path: Path, library: Library
 ) -> None:
     for title in ("nothing", "gone"):
-        assert f"“{title}” holds no clips" in said(arrived(browser, title))
+        assert f"“{title}” holds no clips" in message(arrived(browser, title))
     where = key(browser, "built")
-    text = said(update(browser.choose(BrowserState(where, "dev"), {"name": "../../../etc/passwd"})))
+    text = message(
+        update(browser.choose(BrowserState(where, "dev"), {"name": "../../../etc/passwd"}))
+    )
     assert "not in the dataset" in text and str(root) not in text
     broken = tmp_path / "broken"
     bench_sets.write_set(broken, 2, videos={})
@@ -381,15 +383,15 @@ def test_errors_are_one_sentence_without_the_servers_folders(
     sets = Sets([broken])
     other = Browser(library, sets)
     shown = arrived(other, "broken")
-    assert "not a video" in said(shown) and str(tmp_path) not in said(shown)
+    assert "not a video" in message(shown) and str(tmp_path) not in message(shown)
     assert shown["gallery"]["clips"][0]["image"] is None and shown["player"] is None
     second = update(
         other.choose(BrowserState(key(other, "broken"), "dev"), {"name": videos[1].stem})
     )
-    assert "expected 4 columns" in said(second) and str(tmp_path) not in said(second)
+    assert "expected 4 columns" in message(second) and str(tmp_path) not in message(second)
     assert second["player"]["annotation"]["events"] == []
     (broken / "report.json").write_text("{")
-    assert "not the report" in said(arrived(other, "broken"))
+    assert "not the report" in message(arrived(other, "broken"))
 
 
 def test_a_clip_goes_to_inspect(browser: Browser) -> None:

@@ -37,7 +37,7 @@ def context(tmp_path: Path) -> Context:
 def person_film(
     path: Path, x: float, size: tuple[int, int] = (256, 144), seconds: float = 2
 ) -> Path:
-    """A film in which somebody in blue stands at x of 0 … 1, with a tone at both sides alike."""
+    """A video in which somebody in blue stands at x of 0 … 1, with a tone at both sides alike."""
     width, height = size
     rate, samples = 16_000, round(seconds * 16_000)
     with av.open(str(path), "w") as container:
@@ -45,10 +45,10 @@ def person_film(
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         audio = container.add_stream("aac", rate=rate, layout="stereo")
         for _ in range(round(seconds * 8)):
-            picture = np.full((height, width, 3), 120, np.uint8)
+            image = np.full((height, width, 3), 120, np.uint8)
             left = round(x * width) - width // 10
-            picture[height // 5 :, left : left + width // 5] = (20, 30, 160)
-            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+            image[height // 5 :, left : left + width // 5] = (20, 30, 160)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
         container.mux(video.encode(None))
         tone = np.float32(0.02) * np.sin(2 * np.pi * 300 * np.arange(samples) / rate)
         block = av.AudioFrame.from_ndarray(
@@ -106,8 +106,8 @@ def test_left_is_left_from_the_upload_to_the_download(
     stored = context.library[new["id"]]
     assert sign * level_difference(stored.path(VIDEO)) > 6
     assert abs(level_difference(context.library[own["id"]].path(VIDEO))) < 0.2
-    kept = [bytes(p) for p in av.open(str(stored.path(VIDEO))).demux(video=0) if p.size]
-    assert kept == pictures  # the visitor's own pictures, byte for byte
+    packets = [bytes(p) for p in av.open(str(stored.path(VIDEO))).demux(video=0) if p.size]
+    assert packets == pictures  # the visitor's own frames, byte for byte
     assert new["annotation"]["alignment"]["tp"] > 0
     assert stored.title == "holiday, new audio" and stored.stem == "holiday-new-audio"
     assert new["downloads"][0]["label"] == "Video"
@@ -118,7 +118,7 @@ def test_left_is_left_from_the_upload_to_the_download(
     assert stored.path(POSTER).is_file()
 
 
-def test_both_sounds_are_played_equally_loud_and_nothing_is_normalised(
+def test_both_tracks_are_played_equally_loud_and_nothing_is_normalised(
     context: Context, visitors: Visitors, tmp_path: Path
 ) -> None:
     key = visitors.upload(person_film(tmp_path / "a.mp4", 0.5))
@@ -136,7 +136,7 @@ def test_both_sounds_are_played_equally_loud_and_nothing_is_normalised(
     assert peak == pytest.approx(0.3 * np.cos(np.pi / 4), rel=0.1)  # as the networks made it
 
 
-def test_a_silent_video_has_no_sound_to_compare_with(visitors: Visitors, tmp_path: Path) -> None:
+def test_a_silent_video_has_no_audio_to_compare_with(visitors: Visitors, tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mkv", seconds=2, audio=False)
     value = visitors.run(visitors.request(visitors.upload(path)))[-1][2]
     assert [version["label"] for version in value["versions"]] == ["New audio"]
@@ -187,9 +187,9 @@ def test_bad_uploads_are_one_sentence_with_the_owners_name(
     for name, (write, words) in cases.items():
         write(tmp_path / name)
         update = visitors.receive(tmp_path / name)
-        said = update[0]["value"]["text"]
-        assert name in said and words in said and str(tmp_path) not in said
-        assert said.count(". ") == 0 and not (tmp_path / name).exists()
+        message = update[0]["value"]["text"]
+        assert name in message and words in message and str(tmp_path) not in message
+        assert message.count(". ") == 0 and not (tmp_path / name).exists()
     monkeypatch.setattr("savg.studio.video_to_audio.uploads.MAX_BYTES", 1000)
     person_film(tmp_path / "large.mp4", 0.5)
     update = visitors.receive(tmp_path / "large.mp4")
@@ -221,14 +221,14 @@ def test_a_visitors_videos_are_its_own_and_go_with_it(
     context: Context, visitors: Visitors, tmp_path: Path
 ) -> None:
     key = visitors.upload(person_film(tmp_path / "a.mp4", 0.5))
-    kept = visitors.uploads.get(key, "me").path
+    packets = visitors.uploads.get(key, "me").path
     assert visitors.uploads.get(key, "you") is None and visitors.uploads.all_of("you") == []
     with pytest.raises(SavgError, match="no longer here"):
         visitors.request(key, visitor="you")
     value = visitors.run(visitors.request(key))[-1][2]
     folders = [context.library[version["id"]].folder for version in value["versions"]]
     context.library.forget(visitors.uploads.forget("me"))
-    assert not kept.exists() and not any(folder.exists() for folder in folders)
+    assert not packets.exists() and not any(folder.exists() for folder in folders)
     with pytest.raises(SavgError, match="no longer here"):
         visitors.request(key)
 
@@ -264,7 +264,7 @@ def test_a_stop_leaves_nothing(
     assert visitors.uploads.get(key, "me") is not None  # it may be tried again
 
 
-def test_clips_of_the_studio_get_sound_too(context: Context, visitors: Visitors) -> None:
+def test_clips_of_the_studio_get_audio_too(context: Context, visitors: Visitors) -> None:
     stored = context.library.add(studio_fakes.scene(1), "Seed 1", "test")
     value = visitors.run(visitors.request(stored.key))[-1][2]
     assert value["versions"][0]["annotation"]["format"]["seconds"] == SAVGBENCH.seconds

@@ -90,15 +90,18 @@ def test_a_report_shows_the_numbers_of_the_analysis(folder: Path, results: Study
     head, mos, differences, clips, more = results.report(key_of(results, "s"), False)
     assert head["badge"] == "" and more["badge"] == ""
     rows = {row[0]: row for row in head["tables"][0]["rows"]}
-    for found in result.conditions:
-        assert rows[found.name][1] == f"{found.mos.estimate:.2f}"
-        assert rows[found.name][2] == f"{found.mos.low:.2f} … {found.mos.high:.2f}"
+    for condition in result.conditions:
+        assert rows[condition.name][1] == f"{condition.mos.estimate:.2f}"
+        assert rows[condition.name][2] == f"{condition.mos.low:.2f} … {condition.mos.high:.2f}"
     trace = mos["value"].data[-1]
-    for found, x, up, down in zip(
+    for condition, x, up, down in zip(
         result.conditions, trace.x, trace.error_x.array, trace.error_x.arrayminus, strict=True
     ):
-        assert x == found.mos.estimate
-        assert (x + up, x - down) == (pytest.approx(found.mos.high), pytest.approx(found.mos.low))
+        assert x == condition.mos.estimate
+        assert (x + up, x - down) == (
+            pytest.approx(condition.mos.high),
+            pytest.approx(condition.mos.low),
+        )
     assert len(differences["value"].data[-1].x) == len(result.differences)
     assert sum(len(trace.x) for trace in clips["value"].data) > 40
     captions = [table["caption"] for table in more["tables"]]
@@ -133,8 +136,8 @@ def test_downloads_hold_nothing_of_single_listeners(folder: Path, results: Study
     for path in files:
         text = path.read_text(encoding="utf-8")
         assert not any(code in text for code in codes)
-    kept = json.loads(next(p for p in files if p.suffix == ".json").read_text(encoding="utf-8"))
-    assert "conditions" in kept and not {"listeners", "flags"} & set(kept)
+    stored = json.loads(next(p for p in files if p.suffix == ".json").read_text(encoding="utf-8"))
+    assert "conditions" in stored and not {"listeners", "flags"} & set(stored)
 
 
 def test_names_of_files_are_text(folder: Path, tmp_path: Path) -> None:
@@ -189,9 +192,9 @@ def test_benchmarks_are_read_not_known(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "x.json").write_text(json.dumps(result))
     (tmp_path / "a.md").write_text("# Other\n\n| a |\n|---|\n| 1 |\n")
     (tmp_path / "bad.json").write_text("{")
-    found = benchmarks(tmp_path)
-    assert [b.name for b in found] == ["x", "a", "bad"]
-    assert [m.label for m in found[0].measures] == ["Two-stage", "Joint"]
+    listed = benchmarks(tmp_path)
+    assert [b.name for b in listed] == ["x", "a", "bad"]
+    assert [m.label for m in listed[0].measures] == ["Two-stage", "Joint"]
     monkeypatch.setattr(
         "savg.studio.results.benchmark_board.benchmarks", lambda: benchmarks(tmp_path)
     )
@@ -210,11 +213,11 @@ def test_the_published_table_and_our_own_files() -> None:
     rows = published()["rows"]
     assert rows["Ground truth"][4] == 0.92 and rows["Joint"][5] == 2.90
     assert all(len(row) == len(published()["columns"]) for row in rows.values())
-    found = {b.name: b for b in benchmarks()}
-    kept = json.loads((RESULTS / "demo_quality.json").read_text())
-    scores = [m.score for m in found["demo_quality"].measures]
-    assert kept["sets"]["generated"]["metrics"]["spatial_av_align"]["value"] in scores
-    assert all("python -m" in b.command for b in found.values())
+    by_name = {b.name: b for b in benchmarks()}
+    stored = json.loads((RESULTS / "demo_quality.json").read_text())
+    scores = [m.score for m in by_name["demo_quality"].measures]
+    assert stored["sets"]["generated"]["metrics"]["spatial_av_align"]["value"] in scores
+    assert all("python -m" in b.command for b in by_name.values())
 
 
 def test_figures_take_few_values_and_long_names() -> None:
@@ -228,8 +231,8 @@ def test_figures_take_few_values_and_long_names() -> None:
 
 def test_the_tab_is_there_without_any_report() -> None:
     studio = build(studio_fakes.services(), datasets=())
-    said = str(studio.blocks.get_config_file())
-    assert "mos report STUDY" in said and "Spatial AV-Align" in said
+    text = str(studio.blocks.get_config_file())
+    assert "mos report STUDY" in text and "Spatial AV-Align" in text
 
 
 def test_single_report_folders_and_studies_are_found_too(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Services: what is missing is said, networks load once, more pipelines can be named."""
+"""Services: what is missing is named, networks load once, more pipelines can be named."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def test_two_stage_weights_beside_the_joint_ones_are_offered_with_them(
     sound = bundled.audio_pipelines["demo/two_stage"]
     assert sound.steps == (1, 3, 60) and sound.boxes
     joint, second = (bundled.pipeline(name) for name in bundled.together)
-    made = joint(1, seed=3, steps=2)[0], second(1, seed=3, steps=2, boxes=False)[0]
-    assert made[0].video.dtype == made[1].video.dtype and made[1].audio.std() > 0
+    clips = joint(1, seed=3, steps=2)[0], second(1, seed=3, steps=2, boxes=False)[0]
+    assert clips[0].video.dtype == clips[1].video.dtype and clips[1].audio.std() > 0
     assert bundled.audio_pipeline("demo/two_stage") is bundled.pipeline("demo/two_stage").audio
     (tmp_path / "demo" / "flow" / "model.safetensors").unlink()
     assert services.bundled().together == () and not services.bundled().audio_pipelines
 
 
-def test_named_networks_that_only_give_sound_are_no_pipeline(
+def test_named_networks_that_only_generate_audio_are_no_pipeline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny_sound().save_pretrained(tmp_path / "sound")
