@@ -1,9 +1,9 @@
-"""Who is where, and what sounds where: the tables that go with a clip.
+"""Tables that go with a clip: persons' boxes, sound events, labels, and their alignment.
 
-Frames of boxes count the clip's pictures (4 a second in the published data); frames of sound
-events and labels count tenths of a second. x and y are pixels: x in the 256-wide picture, growing
-to the right, y of labels in the 256×144 picture, y of boxes in the 256×256 frame. CSV files have
-no header, and an empty file is an empty table [S1, S2].
+Frame numbers of boxes are those of the video (4 a second in the published data); those of sound events
+and labels are tenths of a second. x and y are pixels: x in the 256-wide picture, growing to the right,
+y of labels in the 256×144 picture, y of boxes in the 256×256 frame. CSV files have no header, and an
+empty file is an empty table [S1, S2].
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LABEL_CLASSES = {0: SPEECH, 1: SPEECH, 9: INSTRUMENT}
 
 
 class _Table(ABC):
-    """Columns of equal length in the published CSV form; subclasses are frozen dataclasses."""
+    """Columns of equal length in the published CSV format; subclasses are frozen dataclasses."""
 
     _columns: ClassVar[str]
 
@@ -53,7 +53,14 @@ class _Table(ABC):
 
     @classmethod
     def read_csv(cls, path: str | os.PathLike[str]) -> Self:
-        """The table in a CSV file without header; SavgError names the file and the wrong line."""
+        """The table in a CSV file without header.
+
+        Raises:
+            SavgError: the file cannot be read; the sentence names the file and the wrong line.
+
+        Example:
+            boxes = Boxes.read_csv("clip.csv")
+        """
         width = cls._columns.count(",") + 1
         rows = [_numbers(row, cls._columns, where) for where, row in read_cells(path, cls._columns)]
         try:
@@ -62,7 +69,14 @@ class _Table(ABC):
             raise SavgError(f"{path}: {error}") from error
 
     def write_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write the table in its published form, whole or not at all."""
+        """Write the table in its published format, whole or not at all.
+
+        Raises:
+            SavgError: the file cannot be written.
+
+        Example:
+            boxes.write_csv("clip.csv")
+        """
         write_cells(path, self._rows())
 
 
@@ -74,18 +88,18 @@ def _numbers(row: Sequence[str], columns: str, where: str) -> list[float]:
 
 
 def _column(table: object, name: str, dtype: type, shape: tuple[int, ...] = ()) -> None:
-    """Bring one column to an immutable array of `dtype`, or say what is wrong with it."""
-    given = np.asarray(getattr(table, name))
-    value: NDArray[Any] = given.astype(dtype) if given.size else np.zeros((0, *shape), dtype)
+    """Replace one column by an immutable array of `dtype`; ValueError where that is not possible."""
+    raw = np.asarray(getattr(table, name))
+    value: NDArray[Any] = raw.astype(dtype) if raw.size else np.zeros((0, *shape), dtype)
     kind = type(table).__name__
     if value.ndim != 1 + len(shape) or value.shape[1:] != shape:
         expected = ", ".join(["N", *map(str, shape)])
-        raise ValueError(f"{kind}.{name} has shape ({expected}), not {value.shape}.")
+        raise ValueError(f"{kind}.{name} must have shape ({expected}), got {value.shape}.")
     if not np.isfinite(value).all():
-        raise ValueError(f"{kind}.{name} holds a value that is not finite.")
-    if dtype is np.int64 and (value != given.reshape(value.shape)).any():
-        raise ValueError(f"{kind}.{name} holds whole numbers, not {given.ravel()[:3]} ….")
-    value = value.copy() if value is given or value.base is not None else value
+        raise ValueError(f"{kind}.{name} must be finite, got NaN or infinity.")
+    if dtype is np.int64 and (value != raw.reshape(value.shape)).any():
+        raise ValueError(f"{kind}.{name} must be whole numbers, got {raw.ravel()[:3]} ….")
+    value = value.copy() if value is raw or value.base is not None else value
     value.flags.writeable = False
     object.__setattr__(table, name, value)
 
@@ -97,10 +111,10 @@ def _check_lengths(table: object) -> None:
         if getattr(table, field.name) is not None
     }
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"{type(table).__name__} needs columns of one length, not {lengths}.")
+        raise ValueError(f"{type(table).__name__} must have columns of one length, got {lengths}.")
     frames = table.frames  # type: ignore[attr-defined]
     if len(frames) and frames.min() < 0:
-        raise ValueError(f"{type(table).__name__}.frames starts at 0, not at {frames.min()}.")
+        raise ValueError(f"{type(table).__name__}.frames must be ≥ 0, got {frames.min()}.")
 
 
 def _plain(value: float) -> int | float:
@@ -111,9 +125,9 @@ def _plain(value: float) -> int | float:
 
 @dataclass(frozen=True, eq=False)
 class Boxes(_Table):
-    """Persons (category 0) found in the pictures: corners x0, y0, x1, y1 in pixels, N rows.
+    """Boxes of detected persons (category 0): corners x0, y0, x1, y1 in pixels, N rows.
 
-    `scores` (0..1) belong to a detector's own table; the published CSV does not keep them.
+    scores: a detector's confidence in 0..1; not in the published CSV.
     """
 
     frames: NDArray[np.int64]
@@ -132,7 +146,9 @@ class Boxes(_Table):
         _check_lengths(self)
         wrong = (self.xyxy[:, 2:] < self.xyxy[:, :2]).any(axis=1)
         if wrong.any():
-            raise ValueError(f"Boxes need x0 ≤ x1 and y0 ≤ y1, not {self.xyxy[wrong][0].tolist()}.")
+            raise ValueError(
+                f"Boxes must have x0 ≤ x1 and y0 ≤ y1, got {self.xyxy[wrong][0].tolist()}."
+            )
 
     @classmethod
     def empty(cls) -> Self:
@@ -153,7 +169,7 @@ class Boxes(_Table):
         return Boxes(self.frames[keep], self.categories[keep], self.xyxy[keep], scores)
 
     def mirrored(self, width: float = SAVGBENCH.size) -> Boxes:
-        """The boxes of the picture flipped left to right."""
+        """The boxes of the video flipped left to right."""
         flipped = self.xyxy.copy()
         flipped[:, [0, 2]] = width - self.xyxy[:, [2, 0]]
         return Boxes(self.frames, self.categories, flipped, self.scores)
@@ -161,7 +177,7 @@ class Boxes(_Table):
 
 @dataclass(frozen=True, eq=False)
 class SoundEvents(_Table):
-    """Sounds found by SELD, N rows at 10 frames a second.
+    """Sound events, as SELD detects them, N rows at 10 frames a second.
 
     Categories: 0 speech, 1 instrument; x in pixels.
     """
@@ -200,13 +216,16 @@ class SoundEvents(_Table):
         return SoundEvents(self.frames[keep], self.categories[keep], self.x[keep])
 
     def mirrored(self, width: float = SAVGBENCH.size) -> SoundEvents:
-        """The events of the sound with its channels swapped."""
+        """The events of the audio with its channels swapped."""
         return self.with_x(width - self.x)
 
 
 @dataclass(frozen=True, eq=False)
 class ClipLabels(_Table):
-    """Where the sounding event is in the 256×144 picture: classes 0, 1 (speech), 9 (instrument)."""
+    """Positions of the sounding event in the 256×144 picture, N rows at 10 frames a second.
+
+    Classes: 0, 1 (speech), 9 (instrument); x, y in pixels.
+    """
 
     frames: NDArray[np.int64]
     classes: NDArray[np.int64]
@@ -223,7 +242,7 @@ class ClipLabels(_Table):
         _check_lengths(self)
         unknown = sorted(set(self.classes.tolist()) - set(LABEL_CLASSES))
         if unknown:
-            raise ValueError(f"Clip labels have classes 0, 1 and 9, not {unknown}.")
+            raise ValueError(f"ClipLabels.classes must be 0, 1 or 9, got {unknown}.")
 
     @classmethod
     def _from_rows(cls, rows: NDArray[np.float64]) -> Self:
@@ -243,15 +262,15 @@ class ClipLabels(_Table):
         return ClipLabels(self.frames, self.classes, width - self.x, self.y)
 
     def events(self) -> SoundEvents:
-        """The labels in the form that a perfect SELD would give."""
+        """The labels as the events that a perfect SELD would detect."""
         return SoundEvents(self.frames, self.categories, self.x)
 
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """Each sound event judged, in order: True where a person is near it (true positive).
+    """The sound events judged in order: `matched` bool [N], True where a person is near (TP).
 
-    margin: pixels to either side of an event within which a person counted.
+    margin: pixels to either side of an event within which a person counts.
     """
 
     matched: NDArray[np.bool_]
@@ -260,7 +279,7 @@ class Alignment:
     def __post_init__(self) -> None:
         matched = np.array(self.matched, bool)
         if matched.ndim != 1:
-            raise ValueError(f"Alignment.matched has shape (N,), not {matched.shape}.")
+            raise ValueError(f"Alignment.matched must have shape (N,), got {matched.shape}.")
         if not self.margin >= 0:
             raise ValueError(f"Alignment.margin must be ≥ 0, got {self.margin}.")
         matched.flags.writeable = False
@@ -268,15 +287,15 @@ class Alignment:
 
     @property
     def tp(self) -> int:
-        """Sound events with a person near."""
+        """Number of sound events with a person near."""
         return int(self.matched.sum())
 
     @property
     def fn(self) -> int:
-        """Sound events without."""
+        """Number of sound events without a person near."""
         return int((~self.matched).sum())
 
     @property
     def score(self) -> float | None:
-        """TP / (TP + FN), or None where nothing sounded."""
+        """TP / (TP + FN), or None without sound events."""
         return self.tp / len(self.matched) if len(self.matched) else None

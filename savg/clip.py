@@ -19,7 +19,14 @@ from savg.media.encode import write_video
 class Clip:
     """Video uint8 [frames, size, size, 3] (RGB) with audio float32 [2, samples] in −1..1.
 
-    Channel 0 is left. Raises ValueError naming the expected and the received shape.
+    Channel 0 is left; lengths and sizes are those of `format`.
+
+    Raises:
+        ValueError: another shape or type, or audio that is not finite or not in −1..1.
+
+    Example:
+        clip = Clip.read("holiday.mp4")
+        clip.mirrored().write("mirrored.mp4")
     """
 
     video: NDArray[np.uint8]
@@ -35,12 +42,12 @@ class Clip:
             array = getattr(self, name)
             if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
                 got = f"{getattr(array, 'dtype', type(array).__name__)} {np.shape(array)}"
-                raise ValueError(f"Clip.{name} is {np.dtype(dtype)} {shape}, not {got}.")
+                raise ValueError(f"Clip.{name} must be {np.dtype(dtype)} {shape}, got {got}.")
         if not np.isfinite(self.audio).all():
-            raise ValueError("Clip.audio holds a value that is not finite.")
+            raise ValueError("Clip.audio must be finite, got NaN or infinity.")
         if self.audio.size and np.abs(self.audio).max() > 1.0:
             peak = float(np.abs(self.audio).max())
-            raise ValueError(f"Clip.audio lies in −1..1, but its peak is {peak:.3g}.")
+            raise ValueError(f"Clip.audio must be in −1..1, got a peak of {peak:.3g}.")
 
     @property
     def picture(self) -> NDArray[np.uint8]:
@@ -48,7 +55,7 @@ class Clip:
         return self.video[:, self.format.top : self.format.bottom]
 
     def mirrored(self) -> Clip:
-        """The clip with the picture flipped left to right and the channels swapped."""
+        """The clip with its video flipped left to right and its channels swapped."""
         video = np.ascontiguousarray(self.video[:, :, ::-1])
         return Clip(video, np.ascontiguousarray(self.audio[::-1]), self.format)
 
@@ -62,23 +69,33 @@ class Clip:
     ) -> Clip:
         """The clip in a video file with stereo audio, converted to `format`.
 
-        Any common codec; frames are taken at the format's times and fitted into its frame keeping
-        their aspect ratio; audio is resampled with both channels kept.
+        Any common codec. Frames are taken at the format's times and fitted into its frame with their
+        aspect ratio; audio is resampled channel by channel.
 
         Args:
-            max_seconds: without it exactly one clip length is read, and a shorter file is padded
-                with its last frame and silence; with it, the file's own length (to whole frames) is
-                kept, up to that many seconds.
+            format: of the clip; its number of frames is the length unless `max_seconds` is given.
+            max_seconds: read the file's own length, to whole frames, up to this; without it a longer
+                file is cut, and a shorter one padded with its last frame and silence.
 
         Raises:
-            MediaError: with one sentence for files that cannot become a clip.
+            MediaError: no such file, or one that cannot become a clip.
+
+        Example:
+            clip = Clip.read("holiday.mp4", max_seconds=10.0)
         """
         return cls(*read_clip(Path(path), format, max_seconds))
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write an mp4 that plays in browsers (H.264 yuv420p, AAC stereo), whole or not at all."""
+        """Write an mp4 that plays in browsers (H.264 yuv420p, AAC stereo), whole or not at all.
+
+        Raises:
+            SavgError: the file cannot be written.
+
+        Example:
+            clip.write("clip.mp4")
+        """
         write_video(path, self.video, self.format.fps, self.audio, self.format.sample_rate)
 
     def write_audio(self, path: str | os.PathLike[str]) -> None:
-        """Write the audio alone as .wav or .flac, whole or not at all."""
+        """Write the audio as .wav or .flac, whole or not at all. MediaError for another suffix."""
         write_audio(path, self.audio, self.format.sample_rate)

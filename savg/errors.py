@@ -10,7 +10,7 @@ class SavgError(Exception):
 
 
 class MediaError(SavgError):
-    """A video or sound file that cannot be read, or cannot become a clip."""
+    """A video or audio file that cannot be read, or cannot become a clip."""
 
 
 class CheckpointError(SavgError):
@@ -18,7 +18,7 @@ class CheckpointError(SavgError):
 
 
 class Cancelled(Exception):
-    """Raised by a progress callback (or for it, when it returns False) to stop at the next step."""
+    """Raised where a progress callback stops the work: it raised this itself, or returned False."""
 
 
 def is_whole(value: object) -> bool:

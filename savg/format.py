@@ -12,9 +12,9 @@ from savg.errors import whole_number
 class ClipFormat:
     """Lengths, rates and sizes of a clip; the default is SAVGBench's [S1].
 
-    frames at `fps` pictures a second; `sample_rate` in Hz; `size` is the side of the square frame in
+    `frames` frames at `fps` a second; `sample_rate` in Hz; `size` is the side of the square frame in
     pixels, of which `picture_height` rows in the middle hold the picture and the rest is black;
-    `label_fps` is the rate of sound events and labels.
+    `label_fps` is the rate of sound events and labels. ValueError for values out of range.
     """
 
     frames: int = 20
@@ -29,7 +29,8 @@ class ClipFormat:
             whole_number(f"ClipFormat.{name}", getattr(self, name), 1, error=ValueError)
         if self.picture_height > self.size or (self.size - self.picture_height) % 2:
             raise ValueError(
-                f"A picture of {self.picture_height} rows cannot be centred in {self.size} rows."
+                f"ClipFormat.picture_height must be ≤ size, {self.size}, by an even number of rows, "
+                f"got {self.picture_height}."
             )
 
     @property
@@ -44,12 +45,12 @@ class ClipFormat:
 
     @property
     def samples(self) -> int:
-        """Sound samples a channel."""
+        """Audio samples a channel."""
         return round(self.duration * self.sample_rate)
 
     @property
     def label_frames(self) -> int:
-        """Frames of sound events and labels."""
+        """Number of frames of sound events and labels."""
         return round(self.duration * self.label_fps)
 
     @property
@@ -68,7 +69,7 @@ class ClipFormat:
         return replace(self, size=size, picture_height=height - (size - height) % 2)
 
     def with_frames(self, frames: int) -> ClipFormat:
-        """The same format for another number of pictures."""
+        """The same format with another number of frames."""
         return replace(self, frames=frames)
 
 

@@ -70,8 +70,8 @@ class ModelFormat:
 class Card:
     """Provenance of weights: licence, origin, SHA-256 of the file, and facts that matter in use.
 
-    facts: for instance `{"mirrored": True}` for joint weights whose pictures are left-right reversed
-    against their sound.
+    facts: for instance `{"mirrored": True}` for joint weights whose video is reversed left to right
+    against their audio.
     """
 
     licence: str
@@ -81,9 +81,9 @@ class Card:
 
 
 def model_format(kind: str) -> ModelFormat:
-    """The format registered for `kind`; SavgError lists the kinds there are."""
+    """The format registered for `kind`; SavgError lists the registered kinds."""
     if kind not in KINDS:
-        raise SavgError(f"Unknown kind of weights {kind!r}: expected one of {', '.join(KINDS)}.")
+        raise SavgError(f"The kind of weights must be one of {', '.join(KINDS)}, got {kind!r}.")
     module, attribute = KINDS[kind].split(":")
     return getattr(importlib.import_module(module), attribute)
 
@@ -93,8 +93,17 @@ def load_official(
 ) -> torch.nn.Module:
     """The network in a file exactly as its authors publish it, float32, in evaluation mode.
 
-    published: the authors' constructor arguments by their own names; default: the released ones.
-    Raises CheckpointError that names the kind, the path and the first wrong keys.
+    Args:
+        kind: of the weights, one of `KINDS`.
+        path: of the file, opened as data only.
+        published: the authors' constructor arguments by their own names (None: the released ones).
+
+    Raises:
+        CheckpointError: a file that does not fit; it names the kind, the path and the first wrong keys.
+        SavgError: an unknown kind.
+
+    Example:
+        network = load_official("seld", "seld.pth")
     """
     spec = model_format(kind)
     state = spec.rename(_unwrap(_read_torch(kind, path), spec, path))
@@ -153,18 +162,22 @@ def _fill(model: torch.nn.Module, state: State, kind: str, path: str | os.PathLi
             if k in state and state[k].shape != expected[k].shape
         ],
     }
-    found = [
+    mismatches = [
         f"{len(keys)} {name} (first: {', '.join(keys[:3])})"
         for name, keys in problems.items()
         if keys
     ]
-    if found:
-        raise CheckpointError(f"{kind}: {path} does not fit the network: {'; '.join(found)}.")
+    if mismatches:
+        words = "; ".join(mismatches)
+        raise CheckpointError(f"{kind}: {path} does not fit the network: {words}.")
     model.load_state_dict({**{k: expected[k] for k in counters}, **state})
 
 
 def resolve(source: str | os.PathLike[str]) -> Path:
-    """The folder of weights named by "demo" (bundled), a folder, or a Hugging Face repo id."""
+    """The folder of weights named by "demo" (bundled), a folder, or a Hugging Face repo id.
+
+    SavgError where there is none of that name.
+    """
     if source == "demo":
         folder = assets_dir() / "demo"
         if not folder.is_dir():
@@ -228,47 +241,47 @@ def load_component(
 ) -> tuple[torch.nn.Module, Card]:
     """The network of a component folder, float32, in evaluation mode, and its card.
 
-    kind: what is expected there (None: anything). Raises CheckpointError for a folder that is
-    incomplete, of another kind, or whose weights do not match their configuration or checksum.
+    kind: the expected kind (None: any). CheckpointError for a folder that is incomplete, of another
+    kind, or whose weights do not match their configuration or checksum.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     folder = Path(folder)
     data = read_json(folder / CONFIG_FILE)
-    found = data.get("kind")
-    if not isinstance(found, str) or (kind is not None and found != kind):
-        raise CheckpointError(f"{folder}: expected weights of kind {kind!r}, found {found!r}.")
-    spec = model_format(found)
+    stored = data.get("kind")
+    if not isinstance(stored, str) or (kind is not None and stored != kind):
+        raise CheckpointError(f"{folder}: expected weights of kind {kind!r}, found {stored!r}.")
+    spec = model_format(stored)
     try:
         config = spec.config(**_tuples(data["config"]))
         card = Card(**data["card"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{folder / CONFIG_FILE}: not a {found} component: {error}."
+            f"{folder / CONFIG_FILE}: not a {stored} component: {error}."
         ) from error
     weights = folder / WEIGHTS_FILE
     if not weights.is_file():
-        raise CheckpointError(f"{found}: no such weights file: {weights}.")
+        raise CheckpointError(f"{stored}: no such weights file: {weights}.")
     if card.sha256 and card.sha256 != file_sha256(weights):
         raise CheckpointError(f"{weights} is not the file its card describes: SHA-256 differs.")
     model = spec.build(config)
     try:
         state = load_file(weights)
     except SafetensorError as error:
-        raise CheckpointError(f"{found}: {weights} is not a safetensors file.") from error
-    _fill(model, state, found, weights)
+        raise CheckpointError(f"{stored}: {weights} is not a safetensors file.") from error
+    _fill(model, state, stored, weights)
     return model.eval(), card
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file, or CheckpointError."""
+    """The JSON object in a file; CheckpointError where there is none."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CheckpointError(f"{path} could not be read: {error.strerror or error}.") from error
     except ValueError as error:
-        raise CheckpointError(f"{path} is not a JSON file.") from error
+        raise CheckpointError(f"{path} is not valid JSON.") from error
     if not isinstance(data, dict):
         raise CheckpointError(f"{path}: expected a JSON object.")
     return data
@@ -279,7 +292,7 @@ def component_folder(pipeline: Path, description: Mapping[str, Any], role: str) 
     name = description.get(role)
     if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name):
         raise CheckpointError(
-            f"{pipeline / PIPELINE_FILE}: {role!r} must name a folder beside it, not {name!r}."
+            f"{pipeline / PIPELINE_FILE}: {role!r} must name a folder beside it, got {name!r}."
         )
     return pipeline / name
 
@@ -301,7 +314,7 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def _tuples(value: Any) -> Any:
-    """JSON lists as tuples, all the way down, as frozen configurations want them."""
+    """JSON with every list as a tuple, as frozen configurations hold them."""
     if isinstance(value, list):
         return tuple(_tuples(item) for item in value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Where bundled files lie, and writing files whole or not at all."""
+"""The bundled files, and files that are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def assets_dir() -> Path:
 
 
 def existing(path: str | os.PathLike[str], what: str = "file or folder") -> Path:
-    """`path` as a Path, or one sentence that says what is missing."""
-    found = Path(path)
-    if not found.exists():
-        raise SavgError(f"{found}: no such {what}.")
-    return found
+    """`path` as a Path; SavgError if nothing is there. what: its kind, for the message."""
+    result = Path(path)
+    if not result.exists():
+        raise SavgError(f"{result}: no such {what}.")
+    return result
 
 
 def file_sha256(path: Path) -> str:
@@ -40,7 +40,10 @@ def file_sha256(path: Path) -> str:
 
 @contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its name only when the block ends without error."""
+    """A temporary file beside `path` that takes its name only when the block ends without error.
+
+    SavgError where it cannot be written.
+    """
     target = Path(path)
     part = _beside(target)
     try:
@@ -54,7 +57,10 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary folder beside `path` that replaces it only when the block ends without error."""
+    """A temporary folder beside `path` that replaces it only when the block ends without error.
+
+    SavgError where it cannot be written.
+    """
     target = Path(path)
     part = _beside(target)
     old = _beside(target)

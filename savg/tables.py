@@ -1,7 +1,7 @@
 """CSV tables, read and written: UTF-8, whole or not at all.
 
-Tables of numbers have the published form without a header; tables for people have names in their first
-line, and nothing in them runs when a spreadsheet opens them.
+Tables of numbers have the published format without a header; tables for people have names in their
+first line, and no cell that a spreadsheet would run.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from savg.errors import SavgError
 from savg.paths import atomic_file
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
-"""What a cell must not begin with."""
+"""Beginnings of cells that a spreadsheet would run."""
 
 
 def read_cells(
     path: str | os.PathLike[str], columns: str, encoding: str = "utf-8"
 ) -> Iterator[tuple[str, list[str]]]:
-    """Each row that is not empty, with words for where it is ("FILE, line 3").
+    """(where it is: "FILE, line 3", cells) for each row that is not empty.
 
-    columns: the names to expect, for messages. SavgError for a file that is no text or not readable.
+    columns: the expected names, for messages. SavgError for a file that is no text or not readable.
     """
     try:
         with Path(path).open(newline="", encoding=encoding) as file:
@@ -39,13 +39,15 @@ def read_cells(
 
 
 def numbers(row: Sequence[str], columns: str, where: str, finite: bool = True) -> list[float]:
-    """The numbers in a row's cells; SavgError says where there are none, or not finite ones."""
+    """The numbers in a row's cells; SavgError for other text, or numbers that are not finite."""
     try:
         values = [float(cell) for cell in row]
     except ValueError as error:
-        raise SavgError(f"{where}: expected numbers ({columns}), found {','.join(row)}.") from error
+        raise SavgError(
+            f"{where}: cells must be numbers ({columns}), got {','.join(row)}."
+        ) from error
     if finite and not all(map(math.isfinite, values)):
-        raise SavgError(f"{where}: expected finite numbers ({columns}), found {','.join(row)}.")
+        raise SavgError(f"{where}: cells must be finite numbers ({columns}), got {','.join(row)}.")
     return values
 
 

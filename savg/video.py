@@ -1,4 +1,4 @@
-"""A video that is to get audio: its frames at a constant rate, from a clip or any video file.
+"""A video without audio: its frames at a constant rate, from a clip or any video file.
 
 Frames are fitted into a clip's square frame, as networks see them; the file itself keeps its own when
 audio is written to it (`savg.media.mux`). Times count from the first frame.
@@ -27,15 +27,15 @@ MAX_FPS = 25
 """Frames a second that networks look at, at most."""
 
 MAX_SECONDS = 120.0
-"""Longest video read, in seconds, unless told otherwise."""
+"""Longest video read by default, in seconds."""
 
 
 @dataclass(frozen=True, eq=False)
 class Video:
     """Frames uint8 [F, size, size, 3] at `fps`; boxes: people in them, if known.
 
-    Boxes are in pixels of the 256×256 frame, whatever the frames' size. Raises ValueError naming
-    the expected and the received shape.
+    Boxes are in pixels of the 256×256 frame, whatever the frames' size. ValueError for another shape or
+    type.
     """
 
     frames: NDArray[np.uint8]
@@ -45,12 +45,12 @@ class Video:
     def __post_init__(self) -> None:
         shape = np.shape(self.frames)
         if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3 or not shape[0]:
-            raise ValueError(f"Video.frames is [frames, size, size, 3], not {shape}.")
+            raise ValueError(f"Video.frames must be [frames, size, size, 3], got {shape}.")
         if self.frames.dtype != np.uint8:
-            raise ValueError(f"Video.frames is uint8, not {self.frames.dtype}.")
+            raise ValueError(f"Video.frames must be uint8, got {self.frames.dtype}.")
         object.__setattr__(self, "fps", Fraction(self.fps).limit_denominator(100_000))
         if self.fps <= 0:
-            raise ValueError(f"Video.fps is positive, not {self.fps}.")
+            raise ValueError(f"Video.fps must be > 0, got {self.fps}.")
 
     @property
     def duration(self) -> Fraction:
@@ -66,10 +66,12 @@ class Video:
     def of_frames(
         cls, frames: NDArray[np.uint8], fps: float | Fraction, format: ClipFormat = SAVGBENCH
     ) -> Video:
-        """Frames [F, H, W, 3] of any shape, fitted into the format's frame."""
+        """Frames uint8 [F, H, W, 3] of any size at `fps`, fitted into the format's frame."""
         shape = np.shape(frames)
         if len(shape) != 4 or shape[3] != 3 or not shape[0] or frames.dtype != np.uint8:
-            raise ValueError(f"frames are uint8 [frames, height, width, 3], not {shape}.")
+            raise ValueError(
+                f"frames must be uint8 [frames, height, width, 3], got {frames.dtype} {shape}."
+            )
         return cls(np.stack([fit_frame(frame, format) for frame in frames]), Fraction(fps))
 
     @classmethod
@@ -83,10 +85,15 @@ class Video:
         """The video in a file, with or without audio, at its own rate up to 25 frames a second.
 
         Args:
-            watch: told the seconds read so far; what it raises stops the reading.
+            format: whose frame the frames are fitted into.
+            max_seconds: longer videos are refused.
+            watch: called with the seconds read so far; what it raises stops the reading.
 
         Raises:
-            MediaError: with one sentence for a file that is no video, or too long.
+            MediaError: a file that is no video, or too long.
+
+        Example:
+            video = Video.read("holiday.mp4")
         """
         path = Path(path)
         rate = min(Fraction(MAX_FPS), frame_rate(path))
@@ -97,13 +104,13 @@ class Video:
                 watch(len(frames) / float(rate))
             if len(frames) > max_seconds * rate + rate / 2:
                 raise MediaError(
-                    f"{path} is longer than {max_seconds:g} s: expected a short video."
+                    f"{path} must be at most {max_seconds:g} s long, got a longer video."
                 )
         return cls(np.stack(frames), rate)
 
     def at(self, rate: int, start: int, count: int) -> Indices:
-        """Which frame is shown at the middle of each of `count` frames at `rate` from second
-        `start` on; beyond the end the last one."""
+        """Frame numbers int64 [count]: those on screen at the middles of `count` frames at `rate` from
+        second `start` on; beyond the end the last one."""
         until = start + Fraction(count, rate)
         return nearest_frames(self.fps, len(self.frames), rate, until)[start * rate :]
 

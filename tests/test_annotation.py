@@ -41,9 +41,9 @@ def test_an_empty_file_is_an_empty_table(table: type, tmp_path: Path) -> None:
     ("text", "sentence"),
     [
         ("0,0,1\n0,0\n", "line 2: expected 3 columns"),
-        ("0,0,left\n", "line 1: expected numbers"),
-        ("0,0,nan\n", "line 1: expected finite numbers"),
-        ("-1,0,3\n", "frames starts at 0"),
+        ("0,0,left\n", "line 1: cells must be numbers"),
+        ("0,0,nan\n", "line 1: cells must be finite numbers"),
+        ("-1,0,3\n", "frames must be ≥ 0, got -1"),
         ("0.5,0,3\n", "whole numbers"),
     ],
 )
@@ -54,7 +54,7 @@ def test_a_wrong_csv_names_file_and_line(text: str, sentence: str, tmp_path: Pat
     assert "wrong.csv" in str(caught.value)
 
 
-def test_a_missing_or_binary_file_is_a_sentence(tmp_path: Path) -> None:
+def test_a_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SavgError, match="could not be read"):
         Boxes.read_csv(tmp_path / "none.csv")
     (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00\x80")
@@ -63,13 +63,13 @@ def test_a_missing_or_binary_file_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_shapes_are_checked_with_expected_and_received() -> None:
-    with pytest.raises(ValueError, match=r"\(N, 4\), not \(1, 3\)"):
+    with pytest.raises(ValueError, match=r"\(N, 4\), got \(1, 3\)"):
         Boxes([0], [0], [[1, 2, 3]])
     with pytest.raises(ValueError, match="one length"):
         SoundEvents([0, 1], [0], [1.0])
     with pytest.raises(ValueError, match="x0 ≤ x1"):
         Boxes([0], [0], [[5, 0, 4, 1]])
-    with pytest.raises(ValueError, match="classes 0, 1 and 9"):
+    with pytest.raises(ValueError, match=r"must be 0, 1 or 9, got \[5\]"):
         ClipLabels([0], [5], [1], [1])
 
 

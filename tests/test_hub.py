@@ -40,7 +40,7 @@ TOY = hub.ModelFormat(
     kind="toy",
     config=ToyConfig,
     build=Toy,
-    from_published=lambda given: ToyConfig(width=(given or {}).get("num_channels", 3)),
+    from_published=lambda arguments: ToyConfig(width=(arguments or {}).get("num_channels", 3)),
     wrappers=("model_state_dict",),
     rename=lambda state: {k.replace("linear.", "line."): v for k, v in state.items()},
     card={"mirrored": True},
@@ -122,7 +122,7 @@ def test_files_are_opened_as_data_only(content: str, tmp_path: Path, monkeypatch
 def test_missing_files_and_kinds(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         hub.load_official("toy", tmp_path / "none.pt")
-    with pytest.raises(SavgError, match=r"expected one of.*seld"):
+    with pytest.raises(SavgError, match=r"must be one of .*seld.*, got 'nonsense'"):
         hub.load_official("nonsense", tmp_path / "none.pt")
 
 
@@ -162,7 +162,7 @@ def test_damaged_components_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="not a toy component"):
         hub.load_component(folder)
     (folder / hub.CONFIG_FILE).write_text("{")
-    with pytest.raises(CheckpointError, match="not a JSON file"):
+    with pytest.raises(CheckpointError, match="not valid JSON"):
         hub.load_component(folder)
 
 

@@ -37,13 +37,13 @@ def test_numbers_have_no_header_and_mistakes_a_place(tmp_path: Path) -> None:
     path.write_text("1,2\n\n1,x\n1,inf\n")
     (_, good), bad, endless = read_cells(path, "a,b")
     assert numbers(good, "a,b", "") == [1, 2] and bad[0] == f"{path}, line 3"
-    with pytest.raises(SavgError, match=r"n\.csv, line 3: expected numbers \(a,b\), found 1,x"):
+    with pytest.raises(SavgError, match=r"n\.csv, line 3: cells must be numbers \(a,b\), got 1,x"):
         numbers(bad[1], "a,b", bad[0])
     with pytest.raises(SavgError, match="finite"):
         numbers(endless[1], "a,b", endless[0])
 
 
-def test_what_is_no_text_is_told_in_one_sentence(tmp_path: Path) -> None:
+def test_what_is_no_text_is_refused_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SavgError, match=r"x\.csv is not a text table of a,b"):
         list(read_cells(tmp_path / "x.csv", "a,b"))

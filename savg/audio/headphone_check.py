@@ -2,7 +2,7 @@
 
 Audio is float32 [2, samples] at 48 kHz, channel 0 left, to be sent as WAV or FLAC (lossy codecs weaken
 the interaural cue). Huggins pitch: Milne et al. 2020, three intervals of white noise, one with the
-phase of a band around 600 Hz turned by 180° in the right ear. Loudness of anti-phase tones: Woods et
+phase of a band around 600 Hz inverted (180°) in the right ear. Loudness of anti-phase tones: Woods et
 al. 2017, three 200 Hz tones, one 6 dB softer, another in opposite phase at the two ears, which cancels
 over loudspeakers.
 """
@@ -43,7 +43,7 @@ def speech_noise_at(rng: np.random.Generator, loudness: float, seconds: float = 
 
 
 def huggins_noise(rng: np.random.Generator, pitch: bool) -> Audio:
-    """One interval of white noise, the right ear's phase turned by 180° in the band for a pitch."""
+    """One interval of white noise, the right ear's phase inverted (180°) in the band for a pitch."""
     samples = round(INTERVAL * RATE)
     left = 0.1 * rng.standard_normal(samples)
     right = left
@@ -70,7 +70,7 @@ def antiphase_tone(kind: str) -> Audio:
 
 
 def antiphase_trial(order: Sequence[str]) -> Audio:
-    """Three tones in the order given; the right answer is the softer one."""
+    """Three tones in this order; the right answer is the softer one."""
     return _spaced([antiphase_tone(kind) for kind in order])
 
 

@@ -36,15 +36,15 @@ _BLOCK, _STEP = 0.4, 0.1
 _SILENCE = -60.0
 
 
-def integrated_loudness(sound: NDArray[np.floating]) -> float:
+def integrated_loudness(audio: NDArray[np.floating]) -> float:
     """Integrated loudness in LUFS, gated at −70 LUFS and 10 LU below the mean; −inf for silence.
 
-    Sound shorter than a gating block counts as one block.
+    Audio shorter than a gating block counts as one block.
     """
-    block = min(round(_BLOCK * RATE), sound.shape[1])
+    block = min(round(_BLOCK * RATE), audio.shape[1])
     if not block:
         return float("-inf")
-    weighted = sosfilt(_K_WEIGHTING, np.asarray(sound, np.float64), axis=1)
+    weighted = sosfilt(_K_WEIGHTING, np.asarray(audio, np.float64), axis=1)
     energy = np.concatenate([[0.0], np.cumsum((weighted**2).sum(axis=0))])
     starts = np.arange(0, weighted.shape[1] - block + 1, round(_STEP * RATE))
     power = (energy[starts + block] - energy[starts]) / block
@@ -55,9 +55,9 @@ def integrated_loudness(sound: NDArray[np.floating]) -> float:
     return float(-0.691 + 10 * np.log10(power.mean()))
 
 
-def true_peak(sound: NDArray[np.floating]) -> float:
+def true_peak(audio: NDArray[np.floating]) -> float:
     """Peak of either channel between samples too (4 times oversampled), in dB; −inf for silence."""
-    finer = resample(np.asarray(sound, np.float64), RATE, 4 * RATE)
+    finer = resample(np.asarray(audio, np.float64), RATE, 4 * RATE)
     peak = float(np.abs(finer).max(initial=0))
     return 20 * float(np.log10(peak)) if peak > 0 else float("-inf")
 
@@ -66,18 +66,17 @@ def common_gain(
     loudness: NDArray[np.floating], peaks: NDArray[np.floating], target: float
 ) -> float:
     """The one gain in dB that brings the median loudness to `target` LUFS, every peak below −1 dB."""
-    heard = np.asarray(loudness)[np.isfinite(loudness)]
-    if not heard.size:
+    audible = np.asarray(loudness)[np.isfinite(loudness)]
+    if not audible.size:
         return 0.0
     highest = float(np.max(np.asarray(peaks)[np.isfinite(peaks)]))
-    return min(target - float(np.median(heard)), -1.0 - highest)
+    return min(target - float(np.median(audible)), -1.0 - highest)
 
 
 def quieter_by(first: NDArray[np.floating], second: NDArray[np.floating]) -> tuple[float, float]:
-    """By how many dB each of two stereo signals [2, T] is to be played quieter to be as loud as the
-    other.
+    """The attenuations in dB at which two stereo signals [2, T] are equally loud.
 
-    Only the louder one is turned down, both of its channels alike; below −60 LUFS a signal counts as
+    Only the louder one is attenuated, both of its channels alike; below −60 LUFS a signal counts as
     silence, and nothing is brought to its level.
     """
     loudness = integrated_loudness(first), integrated_loudness(second)

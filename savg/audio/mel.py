@@ -31,8 +31,8 @@ def htk_bands(
 ) -> NDArray[np.float64]:
     """Triangles on the HTK mel scale itself, each summing to 1; narrow ones hold one bin at least.
 
-    Kaldi's form. torchaudio has it only in float32, whose rounding the iterations that undo the bands
-    make audible differences of (0.002 in samples of the bundled pipeline's clips).
+    Kaldi's version. torchaudio has it only in float32, whose rounding grows to audible differences in
+    the iterations that invert the bands (0.002 in samples of the bundled pipeline's clips).
     """
     hertz = np.arange(n_fft // 2 + 1) * sample_rate / n_fft
 

@@ -21,5 +21,5 @@ def resample(audio: NDArray[Sample], rate: int, new_rate: int) -> NDArray[Sample
     from scipy.signal import resample_poly
 
     ratio = Fraction(new_rate, rate)
-    found = resample_poly(audio, ratio.numerator, ratio.denominator, axis=1)
-    return np.asarray(found, audio.dtype)
+    result = resample_poly(audio, ratio.numerator, ratio.denominator, axis=1)
+    return np.asarray(result, audio.dtype)

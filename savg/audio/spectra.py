@@ -1,6 +1,6 @@
 """From mel bands to spectra, and from spectra to audio.
 
-Shapes: B sounds, M mel bands, K = n_fft / 2 + 1 bins, F frames, T samples.
+Shapes: B signals, M mel bands, K = n_fft / 2 + 1 bins, F frames, T samples.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ def from_bands(target: Tensor, bands: Tensor, start: Tensor, updates: int) -> Te
 
     Multiplicative updates (Lee & Seung 2001) of the positive spectra `start` [B, K, F].
     """
-    gram, wanted = bands.T @ bands, bands.T @ target
-    found = start
+    gram, projection = bands.T @ bands, bands.T @ target
+    spectra = start
     for _ in range(updates):
-        found = found * wanted / (gram @ found).clamp_min(1e-9)
-    return found
+        spectra = spectra * projection / (gram @ spectra).clamp_min(1e-9)
+    return spectra
 
 
 def overlap_add(spectrum: Tensor, window: Tensor, hop: int) -> Tensor:
@@ -54,17 +54,17 @@ def griffin_lim(
     """Audio [B, T] whose spectra have about these magnitudes [B, K, F]: fast Griffin-Lim.
 
     analyse: [B, T] → complex spectra [B, K, F]; synthesise: back; floor: magnitude below which no
-    phase is read. Phases start from the same random ones for every sound, so that sounds that differ
-    by a factor come out as one waveform with that factor (Perraudin et al. 2013; torchaudio's starts
-    from other random numbers for each sound and knows centred frames alone).
+    phase is read. Phases start from the same random ones for every signal, so that signals that
+    differ by a factor come out as one waveform with that factor (Perraudin et al. 2013; torchaudio's
+    starts from other random numbers for each signal and has centred frames only).
     """
     generator = torch.Generator().manual_seed(0)
     phases = torch.rand(magnitudes.shape[1:], generator=generator).to(magnitudes) * (2 * torch.pi)
     spectrum = magnitudes * torch.polar(torch.ones_like(phases), phases)
     before = torch.zeros_like(spectrum)
     for _ in range(iterations):
-        found = analyse(synthesise(spectrum))
-        ahead = found - before * (MOMENTUM / (1 + MOMENTUM))
+        estimate = analyse(synthesise(spectrum))
+        ahead = estimate - before * (MOMENTUM / (1 + MOMENTUM))
         spectrum = magnitudes * ahead / ahead.abs().clamp_min(floor)
-        before = found
+        before = estimate
     return synthesise(spectrum)

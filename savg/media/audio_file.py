@@ -13,7 +13,10 @@ from savg.paths import atomic_file
 
 
 def read_audio(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], int]:
-    """Audio [channels, samples] and its rate from a .wav or .flac file; else MediaError."""
+    """Audio [channels, samples] and its rate from a .wav or .flac file.
+
+    MediaError for a file that cannot be read.
+    """
     import soundfile
 
     try:
@@ -32,6 +35,6 @@ def write_audio(path: str | os.PathLike[str], audio: NDArray[np.float32], sample
 
     suffix = Path(path).suffix.lower()
     if suffix not in (".wav", ".flac"):
-        raise MediaError(f"{path}: audio is written as .wav or .flac, not {suffix or 'nothing'}.")
+        raise MediaError(f"{path}: the suffix must be .wav or .flac, got {suffix or 'none'}.")
     with atomic_file(path) as part:
         soundfile.write(part, np.asarray(audio).T, sample_rate, subtype="PCM_16")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import av
 
 _BEYOND = 0.1
-"""Seconds decoded beyond what is asked for."""
+"""Seconds decoded beyond the requested length."""
 
 
 class AudioTrack:
@@ -39,7 +39,7 @@ class AudioTrack:
         self._blocks: list[NDArray[Any]] = []
 
     def note(self, block: av.AudioFrame) -> float:
-        """When the first block begins, which may be this one."""
+        """Seconds at which the first block begins, which may be this one."""
         if self.begin is None:
             self.begin = float(block.time or 0.0)
         return self.begin
@@ -96,7 +96,7 @@ def audio_of(
     Mono goes to both channels as it is, more than two are mixed down; what is missing is silence.
 
     Raises:
-        MediaError: with one sentence for a file that cannot be read.
+        MediaError: a file that cannot be read.
     """
     path = Path(path)
     with open_container(path) as container:

@@ -18,10 +18,10 @@ from savg.media.frames import LATE, DecodedFrame, decode_packets, fit_frame
 _log = logging.getLogger(__name__)
 
 LARGE_PIXELS = 2560 * 1440
-"""Larger frames take noticeably long to decode, which is said."""
+"""Larger frames take noticeably long to decode, which is logged."""
 
 MAX_SECONDS = 60.0
-"""The longest file that becomes a clip, whatever is asked for."""
+"""Seconds of the longest file that becomes a clip."""
 
 _PRIMING = 0.05
 """Seconds decoded beyond the clip, for codecs that start with padding; smaller differences between
@@ -41,13 +41,13 @@ def read_clip(
         seconds = stated_seconds(container, video)
         if seconds is not None and seconds > limit + _GRACE:
             raise _too_long(path, seconds, limit)
-        wanted = format.seconds if max_seconds is None else limit + _GRACE
-        frames, track = _FramesOnScreen(format, wanted), AudioTrack(format.sample_rate)
+        needed = format.seconds if max_seconds is None else limit + _GRACE
+        frames, track = _FramesOnScreen(format, needed), AudioTrack(format.sample_rate)
         if not _decode(container, video, audio, frames, track):
             _refuse_cut_short(container, video, audio, frames, track, path)
         frames.finish()
         samples = _audio(track, frames.start, format.sample_rate, path)
-    if not frames.kept:
+    if not frames.images:
         raise MediaError(f"{path} has no frame that can be decoded.")
     if samples.shape[1] == 0:
         raise MediaError(f"{path} has an audio track without a single sample.")
@@ -90,51 +90,52 @@ def _streams(container: Any, path: Path) -> tuple[Any, Any]:
 
 
 class _FramesOnScreen:
-    """The frames that are on screen at the times of output frames, up to `wanted` seconds.
+    """The frames that are on screen at the times of output frames, up to `seconds`.
 
-    Those that no output frame needs are dropped unconverted, so a 60 fps file costs little memory.
-    start: of the first frame, in the file's own time; last, end: when the last one begins and ends.
+    images: those that output frames need; the others are dropped unconverted, so a 60 fps file costs
+    little memory. start: of the first frame, in the file's own time; last, end: when the last one
+    begins and ends.
     """
 
-    def __init__(self, format: ClipFormat, wanted: float) -> None:
-        self.format, self.wanted = format, wanted
-        self.kept: list[NDArray[np.uint8]] = []
+    def __init__(self, format: ClipFormat, seconds: float) -> None:
+        self.format, self.seconds = format, seconds
+        self.images: list[NDArray[np.uint8]] = []
         self.begins: list[float] = []
         self.start: float | None = None
         self.last = self.end = 0.0
-        self._held: DecodedFrame | None = None
+        self._current: DecodedFrame | None = None
 
     def add(self, frame: DecodedFrame) -> None:
         """The next frame, which ends the time of the one before."""
         self.start = frame.time if self.start is None else self.start
         self.last, self.end = max(self.last, frame.begin), max(self.end, frame.end)
         self.finish(frame.begin)
-        if frame.begin < self.wanted:
-            self._held = frame
+        if frame.begin < self.seconds:
+            self._current = frame
 
     def finish(self, until: float | None = None) -> None:
-        """Keep the frame shown up to now, if an output frame falls on it."""
-        if self._held is None:
+        """Store the current frame if it is on screen at the time of an output frame."""
+        if self._current is None:
             return
-        begin = self._held.begin
+        begin = self._current.begin
         first = np.ceil((begin - LATE) * self.format.fps) / self.format.fps
-        if not self.kept or first < (self.end if until is None else until) - LATE:
-            self.kept.append(fit_frame(self._held.rgb(), self.format))
+        if not self.images or first < (self.end if until is None else until) - LATE:
+            self.images.append(fit_frame(self._current.rgb(), self.format))
             self.begins.append(begin)
-        self._held = None
+        self._current = None
 
     def at_frame_times(self, format: ClipFormat) -> NDArray[np.uint8]:
         """The frame on screen at the start of each output frame; the last one stays."""
         times = np.arange(format.frames) / format.fps
         index = np.searchsorted(np.asarray(self.begins) - LATE, times, side="right") - 1
-        return np.stack([self.kept[i] for i in np.maximum(index, 0)])
+        return np.stack([self.images[i] for i in np.maximum(index, 0)])
 
 
 def _decode(
     container: Any, video: Any, audio: Any, frames: _FramesOnScreen, track: AudioTrack
 ) -> bool:
-    """Fill `frames` and `track` with what is wanted; False if the file ended before."""
-    wanted = frames.wanted
+    """Decode up to the end of `frames`; False if the file ends before."""
+    seconds = frames.seconds
     lasts = 1.0 / float(video.average_rate or video.guessed_rate or frames.format.fps)
     for decoded in decode_packets(container, video, audio, lasts=lasts, threads=True):
         for part in decoded:
@@ -142,10 +143,10 @@ def _decode(
                 frames.add(part)
                 continue
             begin = track.note(part)
-            if frames.start is None or track.seconds < wanted + _PRIMING + frames.start - begin:
+            if frames.start is None or track.seconds < seconds + _PRIMING + frames.start - begin:
                 track.add(part)
-        framed = frames.start is not None and frames.end >= wanted
-        if framed and track.seconds >= wanted + _PRIMING:
+        framed = frames.start is not None and frames.end >= seconds
+        if framed and track.seconds >= seconds + _PRIMING:
             return True
     return False
 
@@ -161,7 +162,7 @@ def _refuse_cut_short(
         if stream.duration and stream.time_base:
             ends.append((reached, float(stream.duration * stream.time_base)))
     for reached, stated in ends:
-        if 0.0 < reached < 0.9 * min(stated, frames.wanted) - 0.25:
+        if 0.0 < reached < 0.9 * min(stated, frames.seconds) - 0.25:
             raise MediaError(
                 f"{path} is cut short: only {reached:.1f} of its {stated:.1f} s can be read."
             )

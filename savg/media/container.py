@@ -1,4 +1,4 @@
-"""Opening files of unknown origin: what is accepted, which streams count, and what they state."""
+"""Opening files of unknown origin: accepted formats, the streams that count, and what they state."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def open_container(
     """A media file opened with PyAV, safe for files of unknown origin.
 
     Args:
-        unreadable: what is said of a file in which anything goes wrong, after its path.
+        unreadable: the message for a file in which anything goes wrong, after its path.
 
     Raises:
-        MediaError: with one sentence, also for what goes wrong with the file inside the block.
+        MediaError: a file that cannot be opened, or read inside the block.
     """
     import av
 
@@ -47,7 +47,7 @@ def open_container(
 
 
 def find_stream(container: Any, kind: str) -> Any | None:
-    """The stream that counts of a kind, "video" or "audio": the first one; album art is no video."""
+    """The first stream of a kind, "video" or "audio", that is not album art; None without one."""
     for stream in getattr(container.streams, kind):
         if not stream.disposition & stream.disposition.attached_pic:
             return stream

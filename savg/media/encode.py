@@ -57,7 +57,7 @@ def write_video(
         audio: float32 [2, samples] in −1..1, channel 0 left.
 
     Raises:
-        SavgError: where the file cannot be written.
+        SavgError: the file cannot be written.
     """
     encoding = encoding or Encoding()
     frames = (_frame(frame) for frame in video)
@@ -133,7 +133,7 @@ def yuv_frame(planes: NDArray[np.uint8]) -> av.VideoFrame:
 
 
 class AudioEncoder:
-    """Audio float32 [2, T] that is coded bit by bit into an AAC stream."""
+    """Audio float32 [2, T] that is coded part by part into an AAC stream."""
 
     def __init__(self, audio: NDArray[np.float32], sample_rate: int, stream: Any) -> None:
         self.audio, self.sample_rate, self.stream = audio, sample_rate, stream
@@ -154,7 +154,7 @@ class AudioEncoder:
 
 
 def _frame(frame: NDArray[np.uint8] | av.VideoFrame) -> av.VideoFrame:
-    """A frame whose time is yet open; PyAV's frames may belong to several videos."""
+    """A frame without a time; PyAV's frames may belong to several videos."""
     import av
 
     if isinstance(frame, np.ndarray):

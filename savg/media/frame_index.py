@@ -55,7 +55,7 @@ class VideoIndex:
 
 
 def index_video(path: str | os.PathLike[str]) -> VideoIndex:
-    """Read a video's packets without decoding any; MediaError with one sentence if that fails."""
+    """Read a video's packets without decoding any; MediaError for a file that cannot be read."""
     path = Path(path)
     with open_container(path) as container:
         stream = _stream(container, path)
@@ -85,7 +85,7 @@ def index_video(path: str | os.PathLike[str]) -> VideoIndex:
 
 
 class IndexedFrame:
-    """A decoded frame of a video, converted only as far as somebody asks."""
+    """A decoded frame of a video, converted on request."""
 
     def __init__(self, frame: Any, reformatter: Any) -> None:
         self._frame, self._reformatter = frame, reformatter
@@ -111,34 +111,34 @@ def frames_at(
 ) -> Iterator[tuple[int, IndexedFrame]]:
     """(index into `times`, frame on screen then), in order of time, each frame decoded once.
 
-    Stretches in which nothing is wanted are jumped, and frames that no other one depends on are
-    skipped unless wanted; the result is that of decoding everything. One thread. Raises MediaError
+    Stretches without a requested frame are jumped, and frames that no other one depends on are
+    skipped unless requested; the result is that of decoding everything. One thread. Raises MediaError
     where a frame cannot be decoded.
     """
     video = video if isinstance(video, VideoIndex) else index_video(video)
     if not len(times):
         return
     order = np.argsort(times, kind="stable")
-    wanted: dict[int, list[int]] = defaultdict(list)
+    requested: dict[int, list[int]] = defaultdict(list)
     for index, pts in zip(order.tolist(), video.shown(np.asarray(times)[order]), strict=True):
-        wanted[int(pts)].append(index)
-    missing = set(wanted)
+        requested[int(pts)].append(index)
+    missing = set(requested)
     from av.video.reformatter import VideoReformatter
 
     reformatter = VideoReformatter()
-    for frame in _decoded(video, wanted):
+    for frame in _decoded(video, requested):
         if frame.pts in missing and not frame.is_corrupt:
             missing.discard(frame.pts)
             decoded = IndexedFrame(frame, reformatter)
-            for index in wanted[frame.pts]:
+            for index in requested[frame.pts]:
                 yield index, decoded
     if missing:
         second = float((min(missing) - int(video.pts[~video.hidden].min())) * video.tick)
         raise MediaError(f"{video.path}: the frame at {second:.1f} s cannot be decoded.")
 
 
-def _stretches(video: VideoIndex, wanted: Sequence[int]) -> list[tuple[int, int]]:
-    """First and last packet of the stretches to decode so that the frames `wanted` come out.
+def _stretches(video: VideoIndex, requested: Sequence[int]) -> list[tuple[int, int]]:
+    """First and last packet of the stretches to decode so that the frames `requested` come out.
 
     A frame that comes after a key frame in the file but is shown before it depends on what came
     before, so its stretch begins at an earlier key frame.
@@ -146,7 +146,7 @@ def _stretches(video: VideoIndex, wanted: Sequence[int]) -> list[tuple[int, int]
     place = {int(pts): i for i, pts in enumerate(video.pts)}
     keys = np.flatnonzero(video.keys)
     stretches: list[tuple[int, int]] = []
-    for end, pts in sorted((place[pts], pts) for pts in wanted):
+    for end, pts in sorted((place[pts], pts) for pts in requested):
         before = keys[(keys <= end) & (video.pts[keys] <= pts)]
         begin = int(before[-1]) if len(before) else 0
         while stretches and begin <= stretches[-1][1]:
@@ -156,8 +156,8 @@ def _stretches(video: VideoIndex, wanted: Sequence[int]) -> list[tuple[int, int]
     return stretches
 
 
-def _decoded(video: VideoIndex, wanted: dict[int, list[int]]) -> Iterator[Any]:
-    """Decoded frames of the stretches around `wanted`, and perhaps some more."""
+def _decoded(video: VideoIndex, requested: dict[int, list[int]]) -> Iterator[Any]:
+    """Decoded frames of the stretches around `requested`, and perhaps some more."""
     import av
 
     with open_container(video.path) as container:
@@ -168,7 +168,7 @@ def _decoded(video: VideoIndex, wanted: dict[int, list[int]]) -> Iterator[Any]:
         packets = container.demux(stream)
         position = 0
         try:
-            for begin, end in _stretches(video, list(wanted)):
+            for begin, end in _stretches(video, list(requested)):
                 if begin - position > _SEEK_PACKETS:
                     container.seek(int(video.pts[begin]), stream=stream)
                     packets = container.demux(stream)
@@ -178,7 +178,7 @@ def _decoded(video: VideoIndex, wanted: dict[int, list[int]]) -> Iterator[Any]:
                     position = place[packet.pts]
                     if position < begin:
                         continue
-                    needed = packet.pts in wanted
+                    needed = packet.pts in requested
                     decoder.skip_frame = "DEFAULT" if needed else "NONREF"
                     yield from decoder.decode(packet)
                     if position == end:

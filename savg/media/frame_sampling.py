@@ -49,7 +49,9 @@ def choose_frames(
         ValueError: for a video without frames, or an unknown rule.
     """
     if frames < 1 or fps <= 0 or seconds <= 0:
-        raise ValueError(f"no frames: {frames} at {fps} fps for {seconds} s")
+        raise ValueError(
+            f"frames must be ≥ 1, fps and seconds > 0, got {frames}, {fps} and {seconds}"
+        )
     if rule == "nearest":
         nearest = (nearest_frames(fps, frames, rate, seconds) for rate in rates)
         return FrameIndices(tuple(nearest), _exact(seconds))

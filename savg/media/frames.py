@@ -34,7 +34,7 @@ LATE = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class DecodedFrame:
-    """A decoded frame, converted only when somebody asks.
+    """A decoded frame, converted on request.
 
     time: seconds in the file's own time; begin, end: seconds from the first frame, `end` as if
     nothing followed; aspect: width over height of its pixels.
@@ -47,7 +47,7 @@ class DecodedFrame:
     aspect: float = 1.0
 
     def rgb(self) -> Frame:
-        """The frame as a player shows it: pixels made square, turned as the file says."""
+        """The frame as a player shows it: pixels made square, rotated as the file says."""
         frame = self.stored()
         if abs(self.aspect - 1.0) > 1e-3:
             import cv2
@@ -109,8 +109,8 @@ def decode(
 def frames_at_rate(path: str | os.PathLike[str], fps: Fraction) -> Iterator[Frame]:
     """The frames [height, width, 3] on screen at 0, 1/fps, 2/fps, … s, upright, one by one.
 
-    The last one stays as long as one does on average. MediaError with one sentence for a file that
-    cannot be read.
+    The last one stays as long as one does on average. MediaError for a file that cannot be
+    read.
     """
     path = Path(path)
     with open_container(path) as container:
@@ -134,14 +134,14 @@ def frames_at_rate(path: str | os.PathLike[str], fps: Fraction) -> Iterator[Fram
 
 
 def _due(seconds: float, fps: Fraction) -> int:
-    """How many frames at `fps` are to be shown before a time."""
+    """How many frames at `fps` begin before a time in seconds."""
     return max(0, math.ceil((seconds - LATE) * fps))
 
 
 def frame_at(path: str | os.PathLike[str], number: int) -> Frame:
     """The frame [height, width, 3] of a number from 0 on, upright; the last of a shorter video.
 
-    MediaError with one sentence for a file that cannot be read.
+    MediaError for a file that cannot be read.
     """
     path = Path(path)
     with open_container(path) as container:
@@ -155,8 +155,8 @@ def frame_at(path: str | os.PathLike[str], number: int) -> Frame:
 def fit_frame(image: Frame, format: ClipFormat) -> Frame:
     """An image [h, w, 3] of any size fitted into the format's frame [size, size, 3], on black.
 
-    A square image fills it; a wider one keeps its aspect ratio, so 16:9 falls on the rows of the
-    format that are seen. MediaError for an image without pixels.
+    A square image fills it; a wider one keeps its aspect ratio, so 16:9 fills the rows of the
+    format's picture. MediaError for an image without pixels.
     """
     import cv2
 

@@ -23,7 +23,7 @@ AHEAD = 0.5
 """Seconds by which audio is ahead of the frames in a file, so that players read it in one go."""
 
 Watch = Callable[[float], object]
-"""Told seconds of the video as they are done; what it raises stops the work."""
+"""Called with the seconds of video that are done; what it raises stops the work."""
 
 
 def with_audio(
@@ -41,14 +41,14 @@ def with_audio(
 
     Args:
         audio: float32 [2, samples] in −1..1, channel 0 left, from the first frame on.
-        watch: told the seconds of video that are done; what it raises stops the writing.
+        watch: called with the seconds of video that are done; what it raises stops the writing.
 
     Returns:
         Whether the frames were copied untouched.
 
     Raises:
-        MediaError: with one sentence for a source that cannot be read.
-        SavgError: where the target cannot be written.
+        MediaError: the source cannot be read.
+        SavgError: the target cannot be written.
     """
     source = Path(source)
     begin = _copyable(source)
@@ -70,7 +70,7 @@ def _even(source: Path, rate: Fraction, watch: Watch | None) -> Iterator[NDArray
 def _copyable(path: Path) -> int | None:
     """The time stamp of the first frame of a video that plays as it is, else None.
 
-    Frames that an edit hides cannot be left out of a copy, and turned ones would lose their turn.
+    Frames that an edit hides cannot be left out of a copy, and rotated ones would lose their rotation.
     """
     with open_container(path) as container:
         video = video_stream(container, path)
@@ -103,7 +103,7 @@ def _copy(
     sample_rate: int,
     watch: Watch | None,
 ) -> None:
-    """Packets of the frames, so that the first one is shown at 0, beside newly coded audio."""
+    """Copy the packets of the frames, the first shown at 0 s, beside newly coded audio."""
     with atomic_file(target) as part, open_container(source) as container:
         video = video_stream(container, source)
         with new_mp4(part) as out:

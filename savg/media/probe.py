@@ -1,4 +1,4 @@
-"""What a video file is: sizes, rates and lengths as it states them, and facts about its content."""
+"""Facts about video files: sizes, rates and lengths as they state them, and their content."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from savg.media.container import (
 from savg.media.frames import DecodedFrame, decode, decode_packets
 
 _EDGE = 4
-"""Rows next to the seen part of a frame that are not looked at: codecs smear it into them."""
+"""Rows of padding next to the picture that are ignored: codecs smear the picture into them."""
 
 FULL_SCALE = 0.9995
 """Samples from here on count as clipped."""
@@ -34,8 +34,8 @@ _PLAYABLE = (("h264", "libx264"), ("yuv420p",), ("aac", "mp3float"))
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video file says of itself: the size of its frames as they are shown, length in seconds if
-    it tells, channels of its audio (0: none)."""
+    """What a video file states: the size of its frames as shown, frames a second, length in seconds
+    (None: not stated), channels of its audio (0: none)."""
 
     width: int
     height: int
@@ -45,7 +45,7 @@ class VideoInfo:
 
 
 def video_info(path: str | os.PathLike[str]) -> VideoInfo:
-    """What a video file says of itself, and that its first frame can be shown; else MediaError."""
+    """What a video file states. MediaError for a file whose first frame cannot be decoded."""
     path = Path(path)
     with open_container(path) as container:
         video = video_stream(container, path)
@@ -62,7 +62,7 @@ def frame_rate(path: str | os.PathLike[str]) -> Fraction:
     """Frames a second of a video file: its nominal rate, or on average where it has none.
 
     Raises:
-        MediaError: for a file that is no video, or tells neither.
+        MediaError: a file that is no video, or states neither.
     """
     path = Path(path)
     with open_container(path) as container:
@@ -82,9 +82,9 @@ def plays_in_browsers(path: str | os.PathLike[str]) -> bool:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """Facts about one file; None where they were not asked for or cannot be known.
+    """Facts about one file; None where they were not requested or cannot be known.
 
-    frames: how many there are; padding, picture: largest mean brightness of a row of the frames'
+    frames: their number; padding, picture: largest mean brightness of a row of the frames'
     padding and of the rows between (of 255); peaks: largest sample of each channel; full_scale: share
     of samples at or beyond full scale, in the channel that has most.
     """
@@ -107,10 +107,10 @@ def file_facts(path: Path, format: ClipFormat, decoded: bool = True) -> FileFact
 
     Args:
         format: says which rows of a frame are padding.
-        decoded: look at everything in it, not at its headers alone.
+        decoded: read its whole content, not its headers alone.
 
     Raises:
-        MediaError: where the file cannot be read to its end.
+        MediaError: the file cannot be read to its end.
     """
     with open_container(path, "cannot be read to its end") as container:
         facts = _header(container, path)

@@ -41,7 +41,7 @@ _VIDEO_PARAMETERS = {"x264-params": "keyint=infinite"}
 _AUDIO = {"aac_coder": "fast", "aac_is": "0", "aac_ms": "0", "aac_pns": "0", "aac_tns": "0"}
 _BLOCK = 1024
 _AHEAD = 4 * _BLOCK
-"""Samples that the encoder has to be given beyond a block before it gives that block out."""
+"""Samples beyond a block that the encoder needs before it returns that block."""
 
 _CHROMA = np.array(
     [[-0.148223, -0.290993, 0.439216, 128.0], [0.439216, -0.367788, -0.071427, 128.0]]
@@ -55,7 +55,7 @@ AudioSource = Callable[[int, int], NDArray[np.float32]]
 class Strip:
     """Frames and audio of a view over overlapping windows, coded as they come.
 
-    samples: how many there will be; audio: gives them.
+    samples: the length of the audio; audio: its source.
     """
 
     def __init__(self, format: ClipFormat, samples: int, audio: AudioSource) -> None:
@@ -84,9 +84,9 @@ class Strip:
         self._coded_frames += 1
 
     def cut(self, path: Path, first_frame: int, first_sample: int) -> None:
-        """Write the clip that begins there, as an mp4; its frames have all been shown.
+        """Write the clip that begins there, as an mp4; its frames have all been coded.
 
-        Clips are cut in the order in which they begin: what only earlier ones need is forgotten.
+        Clips are cut in the order in which they begin: what only earlier ones need is dropped.
         OSError where the file cannot be written.
         """
         self._code_audio(first_sample + self._format.samples + _AHEAD)

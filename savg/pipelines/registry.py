@@ -45,7 +45,7 @@ class Registry(Generic[P]):
     def __getitem__(self, name: str) -> type[P]:
         """The class of a pipeline; SavgError lists the registered names."""
         if name not in self.entries:
-            raise SavgError(f"Unknown pipeline {name!r}: expected one of {', '.join(self)}.")
+            raise SavgError(f"The pipeline must be one of {', '.join(self)}, got {name!r}.")
         module, attribute = self.entries[name].place.split(":")
         pipeline: type[P] = getattr(importlib.import_module(module), attribute)
         return pipeline

@@ -17,7 +17,7 @@ from savg.audio.resample import resample
 TIME = np.arange(5 * RATE) / RATE
 
 
-def ffmpeg_loudness(sound: NDArray[np.float64]) -> float:
+def ffmpeg_loudness(audio: NDArray[np.float64]) -> float:
     """Integrated loudness as the last line that FFmpeg's ebur128 filter writes on its frames."""
     graph = av.filter.Graph()
     source = graph.add_abuffer(sample_rate=RATE, format="fltp", layout="stereo")
@@ -26,7 +26,7 @@ def ffmpeg_loudness(sound: NDArray[np.float64]) -> float:
     source.link_to(meter)
     meter.link_to(sink)
     graph.configure()
-    frame = av.AudioFrame.from_ndarray(sound.astype(np.float32), "fltp", "stereo")
+    frame = av.AudioFrame.from_ndarray(audio.astype(np.float32), "fltp", "stereo")
     frame.sample_rate = RATE
     graph.push(frame)
     graph.push(None)
@@ -46,22 +46,22 @@ def test_a_full_scale_tone_in_one_channel_has_the_standards_loudness() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_it_agrees_with_ffmpeg_on_sound_that_comes_and_goes(seed: int) -> None:
+def test_it_agrees_with_ffmpeg_on_audio_that_comes_and_goes(seed: int) -> None:
     rng = np.random.default_rng(seed)
     envelope = np.repeat(10 ** rng.uniform(-3.5, -0.7, 20), RATE // 4)
-    sound = envelope * np.cumsum(rng.standard_normal((2, 5 * RATE)), axis=1)
-    sound = 0.3 * np.diff(sound, prepend=0, axis=1) / np.abs(sound).max()
-    assert integrated_loudness(sound) == pytest.approx(ffmpeg_loudness(sound), abs=0.11)
+    audio = envelope * np.cumsum(rng.standard_normal((2, 5 * RATE)), axis=1)
+    audio = 0.3 * np.diff(audio, prepend=0, axis=1) / np.abs(audio).max()
+    assert integrated_loudness(audio) == pytest.approx(ffmpeg_loudness(audio), abs=0.11)
 
 
 def test_it_agrees_with_torchaudio() -> None:
     """Whose filters are designed from cut-offs instead of taken from the standard's tables."""
-    sound = 0.1 * np.random.default_rng(0).standard_normal((2, 5 * RATE))
-    expected = float(torchaudio.functional.loudness(torch.from_numpy(sound), RATE))
-    assert integrated_loudness(sound) == pytest.approx(expected, abs=0.06)
+    audio = 0.1 * np.random.default_rng(0).standard_normal((2, 5 * RATE))
+    expected = float(torchaudio.functional.loudness(torch.from_numpy(audio), RATE))
+    assert integrated_loudness(audio) == pytest.approx(expected, abs=0.06)
 
 
-def test_silence_and_short_sounds() -> None:
+def test_silence_and_short_audio() -> None:
     assert integrated_loudness(np.zeros((2, RATE))) == -math.inf
     assert integrated_loudness(np.zeros((2, 0))) == -math.inf
     short = np.stack([np.sin(2 * np.pi * 997 * TIME[: RATE // 5])] * 2)
@@ -82,7 +82,7 @@ def test_one_gain_for_all() -> None:
     assert common_gain(np.array([-np.inf]), np.array([-np.inf]), -23.0) == 0.0
 
 
-def test_only_the_louder_one_is_turned_down() -> None:
+def test_only_the_louder_one_is_attenuated() -> None:
     t = np.arange(96_000) / 48_000
     loud = np.stack([0.5 * np.sin(2 * np.pi * 997 * t)] * 2).astype(np.float32)
     assert quieter_by(loud, loud / 2) == (pytest.approx(6.02, abs=0.02), 0.0)

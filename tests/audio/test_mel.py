@@ -28,10 +28,10 @@ def test_slaneys_bands_are_triangles_of_area_one_between_their_neighbours(name: 
     for row in range(c.num_mels):
         corners = edges[row : row + 3]
         expected[row] = np.interp(hertz, corners, [0, 2 / (corners[2] - corners[0]), 0])
-    found = slaney_bands(c.sampling_rate, c.n_fft, c.num_mels, c.fmin, c.fmax)
-    assert found.dtype == torch.float32 and found.is_contiguous()
-    np.testing.assert_allclose(found, expected, atol=2e-7, rtol=1e-3)
-    torch.testing.assert_close(mel_bands(c), found, atol=0, rtol=0)
+    bands = slaney_bands(c.sampling_rate, c.n_fft, c.num_mels, c.fmin, c.fmax)
+    assert bands.dtype == torch.float32 and bands.is_contiguous()
+    np.testing.assert_allclose(bands, expected, atol=2e-7, rtol=1e-3)
+    torch.testing.assert_close(mel_bands(c), bands, atol=0, rtol=0)
 
 
 def test_htk_bands_are_triangles_between_their_neighbours_centres() -> None:
@@ -45,7 +45,7 @@ def test_htk_bands_are_triangles_between_their_neighbours_centres() -> None:
     assert (filters @ np.ones(401) > 0).all() and centres[0] < 100 and centres[-1] > 7500
 
 
-def test_htk_bands_are_kaldis_made_to_sum_to_one() -> None:
+def test_htk_bands_are_kaldis_scaled_to_sum_to_one() -> None:
     expected, _ = kaldi.get_mel_banks(80, 800, 16_000.0, 60.0, 8000.0, 100.0, -500.0, 1.0)
     filters = htk_bands(16_000, 800, 80, 60.0, 8000.0)
     np.testing.assert_allclose(filters[:, :400], expected / expected.sum(1, True), atol=1e-5)

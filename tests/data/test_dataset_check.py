@@ -179,7 +179,7 @@ def test_labels_of_another_class_and_missing_ones(folder: Path) -> None:
     (folder / TABLES / f"{NAMES[1]}.csv").write_text("0,nothing\n")
     (folder / TABLES / f"{NAMES[2]}.csv").unlink()
     sentences = "\n".join(sentence for _, sentence in findings_of(folder, quick=True))
-    assert f"{TABLES}/{FIRST}.csv: Clip labels have classes 0, 1 and 9, not [4]" in sentences
+    assert f"{TABLES}/{FIRST}.csv: ClipLabels.classes must be 0, 1 or 9, got [4]" in sentences
     assert f"{TABLES}/{NAMES[1]}.csv, line 1: expected 4 columns" in sentences
     assert f"{VIDEOS}/{NAMES[2]}.mp4 has no labels: expected {TABLES}/{NAMES[2]}.csv." in sentences
     shutil.rmtree(folder / TABLES)

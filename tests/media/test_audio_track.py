@@ -14,9 +14,9 @@ from savg.media.audio_track import audio_of
 
 def test_a_videos_own_audio_keeps_its_sides_and_length(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mkv", seconds=2, channels=2)
-    sound = audio_of(path, 2.0)
-    assert sound.shape == (2, 96_000) and sound.dtype == np.float32
-    left, right = sound[:, 4800:].std(axis=1)
+    audio = audio_of(path, 2.0)
+    assert audio.shape == (2, 96_000) and audio.dtype == np.float32
+    left, right = audio[:, 4800:].std(axis=1)
     assert left == pytest.approx(0.3 / np.sqrt(2), rel=0.02)
     assert left / right == pytest.approx(4, rel=0.02)
     longer = audio_of(path, 3.0)
@@ -25,19 +25,19 @@ def test_a_videos_own_audio_keeps_its_sides_and_length(tmp_path: Path) -> None:
 
 
 def test_mono_goes_to_both_channels_as_it_is(tmp_path: Path) -> None:
-    sound = audio_of(make_video(tmp_path / "a.mkv", channels=1), 1.0)
-    assert (sound[0] == sound[1]).all()
-    assert sound[0].std() == pytest.approx(0.3 / np.sqrt(2), rel=0.02)
+    audio = audio_of(make_video(tmp_path / "a.mkv", channels=1), 1.0)
+    assert (audio[0] == audio[1]).all()
+    assert audio[0].std() == pytest.approx(0.3 / np.sqrt(2), rel=0.02)
 
 
 def test_many_channels_are_mixed_down(tmp_path: Path) -> None:
-    sound = audio_of(make_video(tmp_path / "a.mkv", channels=6), 1.0)
-    assert sound.shape == (2, 48_000) and sound[0].std() > sound[1].std() > 0
+    audio = audio_of(make_video(tmp_path / "a.mkv", channels=6), 1.0)
+    assert audio.shape == (2, 48_000) and audio[0].std() > audio[1].std() > 0
 
 
 def test_late_audio_stays_late(tmp_path: Path) -> None:
-    sound = audio_of(make_video(tmp_path / "a.mkv", seconds=2, audio_late=0.5), 2.0)
-    assert not sound[:, :23_000].any() and sound[0, 25_000:].std() > 0.1
+    audio = audio_of(make_video(tmp_path / "a.mkv", seconds=2, audio_late=0.5), 2.0)
+    assert not audio[:, :23_000].any() and audio[0, 25_000:].std() > 0.1
 
 
 def test_a_silent_video_has_none(tmp_path: Path) -> None:

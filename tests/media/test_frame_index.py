@@ -19,8 +19,8 @@ CODINGS = {
 
 
 @pytest.fixture(scope="module", params=CODINGS)
-def film(request, tmp_path_factory):
-    path = tmp_path_factory.mktemp("films") / "film.mp4"
+def video_path(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("videos") / "video.mp4"
     write_panorama(path, 6.5, options=CODINGS[request.param])
     return path
 
@@ -33,60 +33,63 @@ def decode_everything(path):
 
 
 def shown(times, moment):
-    """Index of the last picture that came by then; one that is a millisecond late counts."""
+    """Index of the last frame that came by then; one that is a millisecond late counts."""
     return max(i for i, time in enumerate(times) if time <= moment + Fraction(1, 1000) or i == 0)
 
 
-def test_frames_are_those_of_decoding_everything(film):
-    times, pictures = decode_everything(film)
+def test_frames_are_those_of_decoding_everything(video_path):
+    times, images = decode_everything(video_path)
     rng = np.random.default_rng(0)
-    wanted = [[Fraction(k, 4) for k in range(26)], [Fraction(6), Fraction(1, 10), Fraction(1, 10)]]
-    wanted += [[Fraction(int(m), 20) for m in rng.integers(0, 128, n)] for n in (1, 2, 5, 9)]
-    described = index_video(film)
-    assert described.seconds == pytest.approx(6.5, abs=0.04)
-    for moments in wanted:
+    requests = [
+        [Fraction(k, 4) for k in range(26)],
+        [Fraction(6), Fraction(1, 10), Fraction(1, 10)],
+    ]
+    requests += [[Fraction(int(m), 20) for m in rng.integers(0, 128, n)] for n in (1, 2, 5, 9)]
+    video_index = index_video(video_path)
+    assert video_index.seconds == pytest.approx(6.5, abs=0.04)
+    for moments in requests:
         got = {
             index: frame.rgb(31, 97)
-            for index, frame in frames_at(described, [float(m) for m in moments])
+            for index, frame in frames_at(video_index, [float(m) for m in moments])
         }
         assert sorted(got) == list(range(len(moments)))
         for index, moment in enumerate(moments):
-            expected = pictures[shown(times, moment)][31:97]
+            expected = images[shown(times, moment)][31:97]
             np.testing.assert_array_equal(got[index], expected, err_msg=f"at {moment}")
 
 
-def test_frames_come_in_order_of_time_and_the_last_one_stays(film):
-    order = [index for index, _ in frames_at(film, [5.0, 1.0, 99.0, 0.0])]
+def test_frames_come_in_order_of_time_and_the_last_one_stays(video_path):
+    order = [index for index, _ in frames_at(video_path, [5.0, 1.0, 99.0, 0.0])]
     assert order == [3, 1, 0, 2]
-    last = decode_everything(film)[1][-1]
-    (_, frame), *_ = frames_at(film, [99.0])
+    last = decode_everything(video_path)[1][-1]
+    (_, frame), *_ = frames_at(video_path, [99.0])
     np.testing.assert_array_equal(frame.rgb(), last)
     assert frame.small(64, 32).shape == (32, 64, 3)
 
 
-def test_only_the_stretches_around_wanted_pictures_are_decoded(film, monkeypatch):
+def test_only_the_stretches_around_requested_frames_are_decoded(video_path, monkeypatch):
     from savg.media import frame_index
 
-    if not index_video(film).keys[1:].any():
+    if not index_video(video_path).keys[1:].any():
         return
     decoded = []
     original = frame_index._decoded
 
-    def counting(described, wanted):
-        for frame in original(described, wanted):
+    def counting(index, requests):
+        for frame in original(index, requests):
             decoded.append(frame.pts)
             yield frame
 
     monkeypatch.setattr(frame_index, "_decoded", counting)
     monkeypatch.setattr(frame_index, "_SEEK_PACKETS", 5)
-    list(frames_at(film, [0.0, 5.9]))
+    list(frames_at(video_path, [0.0, 5.9]))
     assert len(decoded) < 65
 
 
-def test_a_film_that_begins_late_begins_at_its_first_picture(tmp_path):
-    write_panorama(tmp_path / "film.mp4", 2.0)
+def test_a_video_that_begins_late_begins_at_its_first_frame(tmp_path):
+    write_panorama(tmp_path / "video.mp4", 2.0)
     with (
-        av.open(str(tmp_path / "film.mp4")) as source,
+        av.open(str(tmp_path / "video.mp4")) as source,
         av.open(str(tmp_path / "late.mkv"), "w") as out,
     ):
         stream = out.add_stream_from_template(source.streams.video[0])
@@ -96,21 +99,21 @@ def test_a_film_that_begins_late_begins_at_its_first_picture(tmp_path):
                 packet.dts += 90_000
                 packet.stream = stream
                 out.mux(packet)
-    expected = {i: f.rgb() for i, f in frames_at(tmp_path / "film.mp4", [0.0, 1.0])}
+    expected = {i: f.rgb() for i, f in frames_at(tmp_path / "video.mp4", [0.0, 1.0])}
     for index, frame in frames_at(tmp_path / "late.mkv", [0.0, 1.0]):
         np.testing.assert_array_equal(frame.rgb(), expected[index])
 
 
-@pytest.mark.parametrize("content", [b"", b"no film at all" * 50])
-def test_a_file_that_is_no_film_is_one_sentence(tmp_path, content):
-    path = tmp_path / "film.mp4"
+@pytest.mark.parametrize("content", [b"", b"no video at all" * 50])
+def test_a_file_that_is_no_video_is_refused(tmp_path, content):
+    path = tmp_path / "video.mp4"
     path.write_bytes(content)
-    with pytest.raises(MediaError, match=r"film\.mp4 is not a video"):
+    with pytest.raises(MediaError, match=r"video\.mp4 is not a video"):
         index_video(path)
 
 
-def test_a_film_that_was_cut_off_is_one_sentence(tmp_path):
-    path = tmp_path / "film.mp4"
+def test_a_video_that_was_cut_off_is_refused(tmp_path):
+    path = tmp_path / "video.mp4"
     write_panorama(path, 4.0)
     with (
         av.open(str(path)) as source,
@@ -123,5 +126,5 @@ def test_a_film_that_was_cut_off_is_one_sentence(tmp_path):
                 out.mux(packet)
     whole = (tmp_path / "fast.mp4").read_bytes()
     path.write_bytes(whole[: len(whole) // 3])
-    with pytest.raises(MediaError, match=r"film\.mp4"):
+    with pytest.raises(MediaError, match=r"video\.mp4"):
         list(frames_at(path, [0.0, 3.5]))

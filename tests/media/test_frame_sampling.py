@@ -34,17 +34,17 @@ def test_the_published_rule(row: int) -> None:
 
 @pytest.mark.parametrize("fps", [4, 8, 12.5, 25, 30, Fraction(30_000, 1001), 60])
 @pytest.mark.parametrize("rate", [8, 25])
-def test_ours_takes_the_picture_shown_at_the_middle(fps, rate: int) -> None:
+def test_ours_takes_the_frame_shown_at_the_middle(fps, rate: int) -> None:
     frames = int(5 * fps)
-    found = nearest_frames(fps, frames, rate, 5)
-    assert len(found) == 5 * rate
-    for k, picture in enumerate(found):
+    indices = nearest_frames(fps, frames, rate, 5)
+    assert len(indices) == 5 * rate
+    for k, index in enumerate(indices):
         middle = Fraction(2 * k + 1, 2 * rate)
         exact = Fraction(fps).limit_denominator(2000)
-        assert picture == min(middle * exact // 1, frames - 1)
-        if picture < frames - 1:  # no other picture's middle is nearer
+        assert index == min(middle * exact // 1, frames - 1)
+        if index < frames - 1:  # no other frame's middle is nearer
             middles = (np.arange(frames) + 0.5) / float(exact)
-            assert abs(middles[picture] - middle) <= np.abs(middles - float(middle)).min() + 1e-9
+            assert abs(middles[index] - middle) <= np.abs(middles - float(middle)).min() + 1e-9
 
 
 def test_a_clip_keeps_its_five_seconds() -> None:
@@ -65,7 +65,7 @@ def test_a_short_video_holds_its_last_frame() -> None:
 
 def test_nonsense_is_refused() -> None:
     for arguments in ((25, 0, 5), (0, 10, 5), (25, 10, 0)):
-        with pytest.raises(ValueError, match="no frames"):
+        with pytest.raises(ValueError, match="frames must be ≥ 1"):
             choose_frames(*arguments, RATES)
     with pytest.raises(ValueError, match="rule"):
         choose_frames(25, 125, 5, RATES, "previous")

@@ -55,7 +55,7 @@ def test_decoded_frames_know_when_they_are_shown(tmp_path: Path) -> None:
 
 def test_a_frame_is_stored_as_it_is_and_shown_upright(tmp_path: Path) -> None:
     source = make_video(tmp_path / "a.mp4", width=128, height=64, codecs=H264, audio=False)
-    path = rotated(source, tmp_path / "turned.mp4")
+    path = rotated(source, tmp_path / "rotated.mp4")
     with open_container(path) as container:
         frame = next(decode(container, video_stream(container, path)))
         assert frame.stored().shape == (64, 128, 3) and frame.luma().shape == (64, 128)

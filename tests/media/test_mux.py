@@ -27,7 +27,7 @@ def tone(seconds: float = 2.0, left: float = 0.5, right: float = 0.1) -> np.ndar
 
 
 def packets(path: Path) -> list[tuple[float, bool, bytes]]:
-    """Time, key flag and bytes of every picture's packet, in the file's order."""
+    """Time, key flag and bytes of every frame's packet, in the file's order."""
     with av.open(str(path)) as container:
         return [
             (float(p.pts * p.time_base), p.is_keyframe, bytes(p))
@@ -55,7 +55,7 @@ def test_frames_that_browsers_show_are_copied_untouched(tmp_path: Path) -> None:
 
 
 def test_a_copy_begins_at_nought_wherever_its_source_begins(tmp_path: Path) -> None:
-    """A transport stream begins at 1.4 s; its pictures and their rate are the same afterwards."""
+    """A transport stream begins at 1.4 s; its frames and their rate are the same afterwards."""
     path = make_video(tmp_path / "a.ts", seconds=2, fps=10, codecs=H264)
     with av.open(str(path)) as container:
         assert container.streams.video[0].start_time > 0
@@ -92,7 +92,7 @@ def test_other_frames_are_coded_anew(tmp_path, suffix, codecs, size) -> None:
 
 def test_turned_frames_become_upright(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", width=128, height=64, codecs=H264, audio=False)
-    path = rotated(path, tmp_path / "turned.mp4")
+    path = rotated(path, tmp_path / "rotated.mp4")
     assert next(frames_at_rate(path, Fraction(4))).shape == (128, 64, 3)
     assert with_audio(path, tmp_path / "b.mp4", tone(1), 16_000) is False
     assert next(frames_at_rate(tmp_path / "b.mp4", Fraction(4))).shape == (128, 64, 3)
@@ -103,16 +103,16 @@ def test_turned_frames_become_upright(tmp_path: Path) -> None:
 @pytest.mark.parametrize("codecs", [H264, ("mpeg4", "pcm_s16le")])
 def test_a_stopped_writing_leaves_nothing(tmp_path: Path, codecs: tuple[str, str]) -> None:
     path = make_video(tmp_path / "a.mkv", seconds=2, fps=12, codecs=codecs)
-    seen: list[float] = []
+    calls: list[float] = []
 
     def stop(seconds: float) -> None:
-        seen.append(seconds)
-        if len(seen) == 5:
+        calls.append(seconds)
+        if len(calls) == 5:
             raise Cancelled
 
     with pytest.raises(Cancelled):
         with_audio(path, tmp_path / "b.mp4", tone(), 16_000, stop)
-    assert len(seen) == 5 and sorted(p.name for p in tmp_path.iterdir()) == ["a.mkv"]
+    assert len(calls) == 5 and sorted(p.name for p in tmp_path.iterdir()) == ["a.mkv"]
 
 
 def test_audio_longer_and_shorter_than_the_frames(tmp_path: Path) -> None:
@@ -128,8 +128,8 @@ def test_audio_longer_and_shorter_than_the_frames(tmp_path: Path) -> None:
 def test_new_audio_leaves_the_frames(tmp_path: Path) -> None:
     path = write_silent(tmp_path / "a.mp4", grey(10, 49, 65), [Fraction(i, 5) for i in range(10)])
     t = np.arange(32_000) / 16_000
-    sound = np.stack([0.5 * np.sin(2 * np.pi * 440 * t), 0.1 * np.sin(2 * np.pi * 440 * t)])
-    with_audio(path, tmp_path / "b.mp4", sound.astype(np.float32), 16_000)
+    audio = np.stack([0.5 * np.sin(2 * np.pi * 440 * t), 0.1 * np.sin(2 * np.pi * 440 * t)])
+    with_audio(path, tmp_path / "b.mp4", audio.astype(np.float32), 16_000)
     assert frame_rate(tmp_path / "b.mp4") == 5
     frames = np.stack(list(frames_at_rate(tmp_path / "b.mp4", Fraction(5))))
     assert frames.shape == (10, 48, 64, 3) and numbers(frames) == list(range(10))

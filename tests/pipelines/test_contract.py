@@ -195,7 +195,7 @@ def test_the_registries_hold_pipelines_of_one_output(registry: Any, output: str)
     for name in registry:
         assert registry[name].name == name and registry[name].output == output
         assert registry.entries[name].title and registry.entries[name].about
-    with pytest.raises(SavgError, match=f"expected one of {', '.join(registry)}"):
+    with pytest.raises(SavgError, match=f"must be one of {', '.join(registry)}"):
         registry["nothing"]
 
 

@@ -236,7 +236,7 @@ def test_spacing_follows_the_published_stride_where_it_reaches_noise() -> None:
 
 def test_the_registry_lists_what_there_is() -> None:
     assert CLIPS["joint"] is JointPipeline
-    with pytest.raises(SavgError, match="expected one of joint"):
+    with pytest.raises(SavgError, match="must be one of joint"):
         CLIPS["nothing"]
 
 
