@@ -23,7 +23,7 @@ from benchmarks.mos_kills import compare
 from benchmarks.mos_server import PlainPolicy, Server, study_folder
 from benchmarks.postgres import new_schema, temporary_server
 from savg.evaluation.result_files import RESULTS
-from savg.mos.rehearsal.listener import Attended, Pace, attend
+from savg.mos.rehearsal.listener import Attendance, Pace, attend
 from savg.mos.rehearsal.visitor import Visitor
 from savg.mos.storage.rows import Link
 from savg.mos.study.folder import StudyFolder
@@ -65,7 +65,7 @@ class Siege:
         assert (code, position) not in self.acknowledged
         self.acknowledged[code, position] = score
 
-    async def worker(self, links: Iterator[Link]) -> list[Attended]:
+    async def worker(self, links: Iterator[Link]) -> list[Attendance]:
         """One listener after the other, until the kills are done."""
         outcomes = []
         for link in links:
@@ -75,7 +75,7 @@ class Siege:
             self.policies.append(policy)
             visitor = Visitor("127.0.0.1", self.server.port, self.study.name, link.token, 300.0)
             outcomes.append(await attend(visitor, policy, Pace(), self.record))
-            self.retries += visitor.again
+            self.retries += visitor.retries
             visitor.close()
         return outcomes
 
@@ -99,7 +99,7 @@ class Siege:
 
     async def run(
         self, kills: int, longest: float, listeners: int, links: list[Link]
-    ) -> list[Attended]:
+    ) -> list[Attendance]:
         """Let the listeners rate while the server is killed."""
         queue = iter(links)
         async with asyncio.TaskGroup() as group:

@@ -26,7 +26,7 @@ from benchmarks.mos_kills import compare, pass_screening
 from benchmarks.mos_server import PlainPolicy, Server, study_folder
 from benchmarks.postgres import new_schema, temporary_server
 from savg.evaluation.result_files import RESULTS
-from savg.mos.rehearsal.listener import Attended, Pace, attend
+from savg.mos.rehearsal.listener import Attendance, Pace, attend
 from savg.mos.rehearsal.visitor import Visitor
 from savg.mos.storage.rows import Link
 from savg.mos.study.folder import StudyFolder
@@ -104,10 +104,10 @@ class Load:
         assert (code, position) not in self.acknowledged
         self.acknowledged[code, position] = score
 
-    async def steady(self, seconds: float) -> tuple[list[Attended], float]:
+    async def steady(self, seconds: float) -> tuple[list[Attendance], float]:
         """All listeners at their own pace for `seconds`, started at different moments."""
 
-        async def one(number: int) -> Attended:
+        async def one(number: int) -> Attendance:
             await asyncio.sleep(min(5.0 + THOUGHT, seconds / 2) * number / len(self.links))
             return await attend(self.visitors[number], self.policies[number], Pace(), self.record)
 
@@ -163,7 +163,7 @@ def run(folder: Path, url: str | None, listeners: int, seconds: float, bursts: i
     try:
         load = Load(study, server, links)
 
-        async def everything() -> tuple[list[Attended], float, float, list[list[float]], int]:
+        async def everything() -> tuple[list[Attendance], float, float, list[list[float]], int]:
             cpu = server.cpu_seconds()
             outcomes, elapsed = await load.steady(seconds)
             cpu = server.cpu_seconds() - cpu
@@ -189,7 +189,7 @@ def run(folder: Path, url: str | None, listeners: int, seconds: float, bursts: i
         kinds={kind: Times.of(values) for kind, values in sorted(load.times.items())},
         bursts=[Times.of(values) for values in rounds],
         burst_errors=errors,
-        retries=sum(v.again for v in load.visitors),
+        retries=sum(v.retries for v in load.visitors),
         acknowledged=len(load.acknowledged),
         stored=comparison.stored,
         lost=comparison.lost,

@@ -17,19 +17,19 @@ from savg.errors import SavgError
 NAME = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}", re.ASCII)
 
 SECONDS = 30.0
-"""How long the Hub may be silent before a request counts as failed."""
+"""Time limit for the Hub's answer to a request."""
 
 
 class DatasetMoved(Exception):
-    """The dataset is no longer at the commit that something was to be added to."""
+    """The dataset is no longer at the commit that was to be the parent of a new one."""
 
 
 class DatasetRefused(SavgError):
-    """The dataset cannot be used, and trying again will not help."""
+    """The dataset cannot be used, now or later."""
 
 
 class PrivateDataset:
-    """A dataset `USER/NAME`, made if there is none; every method may raise what the client raises."""
+    """A dataset `USER/NAME`, created if missing; every method may raise the client's errors too."""
 
     def __init__(self, name: str) -> None:
         if not NAME.fullmatch(name):
@@ -46,13 +46,13 @@ class PrivateDataset:
         except HfHubHTTPError as error:
             if error.response is not None and error.response.status_code in (401, 403):
                 raise DatasetRefused(
-                    f"The Hub does not let this server use the dataset {self.name}: give HF_TOKEN, "
+                    f"The Hub does not let this server use the dataset {self.name}: HF_TOKEN must be "
                     "a token that may write it."
                 ) from error
             raise
         if not facts.private:
             raise DatasetRefused(
-                f"The dataset {self.name} is public: data of listeners go to a private one only."
+                f"Dataset {self.name} must be private for data of listeners; it is public."
             )
         if not facts.sha:
             raise SavgError(f"The dataset {self.name} has no commit yet.")
@@ -64,7 +64,7 @@ class PrivateDataset:
         return list(self.api.list_repo_files(self.name, repo_type="dataset", revision=commit))
 
     def fetch(self, commit: str, names: Iterable[str], cache: Path) -> Path:
-        """A folder with files of a commit. OSError unless all of them are there."""
+        """A folder with files of a commit; OSError unless all of them arrived."""
         names = list(names)
         if not names:
             return cache
@@ -85,7 +85,7 @@ class PrivateDataset:
         return folder
 
     def add(self, files: Mapping[str, bytes | Path], parent: str) -> str:
-        """Add or replace files in one commit on top of `parent`; DatasetMoved unless that is latest."""
+        """Commit new or changed files on top of `parent`; DatasetMoved unless it is the latest."""
         get_session().timeout = SECONDS
         operations = [
             CommitOperationAdd(path_in_repo=name, path_or_fileobj=content)

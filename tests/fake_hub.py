@@ -104,13 +104,13 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
                 return self.reply({"error": "Invalid username or password."}, 401)
             if path == "/api/repos/create":
                 return self.create(json.loads(body))
-            if found := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)(?:/revision/(.+))?", path):
-                return self.info(found[1], found[2] or "main")
-            if found := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/(\w+)/([^/]+)", path):
+            if match := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)(?:/revision/(.+))?", path):
+                return self.info(match[1], match[2] or "main")
+            if match := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/(\w+)/([^/]+)", path):
                 act = {"tree": self.tree, "preupload": self.preupload, "commit": self.commit}
-                return act[found[2]](found[1], found[3], body)
-            if found := re.fullmatch(r"/datasets/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
-                return self.resolve(method, *found.groups())
+                return act[match[2]](match[1], match[3], body)
+            if match := re.fullmatch(r"/datasets/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+                return self.resolve(method, *match.groups())
             self.reply({"error": "unknown"}, 404)
 
         def body(self) -> bytes:
@@ -147,20 +147,20 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
             self.reply(url, 409 if there else 200)
 
         def info(self, name: str, revision: str) -> None:
-            found = hub.at(name, revision)
-            if found is None:
+            match = hub.at(name, revision)
+            if match is None:
                 return self.reply({"error": "none"}, 404, X_Error_Code="RepoNotFound")
-            siblings = [{"rfilename": path} for path in found[1]]
-            facts = {"id": name, "sha": found[0], "private": name not in hub.public}
+            siblings = [{"rfilename": path} for path in match[1]]
+            facts = {"id": name, "sha": match[0], "private": name not in hub.public}
             self.reply({**facts, "siblings": siblings, "tags": [], "downloads": 0, "likes": 0})
 
         def tree(self, name: str, revision: str, body: bytes) -> None:
-            found = hub.at(name, revision)
-            assert found is not None
+            match = hub.at(name, revision)
+            assert match is not None
             self.reply(
                 [
                     {"type": "file", "path": p, "size": len(b), "oid": hashlib.sha1(b).hexdigest()}
-                    for p, b in found[1].items()
+                    for p, b in match[1].items()
                 ]
             )
 
@@ -183,16 +183,16 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
                 else:
                     assert entry["key"] == "file" and value["encoding"] == "base64"
                     changes[value["path"]] = base64.b64decode(value["content"])
-            made = hub.commit(name, changes)
-            url = f"{hub.url}/datasets/{name}/commit/{made}"
-            self.reply({"success": True, "commitUrl": url, "commitOid": made})
+            commit_id = hub.commit(name, changes)
+            url = f"{hub.url}/datasets/{name}/commit/{commit_id}"
+            self.reply({"success": True, "commitUrl": url, "commitOid": commit_id})
 
         def resolve(self, method: str, name: str, revision: str, path: str) -> None:
-            found = hub.at(name, revision)
-            if found is None or path not in found[1]:
+            match = hub.at(name, revision)
+            if match is None or path not in match[1]:
                 return self.reply({"error": "none"}, 404, X_Error_Code="EntryNotFound")
-            data = found[1][path]
+            data = match[1][path]
             etag = f'"{hashlib.sha1(data).hexdigest()}"'
-            self.reply(data, X_Repo_Commit=found[0], ETag=etag)
+            self.reply(data, X_Repo_Commit=match[0], ETag=etag)
 
     return Handler

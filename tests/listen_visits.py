@@ -139,8 +139,8 @@ class Visit:
         return [r.score for r in mine]
 
     def status(self) -> str:
-        found = self.study.store.participants(self.study.name)
-        return next(p.status for p in found if p.code == self.link.code)
+        people = self.study.store.participants(self.study.name)
+        return next(p.status for p in people if p.code == self.link.code)
 
     def leave(self) -> None:
         """Close the browser; nothing may have gone wrong, off-host, or told a condition."""

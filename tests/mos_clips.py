@@ -54,24 +54,24 @@ def small_study(**settings: object) -> Study:
 
 def pool(study: Study, clips: int, *, anchors: int = 12, spare: int = 0) -> list[Stimulus]:
     """Clips of each condition; anchors, practice and reference share ground-truth scenes."""
-    made = []
+    stimuli = []
     for condition in study.conditions:
         for i in range(clips):
             scene = f"{i}" if study.matched else f"{condition.name}/{i}"
             kind = "reference" if condition.name == study.reference else "system"
-            made.append(
+            stimuli.append(
                 Stimulus(f"{condition.name}-{i}", condition.name, f"{i}.mp4", scene, kind, 5.0)  # type: ignore[arg-type]
             )
     base = "" if study.matched else f"{study.reference}/"
     for anchor in study.anchors:
         for i in range(anchors):
-            made.append(
+            stimuli.append(
                 Stimulus(
                     f"{anchor.name}-{i}", anchor.name, f"{i}.mp4", f"{base}{i}", anchor.name, 5.0
                 )  # type: ignore[arg-type]
             )
     for i in range(study.practice + spare):
-        made.append(Stimulus(f"p{i}", "practice", "p", f"practice/{i}", "practice", 5.0))
+        stimuli.append(Stimulus(f"p{i}", "practice", "p", f"practice/{i}", "practice", 5.0))
     for i in range(study.catch + spare):
-        made.append(Stimulus(f"c{i}", "catch", "c", f"catch/{i}", "catch", 5.0, expected=1 + i))
-    return made
+        stimuli.append(Stimulus(f"c{i}", "catch", "c", f"catch/{i}", "catch", 5.0, expected=1 + i))
+    return stimuli

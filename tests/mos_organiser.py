@@ -118,14 +118,14 @@ class Organiser:
         return self.client.get(f"/admin/{place}")
 
     def csrf(self) -> str:
-        found = re.search(r'name="csrf" value="([^"]+)"', self.get().text)
-        assert found
-        return found[1]
+        match = re.search(r'name="csrf" value="([^"]+)"', self.get().text)
+        assert match
+        return match[1]
 
     def post(self, place: str, **fields: str) -> Any:
         return self.client.post(f"/admin/{place}", data={"csrf": self.csrf(), **fields})
 
     def hidden(self, place: str, name: str) -> str:
-        found = re.search(rf'name="{name}" value="([^"]*)"', self.get(place).text)
-        assert found
-        return found[1]
+        match = re.search(rf'name="{name}" value="([^"]*)"', self.get(place).text)
+        assert match
+        return match[1]

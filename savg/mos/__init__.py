@@ -1,4 +1,4 @@
 """Listening tests over headphones: design, stimuli, screening, store and statistics.
 
-Nothing here knows web pages: they call these functions and print what they return.
+Only `web` knows of pages; everything else can be used without them.
 """

@@ -1,8 +1,8 @@
-"""What a listener may do, in the order it is allowed; every rule is kept here, not by the page.
+"""The rules of a listener's session; the server enforces all of them, the page none.
 
 consent → screening → trials (practice first) → questions → done. The token of the link is the only
-key. Saving is idempotent: the same again is fine, something different is refused. Whatever returns
-without error is on the disk.
+credential. Saving is idempotent: the same value again is accepted, a different one is a conflict. A
+function that returns without error has stored its change on the disk.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ _MEDIA = re.compile(r"[A-Za-z0-9_-]{1,80}\.[a-z0-9]{2,4}")
 """Names of media files."""
 
 ABANDONED_SECONDS = 2 * 3600.0
-"""Clips given out but not rated within this time count as not given out."""
+"""Clips assigned but not rated within this time count as not assigned."""
 
 
 class RequestRejected(SavgError):
-    """A request against the rules; `reason` tells the page what to do about it."""
+    """A request against the rules; the page acts on `reason`."""
 
     def __init__(self, reason: Reason, sentence: str) -> None:
         super().__init__(sentence)
@@ -55,7 +55,7 @@ class RequestRejected(SavgError):
 
 @dataclass(frozen=True)
 class ScreeningView:
-    """The screening trial that comes now; `trial` and `attempt` count from 0."""
+    """The current screening trial; `trial` and `attempt` count from 0."""
 
     stage: str
     attempt: int
@@ -67,7 +67,7 @@ class ScreeningView:
 
 @dataclass(frozen=True)
 class TrialView:
-    """A clip to rate: what a page may know. `seconds` is the clip's length."""
+    """The current clip as far as a page may know it. `seconds` is the clip's length."""
 
     position: int
     positions: int
@@ -79,8 +79,8 @@ class TrialView:
 
 @dataclass(frozen=True)
 class SessionState:
-    """Where a listener is. `trial` is the clip that comes now, `upcoming` the media name of the one
-    after it, to be loaded early; `completion` is there once all is done."""
+    """The state of a listener's session. `trial` is the current clip, `upcoming` the media name of the
+    one after it, to be loaded early; `completion` is the code of a finished session."""
 
     study: str
     code: str
@@ -94,17 +94,17 @@ class SessionState:
 
 
 def session_state(store: Store, token: str) -> SessionState:
-    """Where the listener with this token is; RequestRejected("unknown") for a wrong token."""
+    """The state of the listener with this token; RequestRejected("unknown") for an unknown token."""
     with _reading(store, token) as listener:
         return _state(listener)
 
 
 def consent(store: Store, token: str, device: Mapping[str, Any]) -> SessionState:
-    """The listener agrees and describes the device; screening begins."""
+    """Store the consent and the device's description; screening begins."""
     try:
         text = json.dumps(_storable(dict(device)), ensure_ascii=True, allow_nan=False)
     except (ValueError, TypeError, RecursionError):
-        raise RequestRejected("value", "The device must be texts and numbers.") from None
+        raise RequestRejected("value", "Device must be texts and numbers.") from None
     if len(text) > MAX_DEVICE:
         raise RequestRejected(
             "value", f"The device's description must have at most {MAX_DEVICE} characters."
@@ -118,9 +118,9 @@ def consent(store: Store, token: str, device: Mapping[str, Any]) -> SessionState
 def answer_screening(
     store: Store, token: str, stage: str, attempt: int, trial: int, answer: str
 ) -> SessionState:
-    """Store the answer to the screening trial that comes now, and judge the stage when it ends."""
-    whole = all(is_whole(number) and 0 <= number < 1000 for number in (attempt, trial))
-    if not whole or stage not in list(RULES):
+    """Store the answer to the current screening trial, and judge a stage that is complete."""
+    valid = all(is_whole(number) and 0 <= number < 1000 for number in (attempt, trial))
+    if not valid or stage not in list(RULES):
         raise RequestRejected("value", "There is no such screening trial.")
     with _writing(store, token, must_be_open=True) as listener:
         stored = listener.screening_answer(stage, attempt, trial)
@@ -136,7 +136,7 @@ def answer_screening(
         level = listener.study.study.level
         now = progress(level, answers)
         if (stage, attempt, trial) != (now.stage, now.attempt, now.trial) or now.stage is None:
-            raise RequestRejected("step", "This is not the screening trial that comes now.")
+            raise RequestRejected("step", "This is not the current screening trial.")
         choices = RULES[now.stage].choices
         if answer not in choices:
             raise RequestRejected("value", f"Answer must be one of {', '.join(choices)}.")
@@ -154,17 +154,17 @@ def answer_screening(
 
 
 def serve(store: Store, token: str, position: int) -> TrialView:
-    """Note that the clip of a position is shown now; from then on it may be rated in time.
+    """Store that the clip of a position is shown now; it may be rated once it can have been played.
 
-    Only the first position without a rating is served. A second call (a reload, another tab) keeps
-    the first time.
+    Only the first position without a rating is served. A second call (a reload, another tab) does not
+    change the stored time.
     """
     with _writing(store, token) as listener:
         if listener.status != "trials":
             raise RequestRejected("step", "This listener is not in the trials.")
         view = _state(listener).trial
         if view is None or not is_whole(position) or position != view.position:
-            raise RequestRejected("step", "This is not the clip that comes now.")
+            raise RequestRejected("step", "This is not the current clip.")
         if not view.served:
             _require_open(listener)
             listener.serve(position, store.clock())
@@ -181,12 +181,17 @@ def rate(
     seconds_played: float,
     response_seconds: float,
 ) -> SessionState:
-    """Store a rating, once for each position.
+    """Store the rating of a position; ratings of clips served before a pause are accepted during it.
 
-    Rejected unless the clip was served, as much time as must be played has passed since by the
-    server's own clock, the page says it was played, and the score is on the scale. The same score
-    again is fine, another one is a conflict. Also taken while a study is paused or closed: the clip
-    was served before.
+    Args:
+        score: on the study's scale, from 1.
+        plays, seconds_played: how often and how long the page played the clip.
+        response_seconds: from the first end of the clip to the answer.
+
+    Raises:
+        RequestRejected: the clip was not served ("not_served"), by the server's clock it cannot have
+            been played since ("too_early"), the page did not play it ("not_played"), a value is out
+            of range ("value"), or the position has another score ("conflict").
     """
     with _writing(store, token) as listener:
         study = listener.study.study
@@ -246,7 +251,7 @@ def answer_question(store: Store, token: str, key: str, text: str) -> SessionSta
 
 
 def may_fetch(store: Store, token: str, media: str) -> bool:
-    """Whether this listener may load a file now: clips up to the next one, own screening sounds."""
+    """Whether this listener may load a file now: clips up to the next, the current screening sound."""
     with _reading(store, token) as listener:
         if not _MEDIA.fullmatch(media):
             return False
@@ -259,7 +264,7 @@ def may_fetch(store: Store, token: str, media: str) -> bool:
 
 
 def _storable(value: Any) -> Any:
-    """A JSON value whose texts every database and file takes: no NUL, no half of a surrogate pair."""
+    """A JSON value with texts that any database and file takes: no NUL, no half surrogate pairs."""
     if isinstance(value, str):
         return value.replace("\x00", "").encode("utf-8", "replace").decode()
     if isinstance(value, Mapping):
@@ -272,14 +277,14 @@ def _storable(value: Any) -> Any:
 @contextmanager
 def _reading(store: Store, token: str) -> Iterator[ListenerRecord]:
     with store.listener(_checked_token(token)) as listener:
-        yield _known(listener)
+        yield _require_participant(listener)
 
 
 @contextmanager
 def _writing(store: Store, token: str, *, must_be_open: bool = False) -> Iterator[ListenerRecord]:
     """The listener, locked until the block ends; everything is stored then, or nothing."""
     with store.listener(_checked_token(token), write=True) as listener:
-        listener = _known(listener)
+        listener = _require_participant(listener)
         if must_be_open:
             _require_open(listener)
         yield listener
@@ -291,7 +296,7 @@ def _checked_token(token: object) -> str:
     return token
 
 
-def _known(listener: ListenerRecord | None) -> ListenerRecord:
+def _require_participant(listener: ListenerRecord | None) -> ListenerRecord:
     if listener is None:
         raise RequestRejected("unknown", "This link is not valid.")
     return listener

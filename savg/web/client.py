@@ -12,19 +12,19 @@ from savg.errors import SavgError
 
 
 class NoAnswer(SavgError):
-    """The server cannot be reached, or answers what nobody can go on with."""
+    """The server cannot be reached, or its answer cannot be used."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back."""
+    """An HTTP reply; names of headers in lower case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
     def json(self) -> dict[str, Any]:
-        """The body as a JSON object; NoAnswer if it is none."""
+        """The body as a JSON object; NoAnswer if it is not one."""
         try:
             value = json.loads(self.body)
         except ValueError:
@@ -35,7 +35,7 @@ class Reply:
 
 
 class Wire:
-    """A connection to host:port; opened when needed, and again after it was lost."""
+    """A connection to host:port, opened when needed and reopened after a loss."""
 
     def __init__(self, host: str, port: int) -> None:
         self.host, self.port = host, port
@@ -44,8 +44,8 @@ class Wire:
     async def request(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
     ) -> Reply:
-        """Send and read the reply; on a new connection if the server has closed an idle one. OSError
-        or EOFError if the connection is lost."""
+        """Send a request and read its reply, on a new connection if the server has closed an idle one;
+        OSError or EOFError if the connection is lost meanwhile."""
         if self._streams is not None:
             if not self._streams[0].at_eof():
                 return await self._once(method, path, headers, body)

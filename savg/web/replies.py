@@ -1,4 +1,4 @@
-"""What every reply has in common: strict headers, JSON errors of one sentence, bodies of a size."""
+"""Security headers, errors as JSON, bounded request bodies and rate limits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BODY_SECONDS = 30.0
 """Seconds within which a body must arrive."""
 
 MAX_DEPTH = 16
-"""How deeply a request's JSON may nest."""
+"""Largest depth of a request's JSON."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
@@ -34,7 +34,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-"""Of every reply; Cache-Control is no-store unless a reply has its own."""
+"""Headers of every reply; Cache-Control is no-store unless a reply has its own."""
 
 STATUS = {
     "unknown": 401,
@@ -49,11 +49,11 @@ STATUS = {
     "error": 500,
     "busy": 503,
 }
-"""Why a request is refused → HTTP status; any other reason is 409: it does not fit the state."""
+"""Reason of a rejected request → HTTP status; 409 (conflict with the state) for others."""
 
 
 class Problem(Exception):
-    """A request that is refused, with a reason and one sentence."""
+    """A rejected request, with a reason and one sentence."""
 
     def __init__(self, reason: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -61,11 +61,11 @@ class Problem(Exception):
 
     @property
     def status(self) -> int:
-        """The HTTP status of its reason."""
+        """The HTTP status of the reason."""
         return STATUS.get(self.reason, 409)
 
     def reply(self) -> Response:
-        """As JSON."""
+        """The reply, as JSON with reason and sentence."""
         headers = {"Retry-After": "2"} if self.reason in ("often", "busy") else None
         return JSONResponse(
             {"reason": self.reason, "sentence": self.sentence}, self.status, headers
@@ -95,7 +95,7 @@ class SecurityHeaders:
 
 
 async def body_of(request: Request, most: int = MAX_BODY) -> bytes:
-    """The whole body; Problem as soon as it is longer than `most`, whatever its header says."""
+    """The whole body; Problem as soon as it is longer than `most` bytes, or after BODY_SECONDS."""
     declared = request.headers.get("content-length", "0")
     if not declared.isascii() or not declared.isdigit() or int(declared[:12]) > most:
         raise Problem("size", f"A request must have at most {most} bytes.")
@@ -115,18 +115,18 @@ async def body_of(request: Request, most: int = MAX_BODY) -> bytes:
 
 
 async def json_object(request: Request) -> dict[str, Any]:
-    """The request's body as a JSON object; other content types are refused, so that no page of
-    another origin can post here without being asked first."""
+    """The request's body as a JSON object; Problem for anything else. Other content types are rejected,
+    so that pages of other origins cannot post without a preflight request."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise Problem("form", "This address takes JSON.")
+        raise Problem("form", "Content type must be application/json.")
     body = await body_of(request)
     try:
         text = body.decode("utf-8")
         value = json.loads(
-            text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_once_each
+            text, parse_constant=_reject, parse_float=_finite, object_pairs_hook=_unique_keys
         )
         _check_depth(value)
-        json.dumps(value, ensure_ascii=False).encode("utf-8")  # refuses halves of surrogate pairs
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # rejects halves of surrogate pairs
     except (ValueError, RecursionError):
         raise Problem("value", "The request is not valid JSON.") from None
     if not isinstance(value, dict):
@@ -148,8 +148,8 @@ def _check_depth(value: object) -> None:
     raise ValueError("nested too deeply")
 
 
-def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+def _reject(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _finite(digits: str) -> float:
@@ -159,18 +159,15 @@ def _finite(digits: str) -> float:
     return number
 
 
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = dict(pairs)
     if len(names) != len(pairs):
-        raise ValueError("a name comes twice")
+        raise ValueError("a key occurs twice")
     return names
 
 
 class RateLimiter:
-    """How often somebody failed lately: `most` failures within `seconds` and it is enough.
-
-    A key is an address or the like; at most `keys` of them are remembered.
-    """
+    """Limits failures by key (an address, say): `most` within `seconds`, for at most `keys` keys."""
 
     def __init__(
         self,
@@ -180,21 +177,21 @@ class RateLimiter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._most, self._seconds, self._clock = most, seconds, clock
-        self._failed: LRUCache[str, deque[float]] = LRUCache(keys)
+        self._failures: LRUCache[str, deque[float]] = LRUCache(keys)
         self._lock = threading.Lock()
 
-    def enough(self, key: str) -> bool:
-        """Whether this one must wait."""
+    def is_limited(self, key: str) -> bool:
+        """Whether the key has reached the limit."""
         with self._lock:
-            times = self._failed.get(key)
+            times = self._failures.get(key)
             if times is None:
                 return False
             while times and times[0] < self._clock() - self._seconds:
                 times.popleft()
             return len(times) >= self._most
 
-    def failed(self, key: str) -> None:
-        """Note a failure."""
+    def add_failure(self, key: str) -> None:
+        """Count a failure of the key now."""
         with self._lock:
-            times = self._failed.setdefault(key, deque(maxlen=self._most))
+            times = self._failures.setdefault(key, deque(maxlen=self._most))
             times.append(self._clock())

@@ -1,4 +1,4 @@
-"""A server's socket, its organiser's password, and serving until interrupted."""
+"""The socket and the organiser's password of a server, and serving until interrupted."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ PASSWORD_VARIABLE = "SAVG_ADMIN_PASSWORD"
 """Environment variable with the organiser's password."""
 
 LEAST_PASSWORD = 8
-"""Characters of a password that somebody chose."""
+"""Least number of characters of a chosen password."""
 
 
 def organiser_password(file: Path | None = None) -> tuple[str, bool]:
-    """The password of /admin, and whether it was made up now and has to be told.
+    """The password of /admin, and whether it is a new random one.
 
-    From a file, else the environment variable, else a new random one. SavgError for one too short.
+    From `file`, else from the environment variable, else random. SavgError for one that is too short.
     """
     if file is not None:
         try:
@@ -34,12 +34,12 @@ def organiser_password(file: Path | None = None) -> tuple[str, bool]:
     else:
         return secrets.token_urlsafe(12), True
     if len(chosen) < LEAST_PASSWORD:
-        raise SavgError(f"{where}: a password must have at least {LEAST_PASSWORD} characters.")
+        raise SavgError(f"{where}: password must have at least {LEAST_PASSWORD} characters.")
     return chosen, False
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket bound to an address; port 0 takes a free one. SavgError if it is taken."""
+    """A socket bound to an address; port 0 takes a free one. SavgError if it cannot be bound."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM

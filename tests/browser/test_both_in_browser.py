@@ -168,7 +168,7 @@ def sounded(visitor: Visitor, path: Path) -> None:
     page.wait_for_function(f"{RESOUND} && {RESOUND}.state().ready")
 
 
-def test_an_uploaded_video_gets_sound_beside_its_own(guest: Visitor, tmp_path: Path) -> None:
+def test_an_uploaded_video_gets_audio_beside_its_own(guest: Visitor, tmp_path: Path) -> None:
     page = guest.page
     sounded(guest, person_film(tmp_path / "holiday.mp4", 0.2))
     player = page.locator("#savg-resound")
@@ -232,8 +232,8 @@ def test_a_wrong_video_is_one_message(guest: Visitor, tmp_path: Path, content: b
     path = tmp_path / "holiday.mp4"
     path.write_bytes(content)
     open_video(guest, path)
-    said = alert(guest, "#savg-resound-notice")
-    assert "holiday.mp4" in said and str(tmp_path) not in said
+    message = alert(guest, "#savg-resound-notice")
+    assert "holiday.mp4" in message and str(tmp_path) not in message
     guest.page.locator("#savg-resound-go").click()  # the example is still chosen
     guest.page.wait_for_function(DONE)
 
@@ -292,13 +292,14 @@ def test_both_fit_the_screen(browser, both: str, tmp_path: Path, width: int, sch
     )
     assert all(w > 120 and h >= 40 for w, h in sizes)
     page.screenshot(path=tmp_path / "take.png", full_page=True)
-    asked = CONTRAST.replace(
+    script = CONTRAST.replace(
         "['.savg-header p'", "['.ss-limits', '.ss-level', '.ss-score', '.sv-origin'"
     )
-    asked = (
-        asked[: asked.index("'.sv-origin'") + len("'.sv-origin'")] + asked[asked.index("]) {") :]
+    script = (
+        script[: script.index("'.sv-origin'") + len("'.sv-origin'")]
+        + script[script.index("]) {") :]
     )
-    contrast = page.evaluate(asked)
+    contrast = page.evaluate(script)
     assert min(contrast.values()) >= 4.5, contrast
     page.close()
     assert visitor.problems == [] and visitor.off_host() == []

@@ -108,7 +108,7 @@ def test_the_first_page_opens_with_its_first_clip(reader: Reader) -> None:
     assert pressed.count() == 1 and pressed.get_attribute("data-name") == in_order()[0]
 
 
-def test_labels_lie_over_the_picture_at_their_time(reader: Reader) -> None:
+def test_labels_lie_over_the_frame_at_their_time(reader: Reader) -> None:
     record = next(r for r in bench_sets.clips(COUNT) if r.active < 0.9 and r.name in reader.names())
     reader.page.locator(f".sb-tile[data-name='{record.name}']").click()
     annotation = reader.ready(record.name)["annotation"]
@@ -147,7 +147,7 @@ def test_labels_lie_over_the_picture_at_their_time(reader: Reader) -> None:
     assert kinds == ["label" if k in labels.frames else "none" for k in range(50)]
 
 
-def test_it_plays_with_its_own_sound(reader: Reader) -> None:
+def test_it_plays_with_its_own_audio(reader: Reader) -> None:
     left = next(r for r in bench_sets.clips(COUNT) if r.x < 80 and r.name in reader.names())
     reader.page.locator(f".sb-tile[data-name='{left.name}']").click()
     state = reader.ready(left.name)

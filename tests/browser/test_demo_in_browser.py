@@ -54,23 +54,23 @@ def test_a_stranger_generates_a_clip_and_sees_where_things_are(
     assert visitor.off_host() == [] and visitor.problems == []
 
 
-def test_the_bundled_examples_have_persons_and_sounds(browser, demo: str) -> None:
+def test_the_bundled_examples_have_people_and_sound_events(browser, demo: str) -> None:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     visitor = Visitor(page, demo)
     visitor.arrive()
     annotation = visitor.open_example(0)
     assert annotation["boxes"] and annotation["events"]
     assert "generated" in page.locator("#savg-player .sp-origin").inner_text()
-    found = sum(event["x"] for event in annotation["events"]) / len(annotation["events"])
+    mean_x = sum(event["x"] for event in annotation["events"]) / len(annotation["events"])
     heard = page.evaluate(DECODE, visitor.state()["source"])
-    if abs(found - 128) > 30:
-        louder, other = ("left", "right") if found < 128 else ("right", "left")
+    if abs(mean_x - 128) > 30:
+        louder, other = ("left", "right") if mean_x < 128 else ("right", "left")
         assert heard[louder] > heard[other]
     page.close()
     assert visitor.off_host() == [] and visitor.problems == []
 
 
-def test_what_is_known_of_a_scene_is_found_in_it(browser, demo: str, tmp_path: Path) -> None:
+def test_annotations_of_a_scene_match_its_labels(browser, demo: str, tmp_path: Path) -> None:
     rendered = render(draw_scene(1, World.varied()))
     rendered.clip.write(tmp_path / "scene.mp4")
     page = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -81,8 +81,8 @@ def test_what_is_known_of_a_scene_is_found_in_it(browser, demo: str, tmp_path: P
     visitor.wait_for_player()
     annotation = visitor.state()["annotation"]
     true_x = float(rendered.labels.x.mean())
-    found = sum(event["x"] for event in annotation["events"]) / len(annotation["events"])
-    assert annotation["boxes"] and abs(found - true_x) < 60
+    mean_x = sum(event["x"] for event in annotation["events"]) / len(annotation["events"])
+    assert annotation["boxes"] and abs(mean_x - true_x) < 60
     heard = page.evaluate(DECODE, visitor.state()["source"])
     louder = "left" if true_x < 128 else "right"
     assert heard[louder] > heard["right" if louder == "left" else "left"] + 1

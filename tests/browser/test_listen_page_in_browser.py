@@ -66,7 +66,7 @@ def test_a_whole_study_with_reloads_kills_and_a_lost_network(
     visit.agree()
     visit.wait_for("set-up channels")
     assert visit.screening() == "practice"
-    given = []
+    scores = []
     for position in range(design.positions):
         if visit.shown() in ("practice", "trials", "break"):
             assert position in (0, design.practice, design.break_after + 1)
@@ -85,8 +85,8 @@ def test_a_whole_study_with_reloads_kills_and_a_lost_network(
         assert visit.heading() == (
             f"Practice clip {position + 1} of 3" if number < 1 else f"Clip {number} of 50"
         )
-        given.append(1 + (position * 7) % 5)
-        visit.rate(given[-1])
+        scores.append(1 + (position * 7) % 5)
+        visit.rate(scores[-1])
         if position == 12:
             _killed_and_back(visit)
         elif position == 20:
@@ -95,7 +95,7 @@ def test_a_whole_study_with_reloads_kills_and_a_lost_network(
             _offline(visit)
         else:
             visit.go()
-    assert visit.scores() == given
+    assert visit.scores() == scores
     visit.wait_for("questions")
     visit.page.check("input[value='in-ear']")
     visit.page.check("input[value='rather not say']")
@@ -116,8 +116,8 @@ def test_a_whole_study_with_reloads_kills_and_a_lost_network(
     rows = study.store.ratings("whole")
     assert all(r.plays >= 1 and r.rated_at - r.served_at >= 0.475 for r in rows)
     assert all(0.475 <= r.seconds_played < 10 for r in rows)
-    said = study.store.participants("whole")[0].answers
-    assert said["remarks"] == "=SUM(A1) <script>alert(1)</script> ümläut"
+    answers = study.store.participants("whole")[0].answers
+    assert answers["remarks"] == "=SUM(A1) <script>alert(1)</script> ümläut"
     assert visit.page.evaluate("JSON.stringify(localStorage)") == "{}", "nothing stays behind"
 
 
@@ -141,8 +141,8 @@ def _killed_and_opened_again(visit: Visit) -> None:
     visit.page.keyboard.press("Enter")
     visit.page.wait_for_selector("#notice:has-text('Connection lost')")
     position = len(visit.scores())
-    kept = visit.page.evaluate("JSON.stringify(localStorage)")
-    assert "rating" in kept and visit.link.token not in kept
+    storage = visit.page.evaluate("JSON.stringify(localStorage)")
+    assert "rating" in storage and visit.link.token not in storage
     visit.page.close()
     visit.server.start()
     visit.page = visit.window()

@@ -195,7 +195,7 @@ def test_tones_of_the_anti_phase_stage(visit: Visit, made: list[Any], tmp_path: 
         assert np.abs(opposite.sum(axis=0)).max() <= 2 * STEP, "over one loudspeaker it is silent"
 
 
-def test_sounds_are_played_as_they_are(visit: Visit) -> None:
+def test_sounds_are_played_unchanged(visit: Visit) -> None:
     visit.page.click(".sound:enabled")
     visit.page.wait_for_selector("fieldset.choices:enabled")
     played = visit.page.evaluate("window.graph")

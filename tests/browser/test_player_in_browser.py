@@ -77,7 +77,7 @@ def test_bands_and_boxes_are_where_the_json_says(visitor: Visitor) -> None:
     assert visitor.page.evaluate(opacity, [box["x0"], 150]) == 255
 
 
-def test_left_is_left_in_the_sound_that_is_served(visitor: Visitor) -> None:
+def test_left_is_left_in_the_served_audio(visitor: Visitor) -> None:
     for number, louder in ((0, "left"), (1, "right")):
         visitor.open_example(number)
         heard = visitor.page.evaluate(DECODE, visitor.state()["source"])

@@ -96,7 +96,7 @@ def test_a_visitor_who_leaves_frees_the_studio(visitor: Visitor, browser, studio
     visitor.page.wait_for_selector(".sv-card", timeout=20_000)
 
 
-def test_sound_stops_where_it_is_not_seen(visitor: Visitor) -> None:
+def test_audio_stops_in_a_hidden_tab(visitor: Visitor) -> None:
     page = visitor.page
     page.locator("#savg-go").click()
     page.wait_for_function("(document.querySelector('.sv-card video') || {}).paused === false")
@@ -140,8 +140,8 @@ def test_a_wrong_file_is_one_message_and_the_studio_lives_on(
     visitor.page.locator("#savg-upload input[type=file], input[type=file]").first.set_input_files(
         path
     )
-    said = alert(visitor, "#savg-inspect-notice")
-    assert "holiday.mp4" in said and said.count(".") <= 3 and str(tmp_path) not in said
+    message = alert(visitor, "#savg-inspect-notice")
+    assert "holiday.mp4" in message and message.count(".") <= 3 and str(tmp_path) not in message
     visitor.open_example()
     assert not visitor.page.locator("#savg-inspect-notice").is_visible()
 
@@ -162,7 +162,7 @@ def test_an_upload_whose_name_is_markup(visitor: Visitor, tmp_path: Path) -> Non
     assert "img" not in visitor.state()["source"].rsplit("/", 2)[-2]
 
 
-def test_a_longer_film_keeps_its_length(visitor: Visitor, tmp_path: Path) -> None:
+def test_a_longer_video_keeps_its_length(visitor: Visitor, tmp_path: Path) -> None:
     path = tmp_path / "twelve seconds.mp4"
     studio_fakes.scene(1, SAVGBENCH.with_frames(48)).write(path)
     visitor.tab("Inspect")

@@ -93,8 +93,8 @@ def test_mistakes_are_one_sentence(
         ),
         (["report", str(tmp_path)], "no study.json"),
         (["report", str(tmp_path / "elsewhere")], "--database"),
-        (["report", str(tmp_path / "lost")], "without its database"),
-        (["report", str(tmp_path / "odd")], "not the description"),
+        (["report", str(tmp_path / "lost")], "was not moved"),
+        (["report", str(tmp_path / "odd")], "does not describe"),
     ):
         assert main(["mos", *arguments]) == 1
         error = capsys.readouterr().err

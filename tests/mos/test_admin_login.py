@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.testclient import TestClient
 
-from savg.mos.web.admin.routes import PLACE, admin_mount
+from savg.mos.web.admin.routes import PATH, admin_mount
 from savg.mos.web.app import listening_app, routes
 from savg.mos.web.studies import Studies
 from savg.web import login
@@ -89,7 +89,7 @@ def test_every_route_refuses_without_a_session(studies: Studies, mounted: bool) 
     values = {"study": "small", "code": link.code, "number:int": "1", "rest:path": "x/y"}
     found = [(m, p) for m, p in leaves(list(app.routes)) if p.startswith("/admin")]
     assert len(found) > 20
-    asked = 0
+    count = 0
     for method, path in found:
         if path in ("/admin", "/admin/login"):
             continue
@@ -102,11 +102,11 @@ def test_every_route_refuses_without_a_session(studies: Studies, mounted: bool) 
         ):
             reply = TestClient(app).request(method, address, headers=headers)
             assert reply.status_code == 401, (method, address)
-            said = reply.text.replace(address.removeprefix("/admin/"), "")
-            assert link.code not in said and "joint" not in said
+            text = reply.text.replace(address.removeprefix("/admin/"), "")
+            assert link.code not in text and "joint" not in text
             assert "csrf" not in reply.text
-        asked += 1
-    assert asked >= 20
+        count += 1
+    assert count >= 20
     assert folder.store.study("small").status == "open"
     assert len(folder.store.participants("small")) == 1
 
@@ -123,7 +123,7 @@ def test_logging_in_and_out(studies: Studies) -> None:
     client = organiser.client
     assert client.get("/admin").url.path == "/admin/"
     wrong = client.post("/admin/login", data={"password": PASSWORD[:-1]})
-    assert wrong.status_code == 401 and "not the password" in wrong.text
+    assert wrong.status_code == 401 and "Wrong password" in wrong.text
     assert not wrong.headers.get_list("set-cookie")
     organiser.log_in("  ann\n<b> ")
     assert "ann &lt;b&gt;" in organiser.get().text
@@ -151,14 +151,14 @@ def test_cookie_is_out_of_reach(studies: Studies) -> None:
     "wanted", ["//evil.example", "https:evil", "..", "a/../..", "\\evil", "a?b"]
 )
 def test_a_login_leads_nowhere_else(studies: Studies, wanted: str) -> None:
-    assert not PLACE.fullmatch(wanted)
+    assert not PATH.fullmatch(wanted)
     reply = TestClient(listening_app(studies, PASSWORD)).post(
         "/admin/login", data={"password": PASSWORD, "wanted": wanted}, follow_redirects=False
     )
     assert reply.headers["location"] == "./"
 
 
-def test_login_page_comes_at_the_address_that_was_asked_for(studies: Studies) -> None:
+def test_login_page_comes_at_the_requested_address(studies: Studies) -> None:
     organiser = Organiser(studies)
     assert organiser.hidden("studies/small", "wanted") == "studies/small"
     reply = organiser.client.post(

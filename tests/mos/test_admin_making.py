@@ -92,11 +92,11 @@ def test_form_command_line_and_study_have_the_same_settings(organiser: Organiser
     page = organiser.get("new").text
     parser = argparse.ArgumentParser()
     create.add_arguments(parser)
-    given = vars(parser.parse_args(["s", "--conditions", "a=b"]))
+    defaults = vars(parser.parse_args(["s", "--conditions", "a=b"]))
     study = {f.name: f.default for f in dataclasses.fields(Study)}
     for option in OPTIONS:
         assert f'name="{option.name}"' in page
-        assert str(given[option.name]).replace("-p", "_p") == str(option.default)
+        assert str(defaults[option.name]).replace("-p", "_p") == str(option.default)
         if option.name in study and option.name != "trials":
             assert option.default == study[option.name]
     assert plan_study("s", NAMES, None, {}).study == plan_study(
@@ -104,20 +104,20 @@ def test_form_command_line_and_study_have_the_same_settings(organiser: Organiser
     ).study  # fmt: skip
 
 
-def test_reference_is_named_found_or_none() -> None:
+def test_reference_is_named_or_the_default_or_none() -> None:
     assert plan_study("s", NAMES, None, {}).study.reference == REFERENCE
     assert plan_study("s", ("a", "b", "c"), None, {}).study.reference is None
     without = plan_study("s", NAMES, NO_REFERENCE, {}).study
     assert without.reference is None and without.anchors == ()
     assert plan_study("s", NAMES, "joint", {}).study.reference == "joint"
-    with pytest.raises(DesignError, match="none of the conditions"):
+    with pytest.raises(DesignError, match="Reference must be one of"):
         plan_study("s", NAMES, "other", {})
 
 
 @pytest.mark.parametrize("text", ["", "x", "1.5", "-1", "0", "501", "٣", "9" * 5000])
 def test_a_number_of_the_form_is_checked(text: str) -> None:
     trials = next(o for o in OPTIONS if o.name == "trials")
-    with pytest.raises(DesignError, match="Trials: must be a whole number") as caught:
+    with pytest.raises(DesignError, match="Trials must be a whole number") as caught:
         trials.parse(text)
     assert len(str(caught.value)) < 120
 
@@ -138,13 +138,13 @@ def test_texts_of_the_form_become_values() -> None:
 
 
 def test_folders_on_offer_are_those_with_clips(clips: Path, tmp_path: Path) -> None:
-    found = clip_folders([clips, tmp_path / "outside"])
-    assert {k: f.clips for k, f in found.items()} == {
+    folders = clip_folders([clips, tmp_path / "outside"])
+    assert {k: f.clips for k, f in folders.items()} == {
         **{f"clips/{n}": 3 for n in NAMES},
         "clips/deep/er/video_dev": 3,
         "outside": 1,
     }
-    assert found["clips/joint"].path == (clips / "joint").resolve()
+    assert folders["clips/joint"].path == (clips / "joint").resolve()
     again = clip_folders([clips, clips])
     assert len(again) == 8 and again["clips/joint (another)"].path == again["clips/joint"].path
 
@@ -162,7 +162,7 @@ def test_a_study_is_made_and_appears(organiser: Organiser, making: Making, clips
     assert organiser.get().text.count("studies/new-one") == 2
     (call,) = making.calls
     assert call["study"].labels == ("No", "Yes") and call["study"].matched
-    assert call["study"].reference == "ground_truth" and call["form"].size == 128
+    assert call["study"].reference == "ground_truth" and call["format"].size == 128
     assert call["folders"] == {name: (clips / name).resolve() for name in NAMES}
     assert organiser.post("works/1/forget").url.path == "/admin/"
     assert "is ready" not in organiser.get("works").text
@@ -185,7 +185,7 @@ def test_making_can_be_stopped(organiser: Organiser, making: Making) -> None:
 
 
 @pytest.mark.parametrize("expected", [True, False])
-def test_what_goes_wrong_is_said_without_paths(
+def test_errors_are_shown_without_paths(
     organiser: Organiser, making: Making, clips: Path, expected: bool
 ) -> None:
     place = (clips / "joint" / "0.mp4").resolve()
@@ -193,9 +193,9 @@ def test_what_goes_wrong_is_said_without_paths(
     organiser.post("new", **fields())
     for _ in range(5):
         making.step.release()
-    said = until(organiser, "could not be made")
-    assert ("clips/joint/0.mp4: no sound." if expected else "(ValueError)") in said
-    assert "secret place" not in said
+    text = until(organiser, "could not be made")
+    assert ("clips/joint/0.mp4: no sound." if expected else "(ValueError)") in text
+    assert "secret place" not in text
 
 
 @pytest.mark.parametrize(
@@ -203,22 +203,22 @@ def test_what_goes_wrong_is_said_without_paths(
     [
         ({"name": "../up"}, "Name of a study"),
         ({"name": ""}, "Name of a study"),
-        ({"folder0": "clips/../../outside"}, "choose a folder of clips"),
-        ({"folder0": "/etc"}, "choose a folder of clips"),
-        ({"folder0": "clips/link"}, "choose a folder of clips"),
-        ({"folder0": ""}, "choose a folder of clips"),
-        ({"condition1": "joint"}, "Two conditions"),
+        ({"folder0": "clips/../../outside"}, "needs a folder of clips"),
+        ({"folder0": "/etc"}, "needs a folder of clips"),
+        ({"folder0": "clips/link"}, "needs a folder of clips"),
+        ({"folder0": ""}, "needs a folder of clips"),
+        ({"condition1": "joint"}, "Names of conditions must differ"),
         ({"condition0": "<b>"}, "Name of a condition"),
         ({"condition0": "mono"}, "twice"),
-        ({"trials": "44"}, "shared evenly"),
-        ({"trials": "many"}, "Trials: must be"),
+        ({"trials": "44"}, "must be a multiple of"),
+        ({"trials": "many"}, "Trials must be"),
         ({"labels": "one"}, "2 to 11"),
         ({"reference": "7"}, ""),
-        ({"reference": "elsewhere"}, "none of the conditions"),
+        ({"reference": "elsewhere"}, "Reference must be one of"),
         ({f"folder{i}": "" for i in range(3)} | {f"condition{i}": "" for i in range(3)}, "no cond"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_nothing_typed_is_lost(
+def test_a_mistake_is_one_sentence_and_the_form_keeps_its_values(
     organiser: Organiser, making: Making, changed: dict[str, str], sentence: str
 ) -> None:
     reply = organiser.post("new", **fields(question="Is it <there>?", **changed))

@@ -23,7 +23,7 @@ NASTY = (
 )
 
 
-class Seen(HTMLParser):
+class VisibleText(HTMLParser):
     """Tags with their attributes, and the text, of a page as a browser would take it."""
 
     def __init__(self, page: str) -> None:
@@ -74,7 +74,7 @@ def test_progress_is_that_of_the_listeners(
     assert screen(folder.store, out.token, right=False).step == "screened_out"
     rehearsed = listener(folder, clock, simulated=True)
     unused = folder.store.invite("small", 3)
-    seen = Seen(organiser.get("live/small").text).text
+    seen = VisibleText(organiser.get("live/small").text).text
     for tile in ("3 not begun", "0 in screening", "1 in trials", "2 done", "1 screened out"):
         assert tile in seen
     assert "1 simulated listener not counted" in seen
@@ -90,9 +90,9 @@ def test_progress_is_that_of_the_listeners(
         covered = len({r.stimulus for r in of_it})
         assert f"{name} {each} {len(of_it)} {covered} of {clips}" in seen
     folder.store.exclude("small", done[0], True, "left early", "ann")
-    seen = Seen(organiser.get("live/small").text).text
-    kept = [r for r in mine if r.participant != done[0] and r.condition == "joint"]
-    assert f"joint 2 {len(kept)} " in seen and "1 excluded" in seen
+    seen = VisibleText(organiser.get("live/small").text).text
+    counted = [r for r in mine if r.participant != done[0] and r.condition == "joint"]
+    assert f"joint 2 {len(counted)} " in seen and "1 excluded" in seen
     assert "1 decision about participants" in seen and "left early" in seen
 
 
@@ -109,28 +109,30 @@ def test_parts_of_a_page_lead_where_the_page_leads(
 
 def test_overview_has_every_study(organiser: Organiser, folder: StudyFolder, clock: Clock) -> None:
     listener(folder, clock, stop=3)
-    seen = Seen(organiser.get().text)
+    seen = VisibleText(organiser.get().text)
     assert "0 done · 1 on the way · 0 not begun" in seen.text
     assert ("a", {"href": "./studies/small"}) in seen.tags
     assert "--root DIR" in seen.text  # no place for new studies here
 
 
-def test_flags_are_shown_with_what_was_found(
+def test_flags_are_shown_with_their_findings(
     organiser: Organiser, folder: StudyFolder, clock: Clock
 ) -> None:
     code = listener(folder, clock, scores=[3])
-    seen = Seen(organiser.get(f"studies/small/people/{code}").text).text
+    seen = VisibleText(organiser.get(f"studies/small/people/{code}").text).text
     assert ("1 of 1 catch trials wrong" in seen) == (catch_asks(folder, code) != 3)
     assert "12 of 12" in seen and "3 in 100 %" in seen and "channels 4 of 4 right" in seen
     assert "Ratings (12)" in seen and "2.0 s after the clip" in seen
 
 
 def catch_asks(folder: StudyFolder, code: str) -> int | None:
-    asked = [r for r in folder.store.ratings("small") if r.participant == code and r.expected]
-    return asked[0].expected
+    catch_ratings = [
+        r for r in folder.store.ratings("small") if r.participant == code and r.expected
+    ]
+    return catch_ratings[0].expected
 
 
-def test_nothing_that_a_stranger_wrote_is_taken_for_a_page(
+def test_texts_of_participants_are_escaped(
     organiser: Organiser, folder: StudyFolder, clock: Clock
 ) -> None:
     from savg.mos import session
@@ -141,11 +143,11 @@ def test_nothing_that_a_stranger_wrote_is_taken_for_a_page(
     folder.store.exclude("small", code, True, NASTY, NASTY[:80])
     places = ("", "studies/small", "live/small", f"studies/small/people/{code}")
     for place in (*places, f"studies/small/people/{link.code}", "studies/small/report"):
-        seen = Seen(organiser.get(place).text)
+        seen = VisibleText(organiser.get(place).text)
         scripts = [a for tag, a in seen.tags if tag == "script"]
         assert all(set(a) == {"type", "src"} for a in scripts)
         assert not [a for tag, a in seen.tags if tag == "img" or any(k[:2] == "on" for k in a)]
-    assert NASTY in Seen(organiser.get(f"studies/small/people/{code}").text).words
+    assert NASTY in VisibleText(organiser.get(f"studies/small/people/{code}").text).words
     reply = organiser.post(f"studies/small/people/{code}/decision", excluded="maybe", reason=NASTY)
     assert reply.status_code == 422 and "<script>a" not in reply.text
 
@@ -167,7 +169,7 @@ def test_excluding_and_taking_back_leave_a_trail(
     organiser.post(f"{place}/decision", excluded="no", reason="was the neighbour")
     trail = [(e.excluded, e.reason, e.who) for e in folder.store.exclusions("small")]
     assert trail == [(True, "phoned", "ann"), (False, "was the neighbour", "ann")]
-    seen = Seen(organiser.get(place).text).text
+    seen = VisibleText(organiser.get(place).text).text
     assert seen.index("phoned") < seen.index("was the neighbour")
     assert organiser.post("studies/small/people/ABCDEF/decision", excluded="yes", reason="x"
                           ).status_code == 404  # fmt: skip
@@ -217,7 +219,7 @@ def test_links_are_shown_once_and_work(organiser: Organiser, folder: StudyFolder
 @pytest.mark.parametrize("number", ["0", "201", "-1", "1e2", "", "٣", "999999999999", "2.0"])
 def test_number_of_links_has_bounds(organiser: Organiser, folder: StudyFolder, number: str) -> None:
     reply = make_links(organiser, number=number)
-    assert reply.status_code == 422 and "Between 1 and 200" in reply.text
+    assert reply.status_code == 422 and "must be a whole number in 1..200" in reply.text
     assert folder.store.participants("small") == []
 
 
@@ -265,10 +267,10 @@ def test_tokens_are_in_no_page_and_no_export(
     link = folder.store.invite("small")[0]
     screen(folder.store, link.token)
     rate(folder.store, link.token, clock)
-    said = "".join(unzip(organiser.post("studies/small/export")).values())
+    texts = "".join(unzip(organiser.post("studies/small/export")).values())
     for place in ("studies/small", f"studies/small/people/{link.code}", "studies/small/report"):
-        said += organiser.get(place).text
-    assert link.token not in said and token_hash(link.token) not in said
+        texts += organiser.get(place).text
+    assert link.token not in texts and token_hash(link.token) not in texts
 
 
 def test_report_is_that_of_the_analysis(
@@ -280,7 +282,7 @@ def test_report_is_that_of_the_analysis(
     assert empty.status_code == 200 and "Nobody has finished study small yet" in empty.text
     for i in range(3):
         listener(folder, clock, scores=[1 + i, 3, 5])
-    seen = Seen(organiser.get("studies/small/report").text)
+    seen = VisibleText(organiser.get("studies/small/report").text)
     result = analyse(folder.store, "small")
     for condition in result.conditions:
         assert f"{condition.name} {condition.mos.estimate:.2f}" in seen.text
@@ -288,7 +290,7 @@ def test_report_is_that_of_the_analysis(
     assert [tag for tag, _ in seen.tags].count("svg") == 3  # the logo and two figures
     code = result.listeners[0]
     folder.store.exclude("small", code, True, "x", "ann")
-    assert "2 listeners." in Seen(organiser.get("studies/small/report").text).text
+    assert "2 listeners." in VisibleText(organiser.get("studies/small/report").text).text
 
 
 def test_a_rehearsal_says_so(organiser: Organiser, folder: StudyFolder, clock: Clock) -> None:
@@ -301,7 +303,7 @@ def test_a_rehearsal_says_so(organiser: Organiser, folder: StudyFolder, clock: C
     "place",
     ["studies/other", "studies/small/people/ABCDEF", "studies/..%2f..%2fetc", "zip", "login"],
 )
-def test_what_is_not_there(organiser: Organiser, place: str) -> None:
+def test_unknown_pages_are_not_found(organiser: Organiser, place: str) -> None:
     reply = organiser.get(place)
     assert reply.status_code in (404, 405) and "Traceback" not in reply.text
 
@@ -316,5 +318,5 @@ def test_a_database_in_trouble_is_one_sentence(
 
     monkeypatch.setattr(type(folder.store), "participants", broken)
     reply = organiser.get("studies/small")
-    assert reply.status_code == 503 and "busy or not there" in reply.text
+    assert reply.status_code == 503 and "busy or unreachable" in reply.text
     assert "secret" not in reply.text and "/a/path" not in reply.text

@@ -51,11 +51,11 @@ class Wary(TestClient):
 
 @pytest.fixture
 def studies(tmp_path: Path) -> Studies:
-    made = Studies(root=tmp_path)
+    opened = Studies(root=tmp_path)
     for name in ("one", "two"):
-        made._open[name] = make(tmp_path / name, name)
+        opened._open[name] = make(tmp_path / name, name)
     (tmp_path / "one" / "media" / "secret.txt").write_text("not for anybody")
-    return made
+    return opened
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_guessing_is_slowed_by_address_alone(
     assert Listener(guesser, studies).get("state").status_code == 200
 
 
-def test_the_time_of_an_answer_tells_nothing_of_a_token(studies: Studies) -> None:
+def test_response_times_do_not_depend_on_the_token(studies: Studies) -> None:
     store = studies.get("one").store
     token = store.invite("one")[0].token
     near, far = token[:-1] + ("A" if token[-1] != "A" else "B"), "A" * len(token)
@@ -203,13 +203,13 @@ def test_replayed_and_changed_ratings_change_nothing(listener: Listener, studies
 def test_steps_cannot_be_skipped(client: TestClient, studies: Studies) -> None:
     listener = Listener(client, studies)
     first = {"stage": "channels", "attempt": 0, "trial": 0, "answer": "left"}
-    for act, said in (
+    for act, body in (
         ("screening", first),
         ("serve", {"position": 0}),
         ("rating", a_rating()),
         ("answer", {"key": "remarks", "text": ""}),
     ):
-        assert listener.post(act, **said).status_code == 409
+        assert listener.post(act, **body).status_code == 409
     view = listener.post("consent", device={}).json()["screening"]
     here = {"stage": view["stage"], "attempt": 0, "trial": 0, "answer": view["choices"][0]}
     for change in ({"stage": "huggins"}, {"trial": 1}, {"trial": -1}, {"attempt": 1}):
@@ -241,8 +241,8 @@ def test_a_link_is_for_one_study_and_one_person(client: TestClient, studies: Stu
     mine.study = "two"
     for path in ("state", f"media/{own['trial']['media']}"):
         assert mine.get(path).status_code == 401
-    for act, said in (("serve", {"position": 0}), ("consent", {"device": {}})):
-        assert mine.post(act, **said).status_code == 401
+    for act, body in (("serve", {"position": 0}), ("consent", {"device": {}})):
+        assert mine.post(act, **body).status_code == 401
     assert studies.get("two").store.participants("two") == []
 
 
@@ -334,7 +334,7 @@ BAD_BODIES: list[tuple[str, bytes]] = [
 
 
 @pytest.mark.parametrize("body", [b for _, b in BAD_BODIES], ids=[n for n, _ in BAD_BODIES])
-def test_bad_bodies_are_refused_and_nothing_is_kept(
+def test_bad_bodies_are_refused_and_nothing_is_stored(
     client: TestClient, studies: Studies, body: bytes
 ) -> None:
     listener = Listener(client, studies)
@@ -399,8 +399,8 @@ def test_odd_values_are_refused_everywhere(
         reply = listener.post("rating", **a_rating(**{name: value}))
         assert reply.status_code in (409, 422), (name, reply.text)
     assert listener.post("serve", position=value).status_code in (409, 422)
-    for said in ({"key": value, "text": ""}, {"key": "remarks", "text": value}):
-        assert listener.post("answer", **said).status_code in (409, 422)
+    for body in ({"key": value, "text": ""}, {"key": "remarks", "text": value}):
+        assert listener.post("answer", **body).status_code in (409, 422)
     assert scores(studies) == []
     assert listener.post("rating", **a_rating()).status_code == 200
 
@@ -488,8 +488,8 @@ def test_texts_of_listeners_do_no_harm_to_organisers(tmp_path: Path) -> None:
         screen(folder.store, link.token)
         rate_on(folder.store, link.token, clock)
         for key, text in (("headphones", "on-ear"), ("hearing", "no"), ("remarks", remark)):
-            said = {"key": key, "text": text}
-            sent = organiser.client.post(f"{address}/answer", json=said, headers=headers)
+            body = {"key": key, "text": text}
+            sent = organiser.client.post(f"{address}/answer", json=body, headers=headers)
             assert sent.status_code == 200, sent.text
         codes.append(link.code)
     folder.store.exclude("small", codes[0], True, f"=1+1 {SCRIPT}", "@ann")

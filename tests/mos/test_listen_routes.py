@@ -61,10 +61,10 @@ def make(folder: Path, name: str) -> StudyFolder:
 
 @pytest.fixture
 def studies(tmp_path: Path) -> Studies:
-    made = Studies(root=tmp_path)
+    opened = Studies(root=tmp_path)
     for name in ("one", "two"):
-        made._open[name] = make(tmp_path / name, name)
-    return made
+        opened._open[name] = make(tmp_path / name, name)
+    return opened
 
 
 @pytest.fixture
@@ -78,9 +78,9 @@ class Listener:
         self.token = studies.get(study).store.invite(study)[0].token
         self.headers = {"Authorization": f"Bearer {self.token}"}
 
-    def post(self, act: str, **said: Any) -> Any:
+    def post(self, act: str, **body: Any) -> Any:
         url = f"/listen/{self.study}/api/{act}"
-        return self.client.post(url, json=said, headers=self.headers)
+        return self.client.post(url, json=body, headers=self.headers)
 
     def get(self, path: str) -> Any:
         return self.client.get(f"/listen/{self.study}/api/{path}", headers=self.headers)
@@ -128,11 +128,11 @@ def test_a_session_to_the_completion_code(client: TestClient, studies: Studies) 
     assert [r.score for r in studies.get("one").store.ratings("one")] == [3] * 5
 
 
-def test_what_is_said_never_holds_a_condition(client: TestClient, studies: Studies) -> None:
+def test_replies_never_name_a_condition(client: TestClient, studies: Studies) -> None:
     listener = Listener(client, studies)
     listener.screened()
-    said = listener.get("state").json()
-    assert set(said["trial"]) == {
+    body = listener.get("state").json()
+    assert set(body["trial"]) == {
         "position", "positions", "practice", "media", "seconds", "served",
     }  # fmt: skip
     facts = listener.get("facts").json()
@@ -202,7 +202,7 @@ def test_many_wrong_links_are_slowed_and_right_ones_go_on(
     assert Listener(client, studies).get("state").status_code == 200
 
 
-def test_requests_of_another_form_are_refused(client: TestClient, studies: Studies) -> None:
+def test_requests_with_other_keys_are_refused(client: TestClient, studies: Studies) -> None:
     headers = Listener(client, studies).headers
     url = "/listen/one/api/consent"
     for content, kind, status in (
@@ -229,7 +229,7 @@ def test_every_reply_has_strict_headers(client: TestClient) -> None:
         assert headers["referrer-policy"] == "no-referrer"
 
 
-def test_studies_made_later_are_found_and_names_are_unique(tmp_path: Path) -> None:
+def test_later_studies_appear_and_names_are_unique(tmp_path: Path) -> None:
     studies = Studies(root=tmp_path)
     assert studies.names() == []
     make(tmp_path / "late", "late").store.close()

@@ -25,7 +25,7 @@ def longest_run(trials: Sequence[Trial]) -> int:
     return longest
 
 
-def given(trials: Sequence[Trial]) -> Counter[str]:
+def counts_of(trials: Sequence[Trial]) -> Counter[str]:
     """How often a session uses each stimulus, repeats not counted."""
     return Counter(t.stimulus.id for t in trials if t.role != "repeat")
 
@@ -72,7 +72,7 @@ def test_rules_hold_and_use_is_even_over_many_listeners(study: Study) -> None:
     for seed in range(60):
         session = assign(study, stimuli, counts, seed)
         check_rules(study, session)
-        counts.update(given(session))
+        counts.update(counts_of(session))
         for group in study.groups:
             used = [counts[s.id] for s in stimuli if s.condition == group.name]
             assert max(used) - min(used) <= (2 if study.anchors else 1)
@@ -88,7 +88,7 @@ def test_a_seed_says_it_all() -> None:
     assert assign(study, stimuli, counts, 7) != assign(study, stimuli, counts, 8)
 
 
-def test_clips_given_out_least_come_first() -> None:
+def test_clips_assigned_least_come_first() -> None:
     study, stimuli = STUDIES[1], pool(STUDIES[1], 30)
     rare = {f"{c}-{i}" for c in "abc" for i in range(15)}
     counts = {s.id: 0 if s.id in rare else 1 for s in stimuli}

@@ -41,7 +41,7 @@ def test_without_a_reference_there_are_no_anchors() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "sentence"),
     [
         ({"name": "../etc"}, "Name of a study"),
         ({"name": "S 1"}, "Name of a study"),
@@ -52,8 +52,9 @@ def test_without_a_reference_there_are_no_anchors() -> None:
         ({"repeats": -1}, "Study.repeats"),
         ({"repeats": True}, "Study.repeats"),
         ({"question": " "}, "the question"),
-        ({"reference": "nobody"}, "none of the conditions"),
-        ({"reference": None}, "name the reference"),
+        ({"reference": "nobody"}, "Reference must be one of"),
+        ({"reference": "swapped"}, "Reference must be one of"),
+        ({"reference": None}, "need a reference condition"),
         ({"conditions": ()}, "no condition"),
         ({"conditions": (Condition("joint"), Condition("joint"))}, "twice"),
         ({"conditions": (Condition("mono"), Condition("b"))}, "twice"),
@@ -64,9 +65,9 @@ def test_without_a_reference_there_are_no_anchors() -> None:
     ],
 )
 def test_impossible_studies_are_refused_in_one_sentence(
-    change: dict[str, object], said: str
+    change: dict[str, object], sentence: str
 ) -> None:
-    with pytest.raises(DesignError, match=said):
+    with pytest.raises(DesignError, match=sentence):
         replace(savgbench(), **change)  # type: ignore[arg-type]
 
 
@@ -79,7 +80,7 @@ def test_parts_validate_themselves() -> None:
         FlagRules(modal_share=2.0)
     with pytest.raises(DesignError, match="options"):
         Question("q", "Which?", ("one",))
-    with pytest.raises(DesignError, match="multiple of 2"):
+    with pytest.raises(DesignError, match="multiple of the number of conditions, 2"):
         standard("s", ["a", "b"])
 
 

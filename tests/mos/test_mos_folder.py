@@ -12,14 +12,14 @@ from savg.errors import SavgError
 from savg.mos.storage.store import Store
 from savg.mos.study import folder as module
 from savg.mos.study.folder import DATABASE_VARIABLE, create_folder, format_of, open_folder
-from savg.mos.study.stimuli import Built
+from savg.mos.study.stimuli import BuiltStimuli
 
 
 @pytest.fixture(autouse=True)
 def no_transcoding(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clips as planned, without files."""
     stimuli = tuple(pool(small_study(), 6, anchors=4))
-    monkeypatch.setattr(module, "build", lambda *_, **__: Built(stimuli, (), 0.0))
+    monkeypatch.setattr(module, "build", lambda *_, **__: BuiltStimuli(stimuli, (), 0.0))
     monkeypatch.delenv(DATABASE_VARIABLE, raising=False)
 
 

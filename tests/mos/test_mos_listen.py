@@ -144,7 +144,7 @@ def test_scores_off_the_scale_are_refused(visit: Session, score: object) -> None
 
 
 @pytest.mark.parametrize(
-    "said",
+    "values",
     [
         {"plays": -1},
         {"plays": 1.5},
@@ -157,10 +157,10 @@ def test_scores_off_the_scale_are_refused(visit: Session, score: object) -> None
         {"response_seconds": 1e300},
     ],
 )
-def test_forged_numbers_are_refused(visit: Session, said: dict[str, float]) -> None:
+def test_forged_numbers_are_refused(visit: Session, values: dict[str, float]) -> None:
     visit.serve(0)
     visit.clock.now += 5.0
-    refused("value", lambda: visit.rate(0, **said))
+    refused("value", lambda: visit.rate(0, **values))
     for position in (-1, 59, 10**20, "0", True):
         refused("value", lambda p=position: visit.rate(p))  # type: ignore[arg-type]
 
@@ -190,7 +190,7 @@ def test_nobody_rates_for_somebody_else(visit: Session) -> None:
     )
 
 
-def test_files_are_fetched_only_when_they_may_be_heard(visit: Session) -> None:
+def test_files_are_fetched_only_when_allowed(visit: Session) -> None:
     store, token = visit.store, visit.token
     now = session.session_state(store, token)
     assert now.trial is not None and now.upcoming is not None
@@ -221,8 +221,8 @@ def answer_wrong(store: Store, token: str, stage: str, visit: Session) -> Sessio
             begun = True
         right = answers[at.media]
         wrong = next((c for c in at.choices if c != right), right)
-        said = wrong if begun else right
-        now = session.answer_screening(store, token, at.stage, at.attempt, at.trial, said)
+        values = wrong if begun else right
+        now = session.answer_screening(store, token, at.stage, at.attempt, at.trial, values)
     return now
 
 
@@ -260,7 +260,7 @@ def test_screening_goes_in_order_and_takes_one_answer_each(visit: Session) -> No
     refused("conflict", lambda: session.answer_screening(store, token, "channels", 0, 0, "right"))
 
 
-def test_a_pause_stops_new_clips_but_keeps_what_was_heard(visit: Session) -> None:
+def test_a_pause_stops_new_clips_but_takes_ratings_of_served_ones(visit: Session) -> None:
     store = visit.store
     visit.serve(0)
     visit.clock.now += 5.0
@@ -274,7 +274,7 @@ def test_a_pause_stops_new_clips_but_keeps_what_was_heard(visit: Session) -> Non
     assert visit.serve(1).served
 
 
-def test_answers_are_checked_and_kept_as_text(visit: Session) -> None:
+def test_answers_are_checked_and_stored_as_text(visit: Session) -> None:
     store, token = visit.store, visit.token
     refused("step", lambda: session.answer_question(store, token, "remarks", "early"))
     visit.through(59)
@@ -310,7 +310,7 @@ def test_a_killed_server_continues_at_the_same_trial(visit: Session, url: str) -
     assert after.trial is not None and after.trial.position == 8
 
 
-def test_clips_of_excluded_and_vanished_listeners_are_given_out_again(visit: Session) -> None:
+def test_clips_of_excluded_and_vanished_listeners_are_assigned_again(visit: Session) -> None:
     def heard() -> set[str]:
         with visit.store.listener(visit.link.token) as listener:
             assert listener is not None

@@ -32,21 +32,21 @@ def ratings(code: str, times: list[float], stimulus: str = "joint-0") -> list[Ra
 def test_time_left_follows_the_own_pace_without_breaks() -> None:
     times = [110.0, 120.0, 130.0, 140.0, 1140.0, 1150.0, 1160.0]
     people = [person("A", "trials", 7)]
-    found = progress_from(ROW, people, ratings("A", times), 1160.0)
-    assert found.left == pytest.approx((STUDY.positions - 7) * 10.0)
-    assert found.expected == STUDY.positions and found.ratings == 7
+    progress = progress_from(ROW, people, ratings("A", times), 1160.0)
+    assert progress.left == pytest.approx((STUDY.positions - 7) * 10.0)
+    assert progress.expected == STUDY.positions and progress.ratings == 7
 
 
 def test_a_newcomer_goes_at_the_pace_of_the_others_or_of_the_clips() -> None:
     people = [person("A", "done", 12), person("B", "trials", 0, consented_at=200.0)]
     times = [100.0 + 8 * i for i in range(12)]
-    found = progress_from(ROW, people, ratings("A", times), 210.0)
-    assert found.left == pytest.approx(STUDY.positions * 8.0)
+    progress = progress_from(ROW, people, ratings("A", times), 210.0)
+    assert progress.left == pytest.approx(STUDY.positions * 8.0)
     alone = progress_from(ROW, people[1:], [], 210.0)
     assert alone.left == pytest.approx(STUDY.positions * (5.0 + THINKING_SECONDS))
 
 
-def test_who_left_is_not_waited_for() -> None:
+def test_time_left_ignores_absent_listeners() -> None:
     people = [person("A", "trials", 1), person("B", "invited", consented_at=None)]
     rows = ratings("A", [110.0])
     here = progress_from(ROW, people, rows, 110.0 + AWAY_SECONDS)
@@ -74,9 +74,9 @@ def test_coverage_counts_clips_and_leaves_the_excluded_out() -> None:
         + ratings("A", [130.0], "joint-1")
         + ratings("B", [110.0, 120.0], "joint-2")
     )
-    found = progress_from(ROW, people, rows, 140.0)
-    joint = next(c for c in found.coverage if c.name == "joint")
+    progress = progress_from(ROW, people, rows, 140.0)
+    joint = next(c for c in progress.coverage if c.name == "joint")
     assert (joint.trials, joint.ratings, joint.clips, joint.unrated) == (2, 3, 6, 4)
     assert (joint.least, joint.middle, joint.most) == (0, 0, 2)
-    assert [c.name for c in found.coverage] == [g.name for g in STUDY.groups]
-    assert found.excluded == 1
+    assert [c.name for c in progress.coverage] == [g.name for g in STUDY.groups]
+    assert progress.excluded == 1

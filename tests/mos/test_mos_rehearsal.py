@@ -58,12 +58,12 @@ def test_a_copy_is_filled_and_says_everywhere_what_it_is(
     out = tmp_path / "copy"
     command = ["mos", "simulate", str(study), "--out", str(out), "--listeners", "8", *FAST]
     assert main([*command, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    outcome = json.loads(capsys.readouterr().out)
     assert contents(study) == before
-    assert told["simulated"] and told["analysis"]["simulated"]
-    assert told["listeners"] == {"attentive": 5, "careless": 1, "failing": 1, "leaving": 1}
-    assert (told["finished"], told["screened_out"]) == (6, 1)
-    assert told["speed"] == 400 and told["requests"] > 3 * told["ratings"] > 3 * 6 * 11
+    assert outcome["simulated"] and outcome["analysis"]["simulated"]
+    assert outcome["listeners"] == {"attentive": 5, "careless": 1, "failing": 1, "leaving": 1}
+    assert (outcome["finished"], outcome["screened_out"]) == (6, 1)
+    assert outcome["speed"] == 400 and outcome["requests"] > 3 * outcome["ratings"] > 3 * 6 * 11
 
     copy = open_folder(out)
     assert copy.name == "pilot-rehearsal"
@@ -71,7 +71,7 @@ def test_a_copy_is_filled_and_says_everywhere_what_it_is(
     assert len(people) == 8 and all(p.simulated and p.device["simulated"] for p in people)
     assert Counter(p.status for p in people) == {"done": 6, "screened_out": 1, "trials": 1}
     rows = copy.store.ratings(copy.name)
-    assert len(rows) == told["ratings"] and all(r.simulated for r in rows)
+    assert len(rows) == outcome["ratings"] and all(r.simulated for r in rows)
     for row in rows:
         assert row.rated_at - row.served_at >= 0.95 * row.seconds
     copy.store.close()
@@ -98,21 +98,21 @@ def test_a_copy_is_filled_and_says_everywhere_what_it_is(
     assert main(command) == 1
     assert "--instead" in capsys.readouterr().err
     assert main([*command, "--instead", "--seed", "1"]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith("SIMULATED: 8 listeners") and "400 times as fast" in said
+    output = capsys.readouterr().out
+    assert output.startswith("SIMULATED: 8 listeners") and "400 times as fast" in output
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
 
 
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        (["--means", "stereo=3"], "has no condition stereo: it has joint, two_stage"),
+        (["--means", "stereo=3"], "must be one of joint, two_stage"),
         (["--means", "joint=7"], "must be in 1..5"),
         (["--means", "joint"], "must be NAME=MOS"),
         (["--listeners", "0"], "must be in 1..500"),
         (["--listeners", "3", "--careless", "3"], "must be attentive"),
         (["--failing", "30"], "0..24"),
-        (["--speed", "0.5"], "1 to 1000"),
+        (["--speed", "0.5"], "must be in 1..1000"),
         (["--noise-sd", "nan"], "0..4 points"),
         (["--seed", "-1"], "Seed must be"),
     ],
@@ -126,8 +126,8 @@ def test_mistakes_are_one_sentence(
 ) -> None:
     out = tmp_path / "copy"
     assert main(["mos", "simulate", str(study), "--out", str(out), *more]) == 1
-    said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert said.startswith("error: ") and sentence in said
+    output = capsys.readouterr().err.strip().splitlines()[-1]
+    assert output.startswith("error: ") and sentence in output
     assert not list(tmp_path.iterdir())
 
 
@@ -137,9 +137,9 @@ def test_only_a_rehearsal_is_replaced(
     (tmp_path / "kept.txt").write_text("mine")
     command = ["mos", "simulate", str(study), "--out", str(tmp_path), "--instead"]
     assert main(command) == 1
-    assert "no rehearsal" in capsys.readouterr().err
+    assert "not a rehearsal" in capsys.readouterr().err
     assert main(["mos", "simulate", str(study), "--out", str(study), "--instead"]) == 1
-    assert "no rehearsal" in capsys.readouterr().err
+    assert "not a rehearsal" in capsys.readouterr().err
     assert (tmp_path / "kept.txt").read_text() == "mine"
 
 
@@ -186,12 +186,12 @@ def test_stopping_it_leaves_no_half_copy_and_no_server(
     servers = children(process.pid)
     assert wait_for(lambda: bool(list(tmp_path.glob(".*/study.sqlite-wal"))))
     process.send_signal(how)
-    said = process.communicate(timeout=100)[1]
+    output = process.communicate(timeout=100)[1]
     assert wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in servers))
     assert not (tmp_path / "copy").exists()
     if how == signal.SIGINT:
-        assert process.returncode == 1 and said.strip().endswith("Stopped.")
-        assert "Traceback" not in said and not list(tmp_path.iterdir())
+        assert process.returncode == 1 and output.strip().endswith("Stopped.")
+        assert "Traceback" not in output and not list(tmp_path.iterdir())
 
 
 def flat_row(labels: tuple[str, ...]) -> StudyRow:
@@ -226,11 +226,11 @@ def test_attentive_listeners_give_the_expected_mean(labels: tuple[str, ...]) -> 
 
 def test_careless_listeners_straight_line_and_the_seed_decides() -> None:
     world = World(flat_row(("1", "2", "3", "4", "5")), ListenerModel(), seed=1)
-    given = [
+    opinions_of = [
         [world.policy(i, "careless").opinion({"media": s.media}) for s in world.stimuli.values()]
         for i in range(2)
     ]
-    for opinions in given:
+    for opinions in opinions_of:
         assert Counter(o.score for o in opinions).most_common(1)[0][1] / len(opinions) > 0.8
     policies = [world.policy(3, "attentive") for _ in range(2)]
     once, again = ([m.opinion({"media": "joint1.mp4"}) for _ in range(20)] for m in policies)

@@ -104,15 +104,17 @@ def test_numbers_are_those_of_the_tests_alone(full: tuple[Store, dict[str, str]]
     store, _ = full
     result = analyse(store, "s")
     rows = [r for r in store.ratings("s") if r.role == "test" and r.participant in result.listeners]
-    for found in result.conditions:
-        mine = [r for r in rows if r.condition == found.name]
+    for condition in result.conditions:
+        mine = [r for r in rows if r.condition == condition.name]
         people = sorted({r.participant for r in mine})
         means = [np.mean([r.score for r in mine if r.participant == p]) for p in people]
-        assert found.ratings == len(mine) == (27 if found.name in ("swapped", "mono") else 135)
-        assert found.mos.estimate == pytest.approx(np.mean(means))
+        assert (
+            condition.ratings == len(mine) == (27 if condition.name in ("swapped", "mono") else 135)
+        )
+        assert condition.mos.estimate == pytest.approx(np.mean(means))
         low, high = stats.t.interval(0.95, 8, np.mean(means), stats.sem(means))
-        assert (found.mos.low, found.mos.high) == (pytest.approx(low), pytest.approx(high))
-        assert sum(found.scores) == found.ratings
+        assert (condition.mos.low, condition.mos.high) == (pytest.approx(low), pytest.approx(high))
+        assert sum(condition.scores) == condition.ratings
     estimates = {c.name: c.mos.estimate for c in result.conditions}
     for difference in result.differences:
         expected = estimates[difference.first] - estimates[difference.second]
@@ -134,8 +136,10 @@ def test_a_report_is_written_and_recorded(
 ) -> None:
     store, codes = full
     result = write_report(store, "s", tmp_path)
-    kept = json.loads((tmp_path / "report.json").read_text())
-    assert kept["conditions"][0]["name"] == "joint" and kept["data_sha256"] == result.data_sha256
+    stored = json.loads((tmp_path / "report.json").read_text())
+    assert (
+        stored["conditions"][0]["name"] == "joint" and stored["data_sha256"] == result.data_sha256
+    )
     text = (tmp_path / "report.md").read_text()
     assert "## Mean opinion scores" in text and "| joint | " in text and codes["flat"] in text
     with (tmp_path / "ratings.csv").open() as stream:
@@ -260,10 +264,10 @@ def test_ratings_against_spatial_av_align(tmp_path: Path) -> None:
     assert [scores["a", f"clip{i}"] for i in range(6)] == pytest.approx([i / 6 for i in range(6)])
     rows = [rating(i, min(1 + i, 5), clip=f"clip{i}.mp4") for i in range(6)]
     rows += [rating(9, 1, "catch", clip="clip5.mp4"), rating(10, 1, clip="unknown.mp4")]
-    found = correlations(rows, scores)
-    assert set(found) == {"a", "all"} and found["all"].clips == 6
+    condition = correlations(rows, scores)
+    assert set(condition) == {"a", "all"} and condition["all"].clips == 6
     expected = stats.spearmanr([1, 2, 3, 4, 5, 5], range(6)).statistic
-    assert found["all"].spearman == pytest.approx(expected)
+    assert condition["all"].spearman == pytest.approx(expected)
     with pytest.raises(SavgError, match="holds no tables"):
         clip_scores("a", tmp_path / "none")
     (tmp_path / "clip0.boxes.csv").unlink()

@@ -49,14 +49,14 @@ def test_from_evaluate_to_the_report(tmp_path: Path, capsys: pytest.CaptureFixtu
             truth[name, f"clip_{i:02d}"] = i / clips
         if name != "two_stage":
             assert main(["evaluate", str(place), "--json"]) == 0
-            told = capsys.readouterr().out
-            assert [row["clip"] for row in json.loads(told)["each"]] == [
+            output = capsys.readouterr().out
+            assert [row["clip"] for row in json.loads(output)["each"]] == [
                 f"clip_{i:02d}" for i in range(clips)
             ]
             target = tmp_path / "joint.json"
             if name == "ground_truth":
                 target = folders[name] / "evaluate.json"
-            target.write_text(told)
+            target.write_text(output)
     study = tmp_path / "study"
     conditions = [f"{name}={folder}" for name, folder in folders.items()]
     scores = ["--scores", f"joint={tmp_path / 'joint.json'}"]
@@ -66,7 +66,7 @@ def test_from_evaluate_to_the_report(tmp_path: Path, capsys: pytest.CaptureFixtu
     row = opened.store.study("study")
     assert stored_scores(row.levels) == pytest.approx(truth)
     clips_by_media = {s.media: s for s in row.stimuli}
-    given: dict[tuple[str, str], list[int]] = {}
+    ratings: dict[tuple[str, str], list[int]] = {}
     for link in opened.store.invite("study", 4):
         now = pass_screening(opened.store, link.token, row)
         while now.trial is not None:
@@ -74,7 +74,7 @@ def test_from_evaluate_to_the_report(tmp_path: Path, capsys: pytest.CaptureFixtu
             key = clip.condition, Path(clip.clip).stem
             score = clip.expected or 1 + round(3 * truth.get(key, 0.5)) + now.trial.position % 2
             if key in truth:
-                given.setdefault(key, []).append(score)
+                ratings.setdefault(key, []).append(score)
             session.serve(opened.store, link.token, now.trial.position)
             now = session.rate(
                 opened.store, link.token, now.trial.position, score,
@@ -83,20 +83,20 @@ def test_from_evaluate_to_the_report(tmp_path: Path, capsys: pytest.CaptureFixtu
     opened.store.close()
     capsys.readouterr()
     assert main(["mos", "report", str(study), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    output = json.loads(capsys.readouterr().out)
     for name in (*folders, "all"):
-        keys = [key for key in given if name in (key[0], "all")]
-        means = [np.mean(given[key]) for key in keys]
+        keys = [key for key in ratings if name in (key[0], "all")]
+        means = [np.mean(ratings[key]) for key in keys]
         expected = stats.spearmanr(means, [truth[key] for key in keys]).statistic
-        assert told["spatial"][name]["clips"] == len(keys)
-        assert told["spatial"][name]["spearman"] == pytest.approx(expected)
-    assert told["spatial"]["all"]["spearman"] > 0.7
-    assert "spatial" not in told["levels"]
+        assert output["spatial"][name]["clips"] == len(keys)
+        assert output["spatial"][name]["spearman"] == pytest.approx(expected)
+    assert output["spatial"]["all"]["spearman"] > 0.7
+    assert "spatial" not in output["levels"]
     assert "clip by clip" in (study / "report" / "report.html").read_text()
     with (study / "report" / "clips.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert {(r["condition"], r["clip"]): float(r["mean_rating"]) for r in rows} == pytest.approx(
-        {key: float(np.mean(found)) for key, found in given.items()}
+        {key: float(np.mean(found)) for key, found in ratings.items()}
     )
     other = ["--tables", f"joint={tmp_path / 'joint.json'}", "--out", str(tmp_path / "r")]
     assert main(["mos", "report", str(study), "--json", *other]) == 0
@@ -129,7 +129,7 @@ def test_other_files_are_refused_in_one_sentence(tmp_path: Path, text: str, sent
     path.write_text(text)
     with pytest.raises(SavgError, match=sentence):
         find_scores({"joint": folder}, {"joint": path})
-    with pytest.raises(SavgError, match="the conditions are joint"):
+    with pytest.raises(SavgError, match="one of joint, got mono"):
         find_scores({"joint": folder}, {"mono": path})
     with pytest.raises(SavgError, match="cannot be read"):
         read_scores(tmp_path / "none.json")

@@ -105,7 +105,7 @@ def test_antiphase_tones_have_their_phase_level_and_frequency(tmp_path: Path) ->
     assert abs(ramp[0]) < 1e-4 and np.abs(ramp[: RATE // 100]).max() < 0.01
 
 
-def test_channel_sounds_are_where_they_say(tmp_path: Path) -> None:
+def test_channel_sounds_are_on_their_side(tmp_path: Path) -> None:
     left, right, centre = (
         stored(tmp_path, channel_bursts(s, RNG)) for s in ("left", "right", "centre")
     )

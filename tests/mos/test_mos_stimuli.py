@@ -18,7 +18,7 @@ from savg.media.encode import AUDIO_BIT_RATE
 from savg.mos.study import stimuli
 from savg.mos.study.assignment import assign
 from savg.mos.study.design import DesignError
-from savg.mos.study.stimuli import Built, anchor_audio, build, catch_frame, find_clips
+from savg.mos.study.stimuli import BuiltStimuli, anchor_audio, build, catch_frame, find_clips
 
 HEARD = replace(FORMAT, sample_rate=RATE)
 
@@ -34,72 +34,78 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def built(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Built, Path]:
+def built(
+    folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[BuiltStimuli, Path]:
     media = tmp_path_factory.mktemp("media")
     done: list[tuple[int, int]] = []
-    made = build(small_study(), folders, media, format=FORMAT, on_clip=lambda *at: done.append(at))
+    stimuli_built = build(
+        small_study(), folders, media, format=FORMAT, on_clip=lambda *at: done.append(at)
+    )
     assert done[-1][0] == done[-1][1] == len(done)
-    return made, media
+    return stimuli_built, media
 
 
-def test_names_and_files_say_nothing(built: tuple[Built, Path], folders: dict[str, Path]) -> None:
-    made, media = built
-    assert {p.name for p in media.iterdir()} == {s.media for s in made.stimuli}
-    for stimulus in made.stimuli:
+def test_names_and_files_are_opaque(
+    built: tuple[BuiltStimuli, Path], folders: dict[str, Path]
+) -> None:
+    stimuli_built, media = built
+    assert {p.name for p in media.iterdir()} == {s.media for s in stimuli_built.stimuli}
+    for stimulus in stimuli_built.stimuli:
         data = (media / stimulus.media).read_bytes()
         assert len(stimulus.id) == 24 and stimulus.sha256 == hashlib.sha256(data).hexdigest()
         for word in (*folders, "clip_", "swapped", "mono", "catch", "SAVG"):
             assert word.encode() not in data
-    assert len({(media / s.media).stat().st_mtime for s in made.stimuli}) == 1
+    assert len({(media / s.media).stat().st_mtime for s in stimuli_built.stimuli}) == 1
 
 
-def test_every_kind_is_there_and_sessions_can_be_made(built: tuple[Built, Path]) -> None:
-    made, _ = built
+def test_every_kind_is_there_and_sessions_can_be_made(built: tuple[BuiltStimuli, Path]) -> None:
+    stimuli_built, _ = built
     kinds: dict[str, int] = {}
-    for stimulus in made.stimuli:
+    for stimulus in stimuli_built.stimuli:
         kinds[stimulus.kind] = kinds.get(stimulus.kind, 0) + 1
         assert stimulus.seconds == 1.0
     assert kinds["practice"] == 2 and kinds["catch"] == 1
     assert kinds["system"] == 7 and kinds["reference"] == 7
     assert kinds["swapped"] == kinds["mono"] >= 2
-    practised = {s.clip for s in made.stimuli if s.kind == "practice"}
-    rated = {s.clip for s in made.stimuli if s.kind in ("reference", "swapped", "mono")}
+    practised = {s.clip for s in stimuli_built.stimuli if s.kind == "practice"}
+    rated = {s.clip for s in stimuli_built.stimuli if s.kind in ("reference", "swapped", "mono")}
     assert not practised & rated
-    assert len(assign(small_study(), made.stimuli, {}, 0)) == small_study().positions
+    assert len(assign(small_study(), stimuli_built.stimuli, {}, 0)) == small_study().positions
 
 
 def test_one_gain_for_all_and_differences_survive(
-    built: tuple[Built, Path], folders: dict[str, Path]
+    built: tuple[BuiltStimuli, Path], folders: dict[str, Path]
 ) -> None:
-    made, media = built
-    found = {n: {p.name: p for p in find_clips(f)} for n, f in folders.items()}
+    stimuli_built, media = built
+    sources = {n: {p.name: p for p in find_clips(f)} for n, f in folders.items()}
     loudness = []
-    for stimulus in made.stimuli:
+    for stimulus in stimuli_built.stimuli:
         if stimulus.kind not in ("system", "reference"):
             continue
-        source = Clip.read(found[stimulus.condition][stimulus.clip], HEARD).audio
+        source = Clip.read(sources[stimulus.condition][stimulus.clip], HEARD).audio
         heard = Clip.read(media / stimulus.media, HEARD).audio
         before, after = integrated_loudness(source), integrated_loudness(heard)
-        assert after - before == pytest.approx(made.gain, abs=0.1)
+        assert after - before == pytest.approx(stimuli_built.gain, abs=0.1)
         assert level_difference_db(heard) == pytest.approx(level_difference_db(source), abs=0.1)
         loudness.append(after)
     assert np.ptp(loudness) > 6, "clips of two levels must stay different"
-    loudest = max(row.peak for row in made.levels)
-    assert loudest < 0.0 and (loudest > -2.0 or abs(made.loudness + 23.0) < 1.0)
-    summary = made.summary()
+    loudest = max(row.peak for row in stimuli_built.levels)
+    assert loudest < 0.0 and (loudest > -2.0 or abs(stimuli_built.loudness + 23.0) < 1.0)
+    summary = stimuli_built.summary()
     assert summary["level_difference_change_max_db"] <= 0.1  # type: ignore[operator]
     assert set(summary["conditions"]) >= {"joint", "two_stage", "ground_truth", "mono"}  # type: ignore[call-overload]
 
 
 def test_anchors_are_ground_truth_off_centre(
-    built: tuple[Built, Path], folders: dict[str, Path]
+    built: tuple[BuiltStimuli, Path], folders: dict[str, Path]
 ) -> None:
-    made, media = built
-    found = {p.name: p for p in find_clips(folders["ground_truth"])}
-    for stimulus in made.stimuli:
+    stimuli_built, media = built
+    sources = {p.name: p for p in find_clips(folders["ground_truth"])}
+    for stimulus in stimuli_built.stimuli:
         if stimulus.kind not in ("swapped", "mono"):
             continue
-        truth = Clip.read(found[stimulus.clip], HEARD).audio
+        truth = Clip.read(sources[stimulus.clip], HEARD).audio
         heard = Clip.read(media / stimulus.media, HEARD).audio
         assert abs(level_difference_db(truth)) >= 3.0
         expected = -level_difference_db(truth) if stimulus.kind == "swapped" else 0.0
@@ -109,12 +115,12 @@ def test_anchors_are_ground_truth_off_centre(
         assert stimulus.scene == f"ground_truth/{Path(stimulus.clip).stem}"
 
 
-def test_catch_trials_ask_for_a_score_of_the_scale(built: tuple[Built, Path]) -> None:
-    made, media = built
-    (catch,) = [s for s in made.stimuli if s.kind == "catch"]
+def test_catch_trials_ask_for_a_score_of_the_scale(built: tuple[BuiltStimuli, Path]) -> None:
+    stimuli_built, media = built
+    (catch,) = [s for s in stimuli_built.stimuli if s.kind == "catch"]
     assert catch.expected in small_study().scores
-    asked = Clip.read(media / catch.media, HEARD).picture
-    assert asked[0].max() > 180, "the letters are white"
+    frames = Clip.read(media / catch.media, HEARD).picture
+    assert frames[0].max() > 180, "the letters are white"
     pictures = {
         score: catch_frame(np.full((144, 256, 3), 90, np.uint8), score, 5) for score in (1, 2)
     }
@@ -122,7 +128,7 @@ def test_catch_trials_ask_for_a_score_of_the_scale(built: tuple[Built, Path]) ->
     assert (pictures[1][:30] == 90).all()
 
 
-def test_ways_of_sound() -> None:
+def test_anchor_audio_variants() -> None:
     sound = panned_clip(0, 6.0).audio
     np.testing.assert_array_equal(anchor_audio(sound, "swapped"), sound[::-1])
     mono = anchor_audio(sound, "mono")
@@ -130,7 +136,7 @@ def test_ways_of_sound() -> None:
     np.testing.assert_allclose(mono[0], (sound[0] + sound[1]) / 2, atol=1e-7)
 
 
-def test_a_codec_that_moves_sounds_is_refused(
+def test_a_codec_that_changes_level_differences_is_refused(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert stimuli.BIT_RATE >= AUDIO_BIT_RATE
@@ -144,7 +150,7 @@ def test_what_is_missing_is_named(folders: dict[str, Path], tmp_path: Path) -> N
         find_clips(tmp_path / "nothing")
     with pytest.raises(SavgError, match="no mp4"):
         find_clips(tmp_path)
-    with pytest.raises(DesignError, match="one for each"):
+    with pytest.raises(DesignError, match="Folders must be"):
         build(small_study(), {"joint": tmp_path}, tmp_path)
     central = write_folder(tmp_path / "central", 8, 0, widest=1.0)
     with pytest.raises(DesignError, match="dB off centre"):

@@ -53,16 +53,16 @@ def test_a_study_comes_back_as_it_was(url: str) -> None:
         store.set_status("s1", "gone")  # type: ignore[arg-type]
 
 
-def test_tokens_are_long_and_only_their_hash_is_kept(url: str, tmp_path: Path) -> None:
+def test_tokens_are_long_and_only_their_hash_is_stored(url: str, tmp_path: Path) -> None:
     store = Store(url)
     sample_study(store, "s")
     links = store.invite("s", 50)
     assert len({link.token for link in links}) == len({link.code for link in links}) == 50
     assert all(len(link.token) == 32 for link in links), "192 bits in base 64"
     with store.reading() as connection:
-        kept = str(connection.execute(text("SELECT * FROM participant")).all())
-    assert not any(link.token in kept for link in links)
-    assert all(link.code in kept for link in links)
+        stored = str(connection.execute(text("SELECT * FROM participant")).all())
+    assert not any(link.token in stored for link in links)
+    assert all(link.code in stored for link in links)
     store.close()
     if url.startswith("sqlite"):
         files = b"".join(p.read_bytes() for p in tmp_path.glob("study.sqlite*"))
@@ -130,9 +130,9 @@ def shape(url: str) -> dict[str, object]:
     """Everything about the tables that matters."""
     engine = make_engine(url)
     seen = inspect(engine)
-    made: dict[str, object] = {}
+    statements: dict[str, object] = {}
     for table in sorted(seen.get_table_names()):
-        made[table] = {
+        statements[table] = {
             "columns": [
                 (c["name"], str(c["type"]).replace("DOUBLE", "REAL"), c["nullable"])
                 for c in seen.get_columns(table)
@@ -146,7 +146,7 @@ def shape(url: str) -> dict[str, object]:
             "indexes": sorted(str(i["column_names"]) for i in seen.get_indexes(table)),
         }
     engine.dispose()
-    return made
+    return statements
 
 
 def test_migrations_lead_to_the_tables_of_the_schema(url: str, tmp_path: Path) -> None:
@@ -237,10 +237,10 @@ def test_many_threads_lose_and_double_nothing(url: str) -> None:
     tokens = [link.token for link in links]
     with ThreadPoolExecutor(8) as pool:
         once = [pool.submit(listener, token) for token in tokens]
-        given = {link.code: f.result() for link, f in zip(links, once, strict=True)}
+        results = {link.code: f.result() for link, f in zip(links, once, strict=True)}
     rows = store.ratings("s")
     assert len(rows) == 8 * row.study.positions
-    for code, scores in given.items():
+    for code, scores in results.items():
         assert [r.score for r in rows if r.participant == code] == scores
     used: dict[str, list[int]] = {}
     for stimulus in row.stimuli:

@@ -32,13 +32,13 @@ DATASET = "lab/tests"
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
-    made = FakeHub()
-    monkeypatch.setattr("savg.private_dataset.HfApi", lambda: HfApi(endpoint=made.url))
+    fake = FakeHub()
+    monkeypatch.setattr("savg.private_dataset.HfApi", lambda: HfApi(endpoint=fake.url))
     monkeypatch.setattr("savg.mos.hub.push.FIRST_TRIES", (0.0,))
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    yield made
-    made.close()
+    yield fake
+    fake.close()
 
 
 @pytest.fixture
@@ -92,7 +92,9 @@ def crash(pushes: Pushes) -> None:
     pushes._closed.set()
 
 
-def listened(study: StudyFolder, link: Link, trials: int, score: int = 3) -> session.SessionState:
+def take_trials(
+    study: StudyFolder, link: Link, trials: int, score: int = 3
+) -> session.SessionState:
     """Some more trials of a listener, from wherever they are."""
     now = pass_screening(study.store, link.token, study.store.study(study.name))
     for _ in range(trials):
@@ -110,11 +112,11 @@ def contents(study: StudyFolder) -> dict[str, object]:
             "SELECT token_sha256, code, seed, status, simulated, device, completion, created_at, "
             "consented_at, assigned_at, finished_at FROM participant ORDER BY id"
         ).all()
-        given = connection.exec_driver_sql(
+        assigned = connection.exec_driver_sql(
             "SELECT code, position, role, stimulus_id, repeat_of, served_at FROM assignment "
             "JOIN participant ON participant.id = participant_id ORDER BY code, position"
         ).all()
-        heard = connection.exec_driver_sql(
+        screenings = connection.exec_driver_sql(
             "SELECT code, stage, attempt, trial, sound_id, answer, correct, answered_at FROM "
             "screening JOIN participant ON participant.id = participant_id ORDER BY answered_at"
         ).all()
@@ -124,21 +126,21 @@ def contents(study: StudyFolder) -> dict[str, object]:
         "participants": store.participants(study.name),
         "ratings": store.ratings(study.name),
         "exclusions": store.exclusions(study.name),
-        "assignment": given,
-        "screening": heard,
+        "assignment": assigned,
+        "screening": screenings,
         "runs": runs,
     }
 
 
-def lived(study: StudyFolder) -> list[Link]:
+def fill(study: StudyFolder) -> list[Link]:
     """A study with all that can happen: done, half-way, screened out, invited, excluded, paused."""
     links = study.store.invite("s", 5)
     links += study.store.invite("s", simulated=True)
-    now = listened(study, links[0], 100, 4)
-    said = {"headphones": "on-ear", "hearing": "no", "remarks": "ü\n\u2028=1+1<script>"}
+    now = take_trials(study, links[0], 100, 4)
+    answers = {"headphones": "on-ear", "hearing": "no", "remarks": "ü\n\u2028=1+1<script>"}
     for question in now.unanswered:
-        session.answer_question(study.store, links[0].token, question, said[question])
-    listened(study, links[1], 7, 2)
+        session.answer_question(study.store, links[0].token, question, answers[question])
+    take_trials(study, links[1], 7, 2)
     session.serve(study.store, links[1].token, 7)
     now = session.consent(study.store, links[2].token, {"browser": "Ä"})
     while now.step == "screening" and now.screening:
@@ -147,7 +149,7 @@ def lived(study: StudyFolder) -> list[Link]:
             study.store, links[2].token, at.stage, at.attempt, at.trial, at.choices[0]
         )
     assert now.step == "screened_out"
-    listened(study, links[5], 3)
+    take_trials(study, links[5], 3)
     study.store.exclude("s", links[0].code, True, "phoned", "ann")
     study.store.exclude("s", links[1].code, True, "late", "bob")
     study.store.exclude("s", links[0].code, False, "it was the doorbell", "ann")
@@ -160,7 +162,7 @@ def test_a_restart_with_an_empty_disk_brings_everything_back(
     hub: FakeHub, first: Studies, begin: Start
 ) -> None:
     study = first.get("s")
-    links = lived(study)
+    links = fill(study)
     crash(begin(first))
     back = begin(disk="second").studies.get("s")
     assert contents(back) == contents(study)
@@ -170,19 +172,21 @@ def test_a_restart_with_an_empty_disk_brings_everything_back(
     assert all((back.media / n).read_bytes() == (study.media / n).read_bytes() for n in names)
     back.store.set_status("s", "open")
     assert session.session_state(back.store, links[1].token).trial.position == 7  # type: ignore[union-attr]
-    assert listened(back, links[1], 1).trial.position == 8  # type: ignore[union-attr]
+    assert take_trials(back, links[1], 1).trial.position == 8  # type: ignore[union-attr]
 
 
-def test_two_restarts_and_what_was_not_pushed(hub: FakeHub, first: Studies, begin: Start) -> None:
+def test_two_restarts_lose_only_what_was_not_pushed(
+    hub: FakeHub, first: Studies, begin: Start
+) -> None:
     link = first.get("s").store.invite("s")[0]
-    listened(first.get("s"), link, 4)
+    take_trials(first.get("s"), link, 4)
     pushes = begin(first)
-    listened(first.get("s"), link, 3)
+    take_trials(first.get("s"), link, 3)
     crash(pushes)
     again = begin(disk="second")
     study = again.studies.get("s")
     assert [r.position for r in study.store.ratings("s")] == [0, 1, 2, 3], "lost: not pushed yet"
-    listened(study, link, 5, 5)
+    take_trials(study, link, 5, 5)
     assert again.close()
     third = begin(disk="third").studies.get("s")
     assert [r.score for r in third.store.ratings("s")] == [3] * 4 + [5] * 5
@@ -196,7 +200,7 @@ def test_snapshots_hold_no_token_and_media_are_uploaded_once(
     pushes = begin(first)
     for _ in range(3):
         for link in links:
-            listened(study, link, 2)
+            take_trials(study, link, 2)
         pushes.push()
     assert hub.commits(DATASET) == 4 and pushes.push() is None and hub.commits(DATASET) == 4
     media = {path for path in hub.files(DATASET) if "/media/" in path}
@@ -219,7 +223,7 @@ def test_a_study_of_the_dataset_is_a_study_folder(
     hub: FakeHub, first: Studies, begin: Start, tmp_path: Path
 ) -> None:
     study = first.get("s")
-    lived(study)
+    fill(study)
     crash(begin(first))
     for path, data in hub.files(DATASET).items():
         (tmp_path / "download" / path).parent.mkdir(parents=True, exist_ok=True)
@@ -232,7 +236,7 @@ def test_a_study_whose_database_is_elsewhere_comes_back(
 ) -> None:
     """In PostgreSQL, or in a file that holds other studies too."""
     source = first.get("s")
-    lived(source)
+    fill(source)
     store = Store(url, clock)
     sample_study(store, "other", clips=22)
     merge(source.store, store, "s")
@@ -259,22 +263,22 @@ def test_errors_of_the_hub_cost_nothing(
     study = first.get("s")
     pushes = begin(first)
     link = study.store.invite("s")[0]
-    listened(study, link, 3)
+    take_trials(study, link, 3)
     with hub.failing(500, only=only):
         assert pushes.push() is None
-        assert pushes.state.failures == 1 and any("tried again" in s for s in pushes.told())
-        listened(study, link, 2)
+        assert pushes.state.failures == 1 and any("tried again" in s for s in pushes.messages())
+        take_trials(study, link, 2)
     assert pushes.push() is not None
-    assert pushes.state.failures == 0 and len(pushes.told()) == 1
+    assert pushes.state.failures == 0 and len(pushes.messages()) == 1
     crash(pushes)
     assert contents(begin(disk="second").studies.get("s")) == contents(study)
 
 
-def test_a_hub_that_says_nothing_is_given_up(
+def test_a_silent_hub_times_out(
     hub: FakeHub, first: Studies, begin: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pushes = begin(first)
-    listened(first.get("s"), first.get("s").store.invite("s")[0], 2)
+    take_trials(first.get("s"), first.get("s").store.invite("s")[0], 2)
     monkeypatch.setattr("savg.private_dataset.SECONDS", 0.3)
     with hub.failing(silence=3.0, only="/commit/"):
         begun = time.monotonic()
@@ -292,7 +296,7 @@ def test_a_start_without_the_hub_pushes_nothing_before_it_has_read(
     monkeypatch.setattr("huggingface_hub.utils._http.time", hasty)
     study = first.get("s")
     link = study.store.invite("s")[0]
-    listened(study, link, 6)
+    take_trials(study, link, 6)
     crash(begin(first))
     commits = hub.commits(DATASET)
     with hub.failing(503):
@@ -309,8 +313,8 @@ def test_two_servers_keep_each_others_ratings(hub: FakeHub, first: Studies, begi
     pushes = begin(first)
     other = begin(disk="second")
     new = other.studies.get("s")
-    listened(old, a, 3)
-    listened(new, b, 4)
+    take_trials(old, a, 3)
+    take_trials(new, b, 4)
     assert other.push() is not None
     assert pushes.push() is not None
     assert len(old.store.ratings("s")) == 7, "it read the other's before it wrote"
@@ -319,21 +323,23 @@ def test_two_servers_keep_each_others_ratings(hub: FakeHub, first: Studies, begi
     assert other.push() is None and len(new.store.ratings("s")) == 7
 
 
-def test_what_contradicts_the_database_is_named(hub: FakeHub, first: Studies, begin: Start) -> None:
+def test_contradictions_to_the_database_are_named(
+    hub: FakeHub, first: Studies, begin: Start
+) -> None:
     old = first.get("s")
     link = old.store.invite("s")[0]
-    listened(old, link, 3)
+    take_trials(old, link, 3)
     pushes = begin(first)
     other = begin(disk="second")
-    listened(old, link, 1, 1)
-    listened(other.studies.get("s"), link, 2, 5)
+    take_trials(old, link, 1, 1)
+    take_trials(other.studies.get("s"), link, 2, 5)
     assert other.push() is not None
     pushes.push()
     assert [r.score for r in old.store.ratings("s")] == [3, 3, 3, 1, 5]
-    assert any("rating 3 is another here" in p for p in pushes.told())
+    assert any("rating 3 is another here" in p for p in pushes.messages())
 
 
-def forged(data: bytes, change: str, *values: object) -> bytes:
+def forge(data: bytes, change: str, *values: object) -> bytes:
     """A snapshot in which somebody has changed something by SQL, its triggers out of the way."""
     with closing(sqlite3.connect(":memory:")) as database:
         database.deserialize(data)
@@ -346,8 +352,8 @@ def forged(data: bytes, change: str, *values: object) -> bytes:
         return database.serialize()
 
 
-SPOILED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "tampered": (lambda data: forged(data, "UPDATE rating SET score = 5"), "was changed after"),
+DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "tampered": (lambda data: forge(data, "UPDATE rating SET score = 5"), "was changed after"),
     "cut": (lambda data: data[: len(data) // 2], "was changed after"),
     "bytes": (lambda data: b"\xff\xfe\x00garbage", "was changed after"),
     "empty": (lambda data: b"", "was changed after"),
@@ -358,16 +364,16 @@ RENAME_SOUND = "UPDATE sound SET id = '../../x' WHERE id = (SELECT min(id) FROM 
 FORGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "garbage": (lambda data: b"\xff\xfe\x00garbage" * 500, "holds no such listening test"),
     "cut": (lambda data: data[: len(data) // 2], "s"),
-    "emptied": (lambda data: forged(data, "DELETE FROM study"), "holds no such listening test"),
-    "design": (lambda data: forged(data, "UPDATE study SET design = '[[['"), "holds no such"),
-    "score": (lambda data: forged(data, "UPDATE rating SET score = 99"), "score must be"),
+    "emptied": (lambda data: forge(data, "DELETE FROM study"), "holds no such listening test"),
+    "design": (lambda data: forge(data, "UPDATE study SET design = '[[['"), "holds no such"),
+    "score": (lambda data: forge(data, "UPDATE rating SET score = 99"), "score must be"),
     "type": (
-        lambda data: forged(data, "UPDATE rating SET score = 'x'"),
+        lambda data: forge(data, "UPDATE rating SET score = 'x'"),
         "rating.score must be int",
     ),
-    "clip": (lambda data: forged(data, "UPDATE assignment SET stimulus_id = 'none'"), "taken over"),
-    "person": (lambda data: forged(data, "UPDATE participant SET status = 'king'"), "taken over"),
-    "media": (lambda data: forged(data, RENAME_SOUND), "no name of a media"),
+    "clip": (lambda data: forge(data, "UPDATE assignment SET stimulus_id = 'none'"), "taken over"),
+    "person": (lambda data: forge(data, "UPDATE participant SET status = 'king'"), "taken over"),
+    "media": (lambda data: forge(data, RENAME_SOUND), "not the name of a media"),
 }
 
 
@@ -382,11 +388,11 @@ def damage(hub: FakeHub, change: Callable[[bytes], bytes], *, sealed: bool) -> N
     hub.commit(DATASET, files)
 
 
-@pytest.mark.parametrize("name", SPOILED)
+@pytest.mark.parametrize("name", DAMAGED)
 def test_a_spoiled_snapshot_is_named_and_left_alone(
     hub: FakeHub, first: Studies, begin: Start, name: str
 ) -> None:
-    change, sentence = SPOILED[name]
+    change, sentence = DAMAGED[name]
     refused_and_left_alone(hub, first, begin, change, sentence, False)
 
 
@@ -407,7 +413,7 @@ def refused_and_left_alone(
     sealed: bool,
 ) -> None:
     study = first.get("s")
-    listened(study, study.store.invite("s")[0], 6)
+    take_trials(study, study.store.invite("s")[0], 6)
     crash(begin(first))
     damage(hub, change, sealed=sealed)
     before = dict(hub.files(DATASET))
@@ -418,16 +424,16 @@ def refused_and_left_alone(
     assert pushes.push() is None and hub.files(DATASET) == before, "a human can look at it"
 
 
-@pytest.mark.parametrize("name", [*SPOILED, "score", "type"])
+@pytest.mark.parametrize("name", [*DAMAGED, "score", "type"])
 def test_a_server_that_has_the_study_replaces_a_spoiled_snapshot(
     hub: FakeHub, first: Studies, begin: Start, name: str
 ) -> None:
     study = first.get("s")
-    listened(study, study.store.invite("s")[0], 3)
+    take_trials(study, study.store.invite("s")[0], 3)
     pushes = begin(first)
     before = contents(study)
-    change, sentence = (SPOILED | FORGED)[name]
-    damage(hub, change, sealed=name not in SPOILED)
+    change, sentence = (DAMAGED | FORGED)[name]
+    damage(hub, change, sealed=name not in DAMAGED)
     assert pushes.push() is not None, "the database has it: it is written again"
     assert any(sentence in problem for problem in pushes.state.problems)
     assert contents(study) == before, "nothing of it was taken over"
@@ -464,6 +470,21 @@ def test_media_that_were_changed_are_refused(hub: FakeHub, first: Studies, begin
     assert pushes.studies.names() == []
 
 
+def test_a_study_without_a_media_file_is_named_and_left_alone(
+    hub: FakeHub, first: Studies, begin: Start, tmp_path: Path
+) -> None:
+    clip = first.get("s").store.study("s").stimuli[0]
+    crash(begin(first))
+    files = dict(hub.files(DATASET))
+    del files[f"s/media/{clip.media}"]
+    hub.datasets[DATASET].append(("0" * 40, files))
+    pushes = begin(disk="second", wait=False)
+    assert pushes.state.failures == 0 and pushes.studies.names() == []
+    assert any(f"{clip.media} is missing" in p for p in pushes.state.problems)
+    assert pushes.push() is None and pushes.state.failures == 0
+    assert hub.files(DATASET) == files
+
+
 def test_a_dataset_of_another_study_of_that_name_is_left_alone(
     hub: FakeHub, first: Studies, begin: Start, tmp_path: Path, clock: Callable[[], float]
 ) -> None:
@@ -477,7 +498,7 @@ def test_a_dataset_of_another_study_of_that_name_is_left_alone(
     store.close()
     (folder / "study.json").write_text('{"study": "s", "database": "study.sqlite"}')
     pushes = begin(Studies(root=tmp_path / "other", clock=clock))
-    assert "another study called s than the one here" in pushes.told()[1]
+    assert "another study called s than the one here" in pushes.messages()[1]
     assert pushes.push() is None and hub.files(DATASET) == before
 
 
@@ -493,7 +514,7 @@ def test_studies_made_while_the_server_runs_are_pushed_with_their_media(
     assert begin(disk="third").studies.names() == ["s"]
 
 
-def test_datasets_that_cannot_be_used_are_told_at_once(
+def test_datasets_that_cannot_be_used_raise_at_once(
     hub: FakeHub, first: Studies, begin: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.make("lab/tests")

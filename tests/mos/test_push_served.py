@@ -71,18 +71,18 @@ def test_three_servers_with_empty_disks_and_one_listener(tmp_path: Path) -> None
     (folder / "study.json").write_text('{"study": "s", "database": "study.sqlite"}')
     headers = {"Authorization": f"Bearer {link.token}"}
     with serving(hub, tmp_path, tmp_path / "first") as address:
-        said = httpx.get(f"{address}/listen/s/api/state", headers=headers).json()
-        assert said["step"] == "invited"
+        body = httpx.get(f"{address}/listen/s/api/state", headers=headers).json()
+        assert body["step"] == "invited"
     with serving(hub, tmp_path, tmp_path / "second") as address:
         url = f"{address}/listen/s/api"
         reply = httpx.post(f"{url}/consent", json={"device": {"browser": "x"}}, headers=headers)
-        said = reply.json()
-        assert said["step"] == "screening"
-        media = httpx.get(f"{url}/media/{said['screening']['media']}", headers=headers)
-        assert media.content.decode() == said["screening"]["media"].partition(".")[0]
+        body = reply.json()
+        assert body["step"] == "screening"
+        media = httpx.get(f"{url}/media/{body['screening']['media']}", headers=headers)
+        assert media.content.decode() == body["screening"]["media"].partition(".")[0]
     with serving(hub, tmp_path, tmp_path / "third") as address:
         again = httpx.get(f"{address}/listen/s/api/state", headers=headers).json()
-        assert again == said, "the answer just before the end was pushed at the end"
+        assert again == body, "the answer just before the end was pushed at the end"
     log = (tmp_path / "log").read_text()
     assert "pushed to the private dataset lab/tests every 500 minutes" in log
     assert link.token not in log and "Traceback" not in log

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     host, port = bound.getsockname()[:2]
     if pushes is not None:
         pushes.start()
-        print(*pushes.told(), sep="\n")
+        print(*pushes.messages(), sep="\n")
     address = f"http://{'[' + host + ']' if ':' in host else host}:{port}"
     for name in studies.names():
         print(f"Listeners: {address}/listen/{name}#… (links: python -m savg mos invite)")

@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
                 crowd,
                 model,
                 speed=speed,
-                instead=args.instead,
+                overwrite=args.instead,
                 on_ratings=progress,
             )
     finally:

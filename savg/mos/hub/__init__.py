@@ -1,1 +1,1 @@
-"""Listening tests kept in a private dataset on the Hugging Face Hub."""
+"""Snapshots of listening tests in a private dataset on the Hugging Face Hub."""

@@ -1,14 +1,14 @@
-"""Listening tests kept in a private dataset on the Hub, for servers whose disk does not last.
+"""Snapshots of listening tests in a private dataset on the Hub, for servers without a lasting disk.
 
-A Hugging Face Space loses its disk at a restart. So every few minutes, and at the end, a snapshot of
-each study that has changed is committed; at start-up studies come back from there. The database stays
-the truth: a push that fails is tried again later. A study looks in the dataset as on a disk:
+A Hugging Face Space loses its disk at a restart. So every few minutes, and at shutdown, a snapshot of
+each study that has changed is committed; at start-up studies are restored from there. The database is
+authoritative: a push that fails is retried later. The dataset has study folders:
 
-    STUDY/study.json      its name, and digests of the snapshot's file and of what is stored in it
+    STUDY/study.json      its name, and digests of the snapshot's file and of its rows
     STUDY/study.sqlite    the snapshot; tokens are in it as SHA-256 only
     STUDY/media/NAME      uploaded once
 
-A study whose database is elsewhere (PostgreSQL) is kept in the same form.
+A study whose database is elsewhere (PostgreSQL) has the same form in the dataset.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ DATASET_VARIABLE = "SAVG_MOS_DATASET"
 
 MINUTES_VARIABLE = "SAVG_MOS_PUSH_MINUTES"
 MINUTES = 2.0
-"""Between two pushes; the Hub takes about two commits a minute at most."""
+"""Minutes between two pushes; the Hub takes about two commits a minute at most."""
 
 FIRST_TRIES = (0.0, 2.0, 5.0)
 """Seconds before each try to reach the Hub at start-up."""
@@ -56,7 +56,7 @@ LOG = logging.getLogger("savg.mos")
 
 @dataclass(frozen=True)
 class PushState:
-    """How pushing goes: when it last worked, what failed since, what in the dataset is wrong."""
+    """The time of the last push (seconds since 1970), failures since, and faults of the dataset."""
 
     dataset: str
     minutes: float
@@ -67,9 +67,9 @@ class PushState:
 
 
 class Pushes:
-    """Pushes the studies of a server to a dataset, and brings back those that the dataset has.
+    """Pushes the studies of a server to a dataset, and restores studies from it.
 
-    Studies that only the dataset has are made in `studies.root`.
+    Studies that only the dataset has are restored in `studies.root`.
     """
 
     def __init__(
@@ -98,10 +98,10 @@ class Pushes:
         self._error: Exception | None = None
 
     def start(self) -> None:
-        """Bring back what the dataset has, then push now and every few minutes.
+        """Restore what the dataset has, then push now and every few minutes.
 
-        SavgError for a dataset that cannot be used at all. A Hub that does not answer is tried again
-        later: nothing is pushed before everything there was read.
+        A Hub that does not answer is tried again later; nothing is pushed before everything in the
+        dataset was read. SavgError for a dataset that can never be used.
         """
         self.studies.closing.append(self.close)
         for pause in FIRST_TRIES:
@@ -114,8 +114,8 @@ class Pushes:
                 raise self._error
         threading.Thread(target=self._push_often, name="savg-push", daemon=True).start()
 
-    def told(self) -> list[str]:
-        """What an operator should know, in sentences."""
+    def messages(self) -> list[str]:
+        """The state in sentences, for an operator."""
         now = self.state
         sentences = [
             f"Listening tests are pushed to the private dataset {now.dataset} every "
@@ -128,27 +128,27 @@ class Pushes:
         return [*sentences, *now.problems]
 
     def push(self) -> str | None:
-        """Commit what is new, if anything; the commit. Failures are noted, not raised."""
+        """Commit what has changed; the commit, or None. Failures go to `state`, none is raised."""
         commits: list[str | None] = []
         self._try(lambda: commits.append(self._push()))
         return commits[0] if commits else None
 
     def close(self, seconds: float = 25.0) -> bool:
-        """Push what is left and stop; whether everything reached the dataset in time."""
+        """Push the last changes and stop; whether they reached the dataset within `seconds`."""
         if self._closed.is_set():
             return not self.state.failures
         self._closed.set()
-        done = False
+        complete = False
         if seconds > 0:
             last = threading.Thread(target=self.push, name="savg-last-push", daemon=True)
             last.start()
             last.join(seconds)
-            done = not last.is_alive() and not self.state.failures
-            if not done:
+            complete = not last.is_alive() and not self.state.failures
+            if not complete:
                 failure = self.state.failure or "it took too long"
                 LOG.error("The last changes did not reach %s: %s", self.state.dataset, failure)
         shutil.rmtree(self._work, ignore_errors=True)
-        return done
+        return complete
 
     def _push_often(self) -> None:
         pause = 0.0
@@ -191,7 +191,7 @@ class Pushes:
         raise SavgError(f"Another server keeps changing the dataset {self.state.dataset}.")
 
     def _changed(self) -> tuple[dict[str, bytes | Path], dict[str, str]]:
-        """Files to commit of studies that have changed, and digests of what is stored in each."""
+        """Files to commit of studies that have changed, and the digest of each one's rows."""
         files: dict[str, bytes | Path] = {}
         digests: dict[str, str] = {}
         for name in self.studies.names():
@@ -216,7 +216,7 @@ class Pushes:
         return files, digests
 
     def _pull(self) -> None:
-        """Read the whole dataset: make studies that are not here, merge what the databases lack."""
+        """Read the whole dataset: restore missing studies, merge rows that the databases lack."""
         head = self.remote.head()
         names = self.remote.files(head)
         studies = sorted(m[1] for m in map(STUDY_FILE.fullmatch, names) if m)
@@ -232,7 +232,7 @@ class Pushes:
                 self._pushed[name] = described.content
                 self._own.add(name)
             except SavgError as error:
-                problems.append(f"{error} It was left alone in {self.state.dataset}.")
+                problems.append(f"{error} It stays unchanged in {self.state.dataset}.")
                 if name not in self._own:
                     self._foreign.add(name)
         shutil.rmtree(cache, ignore_errors=True)
@@ -243,7 +243,7 @@ class Pushes:
         self.state = replace(self.state, problems=tuple(dict.fromkeys(problems)))
 
     def _restore(self, described: DatasetStudy, head: str, cache: Path) -> list[str]:
-        """Bring a study of the dataset into the one here, which is made if there is none."""
+        """Restore a study of the dataset, or merge it into the one here; problems in sentences."""
         name = described.name
         if name in self.studies.names():
             study = self.studies.get(name)
@@ -256,6 +256,8 @@ class Pushes:
                 assert self.studies.root is not None
                 row = snapshot.study(name)
                 media = [f"{name}/media/{file}" for file in media_names(row)]
+                if missing := sorted(set(media) - self._files):
+                    raise SavgError(f"{missing[0]} is missing: the dataset's history has it.")
                 folder = self.remote.fetch(head, media, cache)
                 make_folder(described, snapshot, folder / name / "media", self.studies.root / name)
                 return []
@@ -266,15 +268,15 @@ class Pushes:
 
 
 def pushes_of(studies: Studies, environment: Mapping[str, str] = os.environ) -> Pushes | None:
-    """Pushes to the dataset of SAVG_MOS_DATASET, if it is named."""
+    """Pushes to the dataset of SAVG_MOS_DATASET; None if it is not set."""
     dataset = environment.get(DATASET_VARIABLE, "").strip()
     if not dataset:
         return None
-    given = environment.get(MINUTES_VARIABLE, "").strip() or str(MINUTES)
+    minutes_text = environment.get(MINUTES_VARIABLE, "").strip() or str(MINUTES)
     try:
-        minutes = float(given)
+        minutes = float(minutes_text)
     except ValueError:
         raise SavgError(
-            f"{MINUTES_VARIABLE} must be a number of minutes, got {given[:40]!r}."
+            f"{MINUTES_VARIABLE} must be a number of minutes, got {minutes_text[:40]!r}."
         ) from None
     return Pushes(studies, dataset, minutes)

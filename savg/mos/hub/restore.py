@@ -1,4 +1,4 @@
-"""A study of the dataset made into a folder again; what is damaged is refused in one sentence."""
+"""A study of the dataset as a study folder; damaged ones raise SavgError."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MEDIA = re.compile(r"[A-Za-z0-9_-]{1,64}\.[a-z0-9]{2,5}")
 
 @dataclass(frozen=True)
 class DatasetStudy:
-    """A study as its study.json in the dataset describes it; `more` belongs to its folder."""
+    """A study as described by its study.json in the dataset; `more`: entries of its folder's."""
 
     name: str
     snapshot: Path
@@ -34,12 +34,12 @@ class DatasetStudy:
 
 
 def read_study(folder: Path, name: str) -> DatasetStudy:
-    """A study's folder of the dataset; SavgError unless its snapshot is the file it was."""
+    """Read a study's folder of the dataset; SavgError unless its snapshot has the recorded digest."""
     try:
         facts: dict[str, Any] = json.loads((folder / "study.json").read_text(encoding="utf-8"))
         content, digest = str(facts.pop("content")), facts.pop("sha256")
         if facts.pop("study") != name or facts.pop("database") != DATABASE:
-            raise ValueError("another study")
+            raise ValueError("not this study")
         more = {str(key): str(value) for key, value in facts.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SavgError(f"{name}/study.json of the dataset describes no listening test.") from error
@@ -55,7 +55,7 @@ def read_study(folder: Path, name: str) -> DatasetStudy:
 
 
 def open_snapshot(study: DatasetStudy) -> Store:
-    """The snapshot as a store, of a copy; SavgError if it is no database with this study."""
+    """A store of a copy of the snapshot; SavgError if it is not a database with this study."""
     copy = study.snapshot.with_name("opened.sqlite")
     shutil.copyfile(study.snapshot, copy)
     try:
@@ -71,16 +71,16 @@ def open_snapshot(study: DatasetStudy) -> Store:
 
 
 def media_names(row: StudyRow) -> list[str]:
-    """The names of a study's media files; SavgError for one that no file of ours has."""
+    """The names of a study's media files; SavgError for one that is not allowed."""
     names = [*(s.media for s in row.stimuli), *(s.media for s in row.sounds)]
     for name in names:
         if not MEDIA.fullmatch(name):
-            raise SavgError(f"{name[:60]!r} is no name of a media file.")
+            raise SavgError(f"{name[:60]!r} is not the name of a media file.")
     return names
 
 
 def make_folder(study: DatasetStudy, snapshot: Store, media: Path, path: Path) -> None:
-    """A study folder with all that the snapshot holds, and its media, which lie in `media` now."""
+    """Make the study folder `path` from the snapshot and its media, which are in the folder `media`."""
     row = snapshot.study(study.name)
     digests = {s.media: s.sha256 for s in row.stimuli}
     with atomic_folder(path) as part:

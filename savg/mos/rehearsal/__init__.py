@@ -1,1 +1,1 @@
-"""Rehearsals: simulated listeners who go through a copy of a study over HTTP."""
+"""Rehearsals: simulated listeners take part in a copy of a study over HTTP."""

@@ -1,7 +1,7 @@
-"""A simulated listener's way through a study over HTTP, from the consent to the completion code.
+"""A simulated listener's session over HTTP, from the consent to the completion code.
 
-What a listener hears, thinks and how long it takes is a `Mind`'s; times are in seconds of the study,
-which a `Pace` may let pass faster than real ones.
+Answers and durations come from a `ListenerPolicy`; times are in seconds of the study, which by a `Pace`
+may pass faster than real ones.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from savg.mos.rehearsal.visitor import Visitor
 
 OnRating = Callable[[str, int, int], object]
-"""Told the listener's code, the position and the score once the server has acknowledged a rating."""
+"""Called with the listener's code, position and score after the server acknowledged a rating."""
 
 
 @dataclass(frozen=True)
@@ -27,19 +27,19 @@ class Opinion:
 
 
 class ListenerPolicy(Protocol):
-    """How a listener behaves. `view` and `trial` are those of the state that the server tells."""
+    """The behaviour of a listener; `view` and `trial` are parts of the session's state as JSON."""
 
     def device(self) -> Mapping[str, Any]:
-        """The description that a page would send."""
+        """The device's description, as a page sends it."""
 
     def screening(self, view: Mapping[str, Any]) -> tuple[str, float]:
-        """The answer to a screening trial, and the seconds that listening and answering take."""
+        """The answer to a screening trial, and the seconds of listening and answering."""
 
     def stays(self, trial: Mapping[str, Any]) -> bool:
-        """Whether the listener goes on with this clip, or leaves for good."""
+        """Whether the listener rates this clip, or leaves for good."""
 
     def opinion(self, trial: Mapping[str, Any]) -> Opinion:
-        """What the listener thinks of a clip."""
+        """The rating of a clip."""
 
     def answer(self, key: str) -> str:
         """The answer to a question after the trials."""
@@ -47,18 +47,18 @@ class ListenerPolicy(Protocol):
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast the time of the study passes: `speed` of its seconds in a real one."""
+    """The speed of the study's time: `speed` of its seconds pass in a real one."""
 
     speed: float = 1.0
 
     async def wait(self, seconds: float) -> None:
-        """Let seconds of the study pass."""
+        """Wait for some seconds of the study."""
         await asyncio.sleep(seconds / self.speed)
 
 
 @dataclass
-class Attended:
-    """What a listener remembers: acknowledged scores by position, the last step, bytes of media."""
+class Attendance:
+    """A listener's session: code, acknowledged scores by position, the last step, bytes of media."""
 
     code: str = ""
     step: str = "invited"
@@ -69,18 +69,18 @@ class Attended:
 
 async def attend(
     visitor: Visitor, policy: ListenerPolicy, pace: Pace, on_rating: OnRating | None = None
-) -> Attended:
-    """Walk through the study from wherever the listener is; NoAnswer if the server does not let."""
-    attended = Attended()
+) -> Attendance:
+    """Go through the study from the listener's present state; NoAnswer if the server refuses."""
+    attendance = Attendance()
     loaded: set[str] = set()
 
     async def load(name: str | None) -> None:
         if name is not None and name not in loaded:
-            attended.media_bytes += len(await visitor.media(name))
+            attendance.media_bytes += len(await visitor.media(name))
             loaded.add(name)
 
     state = await visitor.state()
-    attended.code = state["code"]
+    attendance.code = state["code"]
     if state["step"] == "invited":
         state = await visitor.act("consent", device=dict(policy.device()))
     while state["step"] == "screening":
@@ -106,11 +106,11 @@ async def attend(
             seconds_played=played,
             response_seconds=opinion.response_seconds,
         )
-        attended.scores[trial["position"]] = opinion.score
+        attendance.scores[trial["position"]] = opinion.score
         if on_rating is not None:
-            on_rating(attended.code, trial["position"], opinion.score)
+            on_rating(attendance.code, trial["position"], opinion.score)
     while state["step"] == "questions":
         for key in state["unanswered"]:
             state = await visitor.act("answer", key=key, text=policy.answer(key))
-    attended.step, attended.completion = state["step"], state["completion"]
-    return attended
+    attendance.step, attendance.completion = state["step"], state["completion"]
+    return attendance

@@ -1,8 +1,9 @@
-"""Made-up listeners: what they think of a condition and a clip, and how carefully they listen.
+"""Simulated listeners: a random-effects model of their scores, and their attention.
 
-An attentive listener's score is the mean of the condition + the listener's own level + the taste for
-the condition + the clip + chance, all normal, rounded to the scale. Standard deviations and means are
-points of a scale of 1 to 5, stretched to the study's. Everything follows from the seed.
+An attentive listener's score is the condition's mean plus normal effects of the listener, of the
+listener's taste for the condition, of the clip and of the single rating, rounded to the scale. Means
+and standard deviations are points of a scale of 1 to 5, stretched to the study's. The seed decides
+everything.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ PUBLISHED = {"ground_truth": 4.06, "joint": 2.90, "two_stage": 2.44}
 BY_KIND = {"reference": 4.06, "system": 2.7, "swapped": 1.6, "mono": 2.5}
 
 LISTENING = {"channels": 3.0, "volume": 12.0, "huggins": 6.0, "antiphase": 6.0}
-"""Seconds that a screening trial takes, by stage."""
+"""Seconds of a screening trial by stage."""
 
 
 @dataclass(frozen=True)
 class ListenerModel:
-    """What simulated listeners think; `means` by condition, on a scale of 1 to 5, where it differs
-    from the usual; spreads as standard deviations of listeners, of their taste for a condition, of
-    clips, of single ratings; slip: share of wrong answers by mistake."""
+    """The model of scores: `means` by condition on a scale of 1 to 5, where they differ from the usual
+    ones; standard deviations of listeners, of their taste for a condition, of clips and of single
+    ratings; slip: share of wrong screening answers by mistake."""
 
     means: Mapping[str, float] = field(default_factory=dict)
     listener_sd: float = 0.4
@@ -53,12 +54,12 @@ class ListenerModel:
             raise SavgError(f"Share of slips must be in 0..0.5, got {self.slip:g}.")
 
     def means_of(self, row: StudyRow) -> dict[str, float]:
-        """The mean of each condition and anchor of a study. SavgError for a name it does not have."""
+        """The mean of each condition and anchor of a study; SavgError if `means` has another name."""
         kinds = {s.condition: s.kind for s in row.stimuli}
         names = [group.name for group in row.study.groups]
         if unknown := sorted(set(self.means) - set(names)):
             raise SavgError(
-                f"Study {row.study.name} has no condition {unknown[0]}: it has {', '.join(names)}."
+                f"Condition of {row.study.name} must be one of {', '.join(names)}, got {unknown[0]}."
             )
         usual = {n: PUBLISHED.get(n, BY_KIND.get(kinds.get(n, "system"), 2.7)) for n in names}
         return usual | dict(self.means)
@@ -66,7 +67,7 @@ class ListenerModel:
 
 @dataclass(frozen=True)
 class Crowd:
-    """How many listeners there are, and how many of them straight-line, fail the screening, and leave
+    """Numbers of listeners, and of those among them who straight-line, fail the screening, or leave
     half-way; None: the usual share."""
 
     listeners: int = 24
@@ -86,28 +87,28 @@ class Crowd:
             raise SavgError(f"Seed must be in 0..{2**31 - 1}, got {self.seed}.")
         if self.kinds().count("attentive") < 1:
             raise SavgError(
-                f"At least one of {self.listeners} listeners must be attentive: ask for more "
-                "listeners, or for fewer who are careless, fail or leave."
+                f"At least one of {self.listeners} listeners must be attentive: take more listeners, "
+                "or fewer who are careless, fail or leave."
             )
 
     def kinds(self) -> list[Kind]:
-        """The kind of each listener, in the order in which they come."""
+        """The kind of each listener, in the order of their sessions."""
 
-        def number(given: int | None, usual: int) -> int:
-            return given if given is not None else usual if self.listeners >= 6 else 0
+        def number(value: int | None, usual: int) -> int:
+            return value if value is not None else usual if self.listeners >= 6 else 0
 
-        odd: list[Kind] = ["failing"] * number(self.failing, 1)
-        odd += ["leaving"] * number(self.leaving, 1)
-        odd += ["careless"] * number(self.careless, max(1, round(self.listeners / 12)))
+        others: list[Kind] = ["failing"] * number(self.failing, 1)
+        others += ["leaving"] * number(self.leaving, 1)
+        others += ["careless"] * number(self.careless, max(1, round(self.listeners / 12)))
         kinds: list[Kind] = ["attentive"] * self.listeners
         order = np.random.default_rng([self.seed, 1]).permutation(self.listeners)
-        for place, kind in zip(order, odd, strict=False):
-            kinds[place] = kind
-        return kinds if len(odd) < self.listeners else odd[: self.listeners]
+        for index, kind in zip(order, others, strict=False):
+            kinds[index] = kind
+        return kinds if len(others) < self.listeners else others[: self.listeners]
 
 
 class World:
-    """What is true in a rehearsal: the study's answers and what its clips are like."""
+    """The ground truth of a rehearsal: right answers, and the effects of clips."""
 
     def __init__(self, row: StudyRow, model: ListenerModel, seed: int) -> None:
         self.study, self.model, self.seed = row.study, model, seed
@@ -119,8 +120,8 @@ class World:
         self.clips = {s.media: rng.normal(0, model.clip_sd) for s in ordered}
 
     def expected(self, condition: str) -> float:
-        """Mean score that attentive listeners give a condition: rounding and the ends of the scale
-        pull it towards the middle."""
+        """Expected score of attentive listeners for a condition, with rounding and the ends of the
+        scale, which pull it towards the middle."""
         model, steps = self.model, len(self.study.labels) - 1
         sds = (model.listener_sd, model.taste_sd, model.clip_sd, model.noise_sd)
         sd = max(float(np.linalg.norm(sds)), 1e-9)
@@ -128,12 +129,12 @@ class World:
         return float(1 + norm.sf((edges - self.means[condition]) / sd).sum())
 
     def policy(self, number: int, kind: Kind) -> SimulatedPolicy:
-        """Listener `number` (from 0)."""
+        """The policy of listener `number` (from 0)."""
         return SimulatedPolicy(self, number, kind)
 
 
 class SimulatedPolicy:
-    """A simulated listener (see the module). The right answers are looked up: nobody hears."""
+    """A simulated listener (see the module), who looks right answers up."""
 
     def __init__(self, world: World, number: int, kind: Kind) -> None:
         self.world, self.kind = world, kind
@@ -148,31 +149,31 @@ class SimulatedPolicy:
         self.leaves_at = world.study.practice + max(1, int(counted * self.rng.uniform(0.3, 0.7)))
 
     def device(self) -> Mapping[str, Any]:
-        """Says what it is."""
+        """A description that says it is simulated."""
         return {"simulated": True, "browser": "none: a simulated listener"}
 
     def screening(self, view: Mapping[str, Any]) -> tuple[str, float]:
-        """Right, but for slips at first attempts; a failing listener is wrong from the pitches on."""
+        """Right, but for slips at first attempts; a failing listener fails the Huggins stage."""
         right, choices = self.world.answers[view["media"]], list(view["choices"])
         wrong = [choice for choice in choices if choice != right]
         slips = view["attempt"] == 0 and self.rng.random() < self.world.model.slip
         if view["stage"] == "antiphase":
             slips = False
-        lost = self.kind == "failing" and view["stage"] == "huggins" and view["trial"] % 2 == 0
-        answer = str(self.rng.choice(wrong)) if wrong and (slips or lost) else right
+        misses = self.kind == "failing" and view["stage"] == "huggins" and view["trial"] % 2 == 0
+        answer = str(self.rng.choice(wrong)) if wrong and (slips or misses) else right
         return answer, LISTENING.get(view["stage"], 6.0) * self.rng.uniform(0.8, 1.4)
 
     def stays(self, trial: Mapping[str, Any]) -> bool:
-        """All do, but the one who leaves."""
+        """True, but for a leaving listener after some trials."""
         return self.kind != "leaving" or trial["position"] < self.leaves_at
 
     def opinion(self, trial: Mapping[str, Any]) -> Opinion:
-        """By the model; careless listeners give nearly always the same score at once."""
+        """By the model; careless listeners nearly always give the same score at once."""
         rng, world = self.rng, self.world
         stimulus, scores = world.stimuli[trial["media"]], world.study.scores
         if self.kind == "careless":
-            any_score = int(rng.choice(scores))
-            score = self.favourite if rng.random() < 0.93 else any_score
+            random_score = int(rng.choice(scores))
+            score = self.favourite if rng.random() < 0.93 else random_score
             return Opinion(score, 1, round(float(rng.uniform(0.1, 0.4)), 3))
         if stimulus.expected is not None:
             score = stimulus.expected

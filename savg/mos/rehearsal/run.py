@@ -1,8 +1,8 @@
-"""A rehearsal of a listening test: a copy of the study filled by simulated listeners, and its report.
+"""A rehearsal of a listening test: simulated listeners fill a copy of the study; its report.
 
 The copy is a folder of its own, with its own name and database; the original is only read. The
-simulated listeners are participants marked as such, who use the HTTP interface of a server process as
-a browser would. Its clock may run faster than real time, listeners' pauses being shorter by as much.
+simulated listeners are participants marked as such, who use the HTTP interface of a server process like
+a browser. Its clock may run faster than real time, with listeners' pauses shortened accordingly.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from savg.errors import SavgError
-from savg.mos.rehearsal.listener import Attended, Pace, attend
+from savg.mos.rehearsal.listener import Attendance, Pace, attend
 from savg.mos.rehearsal.model import Crowd, Kind, ListenerModel, World
 from savg.mos.rehearsal.server import rehearsal_server
 from savg.mos.rehearsal.visitor import Visitor
@@ -36,17 +36,17 @@ NOTE = (
 )
 
 PATIENCE = 20.0
-"""Seconds for which a server that does not answer is waited for."""
+"""Seconds for which requests to a server that does not answer are retried."""
 
 OnRatings = Callable[[int, int], object]
-"""Told the number of ratings so far, and how many there will be about."""
+"""Called with the number of ratings so far and their largest number at the end."""
 
 
 @dataclass(frozen=True)
-class Rehearsed:
-    """What came of a rehearsal. Seconds are real ones, of which the server's clock showed `speed` each;
-    `again` counts requests that were sent again; `expected` is the mean score of attentive listeners by
-    the model."""
+class RehearsalResult:
+    """The outcome of a rehearsal. `seconds` of real time, in each of which the server's clock showed
+    `speed`; `again`: requests sent again; `expected`: by condition, the expected score of attentive
+    listeners."""
 
     study: str
     folder: str
@@ -72,18 +72,24 @@ def rehearse(
     model: ListenerModel | None = None,
     *,
     speed: float = 60.0,
-    instead: bool = False,
+    overwrite: bool = False,
     on_ratings: OnRatings | None = None,
-) -> tuple[Rehearsed, Analysis]:
-    """Fill a copy of a study in the new folder `out`, which appears when all is done.
+) -> tuple[RehearsalResult, Analysis]:
+    """Fill a copy of a study in the new folder `out`, which appears when it is complete.
 
-    instead: take the place of an earlier rehearsal. SavgError in one sentence for a folder that is
-    something else, settings that do not fit, and a server that does not do what it should.
+    Args:
+        source: the study; it is only read.
+        speed: seconds of the server's clock in a real one, 1..1000.
+        overwrite: replace an earlier rehearsal in `out`.
+        on_ratings: called after each rating.
+
+    Raises:
+        SavgError: `out` is in use, settings do not fit the study, or the server fails.
     """
     crowd, model = crowd or Crowd(), model or ListenerModel()
     if not 1.0 <= speed <= 1000.0:
-        raise SavgError(f"The clock runs 1 to 1000 times as fast as a real one, not {speed:g}.")
-    _check_target(out, instead)
+        raise SavgError(f"speed must be in 1..1000, got {speed:g}.")
+    _check_target(out, overwrite)
     name = f"{source.name[: 40 - len(SUFFIX)].rstrip('-_')}{SUFFIX}"
     row = source.store.study(source.name)
     row = replace(row, study=replace(row.study, name=name))
@@ -99,26 +105,26 @@ def rehearse(
             began = time.monotonic()
             with rehearsal_server(part, speed) as port:
                 run = _Run(name, port, Pace(speed), world, on_ratings)
-                attended = asyncio.run(run.all(links, crowd.kinds()))
+                attendance = asyncio.run(run.all(links, crowd.kinds()))
             seconds = time.monotonic() - began
-            _check_kept(store, name, attended)
+            _check_stored(store, name, attendance)
             analysis = write_report(store, name, part / "report", seed=crowd.seed)
         finally:
             store.close()
     kinds = crowd.kinds()
-    return Rehearsed(
+    return RehearsalResult(
         study=name,
         folder=str(out),
         report=str(out / "report" / "simulated-report.html"),
         simulated=True,
         seed=crowd.seed,
         listeners={str(kind): kinds.count(kind) for kind in dict.fromkeys(sorted(kinds))},
-        finished=sum(w.step == "done" for w in attended),
-        screened_out=sum(w.step == "screened_out" for w in attended),
-        ratings=sum(len(w.scores) for w in attended),
+        finished=sum(a.step == "done" for a in attendance),
+        screened_out=sum(a.step == "screened_out" for a in attendance),
+        ratings=sum(len(a.scores) for a in attendance),
         requests=run.requests,
-        again=run.again,
-        media_bytes=sum(w.media_bytes for w in attended),
+        again=run.retries,
+        media_bytes=sum(a.media_bytes for a in attendance),
         seconds=round(seconds, 2),
         speed=speed,
         expected={name: round(world.expected(name), 3) for name in world.means},
@@ -126,30 +132,30 @@ def rehearse(
 
 
 class _Run:
-    """All listeners of a rehearsal at once, who come one after the other within a minute."""
+    """All listeners of a rehearsal, who begin a few seconds apart."""
 
     def __init__(
         self, study: str, port: int, pace: Pace, world: World, on_ratings: OnRatings | None
     ) -> None:
         self.study, self.port, self.pace, self.world = study, port, pace, world
         self.on_ratings, self.rated, self.expected = on_ratings, 0, 0
-        self.requests = self.again = 0
+        self.requests = self.retries = 0
 
-    async def all(self, links: Sequence[Link], kinds: Sequence[Kind]) -> list[Attended]:
-        """Walk everybody through; the first error ends it for all."""
+    async def all(self, links: Sequence[Link], kinds: Sequence[Kind]) -> list[Attendance]:
+        """The sessions of all listeners; the first error ends all of them."""
         self.expected = len(links) * self.world.study.positions
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
-                    group.create_task(self.one(i, link, kind))
+                    group.create_task(self.attend(i, link, kind))
                     for i, (link, kind) in enumerate(zip(links, kinds, strict=True))
                 ]
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
         return [task.result() for task in tasks]
 
-    async def one(self, number: int, link: Link, kind: Kind) -> Attended:
-        """One listener."""
+    async def attend(self, number: int, link: Link, kind: Kind) -> Attendance:
+        """The session of one listener."""
         await self.pace.wait(60.0 * number / len(self.world.study.labels) / 5)
         visitor = Visitor("127.0.0.1", self.port, self.study, link.token, PATIENCE)
         try:
@@ -157,16 +163,16 @@ class _Run:
         finally:
             visitor.close()
             self.requests += visitor.requests
-            self.again += visitor.again
+            self.retries += visitor.retries
 
     def count(self, code: str, position: int, score: int) -> None:
-        """One more rating."""
+        """Count a rating."""
         self.rated += 1
         if self.on_ratings is not None:
             self.on_ratings(self.rated, self.expected)
 
 
-def _check_target(out: Path, instead: bool) -> None:
+def _check_target(out: Path, overwrite: bool) -> None:
     if not out.exists():
         return
     try:
@@ -174,24 +180,22 @@ def _check_target(out: Path, instead: bool) -> None:
     except (OSError, ValueError, TypeError):
         earlier = False
     if not earlier and (not out.is_dir() or any(out.iterdir())):
-        raise SavgError(f"{out} exists already and is no rehearsal: choose another folder.")
-    if earlier and not instead:
-        raise SavgError(
-            f"{out} holds a rehearsal already: choose another folder, or --instead of it."
-        )
+        raise SavgError(f"{out} exists already and is not a rehearsal: choose another folder.")
+    if earlier and not overwrite:
+        raise SavgError(f"{out} contains a rehearsal already: choose another folder, or --instead.")
 
 
-def _check_kept(store: Store, name: str, attended: Sequence[Attended]) -> None:
-    """Everything acknowledged must be stored, once and as it was given."""
+def _check_stored(store: Store, name: str, attendance: Sequence[Attendance]) -> None:
+    """SavgError unless the stored ratings are the acknowledged ones, each once."""
     stored = [(r.participant, r.position, r.score) for r in store.ratings(name)]
-    given = [(w.code, position, score) for w in attended for position, score in w.scores.items()]
-    if sorted(stored) != sorted(given):
+    acknowledged = [(a.code, p, score) for a in attendance for p, score in a.scores.items()]
+    if sorted(stored) != sorted(acknowledged):
         raise SavgError(
-            f"The rehearsal stored {len(stored)} ratings and its listeners gave {len(given)}: "
+            f"The rehearsal stored {len(stored)} ratings and its listeners gave {len(acknowledged)}: "
             "please report this, with the seed."
         )
 
 
-def as_json(rehearsed: Rehearsed, analysis: Analysis) -> Mapping[str, Any]:
-    """Both as JSON types."""
-    return asdict(rehearsed) | {"analysis": analysis.to_dict()}
+def as_json(result: RehearsalResult, analysis: Analysis) -> Mapping[str, Any]:
+    """The outcome and its analysis as JSON types."""
+    return asdict(result) | {"analysis": analysis.to_dict()}

@@ -1,8 +1,8 @@
 """The server of a rehearsal, `python -m savg.mos.rehearsal.server FOLDER --speed S`: its own process.
 
-It is the ordinary listening application, but the clock of its database runs `speed` times as fast
-from now on. It tells its port as JSON on standard output and ends when its standard input does, so
-that it never outlives whoever started it.
+The ordinary listening application, but the clock of its database runs `speed` times as fast. It writes
+its port as JSON to standard output and ends with its standard input, so that it never outlives its
+parent.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def fast_clock(speed: float) -> Callable[[], float]:
 
 @contextmanager
 def rehearsal_server(folder: Path, speed: float) -> Iterator[int]:
-    """A server of the study in `folder`, as a process; its port on 127.0.0.1. It is gone afterwards.
+    """A server process of the study in `folder`, ended after the block; yields its port on 127.0.0.1.
 
-    SavgError in one sentence if it does not start.
+    SavgError if it does not start.
     """
     command = [
         sys.executable,
@@ -64,7 +64,7 @@ def rehearsal_server(folder: Path, speed: float) -> Iterator[int]:
             port = int(json.loads(line)["port"])
         except (ValueError, KeyError, TypeError):
             process.wait(STARTING_SECONDS)
-            last = last_lines[-1].strip() if last_lines else "it said nothing"
+            last = last_lines[-1].strip() if last_lines else "no message"
             raise SavgError(f"The rehearsal's server did not start: {last}") from None
         yield port
     finally:

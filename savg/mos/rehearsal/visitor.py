@@ -1,7 +1,7 @@
 """A listener's requests over HTTP/1.1, as the page sends them, for rehearsals and benchmarks.
 
-One connection at a time, kept alive. A request that got no answer, or "busy", is sent again after a
-pause that grows: every request of a listener may be repeated.
+One connection at a time, kept alive. Requests without an answer, or with "busy", are sent again after
+growing pauses: every request of a listener is idempotent.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from typing import Any
 from savg.web.client import NoAnswer, Reply, Wire
 
 LONGEST_PAUSE = 2.0
-"""Seconds between two tries at most."""
+"""Longest pause between two tries, in seconds."""
 
 
 @dataclass
 class Visitor:
     """A listener with the link BASE/listen/`study`#`token`.
 
-    patience: seconds for which lost connections and "busy" are tried again, each time. on_reply is
-    told the kind of request, seconds from the first sending to the answer, and the status.
+    patience: seconds for which a request is retried after lost connections and "busy". on_reply:
+    called with the kind of request, seconds from the first sending to the answer, and the status.
+    requests, retries: how many were sent, and how many of them repeatedly.
     """
 
     host: str
@@ -35,7 +36,7 @@ class Visitor:
     patience: float = 60.0
     on_reply: Callable[[str, float, int], object] | None = None
     requests: int = 0
-    again: int = 0
+    retries: int = 0
     _wire: Wire = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -45,17 +46,17 @@ class Visitor:
         """GET of an address below /listen/STUDY/api."""
         return await self._send("GET", path, b"")
 
-    async def post(self, act: str, said: Mapping[str, Any]) -> Reply:
-        """POST of what the listener does, as JSON."""
-        return await self._send("POST", act, json.dumps(said).encode())
+    async def post(self, act: str, body: Mapping[str, Any]) -> Reply:
+        """POST of an action with its JSON object."""
+        return await self._send("POST", act, json.dumps(body).encode())
 
     async def state(self) -> dict[str, Any]:
-        """Where the listener is."""
+        """The session's state; NoAnswer if the request is refused."""
         return _accepted(await self.get("state"), "state")
 
-    async def act(self, name: str, **said: Any) -> dict[str, Any]:
-        """What the listener does; the state after it. NoAnswer if it is refused."""
-        return _accepted(await self.post(name, said), name)
+    async def act(self, name: str, **body: Any) -> dict[str, Any]:
+        """Send an action; the session's state after it. NoAnswer if it is refused."""
+        return _accepted(await self.post(name, body), name)
 
     async def media(self, name: str) -> bytes:
         """A file that the listener may load now."""
@@ -75,7 +76,6 @@ class Visitor:
         kind, began, pause = path.split("/", 1)[0], time.monotonic(), 0.05
         while True:
             self.requests += 1
-            lost = ""
             try:
                 address = f"/listen/{self.study}/api/{path}"
                 reply = await self._wire.request(method, address, headers, body)
@@ -83,19 +83,19 @@ class Visitor:
                     if self.on_reply is not None:
                         self.on_reply(kind, time.monotonic() - began, reply.status)
                     return reply
-                lost = f"answers {reply.status}"
+                failure = f"answers {reply.status}"
             except (OSError, EOFError) as error:
-                lost = f"cannot be reached: {error}"
-            self.again += 1
+                failure = f"cannot be reached: {error}"
+            self.retries += 1
             if time.monotonic() - began > self.patience:
-                raise NoAnswer(f"The server at {self.host}:{self.port} {lost}.")
+                raise NoAnswer(f"The server at {self.host}:{self.port} {failure}.")
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def _accepted(reply: Reply, what: str) -> dict[str, Any]:
-    found = reply.json()
+    body = reply.json()
     if reply.status != 200:
-        said = str(found.get("sentence", ""))[:200]
-        raise NoAnswer(f"The server refused {what} with {reply.status}: {said}")
-    return found
+        sentence = str(body.get("sentence", ""))[:200]
+        raise NoAnswer(f"The server refused {what} with {reply.status}: {sentence}")
+    return body

@@ -1,7 +1,8 @@
-"""From a stored listening test to its results; every number of a report comes from here.
+"""The results of a stored listening test; every number of a report comes from here.
 
-The main analysis takes listeners who rated everything and are not excluded, flagged ones too; the
-same without flagged listeners stands beside it. Practice, repeats and catch trials do not enter means.
+The main analysis takes listeners who rated everything and are not excluded, including flagged ones;
+the same analysis without flagged listeners stands beside it. Practice, repeats and catch trials do not
+enter means.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ from savg.mos.study.design import Study
 from savg.mos.study.scores import LEVELS_KEY, stored_scores
 
 FEW_LISTENERS = 15
-"""Below this many a report warns."""
+"""With fewer listeners a report warns."""
 
 DIFFERENCES = (0.2, 0.3, 0.42, 0.5, 0.75, 1.0)
 """Differences, in points of the scale, for which the next study is planned."""
 
 LOUDNESS_APART = 3.0
-"""Conditions whose mean loudness differs by more dB are pointed out."""
+"""Difference of conditions' mean loudness, in dB, above which a report warns."""
 
 ClipScores = Mapping[tuple[str, str], float]
 """Spatial AV-Align by condition and name of the clip without suffix."""
@@ -52,8 +53,8 @@ ClipScores = Mapping[tuple[str, str], float]
 
 @dataclass(frozen=True)
 class ConditionResult:
-    """A condition: MOS for other listeners (these clips) and for other listeners and clips; how often
-    each score was given."""
+    """A condition: MOS with intervals for other listeners (these clips) and for other listeners and
+    clips; the number of ratings with each score."""
 
     name: str
     ratings: int
@@ -77,8 +78,8 @@ class Difference:
 
 @dataclass(frozen=True)
 class Plan:
-    """The next study: standard deviation over listeners of a difference, power with as many
-    listeners as now, and listeners for a power of 0.8, by difference."""
+    """Power of a further study: standard deviation over listeners of a difference, power with the
+    present number of listeners, and listeners for a power of 0.8, by difference."""
 
     sd: float
     listeners: int
@@ -108,7 +109,7 @@ class Analysis:
     data_sha256: str
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types; the fit of the mixed model by names."""
+        """As JSON types, without NaN."""
         result = asdict(self)
         result["study"] = self.study.to_dict()
         result["levels"] = {k: v for k, v in self.levels.items() if k not in ("clips", LEVELS_KEY)}
@@ -121,8 +122,15 @@ class Analysis:
 
 
 def analyse(store: Store, name: str, scores: ClipScores | None = None, seed: int = 0) -> Analysis:
-    """Analyse a study as it is now; scores of clips: those that it was made with unless others are
-    given. SavgError if nobody has finished it."""
+    """Analyse the present data of a study.
+
+    Args:
+        scores: Spatial AV-Align of clips; by default those stored with the study.
+        seed: of the bootstraps.
+
+    Raises:
+        SavgError: no listener who is not excluded has finished.
+    """
     row = store.study(name)
     scores = stored_scores(row.levels) if scores is None else scores
     people = store.participants(name)
@@ -177,7 +185,7 @@ def _by_person(
 
 
 def ratings_of(study: Study, rows: Sequence[RatingRow]) -> Ratings:
-    """The ratings that enter means, conditions in the order of the design."""
+    """The ratings of test trials, with the conditions in the order of the design."""
     tests = [r for r in rows if r.role == "test"]
     return Ratings.of(
         [r.score for r in tests],
@@ -189,15 +197,15 @@ def ratings_of(study: Study, rows: Sequence[RatingRow]) -> Ratings:
 
 
 def condition_results(study: Study, ratings: Ratings, seed: int) -> tuple[ConditionResult, ...]:
-    """MOS of each condition and anchor; one without ratings has nothing but its name."""
+    """MOS of each condition and anchor; one without ratings has empty intervals."""
     means = ratings.listener_means()
     results = []
     for group in study.groups:
         name = group.name
         if name not in ratings.conditions:
-            nothing = Interval.without(None)
+            missing = Interval.without(None)
             empty = tuple(0 for _ in study.scores)
-            results.append(ConditionResult(name, 0, 0, nothing, nothing, empty))
+            results.append(ConditionResult(name, 0, 0, missing, missing, empty))
             continue
         k = ratings.conditions.index(name)
         score = ratings.score[ratings.condition == k]
@@ -217,46 +225,46 @@ def condition_results(study: Study, ratings: Ratings, seed: int) -> tuple[Condit
 def _differences(
     study: Study, ratings: Ratings, clean: Ratings | None, mixed: MixedReport | None, seed: int
 ) -> tuple[Difference, ...]:
-    """All pairs of conditions, and the reference against its anchors."""
+    """Differences of all pairs of conditions, and of the reference from its anchors."""
     names = [c.name for c in study.conditions]
     pairs = list(combinations(names, 2))
     pairs += [(study.reference, a.name) for a in study.anchors if study.reference]
-    found = []
+    results = []
     for first, second in pairs:
         if first not in ratings.conditions or second not in ratings.conditions:
-            found.append(Difference(first, second, Interval.without(None), None, None))
+            results.append(Difference(first, second, Interval.without(None), None, None))
             continue
         i, j = ratings.conditions.index(first), ratings.conditions.index(second)
-        other = None
+        unflagged_difference = None
         if clean and first in clean.conditions and second in clean.conditions:
             at = clean.conditions.index(first), clean.conditions.index(second)
-            other = two_way_difference(clean, *at, seed)
-        found.append(
+            unflagged_difference = two_way_difference(clean, *at, seed)
+        results.append(
             Difference(
                 first,
                 second,
                 two_way_difference(ratings, i, j, seed),
-                other,
+                unflagged_difference,
                 mixed.differences.get((i, j)) if mixed else None,
             )
         )
-    return tuple(found)
+    return tuple(results)
 
 
 def flow(
     study: Study, people: Sequence[ParticipantRow], flags: Mapping[str, Sequence[Flag]]
 ) -> dict[str, int]:
-    """How many listeners came how far."""
-    done = [p for p in people if p.rated == study.positions]
+    """Numbers of listeners by how far they came."""
+    finished = [p for p in people if p.rated == study.positions]
     return {
         "invited": len(people),
         "agreed": sum(p.consented_at is not None for p in people),
         "failed the screening": sum(p.status == "screened_out" for p in people),
         "began the trials": sum(p.status in ("trials", "questions", "done") for p in people),
-        "rated everything": len(done),
-        "excluded": sum(p.excluded for p in done),
-        "analysed": sum(not p.excluded for p in done),
-        "of these flagged": sum(bool(flags.get(p.code)) and not p.excluded for p in done),
+        "rated everything": len(finished),
+        "excluded": sum(p.excluded for p in finished),
+        "analysed": sum(not p.excluded for p in finished),
+        "of these flagged": sum(bool(flags.get(p.code)) and not p.excluded for p in finished),
     }
 
 
@@ -314,28 +322,29 @@ def _warnings(
     return tuple(warnings)
 
 
-def clip_scores(condition: str, place: Path) -> dict[tuple[str, str], float]:
-    """Spatial AV-Align of each clip from a folder of tables by `annotate`, or from a file with what
-    `evaluate --json` printed; clips without a sound event have none."""
-    return {(condition, name): score for name, score in read_scores(place).items()}
+def clip_scores(condition: str, path: Path) -> dict[tuple[str, str], float]:
+    """Spatial AV-Align of each clip from a folder of tables by `annotate`, or from a file with the
+    output of `evaluate --json`; clips without a sound event have no score."""
+    return {(condition, name): score for name, score in read_scores(path).items()}
 
 
 def clip_means(rows: Sequence[RatingRow], scores: ClipScores) -> list[dict[str, Any]]:
-    """Each clip with a score: condition, clip, ratings, mean_rating, spatial_av_align."""
-    given: dict[tuple[str, str], list[int]] = {}
+    """A row for each rated clip with a score: condition, clip, ratings, mean_rating,
+    spatial_av_align."""
+    ratings_by_clip: dict[tuple[str, str], list[int]] = {}
     for row in rows:
         key = row.condition, Path(row.clip).stem
         if row.role == "test" and key in scores:
-            given.setdefault(key, []).append(row.score)
+            ratings_by_clip.setdefault(key, []).append(row.score)
     return [
         {
             "condition": condition,
             "clip": clip,
-            "ratings": len(scores_given),
-            "mean_rating": float(np.mean(scores_given)),
+            "ratings": len(clip_ratings),
+            "mean_rating": float(np.mean(clip_ratings)),
             "spatial_av_align": scores[condition, clip],
         }
-        for (condition, clip), scores_given in sorted(given.items())
+        for (condition, clip), clip_ratings in sorted(ratings_by_clip.items())
     ]
 
 

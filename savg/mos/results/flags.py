@@ -1,4 +1,4 @@
-"""Which listeners' data want a look, by rules fixed beforehand; nothing is removed."""
+"""Flags on listeners' data, by rules fixed beforehand; nothing is removed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from savg.mos.study.design import FlagRules
 
 @dataclass(frozen=True)
 class Flag:
-    """A rule that a listener's data break, with what was found, in words."""
+    """A rule that a listener's data break, and the finding in words."""
 
     rule: str
     found: str
@@ -27,9 +27,11 @@ def flags_of(
     """The flags of one listener, from all ratings (practice too) and (right, trials) by stage and
     attempt."""
     flags = []
-    again = [stage for stage, attempts in screening.items() if len(attempts) > 1]
-    if again:
-        flags.append(Flag("screening", f"needed a second attempt at {', '.join(sorted(again))}"))
+    second_attempts = [stage for stage, attempts in screening.items() if len(attempts) > 1]
+    if second_attempts:
+        flags.append(
+            Flag("screening", f"needed a second attempt at {', '.join(sorted(second_attempts))}")
+        )
     catch = [r for r in rows if r.role == "catch"]
     wrong = sum(r.score != r.expected for r in catch)
     if wrong >= rules.catch_wrong:

@@ -1,7 +1,7 @@
-"""How far a listening test has come, for its organiser while it runs; no results.
+"""Progress of a running listening test, for its organiser; no results.
 
-Times are seconds since 1970, durations seconds. Simulated listeners count only while there are no
-others, as in the analysis.
+Times are seconds since 1970 UTC, durations seconds. Simulated listeners count only while there are no
+real ones, as in the analysis.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ STEPS = {
     "done": "done",
     "screened_out": "screened out",
 }
-"""Where a participant can be, and how that is called."""
+"""A participant's steps, and their names for organisers."""
 
 AWAY_SECONDS = 600.0
-"""Without a rating for so long, somebody in the trials has left for now."""
+"""Time without a rating after which a listener counts as away."""
 
 PAUSE_SECONDS = 120.0
-"""Longer between two ratings is a break, not a pace."""
+"""A longer time between two ratings counts as a break."""
 
 THINKING_SECONDS = 4.0
-"""Assumed between clips as long as nobody has rated."""
+"""Assumed time between clips before the first ratings."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """A participant with what the rules look at: right and all catch trials, mean absolute
+    """A participant with the quantities of the rules: right and all catch trials, mean absolute
     difference and number of repeats, the commonest score and its share, median seconds from a
-    clip's end to its rating, mean plays, the last rating, and what is probably left."""
+    clip's end to its rating, mean plays, the time of the last rating, and expected seconds left."""
 
     row: ParticipantRow
     ratings: tuple[RatingRow, ...]
@@ -57,14 +57,14 @@ class Person:
 
     @property
     def minutes(self) -> float | None:
-        """From the consent to the end."""
+        """Minutes from the consent to the end."""
         begin, end = self.row.consented_at, self.row.finished_at
         return None if begin is None or end is None else (end - begin) / 60
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Ratings of a condition: how many, over how many clips, and of the least and most rated clip."""
+    """Ratings of a condition: their number, its clips, and least, median and most of a clip."""
 
     name: str
     trials: int
@@ -78,7 +78,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Progress:
-    """A study as it is now; `left` until those who are listening are done, None if nobody is."""
+    """The present state of a study; `left`: seconds until all present listeners are done, or None."""
 
     row: StudyRow
     people: tuple[Person, ...]
@@ -93,12 +93,12 @@ class Progress:
 
     @property
     def apart(self) -> int:
-        """Simulated participants that are not counted, beside real ones."""
+        """Number of simulated participants that do not count, beside real ones."""
         return sum(p.row.simulated for p in self.people) if not self.simulated else 0
 
 
 def progress_of(store: Store, name: str) -> Progress:
-    """A study as it is now."""
+    """The present state of a study; UnknownStudy if there is none."""
     row = store.study(name)
     return progress_from(row, store.participants(name), store.ratings(name), store.clock())
 
@@ -106,7 +106,7 @@ def progress_of(store: Store, name: str) -> Progress:
 def progress_from(
     row: StudyRow, people: Sequence[ParticipantRow], ratings: Sequence[RatingRow], now: float
 ) -> Progress:
-    """The same from what is stored."""
+    """The state of a study from its stored rows at time `now`."""
     by_person: dict[str, list[RatingRow]] = {p.code: [] for p in people}
     for rating in ratings:
         by_person.setdefault(rating.participant, []).append(rating)
@@ -170,7 +170,7 @@ def _gaps(rows: Sequence[RatingRow]) -> list[float]:
 
 
 def _pace(sessions: Sequence[Sequence[RatingRow]], row: StudyRow) -> float:
-    """Seconds a trial takes: median over all listeners, else a clip's length and some thought."""
+    """Seconds of a trial: median over all listeners, else a clip's length and THINKING_SECONDS."""
     gaps = [gap for rows in sessions for gap in _gaps(rows)]
     if len(gaps) >= 5:
         return median(gaps)
@@ -178,10 +178,10 @@ def _pace(sessions: Sequence[Sequence[RatingRow]], row: StudyRow) -> float:
 
 
 def _coverage(row: StudyRow, ratings: Sequence[RatingRow]) -> tuple[Coverage, ...]:
-    given = Counter(r.stimulus for r in ratings if r.role == "test")
+    ratings_by_clip = Counter(r.stimulus for r in ratings if r.role == "test")
     coverage = []
     for group in row.study.groups:
-        counts = [given[s.id] for s in row.stimuli if s.condition == group.name]
+        counts = [ratings_by_clip[s.id] for s in row.stimuli if s.condition == group.name]
         coverage.append(
             Coverage(
                 group.name,

@@ -1,6 +1,6 @@
 """The report of a listening test as files: CSV tables, JSON, Markdown, and one HTML page.
 
-What comes from simulated listeners says so: in the names of the files, in a column of each table about
+Results of simulated listeners are marked: in the names of the files, in a column of each table about
 listeners, in titles and on every figure.
 """
 
@@ -26,11 +26,18 @@ SIMULATED = "SIMULATED LISTENERS"
 def write_report(
     store: Store, name: str, folder: Path, scores: ClipScores | None = None, seed: int = 0
 ) -> Analysis:
-    """Analyse a study and write report.html, report.md, report.json and the tables into `folder`;
-    with scores of clips also clips.csv, each clip's mean rating beside its score.
+    """Analyse a study and write report.html, report.md, report.json and the tables into `folder`.
 
-    With simulated listeners the files are named simulated-report.html, …. The run is recorded in the
-    store. SavgError if nobody has finished the study.
+    With simulated listeners the files are named simulated-report.html and so on. The run is recorded
+    in the store.
+
+    Args:
+        scores: Spatial AV-Align by condition and clip, by default that stored with the study; with it
+            clips.csv has each clip's mean rating beside its score.
+        seed: of the bootstraps.
+
+    Raises:
+        SavgError: nobody has finished the study.
     """
     scores = stored_scores(store.study(name).levels) if scores is None else scores
     analysis = analyse(store, name, scores, seed)
@@ -57,14 +64,14 @@ def write_report(
 
 
 def report_file(folder: Path, name: str, simulated: bool) -> Path:
-    """Where a report's file is, such as "report.html"; those of simulated listeners say so."""
+    """Path of a report's file such as "report.html", marked for simulated listeners."""
     return folder / (f"simulated-{name}" if simulated else name)
 
 
 def write_tables(store: Store, name: str, folder: Path) -> None:
-    """ratings.csv, participants.csv, exclusions.csv and stimuli.csv: all that is stored.
+    """Write ratings.csv, participants.csv, exclusions.csv and stimuli.csv with all stored data.
 
-    Names begin with simulated- if nobody real has rated yet, but simulated listeners have.
+    Names begin with simulated- if only simulated listeners have rated.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = [asdict(row) for row in store.ratings(name)]

@@ -27,7 +27,7 @@ Result = Mapping[str, Any]
 
 
 def sections_of(result: Result) -> list[Section]:
-    """All sections. KeyError, TypeError, ValueError or AttributeError for what is no such result."""
+    """All sections; KeyError, TypeError, ValueError or AttributeError for anything else."""
     sections = [_note(result), _study(result), _listeners(result), _means(result)]
     sections += [_differences(result), _reliability(result)]
     if result["plan"]:

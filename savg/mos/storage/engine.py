@@ -12,19 +12,19 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from savg.errors import SavgError
 
 DatabaseFailure = SQLAlchemyError
-"""What every error of a database is: busy for too long, not there, or a rule of its tables broken."""
+"""Base of all errors of a database: busy for too long, unreachable, or a constraint violated."""
 
 BUSY_SECONDS = 60
-"""How long a write waits for those of other processes."""
+"""How long a write waits for the writes of other processes."""
 
 
 def make_engine(url: str) -> Engine:
-    """The engine of a database URL; SavgError in one sentence if it is none."""
+    """The engine of a database URL; SavgError if the URL is not valid or its driver is missing."""
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             if parsed.database in (None, "", ":memory:"):
-                raise SavgError("A listening test needs a database file: sqlite:///FILE.")
+                raise SavgError("Database URL must name a file, sqlite:///FILE.")
             engine = create_engine(parsed, pool_size=32, max_overflow=32)
             event.listen(engine, "connect", _set_up_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
@@ -45,7 +45,7 @@ def make_engine(url: str) -> Engine:
 
 
 def _set_up_sqlite(connection: Any, _: Any) -> None:
-    """Autocommit, so that BEGIN is ours; every commit reaches the disk."""
+    """Autocommit, so that BEGIN is issued here; every commit reaches the disk."""
     connection.isolation_level = None
     for pragma in (
         f"busy_timeout={BUSY_SECONDS * 1000}",
@@ -58,13 +58,13 @@ def _set_up_sqlite(connection: Any, _: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """Writers take the lock at once: one that reads first could not wait for another's commit."""
+    """BEGIN; writers lock at once, as one that reads first cannot wait for another's commit."""
     reads = connection.get_execution_options().get("savg_read")
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 class FairLock:
-    """A lock that serves its waiters in the order they came."""
+    """A lock that is granted in the order of requests."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()

@@ -1,7 +1,7 @@
-"""What is stored of one listener, read and written within one transaction.
+"""The stored record of one listener, read and written within one transaction.
 
-Statements that every clip of every listener needs are put together once: that takes longer than
-running them. Times are seconds since 1970.
+The most frequent statements are built once, as building them takes longer than running them. Times
+are seconds since 1970 UTC.
 """
 
 from __future__ import annotations
@@ -52,15 +52,16 @@ _TRIALS = (
 
 
 def find_person(connection: Connection, token_sha256: str, *, lock: bool) -> Row[Any] | None:
-    """The participant's row with this hash of a token; lock: held until the transaction ends."""
+    """The participant's row with this hash of a token, None if there is none; lock: the row is locked
+    until the transaction ends."""
     statement = _BY_TOKEN_LOCKED if lock else _BY_TOKEN
     return connection.execute(statement, {"token": token_sha256}).first()
 
 
 class ListenerRecord:
-    """A listener's stored state; changes are seen by others when the transaction ends.
+    """A listener's stored state; changes become visible to others when the transaction ends.
 
-    code, seed and completion never change; status is a step of the session; study as stored.
+    code, seed and completion never change; status is a step of the session.
     """
 
     def __init__(self, connection: Connection, person: Row[Any], study: StudyRow) -> None:
@@ -80,13 +81,13 @@ class ListenerRecord:
         self._connection.execute(statement)
 
     def screening_answers(self) -> list[ScreeningAnswer]:
-        """Everything answered in the screening."""
+        """All answers of the screening."""
         table = schema.screening
         rows = self._connection.execute(select(table).where(table.c.participant_id == self._id))
         return [ScreeningAnswer(r.stage, r.attempt, r.trial, bool(r.correct)) for r in rows]
 
     def screening_answer(self, stage: str, attempt: int, trial: int) -> str | None:
-        """The answer to one screening trial."""
+        """The stored answer to one screening trial, None if there is none."""
         table = schema.screening
         return self._connection.execute(
             select(table.c.answer).where(
@@ -112,7 +113,7 @@ class ListenerRecord:
         )
 
     def assign(self, trials: Iterable[Trial], now: float) -> None:
-        """Store the session's clips; the trials begin."""
+        """Store the session's trials and begin them."""
         rows = [
             {
                 "participant_id": self._id,
@@ -127,36 +128,40 @@ class ListenerRecord:
         self.update("trials", assigned_at=now)
 
     def use_of_clips(self, since: float) -> dict[str, int]:
-        """How often each clip of the study was rated, or given out after `since`, by listeners who
-        are not excluded. Until the transaction ends nobody else gets an answer."""
+        """How often each clip (by id) was rated, or assigned after `since`, by listeners who are not
+        excluded. Other callers wait until this transaction ends."""
         name = self.study.study.name
         self._connection.execute(
             select(schema.study.c.id).where(schema.study.c.id == name).with_for_update()
         ).all()
-        person, given, out = schema.participant, schema.assignment, schema.exclusion
+        person, assigned, exclusion = schema.participant, schema.assignment, schema.exclusion
         latest = (
-            select(func.max(out.c.id).label("id")).group_by(out.c.participant_id).scalar_subquery()
+            select(func.max(exclusion.c.id).label("id"))
+            .group_by(exclusion.c.participant_id)
+            .scalar_subquery()
         )
-        excluded = select(out.c.participant_id).where(out.c.id.in_(latest), out.c.excluded)
+        excluded = select(exclusion.c.participant_id).where(
+            exclusion.c.id.in_(latest), exclusion.c.excluded
+        )
         same_trial = and_(
-            schema.rating.c.participant_id == given.c.participant_id,
-            schema.rating.c.position == given.c.position,
+            schema.rating.c.participant_id == assigned.c.participant_id,
+            schema.rating.c.position == assigned.c.position,
         )
         statement = (
-            select(given.c.stimulus_id, func.count())
-            .select_from(given.join(person).outerjoin(schema.rating, same_trial))
+            select(assigned.c.stimulus_id, func.count())
+            .select_from(assigned.join(person).outerjoin(schema.rating, same_trial))
             .where(
                 person.c.study_id == name,
                 person.c.id.not_in(excluded),
-                given.c.role != "repeat",
+                assigned.c.role != "repeat",
                 schema.rating.c.score.is_not(None) | (person.c.assigned_at > since),
             )
-            .group_by(given.c.stimulus_id)
+            .group_by(assigned.c.stimulus_id)
         )
         return {clip: int(number) for clip, number in self._connection.execute(statement)}
 
     def trial(self, position: int) -> Any:
-        """served_at, seconds (of the clip) and score of an assigned position; None for no such one."""
+        """served_at, seconds (of the clip) and score of a position; None if it is not assigned."""
         where = {"person": self._id, "at": position}
         return self._connection.execute(_TRIAL, where).first()
 
@@ -166,7 +171,7 @@ class ListenerRecord:
         return list(self._connection.execute(_TRIALS, where))
 
     def assigned_until(self, stimulus: str, position: int) -> bool:
-        """Whether a clip is at one of the positions up to this one."""
+        """Whether a clip is assigned to one of the positions 0..position."""
         table = schema.assignment
         statement = select(table.c.position).where(
             table.c.participant_id == self._id,
@@ -176,7 +181,7 @@ class ListenerRecord:
         return self._connection.execute(statement).first() is not None
 
     def serve(self, position: int, now: float) -> None:
-        """Note when a clip was shown."""
+        """Store when a clip was shown."""
         where = {"person": self._id, "at": position}
         self._connection.execute(_SERVE, {**where, "now": now})
 
@@ -185,8 +190,8 @@ class ListenerRecord:
         self._connection.execute(_RATE, {"participant_id": self._id, **values})
 
     def first_unrated(self) -> int:
-        """The position that comes now. Positions are rated in order, so it is their number, unless
-        a rating could not be restored: then that trial comes again."""
+        """The lowest position without a rating. Positions are rated in order, so it is the number of
+        ratings, unless one could not be restored."""
         count, last = self._connection.execute(_RATED, {"person": self._id}).one()
         if not count or last == count - 1:
             return int(count)

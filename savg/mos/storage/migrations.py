@@ -1,6 +1,6 @@
 """Numbered steps from an empty database to the tables of `schema`, each applied once.
 
-A step, once released, never changes: what it needs is written out here, not taken from `schema`.
+A released step never changes, so it uses nothing of `schema`.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _step_1(connection: Connection) -> None:
 
 
 def _step_2(connection: Connection) -> None:
-    """Ratings, answers, screening answers and exclusions cannot be changed or removed any more."""
+    """Triggers that make ratings, answers, screening answers and exclusions append-only."""
     tables = ("rating", "answer", "screening", "exclusion")
     if connection.dialect.name == "postgresql":
         connection.execute(
@@ -124,8 +124,8 @@ def migrate(connection: Connection, target: int = len(STEPS)) -> int:
     before = version(connection)
     if before > len(STEPS):
         raise SavgError(
-            f"The database has version {before} and this release knows {len(STEPS)}: "
-            "a newer release of SAVG Studio wrote it."
+            f"Database version must be at most {len(STEPS)}, got {before}: a newer release of SAVG "
+            "Studio wrote it."
         )
     if before == 0:
         connection.execute(

@@ -1,4 +1,4 @@
-"""What a store tells of a study: its rows as value types. Times are seconds since 1970 UTC."""
+"""Rows of a store as value types. Times are seconds since 1970 UTC, durations seconds."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Status = Literal["open", "paused", "closed"]
 
 
 class UnknownStudy(SavgError):
-    """A study that the store does not have."""
+    """The store has no study of that name."""
 
 
 @dataclass(frozen=True)
 class Link:
     """A new participant: the code that organisers see, and the secret token of the link.
 
-    The token is shown once: the store keeps only its hash.
+    The token is shown once: the store has only its hash.
     """
 
     code: str
@@ -29,7 +29,7 @@ class Link:
 
 @dataclass(frozen=True)
 class StudyRow:
-    """A study as stored."""
+    """A stored study; `levels` as `BuiltStimuli.summary` made them."""
 
     study: Study
     status: Status
@@ -41,8 +41,8 @@ class StudyRow:
 
 @dataclass(frozen=True)
 class ParticipantRow:
-    """What an organiser sees of a participant; `screening` counts right answers and trials by stage
-    and attempt, `excluded` is the latest decision with its reason."""
+    """A participant without the token; `screening` counts right answers and trials by stage and
+    attempt, `excluded` and `reason` are those of the latest decision."""
 
     code: str
     status: str
@@ -60,7 +60,7 @@ class ParticipantRow:
 
 @dataclass(frozen=True)
 class RatingRow:
-    """One rating with all that an analysis needs to know about it."""
+    """One rating, with its clip and its place in the session."""
 
     participant: str
     position: int

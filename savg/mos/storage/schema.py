@@ -1,7 +1,7 @@
-"""The tables of listening tests as they are now (see `migrations` for how they came about).
+"""The current tables of listening tests (`migrations` makes them).
 
-Times are seconds since 1970 UTC; JSON is kept as text. Tokens are stored as SHA-256 only. Ratings,
-answers to questions, screening answers and exclusions are append-only, which the database enforces.
+Times are seconds since 1970 UTC; JSON is stored as text. Tokens are stored as SHA-256 only. Ratings,
+answers to questions, screening answers and exclusions are append-only, enforced by the database.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A study as one SQLite file, and the rows of such a file brought into a database.
+"""A study as one SQLite file, and the merge of such a file into a database.
 
-Rows are compared by what they are about (a participant's code and token, a position, a question),
-never by their numbers, so that the same file may be merged again and again, and two servers that wrote
-one dataset end up with the ratings of both. What a database has already is never changed.
+Rows are matched by what they are about (a participant's code and token, a position, a question), not
+by their ids, so that a file may be merged repeatedly, and two servers that write one dataset end up
+with the ratings of both. Rows that a database already has are never changed.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from savg.mos.storage.rows import StudyRow
 from savg.mos.storage.store import Store, sqlite_url
 
 STEPS = ("invited", "screening", "trials", "questions", "done", "screened_out")
-"""Statuses of a participant; nobody goes back."""
+"""Statuses of a participant in their order; nobody goes back."""
 
 OF_LISTENERS = (schema.screening, schema.assignment, schema.rating, schema.answer, schema.exclusion)
 """Tables with a participant_id."""
 
 
 @dataclass
-class Merged:
-    """How many rows were added or completed, and what did not fit, in sentences."""
+class MergeResult:
+    """The number of rows added or completed, and a sentence for each contradiction."""
 
     added: int = 0
     problems: list[str] = field(default_factory=list)
 
 
 def write_snapshot(store: Store, name: str, path: Path) -> None:
-    """Write a study alone into a new SQLite file, as it is at one moment; writers go on meanwhile."""
+    """Write one study into a new SQLite file, consistent at one moment, without blocking writers."""
     if store.engine.dialect.name == "sqlite" and store.studies() == [name]:
         with (
             closing(sqlite3.connect(str(store.engine.url.database))) as source,
@@ -54,7 +54,7 @@ def write_snapshot(store: Store, name: str, path: Path) -> None:
 
 
 def content_digest(store: Store, name: str) -> str:
-    """SHA-256 of all that is stored of a study, whatever the numbers of its rows are."""
+    """SHA-256 of a study's rows, without their ids."""
     digest = hashlib.sha256()
     with store.reading() as connection:
         codes = {p.id: p.code for p in _people(connection, name)}
@@ -71,26 +71,28 @@ def content_digest(store: Store, name: str) -> str:
 
 
 def same_study(first: StudyRow, second: StudyRow) -> bool:
-    """Whether two have the same design, clips and sounds."""
+    """Whether both have the same design, clips and screening sounds."""
     return first.study == second.study and (
         {s.id for s in first.stimuli} == {s.id for s in second.stimuli}
         and {s.id for s in first.sounds} == {s.id for s in second.sounds}
     )
 
 
-def merge(source: Store, target: Store, name: str) -> Merged:
-    """Add to a study what `source` has and `target` lacks, the study itself if it is not there.
+def merge(source: Store, target: Store, name: str) -> MergeResult:
+    """Add the rows of a study that `source` has and `target` lacks, the study itself if it is missing.
 
-    Its status is taken over where something was added. SavgError, and nothing is changed, for another
-    study of that name or rows that no study can have.
+    Where something was added, `target` gets the status of `source`.
+
+    Raises:
+        SavgError: another study of that name, or rows that no study can have; nothing is changed.
     """
-    result = Merged()
+    result = MergeResult()
     try:
-        known = name in target.studies()
-        if known and not same_study(source.study(name), target.study(name)):
+        exists = name in target.studies()
+        if exists and not same_study(source.study(name), target.study(name)):
             raise SavgError(f"It is another study called {name} than the one here.")
         with source.reading() as reads, target.writing() as writes:
-            if not known:
+            if not exists:
                 for table in (schema.study, schema.stimulus, schema.sound):
                     rows = [_typed(r, table) for r in reads.execute(_of_study(table, name))]
                     writes.execute(insert(table), rows)
@@ -102,24 +104,24 @@ def merge(source: Store, target: Store, name: str) -> Merged:
 
 
 class _Merger:
-    """One study on its way from one database to another, within a transaction of each."""
+    """The merge of one study, within a transaction of each database."""
 
     def __init__(
-        self, reads: Connection, writes: Connection, study: StudyRow, result: Merged
+        self, reads: Connection, writes: Connection, study: StudyRow, result: MergeResult
     ) -> None:
         self.reads, self.writes, self.study, self.result = reads, writes, study, result
         self.name = study.study.name
 
     def run(self) -> None:
-        there = {p.code: p for p in _people(self.writes, self.name)}
+        existing = {p.code: p for p in _people(self.writes, self.name)}
         people: dict[int, tuple[int, str]] = {}
         for person in _people(self.reads, self.name):
-            own = self.person(person, there.get(person.code))
+            own = self.person(person, existing.get(person.code))
             if own is not None:
                 people[person.id] = own, person.code
         self.rows(schema.screening, people)
         for person_id in self.other_sessions(people):
-            self.problem(people[person_id][1], "the session has other clips here, which were kept.")
+            self.problem(people[person_id][1], "the session has other clips here, which stay.")
             del people[person_id]
         for table in (schema.assignment, schema.rating, schema.answer):
             self.rows(table, people)
@@ -143,7 +145,7 @@ class _Merger:
         self.result.problems.append(f"{self.name}: participant {code}: {sentence}")
 
     def person(self, person: Row[Any], own: Row[Any] | None) -> int | None:
-        """The participant's number here; None, and a problem, if the two are not the same."""
+        """The participant's id in the target; None, with a problem, if another has the same code."""
         if own is not None and own.token_sha256 != person.token_sha256:
             self.problem(person.code, "there are two with this code: one was left out.")
             return None
@@ -154,12 +156,12 @@ class _Merger:
         return int(self.add(schema.participant, values)[0])
 
     def other_sessions(self, people: Mapping[int, tuple[int, str]]) -> list[int]:
-        """Participants who have clips on both sides, and not the same ones."""
-        here, there = self.clips(self.writes), self.clips(self.reads)
+        """Participants (ids of the source) whose sessions differ between the databases."""
+        targets, sources = self.clips(self.writes), self.clips(self.reads)
         return [
             number
             for number, (own, _) in people.items()
-            if number in there and own in here and here[own] != there[number]
+            if number in sources and own in targets and targets[own] != sources[number]
         ]
 
     def clips(self, connection: Connection) -> dict[int, list[tuple[int, str]]]:
@@ -169,9 +171,9 @@ class _Merger:
         return sessions
 
     def rows(self, table: Table, people: Mapping[int, tuple[int, str]]) -> None:
-        """Add rows of participants that are missing; one that says something else is a problem."""
+        """Add missing rows of participants; one with other contents is a problem."""
         keys = [c.name for c in table.primary_key if c.name != "participant_id"]
-        there: dict[tuple[Any, ...], Row[Any]] = {
+        existing: dict[tuple[Any, ...], Row[Any]] = {
             (r.participant_id, *(getattr(r, key) for key in keys)): r
             for r in self.writes.execute(_of_study(table, self.name))
         }
@@ -182,7 +184,7 @@ class _Merger:
                 continue
             own_id, code = people[row.participant_id]
             key = tuple(getattr(row, k) for k in keys)
-            own = there.get((own_id, *key))
+            own = existing.get((own_id, *key))
             values = _typed(row, table)
             if table is schema.rating and values["score"] not in self.study.study.scores:
                 raise ValueError(f"score must be one of the study's, got {values['score']}.")
@@ -190,7 +192,7 @@ class _Merger:
             if own is None:
                 self.add(table, {**values, "participant_id": own_id})
             elif getattr(own, column) != getattr(row, column):
-                self.problem(code, f"{where} is another here, which was kept.")
+                self.problem(code, f"{where} is another here, which stays.")
             elif table is schema.assignment and own.served_at is None and row.served_at is not None:
                 self.result.added += 1
                 self.writes.execute(
@@ -200,7 +202,7 @@ class _Merger:
                 )
 
     def status(self, person: Row[Any], own_id: int) -> None:
-        """How far the participant is: as far as on either side."""
+        """Advance the participant to the further of the two statuses."""
         table = schema.participant
         own = self.writes.execute(select(table).where(table.c.id == own_id)).one()
         changes = {
@@ -226,9 +228,9 @@ class _Merger:
             self.writes.execute(update(table).where(table.c.id == own_id).values(**changes))
 
     def log(self, table: Table, time: str, people: Mapping[int, tuple[int, str]]) -> None:
-        """Add entries of a list (decisions, analyses) that are not there, in their order."""
+        """Add missing entries of a log (decisions, analyses) in their order."""
         rows = [_typed(r, table) for r in self.reads.execute(_of_study(table, self.name))]
-        there = [
+        existing = [
             {k: v for k, v in row._mapping.items() if k != "id"}
             for row in self.writes.execute(_of_study(table, self.name))
         ]
@@ -238,7 +240,7 @@ class _Merger:
                 if values["participant_id"] not in people:
                     continue
                 values["participant_id"] = people[values["participant_id"]][0]
-            if values not in there:
+            if values not in existing:
                 self.add(table, values)
 
 
@@ -263,7 +265,7 @@ def _of_study(table: Table, name: str) -> Any:
 
 
 def _typed(row: Row[Any], table: Table) -> dict[str, Any]:
-    """A row's values; TypeError where one is not what its column holds (SQLite does not mind)."""
+    """A row's values; TypeError where one is not what its column holds (SQLite does not check)."""
     values = dict(row._mapping)
     for column in table.c:
         value, kind = values[column.name], column.type.python_type

@@ -1,8 +1,8 @@
-"""Where a listening test is kept: SQLite in one file by default, PostgreSQL by URL.
+"""The database of listening tests: SQLite in one file by default, PostgreSQL by URL.
 
-The organiser's side: studies, links, exclusions and what an analysis reads; `listener` has what a
-listener's session reads and writes. All writes of one process wait for each other in a fair queue;
-other processes are held off by the database itself.
+Studies, links, exclusions and the data of analyses; `listener` has the records of listeners' sessions.
+Writes of one process take turns in the order of requests; between processes the database's own locks
+hold.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ from savg.mos.study.design import Stimulus, Study
 from savg.mos.study.screening import ScreeningSound, stages
 
 _MIGRATION_LOCK = 5_214_021
-"""An arbitrary number that all processes agree on (PostgreSQL's advisory locks)."""
+"""An arbitrary number, the same in all processes (PostgreSQL's advisory locks)."""
 
 CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-"""Letters of codes that people read aloud."""
+"""Letters of participants' codes, without those that look alike."""
 
 
 def sqlite_url(path: Path) -> str:
@@ -58,8 +58,14 @@ _STATUS = select(schema.study.c.status).where(schema.study.c.id == bindparam("na
 class Store:
     """Listening tests in one database; safe to share between threads and processes.
 
-    url: `sqlite:///FILE` or `postgresql+psycopg://USER@HOST/NAME`. Opening brings the tables up to
-    date. clock: seconds since 1970. SavgError in one sentence where the database cannot be opened.
+    Opening it migrates the tables.
+
+    Args:
+        url: `sqlite:///FILE` or `postgresql+psycopg://USER@HOST/NAME`.
+        clock: the time in seconds since 1970 UTC.
+
+    Raises:
+        SavgError: the database cannot be opened.
     """
 
     def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
@@ -84,7 +90,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that writes, committed to the disk when the block ends without error."""
+        """A writing transaction, committed to the disk when the block ends without error."""
         if self._lock is None:
             with self.engine.begin() as connection:
                 yield connection
@@ -94,15 +100,15 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that only reads; it waits for nobody."""
+        """A reading transaction; it does not wait for writers."""
         with self.engine.connect().execution_options(savg_read=True) as connection:
             yield connection
 
     @contextmanager
     def listener(self, token: str, *, write: bool = False) -> Iterator[ListenerRecord | None]:
-        """The listener with this token, within a transaction; None if nobody has it.
+        """The listener with this token, within a transaction; None for an unknown token.
 
-        write: the listener is locked until the transaction ends, and changes are stored then.
+        write: the listener is locked until the transaction ends, which stores the changes.
         """
         with self.writing() if write else self.reading() as connection:
             person = find_person(connection, token_hash(token), lock=write)
@@ -116,7 +122,7 @@ class Store:
         sounds: Iterable[ScreeningSound],
         levels: dict[str, Any] | None = None,
     ) -> None:
-        """Add a study. SavgError if the name is taken, its clips do not make a session, or the
+        """Add a study. SavgError if the name is in use, its clips do not make a session, or the
         screening lacks a sound."""
         check_pool(study, stimuli)
         sounds = tuple(sounds)
@@ -156,26 +162,25 @@ class Store:
             return [row.id for row in rows]
 
     def study(self, name: str) -> StudyRow:
-        """A study with its clips; UnknownStudy names those there are."""
+        """A study with its clips; UnknownStudy, which lists the existing ones, if there is none."""
         with self.reading() as connection:
             return self.load(connection, name)
 
     def load(self, connection: Connection, name: str) -> StudyRow:
-        """A study within a transaction; all but its status is read once, as it never changes."""
+        """A study within a transaction; all but its status is cached, as it never changes."""
         table = schema.study
         status = connection.execute(_STATUS, {"name": name}).scalar()
         if status is None:
-            known = connection.execute(select(table.c.id).order_by(table.c.id)).scalars().all()
+            names = connection.execute(select(table.c.id).order_by(table.c.id)).scalars().all()
             raise UnknownStudy(
-                f"There is no study {name[:40]}: there {'is' if len(known) == 1 else 'are'} "
-                f"{', '.join(known) or 'none'}."
+                f"There is no study {name[:40]}; studies: {', '.join(names) or 'none'}."
             )
         if name not in self._loaded:
             self._loaded[name] = _read_study(connection, name)
         return replace(self._loaded[name], status=status)
 
     def set_status(self, name: str, status: Status) -> None:
-        """Open, pause or close a study; ratings of clips already served are kept even then."""
+        """Open, pause or close a study; ratings of clips served before are accepted in every status."""
         if status not in ("open", "paused", "closed"):
             raise SavgError(f"Status must be open, paused or closed, got {status!r}.")
         with self.writing() as connection:
@@ -223,47 +228,47 @@ class Store:
 
     def ratings(self, name: str) -> list[RatingRow]:
         """All ratings of a study, excluded participants' too, by participant and position."""
-        person, given, score, clip = (
+        person, assigned, score, clip = (
             schema.participant,
             schema.assignment,
             schema.rating,
             schema.stimulus,
         )
         joined = (
-            score.join(given)
-            .join(clip, clip.c.id == given.c.stimulus_id)
-            .join(person, person.c.id == given.c.participant_id)
+            score.join(assigned)
+            .join(clip, clip.c.id == assigned.c.stimulus_id)
+            .join(person, person.c.id == assigned.c.participant_id)
         )
         statement = (
             select(
                 person.c.code.label("participant"),
-                given.c.position,
-                given.c.role,
+                assigned.c.position,
+                assigned.c.role,
                 clip.c.condition,
                 clip.c.clip,
                 clip.c.id.label("stimulus"),
                 clip.c.kind,
                 clip.c.expected,
-                given.c.repeat_of,
+                assigned.c.repeat_of,
                 clip.c.seconds,
                 score.c.score,
                 score.c.plays,
                 score.c.seconds_played,
                 score.c.response_seconds,
-                given.c.served_at,
+                assigned.c.served_at,
                 score.c.rated_at,
                 person.c.simulated,
             )
             .select_from(joined)
             .where(person.c.study_id == name)
-            .order_by(person.c.id, given.c.position)
+            .order_by(person.c.id, assigned.c.position)
         )
         with self.reading() as connection:
             self.load(connection, name)
             return [RatingRow(**row._mapping) for row in connection.execute(statement)]
 
     def exclude(self, name: str, code: str, excluded: bool, reason: str, who: str) -> None:
-        """Exclude a participant's data from analyses, or take them back; every decision is kept."""
+        """Exclude a participant's data from analyses, or include them; every decision is stored."""
         if not reason.strip() or len(reason) > 2000 or not who.strip() or len(who) > 80:
             raise SavgError("An exclusion needs a reason (2000 characters) and a name (80).")
         with self.writing() as connection:
@@ -283,7 +288,7 @@ class Store:
             )
 
     def exclusions(self, name: str) -> list[ExclusionRow]:
-        """Every decision about excluding somebody, oldest first."""
+        """All decisions about exclusions, oldest first."""
         person, table = schema.participant, schema.exclusion
         statement = (
             select(
@@ -304,7 +309,7 @@ class Store:
     def record_analysis(
         self, name: str, settings: dict[str, Any], result: dict[str, Any], data_sha256: str
     ) -> None:
-        """Keep what an analysis was run with, on which data, and what came out."""
+        """Store the settings, the digest of the data and the result of an analysis."""
         with self.writing() as connection:
             self.load(connection, name)
             connection.execute(
@@ -320,7 +325,7 @@ class Store:
 
 
 def token_hash(token: str) -> str:
-    """What is stored of a token; tokens have 192 random bits, so a plain hash is enough."""
+    """SHA-256 of a token, which is all that is stored: with 192 random bits a plain hash is enough."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 

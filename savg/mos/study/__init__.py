@@ -1,1 +1,1 @@
-"""What a listening test is made of: design, assignment, stimuli, screening sounds, its folder."""
+"""The parts of a listening test: design, assignment, stimuli, screening sounds, folder."""

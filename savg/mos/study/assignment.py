@@ -1,6 +1,6 @@
 """Which clips a listener rates and in which order: balanced over listeners, repeatable by seed.
 
-Pure functions: the same study, clips, counts and seed give the same session, whoever asks.
+Pure functions: the same study, clips, counts and seed give the same session.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from savg.mos.study.design import DesignError, Stimulus, Study
 Role = Literal["practice", "test", "repeat", "catch"]
 
 _ATTEMPTS = 200
-"""Random orders tried before a design is called impossible; nearly always the first one fits."""
+"""Random orders tried before a design counts as impossible; nearly always the first one fits."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One position of a session; `repeat_of` is the position of the first time."""
+    """One position of a session; `repeat_of` is the position of a repeat's first presentation."""
 
     position: int
     role: Role
@@ -41,23 +41,23 @@ def assign(
 ) -> tuple[Trial, ...]:
     """The session of one listener.
 
-    counts: how often each stimulus (by id) has been given out so far; those given out least come
+    counts: how often each stimulus (by id) has been assigned so far; those assigned least come
     first, ties by chance. Never two clips of one scene (repeats apart), at most `max_run` of one
     condition in a row (catch trials not counted), repeats at least `repeat_gap` positions apart.
     """
     rng = np.random.default_rng(seed)
     practice = _choose(stimuli, "practice", study.practice, counts, rng)
     catch = _choose(stimuli, "catch", study.catch, counts, rng)
-    taken = {s.scene for s in practice}
-    chosen = _balanced(study, [s for s in stimuli if s.scene not in taken], counts, rng)
+    used = {s.scene for s in practice}
+    chosen = _balanced(study, [s for s in stimuli if s.scene not in used], counts, rng)
     for _ in range(_ATTEMPTS):
         order = _with_repeats(study, _run_limited(chosen, study.max_run, rng), rng)
         if order is not None:
             break
     else:
         raise DesignError(
-            f"Study {study.name}: no order keeps {study.repeats} repeats {study.repeat_gap} "
-            f"trials apart and at most {study.max_run} of a condition in a row."
+            f"Study {study.name}: no order has {study.repeats} repeats {study.repeat_gap} trials "
+            f"apart and at most {study.max_run} of a condition in a row."
         )
     return _numbered(practice, _with_catch(order, catch, rng))
 
@@ -69,7 +69,7 @@ def _choose(
     counts: Mapping[str, int],
     rng: np.random.Generator,
 ) -> list[Stimulus]:
-    """The least used ones of a kind, in random order."""
+    """The least used stimuli of a kind, in random order."""
     clips = [s for s in stimuli if s.kind == kind]
     if len(clips) < number:
         raise DesignError(f"{number} {kind} clips are needed, there are {len(clips)}.")
@@ -128,79 +128,79 @@ def _balanced(
 
 def _run_limited(chosen: Sequence[Stimulus], most: int, rng: np.random.Generator) -> list[Stimulus]:
     """A random order with at most `most` of one condition in a row."""
-    left: dict[str, list[Stimulus]] = {}
+    remaining: dict[str, list[Stimulus]] = {}
     for i in rng.permutation(len(chosen)):
-        left.setdefault(chosen[i].condition, []).append(chosen[i])
+        remaining.setdefault(chosen[i].condition, []).append(chosen[i])
     order: list[Stimulus] = []
     last, run = "", 0
-    for remaining in range(len(chosen), 0, -1):
+    for total in range(len(chosen), 0, -1):
         allowed = [
             name
-            for name in left
-            if left[name]
+            for name in remaining
+            if remaining[name]
             and not (name == last and run >= most)
-            and _can_finish(left, name, remaining - 1, run + 1 if name == last else 1, most)
+            and _can_finish(remaining, name, total - 1, run + 1 if name == last else 1, most)
         ]
-        weights = np.array([len(left[name]) for name in allowed], float)
+        weights = np.array([len(remaining[name]) for name in allowed], float)
         name = allowed[int(rng.choice(len(allowed), p=weights / weights.sum()))]
         run = run + 1 if name == last else 1
         last = name
-        order.append(left[name].pop())
+        order.append(remaining[name].pop())
     return order
 
 
 def _can_finish(
-    left: Mapping[str, Sequence[Stimulus]], taken: str, remaining: int, run: int, most: int
+    remaining: Mapping[str, Sequence[Stimulus]], condition: str, total: int, run: int, most: int
 ) -> bool:
-    """Whether what is left after taking one of `taken` fits between the others in short runs."""
-    for name, items in left.items():
-        number = len(items) - (name == taken)
-        room = most * (remaining - number + 1) - (run if name == taken else 0)
+    """Whether the clips that remain after one of `condition` can be ordered in short enough runs."""
+    for name, items in remaining.items():
+        number = len(items) - (name == condition)
+        room = most * (total - number + 1) - (run if name == condition else 0)
         if number > room:
             return False
     return True
 
 
 Item = tuple[Stimulus, int | None]
-"""A clip, and for a repeat the index into the clips that are rated once."""
+"""A clip, and for a repeat the index into the clips without repeats, else None."""
 
 
 def _with_repeats(
     study: Study, order: Sequence[Stimulus], rng: np.random.Generator
 ) -> list[Item] | None:
-    """The order with repeats put in, of different conditions as far as possible; None: no room."""
+    """The order with repeats, of different conditions as far as possible; None if they do not fit."""
     items: list[Item] = [(s, None) for s in order]
     names = [c.name for c in study.conditions]
-    turns: list[str] = []
-    while len(turns) < study.repeats:
-        turns += [names[i] for i in rng.permutation(len(names))]
+    conditions: list[str] = []
+    while len(conditions) < study.repeats:
+        conditions += [names[i] for i in rng.permutation(len(names))]
     repeated: set[str] = set()
-    for turn in turns[: study.repeats]:
-        place = _place(study, items, turn, repeated, rng) or _place(
+    for condition in conditions[: study.repeats]:
+        indices = _repeat_indices(study, items, condition, repeated, rng) or _repeat_indices(
             study, items, None, repeated, rng
         )
-        if place is None:
+        if indices is None:
             return None
-        first, at = place
+        first, at = indices
         stimulus = items[first][0]
         repeated.add(stimulus.id)
         items.insert(at, (stimulus, order.index(stimulus)))
     return items
 
 
-def _place(
+def _repeat_indices(
     study: Study,
     items: Sequence[Item],
     condition: str | None,
     repeated: set[str],
     rng: np.random.Generator,
 ) -> tuple[int, int] | None:
-    """A random (index of the first time, index to put the repeat at) that keeps all rules."""
+    """Random indices of a first presentation and of its repeat within all rules, None without any."""
     names = {c.name for c in study.conditions} if condition is None else {condition}
     pairs = [
         (first, at)
-        for first, (stimulus, again) in enumerate(items)
-        if again is None and stimulus.condition in names and stimulus.id not in repeated
+        for first, (stimulus, repeat_of) in enumerate(items)
+        if repeat_of is None and stimulus.condition in names and stimulus.id not in repeated
         for at in range(first + study.repeat_gap, len(items) + 1)
         if _run_at(items, at, stimulus.condition) <= study.max_run
     ]
@@ -208,7 +208,7 @@ def _place(
 
 
 def _run_at(items: Sequence[Item], at: int, condition: str) -> int:
-    """Length of the run that a clip of `condition` put before index `at` would be part of."""
+    """Length of the run of `condition` if one of its clips were inserted before index `at`."""
     low = high = at
     while low > 0 and items[low - 1][0].condition == condition:
         low -= 1
@@ -232,8 +232,8 @@ def _with_catch(
 def _numbered(practice: Sequence[Stimulus], items: Sequence[Item]) -> tuple[Trial, ...]:
     trials = [Trial(i, "practice", s) for i, s in enumerate(practice)]
     first: dict[str, int] = {}
-    for position, (stimulus, again) in enumerate(items, len(practice)):
-        if again is not None:
+    for position, (stimulus, repeat_index) in enumerate(items, len(practice)):
+        if repeat_index is not None:
             trials.append(Trial(position, "repeat", stimulus, first[stimulus.id]))
         elif stimulus.kind == "catch":
             trials.append(Trial(position, "catch", stimulus))

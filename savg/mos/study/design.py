@@ -1,4 +1,4 @@
-"""What a listening test is: question, scale, conditions, and how trials make up a session. [S2]
+"""The design of a listening test: question, scale, conditions and trials of a session [S2].
 
 Counts are of trials a listener; a score is 1 for the first label of the scale, 2 for the next, ….
 Position 0 is the first practice trial; trials that count follow.
@@ -38,7 +38,7 @@ Level = Literal["in_person", "remote"]
 
 
 class DesignError(SavgError, ValueError):
-    """A study that cannot be run as it is described."""
+    """A study that cannot be run as described."""
 
 
 def _slug(what: str, name: object) -> None:
@@ -55,7 +55,7 @@ def _text(what: str, value: object, most: int) -> None:
 
 @dataclass(frozen=True)
 class Condition:
-    """One of the things compared, and how many of its clips each listener rates."""
+    """A condition, and how many of its clips each listener rates."""
 
     name: str
     trials: int = 15
@@ -67,7 +67,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class FlagRules:
-    """When a listener's data are marked for a look; fixed before anyone listens.
+    """When a listener's data are flagged; fixed before anyone listens.
 
     catch_wrong: wrong catch trials that flag; repeat_difference: mean absolute difference between
     repeats, in scale points, above which; modal_share: share of one score among all, from which;
@@ -96,7 +96,7 @@ class FlagRules:
 
 @dataclass(frozen=True)
 class Question:
-    """Something asked after the trials: a choice of `options`, or free text if there are none."""
+    """A question after the trials: a choice of `options`, or free text if there are none."""
 
     key: str
     text: str
@@ -106,7 +106,9 @@ class Question:
         _slug("question", self.key)
         _text(f"question {self.key}", self.text, 500)
         if len(set(self.options)) != len(self.options) or len(self.options) == 1:
-            raise DesignError(f"question {self.key}: options are two or more different ones.")
+            raise DesignError(
+                f"question {self.key} must have two or more different options, or none."
+            )
 
 
 QUESTIONS = (
@@ -118,12 +120,12 @@ QUESTIONS = (
 
 @dataclass(frozen=True)
 class Study:
-    """A listening test, complete enough to run and to analyse it; validates itself.
+    """A listening test, complete enough to run and to analyse it; DesignError for one that cannot be.
 
     `reference` names the condition that is the ground truth: it is rated like the others (hidden
     reference), and the anchors are made from it. Repeats come at least `repeat_gap` trials after
     the first time. `matched`: clips of the same name in several conditions show the same scene, and
-    nobody meets a scene twice. `played` is the part of a clip that must be played before a rating.
+    nobody rates a scene twice. `played` is the part of a clip that must be played before a rating.
     """
 
     name: str
@@ -180,15 +182,18 @@ class Study:
         for condition in self.conditions:
             if condition.name in (*ANCHORS, "catch", "practice"):
                 raise DesignError(f"{condition.name} is reserved: name the condition differently.")
-        if self.reference is not None and self.reference not in names:
+        systems = [c.name for c in self.conditions]
+        if self.reference is not None and self.reference not in systems:
             raise DesignError(
-                f"The reference {self.reference} is none of the conditions {', '.join(names)}."
+                f"Reference must be one of {', '.join(systems)}, got {self.reference}."
             )
         for anchor in self.anchors:
             if anchor.name not in ANCHORS:
                 raise DesignError(f"Anchor must be one of {', '.join(ANCHORS)}, got {anchor.name}.")
         if self.anchors and self.reference is None:
-            raise DesignError("Anchors are made from ground truth: name the reference condition.")
+            raise DesignError(
+                "Anchors need a reference condition: they are made from ground truth."
+            )
         keys = [q.key for q in self.questions]
         if len(set(keys)) != len(keys):
             raise DesignError(f"Two questions have the same key: {', '.join(keys)}.")
@@ -204,10 +209,10 @@ class Study:
         if self.repeats and self.rated < self.repeat_gap + self.repeats:
             raise DesignError(
                 f"{self.repeats} repeats at least {self.repeat_gap} trials apart need "
-                f"{self.repeat_gap + self.repeats} trials, not {self.rated}."
+                f"{self.repeat_gap + self.repeats} trials, got {self.rated}."
             )
         if self.repeats > sum(c.trials for c in self.conditions):
-            raise DesignError(f"{self.repeats} repeats are more than there are trials.")
+            raise DesignError(f"Repeats must be at most the number of trials, got {self.repeats}.")
 
     @property
     def groups(self) -> tuple[Condition, ...]:
@@ -226,7 +231,7 @@ class Study:
 
     @property
     def positions(self) -> int:
-        """Everything that a listener rates, practice included."""
+        """Number of all ratings of a listener, practice included."""
         return self.practice + self.rated + self.repeats + self.catch
 
     @property
@@ -236,7 +241,7 @@ class Study:
 
     @property
     def scores(self) -> range:
-        """The scores that exist."""
+        """The scores of the scale."""
         return range(1, len(self.labels) + 1)
 
     def to_dict(self) -> dict[str, Any]:
@@ -245,9 +250,9 @@ class Study:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Study:
-        """From `to_dict`'s form; DesignError names what does not belong there."""
-        known = {f.name for f in fields(cls)}
-        if unknown := sorted(set(values) - known):
+        """From the form of `to_dict`; DesignError for other entries."""
+        names = {f.name for f in fields(cls)}
+        if unknown := sorted(set(values) - names):
             raise DesignError(f"A study has no setting {', '.join(unknown)}.")
         settings = dict(values)
         try:
@@ -264,16 +269,16 @@ class Study:
                 settings["flags"] = FlagRules(**settings["flags"])
             return cls(**settings)
         except (TypeError, KeyError, AttributeError) as error:
-            raise DesignError(f"This is no description of a study: {error}.") from error
+            raise DesignError(f"This does not describe a study: {error}.") from error
 
 
 @dataclass(frozen=True)
 class Stimulus:
-    """One clip of a study. `id` says nothing about it; everything else stays on the server.
+    """One clip of a study. `id` is opaque; everything else stays on the server.
 
     condition: the group it counts for ("practice" and "catch" for those); clip: the file it was made
-    from; scene: clips with the same one are never played to the same listener; seconds: its length;
-    expected: the score that a catch trial asks for.
+    from; scene: no listener gets two clips of one; seconds: its length; expected: the score that a
+    catch trial asks for.
     """
 
     id: str
@@ -300,13 +305,12 @@ def standard(
     anchor_trials: int = 3,
     **settings: Any,
 ) -> Study:
-    """The usual study: `trials` shared evenly by the conditions, and both anchors if it can."""
+    """The usual study: `trials` shared evenly by the conditions; both anchors with a reference."""
     if not conditions:
         raise DesignError(f"Study {name} has no condition.")
     if trials % len(conditions):
         raise DesignError(
-            f"{trials} trials cannot be shared evenly by {len(conditions)} conditions: "
-            f"take a multiple of {len(conditions)}."
+            f"trials must be a multiple of the number of conditions, {len(conditions)}, got {trials}."
         )
     each = trials // len(conditions)
     anchors = tuple(Condition(a, anchor_trials) for a in ANCHORS if reference and anchor_trials)

@@ -1,7 +1,7 @@
 """A study as a folder: study.json, media/ with clips and screening sounds, study.sqlite.
 
 Only media/ is ever served. With a database elsewhere the folder holds the media alone, and whoever
-opens it says where the database is.
+opens it names the database.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from savg.mos.storage.store import Store, sqlite_url
 from savg.mos.study.design import Study
 from savg.mos.study.scores import LEVELS_KEY, find_scores
 from savg.mos.study.screening import make_set
-from savg.mos.study.stimuli import TARGET_LUFS, Built, OnClip, build
+from savg.mos.study.stimuli import TARGET_LUFS, BuiltStimuli, OnClip, build
 from savg.paths import atomic_folder
 
 DATABASE = "study.sqlite"
@@ -56,15 +56,23 @@ def create_folder(
     target: float = TARGET_LUFS,
     on_clip: OnClip | None = None,
     scores: Mapping[str, Path] | None = None,
-) -> Built:
-    """Make a study: clips from a folder for each condition, screening sounds, and the database.
+) -> BuiltStimuli:
+    """Make a study folder: clips of each condition, screening sounds, and the database.
 
-    The folder appears when everything is there. url: a database elsewhere. scores: where the
-    Spatial AV-Align of a condition's clips is, if not beside them (see `scores`). Raises SavgError in
-    one sentence; a folder that exists and is not empty is never touched.
+    The folder appears only when it is complete; a folder that exists and is not empty is never
+    touched.
+
+    Args:
+        folders, clips, format, target, on_clip: as in `stimuli.build`.
+        path: the new folder.
+        url: a database elsewhere (PostgreSQL); by default SQLite in the folder.
+        scores: by condition, files of Spatial AV-Align scores that do not lie beside the clips.
+
+    Raises:
+        SavgError: `path` is in use, the study exists in that database, or the clips do not suit.
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise SavgError(f"{path} exists already: a study is made in a new folder.")
+        raise SavgError(f"{path} exists already: a study needs a new folder.")
     if url is not None:
         _check_elsewhere(url, study.name)
     spatial = find_scores(folders, scores or {})
@@ -93,7 +101,7 @@ def describe_folder(
     folder: Path, name: str, *, elsewhere: bool = False, more: Mapping[str, str] | None = None
 ) -> None:
     """Write the study.json that `open_folder` reads; elsewhere: the database is not in the folder;
-    more: what else it says."""
+    more: further entries."""
     description = {"study": name, "database": None if elsewhere else DATABASE, **(more or {})}
     (folder / "study.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
 
@@ -116,9 +124,9 @@ def open_folder(
         description = json.loads((path / "study.json").read_text(encoding="utf-8"))
         name, database = description["study"], description["database"]
     except FileNotFoundError:
-        raise SavgError(f"{path} is no study: it has no study.json.") from None
+        raise SavgError(f"{path} is not a study: it has no study.json.") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise SavgError(f"{path / 'study.json'} is not the description of a study.") from error
+        raise SavgError(f"{path / 'study.json'} does not describe a study.") from error
     if database is None:
         url = url or os.environ.get(DATABASE_VARIABLE)
         if not url:
@@ -126,13 +134,13 @@ def open_folder(
                 f"The database of {path} is elsewhere: give --database or set {DATABASE_VARIABLE}."
             )
     elif not (path / DATABASE).is_file():
-        raise SavgError(f"{path} has no {DATABASE}: it was moved without its database.")
+        raise SavgError(f"{path} has no {DATABASE}: the database was not moved with it.")
     store = Store(url if database is None and url else sqlite_url(path / DATABASE), clock)
     store.study(name)
     return StudyFolder(path, name, store)
 
 
 def format_of(fps: int, size: int) -> ClipFormat:
-    """The published shape of a clip at another frame rate and size."""
+    """The published clip format at another frame rate (frames/s) and size (pixels)."""
     base = SAVGBENCH.with_size(size) if size != SAVGBENCH.size else SAVGBENCH
     return replace(base, fps=fps, frames=max(1, round(base.seconds * fps)))

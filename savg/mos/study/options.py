@@ -1,4 +1,4 @@
-"""What somebody who makes a study may choose: once for the command line and the form in the browser."""
+"""Settings of a new study, declared once for the command line and the form in the browser."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ OptionKind = Literal["whole", "text", "lines", "choice", "flag"]
 
 @dataclass(frozen=True)
 class Option:
-    """A setting: its name, what a form calls it, what it means, and which values it takes.
+    """A setting: name, label in a form, help text, default and allowed values.
 
-    kind: a whole number in low..high, a text, several texts, one of `choices` (value and words), or
-    a flag, which is off by default.
+    kind: "whole" (a whole number in low..high), "text", "lines" (several texts), "choice" (one of
+    `choices`, pairs of value and label) or "flag" (off by default).
     """
 
     name: str
@@ -36,7 +36,7 @@ class Option:
     choices: tuple[tuple[str, str], ...] = ()
 
     def parse(self, text: str) -> Any:
-        """The value that a form's text stands for; DesignError in one sentence."""
+        """The value of a form's text; DesignError if it is not allowed."""
         text = text.replace("\r\n", "\n").strip()
         if self.kind == "flag":
             return bool(text)
@@ -44,23 +44,23 @@ class Option:
             return tuple(line.strip() for line in text.split("\n") if line.strip())
         if self.kind == "whole":
             if not text.isascii() or not text.isdigit() or len(text) > 10:
-                raise DesignError(f"{self.label}: must be a whole number, got {text[:40]!r}.")
+                raise DesignError(f"{self.label} must be a whole number, got {text[:40]!r}.")
             return self.check(int(text))
         return self.check(text)
 
     def check(self, value: Any) -> Any:
-        """The value itself; DesignError if it is none of those allowed."""
+        """The value itself; DesignError if it is not allowed."""
         if self.kind == "whole" and not self.low <= value <= self.high:
             raise DesignError(
-                f"{self.label}: must be a whole number in {self.low}..{self.high}, got {value}."
+                f"{self.label} must be a whole number in {self.low}..{self.high}, got {value}."
             )
         if self.kind == "choice" and value not in dict(self.choices):
-            known = " or ".join(dict(self.choices))
-            raise DesignError(f"{self.label}: must be {known}, got {str(value)[:40]!r}.")
+            allowed = ", ".join(dict(self.choices))
+            raise DesignError(f"{self.label} must be one of {allowed}, got {str(value)[:40]!r}.")
         return value
 
     def show(self, value: Any) -> str:
-        """A value as the text that a form shows."""
+        """A value as the text of a form."""
         return "\n".join(value) if self.kind == "lines" else str(value)
 
 
@@ -78,16 +78,16 @@ OPTIONS = (
         "choice",
         "in_person",
         "Screening",
-        "where people listen, which decides how they are screened",
+        "where people listen; it decides how they are screened",
         choices=(("in_person", "in person"), ("remote", "remote, on their own devices")),
     ),
     Option(
-        "matched", "flag", False, "Matched", "clips of one name show one scene, never met twice"
+        "matched", "flag", False, "Matched", "clips of one name show one scene, never rated twice"
     ),
-    Option("clips", "whole", 100, "Clips", "at most so many of a condition", 1, 10_000),
-    Option("fps", "whole", SAVGBENCH.fps, "Frame rate", "in which all clips are shown", 1, 60),
+    Option("clips", "whole", 100, "Clips", "at most this many of a condition", 1, 10_000),
+    Option("fps", "whole", SAVGBENCH.fps, "Frame rate", "of all clips", 1, 60),
     Option("size", "whole", SAVGBENCH.size, "Width", "in pixels, of all clips", 32, 2048),
-    Option("seed", "whole", 0, "Seed", "of all that is drawn by chance", 0, 2**31 - 1),
+    Option("seed", "whole", 0, "Seed", "of all random draws", 0, 2**31 - 1),
 )
 """Everything but the name of a study and its conditions."""
 
@@ -96,7 +96,7 @@ _OF_MEDIA = ("clips", "fps", "size")
 
 @dataclass(frozen=True)
 class Plan:
-    """A study to be made: at most `clips` clips of a condition, presented in `format`."""
+    """A study to make: at most `clips` clips of a condition, written in `format`."""
 
     study: Study
     clips: int
@@ -106,14 +106,14 @@ class Plan:
 def plan_study(
     name: str, conditions: Sequence[str], reference: str | None, values: Mapping[str, Any]
 ) -> Plan:
-    """A study from the values of OPTIONS, those not given by default; DesignError in one sentence.
+    """A study from values of OPTIONS (defaults where missing); DesignError if they do not fit.
 
     reference: a condition, NO_REFERENCE, or None for REFERENCE if it is among the conditions.
     """
-    known = {option.name: option for option in OPTIONS}
-    if unknown := sorted(set(values) - set(known)):
+    by_name = {option.name: option for option in OPTIONS}
+    if unknown := sorted(set(values) - set(by_name)):
         raise DesignError(f"A study has no setting {', '.join(unknown)}.")
-    chosen = {n: option.check(values.get(n, option.default)) for n, option in known.items()}
+    chosen = {n: option.check(values.get(n, option.default)) for n, option in by_name.items()}
     if reference is None and REFERENCE in conditions:
         reference = REFERENCE
     settings = {n: v for n, v in chosen.items() if n not in _OF_MEDIA}

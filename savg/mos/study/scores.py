@@ -1,4 +1,4 @@
-"""Spatial AV-Align of the clips of a study, which ratings are compared with clip by clip."""
+"""Spatial AV-Align of a study's clips, for comparison with their ratings."""
 
 from __future__ import annotations
 
@@ -11,31 +11,34 @@ from savg.evaluation.clip_scores import read_scores, scores_from_json, scores_fr
 from savg.mos.study.stimuli import find_clips
 
 Scores = dict[str, dict[str, float]]
-"""By condition and name of the clip without suffix."""
+"""Score by condition and by the clip's name without suffix."""
 
 BESIDE = "evaluate.json"
-"""What `evaluate --json` printed, found in a folder of clips by this name."""
+"""Name in a folder of clips of the output of `evaluate --json`."""
 
 LEVELS_KEY = "spatial"
-"""Where a stored study keeps its scores."""
+"""Key of the scores in a stored study's levels."""
 
 
-def find_scores(folders: Mapping[str, Path], given: Mapping[str, Path]) -> Scores:
-    """The scores of each condition: given ones, else those beside its clips; none is fine.
+def find_scores(folders: Mapping[str, Path], sources: Mapping[str, Path]) -> Scores:
+    """The scores of each condition: from `sources`, else from beside its clips, if there are any.
 
-    SavgError for scores that are given and fit no clip of their condition.
+    Args:
+        folders: folders of clips by condition.
+        sources: files or folders of scores by condition.
+
+    Raises:
+        SavgError: `sources` names another condition, or scores that fit no clip of their condition.
     """
-    if unknown := sorted(set(given) - set(folders)):
-        raise SavgError(
-            f"Scores are given for {unknown[0]}: the conditions are {', '.join(folders)}."
-        )
+    if unknown := sorted(set(sources) - set(folders)):
+        raise SavgError(f"Scores must be for one of {', '.join(folders)}, got {unknown[0]}.")
     by_condition: Scores = {}
     for name, folder in folders.items():
         clips = {path.stem for path in find_clips(folder)}
-        if name in given:
-            scores = read_scores(given[name])
+        if name in sources:
+            scores = read_scores(sources[name])
             if not clips & set(scores):
-                raise SavgError(f"{given[name]} has a score for no clip of {folder}.")
+                raise SavgError(f"{sources[name]} has a score for no clip of {folder}.")
         elif any(folder.glob("*.events.csv")):
             scores = scores_from_tables(folder)
         elif (folder / BESIDE).is_file():
@@ -48,7 +51,7 @@ def find_scores(folders: Mapping[str, Path], given: Mapping[str, Path]) -> Score
 
 
 def stored_scores(levels: Mapping[str, Any]) -> dict[tuple[str, str], float]:
-    """The scores that a study was made with, by condition and clip."""
+    """The scores in a study's stored levels, by condition and clip."""
     return {
         (condition, clip): float(score)
         for condition, clips in levels.get(LEVELS_KEY, {}).items()

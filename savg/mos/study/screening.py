@@ -1,6 +1,6 @@
-"""Screening of headphones and ears before a listening test: which sounds, their answers, the rules.
+"""Screening of headphones and ears before a listening test: sounds, answers and rules.
 
-The sounds are those of `savg.audio.headphone_check`.
+The signals come from `savg.audio.headphone_check`.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ RULES: dict[Stage, Rule] = {
 
 
 def stages(level: Level) -> tuple[Rule, ...]:
-    """What a listener passes through, in order; loudspeakers are ruled out for remote ones."""
+    """The stages of a screening in order; remote listeners are also screened for loudspeakers."""
     names: tuple[Stage, ...] = ("channels", "volume", "huggins")
     return tuple(RULES[name] for name in (names if level == "in_person" else (*names, "antiphase")))
 
 
 @dataclass(frozen=True)
 class ScreeningSound:
-    """A screening sound as stored: `id` says nothing, `answer` never leaves the server."""
+    """A stored screening sound: `id` is opaque, `answer` never leaves the server."""
 
     id: str
     stage: Stage
@@ -67,7 +67,8 @@ class ScreeningSound:
 def make_set(
     seed: int, loudness: float, name: Callable[[], str]
 ) -> list[tuple[ScreeningSound, Audio]]:
-    """All screening sounds of a study; `name` gives an opaque id each. Volume at `loudness` LUFS."""
+    """All screening sounds of a study with their audio [2, T]; `name()` returns a new opaque id;
+    the volume noise is at `loudness` LUFS."""
     rng = np.random.default_rng(seed)
     signals: list[tuple[Stage, str, Audio]] = [("volume", "done", speech_noise_at(rng, loudness))]
     for side in RULES["channels"].choices * 2:
@@ -85,7 +86,7 @@ def draw(
     """The sounds of one attempt (from 0) at a stage, in random order, the same for the same seed.
 
     Every answer occurs: each side, and each of the three intervals equally often. A second attempt
-    at the Huggins stage meets sounds that the first did not.
+    at the Huggins stage has other sounds than the first.
     """
     rule = RULES[stage]
     of_stage = sorted((s for s in sounds if s.stage == stage), key=lambda s: (s.answer, s.id))
@@ -132,13 +133,13 @@ class Progress:
 
 
 def progress(level: Level, answers: Iterable[ScreeningAnswer]) -> Progress:
-    """Judge the answers by the rules of `stages`; a stage is failed when its attempts are used up."""
-    given: dict[tuple[Stage, int], list[bool]] = {}
+    """The state after these answers by the rules of `stages`; no attempt left: failed."""
+    by_attempt: dict[tuple[Stage, int], list[bool]] = {}
     for answer in answers:
-        given.setdefault((answer.stage, answer.attempt), []).append(answer.correct)
+        by_attempt.setdefault((answer.stage, answer.attempt), []).append(answer.correct)
     for rule in stages(level):
         for attempt in range(rule.attempts):
-            right = given.get((rule.stage, attempt), [])
+            right = by_attempt.get((rule.stage, attempt), [])
             if len(right) < rule.trials:
                 return Progress("open", rule.stage, attempt, len(right))
             if sum(right) >= rule.needed:

@@ -1,7 +1,7 @@
-"""The clips of a study: chosen, levelled with one gain, transcoded once and given opaque names.
+"""The clips of a study: chosen, levelled with one gain, transcoded once, named opaquely.
 
-Every clip goes the same way: decoded, multiplied by the gain of the study, written as H.264 with AAC
-at 48 kHz, decoded again and compared. Levels in LUFS and dB; a level difference is left over right.
+Every clip is decoded, multiplied by the gain of the study, written as H.264 with AAC at 48 kHz,
+decoded again and compared. Levels in LUFS and dB; a level difference is left over right.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from savg.paths import file_sha256
 T = TypeVar("T")
 
 BIT_RATE = 320_000
-"""Of the sound: at lower rates AAC moves level differences between the channels."""
+"""Of the audio, in bit/s: at lower rates AAC moves level differences between the channels."""
 
 TOLERANCE_DB = 0.2
-"""By how much a level difference may change in the transcoding."""
+"""Largest change of a level difference that the transcoding may make."""
 
 OFF_CENTRE_DB = 3.0
 """Least level difference of ground truth that becomes an anchor: about 10° to one side."""
@@ -40,12 +40,12 @@ OFF_CENTRE_DB = 3.0
 TARGET_LUFS = -23.0
 
 OnClip = Callable[[int, int], object]
-"""Called with the number of clips done and the number of all."""
+"""Called with the number of finished clips and the number of all clips."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A clip as found: where, and what was measured; loudness in LUFS, peak and difference in dB."""
+    """A clip file and its levels: loudness in LUFS, true peak and level difference in dB."""
 
     path: Path
     condition: str
@@ -57,7 +57,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Levels:
-    """A stimulus as written: loudness and peak after the gain, differences before and after AAC."""
+    """Levels of a written stimulus: loudness and peak as written, difference before and after AAC."""
 
     id: str
     condition: str
@@ -70,8 +70,8 @@ class Levels:
 
 
 @dataclass(frozen=True)
-class Built:
-    """The clips of a study with the one gain in dB and what was measured on each."""
+class BuiltStimuli:
+    """The clips of a study, the levels of each, and their common gain in dB."""
 
     stimuli: tuple[Stimulus, ...]
     levels: tuple[Levels, ...]
@@ -79,7 +79,7 @@ class Built:
 
     @property
     def loudness(self) -> float:
-        """Median loudness of the clips in LUFS, at which the volume noise is played too."""
+        """Median loudness of the clips in LUFS, which is that of the volume noise too."""
         values = [row.loudness for row in self.levels if np.isfinite(row.loudness)]
         return float(np.median(values)) if values else TARGET_LUFS
 
@@ -106,7 +106,7 @@ class Built:
 
 
 def _finite(value: Any) -> Any:
-    """The value as JSON has it: silence has no level."""
+    """The value for JSON: None for the infinite level of silence."""
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
@@ -117,7 +117,7 @@ def find_clips(folder: Path) -> list[Path]:
     clips = [p for p in sorted(folder.glob("*.mp4")) if not p.name.endswith(".overlay.mp4")]
     clips = clips or sorted(folder.glob("**/video_*/*.mp4"))
     if not clips:
-        raise SavgError(f"{folder} holds no mp4 clips.")
+        raise SavgError(f"{folder} contains no mp4 clips.")
     return clips
 
 
@@ -130,17 +130,22 @@ def build(
     format: ClipFormat = SAVGBENCH,
     target: float = TARGET_LUFS,
     on_clip: OnClip | None = None,
-) -> Built:
-    """Write the clips of a study into the folder `media`, which must be there.
+) -> BuiltStimuli:
+    """Write the clips of a study into the existing folder `media`.
 
-    folders: one for each condition, of which up to `clips` clips are taken by chance (seeded).
-    format: frame rate and size to present in. target: median loudness, less if a peak would clip.
-    Raises SavgError for too few clips and for a clip whose level difference does not survive.
+    Args:
+        folders: a folder of clips for each condition; up to `clips` of each are drawn (seeded).
+        format: frame rate and size of the written clips.
+        target: median loudness in LUFS, lowered where a peak would clip.
+        on_clip: called after each measured and each written clip.
+
+    Raises:
+        SavgError: too few clips, or a clip whose level difference changes by more than TOLERANCE_DB.
     """
     if set(folders) != {c.name for c in study.conditions}:
         raise DesignError(
-            f"Folders are given for {', '.join(sorted(folders))}: expected one for each of "
-            f"{', '.join(c.name for c in study.conditions)}."
+            f"Folders must be those of {', '.join(c.name for c in study.conditions)}, got "
+            f"{', '.join(sorted(folders)) or 'none'}."
         )
     format = replace(format, sample_rate=RATE)
     rng = np.random.default_rng(study.seed)
@@ -162,12 +167,12 @@ def build(
     written = {
         int(i): step.after(_write(plan[i], media, format, gain, len(study.labels))) for i in order
     }
-    done = [written[i] for i in range(len(plan))]
-    return Built(tuple(s for s, _ in done), tuple(row for _, row in done), gain)
+    results = [written[i] for i in range(len(plan))]
+    return BuiltStimuli(tuple(s for s, _ in results), tuple(row for _, row in results), gain)
 
 
 def measure(path: Path, condition: str, format: ClipFormat) -> Source:
-    """Read a clip and measure its sound."""
+    """Read a clip and measure the levels of its audio."""
     clip = _read(path, format)
     return Source(
         path,
@@ -180,38 +185,38 @@ def measure(path: Path, condition: str, format: ClipFormat) -> Source:
 
 
 @dataclass(frozen=True)
-class _Planned:
+class _PlannedStimulus:
     source: Source
     condition: str
     kind: Kind
     scene: str
-    sound: str = "as_is"
+    variant: str = "as_is"
     expected: int | None = None
 
 
 def _plan(
     study: Study, sources: Mapping[str, Sequence[Source]], rng: np.random.Generator
-) -> Iterable[_Planned]:
-    """What is made of which clip: practice and catch trials first, anchors, then the rest."""
+) -> Iterable[_PlannedStimulus]:
+    """The stimuli to write: practice and catch trials first, anchors, then the rest."""
     aside = _set_aside(study, sources, rng)
     used = {id(source) for source, _ in aside}
-    for source, sound in aside[: study.practice]:
-        yield _Planned(source, "practice", "practice", _scene(study, source), sound)
+    for source, variant in aside[: study.practice]:
+        yield _PlannedStimulus(source, "practice", "practice", _scene(study, source), variant)
     scores = rng.permutation([s for s in study.scores] * study.catch)
     for i in range(study.catch):
         source = aside[i % len(aside)][0]
-        yield _Planned(source, "catch", "catch", f"catch/{i}", expected=int(scores[i]))
+        yield _PlannedStimulus(source, "catch", "catch", f"catch/{i}", expected=int(scores[i]))
     for anchor, source in _anchors(study, sources, used):
-        yield _Planned(source, anchor, anchor, _scene(study, source), anchor)
+        yield _PlannedStimulus(source, anchor, anchor, _scene(study, source), anchor)
     for name, clips in sources.items():
         kind: Kind = "reference" if name == study.reference else "system"
         for source in clips:
             if id(source) not in used:
-                yield _Planned(source, name, kind, _scene(study, source))
+                yield _PlannedStimulus(source, name, kind, _scene(study, source))
 
 
-def _unwritten(planned: _Planned, number: int) -> Stimulus:
-    """A stimulus as it will be, to try sessions before anything is transcoded."""
+def _unwritten(planned: _PlannedStimulus, number: int) -> Stimulus:
+    """A stimulus as planned, so that sessions can be tried before anything is transcoded."""
     source = planned.source
     return Stimulus(
         f"{number}",
@@ -227,7 +232,8 @@ def _unwritten(planned: _Planned, number: int) -> Stimulus:
 def _set_aside(
     study: Study, sources: Mapping[str, Sequence[Source]], rng: np.random.Generator
 ) -> list[tuple[Source, str]]:
-    """Clips for practice (the whole range of the scale if there is ground truth) and catch trials.
+    """Clips for practice (the whole range of the scale if there is ground truth) and catch trials,
+    each with its `anchor_audio` variant.
 
     Taken from the condition with most clips to spare, ground truth where it has enough.
     """
@@ -242,7 +248,7 @@ def _set_aside(
     if spare[name] < number:
         raise DesignError(
             f"Practice and catch trials need {number} clips that are not rated: condition {name} "
-            f"has {len(clips)}, {number - spare[name]} too few."
+            f"has {len(clips)} clips, {number - spare[name]} too few."
         )
     if name != study.reference or not study.anchors:
         return [(clips[i], "as_is") for i in rng.permutation(len(clips))[:number]]
@@ -256,7 +262,7 @@ def _set_aside(
 def _anchors(
     study: Study, sources: Mapping[str, Sequence[Source]], used: set[int]
 ) -> Iterable[tuple[Kind, Source]]:
-    """The most off-centre ground truth for each anchor, four times what a listener meets."""
+    """The most off-centre ground truth for each anchor, four times as many as a listener rates."""
     if not study.anchors or study.reference is None:
         return
     off_centre = [
@@ -269,7 +275,7 @@ def _anchors(
     if len(off_centre) < needed:
         raise DesignError(
             f"Anchors need {needed} clips of {study.reference} with a sound at least "
-            f"{OFF_CENTRE_DB:g} dB off centre: there are {len(off_centre)} (or ask for fewer anchors)."
+            f"{OFF_CENTRE_DB:g} dB off centre: there are {len(off_centre)} (or take fewer anchors)."
         )
     for anchor in study.anchors:
         for source in off_centre[: 4 * needed]:
@@ -281,25 +287,25 @@ def _scene(study: Study, source: Source) -> str:
 
 
 def _write(
-    planned: _Planned, media: Path, format: ClipFormat, gain: float, scores: int
+    planned: _PlannedStimulus, media: Path, format: ClipFormat, gain: float, scores: int
 ) -> tuple[Stimulus, Levels]:
     """Transcode one clip, and check what a browser will decode."""
     clip = _read(planned.source.path, format)
-    sound = anchor_audio(clip.audio, planned.sound) * np.float32(10 ** (gain / 20))
-    pictures = np.ascontiguousarray(clip.picture)
+    gained = anchor_audio(clip.audio, planned.variant) * np.float32(10 ** (gain / 20))
+    frames = np.ascontiguousarray(clip.picture)
     if planned.expected is not None:
-        pictures = np.stack([catch_frame(p, planned.expected, scores) for p in pictures])
+        frames = np.stack([catch_frame(frame, planned.expected, scores) for frame in frames])
     name = secrets.token_hex(12)
     path = media / f"{name}.mp4"
-    sound = np.clip(sound, -1.0, 1.0)
-    write_video(path, pictures, format.fps, sound, RATE, Encoding(audio_bit_rate=BIT_RATE))
+    gained = np.clip(gained, -1.0, 1.0)
+    write_video(path, frames, format.fps, gained, RATE, Encoding(audio_bit_rate=BIT_RATE))
     os.utime(path, (0, 0))
     decoded = _read(path, replace(format, frames=clip.format.frames)).audio
-    before, after = (level_difference_db(audio, bounded=True) for audio in (sound, decoded))
+    before, after = (level_difference_db(audio, bounded=True) for audio in (gained, decoded))
     if abs(after - before) > TOLERANCE_DB:
         raise MediaError(
             f"{planned.source.path}: the level difference between its channels is {before:.2f} dB "
-            f"and became {after:.2f} dB: expected a change of at most {TOLERANCE_DB} dB."
+            f"and became {after:.2f} dB: it must change by at most {TOLERANCE_DB} dB."
         )
     stimulus = Stimulus(
         name,
@@ -324,17 +330,17 @@ def _write(
     return stimulus, levels
 
 
-def anchor_audio(audio: NDArray[np.float32], how: str) -> NDArray[np.float32]:
-    """Sound [2, T] "as_is", with channels "swapped", or "mono": their mean in both ears."""
-    if how == "swapped":
+def anchor_audio(audio: NDArray[np.float32], variant: str) -> NDArray[np.float32]:
+    """Audio float32 [2, T] "as_is", with channels "swapped", or "mono": their mean in both channels."""
+    if variant == "swapped":
         return np.ascontiguousarray(audio[::-1])
-    if how == "mono":
+    if variant == "mono":
         return np.ascontiguousarray(np.broadcast_to(audio.mean(axis=0), audio.shape))
     return audio
 
 
 def catch_frame(frame: NDArray[np.uint8], score: int, scores: int) -> NDArray[np.uint8]:
-    """A picture [h, w, 3] that asks for a score in large letters on a dark band."""
+    """A frame uint8 [H, W, 3] with a request for `score` of 1..`scores` in large letters on a band."""
     import cv2
 
     height, width = frame.shape[:2]

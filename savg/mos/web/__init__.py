@@ -1,1 +1,1 @@
-"""Listening tests over HTTP: what listeners and organisers meet, and nothing else of the house."""
+"""Listening tests over HTTP: pages and requests of listeners and organisers."""

@@ -25,7 +25,7 @@ LOG = logging.getLogger("savg.mos")
 def listening_app(
     studies: Studies, password: str | None = None, clips: Sequence[Path] = ()
 ) -> Starlette:
-    """Everything, as an application of its own; /admin only with a password.
+    """An application of its own; /admin only with a password.
 
     clips: folders under which an organiser may choose the clips of a new study.
     """
@@ -42,7 +42,7 @@ def listening_app(
 def routes(
     studies: Studies, password: str | None = None, clips: Sequence[Path] = ()
 ) -> list[BaseRoute]:
-    """The same as routes for an application that has others too; the caller closes `studies`."""
+    """Routes of `listening_app` for an application with others too; the caller closes `studies`."""
     mounted: list[BaseRoute] = []
     for mount in _mounts(studies, password, clips):
         inner = _application(mount.routes)
@@ -58,7 +58,7 @@ def _mounts(studies: Studies, password: str | None, clips: Sequence[Path]) -> li
 
 
 def _slash(mount: Mount) -> Route:
-    """From /admin to /admin/, relative, whatever a proxy puts before it."""
+    """Redirect from /admin to /admin/; relative, so that it works behind any prefix of a proxy."""
     target = f"{mount.path.lstrip('/')}/"
 
     async def redirect(request: Request) -> Response:
@@ -71,19 +71,19 @@ def _application(routes: list[BaseRoute], **settings: object) -> Starlette:
     app = Starlette(
         routes=routes,
         middleware=[Middleware(SecurityHeaders)],
-        exception_handlers={HTTPException: _refused, Exception: _failed},  # type: ignore[dict-item]
+        exception_handlers={HTTPException: _http_error, Exception: _server_error},  # type: ignore[dict-item]
         **settings,  # type: ignore[arg-type]
     )
-    app.router.redirect_slashes = False  # it would redirect to whatever the Host header says
+    app.router.redirect_slashes = False  # it would redirect to the host of the Host header
     return app
 
 
-async def _refused(request: Request, error: HTTPException) -> Response:
+async def _http_error(request: Request, error: HTTPException) -> Response:
     if error.status_code == 405:
         return Problem("method", "This address does not take that method.").reply()
     return Problem("absent", "Page not found.").reply()
 
 
-async def _failed(request: Request, error: Exception) -> Response:
+async def _server_error(request: Request, error: Exception) -> Response:
     LOG.error("a request failed", exc_info=error)
     return Problem("error", "Something went wrong on the server.").reply()

@@ -1,8 +1,8 @@
 """/listen/STUDY: the listener's page, and its requests as JSON.
 
-A participant's link is `/listen/STUDY#TOKEN`. What follows the # stays in the browser: the page sends
-the token as `Authorization: Bearer TOKEN`, so that it is in no log and no Referer. What is allowed
-when, is decided in `savg.mos.session` alone.
+A participant's link is `/listen/STUDY#TOKEN`. The part after the # stays in the browser: the page sends
+the token as `Authorization: Bearer TOKEN`, so that it is in no log and no Referer. The rules of a
+session are in `savg.mos.session`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from savg.web.replies import Problem, RateLimiter, json_object
 PAGES = Path(__file__).parent / "pages" / "listen"
 
 TYPES = {".mp4": "video/mp4", ".wav": "audio/wav", ".flac": "audio/flac"}
-"""Of media files; nothing else is served."""
+"""Content types of media files by suffix; no other files are served."""
 
 LOG = logging.getLogger("savg.mos")
 
@@ -45,7 +45,7 @@ NO_LINK = "This link is not valid."
 def _consent(store: Store, token: str, body: Mapping[str, Any]) -> SessionState:
     device = body["device"]
     if not isinstance(device, dict):
-        raise Problem("value", "The device is described by a JSON object.")
+        raise Problem("value", "Device must be a JSON object.")
     return session.consent(store, token, device)
 
 
@@ -86,22 +86,22 @@ ACTS: dict[str, tuple[Act, frozenset[str]]] = {
     ),
     "answer": (_answer, frozenset({"key", "text"})),
 }
-"""What a listener does → its function and the names its JSON object has."""
+"""Action of a listener → its function, and the keys of its JSON object."""
 
 
 class Listening:
-    """The requests of listeners of some studies."""
+    """Endpoints of the listeners of `studies`."""
 
     def __init__(self, studies: Studies) -> None:
         self.studies = studies
         self.strangers = RateLimiter(60, 60.0)
 
     async def page(self, request: Request) -> Response:
-        """The same page for everybody; it finds out the rest by requests."""
+        """The page, which is the same for all listeners."""
         return FileResponse(PAGES / "listen.html", headers={"Cache-Control": "no-cache"})
 
     async def facts(self, request: Request) -> Response:
-        """What everybody may know of a study."""
+        """The public facts of a study, as JSON."""
         folder = await self.study(request)
         row = await run_in_threadpool(folder.store.study, folder.name)
         study = row.study
@@ -123,7 +123,7 @@ class Listening:
         )
 
     async def state(self, request: Request) -> Response:
-        """Where the listener is."""
+        """The session's state, as JSON."""
         token = self.token(request)
         folder = await self.study(request)
         return self.reply_with(
@@ -138,7 +138,9 @@ class Listening:
             token = self.token(request)
             body = await json_object(request)
             if body.keys() != keys:
-                raise Problem("value", f"This request has {', '.join(sorted(keys))}.")
+                raise Problem(
+                    "value", f"The keys of this request must be {', '.join(sorted(keys))}."
+                )
             folder = await self.study(request)
             return self.reply_with(
                 folder, await run_in_threadpool(function, folder.store, token, body)
@@ -147,46 +149,47 @@ class Listening:
         return endpoint
 
     async def media(self, request: Request) -> Response:
-        """A clip or a screening sound that this listener may load now."""
+        """A clip or screening sound that this listener may load now; 404 for any other."""
         token = self.token(request)
         name = request.path_params["name"]
         folder = await self.study(request)
         allowed = await run_in_threadpool(session.may_fetch, folder.store, token, name)
         path = folder.media / name
         if not allowed or path.suffix not in TYPES or not path.is_file():
-            raise Problem("absent", "There is nothing to load here now.")
+            raise Problem("absent", "This file is not available now.")
         return FileResponse(path, media_type=TYPES[path.suffix])
 
     def token(self, request: Request) -> str:
-        """The token that a request shows."""
+        """The bearer token of a request; RequestRejected if there is none."""
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token:
             raise RequestRejected("unknown", NO_LINK)
         return token.strip()
 
     async def study(self, request: Request) -> StudyFolder:
-        """The study that an address names."""
+        """The study of the address; RequestRejected if there is none."""
         try:
             return await run_in_threadpool(self.studies.get, request.path_params["study"])
         except UnknownStudy:
             raise RequestRejected("unknown", NO_LINK) from None
 
-    def reply_with(self, folder: StudyFolder, standing: SessionState) -> Response:
-        """A listener's state; studies may share a database, but a link is for one of them."""
-        if standing.study != folder.name:
+    def reply_with(self, folder: StudyFolder, state: SessionState) -> Response:
+        """A session's state as JSON; RequestRejected unless the link is for this study, as studies may
+        share a database."""
+        if state.study != folder.name:
             raise RequestRejected("unknown", NO_LINK)
-        return JSONResponse(asdict(standing))
+        return JSONResponse(asdict(state))
 
     def guarded(self, endpoint: Endpoint) -> Endpoint:
-        """An endpoint whose errors are told in one sentence, and nothing else of them."""
+        """An endpoint that replies to errors with a reason and one sentence, without details."""
 
         async def safely(request: Request) -> Response:
             try:
                 return await endpoint(request)
-            except RequestRejected as refused:
-                if refused.reason == "unknown":
+            except RequestRejected as rejected:
+                if rejected.reason == "unknown":
                     return await self.stranger(request)
-                return Problem(refused.reason, str(refused)).reply()
+                return Problem(rejected.reason, str(rejected)).reply()
             except Problem as problem:
                 return problem.reply()
             except DatabaseFailure:
@@ -196,13 +199,13 @@ class Listening:
         return safely
 
     async def stranger(self, request: Request) -> Response:
-        """Reply to a token that nobody has. Somebody who tries many waits longer each time and is
-        told so; valid links of the same address go on working."""
-        who = request.client.host if request.client else ""
-        if self.strangers.enough(who):
+        """Reply to an unknown token. Replies to an address that tries many are delayed and say so;
+        valid links from the same address keep working."""
+        address = request.client.host if request.client else ""
+        if self.strangers.is_limited(address):
             await asyncio.sleep(1.0)
             return Problem("often", "Too many links that are not valid: wait a minute.").reply()
-        self.strangers.failed(who)
+        self.strangers.add_failure(address)
         return Problem("unknown", NO_LINK).reply()
 
 

@@ -13,11 +13,16 @@ from savg.mos.study.folder import StudyFolder, open_folder
 
 
 class Studies:
-    """Study folders, and those found in a root folder, which is looked through again when asked.
+    """Open studies by name: those of `folders`, and those under `root`, which is scanned at each query.
 
-    So studies made while the server runs appear. url: where the databases of folders are that do not
-    hold their own; clock: seconds since 1970. SavgError for a folder of `folders` that is no study, or
-    a name that comes twice; what is no study under `root` is passed over.
+    Args:
+        folders: study folders.
+        root: a folder of study folders, also of those made later; anything else in it is ignored.
+        url: the database of folders without one of their own.
+        clock: the time in seconds since 1970 UTC.
+
+    Raises:
+        SavgError: a folder of `folders` is not a study, or two have the same name.
     """
 
     def __init__(
@@ -37,23 +42,23 @@ class Studies:
             self.add(folder)
 
     def add(self, folder: Path) -> StudyFolder:
-        """Open one more study."""
+        """Open a study; SavgError if the folder is not one, or another has its name."""
         study = open_folder(folder, self.url, self._clock)
         with self._lock:
-            known = self._open.get(study.name)
-            if known is None:
+            existing = self._open.get(study.name)
+            if existing is None:
                 self._open[study.name] = study
                 return study
         study.store.close()
-        if known.path.resolve() == folder.resolve():
-            return known
-        raise SavgError(f"{folder} and {known.path} are both called {study.name}.")
+        if existing.path.resolve() == folder.resolve():
+            return existing
+        raise SavgError(f"{folder} and {existing.path} are both called {study.name}.")
 
     def get(self, name: str) -> StudyFolder:
         """The study of that name; UnknownStudy if there is none."""
         study = self._open.get(name)
         if study is None:
-            self._look()
+            self._scan()
             study = self._open.get(name)
         if study is None:
             raise UnknownStudy(f"There is no study {name[:40]}.")
@@ -61,11 +66,11 @@ class Studies:
 
     def names(self) -> list[str]:
         """All names, sorted."""
-        self._look()
+        self._scan()
         return sorted(self._open)
 
     def close(self) -> None:
-        """Do what must come before (`closing`), and close all databases."""
+        """Call the functions of `closing`, then close all databases."""
         while self.closing:
             self.closing.pop()()
         with self._lock:
@@ -73,15 +78,15 @@ class Studies:
                 study.store.close()
             self._open.clear()
 
-    def _look(self) -> None:
+    def _scan(self) -> None:
         if self.root is None or not self.root.is_dir():
             return
-        known = {study.path.resolve() for study in list(self._open.values())}
+        existing = {study.path.resolve() for study in list(self._open.values())}
         for folder in sorted(self.root.iterdir()):
-            hidden = folder.name.startswith(".")  # a study in the making
-            if hidden or folder.resolve() in known or not (folder / "study.json").is_file():
+            hidden = folder.name.startswith(".")  # a study that is not complete
+            if hidden or folder.resolve() in existing or not (folder / "study.json").is_file():
                 continue
             try:
                 self.add(folder)
             except SavgError:
-                continue  # one broken study must not take the others off the air
+                continue  # a broken study must not affect the others

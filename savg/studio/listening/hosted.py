@@ -75,7 +75,7 @@ class Hosted:
             return []
         if self.pushes is not None:
             self.pushes.start()
-            for sentence in self.pushes.told():
+            for sentence in self.pushes.messages():
                 print(f"* {sentence}")
         password, new = organiser_password()
         made_up = f", password: {password}" if new else ""

@@ -1,4 +1,4 @@
-"""What an organiser does in /admin: each is a POST that passed the session and its token."""
+"""Actions of an organiser in /admin: POST requests with a session and its CSRF token."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from savg.web.replies import Problem
 
 MOST_LINKS = 200
 
-STATUS_SAID = {
+STATUS_MESSAGES = {
     "open": "The study is open: listeners can begin and go on.",
     "paused": "The study is paused: nobody can begin or start a clip.",
     "closed": "The study is closed: nobody can begin or start a clip, and no links are made.",
@@ -34,34 +34,34 @@ STATUS_SAID = {
 def status(admin: AdminRequest) -> Response:
     """Open, pause or close a study."""
     folder, chosen = admin.study(), admin.text("status")
-    if chosen not in STATUS_SAID:
+    if chosen not in STATUS_MESSAGES:
         raise Problem("value", "Status must be one of open, paused, closed.")
     folder.store.set_status(folder.name, cast(Status, chosen))
-    admin.who.say("good", STATUS_SAID[chosen])
+    admin.who.add_message("good", STATUS_MESSAGES[chosen])
     return admin.to(f"studies/{folder.name}")
 
 
 def links(admin: AdminRequest) -> Response:
-    """Make links and show them, this one time."""
+    """Make links and show them once."""
     folder = admin.study()
     row = folder.store.study(folder.name)
-    given, simulated = admin.text("number").strip(), bool(admin.text("simulated"))
-    problem, made = "", []
-    fits = given.isascii() and given.isdigit() and len(given) < 5
-    if not fits or not 1 <= int(given) <= MOST_LINKS:
-        problem = f"Between 1 and {MOST_LINKS} links are made at a time."
+    number, simulated = admin.text("number").strip(), bool(admin.text("simulated"))
+    problem, new_links = "", []
+    fits = number.isascii() and number.isdigit() and len(number) < 5
+    if not fits or not 1 <= int(number) <= MOST_LINKS:
+        problem = f"Number of links must be a whole number in 1..{MOST_LINKS}."
     elif row.status == "closed":
         problem = "The study is closed: open it to make links."
-    elif not admin.who.first(admin.text("once")):
+    elif not admin.who.claim(admin.text("once")):
         problem = "These links were made and shown already; links are shown only once."
     else:
-        made = folder.store.invite(folder.name, int(given), simulated=simulated)
+        new_links = folder.store.invite(folder.name, int(number), simulated=simulated)
     return admin.page(
         "links.html",
         422 if problem else 200,
         study=folder.name,
         status=row.status,
-        made=made,
+        new_links=new_links,
         simulated=simulated,
         server=_server(admin),
         once=once(),
@@ -70,17 +70,19 @@ def links(admin: AdminRequest) -> Response:
 
 
 def decision(admin: AdminRequest) -> Response:
-    """Exclude a participant's data or take them back, with the reason."""
+    """Exclude a participant's data or include them again, with the reason."""
     folder, code = admin.study(), admin.request.path_params["code"]
     excluded, reason = admin.text("excluded"), admin.text("reason")
     if excluded not in ("yes", "no"):
-        raise Problem("value", "Data are excluded or taken back.")
+        raise Problem("value", "Excluded must be one of yes, no.")
     try:
         folder.store.exclude(folder.name, code, excluded == "yes", reason, admin.who.who)
     except SavgError as error:
         return person_page(admin, str(error), reason, 422)
-    outcome = "excluded from the analysis" if excluded == "yes" else "taken back into the analysis"
-    admin.who.say("good", f"{code} is {outcome}.")
+    outcome = (
+        "excluded from the analysis" if excluded == "yes" else "included in the analysis again"
+    )
+    admin.who.add_message("good", f"{code} is {outcome}.")
     return admin.to(f"studies/{folder.name}/people/{code}")
 
 
@@ -97,11 +99,11 @@ def export(admin: AdminRequest) -> Response:
 
 
 def as_zip(folder: StudyFolder, name: str) -> bytes:
-    """A ZIP with one folder: design.json, the tables, and the report if somebody has finished."""
+    """A ZIP with the folder `name`: design.json, the tables, and the report if anyone has finished."""
     row = folder.store.study(folder.name)
     packed = io.BytesIO()
-    with tempfile.TemporaryDirectory(prefix="savg-export-") as place:
-        out = Path(place)
+    with tempfile.TemporaryDirectory(prefix="savg-export-") as temporary:
+        out = Path(temporary)
         try:
             write_report(folder.store, folder.name, out)
         except SavgError as error:
@@ -123,7 +125,7 @@ def as_zip(folder: StudyFolder, name: str) -> bytes:
 
 
 def make(admin: AdminRequest) -> Response:
-    """Begin to make a study from the form."""
+    """Begin to build a study from the form."""
     context = admin.context
     if not context.builder.ready:
         return new_page(admin, status=422)
@@ -135,9 +137,9 @@ def make(admin: AdminRequest) -> Response:
             if not chosen and not name:
                 continue
             if chosen not in offered:
-                raise DesignError(f"Condition {name[:40] or i + 1}: choose a folder of clips.")
+                raise DesignError(f"Condition {name[:40] or i + 1} needs a folder of clips.")
             if name in folders:
-                raise DesignError(f"Two conditions are called {name[:40]}: names are different.")
+                raise DesignError(f"Names of conditions must differ, got {name[:40]} twice.")
             folders[name] = offered[chosen].path
         reference = admin.text("reference")
         if reference.isascii() and reference.isdigit():
@@ -151,18 +153,18 @@ def make(admin: AdminRequest) -> Response:
 
 
 def stop(admin: AdminRequest) -> Response:
-    """Stop a study in the making."""
+    """Stop the building of a study."""
     admin.context.builder.stop(admin.request.path_params["number"])
     return admin.to()
 
 
 def forget(admin: AdminRequest) -> Response:
-    """Take an ended job off the list."""
+    """Remove an ended job from the list."""
     admin.context.builder.forget(admin.request.path_params["number"])
     return admin.to()
 
 
 def _server(admin: AdminRequest) -> str:
-    """This server as the request names it, for browsers without JavaScript."""
+    """The address of this server in the request, for browsers without JavaScript."""
     url = admin.request.base_url
     return str(url).rstrip("/").removesuffix("/admin")

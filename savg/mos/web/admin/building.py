@@ -1,7 +1,7 @@
-"""Making a study in the background: from which folders, how far it is, and stopping it.
+"""Building studies in the background: folders to choose from, progress, stopping.
 
-Folders of clips are chosen from those under roots that the operator named when starting the server;
-what a browser sends is only ever looked up in their list.
+Folders of clips are chosen from those under roots that the operator named at the start of the server;
+what a browser sends is only looked up in their list.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from savg.mos.web.studies import Studies
 LOG = logging.getLogger("savg.mos")
 
 DEPTH, MOST_FOLDERS = 4, 500
-"""How deep under a root folders are looked for, and how many are offered at most."""
+"""Depth under a root to which folders are searched, and the largest number offered."""
 
 SHOWN = 5
-"""Ended jobs that are still shown."""
+"""Largest number of jobs that are shown."""
 
 
 @dataclass(frozen=True)
 class ClipFolder:
-    """A folder that can become a condition: `label` is all that a page shows of its path."""
+    """A folder for a condition; pages show `label` instead of its path."""
 
     label: str
     path: Path
@@ -38,7 +38,7 @@ class ClipFolder:
 
 
 def clip_folders(roots: Sequence[Path]) -> dict[str, ClipFolder]:
-    """Folders with mp4 clips under the roots by label; links to elsewhere are not followed."""
+    """Folders with mp4 clips under the roots by label; symbolic links are not followed."""
     folders: dict[str, ClipFolder] = {}
     for root in roots:
         for folder in _walk(root.resolve()):
@@ -58,8 +58,8 @@ def clip_folders(roots: Sequence[Path]) -> dict[str, ClipFolder]:
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    for place, inside, files in os.walk(root):
-        folder = Path(place)
+    for directory, inside, files in os.walk(root):
+        folder = Path(directory)
         depth = len(folder.relative_to(root).parts)
         hidden = depth >= DEPTH or "study.json" in files
         inside[:] = [] if hidden else sorted(d for d in inside if not d.startswith("."))
@@ -68,7 +68,7 @@ def _walk(root: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class BuildJob:
-    """A study in the making; `state` is running, done, stopped or failed."""
+    """The building of a study; `state` is running, done, stopped or failed; times in seconds."""
 
     number: int
     name: str
@@ -82,14 +82,14 @@ class BuildJob:
 
     @property
     def left(self) -> float | None:
-        """Seconds that it will probably take still."""
+        """Expected seconds until it is done; None before there is an estimate."""
         if self.state != "running" or self.done < 3:
             return None
         return self.seconds / self.done * (self.total - self.done)
 
 
 class StudyBuilder:
-    """Makes studies in the root folder of `studies`, one at a time, each in a thread of its own."""
+    """Builds studies in the root folder of `studies`, one at a time, each in a thread."""
 
     def __init__(self, studies: Studies, roots: Sequence[Path] = ()) -> None:
         self.studies, self.roots = studies, tuple(roots)
@@ -100,20 +100,20 @@ class StudyBuilder:
 
     @property
     def ready(self) -> bool:
-        """Whether the server was started with a place for studies and folders of clips."""
+        """Whether the server has a folder for new studies and folders of clips."""
         return self.studies.root is not None and bool(self.roots)
 
     def folders(self) -> dict[str, ClipFolder]:
-        """What can be chosen now."""
+        """The folders that can be chosen now, by label."""
         return clip_folders(self.roots)
 
     def jobs(self) -> list[BuildJob]:
-        """Jobs that run or ended lately, newest first."""
+        """Running and recently ended jobs, newest first."""
         with self._lock:
-            return [self._now(w) for w in sorted(self._jobs.values(), key=lambda w: -w.number)]
+            return [self._now(j) for j in sorted(self._jobs.values(), key=lambda j: -j.number)]
 
     def start(self, plan: Plan, folders: Mapping[str, Path]) -> BuildJob:
-        """Begin; SavgError if one is being made, or the name is taken."""
+        """Begin a job; SavgError if another one runs, or the name is in use."""
         name = plan.study.name
         root = self.studies.root
         if root is None:
@@ -121,9 +121,9 @@ class StudyBuilder:
         if name in self.studies.names() or (root / name).exists():
             raise SavgError(f"A study called {name} exists already: choose another name.")
         with self._lock:
-            if any(w.state == "running" for w in self._jobs.values()):
+            if any(j.state == "running" for j in self._jobs.values()):
                 raise SavgError("Another study is being made: wait until it is done, or stop it.")
-            self._jobs = {n: w for n, w in self._jobs.items() if w.name != name}
+            self._jobs = {n: j for n, j in self._jobs.items() if j.name != name}
             self._number += 1
             job = BuildJob(self._number, name, began=time.monotonic())
             self._jobs[job.number] = job
@@ -140,7 +140,7 @@ class StudyBuilder:
         return job
 
     def stop(self, number: int) -> None:
-        """Stop a job at its next clip; nothing of the study stays."""
+        """Stop a job at its next clip; its folder is removed."""
         with self._lock:
             job = self._jobs.get(number)
             if job is not None and job.state == "running":
@@ -148,7 +148,7 @@ class StudyBuilder:
                 self._jobs[number] = replace(job, stopping=True)
 
     def forget(self, number: int) -> None:
-        """Show an ended job no longer."""
+        """Remove an ended job from the list."""
         with self._lock:
             if number in self._jobs and self._jobs[number].state != "running":
                 del self._jobs[number]
@@ -192,11 +192,11 @@ class StudyBuilder:
             self._end(number, "done")
 
     def _without_paths(self, sentence: str) -> str:
-        """A sentence that names files as the form does, not by where they lie on the server."""
+        """The sentence with the names of folders in place of their paths on the server."""
         for root in (*self.roots, self.studies.root):
             if root is not None:
-                for place in {str(root.resolve()), str(root)}:
-                    sentence = sentence.replace(place, root.resolve().name)
+                for directory in {str(root.resolve()), str(root)}:
+                    sentence = sentence.replace(directory, root.resolve().name)
         return sentence
 
     def _end(self, number: int, state: str, error: str = "") -> None:

@@ -1,4 +1,4 @@
-"""The pages of /admin: what an organiser looks at."""
+"""The pages of /admin (GET requests)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from savg.mos.web.admin.request import AdminRequest
 from savg.web.replies import Problem
 
 LIVE_SECONDS = 2.0
-"""For so long the same progress is shown to everybody who asks."""
+"""Seconds for which a study's progress is cached."""
 
 ROWS = 8
-"""Conditions that the form for a new study has room for."""
+"""Number of conditions in the form for a new study."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Line:
 
 
 def overview(admin: AdminRequest) -> Response:
-    """All studies."""
+    """The overview of all studies."""
     lines = []
     for name in admin.context.studies.names():
         try:
@@ -47,26 +47,31 @@ def overview(admin: AdminRequest) -> Response:
 
 
 def jobs(admin: AdminRequest) -> Response:
-    """Studies in the making, as a part of a page."""
+    """The jobs of the builder, as a part of a page."""
     return admin.page("_jobs.html", jobs=admin.context.builder.jobs())
 
 
 def study(admin: AdminRequest) -> Response:
     """A study: progress, participants, links, results, design."""
     folder = admin.study()
-    return admin.page("study.html", **_shown(admin, folder), facts=facts(_row(folder)))
+    return admin.page("study.html", **_study_values(admin, folder), facts=facts(_row(folder)))
 
 
 def live(admin: AdminRequest) -> Response:
-    """The moving part of a study's page, at an address as deep as the page's own."""
-    return admin.page("_live.html", **_shown(admin, admin.study()))
+    """The changing part of a study's page, at an address as deep as the page's."""
+    return admin.page("_live.html", **_study_values(admin, admin.study()))
 
 
 def links(admin: AdminRequest) -> Response:
-    """A form for new links; those made before cannot be shown again."""
+    """The form for new links; links are shown only once."""
     folder = admin.study()
     return admin.page(
-        "links.html", study=folder.name, status=_status(folder), made=[], once=once(), problem=""
+        "links.html",
+        study=folder.name,
+        status=_status(folder),
+        new_links=[],
+        once=once(),
+        problem="",
     )
 
 
@@ -78,29 +83,29 @@ def person(admin: AdminRequest) -> Response:
 def person_page(
     admin: AdminRequest, problem: str = "", reason: str = "", code: int = 200
 ) -> Response:
-    """The same, with what was wrong with the decision that was sent."""
+    """The participant's page, with the problem of a rejected decision; Problem if there is none."""
     folder = admin.study()
     now = progress_of(folder.store, folder.name)
-    wanted = admin.request.path_params["code"]
-    found = next((p for p in now.people if p.row.code == wanted), None)
-    if found is None:
+    participant = admin.request.path_params["code"]
+    person_progress = next((p for p in now.people if p.row.code == participant), None)
+    if person_progress is None:
         raise Problem("absent", "There is no such participant.")
-    decisions = [d for d in folder.store.exclusions(folder.name) if d.participant == wanted]
+    decisions = [d for d in folder.store.exclusions(folder.name) if d.participant == participant]
     return admin.page(
         "person.html",
         code,
         study=now.row.study,
-        person=found,
+        person=person_progress,
         steps=STEPS,
         decisions=decisions,
         problem=problem,
         reason=reason,
-        asked={q.key: q.text for q in now.row.study.questions},
+        questions={q.key: q.text for q in now.row.study.questions},
     )
 
 
 def report(admin: AdminRequest) -> Response:
-    """The report of what there is now; nothing is stored by looking at it."""
+    """The report of the present data; it is not recorded in the store."""
     folder = admin.study()
     try:
         analysis = _analysis(admin, folder)
@@ -123,7 +128,7 @@ def new(admin: AdminRequest) -> Response:
 
 
 def new_page(admin: AdminRequest, problem: str = "", status: int = 200) -> Response:
-    """The same, with what was wrong and everything that was typed."""
+    """The form for a new study, with a problem and everything that was entered."""
     sent = bool(admin.form)
     values = {
         o.name: admin.text(o.name) if sent else o.show(o.default) if o.kind != "flag" else ""
@@ -146,12 +151,12 @@ def new_page(admin: AdminRequest, problem: str = "", status: int = 200) -> Respo
 
 
 def once() -> str:
-    """A key for a form that must not take effect twice."""
+    """A random key of a form that may take effect only once."""
     return secrets.token_urlsafe(12)
 
 
 def facts(row: Study) -> list[tuple[str, str]]:
-    """A study's design in words."""
+    """A study's design as pairs of name and text."""
     rules = row.flags
     scale = " · ".join(f"{i} {label}" for i, label in enumerate(row.labels, 1))
     lines = [
@@ -163,7 +168,7 @@ def facts(row: Study) -> list[tuple[str, str]]:
         ("Practice, repeats, catch", f"{row.practice}, {row.repeats}, {row.catch}"),
         ("Trials a listener", str(row.positions)),
         ("Screening", row.level.replace("_", " ")),
-        ("Scenes", "matched: nobody meets one twice" if row.matched else "not matched"),
+        ("Scenes", "matched: nobody rates one twice" if row.matched else "not matched"),
         (
             "Flags, fixed beforehand",
             f"{rules.catch_wrong} wrong catch trial{'s' if rules.catch_wrong > 1 else ''}; repeats "
@@ -191,7 +196,7 @@ def _progress(admin: AdminRequest, folder: StudyFolder) -> Progress:
     )
 
 
-def _shown(admin: AdminRequest, folder: StudyFolder) -> dict[str, Any]:
+def _study_values(admin: AdminRequest, folder: StudyFolder) -> dict[str, Any]:
     now = _progress(admin, folder)
     return {
         "study": folder.name,
@@ -206,7 +211,7 @@ def _shown(admin: AdminRequest, folder: StudyFolder) -> dict[str, Any]:
 
 
 def _analysis(admin: AdminRequest, folder: StudyFolder) -> Analysis:
-    """The analysis of the data as they are, made once however often it is looked at."""
+    """The analysis of the present data, cached until they change."""
     store, name = folder.store, folder.name
     people = store.participants(name)
     state = (

@@ -1,4 +1,4 @@
-"""What all pages of /admin share: who asks, the form that was sent, templates and addresses.
+"""What all pages of /admin share: session, submitted form, templates and relative addresses.
 
 Addresses in pages are relative, so that the pages work below any prefix that a proxy adds or removes.
 """
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class ResultCache:
-    """Values that are worth keeping for a moment, by key: made once, however many ask at a time."""
+    """A thread-safe cache by key; concurrent requests of one key compute its value once."""
 
     def __init__(self, most: int = 32) -> None:
         self._values: LRUCache[str, tuple[object, Any]] = LRUCache(most)
@@ -46,13 +46,13 @@ class ResultCache:
         self._lock = threading.Lock()
 
     def get(self, key: str, state: object, make: Callable[[], T]) -> T:
-        """The value made for this state, else a new one."""
+        """The cached value if it was made for this state, else that of `make()`."""
         with self._lock:
             own_lock = self._locks.setdefault(key, threading.Lock())
         with own_lock:
             with self._lock:
-                known_state, value = self._values.get(key, (None, None))
-            if value is None or known_state != state:
+                cached_state, value = self._values.get(key, (None, None))
+            if value is None or cached_state != state:
                 value = make()
                 with self._lock:
                     self._values[key] = state, value
@@ -61,7 +61,7 @@ class ResultCache:
 
 @dataclass
 class AdminContext:
-    """What the organiser's pages work with."""
+    """The objects that all requests of /admin share."""
 
     studies: Studies
     throttle: LoginThrottle
@@ -73,7 +73,7 @@ class AdminContext:
 
 @dataclass
 class AdminRequest:
-    """One request: `session` of who is logged in, and what the form says."""
+    """One request, with its session (None without a login) and the fields of its form."""
 
     context: AdminContext
     request: Request
@@ -82,44 +82,44 @@ class AdminRequest:
 
     @property
     def place(self) -> str:
-        """The page asked for, below /admin/."""
+        """The path of the request below /admin/."""
         scope = self.request.scope
         return str(scope["path"]).removeprefix(scope.get("root_path", "")).lstrip("/")
 
     @property
     def base(self) -> str:
-        """How to get from here to /admin/."""
+        """The relative address of /admin/."""
         return "../" * self.place.count("/") or "./"
 
     @property
     def who(self) -> Session:
-        """The session; only handlers behind the login ask."""
+        """The session; only for handlers behind the login."""
         assert self.session is not None
         return self.session
 
     def text(self, name: str) -> str:
-        """A field of the form, empty if it was not sent."""
+        """A field of the form, empty if it is missing."""
         return next(iter(self.form.get(name, ())), "")
 
     def study(self) -> StudyFolder:
-        """The study that the address names; Problem if there is none."""
+        """The study of the address; Problem if there is none."""
         try:
             return self.context.studies.get(self.request.path_params["study"])
         except UnknownStudy:
             raise Problem("absent", "There is no such study.") from None
 
     def to(self, place: str = "") -> Response:
-        """Go on to another page, with GET."""
+        """A redirect to another page below /admin/, with GET."""
         return RedirectResponse(self.base + place, 303)
 
     def page(self, template: str, code: int = 200, **values: Any) -> Response:
-        """A page from its template."""
-        part = template.startswith("_")
+        """A page or part of one from its template."""
+        is_part = template.startswith("_")
         common = {
             "base": self.base,
             "place": self.place,
             "session": self.session,
-            "notes": self.session.told() if self.session and not part else [],
+            "messages": self.session.take_messages() if self.session and not is_part else [],
             "version": __version__,
         }
         html = TEMPLATES.get_template(template).render(common | values)
@@ -134,19 +134,19 @@ class AdminRequest:
 
 
 async def read_form(request: Request) -> dict[str, list[str]]:
-    """The fields of a form that was sent; Problem for one too large or of another kind."""
+    """The fields of a submitted form; Problem if it is too large or of another content type."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind != "application/x-www-form-urlencoded":
-        raise Problem("form", "This address takes the form of its page.")
+        raise Problem("form", "Content type must be application/x-www-form-urlencoded.")
     body = await body_of(request, MAX_FORM)
     try:
         return parse_qs(body.decode("ascii"), True, errors="replace", max_num_fields=200)
     except ValueError:
-        raise Problem("value", "The form cannot be read.") from None
+        raise Problem("value", "The form is not valid.") from None
 
 
 def when(seconds: float | None) -> Markup:
-    """A time, which the page turns into the visitor's own zone."""
+    """A time as HTML; the page's script shows it in the visitor's time zone."""
     if seconds is None:
         return Markup("–")
     at = datetime.fromtimestamp(seconds, UTC)
@@ -169,7 +169,7 @@ def duration(seconds: float | None) -> str:
 
 
 def number(value: float | None, digits: int = 1) -> str:
-    """A number, a dash where there is none."""
+    """A number as text, a dash for None."""
     return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
 
 

@@ -1,7 +1,6 @@
 """/admin: the organiser's pages, behind a password.
 
-Every page but the login refuses without a session, and everything that changes something is a POST
-that carries the session's own token.
+Every page but the login needs a session, and every change is a POST with the session's CSRF token.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ LOG = logging.getLogger("savg.mos")
 Handler = Callable[[AdminRequest], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-PLACE = re.compile(r"(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)?")
-"""Where a login may lead: a page below /admin, nothing else."""
+PATH = re.compile(r"(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)?")
+"""Paths below /admin to which a login may redirect."""
 
 MAX_NAME = 80
 
@@ -84,20 +83,20 @@ def admin_mount(
             post(f"{study}/export", acts.export),
             get(person, pages.person),
             post(f"{person}/decision", acts.decision),
-            Route("/{rest:path}", _guarded(context, _nothing), methods=["GET", "POST"]),
+            Route("/{rest:path}", _guarded(context, _not_found), methods=["GET", "POST"]),
         ],
     )
 
 
 def _guarded(context: AdminContext, handler: Handler) -> Endpoint:
-    """A handler that only somebody who is logged in reaches, and whose errors are one sentence."""
+    """An endpoint of a handler that needs a session; its errors become pages with one sentence."""
 
     async def endpoint(request: Request) -> Response:
         admin = AdminRequest(
             context, request, context.sessions.get(request.cookies.get(COOKIE, ""))
         )
         if admin.session is None:
-            return admin.page("login.html", 401, problem="", wanted=admin.place, who="")
+            return admin.page("login.html", 401, problem="", target=admin.place, who="")
         try:
             if request.method == "POST":
                 admin.form = await read_form(request)
@@ -109,7 +108,7 @@ def _guarded(context: AdminContext, handler: Handler) -> Endpoint:
             return admin.problem(Problem("value", str(error)), 422)
         except DatabaseFailure:
             LOG.exception("the database of a listening test failed")
-            sentence = "The database is busy or not there: try again in a moment."
+            sentence = "The database is busy or unreachable: try again in a moment."
             return admin.problem(Problem("busy", sentence), 503)
         except Exception as error:
             LOG.error("a page of /admin failed", exc_info=error)
@@ -120,13 +119,13 @@ def _guarded(context: AdminContext, handler: Handler) -> Endpoint:
 
 
 def _check_origin(admin: AdminRequest) -> None:
-    """Problem unless a page of this session sent the form."""
-    given, own = admin.text("csrf").encode(), admin.who.csrf.encode()
-    if not hmac.compare_digest(given, own) or _from_elsewhere(admin.request):
+    """Problem unless the form comes from a page of this session."""
+    token, own = admin.text("csrf").encode(), admin.who.csrf.encode()
+    if not hmac.compare_digest(token, own) or _is_cross_site(admin.request):
         raise Problem("closed", "This form is too old: go back, reload the page and try again.")
 
 
-def _from_elsewhere(request: Request) -> bool:
+def _is_cross_site(request: Request) -> bool:
     return request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
 
 
@@ -143,25 +142,25 @@ def _login(context: AdminContext) -> Endpoint:
 
 
 def _enter(admin: AdminRequest) -> Response:
-    """Log in, or the login page again with what to do."""
+    """Log in, or the login page again with the problem."""
     request, context = admin.request, admin.context
-    wanted = admin.text("wanted") if PLACE.fullmatch(admin.text("wanted")) else ""
+    target = admin.text("wanted") if PATH.fullmatch(admin.text("wanted")) else ""
     who = " ".join(admin.text("who").split())[:MAX_NAME]
 
-    def again(status: int, problem: str) -> Response:
-        return admin.page("login.html", status, problem=problem, wanted=wanted, who=who)
+    def retry_page(status: int, problem: str) -> Response:
+        return admin.page("login.html", status, problem=problem, target=target, who=who)
 
-    if _from_elsewhere(request):
-        return again(403, "Log in on this page.")
+    if _is_cross_site(request):
+        return retry_page(403, "Log in on this page.")
     address = request.client.host if request.client else ""
     wait = context.throttle.try_password(address, admin.text("password"))
     if wait > 0:
-        reply = again(429, f"Too many wrong passwords: try again in {wait:.0f} s.")
+        reply = retry_page(429, f"Too many wrong passwords: try again in {wait:.0f} s.")
         reply.headers["Retry-After"] = f"{wait + 0.5:.0f}"
         return reply
     if wait < 0:
-        return again(401, "This is not the password.")
-    reply = admin.to(wanted)
+        return retry_page(401, "Wrong password.")
+    reply = admin.to(target)
     reply.set_cookie(
         COOKIE,
         context.sessions.begin(who or "organiser"),
@@ -181,5 +180,5 @@ def _logout(admin: AdminRequest) -> Response:
     return reply
 
 
-def _nothing(admin: AdminRequest) -> Response:
+def _not_found(admin: AdminRequest) -> Response:
     raise Problem("absent", "Page not found.")

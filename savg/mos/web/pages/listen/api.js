@@ -1,9 +1,9 @@
-/* Requests to the server. A listener's token is in the address behind the #, which browsers keep to
-   themselves; it goes to the server in a header. */
+/* Requests to the server. The listener's token is the fragment of the address, which browsers do not
+   send; requests carry it in a header. */
 
 const JSON_SECONDS = 20, MEDIA_SECONDS = 90;
 
-/** The server understood and said no. */
+/** The server rejected a request; `reason` as in its reply. */
 export class Refused extends Error {
   constructor(reason, sentence) {
     super(sentence);
@@ -11,10 +11,10 @@ export class Refused extends Error {
   }
 }
 
-/** No answer, or none that says anything: to be tried again. */
+/** No answer, or none that can be used: the request is to be retried. */
 export class Unreachable extends Error {}
 
-/** Requests for the study that the page's address names, with a token. */
+/** Requests for the study of the page's address, with a token. */
 export function connect(token) {
   const base = location.origin + location.pathname.replace(/\/+$/, '') + '/api/';
 
@@ -27,9 +27,9 @@ export function connect(token) {
         ...settings, headers, signal: stop.signal, cache: 'no-store', credentials: 'same-origin',
       });
       if (reply.ok) return await (settings.read || ((r) => r.json()))(reply);
-      const said = await reply.json();
-      if (reply.status >= 500 || !said.reason) throw new Unreachable(said.sentence);
-      throw new Refused(said.reason, said.sentence);
+      const problem = await reply.json();
+      if (reply.status >= 500 || !problem.reason) throw new Unreachable(problem.sentence);
+      throw new Refused(problem.reason, problem.sentence);
     } catch (error) {
       if (error instanceof Refused || error instanceof Unreachable) throw error;
       throw new Unreachable(String(error));
@@ -40,8 +40,8 @@ export function connect(token) {
 
   return {
     get: (path) => ask(path, JSON_SECONDS),
-    post: (act, said) => ask(act, JSON_SECONDS, {
-      method: 'POST', body: JSON.stringify(said), headers: { 'Content-Type': 'application/json' },
+    post: (act, body) => ask(act, JSON_SECONDS, {
+      method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' },
     }),
     media: (name) => ask('media/' + encodeURIComponent(name), MEDIA_SECONDS, { read: (r) => r.blob() }),
   };

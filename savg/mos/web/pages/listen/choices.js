@@ -1,5 +1,5 @@
-/* A row of answers of which one is taken: real radio buttons, so that arrow keys and screen readers
-   work; number keys choose as well. Nothing changes its size when it is locked or chosen. */
+/* A row of answers, one of which can be chosen: real radio buttons, so that arrow keys and screen
+   readers work; number keys choose as well. Locking and choosing do not change any size. */
 
 import { make } from './dom.js';
 
@@ -70,7 +70,7 @@ function longestWord(label) {
 }
 
 /** Keys of a page with a choice: numbers choose, arrows move, space plays, Enter goes on. A control
-    that has the focus keeps the keys it needs. Gives a function that ends it. */
+    that has the focus keeps the keys it needs. Returns a function that ends it. */
 export function choiceKeys(row, { play, go }) {
   function onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;

@@ -1,9 +1,9 @@
-/* The clip to rate, and how much of it was really played. The picture is a Blob's, so its address
-   says nothing; there is no way to seek, and time counts only while the clip runs at its own speed. */
+/* The clip to rate, and how much of it was played. The video is a Blob, so its address is opaque;
+   there is no seeking, and time counts only while the clip plays at its own speed. */
 
 import { icon, make } from './dom.js';
 
-/** A stage with a video. `onChange(player)` follows every change of what can be asked here. */
+/** A stage with a video. `onChange(player)` is called after every change of the player's state. */
 export function clipStage(onChange) {
   const video = make('video', {
     playsinline: true, preload: 'auto', tabindex: '-1', disablepictureinpicture: true,
@@ -16,7 +16,7 @@ export function clipStage(onChange) {
     make('div', { class: 'line', 'aria-hidden': 'true' }, line));
 
   let address = null, last = 0, lastClock = 0, beginning = true, frame = 0;
-  let heard = fresh();
+  let playback = fresh();
 
   function fresh() {
     return { plays: 0, seconds: 0, covered: 0, ended: null };
@@ -31,12 +31,12 @@ export function clipStage(onChange) {
       if (video.ended) return 'ended';
       return video.paused ? 'ready' : 'playing';
     },
-    get heard() { return { ...heard }; },
+    get playback() { return { ...playback }; },
 
-    /** Show a clip; `before` is what was heard of it before the page was loaded again. */
+    /** Show a clip; `before` is its playback before the page was reloaded. */
     open(blob, before) {
       player.close();
-      heard = { ...fresh(), ...before };
+      playback = { ...fresh(), ...before };
       address = URL.createObjectURL(blob);
       video.src = address;
     },
@@ -48,13 +48,13 @@ export function clipStage(onChange) {
       address = null;
       beginning = true;
       last = 0;
-      heard = fresh();
+      playback = fresh();
       video.removeAttribute('src');
       video.load();
       draw();
     },
 
-    /** Play from where it stands, from the beginning once it has ended. */
+    /** Play from the present position, from the beginning after the end. */
     play() {
       if (!address || video.error) return;
       if (video.ended) rewind();
@@ -85,14 +85,14 @@ export function clipStage(onChange) {
   function count() {
     const time = video.currentTime, clock = performance.now() / 1000;
     const step = time - last;
-    if (step > 0 && step <= 1.1 * (clock - lastClock) + 0.1) heard.seconds += step;
-    if (beginning) heard.plays += 1;
+    if (step > 0 && step <= 1.1 * (clock - lastClock) + 0.1) playback.seconds += step;
+    if (beginning) playback.plays += 1;
     beginning = false;
     last = time;
     lastClock = clock;
     let covered = 0;
     for (let i = 0; i < video.played.length; i += 1) covered += video.played.end(i) - video.played.start(i);
-    heard.covered = Math.max(heard.covered, Math.min(covered, heard.seconds));
+    playback.covered = Math.max(playback.covered, Math.min(covered, playback.seconds));
   }
 
   function draw() {
@@ -136,7 +136,7 @@ export function clipStage(onChange) {
   on('ended', () => {
     if (!address) return;
     count();
-    heard.ended ??= Date.now();
+    playback.ended ??= Date.now();
     changed();
   });
   on('ratechange', () => {

@@ -1,4 +1,4 @@
-/* Making elements. Text goes in as text, never as markup: much of it comes from the study. */
+/* Elements of pages. Text is inserted as text, never as markup: much of it comes from the study. */
 
 const SVG = 'http://www.w3.org/2000/svg';
 
@@ -22,16 +22,16 @@ const PATHS = {
   next: 'M13 5.500 11.600 7l4 4H4v2h11.600l-4 4L13 18.500 19.500 12z',
 };
 
-/** One of PATHS, as large as the text around it says. */
+/** One of PATHS as an icon in the size of the surrounding text. */
 export function icon(name) {
-  const picture = document.createElementNS(SVG, 'svg');
-  picture.setAttribute('viewBox', '0 0 24 24');
-  picture.setAttribute('aria-hidden', 'true');
-  picture.setAttribute('class', 'icon');
+  const svg = document.createElementNS(SVG, 'svg');
+  svg.setAttribute('viewBox', '0 0 24 24');
+  svg.setAttribute('aria-hidden', 'true');
+  svg.setAttribute('class', 'icon');
   const path = document.createElementNS(SVG, 'path');
   path.setAttribute('d', PATHS[name]);
-  picture.append(path);
-  return picture;
+  svg.append(path);
+  return svg;
 }
 
 /** A button with an icon before its words, both exchangeable. */
@@ -52,7 +52,7 @@ export function card(title, ...children) {
   return make('section', { class: 'card' }, make('h1', { tabindex: '-1' }, title), ...children);
 }
 
-/** Paragraphs of a text that somebody typed: empty lines part them, line breaks are kept. */
+/** Paragraphs of a text, separated by empty lines; line breaks stay. */
 export function paragraphs(text) {
   return text.trim().split(/\n\s*\n/).map((part) => make('p', { class: 'said' }, part));
 }

@@ -1,4 +1,4 @@
-/* Pages from which nothing goes on, or not now. */
+/* Pages at the end of a session, or of one that cannot go on now. */
 
 import { card, make } from './dom.js';
 import { mention } from './line.js';

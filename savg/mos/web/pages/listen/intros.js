@@ -1,4 +1,4 @@
-/* Pages between parts: what comes now, in a few words, and a button. */
+/* Pages between parts: an introduction of the next part, and a button. */
 
 import { card, make } from './dom.js';
 
@@ -132,21 +132,21 @@ function count(number, noun) {
 }
 
 function headphones() {
-  const picture = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-  picture.setAttribute('viewBox', '0 0 220 120');
-  picture.setAttribute('class', 'headphones');
-  picture.setAttribute('role', 'img');
-  picture.setAttribute('aria-label', 'Headphones seen from behind: L on the left ear, R on the right ear');
+  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  svg.setAttribute('viewBox', '0 0 220 120');
+  svg.setAttribute('class', 'headphones');
+  svg.setAttribute('role', 'img');
+  svg.setAttribute('aria-label', 'Headphones seen from behind: L on the left ear, R on the right ear');
   const add = (tag, attributes, text) => {
     const part = document.createElementNS('http://www.w3.org/2000/svg', tag);
     for (const [name, value] of Object.entries(attributes)) part.setAttribute(name, value);
     if (text) part.textContent = text;
-    picture.append(part);
+    svg.append(part);
   };
   add('path', { d: 'M64 70V60a46 46 0 0 1 92 0v10', class: 'bow' });
   add('rect', { x: 44, y: 66, width: 28, height: 44, rx: 10, class: 'left' });
   add('rect', { x: 148, y: 66, width: 28, height: 44, rx: 10, class: 'right' });
   add('text', { x: 58, y: 94 }, 'L');
   add('text', { x: 162, y: 94 }, 'R');
-  return picture;
+  return svg;
 }

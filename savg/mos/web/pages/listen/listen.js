@@ -1,5 +1,5 @@
-/* The listener's page: it shows where the server says the listener is, and nothing else. Reloading,
-   another tab or a server that was away all end at the same place. */
+/* The listener's page: it shows the session's state on the server, and nothing else. Reloads, other
+   tabs and lost connections all lead to the same state. */
 
 import { Refused, connect } from './api.js';
 import { make } from './dom.js';
@@ -21,7 +21,7 @@ const TOKEN = /^[\w-]{16,64}$/;
 
 const main = document.getElementById('main');
 
-/** How far a state is; an answer that was under way longer than a newer one is not shown. */
+/** A number that grows with the session's states; an outdated reply is not shown. */
 function reached({ step, screening, trial, unanswered }) {
   if (step === 'screened_out') return ORDER.length * 1e6;
   const within = screening ? (STAGES.indexOf(screening.stage) * 100 + screening.attempt) * 100 + screening.trial
@@ -29,7 +29,7 @@ function reached({ step, screening, trial, unanswered }) {
   return ORDER.indexOf(step) * 1e6 + within;
 }
 
-/** What is shown for a state: the name of a view and what makes it another one. */
+/** The view of a state: its name, and the function that makes its page. */
 function viewFor(state, facts, seen) {
   const { step, screening, trial } = state;
   if (step === 'done') return ['done', donePage];
@@ -62,7 +62,7 @@ function openPage(token, study) {
     api, memory, state: null, facts: null,
     outbox: null,
 
-    /** A listener pressed the button of an introduction: on to what it introduces. */
+    /** The button of an introduction was pressed: show the part it introduces. */
     dismiss(what) {
       seen.add(what);
       app.pressed = true;
@@ -81,7 +81,7 @@ function openPage(token, study) {
       return blobs.get(file);
     },
 
-    /** Ask the server where the listener is. */
+    /** Fetch the state from the server and show it. */
     look() {
       looking ||= insist(() => api.get('state')).then(app.take, app.lost).finally(() => { looking = null; });
       return looking;
@@ -96,7 +96,7 @@ function openPage(token, study) {
       render();
     },
 
-    /** The server refused: an unknown link ends here, all else is answered by its state. */
+    /** A rejected request: an unknown link ends the session, any other fetches the state. */
     lost(error) {
       if (!(error instanceof Refused)) throw error;
       if (error.reason === 'unknown' || error.reason === 'often') {

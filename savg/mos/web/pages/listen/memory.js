@@ -1,7 +1,7 @@
-/* What this browser keeps for a listener: unsent answers and drafts, under a key from which the link
-   cannot be made. Without storage (some private windows) it lives as long as the page. */
+/* Values that this browser stores for a listener: unsent answers and drafts, under a key from which the
+   link cannot be derived. Without storage (some private windows) they last as long as the page. */
 
-/** Keep values by name for one study and token. */
+/** Storage of values by name for one study and token. */
 export function remember(study, token) {
   const prefix = 'savg-listen:' + study + ':' + fingerprint(token) + ':';
   const spare = new Map();

@@ -1,13 +1,13 @@
-/* What a listener said and the server has not confirmed yet. It is written down before it is sent, and
-   sent again until there is an answer: the server takes the same thing twice without harm. */
+/* Actions of a listener that the server has not confirmed yet. Each is stored before it is sent, and
+   sent again until there is an answer: repeating one has no effect on the server. */
 
 import { insist } from './line.js';
 
 const NAME = 'unsent';
 const EARLY_SECONDS = 0.4, MOST_EARLY = 400;
 
-/** An outbox: `onState` gets the state after each confirmed item, `onRefused` the reason where an item
-    was refused; it is given up then, as the server knows better. */
+/** An outbox: `onState` is called with the state after each confirmed item, `onRefused` with the error
+    and the item where the server rejected one, which is dropped then. */
 export function openOutbox(memory, api, onState, onRefused) {
   let running = null, number = 0;
 

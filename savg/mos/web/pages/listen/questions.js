@@ -8,29 +8,29 @@ const MOST_LETTERS = 4000;
 export function questionsPage(app) {
   const { facts, state, memory, outbox } = app;
   const draft = memory.read('draft') || {};
-  const asked = facts.questions.filter(({ key }) => state.unanswered.includes(key));
+  const questions = facts.questions.filter(({ key }) => state.unanswered.includes(key));
   const button = make('button', { type: 'submit', class: 'primary' }, 'Finish');
   const form = make('form', {
     oninput: () => memory.write('draft', Object.fromEntries(new FormData(form))),
     onsubmit: async (event) => {
       event.preventDefault();
-      const said = new FormData(form);
+      const fields = new FormData(form);
       button.disabled = true;
       button.textContent = 'Saving …';
-      await Promise.all(asked.map(({ key }) => outbox.put('answer', { key, text: said.get(key) || '' })));
+      await Promise.all(questions.map(({ key }) => outbox.put('answer', { key, text: fields.get(key) || '' })));
       button.disabled = false;
       button.textContent = 'Finish';
     },
-  }, asked.map((question) => (question.options.length ? options(question, draft) : free(question, draft))),
+  }, questions.map((question) => (question.options.length ? options(question, draft) : free(question, draft))),
   make('div', { class: 'row' }, button));
   return {
-    node: card(asked.length === 1 ? 'One last question' : 'A few questions to end with', form),
+    node: card(questions.length === 1 ? 'One last question' : 'A few questions to end with', form),
   };
 }
 
-function options({ key, text, options: given }, draft) {
+function options({ key, text, options: choices }, draft) {
   return make('fieldset', { class: 'ask' }, make('legend', {}, text),
-    given.map((option) => make('label', { class: 'option' },
+    choices.map((option) => make('label', { class: 'option' },
       make('input', { type: 'radio', name: key, value: option, required: true, checked: draft[key] === option }),
       make('span', {}, option))));
 }

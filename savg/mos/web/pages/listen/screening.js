@@ -17,7 +17,7 @@ const LEAD_MS = 600, AGAIN_MS = 3000;
 const VOLUME_SECONDS = 2;
 const RING = 2 * Math.PI * 45;
 
-/** The page of the sound that comes now. */
+/** The page of the current screening sound. */
 export function screeningPage(app) {
   return app.state.screening.stage === 'volume' ? volumePage(app) : soundPage(app);
 }
@@ -56,48 +56,48 @@ function soundButton(press) {
 /* Loads the sound of the present trial and plays it; `changed()` after each change. */
 function soundOf(app, { loop, changed, ticked }) {
   const { media } = app.state.screening;
-  const sound = { buffer: null, playing: null, heard: 0, whole: false, gone: false, failed: false };
+  const sound = { buffer: null, playing: null, seconds: 0, whole: false, closed: false, failed: false };
 
   async function load() {
     try {
       sound.buffer = await decode(await app.media(media));
     } catch (error) {
-      if (sound.gone) return;
+      if (sound.closed) return;
       if (error.reason) {
         await app.lost(error);
         await after(AGAIN_MS);
-        if (!sound.gone) await load();
+        if (!sound.closed) await load();
         return;
       }
       sound.failed = true;
     }
-    if (!sound.gone) changed();
+    if (!sound.closed) changed();
   }
 
   sound.play = () => {
     if (sound.playing || sound.failed) return;
     if (!sound.buffer) {
-      sound.loaded.then(() => sound.gone || sound.play());
+      sound.loaded.then(() => sound.closed || sound.play());
       return;
     }
     app.sounding();
     sound.playing = start(sound.buffer, {
       loop,
       onTick: (seconds) => {
-        sound.heard = Math.max(sound.heard, seconds);
+        sound.seconds = Math.max(sound.seconds, seconds);
         ticked(seconds);
       },
       onEnd: (whole) => {
         sound.playing = null;
         sound.whole ||= whole;
-        if (!sound.gone) changed();
+        if (!sound.closed) changed();
       },
     });
     changed();
   };
   sound.stop = () => sound.playing && sound.playing.stop();
   sound.end = () => {
-    sound.gone = true;
+    sound.closed = true;
     sound.stop();
   };
   audio();
@@ -139,7 +139,7 @@ function soundPage(app) {
     refresh();
     await app.outbox.put('screening', { stage, attempt, trial, answer: row.value });
     saving = false;
-    if (!sound.gone) refresh();
+    if (!sound.closed) refresh();
   }
 
   function words() {
@@ -159,13 +159,13 @@ function soundPage(app) {
     }
     button.node.disabled = saving || !sound.buffer;
     next.setAttribute('aria-disabled', String(saving || !sound.whole || row.value === null));
-    const said = words();
-    if (hint.textContent !== said) hint.textContent = said;
+    const text = words();
+    if (hint.textContent !== text) hint.textContent = text;
   }
 
   refresh();
   if (starts) {
-    Promise.all([sound.loaded, after(LEAD_MS)]).then(() => document.hidden || sound.gone || sound.heard || press());
+    Promise.all([sound.loaded, after(LEAD_MS)]).then(() => document.hidden || sound.closed || sound.seconds || press());
   }
   const node = card(title,
     make('p', { class: 'dim of' }, 'Sound ' + (trial + 1) + ' of ' + trials),
@@ -196,25 +196,25 @@ function volumePage(app) {
   }
 
   async function go() {
-    if (saving || sound.heard < VOLUME_SECONDS) return;
+    if (saving || sound.seconds < VOLUME_SECONDS) return;
     saving = true;
     sound.stop();
     refresh();
     await app.outbox.put('screening', { stage, attempt, trial, answer: choices[0] });
     saving = false;
-    if (!sound.gone) refresh();
+    if (!sound.closed) refresh();
   }
 
   function refresh() {
-    const share = Math.min(1, sound.heard / VOLUME_SECONDS);
+    const share = Math.min(1, sound.seconds / VOLUME_SECONDS);
     if (sound.playing) button.show('pause', 'Stop the noise', share);
     else button.show('play', 'Play the noise', share);
     button.node.disabled = saving || !sound.buffer;
     next.setAttribute('aria-disabled', String(saving || share < 1));
-    const said = saving ? 'Saving …' : !sound.buffer ? 'Loading the sound …'
+    const text = saving ? 'Saving …' : !sound.buffer ? 'Loading the sound …'
       : share < 1 && !sound.playing ? 'Play the noise and adjust the volume.'
         : share < 1 ? 'Adjust the volume now.' : 'Once it is right, please do not change it any more.';
-    if (hint.textContent !== said) hint.textContent = said;
+    if (hint.textContent !== text) hint.textContent = text;
   }
 
   refresh();

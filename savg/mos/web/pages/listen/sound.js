@@ -1,11 +1,11 @@
-/* Screening sounds, heard exactly as they were made: decoded at their own 48 kHz and sent to the
-   output without any gain or mixing; channel 0 is the left ear. */
+/* Screening sounds, played unchanged: decoded at their own 48 kHz and sent to the output without any
+   gain or mixing; channel 0 is the left ear. */
 
 export const RATE = 48000;
 
 let context = null;
 
-/** The one AudioContext; the browser lets it sound after the first press of a button. */
+/** The only AudioContext; browsers allow audio after the first press of a button. */
 export function audio() {
   if (!context) {
     try {
@@ -22,7 +22,7 @@ export async function decode(blob) {
   return audio().decodeAudioData(await blob.arrayBuffer());
 }
 
-/** What the browser says about its sound output. */
+/** The rate and number of channels of the browser's audio output, 0 if unknown. */
 export function output() {
   try {
     const { sampleRate, destination } = audio();
@@ -32,7 +32,8 @@ export function output() {
   }
 }
 
-/** Play a buffer. `onTick(seconds)` follows, `onEnd(whole)` says whether all of it was heard. */
+/** Play a buffer. `onTick(seconds)` is called in every frame, `onEnd(whole)` at the end: whether all of
+    it was played. */
 export function start(buffer, { loop = false, onTick, onEnd }) {
   const now = audio(), source = now.createBufferSource();
   let begun = null, over = false, frame = 0;
@@ -40,14 +41,14 @@ export function start(buffer, { loop = false, onTick, onEnd }) {
   source.loop = loop;
   source.connect(now.destination);
 
-  function heard() {
+  function elapsed() {
     if (begun === null) return 0;
     return Math.max(0, now.currentTime - begun);
   }
 
   function tick() {
     if (over) return;
-    onTick(loop ? heard() : Math.min(heard(), buffer.duration));
+    onTick(loop ? elapsed() : Math.min(elapsed(), buffer.duration));
     frame = requestAnimationFrame(tick);
   }
 
@@ -63,7 +64,7 @@ export function start(buffer, { loop = false, onTick, onEnd }) {
     onEnd(whole);
   }
 
-  source.onended = () => finish(heard() >= 0.95 * buffer.duration);
+  source.onended = () => finish(elapsed() >= 0.95 * buffer.duration);
   now.resume().then(() => {
     if (over) return;
     begun = now.currentTime + 0.05;

@@ -5,13 +5,13 @@ import { clipStage } from './clip.js';
 import { iconButton, make } from './dom.js';
 import { insist } from './line.js';
 
-const LEAD_MS = 400; // between the clips, so that the eyes are back on the picture
+const LEAD_MS = 400; // between the clips, so that the eyes are back on the screen
 const AGAIN_MS = 3000;
 
 /** The page of the trials. */
 export function trialPage(app) {
   const { facts, memory, outbox } = app;
-  let position = null, trial = null, saving = false, starts = false, ahead = false, kept = '', earlier = 0, leading = 0;
+  let position = null, trial = null, saving = false, starts = false, ahead = false, saved = '', earlier = 0, leading = 0;
 
   const heading = make('h1', { tabindex: '-1', class: 'count' });
   const player = clipStage(() => position !== null && refresh());
@@ -36,7 +36,7 @@ export function trialPage(app) {
   }
 
   function unlocked() {
-    const { seconds, covered } = player.heard;
+    const { seconds, covered } = player.playback;
     return Math.min(seconds, covered) >= needed();
   }
 
@@ -50,14 +50,14 @@ export function trialPage(app) {
     refresh();
   }
 
-  /* A new position of the server's: another clip, locked until it was played. */
+  /* A new position from the server: another clip, locked until it was played. */
   function update() {
     if (app.state.trial.position === position) return;
     trial = app.state.trial;
     position = trial.position;
     saving = false;
     ahead = false;
-    kept = '';
+    saved = '';
     earlier = 0;
     endLead();
     starts = Boolean(app.pressed);
@@ -91,17 +91,17 @@ export function trialPage(app) {
     }
   }
 
-  /* What was heard and chosen survives a reload. */
+  /* Playback and choice survive a reload. */
   function keep() {
-    const text = JSON.stringify([position, player.heard, row.value]);
-    if (text === kept) return;
-    kept = text;
-    memory.write('heard', { position, heard: player.heard, choice: row.value });
+    const text = JSON.stringify([position, player.playback, row.value]);
+    if (text === saved) return;
+    saved = text;
+    memory.write('heard', { position, heard: player.playback, choice: row.value });
   }
 
   async function go() {
     if (saving || row.value === null || !unlocked()) return;
-    const mine = position, { plays, seconds, ended } = player.heard;
+    const mine = position, { plays, seconds, ended } = player.playback;
     saving = true;
     app.pressed = true;
     player.pause();
@@ -137,7 +137,7 @@ export function trialPage(app) {
   }
 
   function words() {
-    const { state, heard } = player;
+    const { state, playback } = player;
     if (saving) return 'Saving …';
     if (state === 'broken') return 'The clip could not be shown.';
     if (state === 'loading') return 'Loading the clip …';
@@ -147,11 +147,11 @@ export function trialPage(app) {
     }
     if (state === 'playing') return 'Watch and listen to the end.';
     if (starts || leading) return 'The clip starts now.';
-    return heard.plays ? 'Paused: play it to the end.' : 'Play the clip, then answer.';
+    return playback.plays ? 'Paused: play it to the end.' : 'Play the clip, then answer.';
   }
 
   function refresh() {
-    const { state, heard } = player;
+    const { state, playback } = player;
     if (state === 'playing' && !ahead) {
       ahead = true;
       app.sounding();
@@ -159,7 +159,7 @@ export function trialPage(app) {
     }
     if (state === 'ready' && starts) lead();
     const free = unlocked() && !saving && state !== 'loading';
-    if (state !== 'playing' && state !== 'loading' && heard.plays && !saving && !earlier) keep();
+    if (state !== 'playing' && state !== 'loading' && playback.plays && !saving && !earlier) keep();
     row.lock(!free);
     if (free && earlier) {
       const choice = earlier;
@@ -172,9 +172,9 @@ export function trialPage(app) {
     play.disabled = saving || state === 'loading';
     if (state === 'playing') play.show('pause', 'Pause');
     else if (state === 'broken') play.show('again', 'Load again');
-    else play.show(state === 'ended' || heard.ended ? 'again' : 'play', state === 'ended' || heard.ended ? 'Play again' : 'Play');
-    const said = words();
-    if (hint.textContent !== said) hint.textContent = said;
+    else play.show(state === 'ended' || playback.ended ? 'again' : 'play', state === 'ended' || playback.ended ? 'Play again' : 'Play');
+    const text = words();
+    if (hint.textContent !== text) hint.textContent = text;
   }
 
   return {

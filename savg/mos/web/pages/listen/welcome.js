@@ -1,4 +1,4 @@
-/* Consent, and with what the listener listens. */
+/* Consent, and the listener's headphones. */
 
 import { card, make, paragraphs } from './dom.js';
 import { output } from './sound.js';
@@ -26,7 +26,7 @@ export function welcomePage(app) {
       outbox.put('consent', { device: device(form) }).then(() => { button.disabled = !playable; });
       memory.forget('device');
     },
-    oninput: () => memory.write('device', said(form)),
+    oninput: () => memory.write('device', formValues(form)),
   },
   make('h2', {}, 'Your headphones'),
   make('div', { class: 'fields' },
@@ -62,7 +62,7 @@ function field(label, control) {
   return make('label', { class: 'field' }, make('span', {}, label), control);
 }
 
-function said(form) {
+function formValues(form) {
   const { headphones, link, model } = Object.fromEntries(new FormData(form));
   return { headphones, link, model };
 }
@@ -70,7 +70,7 @@ function said(form) {
 function device(form) {
   const { rate, channels } = output();
   return {
-    ...said(form),
+    ...formValues(form),
     browser: navigator.userAgent.slice(0, 400),
     language: navigator.language,
     screen: screen.width + 'x' + screen.height + '@' + window.devicePixelRatio,

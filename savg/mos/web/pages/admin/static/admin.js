@@ -1,4 +1,4 @@
-// The organiser's pages: times in the visitor's zone, moving parts kept up to date, links to copy.
+// The organiser's pages: times in the visitor's zone, parts that are updated, links to copy.
 
 function localTimes(root) {
   const parts = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
@@ -13,17 +13,17 @@ function localTimes(root) {
   }
 }
 
-// Nodes stay the same ones while what they say changes: a click, the focus, what is open and where
-// the page stands survive an update. Nodes with an id are found again wherever they move.
+// Nodes are updated in place, so that clicks, focus, open details and scrolling survive an update.
+// Nodes with an id are matched by it wherever they move.
 function morph(old, fresh) {
   if (old.isEqualNode(fresh)) return;
   if (old.nodeType !== Node.ELEMENT_NODE) {
     old.nodeValue = fresh.nodeValue;
     return;
   }
-  const kept = old.nodeName === "DETAILS" ? ["open"] : [];
+  const preserved = old.nodeName === "DETAILS" ? ["open"] : [];
   for (const { name } of [...old.attributes]) {
-    if (!fresh.hasAttribute(name) && !kept.includes(name)) old.removeAttribute(name);
+    if (!fresh.hasAttribute(name) && !preserved.includes(name)) old.removeAttribute(name);
   }
   for (const { name, value } of fresh.attributes) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
@@ -32,8 +32,8 @@ function morph(old, fresh) {
 }
 
 function morphChildren(old, fresh) {
-  const wanted = [...fresh.childNodes];
-  for (const [i, next] of wanted.entries()) {
+  const target = [...fresh.childNodes];
+  for (const [i, next] of target.entries()) {
     const here = old.childNodes[i];
     const moved = next.id && [...old.children].find((child) => child.id === next.id);
     if (moved) {
@@ -45,7 +45,7 @@ function morphChildren(old, fresh) {
       old.insertBefore(next, here ?? null);
     }
   }
-  while (old.childNodes.length > wanted.length) old.lastChild.remove();
+  while (old.childNodes.length > target.length) old.lastChild.remove();
 }
 
 function replacePart(part, html) {
@@ -61,7 +61,7 @@ function keepLive(part) {
   const state = document.getElementById("live-state");
   let wait = every;
   let lost = false;
-  const say = (text) => { if (state && state.textContent !== text) state.textContent = text; };
+  const announce = (text) => { if (state && state.textContent !== text) state.textContent = text; };
 
   async function look() {
     if (document.visibilityState !== "visible") return;
@@ -73,12 +73,12 @@ function keepLive(part) {
       replacePart(part, await reply.text());
       // A server that is busy with listeners is asked less often.
       wait = Math.max(every, 10 * (performance.now() - began));
-      if (lost) say("The connection is back.");
+      if (lost) announce("The connection is back.");
       lost = false;
     } catch {
       wait = Math.min(2 * wait, 60000);
       lost = true;
-      say("No connection to the server: trying again.");
+      announce("No connection to the server: trying again.");
     }
   }
 
@@ -90,36 +90,36 @@ function keepLive(part) {
   document.addEventListener("visibilitychange", look);
 }
 
-function links(table) {
-  const said = document.getElementById("links-said");
-  const made = [...table.tBodies[0].rows].map((row) => {
+function newLinks(table) {
+  const status = document.getElementById("links-said");
+  const links = [...table.tBodies[0].rows].map((row) => {
     const link = row.querySelector("a");
     link.textContent = link.href;
     return [row.cells[0].textContent.trim(), link.href];
   });
   document.getElementById("copy-links").addEventListener("click", async () => {
-    const text = made.map(([, link]) => link).join("\n");
+    const text = links.map(([, link]) => link).join("\n");
     try {
       await navigator.clipboard.writeText(text);
-      said.textContent = `Copied ${made.length} links, one a line.`;
+      status.textContent = `Copied ${links.length} links, one a line.`;
     } catch {
       const range = document.createRange();
       range.selectNodeContents(table.tBodies[0]);
       getSelection().removeAllRanges();
       getSelection().addRange(range);
-      said.textContent = "The browser does not let a page copy here: the links are selected, copy them by hand.";
+      status.textContent = "The browser does not let a page copy here: the links are selected, copy them by hand.";
     }
   });
   const save = document.getElementById("save-links");
   save.addEventListener("click", () => {
-    const lines = [["code", "link"], ...made].map((row) => row.join(",")).join("\r\n");
+    const lines = [["code", "link"], ...links].map((row) => row.join(",")).join("\r\n");
     const file = URL.createObjectURL(new Blob([`${lines}\r\n`], { type: "text/csv" }));
     const anchor = document.createElement("a");
     anchor.href = file;
     anchor.download = save.dataset.name;
     anchor.click();
     setTimeout(() => URL.revokeObjectURL(file), 10000);
-    said.textContent = `Saved as ${save.dataset.name}.`;
+    status.textContent = `Saved as ${save.dataset.name}.`;
   });
 }
 
@@ -143,6 +143,6 @@ function newStudy(form) {
 localTimes(document);
 for (const part of document.querySelectorAll("[data-live]")) keepLive(part);
 const table = document.getElementById("new-links");
-if (table) links(table);
+if (table) newLinks(table);
 const form = document.getElementById("new-study");
 if (form) newStudy(form);
