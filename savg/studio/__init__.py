@@ -122,7 +122,7 @@ def launch(studio: Studio, **options: Any) -> Any:
 
 
 def main() -> None:
-    """Build the studio and serve it; what the operator got wrong is told in one sentence."""
+    """Build the studio and serve it; a SavgError of the settings ends it with one sentence."""
     try:
         launch(build())
     except SavgError as error:

@@ -132,7 +132,7 @@ def test_a_single_pipeline_works_as_before(guest: Visitor) -> None:
 
 
 def person_film(path: Path, x: float) -> Path:
-    """Somebody in blue at x of 0 … 1 in 320×180 at 10 pictures a second, a faint tone at the right."""
+    """Somebody in blue at x of 0 … 1 in 320×180 at 10 frames a second, a faint tone at the right."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=10)
         video.width, video.height, video.pix_fmt = 320, 180, "yuv420p"

@@ -97,7 +97,7 @@ def test_left_is_left_from_the_upload_to_the_download(
     context: Context, visitors: Visitors, tmp_path: Path, x: float, sign: int
 ) -> None:
     source = person_film(tmp_path / "holiday.mp4", x)
-    pictures = [bytes(p) for p in av.open(str(source)).demux(video=0) if p.size]
+    source_packets = [bytes(p) for p in av.open(str(source)).demux(video=0) if p.size]
     updates = visitors.run(visitors.request(visitors.upload(source)))
     last = updates[-1]
     assert last[1]["state"] == DONE, last[0]
@@ -107,7 +107,7 @@ def test_left_is_left_from_the_upload_to_the_download(
     assert sign * level_difference(stored.path(VIDEO)) > 6
     assert abs(level_difference(context.library[own["id"]].path(VIDEO))) < 0.2
     packets = [bytes(p) for p in av.open(str(stored.path(VIDEO))).demux(video=0) if p.size]
-    assert packets == pictures  # the visitor's own frames, byte for byte
+    assert packets == source_packets  # the visitor's own frames, byte for byte
     assert new["annotation"]["alignment"]["tp"] > 0
     assert stored.title == "holiday, new audio" and stored.stem == "holiday-new-audio"
     assert new["downloads"][0]["label"] == "Video"

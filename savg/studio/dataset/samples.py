@@ -48,7 +48,7 @@ class _ClipCache(LRUCache[Key, dict[str, Any]]):
 
 
 class Samples:
-    """Posters and opened clips, kept while they are likely to be asked for again."""
+    """Cache of posters and opened clips."""
 
     def __init__(self, store: Path) -> None:
         self.store = store

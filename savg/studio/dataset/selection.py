@@ -67,7 +67,7 @@ class Selection:
                 object.__setattr__(self, name, otherwise)
 
     def rows(self, table: BenchTable) -> NDArray[np.int64]:
-        """Indices in the table of the clips that pass, in the order asked for."""
+        """Indices in the table of the clips that pass, in the requested order."""
         keep = within(table.views, self.towards, self.reach)
         category = CATEGORIES.get(self.category)
         if category is not None:

@@ -81,7 +81,7 @@ def _settings(
     boxes = gr.Checkbox(
         True,
         label="Person boxes for the second stage",
-        info="The flow network is told where YOLOX finds people.",
+        info="The flow network gets the boxes of people that YOLOX detects.",
         visible=choice.boxes,
         elem_id="savg-boxes",
     )

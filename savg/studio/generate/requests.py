@@ -61,7 +61,7 @@ def generate_choices(services: Services) -> dict[str, GenerateChoice]:
 
 
 class GenerateRequest:
-    """What a visitor asked for, checked; called with a job, it does it."""
+    """A visitor's request, checked; called with a job, it generates the clips."""
 
     def __init__(
         self,

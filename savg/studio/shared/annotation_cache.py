@@ -1,4 +1,4 @@
-"""Annotations of stored clips, made once and kept while they are likely to be asked for again."""
+"""Cache of the annotations of stored clips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Long work in a thread of its own: progress while it runs, results as they come, stop when asked.
+"""Long work in a thread of its own: progress while it runs, results as they come, stop on request.
 
 The web server stays free, and a stop takes effect at the work's next step whether or not anyone is
 looking at its progress.
@@ -50,7 +50,7 @@ class Job:
 
     @property
     def cancelled(self) -> bool:
-        """Whether somebody asked it to stop."""
+        """Whether a stop was requested."""
         return self._cancelled.is_set()
 
     def cancel(self) -> None:
@@ -72,7 +72,7 @@ class Job:
         self._update(results=results)
 
     def check(self) -> None:
-        """Raise Cancelled if somebody asked for a stop, from within the work."""
+        """Raise Cancelled, within the work, if a stop was requested."""
         if self.cancelled:
             raise Cancelled
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class PipelineChoice:
     """A pipeline that visitors can choose: steps are (least, default, most).
 
-    name: beside other pipelines; boxes: whether it can be told, or not, where persons are.
+    name: beside other pipelines; boxes: whether it runs with and without persons' boxes.
     """
 
     label: str

@@ -110,7 +110,7 @@ def _sampling(choice: AudioChoice) -> tuple[gr.Slider, gr.Slider, gr.Checkbox]:
         boxes = gr.Checkbox(
             True,
             label="Person boxes",
-            info="The flow network is told where YOLOX finds people.",
+            info="The flow network gets the boxes of people that YOLOX detects.",
             visible=choice.boxes,
             elem_id="savg-resound-boxes",
         )

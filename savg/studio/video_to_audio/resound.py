@@ -52,7 +52,7 @@ class ResoundResult:
 
 
 class ResoundRequest:
-    """What a visitor asked for, checked; called with a job, it does it: a ResoundResult."""
+    """A visitor's request, checked; called with a job, it returns a ResoundResult."""
 
     def __init__(
         self,

@@ -106,7 +106,7 @@ def task(
 def receive_video(
     context: Context, uploads: Uploads, path: str | None, who: str, own: list[str]
 ) -> list[Any]:
-    """Updates of notice and chosen video after an upload; the uploaded file is taken over or gone."""
+    """Updates of notice and chosen video after an upload; the uploaded file is moved or deleted."""
     if not path:
         return [gr.skip(), gr.skip()]
 

@@ -118,15 +118,15 @@ def _checked(path: Path, title: str) -> VideoInfo:
             f"{size / 1e6:.0f} MB."
         )
     try:
-        found = video_info(path)
+        info = video_info(path)
     except MediaError as error:
         raise MediaError(with_owners_name(error, path, title)) from error
-    if found.seconds is not None and found.seconds > MAX_UPLOAD_SECONDS + 0.5:
+    if info.seconds is not None and info.seconds > MAX_UPLOAD_SECONDS + 0.5:
         raise MediaError(
             f"“{title}” must be a video of at most {MAX_UPLOAD_SECONDS:.0f} s, got "
-            f"{found.seconds:.0f} s."
+            f"{info.seconds:.0f} s."
         )
-    return found
+    return info
 
 
 def with_owners_name(error: Exception, path: Path, name: str) -> str:

@@ -15,7 +15,7 @@ function showScore(part, clip) {
   part('score').textContent = alignment.score === null ? '–' : alignment.score.toFixed(2);
   part('counts').textContent = !annotation ? ''
     : alignment.tp + alignment.fn ? alignment.tp + ' TP · ' + alignment.fn + ' FN'
-      : 'no sound event was found';
+      : 'no sound event was detected';
   const rows = [['this clip', alignment.score, 'sp-bar-own']];
   if (annotation) {
     for (const [key, words] of BASELINES) rows.push([words, annotation.nulls[key], '']);
