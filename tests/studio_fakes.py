@@ -144,7 +144,7 @@ class FakePipeline(ClipPipeline):
 class FakeAudioPipeline(AudioPipeline):
     """What gives videos audio: a tone from where blue is seen."""
 
-    name = "fake_sound"
+    name = "fake_audio"
     options = frozenset({"guidance", "boxes"})
     batch_size = 4
     components: Mapping[str, Card] = {}

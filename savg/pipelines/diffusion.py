@@ -19,13 +19,7 @@ from savg.device import Compute, choose
 from savg.diffusion.process import State
 from savg.errors import CheckpointError, SavgError
 from savg.format import SAVGBENCH, ClipFormat
-from savg.hub import (
-    Card,
-    component_folder,
-    load_component,
-    model_format,
-    save_component,
-)
+from savg.hub import Card, component_folder, load_component, model_format, save_component
 from savg.pipelines.base import Result, SeedPipeline, check_call
 from savg.pipelines.description import Description
 from savg.pipelines.guidance import Denoiser, Guidance

@@ -24,12 +24,7 @@ from savg.annotation import Boxes
 from savg.device import Compute, choose
 from savg.diffusion.flow import FlowMatching, euler
 from savg.errors import CheckpointError, SavgError
-from savg.hub import (
-    Card,
-    component_folder,
-    load_component,
-    save_component,
-)
+from savg.hub import Card, component_folder, load_component, save_component
 from savg.models.bigvgan import BigVgan
 from savg.models.griffin_lim import GriffinLim
 from savg.models.istft_vocoder import IstftVocoder

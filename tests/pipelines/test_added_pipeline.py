@@ -51,7 +51,7 @@ def test_a_pipeline_for_videos(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = Entry("studio_fakes:FakeAudioPipeline", "Fake", "A tone from where blue is seen.")
-    monkeypatch.setitem(AUDIO.entries, "fake_sound", line)
+    monkeypatch.setitem(AUDIO.entries, "fake_audio", line)
     folder = tmp_path / "mine"
     studio_fakes.FakeAudioPipeline(0).save_pretrained(folder)
 
@@ -80,11 +80,11 @@ def test_a_two_stage_pipeline_may_name_another_second_stage(
     from savg.pipelines.two_stage import tiny as tiny_two_stage
 
     line = Entry("studio_fakes:FakeAudioPipeline", "Fake", "A tone from where blue is seen.")
-    monkeypatch.setitem(AUDIO.entries, "fake_sound", line)
+    monkeypatch.setitem(AUDIO.entries, "fake_audio", line)
     video = tiny_two_stage().video
     TwoStagePipeline(video, studio_fakes.FakeAudioPipeline(0)).save_pretrained(tmp_path / "p")
     summary = json.loads((tmp_path / "p" / "pipeline.json").read_text())
-    assert summary["sound"]["pipeline"] == "fake_sound" and "pipeline" not in summary["video"]
+    assert summary["sound"]["pipeline"] == "fake_audio" and "pipeline" not in summary["video"]
     loaded = TwoStagePipeline.from_pretrained(tmp_path / "p", "cpu", "float32")
     assert isinstance(loaded.audio, studio_fakes.FakeAudioPipeline)
     assert len(loaded(1, boxes=False)) == 1 and loaded.audio.calls[0]["boxes"] is False

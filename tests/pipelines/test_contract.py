@@ -43,7 +43,7 @@ MAKERS: dict[str, Callable[[], Pipeline]] = {
     "toy": toy_pipeline.tiny,
     "fake": lambda: studio_fakes.FakePipeline(0),
     "fake_two_stage": lambda: studio_fakes.FakeTwoStage(0),
-    "fake_sound": lambda: studio_fakes.FakeAudioPipeline(0),
+    "fake_audio": lambda: studio_fakes.FakeAudioPipeline(0),
 }
 
 
