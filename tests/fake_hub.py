@@ -136,12 +136,12 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
             except OSError:
                 self.close_connection = True
 
-        def create(self, asked: dict[str, Any]) -> None:
-            name = f"{asked.get('organization') or 'lab'}/{asked['name']}"
+        def create(self, request: dict[str, Any]) -> None:
+            name = f"{request.get('organization') or 'lab'}/{request['name']}"
             there = name in hub.datasets
             if not there:
                 hub.make(name)
-                if not asked.get("private") and asked.get("visibility") != "private":
+                if not request.get("private") and request.get("visibility") != "private":
                     hub.public.add(name)
             url = {"url": f"{hub.url}/datasets/{name}", "name": name}
             self.reply(url, 409 if there else 200)
