@@ -96,8 +96,8 @@ def test_a_copy_is_filled_and_says_everywhere_what_it_is(
     assert "simulated" in (out / "SIMULATED.txt").read_text()
 
     assert main(command) == 1
-    assert "--instead" in capsys.readouterr().err
-    assert main([*command, "--instead", "--seed", "1"]) == 0
+    assert "--overwrite" in capsys.readouterr().err
+    assert main([*command, "--overwrite", "--seed", "1"]) == 0
     output = capsys.readouterr().out
     assert output.startswith("SIMULATED: 8 listeners") and "400 times as fast" in output
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
@@ -135,10 +135,10 @@ def test_only_a_rehearsal_is_replaced(
     study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "kept.txt").write_text("mine")
-    command = ["mos", "simulate", str(study), "--out", str(tmp_path), "--instead"]
+    command = ["mos", "simulate", str(study), "--out", str(tmp_path), "--overwrite"]
     assert main(command) == 1
     assert "not a rehearsal" in capsys.readouterr().err
-    assert main(["mos", "simulate", str(study), "--out", str(study), "--instead"]) == 1
+    assert main(["mos", "simulate", str(study), "--out", str(study), "--overwrite"]) == 1
     assert "not a rehearsal" in capsys.readouterr().err
     assert (tmp_path / "kept.txt").read_text() == "mine"
 

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     clock.add_argument("--real-time", action="store_true", help="the same as --speed 1")
     add("--out", type=Path, metavar="DIR", help=f"the copy (default: STUDY{SUFFIX})")
-    add("--instead", action="store_true", help="replace an earlier rehearsal in that folder")
+    add("--overwrite", action="store_true", help="replace an earlier rehearsal in that folder")
     add("--database", metavar="URL", help="of the database, where it is not in the study's folder")
     add("--json", action="store_true", help="print the outcome as JSON")
 
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
                 crowd,
                 model,
                 speed=speed,
-                overwrite=args.instead,
+                overwrite=args.overwrite,
                 on_ratings=progress,
             )
     finally:
