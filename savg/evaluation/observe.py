@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -181,7 +182,7 @@ class Cache:
                 rows = data["events"]
                 format = ClipFormat(**json.loads(str(data["format"])))
                 events = SoundEvents(rows[:, 0], rows[:, 1], rows[:, 2])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, EOFError, BadZipFile, ValueError, LookupError, TypeError) as error:
             raise SavgError(f"{path} is not a cached observation: delete it.") from error
         return Observation(events, boxes, format, candidates, features)
 
@@ -192,7 +193,9 @@ class Cache:
             "format": np.array(json.dumps(asdict(observation.format))),
             "events": np.column_stack([events.frames, events.categories, events.x]),
         }
-        candidates = observation.candidates or observation.boxes
+        candidates = observation.candidates
+        if candidates is None:
+            candidates = observation.boxes
         for key, boxes in (("boxes", observation.boxes), ("candidates", candidates)):
             arrays[key] = np.column_stack([boxes.frames, boxes.categories, boxes.xyxy])
             if boxes.scores is not None:

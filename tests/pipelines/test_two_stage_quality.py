@@ -12,11 +12,7 @@ import pytest
 
 from benchmarks import two_stage_quality
 from savg.annotation import Boxes, SoundEvents
-from savg.errors import SavgError
-from savg.evaluation.observe import Cache
-from savg.format import SAVGBENCH
 from savg.hub import PIPELINE_FILE, Card, save_component
-from savg.metrics.base import Observation
 from savg.metrics.spatial import BASELINES, chance_baselines, spatial_report
 from savg.models.seld import CONFIGS as SELD
 from savg.models.seld import Seld
@@ -76,32 +72,6 @@ def test_all_methods_stand_side_by_side(weights, tmp_path, monkeypatch, capsys) 
     assert json.dumps(repeated["sets"]) == json.dumps(result["sets"])
     with pytest.raises(AssertionError, match="not made again"):
         run(weights, tmp_path, monkeypatch, "--seed", "1", "--methods", "joint")
-
-
-def test_observations_come_back_as_they_were(tmp_path: Path) -> None:
-    events = SoundEvents([0, 3], [0, 1], [12.5, 250.0])
-    boxes = Boxes([0, 1], [0, 0], [[0, 1, 5, 9], [3, 4, 8, 8]], [0.9, 0.5])
-    cache = Cache(tmp_path / "kept")
-    features = {"pan": np.array(0.25), "motion_x": np.array(np.nan), "t": np.ones((2, 3), np.uint8)}
-    format = SAVGBENCH.with_frames(28)
-    cache.write("a", Observation(events, boxes, format, boxes, features))
-    loaded = cache.read("a")
-    assert (
-        loaded is not None and loaded.format == format and loaded.events.x.tolist() == [12.5, 250.0]
-    )
-    assert loaded.features["pan"] == 0.25 and np.isnan(loaded.features["motion_x"])
-    assert loaded.features["t"].dtype == np.uint8 and loaded.features["t"].shape == (2, 3)
-    for table in (loaded.boxes, loaded.candidates):
-        assert table is not None and table.scores is not None
-        np.testing.assert_array_equal(table.xyxy, boxes.xyxy)
-        assert table.scores.tolist() == [0.9, 0.5]
-    cache.write("empty", Observation(SoundEvents.empty(), Boxes.empty()))
-    empty = cache.read("empty")
-    assert empty is not None and len(empty.events) == len(empty.boxes) == 0
-    assert empty.boxes.scores is None and cache.read("b") is None
-    (tmp_path / "kept" / "c.npz").write_text("x")
-    with pytest.raises(SavgError, match=r"c\.npz is not a cached observation"):
-        cache.read("c")
 
 
 def test_intervals_of_the_chance_baselines_hold_their_scores() -> None:
