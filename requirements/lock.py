@@ -56,12 +56,14 @@ def main(arguments: list[str]) -> None:
         resolve(uv, "--group", "installer", *hashed)
         front = README.read_text().split("---")[1]
         python = re.search(r'python_version: "(.*)"', front)
-        assert python, "README.md has no python_version."
+        if not python:
+            sys.exit("README.md has no python_version.")
         builder = ["--group", "space", "--no-emit-package", "spaces"]
         system = ["--python-version", python[1], "--python-platform", "linux"]
         resolve(SPACE, "pyproject.toml", *builder, *system, "--upgrade", *same)
     gradio = re.search(r"^gradio==(\S+)", SPACE.read_text(), re.MULTILINE)
-    assert gradio, "Gradio is not locked."
+    if not gradio:
+        sys.exit("Gradio is not locked.")
     README.write_text(
         re.sub(r"^sdk_version: .*", f"sdk_version: {gradio[1]}", README.read_text(), flags=re.M)
     )

@@ -59,10 +59,11 @@ class SetResult:
     def from_json(cls, data: object) -> SetResult:
         """The result that `to_json` wrote; ValueError for anything else."""
         try:
-            assert isinstance(data, dict)
+            if not isinstance(data, dict):
+                raise TypeError(f"A set must be a JSON object, got {data!r}.")
             metrics = {str(k): MetricResult.from_json(v) for k, v in data["metrics"].items()}
             return cls(str(data["label"]), int(data["clips"]), metrics, dict(data["facts"]))
-        except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise ValueError("A set must have the form of SetResult.to_json.") from error
 
 

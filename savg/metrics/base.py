@@ -141,12 +141,13 @@ class MetricResult:
     def from_json(cls, data: object) -> MetricResult:
         """The result that `to_json` wrote; ValueError for anything else."""
         try:
-            assert isinstance(data, dict)
+            if not isinstance(data, dict):
+                raise TypeError(f"A result must be a JSON object, got {data!r}.")
             value, low, high = (_number(data[key]) for key in ("value", "low", "high"))
             nulls = {str(k): _number(v) for k, v in data["nulls"].items()}
             name, n = str(data["name"]), int(data["n"])
             return cls(name, value, low, high, n, nulls, dict(data["notes"]))
-        except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise ValueError("A result must have the form of MetricResult.to_json.") from error
 
 

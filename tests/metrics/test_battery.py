@@ -273,8 +273,17 @@ def test_a_missing_input_is_named() -> None:
         MetricResult("x", float("nan"))
     with pytest.raises(ValueError, match="without a value must note its reason"):
         MetricResult("x", None)
-    with pytest.raises(ValueError, match="to_json"):
-        MetricResult.from_json({"name": "x"})
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"n": float("inf")}, {"value": "1"}, {"nulls": []}, None, [], "x"]
+)
+def test_a_result_of_another_form_is_refused(wrong: object) -> None:
+    right = MetricResult("x", 1.0).to_json()
+    for data in (wrong, {"name": "x"}, {**right, **wrong} if isinstance(wrong, dict) else wrong):
+        with pytest.raises(ValueError, match=r"must have the form of MetricResult\.to_json"):
+            MetricResult.from_json(data)
+    assert MetricResult.from_json(right) == MetricResult("x", 1.0)
 
 
 def test_metrics_are_chosen_by_name_or_by_available_inputs() -> None:
