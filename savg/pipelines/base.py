@@ -284,13 +284,12 @@ class AudioPipeline(Pipeline):
 
         SavgError where its sample rate is not the network's.
         """
-        audio = self(clip, **options)
         if clip.format.sample_rate != self.sample_rate:
             raise SavgError(
                 f"The clip's sample rate must be the network's, {self.sample_rate} Hz, "
                 f"got {clip.format.sample_rate} Hz."
             )
-        return Clip(clip.video, audio, clip.format)
+        return Clip(clip.video, self(clip, **options), clip.format)
 
     def file(
         self,

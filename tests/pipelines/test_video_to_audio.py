@@ -174,6 +174,10 @@ def test_clips_and_files_get_new_audio(pipeline: VideoToAudio, tmp_path: Path) -
     assert np.abs(back.video.astype(int) - clip.video).mean() < 3
     with pytest.raises(ValueError, match="fps must be given with frames"):
         pipeline(clip.video)
+    slow = replace(format, sample_rate=8000)
+    clip = Clip(frames, np.zeros((2, slow.samples), np.float32), slow)
+    with pytest.raises(SavgError, match="sample rate must be the network's, 16000 Hz, got 8000"):
+        pipeline.clip(clip, on_step=lambda *_: pytest.fail("sampled in vain"))
 
 
 def test_boxes_of_the_video_or_detected_change_the_audio() -> None:
