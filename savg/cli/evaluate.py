@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from savg.cli.observing import add_detector_arguments, load_detectors, readers
-from savg.errors import SavgError
+from savg.errors import SavgError, whole_number
 from savg.evaluation.files import (
     BOXES,
     EVENTS,
@@ -73,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score the folder; a bad file becomes one sentence and exit code 1, the others are scored."""
+    whole_number("--seed", args.seed, 0)
     folder = existing(args.folder, "folder")
     if not folder.is_dir():
         raise SavgError(f"{folder} must be a folder of clips or tables, got a file.")
@@ -138,7 +139,9 @@ def _observed(
 def _reference(args: argparse.Namespace, metrics: dict[str, type[Metric]]) -> Reference | None:
     if not args.reference:
         return None
-    videos = videos_in(existing(args.reference, "folder"))
+    folder = existing(args.reference, "folder")
     with_reference = [metric for metric in metrics.values() if Need.REFERENCE in metric.needs]
-    clips = (read() for _, read in readers((path.stem, path) for path in videos))
+    if not with_reference:
+        return None
+    clips = (read() for _, read in readers((path.stem, path) for path in videos_in(folder)))
     return reference_of(clips, features_of(with_reference))

@@ -53,6 +53,12 @@ def test_a_wrong_folder_gets_one_sentence(tmp_path, capsys, make, words) -> None
     assert words in output and output.startswith("error: ") and output.count("\n") == 1
 
 
+def test_a_negative_seed_is_refused(tmp_path, capsys) -> None:
+    write(tmp_path, "one", [30.0], (20.0, 50.0))
+    assert main(["evaluate", str(tmp_path), "--seed", "-1"]) == 1
+    assert capsys.readouterr().err == "error: --seed must be a whole number ≥ 0, got -1.\n"
+
+
 def test_a_missing_folder_or_a_file_is_named(tmp_path, capsys) -> None:
     (tmp_path / "file").write_text("")
     for name in ("missing", "file"):

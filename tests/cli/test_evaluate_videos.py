@@ -157,6 +157,11 @@ def test_truth_and_reference_bring_their_metrics(
     values = {name: result["value"] for name, result in data["metrics"].items()}
     assert values["speech_f_score"] == values["person_ap50"] == 1.0
     assert values["instrument_f_score"] is None and values["nearest_clip"] == 0.0
+    # A metric without a reference does not read its clips.
+    reference = tmp_path / "reference"
+    reference.mkdir()
+    (reference / "a.mp4").write_text("no video")
+    run_json(capsys, "evaluate", folder, "--reference", reference, "--metrics", "pan_spread")
     (truth / "5s.csv").unlink()
     data = run_json(capsys, "evaluate", folder, "--truth", truth, code=1)
     assert data["failed"] == 1 and "has no 5s.csv" in data["each"][1]["error"]
