@@ -133,7 +133,7 @@ def read_entry_clip(path: str | os.PathLike[str], of: int = 1, max_seconds: floa
     if info.width == info.height:  # as clips are, with the picture on the rows in the middle
         height = SAVGBENCH.with_size(size).picture_height
     else:
-        height = min(size, round(size * info.height / info.width)) // 2 * 2
+        height = max(2, min(size, round(size * info.height / info.width)) // 2 * 2)
     format = ClipFormat(fps=fps, sample_rate=48_000, size=size, picture_height=height)
     return Clip.read(Path(path), format, max_seconds=max_seconds)
 

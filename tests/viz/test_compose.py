@@ -173,6 +173,9 @@ def test_files_are_read_near_their_own_size_and_rate(tmp_path: Path) -> None:
     clip = read_entry_clip(tmp_path / "wide.mp4")
     assert (clip.format.fps, clip.format.frames, clip.format.size) == (25, 50, 480)
     assert clip.format.picture_height == 270
+    strip = np.zeros((25, 4, 4000, 3), np.uint8)
+    write_video(tmp_path / "strip.mp4", strip, 25, np.zeros((2, 48_000), np.float32), 48_000)
+    assert read_entry_clip(tmp_path / "strip.mp4").format.picture_height == 2
 
 
 def test_arguments_that_do_not_fit_are_rejected(
