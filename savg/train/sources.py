@@ -94,7 +94,8 @@ def open_clips(data: str, run: Path, spec: ClipSpec, synthetic: Synthetic) -> Cl
     folder = existing(data, "folder of training data")
     if (folder / "meta.json").is_file():
         return ClipSet([_checked(PackedClips(folder), spec)])
-    split = next((s for s in SPLITS if s in {name for _, name in splits_in(folder)}), None)
+    splits = {name for _, name in splits_in(folder)}
+    split = next((name for name in SPLITS if name in splits), None)
     source = _bench(run, folder, split, spec) if split else _files(run, folder, spec)
     return ClipSet([source.pack()])
 
