@@ -10,10 +10,12 @@ import pytest
 
 import savg.detectors
 from savg.annotation import Boxes, SoundEvents
+from savg.cli import compose as command
 from savg.cli import main
 from savg.clip import Clip
 from savg.format import ClipFormat
 from savg.media.probe import video_info
+from savg.viz import compose
 
 FORMAT = ClipFormat(frames=4)
 
@@ -59,6 +61,10 @@ def test_overlays_show_what_the_detectors_find(
     out = tmp_path / "o.mp4"
     assert main(["compose", clips[0], "--out", str(out), "--layout", "overlay-spectrogram"]) == 0
     assert video_info(out).width == 1280 and video_info(out).fps == 20
+
+
+def test_the_command_offers_every_layout() -> None:
+    assert command.LAYOUTS == compose.LAYOUTS
 
 
 @pytest.mark.parametrize(
