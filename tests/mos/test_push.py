@@ -343,13 +343,48 @@ def forge(data: bytes, change: str, *values: object) -> bytes:
     """A snapshot in which somebody has changed something by SQL, its triggers out of the way."""
     with closing(sqlite3.connect(":memory:")) as database:
         database.deserialize(data)
-        for (name,) in database.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-        ).fetchall():
+        triggers = database.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall()
+        for name, _ in triggers:
             database.execute(f"DROP TRIGGER {name}")
         database.execute(change, values)
+        for _, sql in triggers:
+            database.execute(sql)
         database.commit()
         return database.serialize()
+
+
+def forge_endless_view(data: bytes) -> bytes:
+    """A snapshot whose participants are a view that never ends."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.deserialize(data)
+        columns = [row[1] for row in database.execute("PRAGMA table_info(participant)")]
+        database.execute("ALTER TABLE participant RENAME TO hidden")
+        database.execute(
+            "CREATE VIEW participant AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 "
+            f"FROM c) SELECT {', '.join(columns)} FROM hidden, c WHERE x < 0"
+        )
+        database.commit()
+        return database.serialize()
+
+
+def forge_design(change: Callable[[dict[str, object]], object]) -> Callable[[bytes], bytes]:
+    """Change a snapshot's design."""
+
+    def forged(data: bytes) -> bytes:
+        with closing(sqlite3.connect(":memory:")) as database:
+            database.deserialize(data)
+            design = json.loads(database.execute("SELECT design FROM study").fetchone()[0])
+        change(design)
+        return forge(data, "UPDATE study SET design = ?", json.dumps(design))
+
+    return forged
+
+
+def forge_sql(change: str, *values: object) -> Callable[[bytes], bytes]:
+    """Change a snapshot by SQL."""
+    return lambda data: forge(data, change, *values)
 
 
 DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
@@ -374,6 +409,28 @@ FORGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "clip": (lambda data: forge(data, "UPDATE assignment SET stimulus_id = 'none'"), "taken over"),
     "person": (lambda data: forge(data, "UPDATE participant SET status = 'king'"), "taken over"),
     "media": (lambda data: forge(data, RENAME_SOUND), "not the name of a media"),
+    "view": (forge_endless_view, "holds no such"),
+    "trigger": (
+        forge_sql(
+            "CREATE TRIGGER t AFTER INSERT ON schema_version BEGIN DELETE FROM participant; END"
+        ),
+        "holds no such",
+    ),
+    "deep": (forge_sql("UPDATE study SET design = ?", "[" * 50_000), "holds no such"),
+    "list": (forge_sql("UPDATE study SET design = '[1]'"), "holds no such"),
+    "huge": (forge_design(lambda d: d.update(seed=1e999)), "holds no such"),
+    "renamed": (forge_design(lambda d: d.update(name="t")), "its design is of t"),
+    "levels": (forge_sql("UPDATE study SET levels = '[]'"), "must be a JSON object"),
+    "state": (forge_sql("UPDATE study SET status = 'king'"), "study.status"),
+    "clips": (forge_design(lambda d: d.update(practice=20)), "20 practice clips are needed"),
+    "sounds": (forge_sql("DELETE FROM sound WHERE stage = 'volume'"), "no screening sound"),
+    "session": (forge_sql("DELETE FROM assignment WHERE position > 6"), "is not complete"),
+    "infinite": (forge_sql("UPDATE rating SET seconds_played = 9e999"), "must be finite"),
+    "attempt": (forge_sql("UPDATE screening SET attempt = 2000000000"), "screening.attempt"),
+    "code": (forge_sql("UPDATE participant SET code = ?", "<b>\n"), "participant.code"),
+    "token": (forge_sql("UPDATE participant SET token_sha256 = 'x'"), "token_sha256"),
+    "device": (forge_sql("UPDATE participant SET device = '[[['"), "taken over"),
+    "long": (forge_sql("UPDATE sound SET answer = ?", "x" * 5000), "at most 12 characters"),
 }
 
 
@@ -454,6 +511,53 @@ def test_a_study_file_that_says_something_else_is_refused(
         (problem,) = pushes.state.problems
         assert "describes no listening test" in problem and pushes.studies.names() == []
         crash(pushes)
+
+
+def test_a_snapshot_that_cannot_be_read_stops_no_other_study(
+    hub: FakeHub, first: Studies, begin: Start
+) -> None:
+    crash(begin(first))
+    files = hub.files(DATASET)
+    damage(hub, FORGED["deep"][0], sealed=True)
+    broken = hub.files(DATASET)
+    copies = {f"good{p[1:]}": d for p, d in files.items() if "/media/" in p}
+    data = forge_design(lambda d: d.update(name="good"))(files["s/study.sqlite"])
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.deserialize(data)
+        for table, column in (("study", "id"), ("stimulus", "study_id"), ("sound", "study_id")):
+            database.execute(f"UPDATE {table} SET {column} = 'good'")
+        database.commit()
+        data = database.serialize()
+    facts = json.loads(broken["s/study.json"]) | {"study": "good"}
+    facts |= {"sha256": hashlib.sha256(data).hexdigest()}
+    copies |= {"good/study.sqlite": data, "good/study.json": json.dumps(facts).encode()}
+    hub.commit(DATASET, copies)
+    pushes = begin(disk="second")
+    assert pushes.studies.names() == ["good"] and len(pushes.state.problems) == 1
+
+
+def test_a_folder_that_does_not_open_is_not_replaced(
+    hub: FakeHub, first: Studies, begin: Start
+) -> None:
+    crash(begin(first))
+    damaged = first.root / "copy" / "s"  # type: ignore[operator]
+    shutil.copytree(first.get("s").path, damaged)
+    (damaged / "study.sqlite").write_bytes(b"damaged, but a human may repair it")
+    pushes = begin(Studies(root=damaged.parent))
+    assert any("exists already" in problem for problem in pushes.state.problems)
+    assert (damaged / "study.sqlite").read_bytes().startswith(b"damaged")
+
+
+def test_an_index_of_the_organisers_own_does_not_spoil_the_snapshot(
+    hub: FakeHub, first: Studies, begin: Start
+) -> None:
+    study = first.get("s")
+    fill(study)
+    with study.store.writing() as connection:
+        connection.exec_driver_sql("CREATE INDEX own ON rating (score)")
+        connection.exec_driver_sql("ANALYZE")
+    crash(begin(first))
+    assert contents(begin(disk="second").studies.get("s")) == contents(study)
 
 
 def test_media_that_were_changed_are_refused(hub: FakeHub, first: Studies, begin: Start) -> None:

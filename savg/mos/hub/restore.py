@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from savg.errors import SavgError
-from savg.mos.storage.engine import DatabaseFailure
 from savg.mos.storage.rows import StudyRow
-from savg.mos.storage.snapshot import merge
+from savg.mos.storage.snapshot import merge, open_copy
 from savg.mos.storage.store import Store, sqlite_url
 from savg.mos.study.folder import DATABASE, describe_folder
 from savg.paths import atomic_folder, file_sha256
@@ -56,18 +55,11 @@ def read_study(folder: Path, name: str) -> DatasetStudy:
 
 def open_snapshot(study: DatasetStudy) -> Store:
     """A store of a copy of the snapshot; SavgError if it is not a database with this study."""
-    copy = study.snapshot.with_name("opened.sqlite")
+    copy = study.snapshot.with_name("opened") / DATABASE
+    shutil.rmtree(copy.parent, ignore_errors=True)
+    copy.parent.mkdir()
     shutil.copyfile(study.snapshot, copy)
-    try:
-        store = Store(sqlite_url(copy))
-        try:
-            store.study(study.name)
-        except BaseException:
-            store.close()
-            raise
-    except (SavgError, DatabaseFailure, ValueError, KeyError, TypeError) as error:
-        raise SavgError(f"{study.name}/{DATABASE} holds no such listening test.") from error
-    return store
+    return open_copy(copy, study.name)
 
 
 def media_names(row: StudyRow) -> list[str]:
@@ -81,6 +73,8 @@ def media_names(row: StudyRow) -> list[str]:
 
 def make_folder(study: DatasetStudy, snapshot: Store, media: Path, path: Path) -> None:
     """Make the study folder `path` from the snapshot and its media, which are in the folder `media`."""
+    if path.exists():
+        raise SavgError(f"{path} exists already and cannot be opened as study {study.name}.")
     row = snapshot.study(study.name)
     digests = {s.media: s.sha256 for s in row.stimuli}
     with atomic_folder(path) as part:

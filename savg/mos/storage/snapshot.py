@@ -22,10 +22,18 @@ from savg.errors import SavgError
 from savg.mos.storage import schema
 from savg.mos.storage.engine import DatabaseFailure
 from savg.mos.storage.rows import StudyRow
-from savg.mos.storage.store import Store, sqlite_url
+from savg.mos.storage.store import Store, check_complete, sqlite_url
+from savg.mos.storage.untrusted import STEPS, check_sessions, checked, has_our_tables
 
-STEPS = ("invited", "screening", "trials", "questions", "done", "screened_out")
-"""Statuses of a participant in their order; nobody goes back."""
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+"""What reading rows that other software wrote may raise, beside errors of the database."""
 
 OF_LISTENERS = (schema.screening, schema.assignment, schema.rating, schema.answer, schema.exclusion)
 """Tables with a participant_id."""
@@ -39,6 +47,25 @@ class MergeResult:
     problems: list[str] = field(default_factory=list)
 
 
+def open_copy(path: Path, name: str) -> Store:
+    """The database of a snapshot that is nobody else's file; SavgError unless it holds the study.
+
+    What a stranger put into it is not run: views and triggers of their own are refused.
+    """
+    try:
+        if not has_our_tables(path):
+            raise ValueError("not a database of listening tests")
+        store = Store(sqlite_url(path))
+        try:
+            store.study(name)
+        except BaseException:
+            store.close()
+            raise
+    except (SavgError, DatabaseFailure, *UNREADABLE) as error:
+        raise SavgError(f"{name}/{path.name} holds no such listening test.") from error
+    return store
+
+
 def write_snapshot(store: Store, name: str, path: Path) -> None:
     """Write one study into a new SQLite file, consistent at one moment, without blocking writers."""
     if store.engine.dialect.name == "sqlite" and store.studies() == [name]:
@@ -48,7 +75,9 @@ def write_snapshot(store: Store, name: str, path: Path) -> None:
         ):
             source.backup(target)
             target.execute("PRAGMA journal_mode=DELETE")
-        return
+        if has_our_tables(path):
+            return
+        path.unlink()  # somebody has added an index or a view, which a restore would refuse
     with closing(Store(sqlite_url(path))) as target_store:
         merge(store, target_store, name)
 
@@ -94,11 +123,16 @@ def merge(source: Store, target: Store, name: str) -> MergeResult:
         with source.reading() as reads, target.writing() as writes:
             if not exists:
                 for table in (schema.study, schema.stimulus, schema.sound):
-                    rows = [_typed(r, table) for r in reads.execute(_of_study(table, name))]
+                    rows = [checked(r, table) for r in reads.execute(_of_study(table, name))]
                     writes.execute(insert(table), rows)
-            _Merger(reads, writes, source.load(reads, name), result).run()
-    except (DatabaseFailure, ValueError, TypeError, KeyError, LookupError) as error:
-        reason = str(error).strip().splitlines()[0]
+            study = source.load(reads, name)
+            if study.study.name != name:
+                raise ValueError(f"its design is of {study.study.name}.")
+            if not exists:
+                check_complete(study.study, study.stimuli, study.sounds)
+            _Merger(reads, writes, study, result).run()
+    except (DatabaseFailure, *UNREADABLE) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise SavgError(f"Study {name} cannot be taken over: {reason}") from error
     return result
 
@@ -113,6 +147,8 @@ class _Merger:
         self.name = study.study.name
 
     def run(self) -> None:
+        """Merge all tables that hang on participants, and the analyses."""
+        check_sessions(self.study, _people(self.reads, self.name), self.clips(self.reads))
         existing = {p.code: p for p in _people(self.writes, self.name)}
         people: dict[int, tuple[int, str]] = {}
         for person in _people(self.reads, self.name):
@@ -151,7 +187,7 @@ class _Merger:
             return None
         if own is not None:
             return int(own.id)
-        values = _typed(person, schema.participant)
+        values = checked(person, schema.participant)
         values.pop("id")
         return int(self.add(schema.participant, values)[0])
 
@@ -179,13 +215,16 @@ class _Merger:
         }
         contents = {"screening": "answer", "assignment": "stimulus_id", "rating": "score"}
         column = contents.get(table.name, "text")
+        sounds = {sound.id for sound in self.study.sounds}
         for row in self.reads.execute(_of_study(table, self.name)):
             if row.participant_id not in people:
                 continue
             own_id, code = people[row.participant_id]
             key = tuple(getattr(row, k) for k in keys)
             own = existing.get((own_id, *key))
-            values = _typed(row, table)
+            values = checked(row, table)
+            if table is schema.screening and values["sound_id"] not in sounds:
+                raise ValueError("a screening sound must be one of the study's.")
             if table is schema.rating and values["score"] not in self.study.study.scores:
                 raise ValueError(f"score must be one of the study's, got {values['score']}.")
             where = f"{table.name} {' '.join(map(str, key))}"
@@ -229,7 +268,7 @@ class _Merger:
 
     def log(self, table: Table, time: str, people: Mapping[int, tuple[int, str]]) -> None:
         """Add missing entries of a log (decisions, analyses) in their order."""
-        rows = [_typed(r, table) for r in self.reads.execute(_of_study(table, self.name))]
+        rows = [checked(r, table) for r in self.reads.execute(_of_study(table, self.name))]
         existing = [
             {k: v for k, v in row._mapping.items() if k != "id"}
             for row in self.writes.execute(_of_study(table, self.name))
@@ -262,18 +301,3 @@ def _of_study(table: Table, name: str) -> Any:
             (table.c.id if table is schema.study else table.c.study_id) == name
         )
     return rows.order_by(*table.primary_key)
-
-
-def _typed(row: Row[Any], table: Table) -> dict[str, Any]:
-    """A row's values; TypeError where one is not what its column holds (SQLite does not check)."""
-    values = dict(row._mapping)
-    for column in table.c:
-        value, kind = values[column.name], column.type.python_type
-        kinds: tuple[type, ...] = (int, float) if kind is float else (kind,)
-        if value is None and column.nullable:
-            continue
-        if not isinstance(value, kinds) or (kind is not bool and isinstance(value, bool)):
-            raise TypeError(
-                f"{table.name}.{column.name} must be {kind.__name__}, got {value!r:.40}."
-            )
-    return values

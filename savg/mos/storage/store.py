@@ -124,16 +124,8 @@ class Store:
     ) -> None:
         """Add a study. SavgError if the name is in use, its clips do not make a session, or the
         screening lacks a sound."""
-        check_pool(study, stimuli)
         sounds = tuple(sounds)
-        available = {(s.stage, s.answer) for s in sounds}
-        for rule in stages(study.level):
-            for answer in rule.choices:
-                if (rule.stage, answer) not in available:
-                    raise SavgError(
-                        f"Study {study.name} has no screening sound of stage {rule.stage} with the "
-                        f"answer {answer}."
-                    )
+        check_complete(study, stimuli, sounds)
         with self.writing() as connection:
             same_name = select(schema.study.c.id).where(schema.study.c.id == study.name)
             if connection.execute(same_name).first():
@@ -322,6 +314,21 @@ class Store:
                     run_at=self.clock(),
                 )
             )
+
+
+def check_complete(
+    study: Study, stimuli: Sequence[Stimulus], sounds: Iterable[ScreeningSound]
+) -> None:
+    """SavgError if a study's clips do not make a session, or its screening lacks a sound."""
+    check_pool(study, stimuli)
+    available = {(s.stage, s.answer) for s in sounds}
+    for rule in stages(study.level):
+        for answer in rule.choices:
+            if (rule.stage, answer) not in available:
+                raise SavgError(
+                    f"Study {study.name} has no screening sound of stage {rule.stage} with the "
+                    f"answer {answer}."
+                )
 
 
 def token_hash(token: str) -> str:
