@@ -21,7 +21,7 @@ from savg.errors import SavgError
 from savg.mos import session
 from savg.mos.hub.push import Pushes, pushes_of
 from savg.mos.storage.rows import Link
-from savg.mos.storage.snapshot import merge
+from savg.mos.storage.snapshot import content_digest, merge, write_snapshot
 from savg.mos.storage.store import Store, sqlite_url
 from savg.mos.study.folder import StudyFolder, describe_folder, open_folder
 from savg.mos.web.studies import Studies
@@ -323,6 +323,27 @@ def test_two_servers_keep_each_others_ratings(hub: FakeHub, first: Studies, begi
     assert other.push() is None and len(new.store.ratings("s")) == 7
 
 
+def test_the_later_of_two_servers_decisions_holds(
+    hub: FakeHub, first: Studies, begin: Start
+) -> None:
+    old = first.get("s")
+    link = old.store.invite("s")[0]
+    pushes = begin(first)
+    other = begin(disk="second")
+    new = other.studies.get("s")
+    take_trials(old, link, 3)
+    new.store.exclude("s", link.code, True, "did not answer", "bob")
+    old.store.exclude("s", link.code, False, "has answered", "ann")
+    for server in (other, pushes, other):
+        server.push()
+    third = begin(disk="third").studies.get("s")
+    for study in (old, new, third):
+        assert [e.who for e in study.store.exclusions("s")] == ["bob", "ann"]
+        assert not study.store.participants("s")[0].excluded
+        with study.store.listener(link.token) as listener:
+            assert listener is not None and sum(listener.use_of_clips(since=0.0).values()) > 0
+
+
 def test_contradictions_to_the_database_are_named(
     hub: FakeHub, first: Studies, begin: Start
 ) -> None:
@@ -558,6 +579,25 @@ def test_an_index_of_the_organisers_own_does_not_spoil_the_snapshot(
         connection.exec_driver_sql("ANALYZE")
     crash(begin(first))
     assert contents(begin(disk="second").studies.get("s")) == contents(study)
+
+
+def test_a_rating_between_digest_and_snapshot_is_in_the_digest_of_the_dataset(
+    hub: FakeHub, first: Studies, begin: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a server with the older rows would not read it, and write over it."""
+    study = first.get("s")
+    link = study.store.invite("s")[0]
+
+    def late(store: Store, name: str, path: Path) -> str:
+        take_trials(study, link, 1)
+        return write_snapshot(store, name, path)
+
+    monkeypatch.setattr("savg.mos.hub.push.write_snapshot", late)
+    pushes = begin(first)
+    crash(pushes)
+    described = json.loads(hub.files(DATASET)["s/study.json"])
+    assert described["content"] == content_digest(study.store, "s")
+    assert len(begin(disk="second").studies.get("s").store.ratings("s")) == 1
 
 
 def test_media_that_were_changed_are_refused(hub: FakeHub, first: Studies, begin: Start) -> None:

@@ -204,9 +204,9 @@ class Pushes:
             digests[name] = content
             snapshot = self._work / f"{name}.sqlite"
             snapshot.unlink(missing_ok=True)
-            write_snapshot(study.store, name, snapshot)
+            written = write_snapshot(study.store, name, snapshot)
             facts = json.loads((study.path / "study.json").read_text(encoding="utf-8"))
-            facts |= {"database": DATABASE, "sha256": file_sha256(snapshot), "content": content}
+            facts |= {"database": DATABASE, "sha256": file_sha256(snapshot), "content": written}
             files[f"{name}/study.json"] = (json.dumps(facts, indent=1) + "\n").encode()
             files[f"{name}/{DATABASE}"] = snapshot
             for media in media_names(study.store.study(name)):

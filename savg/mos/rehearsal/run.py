@@ -182,7 +182,9 @@ def _check_target(out: Path, overwrite: bool) -> None:
     if not earlier and (not out.is_dir() or any(out.iterdir())):
         raise SavgError(f"{out} exists already and is not a rehearsal: choose another folder.")
     if earlier and not overwrite:
-        raise SavgError(f"{out} contains a rehearsal already: choose another folder, or --overwrite.")
+        raise SavgError(
+            f"{out} contains a rehearsal already: choose another folder, or --overwrite."
+        )
 
 
 def _check_stored(store: Store, name: str, attendance: Sequence[Attendance]) -> None:

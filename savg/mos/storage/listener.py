@@ -135,14 +135,14 @@ class ListenerRecord:
             select(schema.study.c.id).where(schema.study.c.id == name).with_for_update()
         ).all()
         person, assigned, exclusion = schema.participant, schema.assignment, schema.exclusion
-        latest = (
-            select(func.max(exclusion.c.id).label("id"))
-            .group_by(exclusion.c.participant_id)
-            .scalar_subquery()
+        place = func.row_number().over(
+            partition_by=exclusion.c.participant_id,
+            order_by=(exclusion.c.decided_at.desc(), exclusion.c.id.desc()),
         )
-        excluded = select(exclusion.c.participant_id).where(
-            exclusion.c.id.in_(latest), exclusion.c.excluded
-        )
+        decided = select(
+            exclusion.c.participant_id, exclusion.c.excluded, place.label("place")
+        ).subquery()
+        excluded = select(decided.c.participant_id).where(decided.c.place == 1, decided.c.excluded)
         same_trial = and_(
             schema.rating.c.participant_id == assigned.c.participant_id,
             schema.rating.c.position == assigned.c.position,

@@ -66,20 +66,28 @@ def open_copy(path: Path, name: str) -> Store:
     return store
 
 
-def write_snapshot(store: Store, name: str, path: Path) -> None:
-    """Write one study into a new SQLite file, consistent at one moment, without blocking writers."""
+def write_snapshot(store: Store, name: str, path: Path) -> str:
+    """Write one study into a new SQLite file, consistent at one moment, without blocking writers.
+
+    Returns `content_digest` of what is in the file, which may be more than was there before.
+    """
+    copied = False
     if store.engine.dialect.name == "sqlite" and store.studies() == [name]:
         with (
             closing(sqlite3.connect(str(store.engine.url.database))) as source,
             closing(sqlite3.connect(path)) as target,
         ):
             source.backup(target)
-            target.execute("PRAGMA journal_mode=DELETE")
-        if has_our_tables(path):
-            return
-        path.unlink()  # somebody has added an index or a view, which a restore would refuse
-    with closing(Store(sqlite_url(path))) as target_store:
-        merge(store, target_store, name)
+        copied = has_our_tables(path)
+        if not copied:
+            path.unlink()  # somebody has added an index or a view, which a restore would refuse
+    with closing(Store(sqlite_url(path))) as snapshot:
+        if not copied:
+            merge(store, snapshot, name)
+        content = content_digest(snapshot, name)
+    with closing(sqlite3.connect(path)) as target:
+        target.execute("PRAGMA journal_mode=DELETE")
+    return content
 
 
 def content_digest(store: Store, name: str) -> str:

@@ -293,7 +293,7 @@ class Store:
             )
             .join(person, person.c.id == table.c.participant_id)
             .where(person.c.study_id == name)
-            .order_by(table.c.id)
+            .order_by(table.c.decided_at, table.c.id)
         )
         with self.reading() as connection:
             return [ExclusionRow(**row._mapping) for row in connection.execute(statement)]
@@ -386,7 +386,7 @@ def _participants(connection: Connection, name: str) -> list[ParticipantRow]:
         for row in connection.execute(
             select(schema.exclusion)
             .where(schema.exclusion.c.participant_id.in_(of_study))
-            .order_by(schema.exclusion.c.id)
+            .order_by(schema.exclusion.c.decided_at, schema.exclusion.c.id)
         )
     }
     answers: dict[int, dict[str, str]] = {}
