@@ -92,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
             print(f"error: {row['error']}", file=sys.stderr)
     evaluation = scorer.evaluation()
     if evaluation.failed and not evaluation.clips:
+        if args.json:
+            print(json.dumps(to_json(evaluation), allow_nan=False))
         return 1
     if args.out:
         write_report(args.out, evaluation, f"Evaluation of {folder.name}")

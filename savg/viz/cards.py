@@ -71,7 +71,7 @@ def card(text: str, width: int, height: int, size: int, colour: Colour = INK) ->
 
 
 def _wrapped(text: str, width: float, max_lines: int, draw: ImageDraw.ImageDraw, font) -> list[str]:
-    """At most `most` lines of words, each at most `width` pixels long."""
+    """At most `max_lines` lines of words, each at most `width` pixels long."""
     lines = [""]
     words = text.split(" ")
     for place, word in enumerate(words):

@@ -53,6 +53,14 @@ def test_a_wrong_folder_gets_one_sentence(tmp_path, capsys, make, words) -> None
     assert words in output and output.startswith("error: ") and output.count("\n") == 1
 
 
+def test_json_tells_of_clips_that_all_failed(tmp_path, capsys) -> None:
+    (tmp_path / "a.events.csv").write_text("0,0,5\n")
+    assert main(["evaluate", str(tmp_path), "--json"]) == 1
+    output = json.loads(capsys.readouterr().out)
+    assert (output["clips"], output["failed"], output["score"]) == (0, 1, None)
+    assert "has no a.boxes.csv" in output["each"][0]["error"]
+
+
 def test_a_negative_seed_is_refused(tmp_path, capsys) -> None:
     write(tmp_path, "one", [30.0], (20.0, 50.0))
     assert main(["evaluate", str(tmp_path), "--seed", "-1"]) == 1
