@@ -80,12 +80,9 @@ class Description:
     @property
     def takes_boxes(self) -> bool:
         """Whether one of its networks was trained with persons' boxes."""
-        configs = [folder / CONFIG_FILE for folder in self.components.values()]
-        return any(
-            bool(read_json(file).get("config", {}).get("boxes", 0))
-            for file in configs
-            if file.is_file()
-        )
+        files = [folder / CONFIG_FILE for folder in self.components.values()]
+        configs = [read_json(file).get("config") for file in files if file.is_file()]
+        return any(isinstance(config, Mapping) and bool(config.get("boxes")) for config in configs)
 
 
 def descriptions(folder: Path) -> list[Description]:

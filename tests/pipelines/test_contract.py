@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from savg.clip import Clip
 from savg.errors import Cancelled, CheckpointError, SavgError
+from savg.hub import CONFIG_FILE, write_json
 from savg.pipelines import video as video_stage
 from savg.pipelines.base import AudioPipeline, ClipPipeline, Pipeline
 from savg.pipelines.description import Description
@@ -211,3 +212,15 @@ def test_texts_that_are_no_folders_are_no_components(tmp_path: Path) -> None:
     described = Description(tmp_path, {**values, "sound": {"vae": "v", "persons": "../x"}}, "p")
     assert described.components == {"flow": tmp_path / "flow", "vae": tmp_path / "v"}
     assert described.stages["sound"].name == "video_to_audio" and not described.is_complete
+
+
+@pytest.mark.parametrize(
+    ("config", "takes_boxes"),
+    [({"boxes": 2}, True), ({"boxes": 0}, False), ({}, False), (None, False)],
+)
+def test_a_described_network_takes_boxes_as_its_configuration_says(
+    tmp_path: Path, config: object, takes_boxes: bool
+) -> None:
+    (tmp_path / "flow").mkdir()
+    write_json(tmp_path / "flow" / CONFIG_FILE, {"config": config})
+    assert Description(tmp_path, {"flow": "flow"}).takes_boxes is takes_boxes
