@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,6 +12,14 @@ if TYPE_CHECKING:
     import torch
 
 Module = TypeVar("Module", bound="torch.nn.Module")
+
+
+def cores() -> int:
+    """Cores that this process may use (macOS and Windows tell only how many there are)."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

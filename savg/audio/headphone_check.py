@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt
 
 from savg.audio.loudness import RATE, integrated_loudness
 
@@ -76,6 +75,8 @@ def antiphase_trial(order: Sequence[str]) -> Audio:
 
 def _speech_noise(samples: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Noise of unit RMS that falls by 6 dB an octave from 500 Hz on, without rumble or hiss."""
+    from scipy.signal import butter, sosfilt
+
     noise = rng.standard_normal(samples + RATE)
     for order, hertz, kind in ((1, 500.0, "lowpass"), (2, 100.0, "highpass"), (4, 8e3, "lowpass")):
         noise = sosfilt(butter(order, hertz, kind, fs=RATE, output="sos"), noise)

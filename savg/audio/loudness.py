@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import sosfilt
 
 from savg.audio.resample import resample
 
@@ -41,6 +40,8 @@ def integrated_loudness(audio: NDArray[np.floating]) -> float:
 
     Audio shorter than a gating block counts as one block.
     """
+    from scipy.signal import sosfilt
+
     block = min(round(_BLOCK * RATE), audio.shape[1])
     if not block:
         return float("-inf")

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from savg import __version__
+from savg.cli.actions import add_actions
 from savg.errors import Cancelled, SavgError
 
 COMMANDS = {
@@ -25,32 +26,23 @@ COMMANDS = {
     "mos": "savg.cli.mos",
     "weights": "savg.cli.weights",
 }
-"""Command → its module, which is imported only for its own command, so that `--help` is fast."""
+"""Command → its module, whose slow imports stand in its functions, so that every `--help` is fast."""
 
 
-def build_parser(command: str | None = None) -> argparse.ArgumentParser:
-    """The parser of all commands; only `command`'s own arguments are filled in (None: all)."""
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; a command's own arguments are added when it is parsed."""
     parser = argparse.ArgumentParser(
         prog="python -m savg",
         description="Generate spatially aligned clips, annotate and evaluate them.",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, module in COMMANDS.items():
-        if command is None or command == name:
-            loaded = importlib.import_module(module)
-            child = commands.add_parser(name, help=loaded.HELP, description=loaded.HELP)
-            loaded.add_arguments(child)
-        else:
-            commands.add_parser(name)
+    add_actions(parser, COMMANDS, name="command")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    command = arguments[0] if arguments and arguments[0] in COMMANDS else None
-    args = build_parser(command).parse_args(arguments)
+    args = build_parser().parse_args(argv)
     try:
         return importlib.import_module(COMMANDS[args.command]).run(args)
     except SavgError as error:

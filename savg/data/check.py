@@ -7,7 +7,6 @@ labels within the clip and its picture, one at a time, in at least 80 % of the l
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from savg.data.savgbench import SPLIT_NAMES, BenchItem, SavgBench, files_by_stem
+from savg.device import cores
 from savg.errors import Cancelled, SavgError
 from savg.format import ClipFormat
 from savg.media.probe import FileFacts, file_facts
@@ -105,7 +105,7 @@ def check(
             own += _label_findings(item, bench.format, min_active, hashes.get(item.name))
         return own
 
-    with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(threads or cores()) as pool:
         for done, own in enumerate(pool.map(check_item, bench), 1):
             findings += own
             if progress is not None and progress(done, len(bench)) is False:

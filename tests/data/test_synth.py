@@ -188,6 +188,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert len(list(out.rglob("fold3_*"))) == 3
     assert main([*arguments, "--size", "120x60", "--processes", "1"]) == 1
     assert "other settings" in capsys.readouterr().err
+    assert main([*arguments, "--processes", "0"]) == 1
+    assert "--processes must be ≥ 1, got 0." in capsys.readouterr().err
     with pytest.raises(SystemExit) as stop:
         main([*arguments, "--size", "wide"])
     assert stop.value.code == 2

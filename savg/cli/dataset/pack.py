@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from savg.annotation import CATEGORY_NAMES
-from savg.data.packed import RESIZES
-from savg.data.packing import PURPOSES, Purpose, bench_layout, pack_bench
-from savg.data.savgbench import SPLITS, SavgBench
+from savg.device import cores
 from savg.errors import SavgError
+
+if TYPE_CHECKING:
+    from savg.data.packing import Purpose
 
 HELP = "Write a dataset as memory-mapped training arrays."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the action."""
+    from savg.annotation import CATEGORY_NAMES
+    from savg.data.packed import RESIZES
+    from savg.data.packing import PURPOSES
+    from savg.data.savgbench import SPLITS
+
     add = parser.add_argument
     add("folder", type=Path, metavar="DIR", help="clips as they are published or built")
     add("--out", type=Path, required=True, metavar="PACK", help="folder for the arrays")
@@ -46,6 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Pack the clips."""
     from tqdm import tqdm
+
+    from savg.data.packing import bench_layout, pack_bench
+    from savg.data.savgbench import SavgBench
 
     if args.processes is not None and args.processes < 1:
         raise SavgError(f"--processes must be ≥ 1, got {args.processes}.")
@@ -77,10 +85,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _processes(clips: int) -> int:
     """One a core, but fewer for few clips: starting a process takes time."""
-    return max(1, min(len(os.sched_getaffinity(0)), clips // 16))
+    return max(1, min(cores(), clips // 16))
 
 
 def _purpose(args: argparse.Namespace, most: int) -> Purpose:
+    from savg.data.packing import PURPOSES
+
     purpose = PURPOSES[args.purpose]
     if args.frames is None:
         return purpose

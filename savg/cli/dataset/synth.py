@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import sys
 from pathlib import Path
 
+from savg.device import cores
 from savg.errors import SavgError
 
 HELP = "Write synthetic recordings in the layout of STARSS23."
@@ -39,9 +39,9 @@ def run(args: argparse.Namespace) -> int:
 
     from savg.data.starss.synth import write_starss
 
-    processes = args.processes or max(1, min(args.recordings, os.cpu_count() or 1))
-    if processes < 1:
-        raise SavgError(f"--processes must be ≥ 1, got {processes}.")
+    if args.processes is not None and args.processes < 1:
+        raise SavgError(f"--processes must be ≥ 1, got {args.processes}.")
+    processes = args.processes or max(1, min(args.recordings, cores()))
     with tqdm(total=args.recordings, unit="recording", desc="synth", file=sys.stderr) as bar:
         names = write_starss(
             args.out,

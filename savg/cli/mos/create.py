@@ -6,17 +6,20 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from savg.cli.mos.folders import named_folders
-from savg.mos.study.folder import create_folder
-from savg.mos.study.options import NO_REFERENCE, OPTIONS, REFERENCE, Option, plan_study
+
+if TYPE_CHECKING:
+    from savg.mos.study.options import Option
 
 HELP = "Make a listening test: clips under opaque names at one level, screening, design, database."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the action."""
+    from savg.mos.study.options import NO_REFERENCE, OPTIONS, REFERENCE
+
     add = parser.add_argument
     add("study", type=Path, metavar="STUDY", help="the folder to make; its name names the study")
     add(
@@ -71,6 +74,9 @@ def _value(option: Option, argument: Any) -> Any:
 def run(args: argparse.Namespace) -> int:
     """Make the study."""
     from tqdm import tqdm
+
+    from savg.mos.study.folder import create_folder
+    from savg.mos.study.options import OPTIONS, plan_study
 
     folders = named_folders(args.conditions, "--conditions")
     values = {option.name: _value(option, getattr(args, option.name)) for option in OPTIONS}

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from savg.errors import SavgError
-from savg.mos.study.folder import open_folder
 
 HELP = "Make links for listeners; each is shown once and cannot be looked up later."
 
@@ -29,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print code,link as CSV."""
+    from savg.mos.study.folder import open_folder
+
     base = args.base.rstrip("/")
     if not base.startswith(("http://", "https://")):
         raise SavgError(

@@ -7,10 +7,6 @@ import json
 from pathlib import Path
 
 from savg.cli.mos.folders import named_folders
-from savg.mos.results.analysis import clip_scores
-from savg.mos.results.report import report_file, write_report
-from savg.mos.study.folder import open_folder
-from savg.viz.documents import interval, number
 
 HELP = "Analyse a listening test: report page, JSON and CSV tables."
 
@@ -35,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the report."""
+    from savg.mos.results.analysis import clip_scores
+    from savg.mos.results.report import report_file, write_report
+    from savg.mos.study.folder import open_folder
+    from savg.viz.documents import interval, number
+
     scores: dict[tuple[str, str], float] = {}
     for condition, folder in named_folders(args.tables, "--tables").items():
         scores |= clip_scores(condition, folder)

@@ -7,17 +7,16 @@ import os
 from pathlib import Path
 
 from savg.errors import SavgError
-from savg.mos.hub.push import DATASET_VARIABLE, pushes_of
-from savg.mos.web.app import listening_app
-from savg.mos.web.studies import Studies
 from savg.paths import existing
-from savg.web.server import PASSWORD_VARIABLE, listening_socket, organiser_password, serve
 
 HELP = "Serve listening tests: /listen for listeners, /admin for their organiser."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the action."""
+    from savg.mos.hub.push import DATASET_VARIABLE
+    from savg.web.server import PASSWORD_VARIABLE
+
     add = parser.add_argument
     add("studies", nargs="*", type=Path, metavar="STUDY", help="folders of studies")
     add("--root", type=Path, metavar="DIR", help="a folder of studies: also those made later")
@@ -51,6 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
+    from savg.mos.hub.push import DATASET_VARIABLE, pushes_of
+    from savg.mos.web.app import listening_app
+    from savg.mos.web.studies import Studies
+    from savg.web.server import listening_socket, organiser_password, serve
+
     if not args.studies and args.root is None:
         raise SavgError("Name the folder of a study, or --root DIR with studies in it.")
     for folder in args.clips:

@@ -8,15 +8,14 @@ import sys
 from pathlib import Path
 
 from savg.errors import SavgError
-from savg.mos.rehearsal.model import Crowd, ListenerModel
-from savg.mos.rehearsal.run import SUFFIX, as_json, rehearse
-from savg.mos.study.folder import open_folder
 
 HELP = "Rehearse a listening test: simulated listeners fill a copy of it over HTTP, and its report."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the action."""
+    from savg.mos.rehearsal.run import SUFFIX
+
     add = parser.add_argument
     add("study", type=Path, metavar="STUDY", help="the study's folder, which is only read")
     add("--listeners", type=int, default=24, metavar="N", help="of all kinds (default: 24)")
@@ -55,6 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Rehearse the study."""
     from tqdm import tqdm
+
+    from savg.mos.rehearsal.model import Crowd, ListenerModel
+    from savg.mos.rehearsal.run import SUFFIX, as_json, rehearse
+    from savg.mos.study.folder import open_folder
 
     crowd = Crowd(args.listeners, args.careless, args.failing, args.leaving, args.seed)
     model = ListenerModel(

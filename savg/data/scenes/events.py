@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt
 
 from savg.data.scenes.instruments import tone_of
 
@@ -33,6 +32,8 @@ def synthesise_event(label: int, seed: int, samples: int, rate: int) -> NDArray[
 
 
 def _band(audio: Array, low: float, high: float, rate: int) -> Array:
+    from scipy.signal import butter, sosfilt
+
     high = min(high, 0.45 * rate)
     return np.asarray(sosfilt(butter(2, (low, high), "bandpass", fs=rate, output="sos"), audio))
 

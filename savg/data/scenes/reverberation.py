@@ -14,7 +14,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
-from scipy.signal import butter, sosfilt
 
 from savg.data.scenes.audio import REFERENCE, SPEED_OF_SOUND, dry_audio
 from savg.data.scenes.room import Room, make_room
@@ -178,6 +177,8 @@ def _tail(room: Room, images: Array, complete: int, rate: int) -> Array:
 
 def _noise(scene: Scene, samples: int, rate: int) -> NDArray[np.float32]:
     """The noise floor and a low rumble [4, samples]."""
+    from scipy.signal import butter, sosfilt
+
     rng = np.random.default_rng([scene.seed, 73])
     noise = rng.standard_normal((4, samples), np.float32)
     noise[1:] *= np.float32(0.6)

@@ -23,6 +23,7 @@ from savg.data.starss.construct import construct
 from savg.data.starss.recordings import Recording
 from savg.data.starss.results import Construction, Problem, RecordingResult
 from savg.data.starss.workplace import UnwritableError, Workplace
+from savg.device import cores
 from savg.errors import Cancelled, SavgError
 from savg.paths import atomic_file
 
@@ -72,14 +73,6 @@ def construct_recordings(
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
 
 
 def _results(

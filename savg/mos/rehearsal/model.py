@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from scipy.stats import norm
 
 from savg.errors import SavgError
 from savg.mos.rehearsal.listener import Opinion
@@ -122,6 +121,8 @@ class World:
     def expected(self, condition: str) -> float:
         """Expected score of attentive listeners for a condition, with rounding and the ends of the
         scale, which pull it towards the middle."""
+        from scipy.stats import norm
+
         model, steps = self.model, len(self.study.labels) - 1
         sds = (model.listener_sd, model.taste_sd, model.clip_sd, model.noise_sd)
         sd = max(float(np.linalg.norm(sds)), 1e-9)

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from savg.format import SAVGBENCH, ClipFormat
 from savg.mos.study.design import CONSENT, LABELS, QUESTION, DesignError, Study, standard
-from savg.mos.study.folder import format_of
 
 REFERENCE = "ground_truth"
 """The condition of this name is the hidden reference unless another is named."""
@@ -117,6 +116,8 @@ def plan_study(
     if reference is None and REFERENCE in conditions:
         reference = REFERENCE
     settings = {n: v for n, v in chosen.items() if n not in _OF_MEDIA}
+    from savg.mos.study.folder import format_of
+
     study = standard(
         name,
         list(conditions),

@@ -1,0 +1,48 @@
+"""`--help` of every command and action: its text, and that it imports nothing slow."""
+
+import subprocess
+import sys
+
+import pytest
+
+from savg.cli import COMMANDS, build_parser, main
+from savg.cli.dataset import ACTIONS as DATASET
+from savg.cli.mos import ACTIONS as MOS
+
+SLOW = ("torch", "scipy", "sqlalchemy", "cv2", "av", "gradio", "matplotlib", "starlette")
+
+PAGES = [[], *([name] for name in COMMANDS)]
+PAGES += [["dataset", name] for name in DATASET] + [["mos", name] for name in MOS]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=" ".join)
+def test_every_help_names_its_arguments(page: list[str], capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([*page, "--help"])
+    text = capsys.readouterr().out
+    assert stop.value.code == 0 and text.startswith(" ".join(["usage: python -m savg", *page]))
+    for name in COMMANDS if not page else {"dataset": DATASET, "mos": MOS}.get(" ".join(page), ()):
+        assert f"    {name}" in text
+    if page and page[0] not in ("dataset", "mos", "weights"):
+        assert "--out" in text
+
+
+@pytest.mark.parametrize("page", [[], ["dataset"], ["mos"], ["mos", "report"]], ids=" ".join)
+def test_help_imports_nothing_slow(page: list[str]) -> None:
+    code = f"""
+import sys
+from savg.cli import main
+try:
+    main({[*page, "--help"]!r})
+except SystemExit:
+    print("SLOW:", *(name for name in {SLOW!r} if name in sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "SLOW:"
+
+
+def test_a_parser_is_filled_in_once() -> None:
+    parser = build_parser()
+    for seed in ("1", "2"):
+        args = parser.parse_args(["generate", "--out", "o", "--seed", seed])
+        assert args.seed == int(seed) and args.command == "generate"
