@@ -112,15 +112,15 @@ def test_a_study_without_scores_has_no_correlation(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("[1, 2]", "not what"),
-        ('{"score": 0.5}', "expected a list `each`"),
-        ('{"each": [{"clip": "a"}]}', "not what"),
+        ("[1, 2]", "must be the output"),
+        ('{"score": 0.5}', "must be the output"),
+        ('{"each": [{"clip": "a"}]}', "must be the output"),
         ('{"each": [{"clip": "a", "score": 1.5}]}', "must be in 0..1"),
         ('{"each": [{"clip": "a", "score": NaN}]}', "must be in 0..1"),
         ('{"each": [{"clip": "a", "score": null}]}', "no score of any clip"),
         ('{"each": [{"clip": "a", "error": "no video"}]}', "no score of any clip"),
         ('{"each": [{"clip": "other", "score": 0.5}]}', "no clip of"),
-        ("{", "not what"),
+        ("{", "must be the output"),
     ],
 )
 def test_other_files_are_refused_in_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
