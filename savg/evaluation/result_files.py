@@ -10,6 +10,7 @@ A result about sets of clips has this form; results of speed have forms of their
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import sys
@@ -79,13 +80,22 @@ def read_sets(data: object) -> dict[str, SetResult]:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file; None for one that is missing, too large or not JSON."""
+    """The content of a JSON file; None for one that is missing, too large or not JSON.
+
+    Numbers that are not finite (NaN, 1e400) are None.
+    """
     try:
         if path.stat().st_size > MAX_BYTES:
             return None
-        return json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
     except (OSError, ValueError, RecursionError):
         return None
+
+
+def _finite(digits: str) -> float | None:
+    value = float(digits)
+    return value if math.isfinite(value) else None
 
 
 def write_result(name: str, data: Mapping[str, Any], text: str, folder: Path = RESULTS) -> None:

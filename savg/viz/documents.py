@@ -72,8 +72,13 @@ class Section:
 
 def finite(value: object) -> float | None:
     """A finite number, None for anything else."""
-    usable = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if usable and math.isfinite(value) else None  # type: ignore[arg-type]
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        result = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
+    return result if math.isfinite(result) else None
 
 
 def number(value: object, digits: int = 2) -> str:

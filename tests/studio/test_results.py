@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from savg.studio.results import result_files
 from savg.studio.results.benchmark_board import document, methods_board, methods_figure
 from savg.studio.results.result_files import Reports, benchmarks, published, read_report
 from savg.studio.results.study_results import StudyResults
-from savg.viz.documents import Estimate
+from savg.viz.documents import NOT_ENOUGH, Estimate
 from savg.viz.result_plots import intervals, ratings_against_score
 
 EVIL = '<img src=x onerror="alert(1)"><a href="//evil.example">'
@@ -178,6 +179,17 @@ def test_what_is_no_report_is_refused(
     (problem,) = results.reports.choices()[1]
     assert problem.endswith("is no report of a listening test.")
     assert results.report("0", False)[0]["notes"] == [problem]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 10**400])
+def test_numbers_that_are_not_finite_are_not_enough_data(
+    folder: Path, tmp_path: Path, value: float
+) -> None:
+    data = json.loads((folder / "spring" / "report.json").read_text(encoding="utf-8"))
+    data["conditions"][0]["mos"]["high"] = data["repeats"]["rating_sd"] = value
+    (tmp_path / "report.json").write_text(json.dumps(data))
+    board, *_, more = StudyResults(Reports([tmp_path]), tmp_path / "store").report("0", False)
+    assert NOT_ENOUGH in board["tables"][0]["rows"][0] and more["downloads"]
 
 
 def test_benchmarks_are_read_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
