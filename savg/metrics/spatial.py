@@ -192,7 +192,7 @@ def _each(format: Formats, count: int) -> list[ClipFormat]:
     """A format for each of `count` clips."""
     formats = [format] * count if isinstance(format, ClipFormat) else list(format)
     if len(formats) != count:
-        raise ValueError(f"{count} clips need as many formats, not {len(formats)}.")
+        raise ValueError(f"There must be a format for each of {count} clips, got {len(formats)}.")
     return formats
 
 

@@ -145,5 +145,5 @@ def test_clips_of_several_lengths() -> None:
     back = spatial_av_align(sound(30), person(30), long)
     expected = (50 + back.tp) / 100
     assert report.baselines.shuffled == pytest.approx(expected)
-    with pytest.raises(ValueError, match="2 clips need as many formats, not 1"):
+    with pytest.raises(ValueError, match="a format for each of 2 clips, got 1"):
         spatial_report(pairs, [short])
