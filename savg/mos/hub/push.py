@@ -232,7 +232,8 @@ class Pushes:
                 self._pushed[name] = described.content
                 self._own.add(name)
             except SavgError as error:
-                problems.append(f"{error} It stays unchanged in {self.state.dataset}.")
+                outcome = "is replaced" if name in self._own else "stays unchanged"
+                problems.append(f"{error} It {outcome} in {self.state.dataset}.")
                 if name not in self._own:
                     self._foreign.add(name)
         shutil.rmtree(cache, ignore_errors=True)
