@@ -87,7 +87,7 @@ class PackLayout:
                 f"PackLayout.frames must be in 1…{self.format.frames}, got {self.frames}."
             )
         if self.rows is not None and not 0 <= self.rows[0] < self.rows[1] <= self.size:
-            raise ValueError(f"PackLayout.rows must lie in 0…{self.size}, got {self.rows}.")
+            raise ValueError(f"PackLayout.rows must be in 0…{self.size}, got {self.rows}.")
 
     @property
     def row_range(self) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -136,7 +137,7 @@ def _with_steps(args: argparse.Namespace, settings: Construction) -> Constructio
     steps: dict[str, int] = {}
     if args.window_step is not None:
         frames = args.window_step * settings.format.label_fps
-        if abs(frames - round(frames)) > 1e-6:
+        if not math.isfinite(frames) or abs(frames - round(frames)) > 1e-6:
             raise SavgError(
                 f"--window-step must be a multiple of {1 / settings.format.label_fps:g} s, "
                 f"got {args.window_step:g}."

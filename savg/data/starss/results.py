@@ -20,6 +20,9 @@ in too few label frames; off_screen: an event outside the picture; clipping: the
 the gain. The first three judge a window for all views, the fourth each view, the last the audio.
 """
 
+MAX_GAIN_DB = 200.0
+"""Largest gain and attenuation; beyond it samples would not be finite."""
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -59,15 +62,16 @@ class Construction:
 
     def __post_init__(self) -> None:
         if not 0.0 < self.min_active <= 1.0:
-            raise ValueError(f"Construction.min_active must lie in 0…1, got {self.min_active}.")
+            raise ValueError(f"min_active must be in 0…1, got {self.min_active}.")
         if not 0.0 <= self.high_pass < self.format.sample_rate / 2:
             raise ValueError(
-                f"Construction.high_pass must lie below {self.format.sample_rate / 2000:g} kHz, "
-                f"got {self.high_pass}."
+                f"high_pass must be in 0…{self.format.sample_rate / 2:g} Hz, got {self.high_pass}."
             )
         if not 0.0 < self.field_of_view < 180.0:
+            raise ValueError(f"field_of_view must be in 0…180°, got {self.field_of_view}.")
+        if not abs(self.gain_db) <= MAX_GAIN_DB:
             raise ValueError(
-                f"Construction.field_of_view must lie in 0…180, got {self.field_of_view}."
+                f"gain_db must be in {-MAX_GAIN_DB:g}…{MAX_GAIN_DB:g} dB, got {self.gain_db}."
             )
 
     def to_dict(self) -> dict[str, Any]:
