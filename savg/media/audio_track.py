@@ -6,6 +6,7 @@ Times count from the first frame of the video, where audio read from a file begi
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,9 @@ class AudioTrack:
 
         self.begin: float | None = None
         self.seconds = 0.0
-        self._resampler = av.AudioResampler(sample_format, layout, rate)
+        self._new_resampler = partial(av.AudioResampler, sample_format, layout, rate)
+        self._resampler = self._new_resampler()
+        self._kind: tuple[object, ...] | None = None
         self._blocks: list[NDArray[Any]] = []
 
     def note(self, block: av.AudioFrame) -> float:
@@ -56,6 +59,11 @@ class AudioTrack:
         return np.concatenate(self._blocks, axis=1) if self._blocks else None
 
     def _resample(self, block: av.AudioFrame | None) -> None:
+        kind = block and (block.format.name, block.layout.name, block.sample_rate)
+        if kind and self._kind and kind != self._kind:  # a broadcast may change them midway
+            self._resample(None)
+            self._resampler = self._new_resampler()
+        self._kind = kind or self._kind
         self._blocks += [planar(part) for part in self._resampler.resample(block)]
 
 

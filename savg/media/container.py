@@ -90,4 +90,4 @@ def nominal_rate(video: Any, path: Path) -> Fraction:
         rate = average
     if not rate:
         raise MediaError(f"{path} does not say how many frames it shows a second.")
-    return Fraction(rate).limit_denominator(1001)
+    return Fraction(rate).limit_denominator(1001) or Fraction(rate)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from videos import make_video
 
 from savg.errors import MediaError
-from savg.media.audio_track import audio_of
+from savg.media.audio_track import AudioTrack, audio_of
 
 
 def test_a_videos_own_audio_keeps_its_sides_and_length(tmp_path: Path) -> None:
@@ -45,3 +46,21 @@ def test_a_silent_video_has_none(tmp_path: Path) -> None:
     (tmp_path / "t.mp4").write_text("no video")
     with pytest.raises(MediaError, match=r"t\.mp4"):
         audio_of(tmp_path / "t.mp4", 1.0)
+
+
+def test_rate_and_channels_may_change_midway() -> None:
+    track = AudioTrack(16_000)
+    for rate, layout, channels in (
+        (16_000, "stereo", 2),
+        (48_000, "stereo", 2),
+        (16_000, "5.1", 6),
+    ):
+        samples = np.full((channels, rate), 0.25, np.float32)
+        block = av.AudioFrame.from_ndarray(samples, "fltp", layout)
+        block.sample_rate = rate
+        track.add(block)
+    audio = track.finish()
+    assert audio is not None and track.seconds == 3.0
+    assert audio.shape[0] == 2 and abs(audio.shape[1] - 48_000) < 100
+    assert np.abs(audio[:, 100:15_900] - 0.25).max() < 0.01
+    assert np.abs(audio[:, 16_100:31_900] - 0.25).max() < 0.01

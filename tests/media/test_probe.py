@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from videos import make_video, rotated
 
 from savg.errors import MediaError
+from savg.media.container import nominal_rate
 from savg.media.probe import VideoInfo, plays_in_browsers, video_info
 
 H264 = ("libx264", "aac")
@@ -41,3 +43,8 @@ def test_what_every_browser_plays(tmp_path: Path, suffix: str, codecs, plays: bo
 
 def test_a_video_without_audio_counts_as_one_to_be_coded_anew(tmp_path: Path) -> None:
     assert not plays_in_browsers(make_video(tmp_path / "a.mp4", codecs=H264, audio=False))
+
+
+def test_a_rate_of_one_frame_in_hours_is_not_zero() -> None:
+    rate = Fraction(8, 524289)
+    assert nominal_rate(SimpleNamespace(guessed_rate=rate, average_rate=rate), Path("a")) == rate
