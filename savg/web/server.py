@@ -40,6 +40,8 @@ def organiser_password(file: Path | None = None) -> tuple[str, bool]:
 
 def listening_socket(host: str, port: int) -> socket.socket:
     """A socket bound to an address; port 0 takes a free one. SavgError if it cannot be bound."""
+    if not 0 <= port < 1 << 16:  # getaddrinfo takes it modulo 65536
+        raise SavgError(f"Port must be in 0..65535, got {port}.")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM

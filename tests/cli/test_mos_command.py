@@ -103,3 +103,10 @@ def test_mistakes_are_one_sentence(
     with pytest.raises(SystemExit) as bad:
         main(["mos", "listen"])
     assert bad.value.code == 2
+
+
+def test_serve_refuses_a_port_that_does_not_exist(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["mos", "serve", "--root", str(tmp_path), "--no-admin", "--port", "99999"]) == 1
+    assert capsys.readouterr().err == "error: Port must be in 0..65535, got 99999.\n"
