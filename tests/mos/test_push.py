@@ -46,18 +46,22 @@ def clock() -> Callable[[], float]:
     return leaping_clock()
 
 
+def make_study(folder: Path, name: str, clock: Callable[[], float]) -> None:
+    """A study folder with its media."""
+    (folder / "media").mkdir(parents=True)
+    store = Store(sqlite_url(folder / "study.sqlite"), clock)
+    sample_study(store, name, clips=22)
+    row = store.study(name)
+    for item in (*row.stimuli, *row.sounds):
+        (folder / "media" / item.media).write_bytes(item.id.encode())
+    describe_folder(folder, name)
+    store.close()
+
+
 @pytest.fixture
 def first(tmp_path: Path, clock: Callable[[], float]) -> Iterator[Studies]:
     """A server's studies: one, with its media."""
-    folder = tmp_path / "first" / "s"
-    (folder / "media").mkdir(parents=True)
-    store = Store(sqlite_url(folder / "study.sqlite"), clock)
-    sample_study(store, "s", clips=22)
-    row = store.study("s")
-    for item in (*row.stimuli, *row.sounds):
-        (folder / "media" / item.media).write_bytes(item.id.encode())
-    (folder / "study.json").write_text('{"study": "s", "database": "study.sqlite"}')
-    store.close()
+    make_study(tmp_path / "first" / "s", "s", clock)
     studies = Studies(root=tmp_path / "first", clock=clock)
     yield studies
     studies.close()
@@ -656,6 +660,32 @@ def test_studies_made_while_the_server_runs_are_pushed_with_their_media(
     source.path.rename(pushes.studies.root / "s")
     assert pushes.push() is not None
     assert begin(disk="third").studies.names() == ["s"]
+
+
+def test_a_study_that_cannot_be_copied_stops_no_other_study(
+    hub: FakeHub,
+    first: Studies,
+    begin: Start,
+    clock: Callable[[], float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert first.root is not None
+    make_study(first.root / "broken", "broken", clock)
+
+    def copy(store: Store, name: str, path: Path) -> str:
+        if name == "broken":
+            raise sqlite3.DatabaseError("database disk image is malformed")
+        return write_snapshot(store, name, path)
+
+    monkeypatch.setattr("savg.mos.hub.push.write_snapshot", copy)
+    pushes = begin(first)
+    assert {path.split("/")[0] for path in hub.files(DATASET)} - {".gitattributes"} == {"s"}
+    (fault,) = pushes.state.faults
+    assert fault.startswith("Study broken could not be copied") and "malformed" in fault
+    assert fault in pushes.messages() and not pushes.state.failures
+    monkeypatch.setattr("savg.mos.hub.push.write_snapshot", write_snapshot)
+    assert pushes.push() is not None and not pushes.state.faults
+    assert "broken/study.sqlite" in hub.files(DATASET)
 
 
 def test_datasets_that_cannot_be_used_raise_at_once(

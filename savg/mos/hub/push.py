@@ -35,7 +35,7 @@ from savg.mos.hub.restore import (
     open_snapshot,
     read_study,
 )
-from savg.mos.storage.snapshot import content_digest, merge, write_snapshot
+from savg.mos.storage.snapshot import FAULTS, content_digest, merge, write_snapshot
 from savg.mos.study.folder import DATABASE
 from savg.mos.web.studies import Studies
 from savg.paths import file_sha256
@@ -56,7 +56,8 @@ LOG = logging.getLogger("savg.mos")
 
 @dataclass(frozen=True)
 class PushState:
-    """The time of the last push (seconds since 1970), failures since, and faults of the dataset."""
+    """The time of the last push (seconds since 1970), failures since, problems with the dataset, and
+    faults of studies that the last push left out."""
 
     dataset: str
     minutes: float
@@ -64,6 +65,7 @@ class PushState:
     failures: int = 0
     failure: str = ""
     problems: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 class Pushes:
@@ -125,7 +127,7 @@ class Pushes:
             sentences.append(
                 f"The dataset could not be reached; it will be tried again: {now.failure}"
             )
-        return [*sentences, *now.problems]
+        return [*sentences, *now.problems, *now.faults]
 
     def push(self) -> str | None:
         """Commit what has changed; the commit, or None. Failures go to `state`, none is raised."""
@@ -143,9 +145,10 @@ class Pushes:
             last = threading.Thread(target=self.push, name="savg-last-push", daemon=True)
             last.start()
             last.join(seconds)
-            complete = not last.is_alive() and not self.state.failures
+            faults = " ".join(self.state.faults)
+            complete = not (last.is_alive() or self.state.failures or faults)
             if not complete:
-                failure = self.state.failure or "it took too long"
+                failure = self.state.failure or faults or "it took too long"
                 LOG.error("The last changes did not reach %s: %s", self.state.dataset, failure)
         shutil.rmtree(self._work, ignore_errors=True)
         return complete
@@ -163,7 +166,7 @@ class Pushes:
             with self._lock:
                 act()
         except Exception as error:
-            sentence = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            sentence = _reason(error)
             self._error = error
             self.state = replace(self.state, failures=self.state.failures + 1, failure=sentence)
             LOG.warning("%s could not be reached (%s)", self.state.dataset, sentence)
@@ -194,26 +197,38 @@ class Pushes:
         """Files to commit of studies that have changed, and the digest of each one's rows."""
         files: dict[str, bytes | Path] = {}
         digests: dict[str, str] = {}
+        faults: list[str] = []
         for name in self.studies.names():
             if name in self._foreign:
                 continue
-            study = self.studies.get(name)
-            content = content_digest(study.store, name)
-            if content == self._pushed.get(name):
-                continue
-            digests[name] = content
-            snapshot = self._work / f"{name}.sqlite"
-            snapshot.unlink(missing_ok=True)
-            written = write_snapshot(study.store, name, snapshot)
-            facts = json.loads((study.path / "study.json").read_text(encoding="utf-8"))
-            facts |= {"database": DATABASE, "sha256": file_sha256(snapshot), "content": written}
-            files[f"{name}/study.json"] = (json.dumps(facts, indent=1) + "\n").encode()
-            files[f"{name}/{DATABASE}"] = snapshot
-            for media in media_names(study.store.study(name)):
-                path = f"{name}/media/{media}"
-                if path not in self._files and (study.media / media).is_file():
-                    files[path] = study.media / media
+            try:
+                content = content_digest(self.studies.get(name).store, name)
+                if content != self._pushed.get(name):
+                    files |= self._files_of(name)
+                    digests[name] = content
+            except FAULTS as error:
+                sentence = (
+                    f"Study {name} could not be copied; it will be tried again: {_reason(error)}"
+                )
+                faults.append(sentence)
+                LOG.warning(sentence)
+        self.state = replace(self.state, faults=tuple(faults))
         return files, digests
+
+    def _files_of(self, name: str) -> dict[str, bytes | Path]:
+        """A new snapshot of a study, its description, and its media that the dataset lacks."""
+        study = self.studies.get(name)
+        snapshot = self._work / f"{name}.sqlite"
+        snapshot.unlink(missing_ok=True)
+        written = write_snapshot(study.store, name, snapshot)
+        facts = json.loads((study.path / "study.json").read_text(encoding="utf-8"))
+        facts |= {"database": DATABASE, "sha256": file_sha256(snapshot), "content": written}
+        media = {f"{name}/media/{m}": study.media / m for m in media_names(study.store.study(name))}
+        return {
+            f"{name}/study.json": (json.dumps(facts, indent=1) + "\n").encode(),
+            f"{name}/{DATABASE}": snapshot,
+            **{p: file for p, file in media.items() if p not in self._files and file.is_file()},
+        }
 
     def _pull(self) -> None:
         """Read the whole dataset: restore missing studies, merge rows that the databases lack."""
@@ -266,6 +281,11 @@ class Pushes:
         if merged.added:
             LOG.info("%s: %d entries came back from the dataset", name, merged.added)
         return merged.problems
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error's text."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def pushes_of(studies: Studies, environment: Mapping[str, str] = os.environ) -> Pushes | None:

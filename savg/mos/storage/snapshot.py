@@ -35,6 +35,9 @@ UNREADABLE = (
 )
 """What reading rows that other software wrote may raise, beside errors of the database."""
 
+FAULTS = (SavgError, DatabaseFailure, sqlite3.Error, OSError, *UNREADABLE)
+"""What copying a study may raise."""
+
 OF_LISTENERS = (schema.screening, schema.assignment, schema.rating, schema.answer, schema.exclusion)
 """Tables with a participant_id."""
 
