@@ -77,14 +77,15 @@ def test_progress_names_the_pipeline_and_its_stage(context: Context) -> None:
     }
     assert any(text.startswith("Clip, joint: video and audio, step ") for text in texts)
     assert any(text.startswith("Clip, two-stage: video, step ") for text in texts), texts
-    assert all(" of 5" in text for text in texts if "two-stage: sound" in text)
+    second = [text for text in texts if "two-stage: audio" in text]
+    assert second and all(" of 5" in text for text in second)
 
 
 def test_a_stop_in_the_second_keeps_the_first(context: Context) -> None:
     job, last = Job(), None
     for update in follow(context, GenerateRequest(context, TOGETHER, 0, 100, 1), job):
         last = update
-        if "two-stage: picture" in update[1]["text"]:
+        if "two-stage: video" in update[1]["text"]:
             job.cancel()
     assert last[1]["state"] == STOPPED and "1 clip of 2" in last[1]["text"]
     assert [clip["name"] for clip in last[2]["clips"]] == ["Joint"]
