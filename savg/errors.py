@@ -21,6 +21,11 @@ class Cancelled(Exception):
     """Raised where a progress callback stops the work: it raised this itself, or returned False."""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, or its kind where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def is_whole(value: object) -> bool:
     """Whether a value is an int, and not a bool."""
     return isinstance(value, int) and not isinstance(value, bool)

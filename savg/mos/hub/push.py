@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from savg.errors import SavgError
+from savg.errors import SavgError, first_line
 from savg.mos.hub.restore import (
     STUDY_FILE,
     DatasetStudy,
@@ -166,7 +166,7 @@ class Pushes:
             with self._lock:
                 act()
         except Exception as error:
-            sentence = _reason(error)
+            sentence = first_line(error)
             self._error = error
             self.state = replace(self.state, failures=self.state.failures + 1, failure=sentence)
             LOG.warning("%s could not be reached (%s)", self.state.dataset, sentence)
@@ -208,7 +208,7 @@ class Pushes:
                     digests[name] = content
             except FAULTS as error:
                 sentence = (
-                    f"Study {name} could not be copied; it will be tried again: {_reason(error)}"
+                    f"Study {name} could not be copied; it will be tried again: {first_line(error)}"
                 )
                 faults.append(sentence)
                 LOG.warning(sentence)
@@ -281,11 +281,6 @@ class Pushes:
         if merged.added:
             LOG.info("%s: %d entries came back from the dataset", name, merged.added)
         return merged.problems
-
-
-def _reason(error: Exception) -> str:
-    """The first line of an error's text."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def pushes_of(studies: Studies, environment: Mapping[str, str] = os.environ) -> Pushes | None:

@@ -22,7 +22,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 
 from savg import __version__
-from savg.errors import SavgError
+from savg.errors import SavgError, first_line
 from savg.mos.storage import schema
 from savg.mos.storage.engine import FairLock, make_engine
 from savg.mos.storage.listener import ListenerRecord, find_person
@@ -81,7 +81,7 @@ class Store:
         except DBAPIError as error:
             self.engine.dispose()
             shown = make_url(url).render_as_string(hide_password=True)
-            reason = str(error.orig).strip().splitlines()[0]
+            reason = first_line(error.orig or error)
             raise SavgError(f"{shown} cannot be opened as a database: {reason}.") from error
 
     def close(self) -> None:
