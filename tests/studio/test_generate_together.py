@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import studio_fakes
@@ -70,23 +71,35 @@ def test_one_seed_goes_to_both_and_both_have_scores(context: Context) -> None:
     assert shares == sorted(shares)
 
 
+class ToldJob(Job):
+    """A job that keeps every text of its progress and stops itself at `stop`; updates show only what
+    stands at their times."""
+
+    def __init__(self, stop: str | None = None) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.stop = stop
+
+    def step(self, done: float, total: float, text: str, *preview: Any) -> bool:
+        self.texts.append(text)
+        if self.stop and self.stop in text:
+            self.cancel()
+        return super().step(done, total, text, *preview)
+
+
 def test_progress_names_the_pipeline_and_its_stage(context: Context) -> None:
-    texts = {
-        u[1]["text"].split("  ·")[0]
-        for u in run(context, GenerateRequest(context, TOGETHER, 0, 100, 1))
-    }
-    assert any(text.startswith("Clip, joint: video and audio, step ") for text in texts)
-    assert any(text.startswith("Clip, two-stage: video, step ") for text in texts), texts
-    second = [text for text in texts if "two-stage: audio" in text]
+    job = ToldJob()
+    for _ in follow(context, GenerateRequest(context, TOGETHER, 0, 100, 1), job):
+        pass
+    assert any(text.startswith("Clip, joint: video and audio, step ") for text in job.texts)
+    assert any(text.startswith("Clip, two-stage: video, step ") for text in job.texts), job.texts
+    second = [text for text in job.texts if "two-stage: audio" in text]
     assert second and all(" of 5" in text for text in second)
 
 
 def test_a_stop_in_the_second_keeps_the_first(context: Context) -> None:
-    job, last = Job(), None
-    for update in follow(context, GenerateRequest(context, TOGETHER, 0, 100, 1), job):
-        last = update
-        if "two-stage: video" in update[1]["text"]:
-            job.cancel()
+    job = ToldJob(stop="two-stage: video")
+    last = list(follow(context, GenerateRequest(context, TOGETHER, 0, 100, 1), job))[-1]
     assert last[1]["state"] == STOPPED and "1 clip of 2" in last[1]["text"]
     assert [clip["name"] for clip in last[2]["clips"]] == ["Joint"]
 
