@@ -6,7 +6,14 @@ from typing import Any
 
 
 class SavgError(Exception):
-    """A mistake in the input; the command line prints its sentence without a traceback."""
+    """A mistake in the input; the command line prints its sentence without a traceback.
+
+    Its text is one line: what a terminal would not show as it is (control characters, marks that
+    reverse the reading direction, bytes of a file's name that are no text) appears escaped.
+    """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class MediaError(SavgError):
@@ -19,6 +26,19 @@ class CheckpointError(SavgError):
 
 class Cancelled(Exception):
     """Raised where a progress callback stops the work: it raised this itself, or returned False."""
+
+
+def printable(text: str, most: int | None = None) -> str:
+    """`text` with escapes for characters that do not print, cut after `most` characters with "…"."""
+    if most is not None and len(text) > most:
+        text = f"{text[:most]}…"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def first_line(error: BaseException) -> str:

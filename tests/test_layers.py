@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS = (
-    ("errors", "paths", "device", "format"),
+    ("errors", "paths", "temporary", "folders", "input_file", "device", "format"),
     ("audio",),
     ("media",),
     ("clip", "video", "annotation", "tables"),

@@ -19,11 +19,11 @@ from savg.evaluation.files import (
     read_truth,
     result_names,
     tables_in,
-    videos_in,
 )
 from savg.evaluation.observe import Failure, features_of, observe_all, reference_of
 from savg.evaluation.report import as_text, to_json, write_report
 from savg.evaluation.score import Scorer
+from savg.folders import videos_in
 from savg.metrics.base import Item, Metric, Need, Reference, Truth
 from savg.metrics.registry import METRICS, metric_classes
 from savg.paths import existing
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         raise SavgError(f"{folder} must be a folder of clips or tables, got a file.")
     tables, videos = tables_in(folder), videos_in(folder)
     if not tables and not videos:
-        raise SavgError(f"{folder} must hold mp4 clips or tables named NAME{EVENTS}.")
+        raise SavgError(f"{folder} must hold videos or tables named NAME{EVENTS}.")
     metrics = metric_classes(args.metrics, _available(args, bool(tables)))
     truth = partial(read_truth, existing(args.truth, "folder")) if args.truth else None
     if tables:

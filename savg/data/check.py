@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from savg.data.savgbench import SPLIT_NAMES, BenchItem, SavgBench, files_by_stem
+from savg.data.savgbench import SPLIT_NAMES, BenchItem, SavgBench
 from savg.device import cores
 from savg.errors import Cancelled, SavgError
+from savg.folders import by_stem
 from savg.format import ClipFormat
 from savg.media.probe import FileFacts, file_facts
 from savg.paths import file_sha256
@@ -131,7 +132,7 @@ def _set_findings(bench: SavgBench) -> Iterator[Finding]:
         yield Finding(
             folder, "missing", f"{folder} has no folder {missing} with the clips' labels."
         )
-    for name in sorted(set(files_by_stem(bench.metadata, ".csv")) - names):
+    for name in sorted(set(by_stem(bench.metadata, (".csv",))) - names):
         file = f"{bench.metadata.name}/{name}.csv"
         yield Finding(file, "missing", f"{file} has no clip: expected {name}.mp4.")
     if manifest is None:

@@ -20,6 +20,7 @@ from savg.annotation import CATEGORY_NAMES, Boxes, ClipLabels
 from savg.clip import Clip
 from savg.data.clip_names import parse_clip_name
 from savg.errors import SavgError
+from savg.folders import VIDEO_SUFFIXES, by_stem
 from savg.format import SAVGBENCH, ClipFormat
 
 SPLITS = ("dev", "eval")
@@ -137,7 +138,7 @@ class SavgBench(Sequence[BenchItem]):
 
     @property
     def videos(self) -> Path:
-        """Folder of the mp4 files."""
+        """Folder of the clips' videos, as published mp4 files."""
         return self.folder / f"video_{self.split}"
 
     @property
@@ -160,19 +161,20 @@ class SavgBench(Sequence[BenchItem]):
             raise SavgError(f"{self.root / 'manifest.json'}: {error}") from error
 
     def _list(self) -> list[BenchItem]:
-        boxes = files_by_stem(self.folder / "boxes", ".csv")
-        boxes |= files_by_stem(self.folder / f"boxes_{self.split}", ".csv")
-        panoramas = files_by_stem(self.root / "report" / "panoramas", ".jpg")
+        boxes = by_stem(self.folder / "boxes", (".csv",))
+        boxes |= by_stem(self.folder / f"boxes_{self.split}", (".csv",))
+        labels = by_stem(self.metadata, (".csv",))
+        panoramas = by_stem(self.root / "report" / "panoramas", (".jpg",))
         listed = {clip["name"]: clip for clip in (self.manifest or {}).get("clips", ())}
         items = []
-        for name, path in sorted(files_by_stem(self.videos, ".mp4").items()):
+        for name, path in sorted(by_stem(self.videos, VIDEO_SUFFIXES).items()):
             recording, _, start = parse_clip_name(name) or (name, None, None)
             category = listed[name].get("category") if name in listed else None
             items.append(
                 BenchItem(
                     name,
                     path,
-                    self.metadata / f"{name}.csv",
+                    labels.get(name, self.metadata / f"{name}.csv"),
                     boxes.get(name),
                     panoramas.get(f"{recording}_start{start}"),
                     self.format,
@@ -247,15 +249,6 @@ def _subfolders(path: Path) -> list[Path]:
         return sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
     except OSError:
         return []
-
-
-def files_by_stem(folder: Path, suffix: str) -> dict[str, Path]:
-    """Files of a folder by their names without suffix; empty without such a folder."""
-    if not folder.is_dir():
-        return {}
-    with os.scandir(folder) as entries:
-        names = [e.name for e in entries if e.name.endswith(suffix) and e.name[0] != "."]
-    return {name.removesuffix(suffix): folder / name for name in names}
 
 
 def _categories(categories: str | Iterable[str] | None) -> tuple[str, ...] | None:

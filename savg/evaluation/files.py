@@ -10,20 +10,14 @@ from typing import Any
 
 from savg.annotation import Boxes, ClipLabels, SoundEvents
 from savg.errors import SavgError
+from savg.folders import VIDEO_SUFFIXES, files_in, in_any_case, videos_in
 from savg.format import SAVGBENCH, ClipFormat
+from savg.input_file import read_text
 from savg.metrics.base import Observation, Truth
 from savg.metrics.spatial import spatial_av_align
 
-SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv")
-"""Suffixes of a folder's files that count as videos; a file named by itself may have any other."""
-
 BOXES, EVENTS, LABELS = ".boxes.csv", ".events.csv", ".csv"
 """Suffixes of a clip's tables."""
-
-
-def videos_in(folder: Path) -> list[Path]:
-    """The videos of a folder in order, without hidden files and overlays."""
-    return sorted(path for path in folder.iterdir() if _is_video(path))
 
 
 def find_videos(inputs: Sequence[str]) -> list[Path]:
@@ -39,14 +33,9 @@ def find_videos(inputs: Sequence[str]) -> list[Path]:
             continue
         videos = videos_in(path)
         if not videos:
-            raise SavgError(f"{path} has no video ({', '.join(SUFFIXES)}).")
+            raise SavgError(f"{path} has no video ({', '.join(VIDEO_SUFFIXES)}).")
         files += videos
     return list(dict.fromkeys(files))
-
-
-def _is_video(path: Path) -> bool:
-    is_named = path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-    return is_named and not path.name.endswith(".overlay.mp4") and path.is_file()
 
 
 def result_names(files: Iterable[Path]) -> list[str]:
@@ -64,8 +53,8 @@ def result_names(files: Iterable[Path]) -> list[str]:
 def new_folder(path: Path) -> Iterator[Path]:
     """The folder for results, created if needed and removed again if it stays empty; SavgError for a
     file."""
-    new = not path.exists()
     try:
+        new = not path.exists()
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SavgError(f"{path} cannot hold results: {error.strerror}.") from error
@@ -79,7 +68,8 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 def tables_in(folder: Path) -> dict[str, Path]:
     """The tables NAME.events.csv of a folder by the clip's name, in order."""
-    return {p.name.removesuffix(EVENTS): p for p in sorted(folder.glob(f"*{EVENTS}"))}
+    tables = [p for p in files_in(folder, {".csv"}) if p.name.lower().endswith(EVENTS)]
+    return {path.name[: -len(EVENTS)]: path for path in tables}
 
 
 def read_tables(path: Path) -> Observation:
@@ -88,8 +78,8 @@ def read_tables(path: Path) -> Observation:
     The clip's length is that of NAME.json where there is one, else 5 s. Raises SavgError naming the
     file, also for events after the clip's end.
     """
-    name = path.name.removesuffix(EVENTS)
-    boxes = path.with_name(name + BOXES)
+    name = path.name[: -len(EVENTS)]
+    boxes = in_any_case(path.with_name(name + BOXES))
     if not boxes.is_file():
         raise SavgError(f"{path} has no {boxes.name} beside it.")
     format = _format(path.with_name(f"{name}.json"))
@@ -103,7 +93,7 @@ def read_tables(path: Path) -> Observation:
 
 def read_truth(folder: Path, name: str) -> Truth:
     """The labels NAME.csv and the boxes NAME.boxes.csv of a clip; SavgError if one is missing."""
-    labels, boxes = folder / f"{name}{LABELS}", folder / f"{name}{BOXES}"
+    labels, boxes = (in_any_case(folder / f"{name}{suffix}") for suffix in (LABELS, BOXES))
     for path in (labels, boxes):
         if not path.is_file():
             raise SavgError(f"{folder} has no {path.name}.")
@@ -116,7 +106,7 @@ def _format(path: Path) -> ClipFormat:
         return SAVGBENCH
     names = ("frames", "fps", "sample_rate", "size", "picture_height", "label_fps")
     try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["format"]
+        data: dict[str, Any] = json.loads(read_text(path))["format"]
         return ClipFormat(**{name: data[name] for name in names}).with_size(SAVGBENCH.size)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SavgError(f"{path} is not an annotation of a clip.") from error

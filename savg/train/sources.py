@@ -16,6 +16,7 @@ from savg.data.packed import PackedClips, PackLayout, Progress, pack_clips, pack
 from savg.data.packing import Purpose, bench_layout, pack_bench
 from savg.data.savgbench import SPLITS, SavgBench, splits_in
 from savg.errors import SavgError
+from savg.folders import files_in, videos_in
 from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card
 from savg.paths import existing
@@ -79,7 +80,7 @@ def open_clips(data: str, run: Path, spec: ClipSpec, synthetic: Synthetic) -> Cl
 
     Args:
         data: "synthetic", a folder of packed clips, a set of clips in the published layout (its
-            development part, if it has both), or a folder with mp4 files.
+            development part, if it has both), or a folder with videos.
         run: folder of the run.
         spec: the part of the clips that is needed.
         synthetic: the clips of "synthetic".
@@ -166,10 +167,10 @@ def _bench(run: Path, folder: Path, split: str, spec: ClipSpec) -> _Source:
 
 
 def _files(run: Path, folder: Path, spec: ClipSpec) -> _Source:
-    """The mp4 files below a folder."""
-    videos = sorted(path for path in folder.rglob("*.mp4") if not path.name.startswith("."))
+    """The videos below a folder."""
+    videos = videos_in(folder, deep=True)
     if not videos:
-        raise SavgError(f"{folder}: no mp4 file in it; training data must be clips with audio.")
+        raise SavgError(f"{folder}: no video in it; training data must be clips with audio.")
     out = run / "data" / f"films-{spec.format.frames}x{spec.size}"
     names = [str(path.relative_to(folder)) for path in videos]
     layout = spec.layout(len(videos), {"folder": folder.name, "films": names})
@@ -236,7 +237,7 @@ def _audio_only(world: str, seeds: Sequence[int], spec: ClipSpec) -> Iterator[_L
 def _labelled(folder: Path, videos: Sequence[Path], spec: ClipSpec) -> Iterator[_Labelled]:
     """Clips from files, labels from metadata…/NAME.csv and boxes from boxes…/NAME.csv."""
     tables: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*.csv")):
+    for path in files_in(folder, {".csv"}, deep=True):
         tables.setdefault(path.stem, []).append(path)
     for video in videos:
         labels: ClipLabels | None = None

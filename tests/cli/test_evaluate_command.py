@@ -41,7 +41,7 @@ def test_the_table_is_readable(tmp_path, capsys) -> None:
 @pytest.mark.parametrize(
     "make, words",
     [
-        (lambda folder: None, "must hold mp4 clips or tables"),
+        (lambda folder: None, "must hold videos or tables"),
         (lambda folder: (folder / "a.events.csv").write_text("0,0,5\n"), "has no a.boxes.csv"),
         (lambda folder: write(folder, "b", [9.0], (1, 2), frame=90), "b.events.csv"),
     ],

@@ -148,7 +148,7 @@ def test_a_codec_that_changes_level_differences_is_refused(
 def test_what_is_missing_is_named(folders: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(SavgError, match="no such folder"):
         find_clips(tmp_path / "nothing")
-    with pytest.raises(SavgError, match="no mp4"):
+    with pytest.raises(SavgError, match="contains no clips: expected videos"):
         find_clips(tmp_path)
     with pytest.raises(DesignError, match="Folders must be"):
         build(small_study(), {"joint": tmp_path}, tmp_path)

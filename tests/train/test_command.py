@@ -20,7 +20,7 @@ TINY = ["--config", "tiny", "--precision", "float32", "--quiet", "--device", "cp
     ("arguments", "words"),
     [
         (["--data", "NOWHERE"], "no such folder of training data"),
-        (["--data", "EMPTY"], "no mp4 file in it"),
+        (["--data", "EMPTY"], "no video in it"),
         (["--data", "BROKEN"], "not a folder of packed clips"),
         (["--set", "nothing=1"], "no setting 'nothing'"),
         (["--set", "lr=fast"], "lr=fast"),

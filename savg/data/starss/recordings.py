@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,9 +22,15 @@ from typing import IO
 from savg.data.starss.archives import archive_parts, open_archive, open_member
 from savg.data.starss.results import Problem
 from savg.errors import SavgError
+from savg.folders import VIDEO_SUFFIXES, files_in, in_any_case
+from savg.input_file import slashed
 
-ROLES = {"audio": ("foa", ".wav"), "video": ("video", ".mp4"), "labels": ("metadata", ".csv")}
-"""Role of a file → beginning of its folder's name, and its suffix."""
+ROLES = {
+    "audio": ("foa", (".wav",)),
+    "video": ("video", VIDEO_SUFFIXES),
+    "labels": ("metadata", (".csv",)),
+}
+"""Role of a file → beginning of its folder's name, and its suffixes, the published one first."""
 
 SPLITS = ("dev", "eval")
 _BLOCK = 1 << 20
@@ -169,21 +175,22 @@ def _assembled(
     return Recording(name, group, **members), problem
 
 
-def _members(root: Path, folder: str, suffix: str) -> list[tuple[str, str, Member]]:
+def _members(root: Path, folder: str, suffixes: Sequence[str]) -> list[tuple[str, str, Member]]:
     """(group, name, member) of the files of one role, those of the folder before those of the zip."""
     members = []
-    for path in sorted((root / folder).rglob("*")):
-        if path.suffix.lower() == suffix and not path.name.startswith(".") and path.is_file():
+    if (root / folder).is_dir():
+        for path in files_in(root / folder, suffixes, deep=True):
             inside = PurePosixPath(path.relative_to(root / folder).as_posix())
             members.append((_group(inside, folder), path.stem, Member(path)))
-    archive_path = root / f"{folder}.zip"
+    members.sort(key=lambda member: suffixes.index(member[2].container.suffix.lower()))
+    archive_path = in_any_case(root / f"{folder}.zip")
     if archive_path.is_file():
         with open_archive(archive_path) as archive:
             names = sorted(info.filename for info in archive.infolist() if not info.is_dir())
         for name in names:
-            inside = PurePosixPath(name)
+            inside = slashed(name)
             hidden = inside.name.startswith(".") or "__MACOSX" in inside.parts
-            if inside.suffix.lower() == suffix and not hidden:
+            if inside.suffix.lower() in suffixes and not hidden:
                 members.append((_group(inside, folder), inside.stem, Member(archive_path, name)))
     return members
 
@@ -198,7 +205,7 @@ def _unpacked(member: Member, folder: Path, role: str) -> Path:
     """A member as a file, named by its role: names in an archive could lead elsewhere."""
     if member.inside is None:
         return member.container
-    target = folder / f"{role}{ROLES[role][1]}"
+    target = folder / f"{role}{slashed(member.inside).suffix.lower()}"
     try:
         with target.open("wb") as file, member.open() as stream:
             shutil.copyfileobj(stream, file, _BLOCK)

@@ -20,6 +20,7 @@ from savg.audio.levels import level_difference_db
 from savg.audio.loudness import RATE, common_gain, integrated_loudness, true_peak
 from savg.clip import Clip
 from savg.errors import MediaError, SavgError
+from savg.folders import videos_in
 from savg.format import SAVGBENCH, ClipFormat
 from savg.media.encode import Encoding, write_video
 from savg.mos.study.assignment import check_pool
@@ -111,13 +112,14 @@ def _finite(value: Any) -> Any:
 
 
 def find_clips(folder: Path) -> list[Path]:
-    """The mp4 clips of a folder: its own, else those in dataset folders (video_dev, …) beneath."""
+    """The videos of a folder: its own, else those in dataset folders (video_dev, …) beneath."""
     if not folder.is_dir():
         raise SavgError(f"{folder}: no such folder of clips.")
-    clips = [p for p in sorted(folder.glob("*.mp4")) if not p.name.endswith(".overlay.mp4")]
-    clips = clips or sorted(folder.glob("**/video_*/*.mp4"))
+    clips = videos_in(folder) or [
+        path for path in videos_in(folder, deep=True) if path.parent.name.startswith("video_")
+    ]
     if not clips:
-        raise SavgError(f"{folder} contains no mp4 clips.")
+        raise SavgError(f"{folder} contains no clips: expected videos in it.")
     return clips
 
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from savg.clip import Clip
 from savg.errors import MediaError, SavgError
+from savg.folders import videos_in
 from savg.paths import assets_dir, atomic_file
 from savg.studio.shared.images import jpeg
 
@@ -137,13 +138,13 @@ class Library:
         return self.add(clip, title, f"Opened file, {clip.format.seconds:.4g} s")
 
     def add_examples(self, folder: Path | None = None) -> list[str]:
-        """Store the bundled example clips (`assets/examples/*.mp4`); returns their keys.
+        """Store the bundled example clips (the videos of `assets/examples`); returns their keys.
 
         Beside NAME.mp4, NAME.json may hold {"title", "origin"}.
         """
         folder = folder or assets_dir() / "examples"
         keys = []
-        for path in sorted(folder.glob("*.mp4")):
+        for path in videos_in(folder):
             about = path.with_suffix(".json")
             card = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
             title = card.get("title", path.stem.replace("_", " "))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from savg.errors import Cancelled, SavgError
+from savg.folders import videos_in
 from savg.mos.study.folder import create_folder
 from savg.mos.study.options import Plan
 from savg.mos.web.studies import Studies
@@ -38,14 +39,11 @@ class ClipFolder:
 
 
 def clip_folders(roots: Sequence[Path]) -> dict[str, ClipFolder]:
-    """Folders with mp4 clips under the roots by label; symbolic links are not followed."""
+    """Folders with clips under the roots by label; symbolic links are not followed."""
     folders: dict[str, ClipFolder] = {}
     for root in roots:
         for folder in _walk(root.resolve()):
-            clips = sum(
-                e.name.endswith(".mp4") and not e.name.endswith(".overlay.mp4")
-                for e in os.scandir(folder)
-            )
+            clips = len(videos_in(folder))
             if not clips:
                 continue
             label = Path(root.resolve().name, folder.relative_to(root.resolve())).as_posix()
