@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.errors import MediaError
+from savg.input_file import input_file
 from savg.paths import atomic_file
 
 
@@ -19,8 +20,9 @@ def read_audio(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], int]:
     """
     import soundfile
 
+    input_file(path, "audio file", MediaError)
     try:
-        data, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        data, rate = soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
         raise MediaError(f"{path} is not an audio file that can be read.") from error
     return np.ascontiguousarray(data.T), rate
@@ -37,4 +39,7 @@ def write_audio(path: str | os.PathLike[str], audio: NDArray[np.float32], sample
     if suffix not in (".wav", ".flac"):
         raise MediaError(f"{path}: the suffix must be .wav or .flac, got {suffix or 'none'}.")
     with atomic_file(path) as part:
-        soundfile.write(part, np.asarray(audio).T, sample_rate, subtype="PCM_16")
+        try:
+            soundfile.write(os.fsencode(part), np.asarray(audio).T, sample_rate, subtype="PCM_16")
+        except soundfile.LibsndfileError as error:
+            raise MediaError(f"{path} could not be written: {error.error_string}") from error

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from savg.errors import MediaError
+from savg.input_file import input_file
+from savg.media.file_name import ffmpeg_name
 
 MAX_PIXELS = 4096 * 2304
 """Larger frames are refused before they are decoded."""
@@ -35,10 +37,9 @@ def open_container(
     """
     import av
 
-    if not path.is_file():
-        raise MediaError(f"{path}: no such video file.")
+    input_file(path, "video file", MediaError)
     try:
-        with av.open(str(path), metadata_errors="ignore", options=_OPTIONS) as container:
+        with av.open(ffmpeg_name(path), metadata_errors="ignore", options=_OPTIONS) as container:
             yield container
     except PermissionError as error:
         raise MediaError(f"{path} could not be opened: {error.strerror}.") from error

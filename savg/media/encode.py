@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from savg.media.file_name import ffmpeg_name
 from savg.paths import atomic_file
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def new_mp4(path: str | os.PathLike[str]) -> Iterator[Any]:
     import av
 
     try:
-        with av.open(str(Path(path)), "w", options={"movflags": "+faststart"}) as container:
+        with av.open(ffmpeg_name(path), "w", options={"movflags": "+faststart"}) as container:
             yield container
     except av.FFmpegError as error:
         raise OSError(error.errno, error.strerror or str(error)) from error

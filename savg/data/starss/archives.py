@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from savg.errors import SavgError
+from savg.input_file import input_file
 
 _END = struct.Struct("<4s4H2LH")  # signature, 2 disks, 2 counts, size, offset, comment length
 _LOCATOR = struct.Struct("<4sLQL")  # signature, disk, offset, number of disks
@@ -105,7 +106,7 @@ def open_member(path: Path, name: str) -> Iterator[IO[bytes]]:
 def archive_parts(path: Path) -> list[Path]:
     """The files of an archive in order, the one ending in .zip last; SavgError if one is missing."""
     try:
-        with path.open("rb") as file:
+        with input_file(path, "zip file").open("rb") as file:
             last = _find_end(file)[1][1]
     except OSError as error:
         raise SavgError(f"{path} could not be read: {error.strerror or error}.") from error

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from savg.audio.resample import resample
 from savg.data.starss.results import Construction
 from savg.errors import MediaError
+from savg.input_file import input_file
 
 Samples = NDArray[np.float32]
 
@@ -53,9 +54,9 @@ def open_audio(path: str | os.PathLike[str]) -> AmbisonicsFile:
     """The header of an Ambisonics file; MediaError where it is not audio of four channels."""
     import soundfile
 
-    path = Path(path)
+    path = input_file(path, "audio file", MediaError)
     try:
-        info = soundfile.info(path)
+        info = soundfile.info(os.fsencode(path))
     except (soundfile.LibsndfileError, OSError) as error:
         raise MediaError(f"{path} is not an audio file that can be read.") from error
     if info.channels != _CHANNELS:
@@ -140,7 +141,7 @@ def _filtered(file: AmbisonicsFile, high_pass: float) -> Iterator[tuple[NDArray[
     size = _BLOCK_SECONDS * file.rate
     frames = 0
     try:
-        with soundfile.SoundFile(file.path) as source:
+        with soundfile.SoundFile(os.fsencode(file.path)) as source:
             while frames < file.frames:
                 block = source.read(size, dtype="float32", always_2d=True)
                 if len(block) == 0:
