@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 
@@ -62,4 +63,27 @@ def whole_number(
     if is_whole(value) and least <= value and (most is None or value <= most):
         return int(value)
     span = f"≥ {least}" if most is None else f"in {least}..{most}"
-    raise error(f"{name} must be a whole number {span}, got {value!r}.")
+    raise error(f"{name} must be a whole number {span}, got {brief(value)}.")
+
+
+class _Brief(reprlib.Repr):
+    """Representations of a few dozen characters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 2, 60, 60
+        self.maxdict = self.maxlist = self.maxtuple = self.maxset = 3
+
+    def repr_int(self, x: int, level: int) -> str:
+        return (
+            repr(x) if abs(x) < 10**20 else f"a number of about {x.bit_length() * 3 // 10} digits"
+        )
+
+
+_BRIEF = _Brief()
+
+
+def brief(value: object) -> str:
+    """A value as messages quote it: its representation in one line, shortened where it is long."""
+    text = " ".join(_BRIEF.repr(value).split())
+    return text if len(text) <= 120 else f"{text[:117]}..."

@@ -10,15 +10,25 @@ import dataclasses
 import importlib
 import json
 import os
-import pickle
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from savg.errors import CheckpointError, SavgError
+from savg.errors import CheckpointError, SavgError, brief, first_line
+from savg.fields import check, from_json
+from savg.json_files import MAX_CONFIG_BYTES, read_object
 from savg.paths import assets_dir, atomic_folder, file_sha256
+from savg.tensor_files import (
+    check_plain,
+    first_not_finite,
+    load_tensors,
+    load_torch,
+    save_tensors,
+    tensor_shapes,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -42,6 +52,9 @@ KINDS: dict[str, str] = {
 """kind → where its `ModelFormat` is; resolved on first use, so that this module imports no network."""
 
 CONFIG_FILE, WEIGHTS_FILE, PIPELINE_FILE = "config.json", "model.safetensors", "pipeline.json"
+
+FOLDER_NAME = re.compile(r"\w[\w.-]{0,99}")
+"""Of a component beside the file that names it."""
 
 
 def _same(state: State) -> State:
@@ -79,11 +92,16 @@ class Card:
     sha256: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        check(self)
+
 
 def model_format(kind: str) -> ModelFormat:
     """The format registered for `kind`; SavgError lists the registered kinds."""
     if kind not in KINDS:
-        raise SavgError(f"The kind of weights must be one of {', '.join(KINDS)}, got {kind!r}.")
+        raise SavgError(
+            f"The kind of weights must be one of {', '.join(KINDS)}, got {brief(kind)}."
+        )
     module, attribute = KINDS[kind].split(":")
     return getattr(importlib.import_module(module), attribute)
 
@@ -106,29 +124,25 @@ def load_official(
         network = load_official("seld", "seld.pth")
     """
     spec = model_format(kind)
-    state = spec.rename(_unwrap(_read_torch(kind, path), spec, path))
+    if not Path(path).is_file():
+        raise CheckpointError(f"{kind}: no such checkpoint file: {path}.")
+    state = _unwrap(load_torch(path), spec, path)
+    check_plain(path, state.values())
+    try:
+        state = spec.rename(state)
+    except (RuntimeError, ValueError, TypeError, LookupError) as error:
+        raise CheckpointError(
+            f"{kind}: {path} does not fit the network: {first_line(error)}."
+        ) from error
     try:
         config = spec.from_published(published)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, ArithmeticError) as error:
         raise CheckpointError(
             f"{kind}: the published constructor arguments do not describe a network: {error}."
         ) from error
-    model = spec.build(config)
-    _fill(model, state, kind, path)
-    return model.eval()
-
-
-def _read_torch(kind: str, path: str | os.PathLike[str]) -> Any:
-    import torch
-
-    if not Path(path).is_file():
-        raise CheckpointError(f"{kind}: no such checkpoint file: {path}.")
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise CheckpointError(
-            f"{kind}: {path} is not a checkpoint that can be read as data only (weights_only)."
-        ) from error
+    model = _empty(spec, config, f"{kind}: the published constructor arguments")
+    _compare(model, {key: tuple(value.shape) for key, value in state.items()}, kind, path)
+    return _fill(model, state, spec, path)
 
 
 def _unwrap(loaded: Any, spec: ModelFormat, path: str | os.PathLike[str]) -> State:
@@ -138,7 +152,7 @@ def _unwrap(loaded: Any, spec: ModelFormat, path: str | os.PathLike[str]) -> Sta
         if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
             loaded = loaded[wrapper]
     tensors = isinstance(loaded, Mapping) and all(
-        isinstance(value, torch.Tensor) for value in loaded.values()
+        isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in loaded.items()
     )
     if not tensors or not loaded:
         where = " or under ".join(["at its top level", *map(repr, spec.wrappers)])
@@ -149,28 +163,104 @@ def _unwrap(loaded: Any, spec: ModelFormat, path: str | os.PathLike[str]) -> Sta
     return loaded
 
 
-def _fill(model: torch.nn.Module, state: State, kind: str, path: str | os.PathLike[str]) -> None:
-    """Load `state` strictly, or raise CheckpointError with the first keys of each mismatch."""
+_UNFIT = (ValueError, TypeError, RuntimeError, ArithmeticError, LookupError, AssertionError)
+"""What building a network raises for sizes that do not make one."""
+
+
+def _empty(spec: ModelFormat, config: Any, where: str) -> torch.nn.Module:
+    """The network of a configuration, without memory for its weights where that is possible.
+
+    CheckpointError for a configuration of no network; where: that names it.
+    """
+    import torch
+
+    try:
+        try:
+            with torch.device("meta"):
+                return spec.build(config)
+        except NotImplementedError:  # some operation on its buffers needs their values
+            return spec.build(config)
+    except (*_UNFIT, MemoryError) as error:
+        raise CheckpointError(
+            f"{where}: not a {spec.kind} network: {first_line(error)}."
+        ) from error
+
+
+def _compare(
+    model: torch.nn.Module,
+    shapes: Mapping[str, tuple[int, ...]],
+    kind: str,
+    path: str | os.PathLike[str],
+) -> None:
+    """CheckpointError with the first keys of each mismatch of a file and a network."""
     expected = model.state_dict()
-    counters = {key for key in expected if key.endswith("num_batches_tracked")}
     problems = {
-        "missing": [k for k in expected if k not in state and k not in counters],
-        "unexpected": [k for k in state if k not in expected],
+        "missing": [k for k in expected if k not in shapes and not _is_counter(k)],
+        "unexpected": [k for k in shapes if k not in expected],
         "misshapen": [
-            f"{k} {tuple(state[k].shape)} instead of {tuple(expected[k].shape)}"
+            f"{k} {shapes[k]} instead of {tuple(expected[k].shape)}"
             for k in expected
-            if k in state and state[k].shape != expected[k].shape
+            if k in shapes and shapes[k] != tuple(expected[k].shape)
         ],
     }
     mismatches = [
-        f"{len(keys)} {name} (first: {', '.join(keys[:3])})"
+        f"{len(keys)} {name} (first: {', '.join(key[:100] for key in keys[:3])})"
         for name, keys in problems.items()
         if keys
     ]
     if mismatches:
         words = "; ".join(mismatches)
         raise CheckpointError(f"{kind}: {path} does not fit the network: {words}.")
-    model.load_state_dict({**{k: expected[k] for k in counters}, **state})
+
+
+def _is_counter(key: str) -> bool:
+    return key.endswith("num_batches_tracked")
+
+
+def _fill(
+    model: torch.nn.Module, state: State, spec: ModelFormat, path: str | os.PathLike[str]
+) -> torch.nn.Module:
+    """The network of `_empty` with copies of the weights of a file, in evaluation mode.
+
+    CheckpointError for weights of another number format, or not finite.
+    """
+    import torch
+
+    ready: dict[str, torch.Tensor] = {}
+    for key, expected in model.state_dict().items():
+        if key not in state:
+            ready[key] = torch.zeros(expected.shape, dtype=expected.dtype)
+            continue
+        value = state[key]
+        if value.is_floating_point() != expected.is_floating_point() or value.is_complex():
+            raise CheckpointError(
+                f"{spec.kind}: {path} does not fit the network: {key} must be {expected.dtype}, got "
+                f"{value.dtype}."
+            )
+        layout = torch.contiguous_format
+        ready[key] = value.detach().to(expected.dtype, copy=True, memory_format=layout)
+    spoilt = first_not_finite(ready)
+    if spoilt is not None:
+        raise CheckpointError(
+            f"{spec.kind}: {path} must hold finite weights, got NaN or infinity in {spoilt}."
+        )
+    model.load_state_dict(ready, assign=True)
+    if _is_unfinished(model):
+        model = spec.build(model.config)  # type: ignore[arg-type]
+        model.load_state_dict(ready)
+    return model.eval()
+
+
+def _is_unfinished(model: torch.nn.Module) -> bool:
+    """Whether some tensor of a network has no memory yet."""
+    import torch
+
+    return any(
+        isinstance(value, torch.Tensor) and value.is_meta
+        for module in model.modules()
+        for values in (module._parameters, module._buffers, module.__dict__)
+        for value in values.values()
+    )
 
 
 def resolve(source: str | os.PathLike[str]) -> Path:
@@ -183,9 +273,10 @@ def resolve(source: str | os.PathLike[str]) -> Path:
         if not folder.is_dir():
             raise SavgError("The bundled demo weights are missing: expected assets/demo.")
         return folder
-    if Path(source).is_dir():
-        return Path(source)
-    if isinstance(source, str) and re.fullmatch(r"[\w.-]+/[\w.-]+", source):
+    with suppress(OSError, ValueError):  # a name that no file can have
+        if Path(source).is_dir():
+            return Path(source)
+    if isinstance(source, str) and re.fullmatch(r"[\w.-]{1,96}/[\w.-]{1,96}", source):
         return _download(source)
     raise SavgError(f"{source}: expected 'demo', a folder of weights, or a Hugging Face repo id.")
 
@@ -216,14 +307,12 @@ def save_component(
     dtype: the number format of floating-point weights in the file (default: as they are).
     extra: further text files of the folder, such as a model card, by name.
     """
-    from safetensors.torch import save_file
-
     state = {
         key: (value.to(dtype) if dtype and value.is_floating_point() else value).cpu().contiguous()
         for key, value in model.state_dict().items()
     }
     with atomic_folder(folder) as part:
-        save_file(state, part / WEIGHTS_FILE)
+        save_tensors(state, part / WEIGHTS_FILE)
         (part / WEIGHTS_FILE).chmod(0o644)  # safetensors leaves it to its owner alone
         card = dataclasses.replace(card, sha256=file_sha256(part / WEIGHTS_FILE))
         config = {
@@ -242,57 +331,51 @@ def load_component(
     """The network of a component folder, float32, in evaluation mode, and its card.
 
     kind: the expected kind (None: any). CheckpointError for a folder that is incomplete, of another
-    kind, or whose weights do not match their configuration or checksum.
+    kind, or whose weights do not match their configuration or checksum, or are not finite. Nothing of
+    the size that a configuration asks for is made before it is the size of the weights.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     folder = Path(folder)
-    data = read_json(folder / CONFIG_FILE)
+    file, weights = folder / CONFIG_FILE, folder / WEIGHTS_FILE
+    data = read_config(file)
     stored = data.get("kind")
     if not isinstance(stored, str) or (kind is not None and stored != kind):
-        raise CheckpointError(f"{folder}: expected weights of kind {kind!r}, found {stored!r}.")
-    spec = model_format(stored)
-    try:
-        config = spec.config(**_tuples(data["config"]))
-        card = Card(**data["card"])
-    except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{folder / CONFIG_FILE}: not a {stored} component: {error}."
-        ) from error
-    weights = folder / WEIGHTS_FILE
+            f"{folder}: expected weights of kind {kind!r}, found {brief(stored)}."
+        )
+    spec = model_format(stored)
+    config = component_config(stored, data.get("config"), file)
+    card = from_json(
+        Card, data.get("card"), f"{file}: not a {stored} component: card", CheckpointError
+    )
     if not weights.is_file():
         raise CheckpointError(f"{stored}: no such weights file: {weights}.")
+    model = _empty(spec, config, str(file))
+    _compare(model, tensor_shapes(weights), stored, weights)
     if card.sha256 and card.sha256 != file_sha256(weights):
         raise CheckpointError(f"{weights} is not the file its card describes: SHA-256 differs.")
-    model = spec.build(config)
-    try:
-        state = load_file(weights)
-    except SafetensorError as error:
-        raise CheckpointError(f"{stored}: {weights} is not a safetensors file.") from error
-    _fill(model, state, stored, weights)
-    return model.eval(), card
+    return _fill(model, load_tensors(weights), spec, weights), card
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; CheckpointError where there is none."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CheckpointError(f"{path} could not be read: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise CheckpointError(f"{path} is not valid JSON.") from error
-    if not isinstance(data, dict):
-        raise CheckpointError(f"{path}: expected a JSON object.")
-    return data
+def component_config(kind: str, values: Any, file: Path) -> Any:
+    """The network's configuration, as config.json of a component of this kind holds it.
+
+    file: for messages. CheckpointError for settings that are no configuration of the kind.
+    """
+    where = f"{file}: not a {kind} component: config"
+    return from_json(model_format(kind).config, values, where, CheckpointError)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The content of a JSON file of a component or pipeline; CheckpointError if it is not valid."""
+    return read_object(path, error=CheckpointError, most=MAX_CONFIG_BYTES)
 
 
 def component_folder(pipeline: Path, description: Mapping[str, Any], role: str) -> Path:
     """The folder of a component named in a pipeline's JSON file, always inside the pipeline's."""
     name = description.get(role)
-    if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name):
+    if not isinstance(name, str) or not FOLDER_NAME.fullmatch(name):
         raise CheckpointError(
-            f"{pipeline / PIPELINE_FILE}: {role!r} must name a folder beside it, got {name!r}."
+            f"{pipeline / PIPELINE_FILE}: {role!r} must name a folder beside it, got {brief(name)}."
         )
     return pipeline / name
 
@@ -304,19 +387,10 @@ def part_folder(source: str | os.PathLike[str], role: str) -> Path:
     """
     folder = resolve(source)
     if (folder / PIPELINE_FILE).is_file():
-        return component_folder(folder, read_json(folder / PIPELINE_FILE), role)
+        return component_folder(folder, read_config(folder / PIPELINE_FILE), role)
     return folder
 
 
 def write_json(path: Path, data: Any) -> None:
     """Write a JSON file as component and pipeline folders hold it."""
     path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _tuples(value: Any) -> Any:
-    """JSON with every list as a tuple, as frozen configurations hold them."""
-    if isinstance(value, list):
-        return tuple(_tuples(item) for item in value)
-    if isinstance(value, dict):
-        return {key: _tuples(item) for key, item in value.items()}
-    return value

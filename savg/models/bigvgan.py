@@ -15,12 +15,13 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from savg.fields import Bands, Channels, Factor, Items, Kernel, check
 from savg.hub import ModelFormat, State
 
 __all__ = ["CONFIGS", "FORMAT", "BigVgan", "BigVganConfig"]
@@ -38,16 +39,19 @@ class BigVganConfig:
     layer has a bias.
     """
 
-    num_mels: int = 80
-    upsample_rates: tuple[int, ...] = (4, 4, 2, 2, 2, 2)
-    upsample_kernel_sizes: tuple[int, ...] = (8, 8, 4, 4, 4, 4)
-    upsample_initial_channel: int = 1536
-    resblock_kernel_sizes: tuple[int, ...] = (3, 7, 11)
-    resblock_dilation_sizes: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
+    num_mels: Bands = 80
+    upsample_rates: Annotated[tuple[Factor, ...], Items(1, 12)] = (4, 4, 2, 2, 2, 2)
+    upsample_kernel_sizes: Annotated[tuple[Kernel, ...], Items(1, 12)] = (8, 8, 4, 4, 4, 4)
+    upsample_initial_channel: Channels = 1536
+    resblock_kernel_sizes: Annotated[tuple[Kernel, ...], Items(1, 8)] = (3, 7, 11)
+    resblock_dilation_sizes: Annotated[
+        tuple[Annotated[tuple[Factor, ...], Items(1, 8)], ...], Items(1, 8)
+    ] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
     tanh: bool = True
     final_bias: bool = True
 
     def __post_init__(self) -> None:
+        check(self)
         rates, kernels = self.upsample_rates, self.upsample_kernel_sizes
         if len(rates) != len(kernels) or any(
             k < r or (k - r) % 2 for r, k in zip(rates, kernels, strict=True)

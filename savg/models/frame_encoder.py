@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
+from savg.fields import Between, Channels, check
 from savg.models.mmaudio_lengths import (
     CLIP_FPS,
     SEGMENT_FEATURES,
@@ -38,19 +40,17 @@ class FrameEncoderConfig:
     channels of a frame; clip_dim, sync_dim: channels of the tokens.
     """
 
-    image: int = 64
-    fps: int = 4
-    width: int = 24
-    features: int = 192
-    clip_dim: int = 128
-    sync_dim: int = 128
+    image: Annotated[int, Between(1, 1024)] = 64
+    fps: Annotated[int, Between(1, 120)] = 4
+    width: Channels = 24
+    features: Channels = 192
+    clip_dim: Channels = 128
+    sync_dim: Channels = 128
 
     def __post_init__(self) -> None:
+        check(self)
         if self.image < 2**HALVINGS or self.image % 2**HALVINGS:
             raise ValueError(f"image must be a multiple of {2**HALVINGS}, got {self.image}")
-        for name in ("fps", "width", "features", "clip_dim", "sync_dim"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be ≥ 1, got {getattr(self, name)}")
 
     def frames(self, lengths: SequenceLengths) -> int:
         """Number of frames of a clip, at least 1."""

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from savg.audio.spectra import from_bands, griffin_lim, overlap_add
+from savg.fields import Bands, Between, check
 from savg.hub import ModelFormat
 from savg.models.mel import CONFIGS as MELS
 from savg.models.mel import mel_bands
@@ -35,18 +36,14 @@ class GriffinLimConfig:
     updates: of the spectrum from its bands."""
 
     mel: str = "16k"
-    num_mels: int = 80
-    iterations: int = 32
-    updates: int = 30
+    num_mels: Bands = 80
+    iterations: Annotated[int, Between(0, 1000)] = 32
+    updates: Annotated[int, Between(1, 1000)] = 30
 
     def __post_init__(self) -> None:
+        check(self)
         if self.mel not in MELS:
             raise ValueError(f"mel must be one of {', '.join(MELS)}, got {self.mel!r}")
-        for name in ("num_mels", "updates"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be ≥ 1, got {getattr(self, name)}")
-        if self.iterations < 0:
-            raise ValueError(f"iterations must be ≥ 0, got {self.iterations}")
 
     @property
     def hop(self) -> int:
@@ -73,8 +70,11 @@ class GriffinLim(nn.Module):
         self.mel = replace(MELS[config.mel], num_mels=config.num_mels)
         if self.mel.norm_fn != "log10":
             raise ValueError(f"norm_fn of mel must be 'log10', got {self.mel.norm_fn!r}")
-        self.register_buffer("bands", mel_bands(self.mel))
-        self.register_buffer("window", torch.hann_window(self.mel.win_size), persistent=False)
+        with torch.device(
+            "cpu"
+        ):  # numbers, not weights: also where the network is made without memory
+            self.register_buffer("bands", mel_bands(self.mel))
+            self.register_buffer("window", torch.hann_window(self.mel.win_size), persistent=False)
 
     def magnitudes(self, mel: Tensor) -> Tensor:
         """Non-negative spectra [B, K, F] with the mel bands [B, M, F]."""

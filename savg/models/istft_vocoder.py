@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from savg.audio.spectra import overlap_add
+from savg.fields import Bands, Channels, Depth, Factor, Samples, check
 from savg.hub import ModelFormat
 
 __all__ = ["CONFIGS", "FORMAT", "IstftVocoder", "IstftVocoderConfig"]
@@ -34,17 +35,15 @@ class IstftVocoderConfig:
     channels of `depth` blocks, widened `ratio` times inside.
     """
 
-    num_mels: int = 80
-    n_fft: int = 1024
-    hop: int = 256
-    width: int = 256
-    depth: int = 6
-    ratio: int = 3
+    num_mels: Bands = 80
+    n_fft: Samples = 1024
+    hop: Samples = 256
+    width: Channels = 256
+    depth: Depth = 6
+    ratio: Factor = 3
 
     def __post_init__(self) -> None:
-        for name in ("num_mels", "hop", "width", "depth", "ratio"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be ≥ 1, got {getattr(self, name)}")
+        check(self)
         if self.n_fft % 2 or self.n_fft < 2 * self.hop or (self.n_fft - self.hop) % 2:
             raise ValueError(f"n_fft must be even and ≥ two hops of {self.hop}, got {self.n_fft}")
 
@@ -91,7 +90,8 @@ class IstftVocoder(nn.Module):
         )
         self.end = nn.LayerNorm(config.width)
         self.head = nn.Linear(config.width, 2 * bins)
-        self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
+        window = torch.hann_window(config.n_fft, device="cpu")
+        self.register_buffer("window", window, persistent=False)
 
     def spectrum(self, mel: Tensor) -> Tensor:
         """Complex spectra [B, K, F] of mel spectrograms [B, M, F]."""

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from savg.fields import Between, Channels, Heads, Items, Patch, Scale, Share, check
 from savg.models.published import numbers
+
+Frames = Annotated[int, Between(1, 4096)]
+Blocks = Annotated[int, Between(0, 32)]
+"""Residual blocks of a scale."""
+Multipliers = Annotated[tuple[Scale, ...], Items(1, 10)]
+Factors = Annotated[tuple[Annotated[int, Between(1, 1024)], ...], Items(0, 12)]
+"""Down-sampling factors."""
 
 
 @dataclass(frozen=True)
@@ -24,32 +32,33 @@ class JointUNetConfig:
     without attention to it (`savg.models.video_unet`).
     """
 
-    frames: int = 20
-    video_channels: int = 3
-    audio_channels: int = 2
-    channels: int = 128
-    multipliers: tuple[float, ...] = (1, 2, 3, 4)
-    blocks: int | tuple[int, ...] = 2
-    heads: int = 4
-    head_channels: int | None = 64
-    cross_at: tuple[int, ...] = (2, 4, 8)
-    windows: tuple[int, ...] = (1, 4, 8)
+    frames: Frames = 20
+    video_channels: Channels = 3
+    audio_channels: Annotated[int, Between(0, 16_384)] = 2
+    channels: Channels = 128
+    multipliers: Multipliers = (1, 2, 3, 4)
+    blocks: Blocks | Annotated[tuple[Blocks, ...], Items(1, 10)] = 2
+    heads: Heads = 4
+    head_channels: Channels | None = 64
+    cross_at: Factors = (2, 4, 8)
+    windows: Annotated[tuple[Frames, ...], Items(0, 12)] = (1, 4, 8)
     shift: bool = True
     middle_cross: bool = True
-    video_at: tuple[int, ...] = (2, 4, 8)
-    audio_at: tuple[int, ...] = ()
+    video_at: Factors = (2, 4, 8)
+    audio_at: Factors = ()
     video_conv: str = "2d+1d"
     scale_shift: bool = True
     upsample: bool = True
     learn_variance: bool = False
-    dropout: float = 0.0
-    groups: int = 32
-    video_patch: int = 1
-    audio_patch: int = 1
+    dropout: Share = 0.0
+    groups: Heads = 32
+    video_patch: Patch = 1
+    audio_patch: Patch = 1
     skips: str = "concat"
     coordinates: bool = False
 
     def __post_init__(self) -> None:
+        check(self)
         if len(self.windows) < len(self.cross_at):
             raise ValueError(
                 f"there must be a window for each of {self.cross_at}, got {self.windows}"
@@ -65,7 +74,12 @@ class JointUNetConfig:
                 f"there must be blocks for each of {self.multipliers}, got {self.blocks}"
             )
         for width in self.widths:
-            if width % self.groups or width % self.heads or width % (self.head_channels or 1):
+            if (
+                not width
+                or width % self.groups
+                or width % self.heads
+                or width % (self.head_channels or 1)
+            ):
                 raise ValueError(
                     f"channels of a scale must divide into {self.groups} groups, {self.heads} heads "
                     f"and heads of {self.head_channels} channels, got {width}"

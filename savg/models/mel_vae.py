@@ -14,12 +14,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from savg.fields import Bands, Between, Channels, Factor, Items, Kernel, check
 from savg.hub import ModelFormat
 
 __all__ = ["CONFIGS", "FORMAT", "MelVae", "MelVaeConfig", "Posterior"]
@@ -38,21 +39,17 @@ class MelVaeConfig:
     clip_act: limit of activations.
     """
 
-    data_dim: int = 80
-    embed_dim: int = 20
-    hidden_dim: int = 384
-    ch_mult: tuple[int, ...] = (1, 2, 4)
-    num_res_blocks: int = 2
-    down_layers: tuple[int, ...] = (0,)
-    kernel_size: int = 3
-    clip_act: float = 256.0
+    data_dim: Bands = 80
+    embed_dim: Channels = 20
+    hidden_dim: Channels = 384
+    ch_mult: Annotated[tuple[Factor, ...], Items(1, 10)] = (1, 2, 4)
+    num_res_blocks: Annotated[int, Between(1, 32)] = 2
+    down_layers: Annotated[tuple[Annotated[int, Between(0, 9)], ...], Items(0, 10)] = (0,)
+    kernel_size: Kernel = 3
+    clip_act: Annotated[float, Between(1e-3, 1e9)] = 256.0
 
     def __post_init__(self) -> None:
-        for name in ("data_dim", "embed_dim", "hidden_dim", "num_res_blocks"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be ≥ 1, got {getattr(self, name)}")
-        if not self.ch_mult or min(self.ch_mult) < 1:
-            raise ValueError(f"ch_mult must be one or more integers ≥ 1, got {self.ch_mult}")
+        check(self)
         if any(not 0 <= level < len(self.ch_mult) - 1 for level in self.down_layers):
             raise ValueError(
                 f"down_layers must be levels before the last of {len(self.ch_mult)}, "

@@ -12,13 +12,14 @@ tokens, D hidden channels. Times t[B] run from 0 (noise) to 1 (data).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from savg.fields import Between, Channels, Depth, Heads, Scale, check
 from savg.hub import ModelFormat, State
 from savg.models.mmaudio_layers import (
     Block,
@@ -49,24 +50,22 @@ class MMAudioConfig:
     v2: SiLU for SELU, activations after the CLIP and text projections, faster time frequencies.
     """
 
-    latent_dim: int = 20
-    clip_dim: int = 1024
-    sync_dim: int = 768
-    text_dim: int = 1024
-    text_len: int = 77
-    hidden_dim: int = 448
-    depth: int = 12
-    fused_depth: int = 8
-    num_heads: int = 7
-    mlp_ratio: float = 4.0
-    mlp_multiple: int = 256
+    latent_dim: Channels = 20
+    clip_dim: Channels = 1024
+    sync_dim: Channels = 768
+    text_dim: Channels = 1024
+    text_len: Annotated[int, Between(1, 4096)] = 77
+    hidden_dim: Channels = 448
+    depth: Depth = 12
+    fused_depth: Depth = 8
+    num_heads: Heads = 7
+    mlp_ratio: Scale = 4.0
+    mlp_multiple: Channels = 256
     sample_rate: int = 16_000
     v2: bool = False
 
     def __post_init__(self) -> None:
-        for name in (field.name for field in fields(self) if field.type == "int"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be ≥ 1, got {getattr(self, name)}")
+        check(self)
         if self.hidden_dim % self.num_heads or self.hidden_dim // self.num_heads % 2:
             raise ValueError(
                 f"hidden_dim must be a multiple of {2 * self.num_heads}, an even number of channels "

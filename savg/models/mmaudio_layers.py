@@ -69,7 +69,7 @@ class TimeEmbedding(nn.Module):
     def __init__(self, width: int, features: int, scale: float) -> None:
         super().__init__()
         self.mlp = nn.Sequential(nn.Linear(features, width), nn.SiLU(), nn.Linear(width, width))
-        steps = torch.arange(0, features, 2, dtype=torch.float32) / features
+        steps = torch.arange(0, features, 2, dtype=torch.float32, device="cpu") / features
         self.register_buffer("freqs", scale * (1.0 / ROPE_BASE**steps), persistent=False)
 
     def forward(self, t: Tensor) -> Tensor:

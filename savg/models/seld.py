@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from savg.errors import whole_number
+from savg.fields import Between, Channels, Depth, Factor, Heads, Rate, Samples, Share, check
 from savg.hub import ModelFormat
 
 __all__ = ["CONFIGS", "FORMAT", "Seld", "SeldConfig"]
@@ -45,34 +45,33 @@ class SeldConfig:
     activity is above it.
     """
 
-    class_num: int = 2
-    in_channels: int = 3
-    in_channels_sed: int = 2
-    out_channels1: int = 64
-    out_channels2: int = 128
-    out_channels3: int = 256
-    d_model: int = 512
-    d_ff: int = 1024
-    n_heads: int = 8
-    n_layers: int = 2
-    dropout: float = 0.2
-    interp_ratio: int = 4
+    class_num: Annotated[int, Between(1, 1000)] = 2
+    in_channels: Annotated[int, Between(1, 64)] = 3
+    in_channels_sed: Annotated[int, Between(1, 64)] = 2
+    out_channels1: Channels = 64
+    out_channels2: Channels = 128
+    out_channels3: Channels = 256
+    d_model: Channels = 512
+    d_ff: Channels = 1024
+    n_heads: Heads = 8
+    n_layers: Depth = 2
+    dropout: Share = 0.2
+    interp_ratio: Factor = 4
     act_azi: str = "none"
     range_azi: str = "0to256_0to1"
     log_features: bool = False
-    pool_bins: int = 1
+    pool_bins: Annotated[int, Between(1, 1024)] = 1
     base_channel: int = 0
-    sampling_frequency: int = 16_000
-    fft_size: int = 512
-    stft_hop_size: int = 160
-    train_wav_length: float = 1.27
-    eval_wav_hop_length: float = 1.2
+    sampling_frequency: Rate = 16_000
+    fft_size: Samples = 512
+    stft_hop_size: Samples = 160
+    train_wav_length: Annotated[float, Between(1e-3, 600)] = 1.27
+    eval_wav_hop_length: Annotated[float, Between(1e-3, 600)] = 1.2
     even_windows: bool = False
-    threshold: float = 0.2
+    threshold: Share = 0.2
 
     def __post_init__(self) -> None:
-        for name in (f.name for f in fields(self) if f.type == "int" and f.name != "base_channel"):
-            whole_number(name, getattr(self, name), 1, error=ValueError)
+        check(self)
         if not 1 <= self.in_channels_sed <= self.in_channels:
             raise ValueError(
                 f"in_channels_sed must be 1 to {self.in_channels}, got {self.in_channels_sed}"

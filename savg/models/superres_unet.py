@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from savg.fields import Between, Channels, Heads, Patch, Share, check
 from savg.hub import ModelFormat
+from savg.models.joint_config import Blocks, Factors, Multipliers
 from savg.models.published import numbers
 from savg.models.unet_fast import FAST
 from savg.models.unet_layers import time_features, zeroed
@@ -35,26 +37,27 @@ class SuperResUNetConfig:
     added to the upsampled small frame, for networks that predict the clean frame.
     """
 
-    image_channels: int = 3
-    channels: int = 192
-    multipliers: tuple[float, ...] = (1, 1, 2, 2, 4, 4)
-    blocks: int = 2
-    heads: int = 4
-    up_heads: int | None = None
-    head_channels: int | None = None
-    attention_at: tuple[int, ...] = (8, 16, 32)
+    image_channels: Annotated[int, Between(1, 64)] = 3
+    channels: Channels = 192
+    multipliers: Multipliers = (1, 1, 2, 2, 4, 4)
+    blocks: Blocks = 2
+    heads: Heads = 4
+    up_heads: Heads | None = None
+    head_channels: Channels | None = None
+    attention_at: Factors = (8, 16, 32)
     scale_shift: bool = True
     resample_blocks: bool = True
     learn_variance: bool = True
-    classes: int | None = None
-    dropout: float = 0.0
-    groups: int = 32
-    patch: int = 1
+    classes: Annotated[int, Between(0, 100_000)] | None = None
+    dropout: Share = 0.0
+    groups: Heads = 32
+    patch: Patch = 1
     residual: bool = False
 
     def __post_init__(self) -> None:
+        check(self)
         for width in self.widths:
-            if width % self.groups or width % (self.head_channels or self.heads):
+            if not width or width % self.groups or width % (self.head_channels or self.heads):
                 raise ValueError(
                     f"channels of a scale must divide into {self.groups} groups and into heads, "
                     f"got {width}"

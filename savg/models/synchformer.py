@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from savg.fields import Between, Channels, Depth, Factor, Heads, check
 from savg.hub import ModelFormat, State
 from savg.models.mmaudio_lengths import SEGMENT_FRAMES, SEGMENT_STEP
 
@@ -35,15 +36,16 @@ class SynchformerConfig:
     image: side of a frame, patch: of a patch, in pixels; pair: frames that one token spans.
     """
 
-    image: int = 224
-    patch: int = 16
-    pair: int = 2
-    embed_dim: int = 768
-    depth: int = 12
-    heads: int = 12
-    mlp_ratio: int = 4
+    image: Annotated[int, Between(1, 1024)] = 224
+    patch: Annotated[int, Between(1, 1024)] = 16
+    pair: Annotated[int, Between(1, SEGMENT_FRAMES)] = 2
+    embed_dim: Channels = 768
+    depth: Depth = 12
+    heads: Heads = 12
+    mlp_ratio: Factor = 4
 
     def __post_init__(self) -> None:
+        check(self)
         if self.image < self.patch or self.image % self.patch:
             raise ValueError(f"image must be a multiple of patch {self.patch}, got {self.image}")
         if self.embed_dim % self.heads:

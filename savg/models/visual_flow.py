@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
+from savg.fields import Between, check
 from savg.hub import ModelFormat
 from savg.models import frame_encoder, mmaudio
 from savg.models.frame_encoder import FrameEncoder, FrameEncoderConfig
@@ -36,15 +37,10 @@ class VisualFlowConfig:
 
     flow: MMAudioConfig
     encoder: FrameEncoderConfig | None = None
-    boxes: int = 0
+    boxes: Annotated[int, Between(0, 64)] = 0
 
     def __post_init__(self) -> None:
-        if isinstance(self.flow, Mapping):  # as JSON gives it back
-            object.__setattr__(self, "flow", MMAudioConfig(**self.flow))
-        if isinstance(self.encoder, Mapping):
-            object.__setattr__(self, "encoder", FrameEncoderConfig(**self.encoder))
-        if self.boxes < 0:
-            raise ValueError(f"boxes must be ≥ 0, got {self.boxes}")
+        check(self)
         if self.encoder is not None:
             channels = (self.encoder.clip_dim, self.encoder.sync_dim)
             expected = (self.flow.clip_dim, self.flow.sync_dim)

@@ -12,11 +12,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from savg.fields import Between, Channels, Items, Kernel, check
 from savg.hub import ModelFormat, State
 from savg.models.yolox_boxes import STRIDES, Level, decode, letterbox, non_maximum_suppression
 
@@ -35,6 +36,9 @@ __all__ = [
 STAGE_WIDTHS = (64, 128, 256, 512, 1024)
 STAGE_DEPTHS = (3, 9, 9, 3)
 
+InputSide = Annotated[int, Between(32, 4096)]
+"""In pixels."""
+
 
 @dataclass(frozen=True)
 class YoloxConfig:
@@ -46,22 +50,20 @@ class YoloxConfig:
     without the black rows of a clip's square frame. Class 0 is a person.
     """
 
-    num_classes: int = 80
-    deepen_factor: float = 0.33
-    widen_factor: float = 0.375
-    num_csp_blocks: int = 1
-    neck_out: int = 96
-    feat_channels: int = 96
-    stacked_convs: int = 2
-    spp: tuple[int, ...] = (5, 9, 13)
-    bn_eps: float = 1e-3
-    input_size: tuple[int, int] = (416, 416)
+    num_classes: Annotated[int, Between(1, 10_000)] = 80
+    deepen_factor: Annotated[float, Between(0, 8)] = 0.33
+    widen_factor: Annotated[float, Between(0, 8)] = 0.375
+    num_csp_blocks: Annotated[int, Between(1, 64)] = 1
+    neck_out: Channels = 96
+    feat_channels: Channels = 96
+    stacked_convs: Annotated[int, Between(1, 64)] = 2
+    spp: Annotated[tuple[Kernel, ...], Items(0, 16)] = (5, 9, 13)
+    bn_eps: Annotated[float, Between(1e-12, 1)] = 1e-3
+    input_size: tuple[InputSide, InputSide] = (416, 416)
     picture_only: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("num_classes", "num_csp_blocks", "neck_out", "feat_channels", "stacked_convs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be ≥ 1, got {getattr(self, name)}")
+        check(self)
         if self.deepen_factor <= 0 or min(self.widths) < 1:
             raise ValueError(
                 "deepen_factor and widen_factor must leave at least one block and channel, "
@@ -69,7 +71,7 @@ class YoloxConfig:
             )
         if any(kernel % 2 == 0 for kernel in self.spp):
             raise ValueError(f"spp must be odd kernel sizes, got {self.spp}")
-        if len(self.input_size) != 2 or any(n < 32 or n % 32 for n in self.input_size):
+        if any(n % 32 for n in self.input_size):
             raise ValueError(f"input_size must be two multiples of 32, got {self.input_size}")
 
     @property

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from savg.errors import CheckpointError
-from savg.hub import CONFIG_FILE, PIPELINE_FILE, WEIGHTS_FILE, read_json
+from savg.hub import CONFIG_FILE, PIPELINE_FILE, WEIGHTS_FILE, read_config
 
 KEY = "pipeline"
 
@@ -81,7 +81,7 @@ class Description:
     def takes_boxes(self) -> bool:
         """Whether one of its networks was trained with persons' boxes."""
         files = [folder / CONFIG_FILE for folder in self.components.values()]
-        configs = [read_json(file).get("config") for file in files if file.is_file()]
+        configs = [read_config(file).get("config") for file in files if file.is_file()]
         return any(isinstance(config, Mapping) and bool(config.get("boxes")) for config in configs)
 
 
@@ -92,18 +92,18 @@ def descriptions(folder: Path) -> list[Description]:
     hold others.
     """
     first = folder / PIPELINE_FILE
-    result = [_described(first, read_json(first))] if first.is_file() else []
+    result = [_described(first, read_config(first))] if first.is_file() else []
     for file in sorted(folder.glob("*.json")):
         if file.name != PIPELINE_FILE:
             with suppress(CheckpointError):
-                other = _described(file, read_json(file))
+                other = _described(file, read_config(file))
                 result += [other] if other.name else []
     return result
 
 
 def pipelines_in(folder: Path) -> list[Description]:
     """All pipelines of a folder with a pipeline.json: those of its files, then their stages."""
-    read_json(folder / PIPELINE_FILE)
+    read_config(folder / PIPELINE_FILE)
     whole = descriptions(folder)
     return [*whole, *(stage for description in whole for stage in description.stages.values())]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from savg.errors import CheckpointError, SavgError
-from savg.hub import Card, _tuples, model_format, read_json, save_component
+from savg.hub import Card, component_config, model_format, read_config, save_component
 from savg.paths import atomic_file, existing
 from savg.tables import read_csv
 from savg.train import checkpoint as checkpoints
@@ -35,7 +35,7 @@ def describe(
     import torch
 
     if init is None and (run / RUN_FILE).is_file() and checkpoints.folders(run):
-        init = read_json(run / RUN_FILE).get("init")
+        init = read_config(run / RUN_FILE).get("init")
     facts = {
         "recipe": name,
         "config": config,
@@ -71,14 +71,14 @@ def export(run: Path, out: Path, dtype: str = "float16") -> str:
     """
     import torch
 
-    facts = read_json(existing(run, "folder of a run") / RUN_FILE)
+    facts = read_config(existing(run, "folder of a run") / RUN_FILE)
     folders = checkpoints.folders(run)
     if not folders:
         raise CheckpointError(f"{run} has no checkpoint to export.")
     saved = checkpoints.load(folders[-1])
     try:
-        spec = model_format(facts["kind"])
-        model = spec.build(spec.config(**_tuples(saved.recipe["model"])))
+        config = component_config(facts["kind"], saved.recipe["model"], folders[-1])
+        model = model_format(facts["kind"]).build(config)
         prefix = facts.get("network", "")
         average = {
             key.removeprefix(prefix): value

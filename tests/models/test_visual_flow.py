@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 import torch
 
-from savg.hub import _tuples
+from savg.fields import from_json
 from savg.models.frame_encoder import CONFIGS as ENCODERS
 from savg.models.frame_encoder import FrameEncoder, token_times
 from savg.models.mmaudio import MMAudio
@@ -141,8 +141,8 @@ def test_gradients_reach_the_encoder_and_the_boxes() -> None:
 
 def test_configurations_survive_json() -> None:
     for config in CONFIGS.values():
-        read = _tuples(json.loads(json.dumps(asdict(config))))
-        assert VisualFlowConfig(**read) == config
+        values = json.loads(json.dumps(asdict(config)))
+        assert from_json(VisualFlowConfig, values, "a test") == config
 
 
 def test_missing_inputs_are_named() -> None:
