@@ -14,7 +14,7 @@ from_lock = { $(BIN)/uv pip install --python $(BIN)/python $(LOCKED) $(1) && \
 # A few minutes' worth of tests that touch most dependencies.
 QUICK = tests/test_packaging.py tests/test_clip.py tests/cli/test_evaluate_command.py tests/models/test_mel_vae.py tests/studio/test_app_serves.py tests/viz
 
-.PHONY: install install-test app test test-newest lock lint bench test-mmdet browser
+.PHONY: install install-test app test test-newest fuzz lock lint bench test-mmdet browser
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
@@ -61,6 +61,13 @@ test-newest: $(BIN)/uv
 	$(PYTHON) -m venv --clear $(VENV)-newest
 	$(BIN)/uv pip install --python $(VENV)-newest/bin/python --quiet --editable '.[test,train,dataset,postgres]'
 	OMP_NUM_THREADS=1 $(VENV)-newest/bin/python -m pytest $(QUICK)
+
+# Damaged files for every reader: `make fuzz N=5000 SEED=7 JOBS=2 READERS="clip video"`, by default 2,000
+# of a new seed; `make fuzz CASE=clip/boxes/17` repeats one.
+fuzz: install-test
+	OMP_NUM_THREADS=1 PYTHONPATH=.:tests $(BIN)/python -m tests.fuzz $(if $(N),--cases $(N)) \
+	$(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS)) $(if $(READERS),--readers $(READERS)) \
+	$(if $(CASE),--case $(CASE))
 
 lint: install-test
 	$(BIN)/ruff check .

@@ -1,0 +1,16 @@
+"""The table of all readers, by room."""
+
+from __future__ import annotations
+
+import torchvision.ops  # noqa: F401 - what readers import late would cost seconds in each case
+
+from tests.fuzz.case import Table
+from tests.fuzz.readers import archives, components, media, sheets, studies
+
+_ROOMS = (media, sheets, components, archives, studies)
+
+TABLE = Table(
+    {name: reader for room in _ROOMS for name, reader in room.READERS.items()},
+    {name: seed for room in _ROOMS for name, seed in room.SEEDS.items()},
+)
+"""Every reader of the project."""

@@ -1,0 +1,126 @@
+"""Readers of tables and of JSON files about clips: labels, detections, scores, results, datasets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from bench_sets import write_set
+
+from savg.annotation import Boxes, ClipLabels, SoundEvents
+from savg.data.bench_table import bench_table, read_report
+from savg.data.savgbench import SavgBench
+from savg.data.starss.labels import read_labels
+from savg.evaluation.clip_scores import read_scores
+from savg.evaluation.files import read_tables, read_truth
+from savg.evaluation.observe import Cache
+from savg.format import SAVGBENCH
+from savg.metrics.base import Observation
+from savg.studio.results.result_files import benchmarks, published
+from tests.fuzz.case import Reader, Seed, Trial
+from tests.fuzz.readers.commands import command
+
+BOXES = "".join(f"{f},0,{20 + f},60,{90 + f},190\n" for f in range(20))
+EVENTS = "".join(f"{f},{f % 2},{131.5 - f}\n" for f in range(50))
+LABELS = "".join(f"{f},{(0, 1, 9)[f % 3]},{40 + f},80\n" for f in range(50))
+RECORDING = "".join(f"{f},{f % 3},0,{f - 30},{f % 9},200\n" for f in range(60))
+
+
+def _text(name: str, content: str) -> Seed:
+    return Seed(lambda folder: (folder / name).write_text(content), name)
+
+
+def _tables(folder: Path) -> None:
+    """What `annotate` writes of two clips, without the videos."""
+    for name in ("one", "two"):
+        (folder / f"{name}.boxes.csv").write_text(BOXES)
+        (folder / f"{name}.events.csv").write_text(EVENTS)
+        format = SAVGBENCH
+        names = ("frames", "fps", "sample_rate", "size", "picture_height", "label_fps")
+        values = {key: getattr(format, key) for key in names}
+        (folder / f"{name}.json").write_text(json.dumps({"version": 1, "format": values}))
+
+
+def _truth(folder: Path) -> None:
+    (folder / "one.csv").write_text(LABELS)
+    (folder / "one.boxes.csv").write_text(BOXES)
+
+
+def _results(folder: Path) -> None:
+    metric = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9, "nulls": {"centre": 0.2}, "notes": {}}
+    metrics = {"spatial_av_align": {"name": "spatial_av_align"} | metric}
+    sets = {"joint": {"label": "joint", "clips": 9, "facts": {}, "metrics": metrics}}
+    setting = {"command": "python -m x", "cpu": "4 cores", "gpu": None, "torch": "2"}
+    (folder / "speed.json").write_text(json.dumps({"setting": setting, "sets": sets}))
+    (folder / "speed.md").write_text("# Speed\n\n| a | b |\n")
+
+
+def _observation(folder: Path) -> None:
+    n = 20
+    boxes = Boxes(np.arange(n), np.zeros(n), np.tile([20.0, 60, 90, 190], (n, 1)), np.full(n, 0.9))
+    events = SoundEvents(np.arange(n), np.zeros(n), np.full(n, 100.0))
+    features = {"x": np.ones((3, 4), np.float32)}
+    Cache(folder).write("seed", Observation(events, boxes, SAVGBENCH, boxes, features))
+
+
+SEEDS = {
+    "boxes": _text("seed.csv", BOXES),
+    "events": _text("seed.csv", EVENTS),
+    "labels": _text("seed.csv", LABELS),
+    "recording": _text("seed.csv", RECORDING),
+    "tables": Seed(_tables, targets=("*.csv", "*.json")),
+    "truth": Seed(_truth, targets=("*.csv",)),
+    "scores": _text(
+        "seed.json", json.dumps({"each": [{"clip": f"c{i}", "score": i / 9} for i in range(9)]})
+    ),
+    "results": Seed(_results, targets=("speed.json", "speed.md")),
+    "published": _text(
+        "seed.json", json.dumps({"source": "x", "columns": ["a"], "rows": {"joint": [0.5]}})
+    ),
+    "observation": Seed(_observation, "seed.npz"),
+    "dataset": Seed(
+        lambda folder: write_set(folder, 4, boxes=True),
+        targets=("*.json", "*/metadata_dev/*.csv", "*/boxes_dev/*.csv"),
+    ),
+}
+
+
+def _on_path(read: Callable[[Path], object], trial: Trial) -> None:
+    read(trial.path)
+
+
+def _read_tables(trial: Trial) -> None:
+    read_tables(trial.path / "one.events.csv")
+
+
+def _evaluate(trial: Trial) -> None:
+    command(["evaluate", str(trial.path), "--json"])
+
+
+def _dataset(trial: Trial) -> None:
+    bench = SavgBench(trial.path, "dev")
+    read_report(bench)
+    bench_table(bench)
+    for item in bench:
+        _ = item.labels, item.boxes
+
+
+READERS = {
+    "boxes": Reader(partial(_on_path, Boxes.read_csv), ("boxes",), 4),
+    "events": Reader(partial(_on_path, SoundEvents.read_csv), ("events",), 4),
+    "labels": Reader(partial(_on_path, ClipLabels.read_csv), ("labels",), 4),
+    "recording_labels": Reader(partial(_on_path, read_labels), ("recording",), 4),
+    "tables": Reader(_read_tables, ("tables",)),
+    "truth": Reader(lambda trial: read_truth(trial.path, "one"), ("truth",), 2),
+    "evaluate": Reader(_evaluate, ("tables",)),
+    "scores": Reader(partial(_on_path, read_scores), ("scores", "tables")),
+    "results": Reader(partial(_on_path, benchmarks), ("results",), 2),
+    "published": Reader(partial(_on_path, published), ("published",), 1),
+    "observation": Reader(
+        lambda trial: Cache(trial.path.parent).read(trial.path.stem), ("observation",)
+    ),
+    "dataset": Reader(_dataset, ("dataset",)),
+}
