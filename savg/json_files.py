@@ -40,6 +40,8 @@ def read_json(
         most: bytes that it may have.
         lenient: numbers that are not finite (NaN, 1e400) are None, else an error.
     """
+    if not os.path.exists(path):
+        raise error(f"{path} could not be read: no such file.")
     text = read_text(path, "JSON file", error, most)
     try:
         return parse_json(text, lenient=lenient)

@@ -71,5 +71,5 @@ def test_what_is_no_small_file_is_not_read(tmp_path: Path) -> None:
         read_json(tmp_path / "pipe.json")
     with pytest.raises(SavgError, match="is a folder"):
         read_json(tmp_path)
-    with pytest.raises(SavgError, match="no such JSON file"):
+    with pytest.raises(SavgError, match=r"none\.json could not be read: no such file"):
         read_json(tmp_path / "none.json")
