@@ -31,12 +31,14 @@ GIGABYTE = 2**30
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICK = os.sysconf("SC_CLK_TCK")
 _POLL = 0.02
+_WAITS = 25
+"""Looks in a row at which every thread of a case waits."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one case: seconds of computing and by the clock (a busy machine may be slow), and bytes of
-    memory, those of the imported modules among them."""
+    """Of one case: seconds of computing, or of waiting; seconds by the clock where a busy machine lets
+    it do neither; and bytes of memory, those of the imported modules among them."""
 
     seconds: float = 10.0
     clock_seconds: float = 40.0
@@ -74,6 +76,7 @@ class _Running:
     begin: float = field(default_factory=time.monotonic)
     data: bytes = b""
     fault: str = ""
+    waits: int = 0
 
 
 def _serve(
@@ -166,8 +169,10 @@ def _watch(one: _Running, limits: Limits) -> None:
     """Stop a case beyond its limits; it prints where it is."""
     with suppress(OSError, IndexError, ValueError):
         rss = int(Path(f"/proc/{one.pid}/statm").read_text().split()[1]) * _PAGE
-        times = Path(f"/proc/{one.pid}/stat").read_text().rpartition(")")[2].split()
+        times = _stat(Path(f"/proc/{one.pid}/stat"))
         computed = (int(times[11]) + int(times[12])) / _TICK
+        tasks = Path(f"/proc/{one.pid}/task").glob("*/stat")
+        one.waits = one.waits + 1 if all(_stat(task)[0] == "S" for task in tasks) else 0
         elapsed = time.monotonic() - one.begin
         if one.fault:
             if elapsed > limits.clock_seconds + 2:
@@ -175,11 +180,20 @@ def _watch(one: _Running, limits: Limits) -> None:
             return
         if rss > limits.memory:
             one.fault = "memory"
-        elif computed > limits.seconds or elapsed > limits.clock_seconds:
+        elif (
+            computed > limits.seconds
+            or elapsed > limits.clock_seconds
+            or (elapsed > limits.seconds and one.waits > _WAITS)
+        ):
             one.fault = "hang"
         if one.fault:
             one.begin = time.monotonic() - limits.clock_seconds
             os.kill(one.pid, signal.SIGABRT)
+
+
+def _stat(path: Path) -> list[str]:
+    """The fields of a process or thread after its name, the state first."""
+    return path.read_text().rpartition(")")[2].split()
 
 
 def _end(one: _Running, limits: Limits) -> Any:
