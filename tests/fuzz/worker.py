@@ -174,17 +174,14 @@ def _watch(one: _Running, limits: Limits) -> None:
         tasks = Path(f"/proc/{one.pid}/task").glob("*/stat")
         one.waits = one.waits + 1 if all(_stat(task)[0] == "S" for task in tasks) else 0
         elapsed = time.monotonic() - one.begin
+        waited = elapsed > limits.seconds and one.waits > _WAITS
         if one.fault:
             if elapsed > limits.clock_seconds + 2:
                 os.killpg(one.pid, signal.SIGKILL)
             return
         if rss > limits.memory:
             one.fault = "memory"
-        elif (
-            computed > limits.seconds
-            or elapsed > limits.clock_seconds
-            or (elapsed > limits.seconds and one.waits > _WAITS)
-        ):
+        elif waited or computed > limits.seconds or elapsed > limits.clock_seconds:
             one.fault = "hang"
         if one.fault:
             one.begin = time.monotonic() - limits.clock_seconds
