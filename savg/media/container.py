@@ -10,6 +10,7 @@ from typing import Any
 
 from savg.errors import MediaError
 from savg.input_file import input_file
+from savg.media.colour import ColourError
 from savg.media.file_name import ffmpeg_name
 
 MAX_PIXELS = 4096 * 2304
@@ -45,6 +46,8 @@ def open_container(
         raise MediaError(f"{path} could not be opened: {error.strerror}.") from error
     except (av.FFmpegError, UnicodeDecodeError) as error:
         raise MediaError(f"{path} {unreadable}.") from error
+    except ColourError as error:
+        raise MediaError(f"{path} {error}.") from error
 
 
 def find_stream(container: Any, kind: str) -> Any | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from savg.media.colour import LIMITED, ColourTags, frame_matrix, tags_for, to_yuv420
 from savg.media.file_name import ffmpeg_name
 from savg.paths import atomic_file
 
@@ -48,25 +49,34 @@ def write_video(
     audio: NDArray[np.float32],
     sample_rate: int,
     encoding: Encoding | None = None,
+    colour: ColourTags | None = None,
 ) -> None:
     """Write an mp4 of H.264 yuv420p frames at exactly `fps` and AAC stereo audio, whole or not at all.
 
     Args:
         video: frames uint8 [height, width, 3] with even sides, an array or one after the other, or
-            PyAV's frames.
+            PyAV's frames in yuv420p.
         audio: float32 [2, samples] in −1..1, channel 0 left.
+        colour: how colours are coded, by default as `tags_for` the size says, or as the first of
+            PyAV's frames is.
 
     Raises:
         SavgError: the file cannot be written.
     """
     encoding = encoding or Encoding()
-    frames = (_frame(frame) for frame in video)
-    first = next(frames)
+    images = iter(video)
+    image = next(images)
+    if isinstance(image, np.ndarray):
+        size = image.shape[1], image.shape[0]
+        colour = colour or tags_for(*size)
+    else:
+        size = image.width, image.height
+        colour = colour or ColourTags(frame_matrix(image), range=image.color_range or LIMITED)
+    frames = (_frame(frame, colour) for frame in chain((image,), images))
     with atomic_file(path) as part, new_mp4(part) as container:
-        size = first.width, first.height
-        stream = add_h264(container, size, fps, encoding.video_options(), encoding.threads)
+        stream = add_h264(container, size, fps, encoding.video_options(), encoding.threads, colour)
         track = add_aac(container, sample_rate, encoding.audio_bit_rate, encoding.audio_options)
-        for frame in chain((first,), frames):
+        for frame in frames:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         container.mux(track.encode(audio_block(audio, sample_rate)))
@@ -91,12 +101,17 @@ def add_h264(
     fps: int | Fraction,
     options: Mapping[str, str],
     threads: int = 0,
+    colour: ColourTags | None = None,
 ) -> Any:
-    """A stream for H.264 yuv420p frames of `size` = (width, height) at `fps`; options: x264's."""
+    """A stream for H.264 yuv420p frames of `size` = (width, height) at `fps`.
+
+    options: x264's; colour: how the frames' colours are coded, by default as `tags_for` a size says.
+    """
     stream = container.add_stream("libx264", rate=Fraction(fps))
     stream.width, stream.height = size
     stream.pix_fmt, stream.options = "yuv420p", dict(options)
     stream.codec_context.thread_count = threads
+    (colour or tags_for(*size)).mark(stream.codec_context)
     return stream
 
 
@@ -153,11 +168,10 @@ class AudioEncoder:
         return packets
 
 
-def _frame(frame: NDArray[np.uint8] | av.VideoFrame) -> av.VideoFrame:
-    """A frame without a time; PyAV's frames may belong to several videos."""
-    import av
-
+def _frame(frame: NDArray[np.uint8] | av.VideoFrame, colour: ColourTags) -> av.VideoFrame:
+    """A tagged frame without a time; PyAV's frames may belong to several videos."""
     if isinstance(frame, np.ndarray):
-        return av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), "rgb24")
+        return to_yuv420(frame, colour)
     frame.pts = None
+    colour.mark(frame)
     return frame

@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.errors import MediaError
+from savg.media.colour import frame_matrix, to_rgb
 from savg.media.container import find_stream, open_container
-from savg.media.frames import LATE, Frame
+from savg.media.frames import LATE, Frame, decode
+from savg.media.orientation import Orientation, square_pixels
 
 _MICRO = 1_000_000
 _LATE = round(LATE * _MICRO)
@@ -30,8 +32,9 @@ _SEEK_PACKETS = 60
 
 @dataclass(frozen=True, eq=False)
 class VideoIndex:
-    """What is in a video file, from its packets alone: sizes, and one entry a packet in file order.
+    """What is in a video file: its frames' size, and one entry a packet in file order.
 
+    width, height: as shown; stored: width and height as coded; aspect: width over height of its pixels.
     pts: presentation times in units of `tick` seconds; keys: where decoding can begin; hidden:
     packets that only help to decode others. seconds: from the first frame to the last one's end.
     """
@@ -39,6 +42,9 @@ class VideoIndex:
     path: Path
     width: int
     height: int
+    stored: tuple[int, int]
+    aspect: float
+    orientation: Orientation
     tick: Fraction
     seconds: float
     pts: NDArray[np.int64]
@@ -55,8 +61,13 @@ class VideoIndex:
 
 
 def index_video(path: str | os.PathLike[str]) -> VideoIndex:
-    """Read a video's packets without decoding any; MediaError for a file that cannot be read."""
+    """Read a video's packets, decoding one frame alone; MediaError for a file that cannot be read."""
     path = Path(path)
+    with open_container(path) as container:
+        first = next(decode(container, _stream(container, path)), None)
+        if first is None:
+            raise MediaError(f"{path} has no frame that can be decoded.")
+        height, width = first.rgb().shape[:2]
     with open_container(path) as container:
         stream = _stream(container, path)
         packets = [
@@ -66,7 +77,6 @@ def index_video(path: str | os.PathLike[str]) -> VideoIndex:
         ]
         tick = Fraction(stream.time_base)
         stated = float(stream.duration * stream.time_base) if stream.duration else 0.0
-        width, height = stream.width, stream.height
     times = [pts for pts, *_ in packets]
     if None in times or len(set(times)) != len(times):
         raise MediaError(f"{path} has frames without a time of their own.")
@@ -81,29 +91,34 @@ def index_video(path: str | os.PathLike[str]) -> VideoIndex:
             f"{path} is cut short: only {seconds:.1f} of its {stated:.1f} s can be read."
         )
     keys = np.array([p[1] for p in packets], bool)
-    return VideoIndex(path, width, height, tick, seconds, pts, keys, hidden)
+    stored, orientation = (first.raw.width, first.raw.height), first.orientation
+    return VideoIndex(
+        path, width, height, stored, first.aspect, orientation, tick, seconds, pts, keys, hidden
+    )
 
 
 class IndexedFrame:
-    """A decoded frame of a video, converted on request."""
+    """A decoded frame of a video, converted on request, as a player shows it."""
 
-    def __init__(self, frame: Any, reformatter: Any) -> None:
-        self._frame, self._reformatter = frame, reformatter
+    def __init__(self, frame: Any, reformatter: Any, video: VideoIndex) -> None:
+        self._frame, self._reformatter, self._video = frame, reformatter, video
 
     def rgb(self, first: int = 0, last: int | None = None) -> Frame:
         """Rows `first` … `last` - 1 in RGB [rows, width, 3], as converting all of them would give."""
-        last = self._frame.height if last is None else last
-        even, end = first - first % 2, min(last + last % 2, self._frame.height)
-        part = _rows(self._frame, even, end)
-        if part is None:
-            return self._frame.to_ndarray(format="rgb24")[first:last]
-        rows = self._reformatter.reformat(part, format="rgb24").to_ndarray()
-        return rows[first - even : last - even]
+        video = self._video
+        last = video.height if last is None else last
+        even, end = first - first % 2, min(last + last % 2, video.height)
+        plain = not video.orientation and (video.width, video.height) == video.stored
+        part = _rows(self._frame, even, end) if plain else None
+        if part is not None:
+            return to_rgb(part, self._reformatter)[first - even : last - even]
+        whole = square_pixels(to_rgb(self._frame, self._reformatter), video.aspect)
+        return video.orientation.apply(whole)[first:last]
 
     def small(self, width: int, height: int) -> Frame:
         """The whole frame in RGB in another size [height, width, 3]."""
-        reformat = self._reformatter.reformat
-        return reformat(self._frame, width, height, "rgb24", interpolation="AREA").to_ndarray()
+        turn = self._video.orientation
+        return turn.apply(to_rgb(self._frame, self._reformatter, turn.size(width, height)))
 
 
 def frames_at(
@@ -129,7 +144,12 @@ def frames_at(
     for frame in _decoded(video, requested):
         if frame.pts in missing and not frame.is_corrupt:
             missing.discard(frame.pts)
-            decoded = IndexedFrame(frame, reformatter)
+            if (frame.width, frame.height) != video.stored:
+                raise MediaError(
+                    f"{video.path} has frames of {video.stored[0]}×{video.stored[1]} and of "
+                    f"{frame.width}×{frame.height} pixels: expected one size."
+                )
+            decoded = IndexedFrame(frame, reformatter, video)
             for index in requested[frame.pts]:
                 yield index, decoded
     if missing:
@@ -209,5 +229,6 @@ def _rows(frame: Any, first: int, last: int) -> Any:
         rows = np.frombuffer(source, np.uint8).reshape(-1, source.line_size)
         into = np.frombuffer(target, np.uint8).reshape(-1, target.line_size)
         into[: (last - first) // share, :width] = rows[first // share : last // share, :width]
-    part.colorspace, part.color_range = frame.colorspace, frame.color_range
+    part.colorspace, part.color_range = frame_matrix(frame), frame.color_range
+    part.color_primaries, part.color_trc = frame.color_primaries, frame.color_trc
     return part

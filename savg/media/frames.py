@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 
 from savg.errors import MediaError
 from savg.format import ClipFormat
+from savg.media.colour import to_rgb
 from savg.media.container import nominal_rate, open_container, video_stream
+from savg.media.orientation import UPRIGHT, Orientation, StreamOrientation, square_pixels
 
 if TYPE_CHECKING:
     import av
@@ -37,7 +39,7 @@ class DecodedFrame:
     """A decoded frame, converted on request.
 
     time: seconds in the file's own time; begin, end: seconds from the first frame, `end` as if
-    nothing followed; aspect: width over height of its pixels.
+    nothing followed; aspect: width over height of its pixels; orientation: from `stored` to shown.
     """
 
     raw: av.VideoFrame
@@ -45,21 +47,15 @@ class DecodedFrame:
     begin: float
     end: float
     aspect: float = 1.0
+    orientation: Orientation = UPRIGHT
 
     def rgb(self) -> Frame:
-        """The frame as a player shows it: pixels made square, rotated as the file says."""
-        frame = self.stored()
-        if abs(self.aspect - 1.0) > 1e-3:
-            import cv2
-
-            width = max(1, round(frame.shape[1] * self.aspect))
-            size = width, frame.shape[0]
-            frame = np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
-        return np.ascontiguousarray(np.rot90(frame, round(self.raw.rotation / 90) % 4))
+        """The frame as a player shows it: pixels made square, flipped and rotated as the file says."""
+        return self.orientation.apply(square_pixels(self.stored(), self.aspect))
 
     def stored(self) -> Frame:
         """The frame as the file stores it, in RGB."""
-        return np.asarray(self.raw.to_ndarray(format="rgb24"), np.uint8)
+        return to_rgb(self.raw)
 
     def luma(self) -> NDArray[np.uint8]:
         """The brightness of the frame as the file stores it [height, width]."""
@@ -81,6 +77,7 @@ def decode_packets(
     if threads:
         video.thread_type = "AUTO"
     aspect = float(video.sample_aspect_ratio or 1.0)
+    orientation = StreamOrientation()
     start: float | None = None
     last = 0.0
     for packet in container.demux([video] if audio is None else [video, audio]):
@@ -91,7 +88,8 @@ def decode_packets(
                 start = time if start is None else start
                 begin = max(time - start, 0.0)
                 last = max(last, begin + lasts)
-                frame = DecodedFrame(frame, time, begin, begin + lasts, aspect)
+                turn = orientation.of(frame)
+                frame = DecodedFrame(frame, time, begin, begin + lasts, aspect, turn)
             decoded.append(frame)
         yield decoded
 
@@ -158,17 +156,25 @@ def fit_frame(image: Frame, format: ClipFormat) -> Frame:
     A square image fills it; a wider one keeps its aspect ratio, so 16:9 fills the rows of the
     format's picture. MediaError for an image without pixels.
     """
+    return fit_image(image, format.size, format.size)
+
+
+def fit_image(image: Frame, width: int, height: int) -> Frame:
+    """An image [h, w, 3] of any size fitted into `width`×`height` with its aspect ratio, on black.
+
+    MediaError for an image without pixels.
+    """
     import cv2
 
-    height, width = image.shape[:2]
-    if not height or not width:
-        raise MediaError(f"An image of {width}×{height} pixels cannot be fitted into a frame.")
-    scale = format.size / max(height, width)
-    h, w = max(1, round(height * scale)), max(1, round(width * scale))
-    if (h, w) != (height, width):
+    h, w = image.shape[:2]
+    if not h or not w:
+        raise MediaError(f"An image of {w}×{h} pixels cannot be fitted into a frame.")
+    scale = min(height / h, width / w)
+    fitted = min(width, max(1, round(w * scale))), min(height, max(1, round(h * scale)))
+    if fitted != (w, h):
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        image = np.asarray(cv2.resize(image, (w, h), interpolation=method), np.uint8)
-    frame = np.zeros((format.size, format.size, 3), np.uint8)
-    top, left = (format.size - h) // 2, (format.size - w) // 2
-    frame[top : top + h, left : left + w] = image
+        image = np.asarray(cv2.resize(image, fitted, interpolation=method), np.uint8)
+    frame = np.zeros((height, width, 3), np.uint8)
+    left, top = (width - fitted[0]) // 2, (height - fitted[1]) // 2
+    frame[top : top + fitted[1], left : left + fitted[0]] = image
     return frame

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from savg.media.colour import recoded_tags
 from savg.media.container import open_container, video_stream
 from savg.media.encode import AudioEncoder, add_aac, new_mp4, write_video
-from savg.media.frames import decode, frames_at_rate
-from savg.media.probe import frame_rate
+from savg.media.frames import decode, fit_image, frames_at_rate
+from savg.media.orientation import StreamOrientation
+from savg.media.probe import frame_rate, video_info
 from savg.paths import atomic_file
 
 MAX_FPS = 60
@@ -35,9 +39,10 @@ def with_audio(
 ) -> bool:
     """Write the frames of `source` with new audio as an mp4 that plays in browsers.
 
-    Frames that browsers show as they are (upright H.264, 4:2:0) are copied untouched. Others are
-    coded anew in their own size and rate (up to 60 a second; odd sides lose a line). Whole or not at
-    all.
+    Frames that browsers show as they are (H.264, 4:2:0, upright, of one size, their time stamps in one
+    piece) are copied untouched. Others are coded anew as a player shows them, in their own size and at
+    a rate that shows each in time (up to 60 a second; odd sides lose a line). Where the size changes
+    midway, frames are fitted into the first one's. Whole or not at all.
 
     Args:
         audio: float32 [2, samples] in −1..1, channel 0 left, from the first frame on.
@@ -51,54 +56,99 @@ def with_audio(
         SavgError: the target cannot be written.
     """
     source = Path(source)
-    begin = _copyable(source)
-    if begin is not None:
-        _copy(source, target, begin, audio, sample_rate, watch)
+    span = _copyable(source)
+    if span is not None:
+        _copy(source, target, span, audio, sample_rate, watch)
         return True
     rate = min(Fraction(MAX_FPS), frame_rate(source))
-    write_video(target, _even(source, rate, watch), rate, audio, sample_rate)
+    with open_container(source) as container:
+        first = next(decode(container, video_stream(container, source)))
+        height, width = (side // 2 * 2 or 2 for side in first.rgb().shape[:2])
+        colour = recoded_tags(first.raw, width, height)
+    frames = _fitted(source, rate, (width, height), watch)
+    write_video(target, frames, rate, audio, sample_rate, colour=colour)
     return False
 
 
-def _even(source: Path, rate: Fraction, watch: Watch | None) -> Iterator[NDArray[np.uint8]]:
+def _fitted(
+    source: Path, rate: Fraction, size: tuple[int, int], watch: Watch | None
+) -> Iterator[NDArray[np.uint8]]:
+    """The frames at a rate, all of one size; the lines that odd sides have too many are left out."""
+    width, height = size
     for number, frame in enumerate(frames_at_rate(source, rate)):
         if watch is not None:
             watch(float(number / rate))
-        yield frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]
+        if 0 <= frame.shape[0] - height <= 1 and 0 <= frame.shape[1] - width <= 1:
+            yield frame[:height, :width]
+        else:
+            yield fit_image(frame, width, height)
 
 
-def _copyable(path: Path) -> int | None:
-    """The time stamp of the first frame of a video that plays as it is, else None.
+@dataclass(frozen=True)
+class _Span:
+    """A stream that can be copied: its number of packets, the first frame's time stamp, and for how
+    long the last packet is shown, in the unit of time stamps."""
 
-    Frames that an edit hides cannot be left out of a copy, and rotated ones would lose their rotation.
+    packets: int
+    begin: int
+    last: int
+
+
+def _copyable(path: Path) -> _Span | None:
+    """The span of a video that browsers show as it is, and as our readers do; else None.
+
+    Frames that an edit hides cannot be left out of a copy, flipped and rotated ones would lose their
+    orientation, and time stamps that jump would stay as they are.
     """
     with open_container(path) as container:
         video = video_stream(container, path)
         codec = video.codec_context
         if codec.name != "h264" or codec.pix_fmt not in ("yuv420p", "yuvj420p"):
             return None
-        if abs(float(video.sample_aspect_ratio or 1) - 1) > 1e-3:
+        if abs(float(video.sample_aspect_ratio or 1) - 1) > 1e-3 or not _plain(container, video):
             return None
-        first = next(decode(container, video), None)
-        if first is None or first.raw.rotation:
-            return None
-    stamps: list[int] = []
+    stamps: list[tuple[int, int, int]] = []
     with open_container(path) as container:
-        for packet in container.demux(video_stream(container, path)):
+        video = video_stream(container, path)
+        for packet in container.demux(video):
             if packet.size == 0:
                 continue
             if packet.pts is None or packet.dts is None or packet.is_discard or packet.is_corrupt:
                 return None
-            if not stamps and not packet.is_keyframe:
+            if not packet.is_keyframe if not stamps else packet.dts <= stamps[-1][1]:
                 return None
-            stamps.append(packet.pts)
-    return min(stamps) if stamps else None
+            stamps.append((packet.pts, packet.dts, packet.duration or 0))
+        unit = video.time_base
+    return _span(stamps, path, unit) if stamps else None
+
+
+def _plain(container: Any, video: Any) -> bool:
+    """Whether all key frames, at which a stream may change, are upright and of one size and format."""
+    video.codec_context.skip_frame = "NONKEY"
+    orientation = StreamOrientation()
+    kinds: set[tuple[int, int, str]] = set()
+    for frame in container.decode(video):
+        if orientation.of(frame) or len(kinds) > 1:
+            return False
+        kinds.add((frame.width, frame.height, frame.format.name))
+    return len(kinds) == 1
+
+
+def _span(stamps: list[tuple[int, int, int]], path: Path, unit: Fraction) -> _Span | None:
+    """The span of packets (pts, dts, duration); None where the last frame is not the last packet's and
+    stays longer than others."""
+    first, (pts, dts, duration) = min(stamps)[0], stamps[-1]
+    seconds = video_info(path).seconds
+    last = duration if seconds is None else round(seconds / unit) - (dts - stamps[0][1])
+    if pts != max(stamps)[0] and abs(last - duration) * unit > 0.5 / frame_rate(path):
+        return None
+    return _Span(len(stamps), first, max(last, 1))
 
 
 def _copy(
     source: Path,
     target: str | os.PathLike[str],
-    begin: int,
+    span: _Span,
     audio: NDArray[np.float32],
     sample_rate: int,
     watch: Watch | None,
@@ -109,11 +159,12 @@ def _copy(
         with new_mp4(part) as out:
             frames = out.add_stream_from_template(video)
             track = AudioEncoder(audio, sample_rate, add_aac(out, sample_rate))
-            for packet in container.demux(video):
-                if packet.size == 0:
-                    continue
-                packet.pts -= begin
-                packet.dts -= begin
+            packets = (packet for packet in container.demux(video) if packet.size)
+            for number, packet in enumerate(packets, 1):
+                if number == span.packets:
+                    packet.duration = span.last
+                packet.pts -= span.begin
+                packet.dts -= span.begin
                 seconds = float(packet.pts * packet.time_base)
                 if watch is not None:
                     watch(seconds)

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.format import ClipFormat
+from savg.media.colour import SD
 from savg.media.encode import add_aac, add_h264, audio_block, new_mp4, yuv_frame
 
 QUANTIZER = 16
@@ -66,7 +67,7 @@ class Strip:
         self._coder = av.open(io.BytesIO(), "w", format="mp4")
         options = {**_VIDEO, **_VIDEO_PARAMETERS}
         size = format.size, format.size
-        self._video: Any = add_h264(self._coder, size, format.fps, options, threads=1)
+        self._video: Any = add_h264(self._coder, size, format.fps, options, threads=1, colour=SD)
         self._audio: Any = add_aac(self._coder, format.sample_rate, AUDIO_BIT_RATE, _AUDIO)
         self._coder.start_encoding()
         self._frames: deque[tuple[int, Any]] = deque()

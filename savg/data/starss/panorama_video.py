@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from savg.data.scenes.panorama import panoramas, pieces
 from savg.data.scenes.render import voices_of
 from savg.data.scenes.scene import Scene
+from savg.media.colour import SD
 from savg.media.encode import add_h264, new_mp4, yuv_frame
 from savg.paths import atomic_file
 
@@ -26,7 +27,6 @@ QUALITY = {"crf": "21", "preset": "superfast"}
 
 _LUMA = np.array([[0.257, 0.504, 0.098, 16.0]])
 _CHROMA = np.array([[-0.148, -0.291, 0.439, 128.0], [0.439, -0.368, -0.071, 128.0]])
-_BT601, _LIMITED = 6, 1
 
 
 def frame_times(seconds: float) -> Array:
@@ -50,13 +50,11 @@ def write_panorama_video(
     times = frame_times(scene.seconds)
     voices = voices_of(scene, times, dry, rate)
     with atomic_file(path) as part, new_mp4(part) as container:
-        stream = add_h264(container, size, FPS, QUALITY, threads=1)
+        stream = add_h264(container, size, FPS, QUALITY, threads=1, colour=SD)
         stream.gop_size = KEY_INTERVAL
-        stream.codec_context.colorspace = _BT601
-        stream.codec_context.color_range = _LIMITED
         for planes in _yuv_frames(scene, times, voices, width, height):
             frame = yuv_frame(planes)
-            frame.colorspace, frame.color_range = _BT601, _LIMITED
+            SD.mark(frame)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 
