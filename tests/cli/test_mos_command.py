@@ -10,7 +10,9 @@ from mos_clips import write_folder
 
 from benchmarks.mos_kills import leaping_clock, pass_screening, rate_next
 from savg.cli import main
+from savg.errors import SavgError
 from savg.media.audio_file import read_audio
+from savg.mos.study.design import Study
 from savg.mos.study.folder import DATABASE_VARIABLE, open_folder
 
 SMALL = [
@@ -61,6 +63,22 @@ def test_from_folders_to_a_report(
 
     assert main(create) == 1
     assert "exists already" in capsys.readouterr().err
+
+
+def test_default_trials_of_two_conditions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studies: list[Study] = []
+
+    def record(study: Study, *_: object, **__: object) -> None:
+        studies.append(study)
+        raise SavgError("Enough.")
+
+    monkeypatch.setattr("savg.mos.study.folder.create_folder", record)
+    assert main(["mos", "create", str(tmp_path / "two"), "--conditions", "a=x", "b=y"]) == 1
+    said = capsys.readouterr()
+    assert "Trials: 44, the largest number up to 45 that 2 conditions share evenly." in said.err
+    assert [c.trials for c in studies[0].conditions] == [22, 22]
 
 
 def test_mistakes_are_one_sentence(

@@ -114,6 +114,23 @@ def test_reference_is_named_or_the_default_or_none() -> None:
         plan_study("s", NAMES, "other", {})
 
 
+@pytest.mark.parametrize(
+    ("conditions", "trials"),
+    [(1, 45), (2, 44), (3, 45), (4, 44), (5, 45), (7, 42), (8, 40), (23, 23)],
+)
+def test_default_trials_fit_any_number_of_conditions(conditions: int, trials: int) -> None:
+    names = [f"c{i}" for i in range(conditions)]
+    if conditions == 1:
+        with pytest.raises(DesignError, match="in a row"):
+            plan_study("s", names, None, {})
+        return
+    plan = plan_study("s", names, None, {})
+    assert plan.study.trials == trials
+    assert (f"Trials: {trials}, the largest number up to 45" in plan.note) == (trials != 45)
+    with pytest.raises(DesignError, match="multiple of the number of conditions"):
+        plan_study("s", names, None, {"trials": conditions * 3 + 1})
+
+
 @pytest.mark.parametrize("text", ["", "x", "1.5", "-1", "0", "501", "٣", "9" * 5000])
 def test_a_number_of_the_form_is_checked(text: str) -> None:
     trials = next(o for o in OPTIONS if o.name == "trials")

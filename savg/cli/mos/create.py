@@ -82,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
     values = {option.name: _value(option, getattr(args, option.name)) for option in OPTIONS}
     plan = plan_study(args.study.resolve().name, list(folders), args.reference, values)
     study = plan.study
+    if plan.note:
+        print(plan.note, file=sys.stderr)
     with tqdm(unit="clip", file=sys.stderr) as bar:
 
         def progress(done: int, total: int) -> None:

@@ -14,7 +14,7 @@ HELP = "Rehearse a listening test: simulated listeners fill a copy of it over HT
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the action."""
-    from savg.mos.rehearsal.run import SUFFIX
+    from savg.mos.rehearsal import SUFFIX
 
     add = parser.add_argument
     add("study", type=Path, metavar="STUDY", help="the study's folder, which is only read")
@@ -55,8 +55,9 @@ def run(args: argparse.Namespace) -> int:
     """Rehearse the study."""
     from tqdm import tqdm
 
+    from savg.mos.rehearsal import SUFFIX
     from savg.mos.rehearsal.model import Crowd, ListenerModel
-    from savg.mos.rehearsal.run import SUFFIX, as_json, rehearse
+    from savg.mos.rehearsal.run import as_json, rehearse
     from savg.mos.study.folder import open_folder
 
     crowd = Crowd(args.listeners, args.careless, args.failing, args.leaving, args.seed)

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from savg.errors import SavgError, first_line
+from savg.mos.hub import DATASET_VARIABLE, MINUTES_VARIABLE
 from savg.mos.hub.restore import (
     STUDY_FILE,
     DatasetStudy,
@@ -41,10 +42,6 @@ from savg.mos.web.studies import Studies
 from savg.paths import file_sha256
 from savg.private_dataset import DatasetMoved, DatasetRefused, PrivateDataset
 
-DATASET_VARIABLE = "SAVG_MOS_DATASET"
-"""Environment variable: the private dataset, USER/NAME."""
-
-MINUTES_VARIABLE = "SAVG_MOS_PUSH_MINUTES"
 MINUTES = 2.0
 """Minutes between two pushes; the Hub takes about two commits a minute at most."""
 

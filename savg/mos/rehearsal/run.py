@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from savg.errors import SavgError
+from savg.mos.rehearsal import SUFFIX
 from savg.mos.rehearsal.listener import Attendance, Pace, attend
 from savg.mos.rehearsal.model import Crowd, Kind, ListenerModel, World
 from savg.mos.rehearsal.server import rehearsal_server
@@ -27,8 +28,6 @@ from savg.mos.storage.rows import Link
 from savg.mos.storage.store import Store, sqlite_url
 from savg.mos.study.folder import DATABASE, StudyFolder, describe_folder
 from savg.paths import atomic_folder
-
-SUFFIX = "-rehearsal"
 
 NOTE = (
     "REHEARSAL. Every listener in this folder is simulated: none of its numbers says anything about "

@@ -67,7 +67,15 @@ OPTIONS = (
     Option("question", "text", QUESTION, "Question", "what is asked about every clip"),
     Option("labels", "lines", LABELS, "Scale", "the labels of the scale, worst first"),
     Option("consent", "text", CONSENT, "Consent", "what listeners agree to before they begin"),
-    Option("trials", "whole", 45, "Trials", "of all conditions together", 1, 500),
+    Option(
+        "trials",
+        "whole",
+        45,
+        "Trials",
+        "of all conditions together, shared evenly; the default becomes fewer where it must",
+        1,
+        500,
+    ),
     Option("anchor_trials", "whole", 3, "Anchor trials", "of each anchor; 0: no anchors", 0, 100),
     Option("practice", "whole", 3, "Practice clips", "rated first, not analysed", 0, 20),
     Option("repeats", "whole", 3, "Repeats", "clips rated twice", 0, 50),
@@ -95,17 +103,23 @@ _OF_MEDIA = ("clips", "fps", "size")
 
 @dataclass(frozen=True)
 class Plan:
-    """A study to make: at most `clips` clips of a condition, written in `format`."""
+    """A study to make: at most `clips` clips of a condition, written in `format`.
+
+    note: a sentence on a default that was changed to fit the conditions, empty if none was.
+    """
 
     study: Study
     clips: int
     format: ClipFormat
+    note: str = ""
 
 
 def plan_study(
     name: str, conditions: Sequence[str], reference: str | None, values: Mapping[str, Any]
 ) -> Plan:
     """A study from values of OPTIONS (defaults where missing); DesignError if they do not fit.
+
+    The default number of trials becomes the largest one below it that the conditions share evenly.
 
     reference: a condition, NO_REFERENCE, or None for REFERENCE if it is among the conditions.
     """
@@ -115,6 +129,9 @@ def plan_study(
     chosen = {n: option.check(values.get(n, option.default)) for n, option in by_name.items()}
     if reference is None and REFERENCE in conditions:
         reference = REFERENCE
+    note = ""
+    if chosen["trials"] == by_name["trials"].default:
+        chosen["trials"], note = _shared_evenly(chosen["trials"], len(conditions))
     settings = {n: v for n, v in chosen.items() if n not in _OF_MEDIA}
     from savg.mos.study.folder import format_of
 
@@ -124,4 +141,15 @@ def plan_study(
         None if reference == NO_REFERENCE else reference,
         **{**settings, "labels": tuple(settings["labels"])},
     )
-    return Plan(study, chosen["clips"], format_of(chosen["fps"], chosen["size"]))
+    return Plan(study, chosen["clips"], format_of(chosen["fps"], chosen["size"]), note)
+
+
+def _shared_evenly(trials: int, conditions: int) -> tuple[int, str]:
+    """The largest number up to `trials` that is a multiple of `conditions`, and why it is another."""
+    if not 0 < conditions <= trials or trials % conditions == 0:
+        return trials, ""
+    fitting = trials - trials % conditions
+    return fitting, (
+        f"Trials: {fitting}, the largest number up to {trials} that {conditions} conditions share "
+        "evenly."
+    )

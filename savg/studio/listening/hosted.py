@@ -18,7 +18,8 @@ from types import FrameType
 from starlette.routing import BaseRoute
 
 from savg.errors import SavgError
-from savg.mos.hub.push import DATASET_VARIABLE, Pushes, pushes_of
+from savg.mos.hub import DATASET_VARIABLE
+from savg.mos.hub.push import Pushes, pushes_of
 from savg.mos.web.app import routes
 from savg.mos.web.studies import Studies
 from savg.paths import existing
