@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 
 from cachetools import LRUCache, TTLCache
 
+from savg.web.addresses import client_key
+
 Clock = Callable[[], float]
 
 COOKIE = "savg_admin"
@@ -23,18 +25,23 @@ COOKIE = "savg_admin"
 SESSION_SECONDS = 12 * 3600.0
 MOST_SESSIONS = 64
 
+SURE_PASSWORD = 15
+"""Characters from which a password needs no limit of tries (NIST SP 800-63B-4, 3.1.1): nobody guesses
+it, and whoever knows it is never held up by others' guesses."""
+
+SHORT_PASSWORD = (
+    f"a password of {SURE_PASSWORD} characters or more also lets you in while others guess it from "
+    "your address."
+)
+
 FREE_TRIES = 4
-"""Number of wrong passwords of one address before it has to wait."""
+"""Number of wrong passwords of one client before it has to wait."""
 
-LONGEST_WAIT = 120.0
+LONGEST_WAIT = 30.0
 FORGET_SECONDS = 3600.0
-"""Time without a try after which an address's wrong passwords are forgotten."""
+"""Time without a try after which a client's wrong passwords are forgotten."""
 
-ALL_TRIES, ALL_EVERY = 40, 5.0
-"""All addresses together: number of tries at once, then seconds for each further one."""
-
-MOST_ADDRESSES = 10_000
-MAX_PASSWORD = 1024
+MOST_CLIENTS = 10_000
 
 
 @dataclass
@@ -89,63 +96,49 @@ class Sessions:
 
 
 @dataclass
-class _Address:
+class _Client:
     wrong: int = 0
     last: float = 0.0
-    trusted: bool = False
 
 
 class LoginThrottle:
-    """Checks the password and limits the tries.
+    """Checks the password and slows down guesses, without locking out whoever knows it.
 
-    After FREE_TRIES wrong ones an address waits 1, 2, 4, … seconds, at most LONGEST_WAIT. All
-    addresses that never got in share ALL_TRIES, one more each ALL_EVERY seconds; one that got in
-    before is not held up by the others.
+    After FREE_TRIES wrong ones a client (an address; all people behind one proxy) is told to wait 1, 2,
+    4, … seconds, at most LONGEST_WAIT. A password of SURE_PASSWORD characters or more is accepted
+    meanwhile; a shorter one could be guessed, so that its client waits. No client waits for another's
+    guesses.
     """
 
     def __init__(self, password: str, clock: Clock = time.time) -> None:
         self._clock = clock
         self._salt = secrets.token_bytes(16)
         self._right = self._digest(password)
-        self._addresses: LRUCache[str, _Address] = LRUCache(MOST_ADDRESSES)
-        self._tokens, self._filled = float(ALL_TRIES), clock()
+        self._is_sure = len(password) >= SURE_PASSWORD
+        self._clients: LRUCache[str, _Client] = LRUCache(MOST_CLIENTS)
         self._lock = threading.Lock()
 
     def try_password(self, address: str, password: str) -> float:
-        """0 if the password is right, else the seconds to wait before the next try, −1 for no wait.
-
-        While an address has to wait, no password is checked, not even the right one.
-        """
+        """0 if the login succeeds, else the seconds to wait before the next try, −1 for no wait."""
+        is_right = hmac.compare_digest(self._digest(password), self._right)
         with self._lock:
             now = self._clock()
-            state = self._remember(address, now)
-            wait = self._wait(state, now)
+            client = self._clients.setdefault(client_key(address), _Client())
+            if now - client.last > FORGET_SECONDS:
+                client.wrong = 0
+            wait = self._wait(client, now)
+            if is_right and (self._is_sure or wait <= 0):
+                client.wrong = 0
+                return 0.0
             if wait > 0:
                 return wait
-            if not state.trusted:
-                self._tokens -= 1
-            state.wrong, state.last = state.wrong + 1, now
-            if not hmac.compare_digest(self._digest(password[:MAX_PASSWORD]), self._right):
-                return max(self._wait(state, now), 0.0) or -1.0
-            state.wrong, state.trusted = 0, True
+            client.wrong, client.last = client.wrong + 1, now
+            return max(self._wait(client, now), 0.0) or -1.0
+
+    def _wait(self, client: _Client, now: float) -> float:
+        if client.wrong < FREE_TRIES:
             return 0.0
-
-    def _remember(self, address: str, now: float) -> _Address:
-        state = self._addresses.setdefault(address, _Address())
-        if now - state.last > FORGET_SECONDS:
-            state.wrong = 0
-        gained = max(now - self._filled, 0.0) / ALL_EVERY
-        self._tokens, self._filled = min(self._tokens + gained, float(ALL_TRIES)), now
-        return state
-
-    def _wait(self, state: _Address, now: float) -> float:
-        own = 0.0
-        if state.wrong >= FREE_TRIES:
-            delay = min(2.0 ** min(state.wrong - FREE_TRIES, 20), LONGEST_WAIT)
-            own = state.last + delay - now
-        if not state.trusted and self._tokens < 1:
-            own = max(own, (1 - self._tokens) * ALL_EVERY)
-        return own
+        return client.last + min(2.0 ** min(client.wrong - FREE_TRIES, 20), LONGEST_WAIT) - now
 
     def _digest(self, password: str) -> bytes:
         return hashlib.sha256(self._salt + password.encode("utf-8", "surrogatepass")).digest()

@@ -28,13 +28,16 @@ MAX_DEPTH = 16
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
-    "object-src 'none'; base-uri 'none'; form-action 'self'",
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-"""Headers of every reply; Cache-Control is no-store unless a reply has its own."""
+"""Headers of every reply of /listen and /admin, which people open at top level, also where the studio
+itself stands in a frame; Cache-Control is no-store unless a reply has its own."""
 
 STATUS = {
     "unknown": 401,

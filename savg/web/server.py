@@ -1,22 +1,33 @@
-"""The socket and the organiser's password of a server, and serving until interrupted."""
+"""The sockets and the organiser's password of a server, and serving until interrupted."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-
-import uvicorn
-from starlette.applications import Starlette
+from typing import TYPE_CHECKING
 
 from savg.errors import SavgError
+from savg.web.addresses import Proxies
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from savg.web.guard import ConnectionLimits
+    from savg.web.guarded_server import GuardedServer
 
 PASSWORD_VARIABLE = "SAVG_ADMIN_PASSWORD"
 """Environment variable with the organiser's password."""
 
 LEAST_PASSWORD = 8
 """Least number of characters of a chosen password."""
+
+OPEN_FILES, OWN_FILES = 8192, 256
+"""Open files that a server asks the system for, and those it needs beside connections."""
 
 
 def organiser_password(file: Path | None = None) -> tuple[str, bool]:
@@ -54,14 +65,94 @@ def listening_socket(host: str, port: int) -> socket.socket:
     return bound
 
 
-def serve(app: Starlette, bound: socket.socket) -> None:
-    """Serve until interrupted. Requests are not logged."""
-    config = uvicorn.Config(
-        app,
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        timeout_keep_alive=75,  # longer than a trial: a request must not meet a closing connection
-        timeout_graceful_shutdown=10,
+def address_of(bound: socket.socket) -> str:
+    """The address of a bound socket as http://HOST:PORT."""
+    host, port = bound.getsockname()[:2]
+    return f"http://{'[' + host + ']' if ':' in host else host}:{port}"
+
+
+def raise_file_limit(wanted: int = OPEN_FILES) -> int:
+    """Raise this process's limit of open files as far as the system lets it; returns the limit."""
+    if sys.platform == "win32":
+        return wanted
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    target = wanted if hard == unlimited else min(wanted, hard)
+    if soft != unlimited and soft < target:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
+            soft = target
+        except (OSError, ValueError):
+            pass
+    return wanted if soft == unlimited else soft
+
+
+def default_limits() -> ConnectionLimits:
+    """Limits for the open files that the system gives: a connection may need one for a clip too."""
+    from savg.web.guard import ConnectionLimits
+
+    total = min(max((raise_file_limit() - OWN_FILES) // 2, 32), 4096)
+    return ConnectionLimits(total, of_client=min(total // 2, 512))
+
+
+def by_port(apps: Sequence[tuple[socket.socket, ASGIApp]]) -> ASGIApp:
+    """An application that hands a request to that of the socket it came by; the first has the
+    lifespan. SavgError for two sockets of one port."""
+    ports = {bound.getsockname()[1]: app for bound, app in apps}
+    if len(ports) < len(apps):
+        raise SavgError("The organiser's pages must have a port of their own.")
+    first = apps[0][1]
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        app = first if scope["type"] == "lifespan" else ports[scope["server"][1]]
+        await app(scope, receive, send)
+
+    return dispatch
+
+
+def guarded_server(
+    app: ASGIApp, proxies: Proxies | None = None, limits: ConnectionLimits | None = None
+) -> GuardedServer:
+    """A server that is not started; requests are not logged.
+
+    proxies: reverse proxies that are believed (by default none); limits: `default_limits()`.
+    """
+    from savg.web.guard import Guard
+    from savg.web.guarded_server import GuardedServer
+
+    return GuardedServer(app, Guard(limits or default_limits(), proxies))
+
+
+def serve(
+    app: ASGIApp,
+    bound: socket.socket,
+    *,
+    others: Sequence[tuple[socket.socket, ASGIApp]] = (),
+    proxies: Proxies | None = None,
+    limits: ConnectionLimits | None = None,
+) -> None:
+    """Serve until SIGTERM, which lets it return, or Ctrl-C; replies that have begun are finished.
+
+    others: further applications, each at a socket with a port of its own.
+    """
+    apps = [(bound, app), *others]
+    guarded_server(by_port(apps), proxies, limits).run(sockets=[own for own, _ in apps])
+
+
+def serve_in_thread(
+    app: ASGIApp, bound: socket.socket, proxies: Proxies | None = None
+) -> Callable[[], None]:
+    """Serve in a thread of its own; returns a function that ends it and waits for that."""
+    server = guarded_server(app, proxies)
+    thread = threading.Thread(
+        target=server.run, kwargs={"sockets": [bound]}, name="savg-serve", daemon=True
     )
-    uvicorn.Server(config).run(sockets=[bound])
+    thread.start()
+
+    def end() -> None:
+        server.should_exit = True
+        thread.join(15.0)
+
+    return end

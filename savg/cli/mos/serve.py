@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from savg.errors import SavgError
 from savg.paths import existing
+
+if TYPE_CHECKING:
+    from savg.mos.web.studies import Studies
 
 HELP = "Serve listening tests: /listen for listeners, /admin for their organiser."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the action."""
-    from savg.mos.hub.push import DATASET_VARIABLE
+    from savg.mos.hub import DATASET_VARIABLE
+    from savg.web.addresses import PROXIES_VARIABLE
     from savg.web.server import PASSWORD_VARIABLE
 
     add = parser.add_argument
@@ -30,6 +36,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine alone")
     add("--port", type=int, default=7861, help="0 takes a free one (default: 7861)")
+    add(
+        "--admin-port",
+        type=int,
+        metavar="PORT",
+        help="/admin at a port of its own (0: a free one) instead of beside /listen",
+    )
+    add("--admin-host", metavar="HOST", help="with --admin-port (default: that of --host)")
+    add(
+        "--url",
+        metavar="URL",
+        help="the address at which listeners reach this server, for the links that /admin makes",
+    )
+    add(
+        "--proxies",
+        nargs="+",
+        metavar="ADDRESS",
+        help="addresses or networks of reverse proxies, whose X-Forwarded-For is believed "
+        f"(default: {PROXIES_VARIABLE}, or none)",
+    )
     add(
         "--database", metavar="URL", help="of the database, where it is not in the studies' folders"
     )
@@ -50,29 +75,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
-    from savg.mos.hub.push import DATASET_VARIABLE, pushes_of
-    from savg.mos.web.app import listening_app
+    from savg.mos.hub import DATASET_VARIABLE
+    from savg.mos.hub.push import pushes_of
+    from savg.mos.web.app import admin_app, listening_app
     from savg.mos.web.studies import Studies
-    from savg.web.server import listening_socket, organiser_password, serve
+    from savg.web.addresses import Proxies
+    from savg.web.login import SHORT_PASSWORD, SURE_PASSWORD
+    from savg.web.server import address_of, listening_socket, organiser_password, serve
 
     if not args.studies and args.root is None:
         raise SavgError("Name the folder of a study, or --root DIR with studies in it.")
     for folder in args.clips:
         existing(folder, "folder of clips")
+    if args.url is not None and not args.url.startswith(("http://", "https://")):
+        raise SavgError(
+            f"--url must be an address that begins with http:// or https://, got {args.url}."
+        )
+    proxies = Proxies.of_environment() if args.proxies is None else Proxies.parse(args.proxies)
     studies = Studies(args.studies, args.root, args.database)
     chosen = {DATASET_VARIABLE: args.dataset} if args.dataset else {}
     pushes = pushes_of(studies, {**os.environ, **chosen})
     password, new = (None, False) if args.no_admin else organiser_password(args.password_file)
     bound = listening_socket(args.host, args.port)
-    host, port = bound.getsockname()[:2]
+    others = []
+    alone = password is not None and args.admin_port is not None
+    if password is not None and alone:
+        listeners = args.url or bound.getsockname()[1]
+        app = admin_app(studies, password, args.clips, listeners=listeners)
+        others = [(listening_socket(args.admin_host or args.host, args.admin_port), app)]
     if pushes is not None:
         pushes.start()
         print(*pushes.messages(), sep="\n")
-    address = f"http://{'[' + host + ']' if ':' in host else host}:{port}"
-    for name in studies.names():
-        print(f"Listeners: {address}/listen/{name}#… (links: python -m savg mos invite)")
+    for line in _listeners(studies, args.url or address_of(bound)):
+        print(line)
     if password is not None:
-        print(f"Organiser: {address}/admin" + (f"  password: {password}" if new else ""))
+        place = address_of(others[0][0] if others else bound)
+        print(f"Organiser: {place}/admin" + (f"  password: {password}" if new else ""))
+        if len(password) < SURE_PASSWORD:
+            print(f"Note: {SHORT_PASSWORD}")
     print("Stop with Ctrl-C.", flush=True)
-    serve(listening_app(studies, password, args.clips), bound)
+    beside = None if alone else password
+    app = listening_app(studies, beside, args.clips)
+    serve(app, bound, others=others, proxies=proxies)
     return 0
+
+
+def _listeners(studies: Studies, address: str) -> Iterable[str]:
+    for name in studies.names():
+        yield f"Listeners: {address.rstrip('/')}/listen/{name}#… (links: python -m savg mos invite)"

@@ -25,7 +25,7 @@ LOG = logging.getLogger("savg.mos")
 def listening_app(
     studies: Studies, password: str | None = None, clips: Sequence[Path] = ()
 ) -> Starlette:
-    """An application of its own; /admin only with a password.
+    """An application of its own, which closes `studies` at its end; /admin only with a password.
 
     clips: folders under which an organiser may choose the clips of a new study.
     """
@@ -37,6 +37,19 @@ def listening_app(
 
     mounts = _mounts(studies, password, clips)
     return _application([*mounts, *map(_slash, mounts)], lifespan=lifespan)
+
+
+def admin_app(
+    studies: Studies, password: str, clips: Sequence[Path] = (), *, listeners: int | str
+) -> Starlette:
+    """/admin alone, for an address of its own: what runs beside /listen cannot reach into it.
+
+    listeners: where /listen is, its port on the same host or its whole address; the caller closes
+    `studies`.
+    """
+    mount = admin_mount(studies, password, clips, listeners=listeners)
+    home = Route("/", lambda request: RedirectResponse("admin/", 307))
+    return _application([mount, _slash(mount), home])
 
 
 def routes(

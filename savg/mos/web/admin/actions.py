@@ -63,7 +63,8 @@ def links(admin: AdminRequest) -> Response:
         status=row.status,
         new_links=new_links,
         simulated=simulated,
-        server=_server(admin),
+        server=admin.listeners,
+        elsewhere=admin.context.listeners is not None,
         once=once(),
         problem=problem,
     )
@@ -149,6 +150,8 @@ def make(admin: AdminRequest) -> Response:
         context.builder.start(plan, folders)
     except SavgError as error:
         return new_page(admin, str(error), 422)
+    if plan.note:
+        admin.who.add_message("good", plan.note)
     return admin.to()
 
 
@@ -162,9 +165,3 @@ def forget(admin: AdminRequest) -> Response:
     """Remove an ended job from the list."""
     admin.context.builder.forget(admin.request.path_params["number"])
     return admin.to()
-
-
-def _server(admin: AdminRequest) -> str:
-    """The address of this server in the request, for browsers without JavaScript."""
-    url = admin.request.base_url
-    return str(url).rstrip("/").removesuffix("/admin")

@@ -95,6 +95,7 @@ class StudyBuilder:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._number = 0
+        self._thread: threading.Thread | None = None
 
     @property
     def ready(self) -> bool:
@@ -128,13 +129,13 @@ class StudyBuilder:
             for old in sorted(self._jobs)[:-SHOWN]:
                 del self._jobs[old]
             self._stop = threading.Event()
-        thread = threading.Thread(
-            target=self._make,
-            args=(job.number, plan, dict(folders), root / name, self._stop),
-            name="savg-make-study",
-            daemon=True,
-        )
-        thread.start()
+            self._thread = threading.Thread(
+                target=self._make,
+                args=(job.number, plan, dict(folders), root / name, self._stop),
+                name="savg-make-study",
+                daemon=True,
+            )
+            self._thread.start()
         return job
 
     def stop(self, number: int) -> None:
@@ -150,6 +151,15 @@ class StudyBuilder:
         with self._lock:
             if number in self._jobs and self._jobs[number].state != "running":
                 del self._jobs[number]
+
+    def close(self, seconds: float = 10.0) -> None:
+        """Stop the running job at its next clip and wait for that, so that no encoder is at work when
+        the process ends."""
+        with self._lock:
+            self._stop.set()
+            thread = self._thread
+        if thread is not None:
+            thread.join(seconds)
 
     def _make(
         self,

@@ -26,7 +26,7 @@ from savg.mos.study.folder import StudyFolder
 from savg.mos.web.admin.building import StudyBuilder
 from savg.mos.web.studies import Studies
 from savg.viz.documents import as_svg, emphasis
-from savg.web.login import LoginThrottle, Session, Sessions
+from savg.web.login import COOKIE, LoginThrottle, Session, Sessions
 from savg.web.replies import Problem, body_of
 
 PAGES = Path(__file__).parents[1] / "pages" / "admin"
@@ -61,13 +61,19 @@ class ResultCache:
 
 @dataclass
 class AdminContext:
-    """The objects that all requests of /admin share."""
+    """The objects that all requests of /admin share.
+
+    cookie: name of the session's cookie; listeners: where /listen is if not beside /admin, its port on
+    the host of the request or the whole address.
+    """
 
     studies: Studies
     throttle: LoginThrottle
     sessions: Sessions
     builder: StudyBuilder
     clock: Callable[[], float] = time.time
+    cookie: str = COOKIE
+    listeners: int | str | None = None
     cache: ResultCache = field(default_factory=ResultCache)
 
 
@@ -108,6 +114,14 @@ class AdminRequest:
         except UnknownStudy:
             raise Problem("absent", "There is no such study.") from None
 
+    @property
+    def listeners(self) -> str:
+        """The address in front of /listen for links, as the organiser's browser reaches this server."""
+        url, elsewhere = self.request.base_url, self.context.listeners
+        if isinstance(elsewhere, int):
+            return str(url.replace(port=elsewhere, path="")).rstrip("/")
+        return elsewhere or str(url).rstrip("/").removesuffix("/admin")
+
     def to(self, place: str = "") -> Response:
         """A redirect to another page below /admin/, with GET."""
         return RedirectResponse(self.base + place, 303)
@@ -123,7 +137,7 @@ class AdminRequest:
             "version": __version__,
         }
         html = TEMPLATES.get_template(template).render(common | values)
-        return HTMLResponse(html, code, {"X-Frame-Options": "DENY", "Cache-Control": "no-store"})
+        return HTMLResponse(html, code, {"Cache-Control": "no-store"})
 
     def problem(self, problem: Problem, code: int) -> Response:
         """A page with one sentence."""

@@ -44,15 +44,24 @@ def admin_mount(
     password: str,
     clips: Sequence[Path] = (),
     clock: Callable[[], float] = time.time,
+    listeners: int | str | None = None,
 ) -> Mount:
-    """The routes below /admin. clips: folders under which those of new studies may be chosen."""
+    """The routes below /admin.
+
+    clips: folders under which those of new studies may be chosen; listeners: where /listen is if not
+    beside /admin (`AdminContext`). There the cookie has a name of its own, which no /admin at another
+    port of the host takes or changes.
+    """
     context = AdminContext(
         studies,
         LoginThrottle(password, clock),
         Sessions(clock),
         StudyBuilder(studies, clips),
         clock,
+        COOKIE if listeners is None else f"{COOKIE}_alone",
+        listeners,
     )
+    studies.closing.append(context.builder.close)
 
     def get(path: str, handler: Handler) -> Route:
         return Route(path, _guarded(context, handler), methods=["GET"])
@@ -93,7 +102,7 @@ def _guarded(context: AdminContext, handler: Handler) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         admin = AdminRequest(
-            context, request, context.sessions.get(request.cookies.get(COOKIE, ""))
+            context, request, context.sessions.get(request.cookies.get(context.cookie, ""))
         )
         if admin.session is None:
             return admin.page("login.html", 401, problem="", target=admin.place, who="")
@@ -162,7 +171,7 @@ def _enter(admin: AdminRequest) -> Response:
         return retry_page(401, "Wrong password.")
     reply = admin.to(target)
     reply.set_cookie(
-        COOKIE,
+        context.cookie,
         context.sessions.begin(who or "organiser"),
         max_age=int(SESSION_SECONDS),
         path=None,  # the folder of this address as the browser sees it, whatever a proxy adds
@@ -174,9 +183,10 @@ def _enter(admin: AdminRequest) -> Response:
 
 
 def _logout(admin: AdminRequest) -> Response:
-    admin.context.sessions.end(admin.request.cookies.get(COOKIE, ""))
+    cookie = admin.context.cookie
+    admin.context.sessions.end(admin.request.cookies.get(cookie, ""))
     reply = admin.to()
-    reply.delete_cookie(COOKIE, path=None, httponly=True, samesite="lax")  # type: ignore[arg-type]
+    reply.delete_cookie(cookie, path=None, httponly=True, samesite="lax")  # type: ignore[arg-type]
     return reply
 
 
