@@ -143,14 +143,14 @@ def _frames(path: Path) -> Frames:
 
 def _audio(path: Path, rate: int) -> NDArray[np.float32]:
     """All audio of a file at a rate, rounded to 16 bits, float32 [2, T] in −1..1."""
-    track = AudioTrack(rate, sample_format="s16")
+    track = AudioTrack(rate, "s16", mono=False)
     with open_container(path, "has no audio that can be read") as container:
         audio = find_stream(container, "audio")
         if audio is None:
             raise MediaError(f"{path} has no audio that can be read.")
         for block in container.decode(audio):
             track.add(block)
-        samples = track.finish()
+        samples = track.joined()
     if samples is None:
         samples = np.zeros((2, 0), np.int16)
     return np.ascontiguousarray(samples.astype(np.float32)) / np.float32(32768)

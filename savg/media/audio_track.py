@@ -6,7 +6,10 @@ Times count from the first frame of the video, where audio read from a file begi
 from __future__ import annotations
 
 import os
-from functools import partial
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.errors import MediaError
-from savg.media.container import find_stream, open_container, video_stream
-from savg.media.frames import decode
+from savg.media.container import audio_streams, open_container, video_stream
+from savg.media.frames import DecodedAudio, decode_packets
 
 if TYPE_CHECKING:
     import av
@@ -23,48 +26,130 @@ if TYPE_CHECKING:
 _BEYOND = 0.1
 """Seconds decoded beyond the requested length."""
 
+_AHEAD = 60.0
+"""Seconds of audio that are read before the first frame, at most."""
+
+_GAP = 0.005
+"""Seconds by which blocks must be off, all in a row, for their time stamps to count."""
+
+_ROW = 5
+"""Blocks in a row; single ones may come a little early or late."""
+
+
+@dataclass
+class _Segment:
+    """Audio without a gap: its parts [channels, T], the first at `begin` seconds in the file's time."""
+
+    begin: float
+    parts: list[NDArray[Any]] = field(default_factory=list)
+
 
 class AudioTrack:
-    """Decoded blocks of an audio stream, brought to one rate, layout and sample format.
+    """Decoded blocks of an audio stream, brought to one rate and sample format.
 
-    begin: seconds at which the first block begins in the file's own time, None before it;
-    seconds: how much has been added, in the stream's own rate.
+    Where time stamps leave a gap there is silence. Mono stays mono, more than two channels are mixed
+    down; kind and rate may change midway.
+
+    begin, end: seconds at which the audio added so far begins and ends in the file's own time, None
+    before the first block; seconds: how much has been added.
     """
 
-    def __init__(self, rate: int, layout: str = "stereo", sample_format: str = "fltp") -> None:
+    def __init__(self, rate: int, sample_format: str = "fltp", *, mono: bool = True) -> None:
+        self.begin: float | None = None
+        self.end: float | None = None
+        self.seconds = 0.0
+        self._rate, self._format, self._mono = rate, sample_format, mono
+        self._resampler: av.AudioResampler | None = None
+        self._kind: tuple[object, ...] | None = None
+        self._waiting: deque[tuple[float | None, av.AudioFrame]] = deque()
+        self._position = 0.0
+        self._segments: list[_Segment] = []
+
+    def add(self, block: av.AudioFrame, time: float | None = None) -> None:
+        """Append the next block, which begins at `time`; without one it follows the block before."""
+        if self.begin is None or self.end is None:
+            self.begin = self._position = self.end = time or 0.0
+        seconds = _seconds(block)
+        self.seconds += seconds
+        self.end = max(self.end, (self.end if time is None else time) + seconds)
+        self._waiting.append((time, block))
+        if len(self._waiting) > _ROW:
+            self._next()
+
+    def joined(self) -> NDArray[Any] | None:
+        """All samples [channels, T] one after the other, or None without a single block."""
+        self._finish()
+        parts = [part for segment in self._segments for part in segment.parts]
+        if len({len(part) for part in parts}) > 1:
+            parts = [np.broadcast_to(part, (2, part.shape[1])) for part in parts]
+        return np.concatenate(parts, axis=1) if parts else None
+
+    def samples(self, begin: float, count: int) -> NDArray[np.float32]:
+        """The audio [2, count] from `begin` seconds on in the file's own time, after and amid silence.
+
+        Mono goes to both channels as it is.
+        """
+        self._finish()
+        audio = np.zeros((2, count), np.float32)
+        for segment in self._segments:
+            place = round((segment.begin - begin) * self._rate)
+            for part in segment.parts:
+                first, last = max(place, 0), min(place + part.shape[1], count)
+                if first < last:
+                    audio[:, first:last] = part[:, first - place : last - place]
+                place += part.shape[1]
+        return audio
+
+    def _next(self) -> None:
+        """Resample the first waiting block, in a segment of its own if it does not follow the last."""
         import av
 
-        self.begin: float | None = None
-        self.seconds = 0.0
-        self._new_resampler = partial(av.AudioResampler, sample_format, layout, rate)
-        self._resampler = self._new_resampler()
-        self._kind: tuple[object, ...] | None = None
-        self._blocks: list[NDArray[Any]] = []
-
-    def note(self, block: av.AudioFrame) -> float:
-        """Seconds at which the first block begins, which may be this one."""
-        if self.begin is None:
-            self.begin = float(block.time or 0.0)
-        return self.begin
-
-    def add(self, block: av.AudioFrame) -> None:
-        """Append the next block."""
-        self.note(block)
+        block = self._waiting[0][1]
+        off = self._off()
+        kind = block.format.name, block.layout.name, block.sample_rate
+        if self._resampler is None or off or kind != self._kind:
+            self._flush()
+            self._position += off
+            layout = "mono" if self._mono and block.layout.nb_channels == 1 else "stereo"
+            self._resampler = av.AudioResampler(self._format, layout, self._rate)
+            self._kind = kind
+            self._segments.append(_Segment(self._position))
+        self._waiting.popleft()
+        self._position += _seconds(block)
         self._resample(block)
-        self.seconds += block.samples / block.sample_rate
 
-    def finish(self) -> NDArray[Any] | None:
-        """All samples [channels, T], or None without a single block."""
-        self._resample(None)
-        return np.concatenate(self._blocks, axis=1) if self._blocks else None
+    def _off(self) -> float:
+        """Seconds by which the waiting blocks come after the end of the last one; 0 for about none."""
+        first, _ = self._waiting[0]
+        if first is not None and abs(first - self._position) <= _GAP:
+            return 0.0
+        expected, offs = self._position, []
+        for time, block in self._waiting:
+            if time is not None:
+                offs.append(time - expected)
+            expected += _seconds(block)
+        if not offs or (min(offs) <= _GAP and max(offs) >= -_GAP):
+            return 0.0
+        return min(offs) if min(offs) > _GAP else max(offs)
+
+    def _finish(self) -> None:
+        while self._waiting:
+            self._next()
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._resampler is not None:
+            self._resample(None)
+        self._resampler = None
 
     def _resample(self, block: av.AudioFrame | None) -> None:
-        kind = block and (block.format.name, block.layout.name, block.sample_rate)
-        if kind and self._kind and kind != self._kind:  # a broadcast may change them midway
-            self._resample(None)
-            self._resampler = self._new_resampler()
-        self._kind = kind or self._kind
-        self._blocks += [planar(part) for part in self._resampler.resample(block)]
+        assert self._resampler is not None
+        parts = [planar(part) for part in self._resampler.resample(block) if part is not None]
+        self._segments[-1].parts += parts
+
+
+def _seconds(block: av.AudioFrame) -> float:
+    return block.samples / block.sample_rate if block.sample_rate else 0.0
 
 
 def planar(block: av.AudioFrame) -> NDArray[Any]:
@@ -83,17 +168,49 @@ def full_scale_samples(block: av.AudioFrame) -> NDArray[np.float32]:
     return np.asarray(samples, np.float32)
 
 
-def shifted(audio: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
-    """Audio [channels, T] that begins `samples` later, after silence; negative: cut at its start."""
-    return audio[:, -samples:] if samples < 0 else np.pad(audio, ((0, 0), (samples, 0)))
+class SourceAudio:
+    """The audio of a file's chosen streams: one of any kind, or a mono one for each side."""
 
+    def __init__(self, streams: Sequence[Any], rate: int, path: Path) -> None:
+        self._tracks = {stream.index: AudioTrack(rate) for stream in streams}
+        self._path = path
 
-def fit_length(audio: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
-    """Audio [2, T], or [1, T] for both channels, cut or followed by silence to [2, samples]."""
-    fitted = np.zeros((2, samples), np.float32)
-    length = min(samples, audio.shape[1])
-    fitted[:, :length] = audio[:, :length]
-    return fitted
+    @property
+    def begin(self) -> float | None:
+        """Seconds at which the first audio begins in the file's own time; None before it came."""
+        return min((t.begin for t in self._tracks.values() if t.begin is not None), default=None)
+
+    @property
+    def end(self) -> float:
+        """Seconds in the file's own time at which the last audio so far ends; 0 before any came."""
+        return max(track.end or 0.0 for track in self._tracks.values())
+
+    def add(self, block: DecodedAudio, start: float | None) -> None:
+        """Append the next block of its stream.
+
+        start: of the first frame, in the file's own time, or None before it came. MediaError where that
+        is too long after the audio's.
+        """
+        track = self._tracks[block.stream]
+        track.add(block.raw, block.time)
+        if start is None and track.seconds > _AHEAD:
+            raise MediaError(
+                f"{self._path} has more than {_AHEAD:.0f} s of audio before its first frame."
+            )
+
+    def reaches(self, start: float, seconds: float) -> bool:
+        """Whether all streams have been read up to `seconds` after `start`, in the file's own time."""
+        tracks = self._tracks.values()
+        return all(
+            track.end is not None
+            and (track.end >= start + seconds or track.seconds > seconds + _AHEAD)
+            for track in tracks
+        )
+
+    def samples(self, begin: float, count: int) -> NDArray[np.float32]:
+        """The audio [2, count] from `begin` seconds on in the file's own time, with silence."""
+        tracks = [track.samples(begin, count) for track in self._tracks.values()]
+        return np.stack([tracks[0][0], tracks[-1][1]])
 
 
 def audio_of(
@@ -108,23 +225,23 @@ def audio_of(
     """
     path = Path(path)
     with open_container(path) as container:
-        audio: Any = find_stream(container, "audio")
-        if audio is None:
+        streams = audio_streams(container)
+        if not streams:
             return None
-        if audio.codec_context is None:
+        if any(stream.codec_context is None for stream in streams):
             raise MediaError(f"{path} has audio of a kind that cannot be read.")
-        first = next(decode(container, video_stream(container, path)), None)
-    begin = 0.0 if first is None else first.time
-    with open_container(path) as container:
-        audio = find_stream(container, "audio")
-        track = AudioTrack(sample_rate, "mono" if audio.channels == 1 else "stereo")
-        for block in container.decode(audio):
-            track.add(block)
-            if track.note(block) + track.seconds > begin + seconds + _BEYOND:
+        source = SourceAudio(streams, sample_rate, path)
+        start: float | None = None
+        video = video_stream(container, path)
+        decoded = decode_packets(container, video, streams, wanted=lambda: start is None)
+        for part in chain.from_iterable(decoded):
+            if isinstance(part, DecodedAudio):
+                source.add(part, start)
+            elif start is None:
+                start = part.time
+            if start is not None and source.reaches(start, seconds + _BEYOND):
                 break
-        samples = track.finish()
-    if samples is None:
+    if source.begin is None:
         return None
-    late = round(((track.begin or 0.0) - begin) * sample_rate)
-    fitted = fit_length(shifted(samples, late), round(seconds * sample_rate))
-    return np.nan_to_num(fitted).clip(-1, 1)
+    samples = source.samples(start or 0.0, round(seconds * sample_rate))
+    return np.nan_to_num(samples).clip(-1, 1)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,17 @@ from numpy.typing import NDArray
 
 from savg.errors import MediaError
 from savg.format import ClipFormat
-from savg.media.audio_track import AudioTrack, fit_length, shifted
-from savg.media.container import find_stream, open_container, refuse_large, stated_seconds
-from savg.media.frames import LATE, DecodedFrame, decode_packets, fit_frame
+from savg.media.audio_track import SourceAudio
+from savg.media.container import (
+    audio_streams,
+    find_stream,
+    open_container,
+    refuse_cut_short,
+    refuse_large,
+    stated_seconds,
+    whole_seconds,
+)
+from savg.media.frames import DecodedFrame, OnScreen, decode_packets, fit_frame
 
 _log = logging.getLogger(__name__)
 
@@ -23,9 +34,8 @@ LARGE_PIXELS = 2560 * 1440
 MAX_SECONDS = 60.0
 """Seconds of the longest file that becomes a clip."""
 
-_PRIMING = 0.05
-"""Seconds decoded beyond the clip, for codecs that start with padding; smaller differences between
-the starts of frames and audio are not corrected."""
+_BEYOND = 0.05
+"""Seconds of audio decoded beyond the clip."""
 
 _GRACE = 0.5
 """Seconds by which a file may be longer than allowed."""
@@ -37,148 +47,142 @@ def read_clip(
     """Frames [frames, size, size, 3], audio [2, samples] and their format; see `Clip.read`."""
     limit = min(max_seconds or MAX_SECONDS, MAX_SECONDS)
     with open_container(path) as container:
-        video, audio = _streams(container, path)
-        seconds = stated_seconds(container, video)
-        if seconds is not None and seconds > limit + _GRACE:
-            raise _too_long(path, seconds, limit)
+        video, streams = _streams(container, path)
+        stated = stated_seconds(video) or whole_seconds(container)
+        if stated is not None and stated > limit + _GRACE:
+            raise _too_long(path, stated, limit)
         needed = format.seconds if max_seconds is None else limit + _GRACE
-        frames, track = _FramesOnScreen(format, needed), AudioTrack(format.sample_rate)
-        if not _decode(container, video, audio, frames, track):
-            _refuse_cut_short(container, video, audio, frames, track, path)
+        frames, audio = _Images(format, needed), SourceAudio(streams, format.sample_rate, path)
+        if not _decode(container, video, streams, frames, audio):
+            _refuse_cut_short(container, video, streams, frames, audio, path)
         frames.finish()
-        samples = _audio(track, frames.start, format.sample_rate, path)
     if not frames.images:
         raise MediaError(f"{path} has no frame that can be decoded.")
-    if samples.shape[1] == 0:
+    if audio.begin is None:
         raise MediaError(f"{path} has an audio track without a single sample.")
     if max_seconds is not None:
-        if frames.last > limit + _GRACE:
-            raise _too_long(path, frames.last, limit)
-        end = min(limit, max(frames.end, samples.shape[1] / format.sample_rate))
-        format = format.with_frames(max(1, round(end * format.fps)))
-    return frames.at_frame_times(format), fit_length(samples, format.samples), format
+        if frames.end > limit + _GRACE:
+            raise _too_long(path, frames.end, limit)
+        late, end = audio.begin - frames.start, audio.end - frames.start
+        length = min(limit, frames.end if late > frames.end else max(frames.end, end))
+        format = format.with_frames(max(1, round(length * format.fps)))
+    return frames.of(format), _samples(audio, frames.start, format, path), format
 
 
 def _too_long(path: Path, seconds: float, limit: float) -> MediaError:
     return MediaError(f"{path} lasts {seconds:.0f} s: expected a clip of at most {limit:.0f} s.")
 
 
-def _streams(container: Any, path: Path) -> tuple[Any, Any]:
-    """The video and the audio stream; MediaError where they cannot become a clip."""
-    streams: list[Any] = []
-    for kind in ("video", "audio"):
-        stream = find_stream(container, kind)
-        if stream is None:
+def _streams(container: Any, path: Path) -> tuple[Any, tuple[Any, ...]]:
+    """The video and the audio streams; MediaError where they cannot become a clip."""
+    video: Any = find_stream(container, "video")
+    streams = audio_streams(container, stereo=True)
+    for kind, present in (("video", video), ("audio", streams)):
+        if not present:
             raise MediaError(f"{path} has no {kind} track: expected a video with stereo audio.")
-        streams.append(stream)
-    video, audio = streams
-    if video.codec_context is None or audio.codec_context is None:
+    if any(stream.codec_context is None for stream in (video, *streams)):
         raise MediaError(f"{path} uses a codec that cannot be read.")
     if not video.width or not video.height:
         raise MediaError(f"{path} has no frame that can be decoded.")
     refuse_large(video, path)
-    if audio.channels != 2:
+    channels = sum(stream.channels for stream in streams)
+    if channels != 2:
         raise MediaError(
-            f"{path} has {audio.channels} audio channel{'s' * (audio.channels != 1)}: "
-            "expected stereo (2)."
+            f"{path} has {channels} audio channel{'s' * (channels != 1)}: expected stereo (2)."
         )
     if video.width * video.height > LARGE_PIXELS:
         _log.warning(
             "%s has frames of %d×%d, which are made smaller.", path, video.width, video.height
         )
-    return video, audio
+    return video, streams
 
 
-class _FramesOnScreen:
-    """The frames that are on screen at the times of output frames, up to `seconds`.
+class _Images:
+    """The frames on screen at the times of output frames, up to `seconds`.
 
     images: those that output frames need; the others are dropped unconverted, so a 60 fps file costs
     little memory. start: of the first frame, in the file's own time; last, end: when the last one
-    begins and ends.
+    begins and ends, in seconds from the first.
     """
 
     def __init__(self, format: ClipFormat, seconds: float) -> None:
         self.format, self.seconds = format, seconds
         self.images: list[NDArray[np.uint8]] = []
-        self.begins: list[float] = []
-        self.start: float | None = None
-        self.last = self.end = 0.0
-        self._current: DecodedFrame | None = None
+        self.counts: list[int] = []
+        self.start = self.last = 0.0
+        self.started = False
+        self._screen = OnScreen(format.fps)
+
+    @property
+    def end(self) -> float:
+        """When the last frame ends."""
+        return self._screen.end
 
     def add(self, frame: DecodedFrame) -> None:
         """The next frame, which ends the time of the one before."""
-        self.start = frame.time if self.start is None else self.start
-        self.last, self.end = max(self.last, frame.begin), max(self.end, frame.end)
-        self.finish(frame.begin)
-        if frame.begin < self.seconds:
-            self._current = frame
+        if not self.started:
+            self.start, self.started = frame.time, True
+        self.last = max(self.last, frame.begin)
+        self._store(*self._screen.add(frame))
 
-    def finish(self, until: float | None = None) -> None:
-        """Store the current frame if it is on screen at the time of an output frame."""
-        if self._current is None:
-            return
-        begin = self._current.begin
-        first = np.ceil((begin - LATE) * self.format.fps) / self.format.fps
-        if not self.images or first < (self.end if until is None else until) - LATE:
-            self.images.append(fit_frame(self._current.rgb(), self.format))
-            self.begins.append(begin)
-        self._current = None
+    def finish(self) -> None:
+        """Store the last frame."""
+        self._store(*self._screen.finish())
 
-    def at_frame_times(self, format: ClipFormat) -> NDArray[np.uint8]:
+    def of(self, format: ClipFormat) -> NDArray[np.uint8]:
         """The frame on screen at the start of each output frame; the last one stays."""
-        times = np.arange(format.frames) / format.fps
-        index = np.searchsorted(np.asarray(self.begins) - LATE, times, side="right") - 1
-        return np.stack([self.images[i] for i in np.maximum(index, 0)])
+        index = np.repeat(np.arange(len(self.images)), self.counts)[: format.frames]
+        index = np.pad(index, (0, format.frames - len(index)), mode="edge")
+        return np.stack([self.images[i] for i in index])
+
+    def _store(self, frame: DecodedFrame | None, count: int) -> None:
+        if frame is not None and count and frame.begin < self.seconds:
+            self.images.append(fit_frame(frame.rgb(), self.format))
+            self.counts.append(min(count, math.ceil(self.seconds * self.format.fps)))
 
 
 def _decode(
-    container: Any, video: Any, audio: Any, frames: _FramesOnScreen, track: AudioTrack
+    container: Any, video: Any, streams: Sequence[Any], frames: _Images, audio: SourceAudio
 ) -> bool:
     """Decode up to the end of `frames`; False if the file ends before."""
     seconds = frames.seconds
-    lasts = 1.0 / float(video.average_rate or video.guessed_rate or frames.format.fps)
-    for decoded in decode_packets(container, video, audio, lasts=lasts, threads=True):
-        for part in decoded:
-            if isinstance(part, DecodedFrame):
-                frames.add(part)
-                continue
-            begin = track.note(part)
-            if frames.start is None or track.seconds < seconds + _PRIMING + frames.start - begin:
-                track.add(part)
-        framed = frames.start is not None and frames.end >= seconds
-        if framed and track.seconds >= seconds + _PRIMING:
+    decoded = decode_packets(
+        container, video, streams, threads=True, wanted=lambda: frames.last < seconds
+    )
+    for part in chain.from_iterable(decoded):
+        if isinstance(part, DecodedFrame):
+            frames.add(part)
+        elif not frames.started or not audio.reaches(frames.start, seconds + _BEYOND):
+            audio.add(part, frames.start if frames.started else None)
+        if frames.last >= seconds and audio.reaches(frames.start, seconds + _BEYOND):
             return True
     return False
 
 
 def _refuse_cut_short(
-    container: Any, video: Any, audio: Any, frames: _FramesOnScreen, track: AudioTrack, path: Path
+    container: Any,
+    video: Any,
+    streams: Sequence[Any],
+    frames: _Images,
+    audio: SourceAudio,
+    path: Path,
 ) -> None:
-    """Raise if a stream ended well before the length that the file states for it."""
-    late = (track.begin or 0.0) - (frames.start or 0.0)
-    whole = container.duration / 1e6 if container.duration else 0.0
-    ends = [(max(frames.end - min(late, 0.0), track.seconds + max(late, 0.0)), whole)]
-    for stream, reached in ((video, frames.end), (audio, track.seconds)):
-        if stream.duration and stream.time_base:
-            ends.append((reached, float(stream.duration * stream.time_base)))
-    for reached, stated in ends:
-        if 0.0 < reached < 0.9 * min(stated, frames.seconds) - 0.25:
-            raise MediaError(
-                f"{path} is cut short: only {reached:.1f} of its {stated:.1f} s can be read."
-            )
+    """MediaError if a stream of the clip ended well before the length that the file states for it."""
+    begin, end = audio.begin or 0.0, audio.end
+    heard = max(end, end - begin)
+    reached = [(frames.end, stated_seconds(video))]
+    reached += [(heard, stated_seconds(stream)) for stream in streams]
+    reached.append((max(frames.end, heard), whole_seconds(container)))
+    for seconds, stated in reached:
+        if stated is not None:
+            refuse_cut_short(path, seconds, stated, frames.seconds)
 
 
-def _audio(
-    track: AudioTrack, start: float | None, sample_rate: int, path: Path
+def _samples(
+    audio: SourceAudio, start: float, format: ClipFormat, path: Path
 ) -> NDArray[np.float32]:
-    """The track [2, T] from the first frame on, which begins at `start` in the file's own time."""
-    audio = track.finish()
-    if audio is None:
-        return np.zeros((2, 0), np.float32)
-    if not np.isfinite(audio).all():
+    """The audio [2, samples] of a clip whose first frame comes at `start` in the file's own time."""
+    samples = audio.samples(start, format.samples)
+    if not np.isfinite(samples).all():
         raise MediaError(f"{path} has audio with values that are not finite.")
-    audio = np.clip(audio, -1.0, 1.0).astype(np.float32)
-    late = (track.begin or 0.0) - (start or 0.0)
-    if abs(late) < _PRIMING or not audio.shape[1]:
-        return audio
-    return shifted(audio, round(late * sample_rate))
+    return np.clip(samples, -1.0, 1.0)

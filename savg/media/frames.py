@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,17 @@ from numpy.typing import NDArray
 from savg.errors import MediaError
 from savg.format import ClipFormat
 from savg.media.colour import to_rgb
-from savg.media.container import nominal_rate, open_container, video_stream
+from savg.media.container import (
+    MAX_PIXELS,
+    nominal_rate,
+    open_container,
+    refuse_cut_short,
+    refuse_large,
+    stated_seconds,
+    video_stream,
+)
 from savg.media.orientation import UPRIGHT, Orientation, StreamOrientation, square_pixels
+from savg.media.timeline import timed_packets
 
 if TYPE_CHECKING:
     import av
@@ -33,13 +42,20 @@ Frame = NDArray[np.uint8]
 LATE = 1e-3
 """Seconds by which a frame may come late and still be the one shown."""
 
+_STEP = 0.5
+"""Seconds ahead from which a frame's time stamp is compared with the next one's."""
+
+_MAX_DECODED = MAX_PIXELS * 5 // 4
+"""Larger frames are not decoded where a stream changes their size; codecs decode whole blocks."""
+
 
 @dataclass(frozen=True, eq=False)
 class DecodedFrame:
     """A decoded frame, converted on request.
 
-    time: seconds in the file's own time; begin, end: seconds from the first frame, `end` as if
-    nothing followed; aspect: width over height of its pixels; orientation: from `stored` to shown.
+    time: seconds in the file's own time, on its continuous timeline; begin, end: seconds from the first
+    frame, `end` as if nothing followed; aspect: width over height of its pixels; orientation: from
+    `stored` to shown.
     """
 
     raw: av.VideoFrame
@@ -62,76 +78,182 @@ class DecodedFrame:
         return np.asarray(self.raw.to_ndarray(format="gray"), np.uint8)
 
 
+@dataclass(frozen=True, eq=False)
+class DecodedAudio:
+    """A decoded block of audio of the stream with number `stream`.
+
+    time: seconds in the file's own time, on its continuous timeline, or None where it follows the
+    block before.
+    """
+
+    raw: av.AudioFrame
+    time: float | None
+    stream: int
+
+
 def decode_packets(
-    container: Any, video: Any, audio: Any = None, *, lasts: float = 0.0, threads: bool = False
-) -> Iterator[list[DecodedFrame | av.AudioFrame]]:
-    """What each packet of a video stream, and of an audio stream, decodes to, in the file's order.
+    container: Any,
+    video: Any,
+    audio: Sequence[Any] = (),
+    *,
+    threads: bool = False,
+    wanted: Callable[[], bool] = lambda: True,
+) -> Iterator[list[DecodedFrame | DecodedAudio]]:
+    """What each packet of a video stream, and of audio streams, decodes to, in the file's order.
 
     Args:
-        lasts: seconds for which a frame is shown that nothing follows; one without a time of its own
-            comes that long after the one before.
         threads: decode several frames at once.
-    """
-    import av
+        wanted: asked before each packet of frames whether more frames are.
 
+    Raises:
+        MediaError: a frame is too large.
+    """
+    limits = {"max_pixels": str(_MAX_DECODED)}
+    video.codec_context.options = {**video.codec_context.options, **limits}
     if threads:
         video.thread_type = "AUTO"
-    aspect = float(video.sample_aspect_ratio or 1.0)
-    orientation = StreamOrientation()
-    start: float | None = None
-    last = 0.0
-    for packet in container.demux([video] if audio is None else [video, audio]):
-        decoded: list[DecodedFrame | av.AudioFrame] = []
-        for frame in packet.decode():
-            if isinstance(frame, av.VideoFrame):
-                time = float(frame.time) if frame.time is not None else (start or 0.0) + last
-                start = time if start is None else start
-                begin = max(time - start, 0.0)
-                last = max(last, begin + lasts)
-                turn = orientation.of(frame)
-                frame = DecodedFrame(frame, time, begin, begin + lasts, aspect, turn)
-            decoded.append(frame)
-        yield decoded
+    clock = _FrameClock(video, Path(container.name))
+    for packet in timed_packets(container, [video, *audio]):
+        index = packet.stream.index
+        if index != video.index:
+            yield [DecodedAudio(block, block.time, index) for block in packet.decode()]
+        elif wanted():
+            yield list(clock.frames(packet))
 
 
-def decode(
-    container: Any, video: Any, *, lasts: float = 0.0, threads: bool = False
-) -> Iterator[DecodedFrame]:
+class _FrameClock:
+    """Gives decoded frames their times.
+
+    A frame that comes after the next one has a wrong time stamp of its own: it is shown when the one
+    before ends, as is a frame without a time stamp.
+    """
+
+    def __init__(self, video: Any, path: Path) -> None:
+        self._path = path
+        self._aspect = float(video.sample_aspect_ratio or 1.0)
+        self._orientation = StreamOrientation()
+        self._period = frame_period(nominal_rate(video))
+        self._tick = float(video.time_base)
+        self._start: float | None = None
+        self._begin, self._end, self._shortest = 0.0, 0.0, self._period
+        self._doubtful: tuple[av.VideoFrame, float] | None = None
+
+    def frames(self, packet: Any) -> Iterator[DecodedFrame]:
+        """The frames that a packet completes; the last, empty packet completes the last ones."""
+        for raw in packet.decode():
+            yield from self._add(raw)
+        if not packet.size and self._doubtful is not None:
+            raw, time = self._doubtful
+            yield self._timed(raw, time)
+
+    def _add(self, raw: av.VideoFrame) -> Iterator[DecodedFrame]:
+        refuse_large(raw, self._path, self._aspect)
+        start = 0.0 if self._start is None else self._start
+        time = start + self._end if raw.time is None else float(raw.time)
+        if self._doubtful is not None:
+            (held, own), self._doubtful = self._doubtful, None
+            yield self._timed(held, own if own <= time else min(start + self._end, time))
+        if self._start is not None and time - start > self._end + _STEP:
+            self._doubtful = raw, time
+        else:
+            yield self._timed(raw, time)
+
+    def _timed(self, raw: av.VideoFrame, time: float) -> DecodedFrame:
+        first = self._start is None
+        start = self._start = time if self._start is None else self._start
+        begin = max(time - start, self._begin)
+        if not first and begin > self._begin:
+            self._shortest = min(self._shortest, begin - self._begin)
+        self._begin, self._end = begin, begin + self._seconds(raw)
+        orientation = self._orientation.of(raw)
+        return DecodedFrame(raw, time, begin, self._end, self._aspect, orientation)
+
+    def _seconds(self, raw: av.VideoFrame) -> float:
+        stated = (raw.duration or 0) * self._tick
+        return frame_seconds(stated, self._period, self._tick, self._shortest)
+
+
+def frame_period(rate: Fraction | None) -> float:
+    """Seconds for which a frame is shown at a file's rate; one at most, and without a rate."""
+    return 1 / float(max(rate or 1, 1))
+
+
+def frame_seconds(stated: float, period: float, unit: float, shortest: float) -> float:
+    """Seconds for which a frame is shown that nothing follows.
+
+    What the file states for it counts, but for rounding. It may be missing or far too short for the
+    last frame, so it is not less than other frames last.
+
+    Args:
+        stated: by the file, 0 if it does not.
+        period: at the file's nominal rate.
+        unit: of the file's time stamps.
+        shortest: time for which any frame is shown.
+    """
+    if not stated or abs(stated - period) <= max(unit, LATE):
+        return period
+    return max(stated, shortest)
+
+
+def decode(container: Any, video: Any, *, threads: bool = False) -> Iterator[DecodedFrame]:
     """The frames of a video stream, one by one; arguments as of `decode_packets`."""
-    for frames in decode_packets(container, video, lasts=lasts, threads=threads):
+    for frames in decode_packets(container, video, threads=threads):
         for frame in frames:
             assert isinstance(frame, DecodedFrame)
             yield frame
 
 
+class OnScreen:
+    """Which frames are on screen at 0, 1/fps, 2/fps, … s, as they come.
+
+    A frame stays until the next one comes, and the last one as long as its file says. end: seconds at
+    which the last one so far ends.
+    """
+
+    def __init__(self, fps: float | Fraction) -> None:
+        self._fps = fps
+        self._shown: DecodedFrame | None = None
+        self._count = 0
+        self.end = 0.0
+
+    def add(self, frame: DecodedFrame) -> tuple[DecodedFrame | None, int]:
+        """The frame before the next one, and at how many of the times it is on screen."""
+        shown, self._shown, self.end = self._shown, frame, frame.end
+        return shown, self._until(_due(frame.begin, self._fps))
+
+    def finish(self) -> tuple[DecodedFrame | None, int]:
+        """The last frame, and at how many of the times it is on screen; the only one at one or more."""
+        shown, self._shown = self._shown, None
+        return shown, self._until(max(_due(self.end, self._fps), 1))
+
+    def _until(self, due: int) -> int:
+        times, self._count = max(due - self._count, 0), max(due, self._count)
+        return times
+
+
 def frames_at_rate(path: str | os.PathLike[str], fps: Fraction) -> Iterator[Frame]:
     """The frames [height, width, 3] on screen at 0, 1/fps, 2/fps, … s, upright, one by one.
 
-    The last one stays as long as one does on average. MediaError for a file that cannot be
-    read.
+    The last one stays as long as the file says. MediaError for a file that cannot be read.
     """
     path = Path(path)
     with open_container(path) as container:
-        video = video_stream(container, path)
-        lasts = 1 / float(nominal_rate(video, path))
-        shown, count, begin = None, 0, 0.0
-        for frame in decode(container, video, lasts=lasts, threads=True):
-            begin = max(frame.begin, begin)
-            due = _due(begin, fps)
-            if shown is not None and due > count:
-                upright = shown.rgb()
-                for _ in range(due - count):
-                    yield upright
-                count = due
-            shown = frame
+        screen, video = OnScreen(fps), video_stream(container, path)
+        for frame in decode(container, video, threads=True):
+            yield from _repeated(*screen.add(frame))
+        shown, count = screen.finish()
         if shown is None:
             raise MediaError(f"{path} has no frame that can be decoded.")
-        upright = shown.rgb()
-        for _ in range(max(_due(begin + lasts, fps) - count, 1 - count)):
-            yield upright
+        refuse_cut_short(path, screen.end, stated_seconds(video) or 0.0)
+        yield from _repeated(shown, count)
 
 
-def _due(seconds: float, fps: Fraction) -> int:
+def _repeated(frame: DecodedFrame | None, count: int) -> Iterator[Frame]:
+    if frame is not None and count:
+        yield from repeat(frame.rgb(), count)
+
+
+def _due(seconds: float, fps: float | Fraction) -> int:
     """How many frames at `fps` begin before a time in seconds."""
     return max(0, math.ceil((seconds - LATE) * fps))
 

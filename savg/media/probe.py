@@ -9,21 +9,36 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from savg.errors import MediaError
 from savg.format import ClipFormat
 from savg.media.audio_track import full_scale_samples
 from savg.media.container import (
+    audio_streams,
     find_stream,
     nominal_rate,
     open_container,
-    stated_seconds,
     video_stream,
 )
-from savg.media.frames import DecodedFrame, decode, decode_packets
+from savg.media.frames import (
+    LATE,
+    DecodedFrame,
+    decode,
+    decode_packets,
+    frame_period,
+    frame_seconds,
+)
+from savg.media.timeline import timed_packets
 
 _EDGE = 4
 """Rows of padding next to the picture that are ignored: codecs smear the picture into them."""
+
+UNEVEN_FPS = Fraction(60)
+"""Frames a second that show frames in time that come at uneven times."""
+
+_LATE_END = 0.02
+"""Seconds by which a video may end early or late at a rate that shows its frames in time."""
 
 FULL_SCALE = 0.9995
 """Samples from here on count as clipped."""
@@ -34,39 +49,85 @@ _PLAYABLE = (("h264", "libx264"), ("yuv420p",), ("aac", "mp3float"))
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video file states: the size of its frames as shown, frames a second, length in seconds
-    (None: not stated), channels of its audio (0: none)."""
+    """Facts about a video file: the size of its frames as shown, frames a second, length of its video
+    in seconds, channels of its audio (0: none)."""
 
     width: int
     height: int
     fps: Fraction
-    seconds: float | None
+    seconds: float
     channels: int
 
 
 def video_info(path: str | os.PathLike[str]) -> VideoInfo:
-    """What a video file states. MediaError for a file whose first frame cannot be decoded."""
+    """Facts about a video file. MediaError for a file whose first frame cannot be decoded."""
     path = Path(path)
     with open_container(path) as container:
-        video = video_stream(container, path)
-        fps, seconds = nominal_rate(video, path), stated_seconds(container, video)
-        tracks = [stream for stream in container.streams.audio if stream.codec_context is not None]
-        first = next(decode(container, video), None)
+        streams = audio_streams(container)
+        first = next(decode(container, video_stream(container, path)), None)
         if first is None:
             raise MediaError(f"{path} has no frame that can be decoded.")
         height, width = first.rgb().shape[:2]
-    return VideoInfo(width, height, fps, seconds, tracks[0].channels if tracks else 0)
+    channels = sum(stream.channels for stream in streams if stream.codec_context is not None)
+    times = _frame_times(path)
+    return VideoInfo(width, height, _rate(times), times.end, channels)
 
 
 def frame_rate(path: str | os.PathLike[str]) -> Fraction:
-    """Frames a second of a video file: its nominal rate, or on average where it has none.
+    """Frames a second, one or more, at which every frame of a video file is shown in time.
+
+    That is the file's nominal rate, or that of its shortest frame; `UNEVEN_FPS` where frames come at
+    uneven times.
 
     Raises:
-        MediaError: a file that is no video, or states neither.
+        MediaError: a file that is no video.
     """
-    path = Path(path)
+    return _rate(_frame_times(Path(path)))
+
+
+@dataclass(frozen=True, eq=False)
+class _FrameTimes:
+    """Seconds from the first frame at which frames begin, in order, and at which the last one ends;
+    the rates that the file states, likeliest first; unit of its time stamps in seconds."""
+
+    begins: NDArray[np.float64]
+    end: float
+    stated: tuple[Fraction, ...]
+    unit: float
+
+
+def _frame_times(path: Path) -> _FrameTimes:
+    """The times of a video's frames by its packets, without decoding them."""
     with open_container(path) as container:
-        return nominal_rate(video_stream(container, path), path)
+        video = video_stream(container, path)
+        stated = tuple(rate for rate in (nominal_rate(video), video.guessed_rate) if rate)
+        unit = float(video.time_base)
+        packets = [
+            (packet.pts, packet.duration or 0)
+            for packet in timed_packets(container, [video])
+            if packet.size and packet.pts is not None and not packet.is_discard
+        ]
+    stamps, durations = np.array(sorted(packets) or [(0, 0)], np.int64).T
+    begins = np.unique(stamps - stamps[0]) * unit
+    period = frame_period(stated[0] if stated else None)
+    shortest = min(period, np.diff(begins).min(initial=np.inf))
+    last = frame_seconds(durations[-1] * unit, period, unit, shortest)
+    return _FrameTimes(begins, round(float(begins[-1] + last), 6), stated, unit)
+
+
+def _rate(times: _FrameTimes) -> Fraction:
+    """The likeliest rate at which every frame begins in time, and the video ends in time."""
+    shortest = np.diff(times.begins).min(initial=np.inf)
+    rates = [*times.stated, Fraction(1 / shortest).limit_denominator(1001)]
+    for rate in rates:
+        if rate < 1:
+            continue
+        numbers = np.round(times.begins * float(rate))
+        off = np.abs(times.begins - numbers / float(rate)).max()
+        end = abs(times.end - round(times.end * rate) / float(rate))
+        if off <= max(LATE, times.unit) and end <= _LATE_END and len(set(numbers)) == len(numbers):
+            return rate
+    return UNEVEN_FPS
 
 
 def plays_in_browsers(path: str | os.PathLike[str]) -> bool:
@@ -139,10 +200,10 @@ def _content(container: Any, facts: FileFacts, format: ClipFormat) -> FileFacts:
     """Facts of everything in a file, decoded."""
     frames, padding, picture, blocks = 0, 0.0, 0.0, []
     video, audio = find_stream(container, "video"), find_stream(container, "audio")
-    for decoded in decode_packets(container, video, audio):
+    for decoded in decode_packets(container, video, [] if audio is None else [audio]):
         for part in decoded:
             if not isinstance(part, DecodedFrame):
-                blocks.append(full_scale_samples(part))
+                blocks.append(full_scale_samples(part.raw))
                 continue
             frames += 1
             outer, inner = _brightness(part, format)

@@ -47,4 +47,4 @@ def test_a_video_without_audio_counts_as_one_to_be_coded_anew(tmp_path: Path) ->
 
 def test_a_rate_of_one_frame_in_hours_is_not_zero() -> None:
     rate = Fraction(8, 524289)
-    assert nominal_rate(SimpleNamespace(guessed_rate=rate, average_rate=rate), Path("a")) == rate
+    assert nominal_rate(SimpleNamespace(guessed_rate=rate, average_rate=rate)) == rate
