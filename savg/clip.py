@@ -14,6 +14,9 @@ from savg.media.audio_file import write_audio
 from savg.media.clip_reader import read_clip
 from savg.media.encode import write_video
 
+_DARK = 48
+"""Brightness, of 255, up to which padding counts as dark."""
+
 
 @dataclass(frozen=True, eq=False)
 class Clip:
@@ -53,6 +56,12 @@ class Clip:
     def picture(self) -> NDArray[np.uint8]:
         """The rows of the frames that hold the picture [frames, picture_height, size, 3]."""
         return self.video[:, self.format.top : self.format.bottom]
+
+    @property
+    def has_dark_padding(self) -> bool:
+        """Whether the rows above and below the picture are dark; those of generated clips are noise."""
+        padding = self.video[:, : self.format.top], self.video[:, self.format.bottom :]
+        return all(part.size == 0 or np.percentile(part, 99) < _DARK for part in padding)
 
     def mirrored(self) -> Clip:
         """The clip with its video flipped left to right and its channels swapped."""

@@ -32,8 +32,6 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _MARGIN, _STRIP_TOP, _ROW = 46, 10, 16
 _METER_FLOOR = -60.0
 _SHORT = {"instrument": "instr."}
-_DARK = 48
-"""Padding up to this brightness (generated clips have noise there) is left out."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +79,7 @@ def layout(clip: Clip, width: int = 640) -> Layout:
     if width < 320 or width % 2:
         raise ValueError(f"width must be an even number of pixels ≥ 320, got {width}.")
     format = clip.format
-    padding = (clip.video[:, : format.top], clip.video[:, format.bottom :])
-    black = all(part.size == 0 or np.percentile(part, 99) < _DARK for part in padding)
-    top, bottom = (format.top, format.bottom) if black else (0, format.size)
+    top, bottom = (format.top, format.bottom) if clip.has_dark_padding else (0, format.size)
     return Layout(width, top * SAVGBENCH.size / format.size, bottom * SAVGBENCH.size / format.size)
 
 

@@ -14,11 +14,19 @@ from savg.audio.levels import level_difference_db
 from savg.audio.loudness import RATE, integrated_loudness
 from savg.clip import Clip
 from savg.errors import MediaError, SavgError
-from savg.media.encode import AUDIO_BIT_RATE
+from savg.media.encode import AUDIO_BIT_RATE, write_video
+from savg.media.frames import frame_at
 from savg.mos.study import stimuli
 from savg.mos.study.assignment import assign
-from savg.mos.study.design import DesignError
-from savg.mos.study.stimuli import BuiltStimuli, anchor_audio, build, catch_frame, find_clips
+from savg.mos.study.design import DesignError, standard
+from savg.mos.study.stimuli import (
+    BuiltStimuli,
+    anchor_audio,
+    build,
+    catch_frame,
+    find_clips,
+    shown_rows,
+)
 
 HEARD = replace(FORMAT, sample_rate=RATE)
 
@@ -163,3 +171,55 @@ def test_what_is_missing_is_named(folders: dict[str, Path], tmp_path: Path) -> N
             tmp_path,
             format=FORMAT,
         )
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [
+        ((128, 128), (256, 256)),
+        ((96, 160), (256, 256)),
+        ((128, 96), (256, 256)),
+        ((160, 90), (144, 256)),
+        ((160, 92), (256, 256)),
+        ((1920, 1088), (144, 256)),
+        ((192, 64), (144, 256)),
+    ],
+)
+def test_listeners_see_whole_frames_of_any_shape(tmp_path, size, shape) -> None:
+    """Red along the upper edge, blue along the lower one, green left and right."""
+    width, height = size
+    image = np.full((height, width, 3), 120, np.uint8)
+    band = height // 12
+    image[:, :band] = image[:, -band:] = 30, 200, 30
+    image[:band], image[-band:] = (200, 30, 30), (30, 30, 200)
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    heard = panned_clip(1, 6.0).audio
+    for k in range(5):
+        write_video(folder / f"{k}.mp4", np.stack([image] * 4), 4, heard, FORMAT.sample_rate)
+    study = standard("shapes", ["a"], trials=2, anchor_trials=0, practice=1, repeats=0, catch=1)
+    media = tmp_path / "media"
+    media.mkdir()
+    build(study, {"a": folder}, media)
+    for path in media.iterdir():
+        shown = frame_at(path, 0).astype(int)
+        assert shown.shape == (*shape, 3)
+        for first, second in ((0, 2), (2, 0)):
+            assert ((shown[..., first] > 150) & (shown[..., second] < 90)).any()
+        lit = shown.max(2) > 60
+        rows, columns = np.flatnonzero(lit.any(1)), np.flatnonzero(lit.any(0))
+        seen = (np.ptp(columns) + 1) / (np.ptp(rows) + 1)
+        assert seen == pytest.approx(width / height, rel=0.06)
+
+
+def test_a_square_video_without_padding_is_told_from_a_clip(tmp_path) -> None:
+    clip = panned_clip(60, 6.0)
+    clip.write(tmp_path / "full.mp4")
+    video = clip.video.copy()
+    video[:, : FORMAT.top] = video[:, FORMAT.bottom :] = 20
+    replace(clip, video=video).write(tmp_path / "padded.mp4")
+    rows = {}
+    for name in ("full", "padded"):
+        path = tmp_path / f"{name}.mp4"
+        rows[name] = shown_rows(Clip.read(path, FORMAT), path).shape[1]
+    assert rows == {"full": FORMAT.size, "padded": FORMAT.picture_height}

@@ -23,6 +23,7 @@ from savg.errors import MediaError, SavgError
 from savg.folders import videos_in
 from savg.format import SAVGBENCH, ClipFormat
 from savg.media.encode import Encoding, write_video
+from savg.media.probe import video_info
 from savg.mos.study.assignment import check_pool
 from savg.mos.study.design import ANCHORS, DesignError, Kind, Stimulus, Study
 from savg.paths import file_sha256
@@ -39,6 +40,9 @@ OFF_CENTRE_DB = 3.0
 """Least level difference of ground truth that becomes an anchor: about 10° to one side."""
 
 TARGET_LUFS = -23.0
+
+_ROWS_OVER = 1.5
+"""Rows that may be missing of frames that are not quite 16:9, such as 1920×1088."""
 
 OnClip = Callable[[int, int], object]
 """Called with the number of finished clips and the number of all clips."""
@@ -294,7 +298,7 @@ def _write(
     """Transcode one clip, and check what a browser will decode."""
     clip = _read(planned.source.path, format)
     gained = anchor_audio(clip.audio, planned.variant) * np.float32(10 ** (gain / 20))
-    frames = np.ascontiguousarray(clip.picture)
+    frames = np.ascontiguousarray(shown_rows(clip, planned.source.path))
     if planned.expected is not None:
         frames = np.stack([catch_frame(frame, planned.expected, scores) for frame in frames])
     name = secrets.token_hex(12)
@@ -330,6 +334,20 @@ def _write(
         after,
     )
     return stimulus, levels
+
+
+def shown_rows(clip: Clip, path: Path) -> NDArray[np.uint8]:
+    """The rows of a clip's frames that listeners see: all that its file shows.
+
+    Those of the picture for files of 16:9 or wider, and for square ones with dark padding, as clips are
+    published and generated; the whole frame for others, such as portrait videos.
+    """
+    info, format = video_info(path), clip.format
+    rows = format.size * min(1.0, info.height / info.width)
+    square = info.width == info.height
+    if rows <= format.picture_height + _ROWS_OVER or (square and clip.has_dark_padding):
+        return clip.picture
+    return clip.video
 
 
 def anchor_audio(audio: NDArray[np.float32], variant: str) -> NDArray[np.float32]:
