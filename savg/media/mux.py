@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from savg.errors import MediaError
 from savg.media.colour import recoded_tags
 from savg.media.container import open_container, video_stream
 from savg.media.encode import AudioEncoder, add_aac, new_mp4, write_video
 from savg.media.frames import decode, fit_image, frames_at_rate
 from savg.media.orientation import StreamOrientation
 from savg.media.probe import frame_rate, video_info
+from savg.media.timeline import timed_packets
 from savg.paths import atomic_file
 
 MAX_FPS = 60
@@ -39,10 +41,10 @@ def with_audio(
 ) -> bool:
     """Write the frames of `source` with new audio as an mp4 that plays in browsers.
 
-    Frames that browsers show as they are (H.264, 4:2:0, upright, of one size, their time stamps in one
-    piece) are copied untouched. Others are coded anew as a player shows them, in their own size and at
-    a rate that shows each in time (up to 60 a second; odd sides lose a line). Where the size changes
-    midway, frames are fitted into the first one's. Whole or not at all.
+    Frames that browsers show as they are (H.264, 4:2:0, upright, of one size) are copied untouched.
+    Others are coded anew as a player shows them, in their own size and at a rate that shows each in
+    time (up to 60 a second; odd sides lose a line). Where the size changes midway, frames are fitted
+    into the first one's. Whole or not at all.
 
     Args:
         audio: float32 [2, samples] in −1..1, channel 0 left, from the first frame on.
@@ -62,7 +64,9 @@ def with_audio(
         return True
     rate = min(Fraction(MAX_FPS), frame_rate(source))
     with open_container(source) as container:
-        first = next(decode(container, video_stream(container, source)))
+        first = next(decode(container, video_stream(container, source)), None)
+        if first is None:
+            raise MediaError(f"{source} has no frame that can be decoded.")
         height, width = (side // 2 * 2 or 2 for side in first.rgb().shape[:2])
         colour = recoded_tags(first.raw, width, height)
     frames = _fitted(source, rate, (width, height), watch)
@@ -75,13 +79,16 @@ def _fitted(
 ) -> Iterator[NDArray[np.uint8]]:
     """The frames at a rate, all of one size; the lines that odd sides have too many are left out."""
     width, height = size
+    last = fitted = None
     for number, frame in enumerate(frames_at_rate(source, rate)):
         if watch is not None:
             watch(float(number / rate))
-        if 0 <= frame.shape[0] - height <= 1 and 0 <= frame.shape[1] - width <= 1:
-            yield frame[:height, :width]
-        else:
-            yield fit_image(frame, width, height)
+        if fitted is None or frame is not last:
+            over = frame.shape[0] - height, frame.shape[1] - width
+            whole = all(lines in (0, 1) for lines in over)
+            fitted = frame[:height, :width] if whole else fit_image(frame, width, height)
+            last = frame
+        yield fitted
 
 
 @dataclass(frozen=True)
@@ -97,8 +104,8 @@ class _Span:
 def _copyable(path: Path) -> _Span | None:
     """The span of a video that browsers show as it is, and as our readers do; else None.
 
-    Frames that an edit hides cannot be left out of a copy, flipped and rotated ones would lose their
-    orientation, and time stamps that jump would stay as they are.
+    Frames that an edit hides cannot be left out of a copy, and flipped and rotated ones would lose
+    their orientation.
     """
     with open_container(path) as container:
         video = video_stream(container, path)
@@ -110,7 +117,7 @@ def _copyable(path: Path) -> _Span | None:
     stamps: list[tuple[int, int, int]] = []
     with open_container(path) as container:
         video = video_stream(container, path)
-        for packet in container.demux(video):
+        for packet in timed_packets(container, [video]):
             if packet.size == 0:
                 continue
             if packet.pts is None or packet.dts is None or packet.is_discard or packet.is_corrupt:
@@ -138,8 +145,7 @@ def _span(stamps: list[tuple[int, int, int]], path: Path, unit: Fraction) -> _Sp
     """The span of packets (pts, dts, duration); None where the last frame is not the last packet's and
     stays longer than others."""
     first, (pts, dts, duration) = min(stamps)[0], stamps[-1]
-    seconds = video_info(path).seconds
-    last = duration if seconds is None else round(seconds / unit) - (dts - stamps[0][1])
+    last = round(video_info(path).seconds / unit) - (dts - stamps[0][1])
     if pts != max(stamps)[0] and abs(last - duration) * unit > 0.5 / frame_rate(path):
         return None
     return _Span(len(stamps), first, max(last, 1))
@@ -159,7 +165,7 @@ def _copy(
         with new_mp4(part) as out:
             frames = out.add_stream_from_template(video)
             track = AudioEncoder(audio, sample_rate, add_aac(out, sample_rate))
-            packets = (packet for packet in container.demux(video) if packet.size)
+            packets = (packet for packet in timed_packets(container, [video]) if packet.size)
             for number, packet in enumerate(packets, 1):
                 if number == span.packets:
                     packet.duration = span.last
