@@ -40,6 +40,8 @@ class _Table(ABC):
     """Columns of equal length in the published CSV format; subclasses are frozen dataclasses."""
 
     _columns: ClassVar[str]
+    _distinct: ClassVar[bool] = False
+    """Whether rows of a file that are repeated exactly count once."""
 
     @abstractmethod
     def _rows(self) -> Iterable[Sequence[object]]: ...
@@ -63,6 +65,8 @@ class _Table(ABC):
         """
         width = cls._columns.count(",") + 1
         rows = [_numbers(row, cls._columns, where) for where, row in read_cells(path, cls._columns)]
+        if cls._distinct:
+            rows = [list(row) for row in dict.fromkeys(map(tuple, rows))]
         try:
             return cls._from_rows(np.array(rows, np.float64).reshape(-1, width))
         except ValueError as error:
@@ -224,7 +228,8 @@ class SoundEvents(_Table):
 class ClipLabels(_Table):
     """Positions of the sounding event in the 256×144 picture, N rows at 10 frames a second.
 
-    Classes: 0, 1 (speech), 9 (instrument); x, y in pixels.
+    Rows of a file that are repeated exactly count once. Classes: 0, 1 (speech), 9 (instrument); x, y
+    in pixels.
     """
 
     frames: NDArray[np.int64]
@@ -233,6 +238,7 @@ class ClipLabels(_Table):
     y: NDArray[np.float64]
 
     _columns: ClassVar[str] = "frame,class,x,y"
+    _distinct: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _column(self, "frames", np.int64)

@@ -60,11 +60,11 @@ def read_text(
     except OSError as problem:
         raise error(f"{file} could not be read: {problem.strerror or problem}.") from problem
     if len(data) > most:
-        raise error(f"{file} must be at most {most // 2**20} MiB, as a {what}.")
+        raise error(f"{file} is too large for a {what}: expected at most {most / 2**20:.3g} MiB.")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
-        raise error(f"{file} must be text in UTF-8, as a {what}.") from problem
+        raise error(f"{file} is not a {what}: it must be text in UTF-8.") from problem
 
 
 def slashed(name: str) -> PurePosixPath:

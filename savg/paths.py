@@ -47,13 +47,14 @@ def file_sha256(path: Path) -> str:
 def writable_folder(path: str | os.PathLike[str], name: str = "folder") -> Path:
     """`path` as a Path where a folder is or can be made, and files can be written in it.
 
-    For commands that compute for long before they write. name: of the option, for the message.
-    SavgError otherwise; nothing is made.
+    For commands that compute for long before they write; what killed ones left there is removed.
+    name: of the option, for the message. SavgError otherwise; nothing is made.
     """
     target = Path(path)
     if os.path.exists(target) and not os.path.isdir(target):
         raise SavgError(f"{name} must be a folder, got the file {target}.")
     _refuse_unwritable(target, target, name)
+    remove_abandoned_once(target)
     return target
 
 

@@ -7,48 +7,67 @@ first line, and no cell that a spreadsheet would run.
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from itertools import zip_longest
 from typing import Any
 
-from savg.errors import SavgError
+from savg.errors import SavgError, printable
+from savg.input_file import read_text
+from savg.numerals import number
 from savg.paths import atomic_file
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
 """Beginnings of cells that a spreadsheet would run."""
 
 
-def read_cells(
-    path: str | os.PathLike[str], columns: str, encoding: str = "utf-8"
-) -> Iterator[tuple[str, list[str]]]:
+MAX_COLUMNS = 1000
+"""Largest number of cells of a row."""
+
+MAX_CELL = csv.field_size_limit()
+"""Largest number of characters of a cell."""
+
+_SHOWN = 60
+
+
+def read_cells(path: str | os.PathLike[str], columns: str) -> Iterator[tuple[str, list[str]]]:
     """(where it is: "FILE, line 3", cells) for each row that is not empty.
 
-    columns: the expected names, for messages. SavgError for a file that is no text or not readable.
+    columns: the expected names, for messages. SavgError for a file that is not readable, no text in
+    UTF-8 (with or without a byte order mark), too large, or that has rows or cells too large.
     """
+    what = f"text table of {columns}"
+    lines = io.StringIO(read_text(path, what), newline="")
     try:
-        with Path(path).open(newline="", encoding=encoding) as file:
-            for number, row in enumerate(csv.reader(file), 1):
-                if row:
-                    yield f"{path}, line {number}", row
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SavgError(f"{path} is not a text table of {columns}.") from error
-    except OSError as error:
-        raise SavgError(f"{path} could not be read: {error.strerror or error}.") from error
+        for number_of_row, row in enumerate(csv.reader(lines), 1):
+            if len(row) > MAX_COLUMNS:
+                raise SavgError(
+                    f"{path}, line {number_of_row}: a row must have at most {MAX_COLUMNS} cells, "
+                    f"got {len(row)}."
+                )
+            if row:
+                yield f"{path}, line {number_of_row}", row
+    except csv.Error as error:
+        raise SavgError(f"{path} is not a {what}: {error}.") from error
 
 
 def numbers(row: Sequence[str], columns: str, where: str, finite: bool = True) -> list[float]:
     """The numbers in a row's cells; SavgError for other text, or numbers that are not finite."""
     try:
-        values = [float(cell) for cell in row]
+        values = [number(cell) for cell in row]
     except ValueError as error:
         raise SavgError(
-            f"{where}: cells must be numbers ({columns}), got {','.join(row)}."
+            f"{where}: cells must be numbers ({columns}), got {_shown(row)}."
         ) from error
     if finite and not all(map(math.isfinite, values)):
-        raise SavgError(f"{where}: cells must be finite numbers ({columns}), got {','.join(row)}.")
+        raise SavgError(f"{where}: cells must be finite numbers ({columns}), got {_shown(row)}.")
     return values
+
+
+def _shown(row: Sequence[str]) -> str:
+    return printable(",".join(cell[:_SHOWN] for cell in row), _SHOWN)
 
 
 def write_cells(path: str | os.PathLike[str], rows: Iterable[Sequence[object]]) -> None:
@@ -58,12 +77,18 @@ def write_cells(path: str | os.PathLike[str], rows: Iterable[Sequence[object]]) 
 
 
 def read_csv(path: str | os.PathLike[str]) -> list[dict[str, str]]:
-    """Rows by the names in the first line; ValueError for a file that is no such table."""
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        try:
-            return list(csv.DictReader(file))
-        except csv.Error as error:
-            raise ValueError(f"{path} is not a table: {error}.") from error
+    """Rows by the names in the first line, "" for missing cells; SavgError as of `read_cells`, and
+    for a row that is longer than the first."""
+    rows: list[dict[str, str]] = []
+    names: list[str] | None = None
+    for where, row in read_cells(path, "named columns"):
+        if names is None:
+            names = row
+        elif len(row) > len(names):
+            raise SavgError(f"{where}: a row must have {len(names)} cells, got {len(row)}.")
+        else:
+            rows.append(dict(zip_longest(names, row, fillvalue="")))
+    return rows
 
 
 def write_csv(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]) -> None:

@@ -23,7 +23,9 @@ FOREIGN_SECONDS = 86_400.0
 """Age from which a temporary file of another machine counts as abandoned."""
 
 _STEM_BYTES = 120
-_NAME = re.compile(r"\..*\.([0-9a-f]{8})-(\d+)-(\w+)-[0-9a-f]{8}\.part(\.[^.]*)?", re.DOTALL)
+_NAME = re.compile(
+    r"\..*\.([0-9a-f]{8})-([0-9]{1,10})-([0-9a-f]+)-[0-9a-f]{8}\.part(\.[^.]*)?", re.DOTALL
+)
 
 
 def temporary_path(target: Path) -> Path:

@@ -55,7 +55,7 @@ def test_a_wrong_csv_names_file_and_line(text: str, sentence: str, tmp_path: Pat
 
 
 def test_a_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SavgError, match="could not be read"):
+    with pytest.raises(SavgError, match="no such text table"):
         Boxes.read_csv(tmp_path / "none.csv")
     (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(SavgError, match="not a text table"):

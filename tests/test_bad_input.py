@@ -238,8 +238,8 @@ def test_missing_and_unsuitable_folders(
     for inputs, out, about in (
         (tmp_path / "nowhere", tmp_path / "out", "nowhere: no such video file"),
         (tmp_path / "bare", tmp_path / "out", "bare has no video"),
-        (path, path, "clip.mkv cannot hold results"),
-        (path, path / "deeper", "deeper cannot hold results"),
+        (path, path, "--out must be a folder, got the file"),
+        (path, path / "deeper", "deeper cannot be written: Not a directory"),
     ):
         assert main(["annotate", str(inputs), *common, str(out)]) == 1
         (sentence,) = sentences(capsys.readouterr().err)

@@ -55,7 +55,7 @@ def test_text_is_utf8_with_or_without_a_mark(tmp_path: Path) -> None:
         with pytest.raises(SavgError, match="must be text in UTF-8"):
             read_text(path)
     path.write_bytes(b"x" * 101)
-    with pytest.raises(SavgError, match="must be at most"):
+    with pytest.raises(SavgError, match="is too large for a"):
         read_text(path, most=100)
 
 

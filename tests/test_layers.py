@@ -14,7 +14,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS = (
-    ("errors", "paths", "temporary", "folders", "input_file", "device", "format"),
+    (
+        "errors",
+        "paths",
+        "temporary",
+        "folders",
+        "input_file",
+        "command",
+        "extras",
+        "numerals",
+        "device",
+        "format",
+    ),
     ("fields", "json_files", "checksums", "tensor_files"),
     ("audio",),
     ("media",),

@@ -2,19 +2,18 @@
 
 A command is a module with `HELP` (one line), `add_arguments(parser)` and `run(args) -> int` (the exit
 code). Errors of the user are SavgErrors: one sentence on standard error, exit code 1. Wrong usage exits
-with 2, success with 0.
+with 2, success with 0, SIGTERM with 143.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import sys
 from collections.abc import Sequence
 
 from savg import __version__
 from savg.cli.actions import add_actions
-from savg.errors import Cancelled, SavgError
+from savg.command import run_command
 
 COMMANDS = {
     "generate": "savg.cli.generate",
@@ -43,17 +42,4 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     args = build_parser().parse_args(argv)
-    try:
-        return importlib.import_module(COMMANDS[args.command]).run(args)
-    except SavgError as error:
-        print(f"error: {error}", file=sys.stderr)
-    except (KeyboardInterrupt, Cancelled):
-        print("Stopped.", file=sys.stderr)
-    except BrokenPipeError:
-        sys.stderr.close()
-    except MemoryError:
-        print("error: There is not enough memory; try fewer clips at a time.", file=sys.stderr)
-    except OSError as error:
-        prefix = f"{error.filename}: " if error.filename else ""
-        print(f"error: {prefix}{error.strerror or error}.", file=sys.stderr)
-    return 1
+    return run_command(lambda: int(importlib.import_module(COMMANDS[args.command]).run(args)))

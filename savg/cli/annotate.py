@@ -12,6 +12,7 @@ from savg.cli.observing import add_detector_arguments, load_detectors, readers
 from savg.errors import SavgError
 from savg.evaluation.files import find_videos, new_folder, result_names
 from savg.metrics.base import Item, MetricResult, Need, format_number
+from savg.paths import writable_folder
 
 if TYPE_CHECKING:
     from savg.evaluation.score import Evaluation
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     by_name = dict(zip(result_names(files), files, strict=True))
     metrics = metric_classes(None, {Need.PERSONS, Need.SOUNDS, Need.FEATURES, Need.CLIP})
     scorer = Scorer(metrics)
-    with new_folder(Path(args.out)) as out:
+    with new_folder(writable_folder(args.out, "--out")) as out:
         detectors = load_detectors(args)
         features = features_of(metrics.values())
         with logging_redirect_tqdm(), tqdm(total=len(by_name), unit="clip", file=sys.stderr) as bar:

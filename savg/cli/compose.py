@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from savg.cli.observing import add_detector_arguments, load_detectors
 from savg.errors import SavgError
 from savg.evaluation.files import find_videos
+from savg.numerals import number
+from savg.paths import writable_file
 
 if TYPE_CHECKING:
     from savg.viz.compose import Entry
@@ -43,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "other, the comparison is shown once for each",
     )
     parser.add_argument(
-        "--max-seconds", type=float, default=30.0, metavar="S", help="refuse longer videos"
+        "--max-seconds", type=number, default=30.0, metavar="S", help="refuse longer videos"
     )
     add_detector_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print what was written as JSON")
@@ -83,6 +85,7 @@ def _check(args: argparse.Namespace, files: list[Path]) -> tuple[list[str], int 
     count = len(files)
     if args.out.suffix.lower() != ".mp4" or args.out.is_dir():
         raise SavgError(f"--out must be a file NAME.mp4, got {args.out}.")
+    writable_file(args.out, "--out")
     for file in files:
         if args.out.exists() and file.exists() and args.out.samefile(file):
             raise SavgError(f"{file} would be replaced: choose another --out.")
@@ -96,7 +99,7 @@ def _check(args: argparse.Namespace, files: list[Path]) -> tuple[list[str], int 
     if args.audio != EACH:
         if args.layout != LAYOUTS[0]:
             raise SavgError(f"--audio is for --layout {LAYOUTS[0]}; in others each video is heard.")
-        if not args.audio.isdecimal() or not 1 <= int(args.audio) <= count:
+        if not (args.audio.isascii() and args.audio.isdigit()) or not 1 <= int(args.audio) <= count:
             raise SavgError(f"--audio must be {EACH!r} or in 1..{count}, got {args.audio}.")
         audio = int(args.audio) - 1
     return args.labels or [file.stem for file in files], audio
@@ -113,8 +116,8 @@ def _entries(args: argparse.Namespace, files: list[Path], labels: list[str]) -> 
     from savg.evaluation.observe import observe
     from savg.metrics.spatial import spatial_av_align
 
-    clips = [Clip.read(file, max_seconds=args.max_seconds) for file in files]
     detectors = load_detectors(args)
+    clips = [Clip.read(file, max_seconds=args.max_seconds) for file in files]
     entries = []
     for clip, label in zip(clips, labels, strict=True):
         observation = observe(clip, detectors)

@@ -26,7 +26,8 @@ from savg.evaluation.score import Scorer
 from savg.folders import videos_in
 from savg.metrics.base import Item, Metric, Need, Reference, Truth
 from savg.metrics.registry import METRICS, metric_classes
-from savg.paths import existing
+from savg.numerals import integer
+from savg.paths import existing, writable_folder
 
 if TYPE_CHECKING:
     from savg.clip import Clip
@@ -64,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="videos to compare with, such as training clips",
     )
     add_detector_arguments(parser)
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    parser.add_argument("--seed", type=integer, default=0, help="of the bootstrap")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write report.json, report.md and clips.csv there"
@@ -80,6 +81,8 @@ def run(args: argparse.Namespace) -> int:
     tables, videos = tables_in(folder), videos_in(folder)
     if not tables and not videos:
         raise SavgError(f"{folder} must hold videos or tables named NAME{EVENTS}.")
+    if args.out:
+        writable_folder(args.out, "--out")
     metrics = metric_classes(args.metrics, _available(args, bool(tables)))
     truth = partial(read_truth, existing(args.truth, "folder")) if args.truth else None
     if tables:

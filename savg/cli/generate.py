@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from savg.errors import SavgError, whole_number
+from savg.numerals import integer, number
+from savg.paths import writable_folder
 
 HELP = "Generate clips of video and stereo audio."
 
@@ -27,17 +29,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="'demo' (bundled), a pipeline folder, or a Hugging Face repo id",
     )
-    parser.add_argument("--num", type=int, default=1, metavar="N", help="number of clips")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, metavar="K", help="of the diffusion network")
-    parser.add_argument("--superres-steps", type=int, metavar="K", help="of super-resolution")
-    parser.add_argument("--audio-steps", type=int, metavar="K", help="of the second stage")
-    parser.add_argument("--guidance", type=float, metavar="G", help="of the second stage")
+    parser.add_argument("--num", type=integer, default=1, metavar="N", help="number of clips")
+    parser.add_argument("--seed", type=integer, default=0)
+    parser.add_argument("--steps", type=integer, metavar="K", help="of the diffusion network")
+    parser.add_argument("--superres-steps", type=integer, metavar="K", help="of super-resolution")
+    parser.add_argument("--audio-steps", type=integer, metavar="K", help="of the second stage")
+    parser.add_argument("--guidance", type=number, metavar="G", help="of the second stage")
     parser.add_argument(
         "--no-boxes", action="store_true", help="withhold persons' boxes from the second stage"
     )
     parser.add_argument("--sampler", metavar="NAME", help="instead of the pipeline's own")
-    parser.add_argument("--batch-size", type=int, metavar="B", help="clips computed together")
+    parser.add_argument("--batch-size", type=integer, metavar="B", help="clips computed together")
     parser.add_argument("--device", help="cpu, cuda, … (default: the best there is)")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="number format")
     parser.add_argument(
@@ -98,8 +100,9 @@ def _check(args: argparse.Namespace) -> None:
         option = "no-boxes" if name == "boxes" else name.replace("_", "-")
         what = "second stage" if name in SECOND_STAGE else "such option"
         raise SavgError(f"--{option}: a {args.pipeline} pipeline has no {what}.")
-    if args.out.exists() and not args.out.is_dir():
-        raise SavgError(f"--out must be a folder, got the file {args.out}.")
+    if args.guidance is not None and not 0 <= args.guidance < float("inf"):
+        raise SavgError(f"--guidance must be ≥ 0, got {args.guidance:g}.")
+    writable_folder(args.out, "--out")
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:

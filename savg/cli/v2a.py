@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from savg.errors import SavgError, whole_number
+from savg.numerals import integer, number
+from savg.paths import writable_folder
 
 HELP = "Generate new stereo audio for videos (the second stage of the two-stage method)."
 
@@ -32,16 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=sorted(AUDIO),
         help="one of the weights' pipelines (default: the first)",
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, metavar="K", help="of the flow network (default: 25)")
-    parser.add_argument("--guidance", type=float, metavar="G", help="strength (default: 4.5)")
+    parser.add_argument("--seed", type=integer, default=0)
+    parser.add_argument(
+        "--steps", type=integer, metavar="K", help="of the flow network (default: 25)"
+    )
+    parser.add_argument("--guidance", type=number, metavar="G", help="strength (default: 4.5)")
     parser.add_argument(
         "--no-boxes",
         action="store_true",
         help="withhold persons' boxes from a network that takes them",
     )
     parser.add_argument(
-        "--max-seconds", type=float, default=120.0, metavar="S", help="refuse longer videos"
+        "--max-seconds", type=number, default=120.0, metavar="S", help="refuse longer videos"
     )
     parser.add_argument("--device", help="cpu, cuda, … (default: the best there is)")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="number format")
@@ -97,8 +101,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """Check the arguments before anything is loaded; SavgError for a wrong one."""
-    if args.out.exists() and not args.out.is_dir():
-        raise SavgError(f"--out must be a folder, got the file {args.out}.")
+    writable_folder(args.out, "--out")
     for name, least in (("seed", 0), ("steps", 1)):
         value = getattr(args, name)
         if value is not None:

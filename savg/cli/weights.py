@@ -13,7 +13,7 @@ from pathlib import Path
 
 from savg.errors import SavgError
 from savg.hub import PIPELINE_FILE, Card, load_official, model_format, save_component, write_json
-from savg.paths import atomic_file, existing
+from savg.paths import atomic_file, existing, writable_folder
 
 HELP = "Convert published checkpoints into folders that this project loads."
 
@@ -68,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Import each file; write a pipeline beside them when all its components are there."""
     written = {}
+    writable_folder(args.out, "--out")
     for file in args.files:
         with _checkpoints(existing(file, "checkpoint"), args.kind) as checkpoints:
             for path, kind in checkpoints:

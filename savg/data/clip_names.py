@@ -25,7 +25,9 @@ def clip_name(recording: str, view: int, start: int) -> str:
     return f"{recording}_deg{deg_of_view(view)}_start{start}"
 
 
-_NAME = re.compile(r"(?P<recording>.+)_deg(?P<deg>\d{1,3})_start(?P<start>\d+)")
+_NAME = re.compile(
+    r"(?P<recording>.+)_deg(?P<deg>[0-9]{1,3})_start(?P<start>[0-9]{1,9})", re.DOTALL
+)
 
 
 def parse_clip_name(name: str) -> tuple[str, int, int] | None:

@@ -7,7 +7,6 @@ weights is mmdet's own: resizing, padding, network, decoding, NMS. Units: as `sa
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from savg.annotation import PERSON, Boxes
 from savg.clip import Clip
 from savg.detectors.persons import FRAME_SIZE, load_persons
-from savg.errors import SavgError
+from savg.extras import import_extra
 from savg.models.yolox import STRIDES, Yolox, YoloxConfig
 from savg.models.yolox_boxes import PAD_VALUE
 
@@ -140,18 +139,11 @@ class MmdetDetector:
 
 def _import_mmdet() -> tuple[Callable[[dict[str, Any]], Any], Callable[[list], Any]]:
     """mmdet's builders of networks and image pipelines; SavgError without mmdet."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import mmcv.ops  # noqa: F401
-            from mmcv.transforms import Compose
-            from mmdet.registry import MODELS
-            from mmdet.utils import register_all_modules
-            from mmengine.config import ConfigDict
-    except ImportError as error:
-        raise SavgError(
-            "The detector 'mmdet' needs mmdet 3.3.0 and an mmcv 2.1.0 compiled with its operators "
-            f"(see tests/mmdet/build.sh for how): {error}."
-        ) from error
-    register_all_modules(init_default_scope=True)
-    return lambda settings: MODELS.build(ConfigDict(settings)), Compose
+    purpose = "The detector 'mmdet' (see tests/mmdet/build.sh)"
+    modules = ("mmdet.registry", "mmdet.utils", "mmcv.ops", "mmcv.transforms", "mmengine.config")
+    registry, utils, _, transforms, config = (import_extra(name, purpose) for name in modules)
+    utils.register_all_modules(init_default_scope=True)
+    return (
+        lambda settings: registry.MODELS.build(config.ConfigDict(settings)),
+        transforms.Compose,
+    )

@@ -193,6 +193,6 @@ def _spaced_times(steps: int, spacing: str) -> NDArray[np.int64]:
 
 
 def _whole(text: str, spacing: str) -> int:
-    if not text.strip().isdigit() or int(text) < 1:
+    if not (text.isascii() and text.strip().isdigit()) or int(text) < 1:
         raise ValueError(f"spacing must be 'ddimN', a number or numbers 'a,b', got {spacing!r}")
     return int(text)

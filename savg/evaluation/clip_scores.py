@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 from savg.errors import SavgError
 from savg.evaluation.files import read_tables, tables_in
+from savg.input_file import read_text
 from savg.metrics.spatial import spatial_av_align
 
 
@@ -31,12 +33,10 @@ def scores_from_json(path: Path) -> dict[str, float]:
     """Scores by clip from the output of `evaluate --json`, without failed clips; SavgError for other
     files."""
     try:
-        each = json.loads(path.read_text(encoding="utf-8"))["each"]
+        each = json.loads(read_text(path, "output of evaluate"))["each"]
         rows = {str(row["clip"]): row["score"] for row in each if "error" not in row}
-        scores = {name: float(score) for name, score in rows.items() if score is not None}
-    except OSError as error:
-        raise SavgError(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError) as error:
+        scores = {name: _float(score) for name, score in rows.items() if score is not None}
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise SavgError(
             f"{path} must be the output of `evaluate --json`, with a list `each` of clips."
         ) from error
@@ -46,6 +46,13 @@ def scores_from_json(path: Path) -> dict[str, float]:
     if not scores:
         raise SavgError(f"{path} has no score of any clip.")
     return scores
+
+
+def _float(score: Any) -> float:
+    """A number of a JSON file; TypeError for text and truth values."""
+    if isinstance(score, bool) or not isinstance(score, int | float):
+        raise TypeError("a score must be a number")
+    return float(score)
 
 
 def read_scores(path: Path) -> dict[str, float]:

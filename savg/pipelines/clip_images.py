@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from savg.errors import SavgError
+from savg.extras import import_extra
 
 MODEL = "hf-hub:apple/DFN5B-CLIP-ViT-H-14-384"
 """What MMAudio uses, by open_clip's name."""
@@ -48,13 +49,7 @@ class OpenClipImages:
 
         SavgError where open_clip or the weights are missing.
         """
-        try:
-            import open_clip
-        except ImportError as error:
-            raise SavgError(
-                "CLIP features need the optional package open_clip: "
-                "install it with `pip install 'savg-studio[clip]'`."
-            ) from error
+        open_clip = require_open_clip()
         try:
             network = open_clip.create_model(name, require_pretrained=True)
         except (RuntimeError, OSError, ValueError, KeyError) as error:
@@ -71,3 +66,8 @@ class OpenClipImages:
             for batch in (frames[i : i + at_once] for i in range(0, len(frames), at_once))
         ]
         return torch.cat(parts)
+
+
+def require_open_clip() -> Any:
+    """The module open_clip; SavgError where it is not installed."""
+    return import_extra("open_clip", "A network with CLIP's features")

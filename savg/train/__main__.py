@@ -8,7 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from savg.errors import Cancelled, SavgError
+from savg.command import run_command
+from savg.errors import SavgError
+from savg.extras import import_extra
+from savg.numerals import integer, number
+from savg.paths import writable_folder
 from savg.train.recipe import get_recipe, override, recipe_names
 
 
@@ -32,12 +36,12 @@ def _training_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data", default="synthetic", help="'synthetic' (default) or a folder of training data")
     add("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     add("--init", metavar="DIR", help="component folder whose weights a new run starts from")
-    add("--steps", type=int, help="last step (also the end of the learning-rate schedule)")
-    add("--finish", type=int, metavar="N", help="end after N steps of falling learning rate")
-    add("--batch", type=int, help="samples per step over all processes")
-    add("--max-minutes", type=float, help="write a checkpoint and stop after this time")
-    add("--stop-at", type=int, metavar="STEP", help="write a checkpoint and stop at this step")
-    add("--threads", type=int, help="CPU threads")
+    add("--steps", type=integer, help="last step (also the end of the learning-rate schedule)")
+    add("--finish", type=integer, metavar="N", help="end after N steps of falling learning rate")
+    add("--batch", type=integer, help="samples per step over all processes")
+    add("--max-minutes", type=number, help="write a checkpoint and stop after this time")
+    add("--stop-at", type=integer, metavar="STEP", help="write a checkpoint and stop at this step")
+    add("--threads", type=integer, help="CPU threads")
     add("--precision", choices=("bfloat16", "float32"), help="default: chosen for this machine")
     add("--device", help="default: the first accelerator, else the CPU")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting")
@@ -49,6 +53,7 @@ def run_training(args: argparse.Namespace) -> int:
     """Train one recipe by the parsed arguments of its command; returns the exit code."""
     import torch
 
+    import_extra("accelerate", "Training")
     from savg.train.bundle import describe
     from savg.train.loop import Session, train
 
@@ -59,8 +64,8 @@ def run_training(args: argparse.Namespace) -> int:
     changes = [f"optim.{k}={v}" for k in ("steps", "batch") if (v := getattr(args, k)) is not None]
     changes += [*args.set, *_ending(args)]
     recipe = override(get_recipe(args.command, args.config), changes)
-    if args.out.exists() and not args.out.is_dir():
-        raise SavgError(f"--out must be the folder of the run, got the file {args.out}.")
+    for folder in (args.out, args.out / "checkpoints", args.out / "data"):
+        writable_folder(folder, "--out")
     if args.fresh:
         for name in ("checkpoints", "samples", "tensorboard"):
             shutil.rmtree(args.out / name, ignore_errors=True)
@@ -99,21 +104,16 @@ def _ending(args: argparse.Namespace) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     args = build_parser().parse_args(argv)
-    try:
-        if args.command == "export":
-            from savg.train.bundle import export
+    return run_command(lambda: run_export(args) if args.command == "export" else run_training(args))
 
-            print(export(args.run, args.out, args.dtype))
-            return 0
-        return run_training(args)
-    except SavgError as error:
-        print(f"error: {error}", file=sys.stderr)
-    except (KeyboardInterrupt, Cancelled):
-        print("Stopped.", file=sys.stderr)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}.", file=sys.stderr)
-    return 1
+
+def run_export(args: argparse.Namespace) -> int:
+    """Write the component folder of a run; returns the exit code."""
+    from savg.train.bundle import export
+
+    writable_folder(args.out, "--out")
+    print(export(args.run, args.out, args.dtype))
+    return 0
 
 
 if __name__ == "__main__":

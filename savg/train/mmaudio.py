@@ -36,7 +36,7 @@ from savg.models.stereo import join_latents, per_channel, split_latents
 from savg.models.synchformer import Synchformer
 from savg.models.visual_flow import CONFIGS as NETWORKS
 from savg.models.visual_flow import VisualFlow, VisualFlowConfig, VisualInputs
-from savg.pipelines.clip_images import MODEL, OpenClipImages
+from savg.pipelines.clip_images import MODEL, OpenClipImages, require_open_clip
 from savg.pipelines.visual_features import ClipAndSync, EncoderFrames, VisualFeatures, with_boxes
 from savg.train.audio_data import RANDOM, load_vae, mel_image
 from savg.train.clip_set import ClipSet
@@ -110,6 +110,8 @@ class MMAudioRecipe(Recipe):
                 f"Sample rate of the clips must be the network's {self.model.flow.sample_rate} Hz, got "
                 f"{self.clips.sample_rate} Hz."
             )
+        if self.model.encoder is None and not (run / "data" / "visual").is_dir():
+            require_open_clip()
         clips = open_clips(data, run, ClipSpec(self.clips, self.size), self.synthetic)
         if self.model.boxes and not any(len(clips.boxes(i)) for i in range(len(clips))):
             raise SavgError(

@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import importlib
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -148,7 +149,7 @@ def override(config: C, changes: Iterable[str]) -> C:
         try:
             config = _replace(config, places[0], _parse(text.strip()))
         except (TypeError, ValueError) as error:
-            raise SavgError(f"{change}: {error}") from error
+            raise SavgError(_about(".".join(places[0]), change, str(error))) from error
     return config
 
 
@@ -204,12 +205,25 @@ def _replace(config: Any, path: tuple[str, ...], value: Any) -> Any:
     return dataclasses.replace(config, **{name: value})
 
 
+def _about(setting: str, change: str, problem: str) -> str:
+    """The problem with the setting's full name once; it may begin with the name or with "must"."""
+    name = setting.rpartition(".")[2]
+    if problem.startswith("must "):
+        return f"{setting} {problem}"
+    if problem.startswith(f"{name} "):
+        return setting.removesuffix(name) + problem
+    return f"{change}: {problem}"
+
+
 def _parse(text: str) -> Any:
+    """A value as it is written in Python, else the text itself, which `1_000` is too."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
+    if re.search("[0-9]_[0-9]", text):
+        return text
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
         return text
 
 

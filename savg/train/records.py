@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ class Table:
                 self.rows = [
                     row
                     for row in reader
-                    if (row.get("step") or "").isdigit() and int(row["step"]) <= step
+                    if re.fullmatch("[0-9]{1,15}", row.get("step") or "")
+                    and int(row["step"]) <= step
                 ]
             self._rewrite()
 

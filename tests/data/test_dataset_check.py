@@ -37,10 +37,10 @@ def clip(number: int = 0) -> Clip:
     return Clip(video, np.stack([tone, 0.5 * tone]).astype(np.float32))
 
 
-def table(frames: Any = range(45), x: float = 100.0, y: float = 70.0, label: int = 9) -> ClipLabels:
+def table(frames: Any = range(45), x: Any = 100.0, y: float = 70.0, label: int = 9) -> ClipLabels:
     rows = np.array(list(frames))
     whole = np.full(len(rows), label)
-    return ClipLabels(rows, whole, np.full(len(rows), x), np.full(len(rows), y))
+    return ClipLabels(rows, whole, np.broadcast_to(x, len(rows)), np.full(len(rows), y))
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,11 @@ TABLE_FAULTS = [
     (table([*range(44), 50]), "labels", "has a label in frame 50, the last one is 49"),
     (table(x=-3.0), "labels", "has a label at x = -3, outside the picture (0…256)"),
     (table(y=150.0), "labels", "has a label at y = 150, outside the picture (0…144)"),
-    (table([*range(45), 7]), "labels", "has 2 labels at once, first in frame 7"),
+    (
+        table([*range(45), 7], x=[99.0] * 45 + [9.0]),
+        "labels",
+        "has 2 labels at once, first in frame 7",
+    ),
     (table(range(39)), "labels", "has labels in 78 % of the clip, expected at least 80 %"),
     (table(range(41)), "manifest", "has changed since the manifest was written"),
 ]

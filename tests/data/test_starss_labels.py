@@ -98,7 +98,7 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path, content: bytes) -> None
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SavgError, match=r"absent\.csv could not be read"):
+    with pytest.raises(SavgError, match=r"absent\.csv: no such text table"):
         read_labels(tmp_path / "absent.csv")
 
 

@@ -23,7 +23,10 @@ TINY = ["--config", "tiny", "--precision", "float32", "--quiet", "--device", "cp
         (["--data", "EMPTY"], "no video in it"),
         (["--data", "BROKEN"], "not a folder of packed clips"),
         (["--set", "nothing=1"], "no setting 'nothing'"),
-        (["--set", "lr=fast"], "lr=fast"),
+        (["--set", "lr=fast"], "error: optim.lr must be of type float, got 'fast'.\n"),
+        (["--set", "batch=0"], "error: optim.batch must be ≥ 1, got 0.\n"),
+        (["--set", "steps=1_000"], "optim.steps must be of type int, got '1_000'."),
+        (["--set", "optim.steps=１２"], "optim.steps must be of type int, got '１２'."),
         (["--steps", "0"], "steps must be ≥ 1, got 0"),
         (["--batch", "-3"], "batch must be ≥ 1, got -3"),
         (["--threads", "0"], "--threads must be ≥ 1, got 0"),
@@ -71,7 +74,7 @@ def test_the_run_folder_may_not_be_a_file(
 ) -> None:
     (tmp_path / "run").write_text("")
     assert main(["seld", "--out", str(tmp_path / "run"), *TINY]) == 1
-    assert "must be the folder of the run, got the file" in capsys.readouterr().err
+    assert "--out must be a folder, got the file" in capsys.readouterr().err
 
 
 def test_fresh_removes_the_run_but_not_its_data(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from savg.errors import SavgError
+from savg.numerals import integer, number
+from savg.paths import writable_folder
 
 if TYPE_CHECKING:
     from savg.data.starss.build import BuildOutcome
@@ -42,20 +44,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="windows every 0.5 s and views every 10°, or steps searched for that bring speech : "
         "instrument near 2 : 1",
     )
-    parser.add_argument("--window-step", type=float, metavar="SECONDS", help="between windows")
-    parser.add_argument("--view-step", type=int, metavar="DEGREES", help="between views")
-    parser.add_argument("--high-pass", type=float, metavar="HZ", help="cut-off, 0 for none (100)")
-    parser.add_argument("--gain", type=float, metavar="DB", help="gain of the audio (38)")
+    parser.add_argument("--window-step", type=number, metavar="SECONDS", help="between windows")
+    parser.add_argument("--view-step", type=integer, metavar="DEGREES", help="between views")
+    parser.add_argument("--high-pass", type=number, metavar="HZ", help="cut-off, 0 for none (100)")
+    parser.add_argument("--gain", type=number, metavar="DB", help="gain of the audio (38)")
     parser.add_argument(
-        "--min-active", type=float, metavar="SHARE", help="of label frames with a sound event (0.8)"
+        "--min-active",
+        type=number,
+        metavar="SHARE",
+        help="of label frames with a sound event (0.8)",
     )
-    parser.add_argument("--field-of-view", type=float, metavar="DEGREES", help="horizontal (100)")
+    parser.add_argument("--field-of-view", type=number, metavar="DEGREES", help="horizontal (100)")
     parser.add_argument(
         "--antialias",
         action="store_true",
         help="average the panorama before it is sampled (the published frames are not averaged)",
     )
-    parser.add_argument("--processes", type=int, metavar="N", help="by default one a core")
+    parser.add_argument("--processes", type=integer, metavar="N", help="by default one a core")
     parser.add_argument(
         "--strict", action="store_true", help="stop at the first problem instead of reporting it"
     )
@@ -72,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
     from savg.data.starss.build import build
     from savg.data.starss.report import summary
 
+    writable_folder(args.out, "--out")
     settings = chosen_settings(args)
     with _bar() as progress:
         outcome = build(

@@ -14,6 +14,7 @@ from typing import Any
 from savg.data.check import CheckReport, check
 from savg.data.savgbench import SPLITS, SavgBench, find_split, splits_in
 from savg.errors import SavgError
+from savg.numerals import integer
 
 HELP = "Verify a dataset: counts, lengths, rates, labels."
 
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("folder", type=Path, metavar="DIR", help="clips as they are published or built")
     add("--split", choices=SPLITS, help="check only this split")
     add("--quick", action="store_true", help="read headers and labels, decode nothing")
-    add("--threads", type=int, help="threads that decode (default: one a core)")
+    add("--threads", type=integer, help="threads that decode (default: one a core)")
     add("--json", action="store_true", help="print every finding as JSON")
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from savg.device import cores
 from savg.errors import SavgError
+from savg.numerals import integer
+from savg.paths import writable_folder
 
 if TYPE_CHECKING:
     from savg.data.packing import Purpose
@@ -37,14 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--split", choices=SPLITS, help="needed where DIR holds both")
     add("--category", choices=CATEGORY_NAMES, help="pack only these clips")
-    add("--frames", type=int, help="frames of each clip (default: all that the recipe takes)")
+    add("--frames", type=integer, help="frames of each clip (default: all that the recipe takes)")
     add(
         "--resize",
         choices=RESIZES,
         default="published",
         help="how frames are downscaled: bicubic like the published loader, or averaged",
     )
-    add("--processes", type=int, help="processes that decode (default: one a core)")
+    add("--processes", type=integer, help="processes that decode (default: one a core)")
     add("--json", action="store_true", help="print what was packed as JSON")
 
 
@@ -57,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.processes is not None and args.processes < 1:
         raise SavgError(f"--processes must be ≥ 1, got {args.processes}.")
+    writable_folder(args.out, "--out")
     bench = SavgBench(args.folder, args.split, args.category)
     layout = bench_layout(bench, _purpose(args, bench.format.frames), resize=args.resize)
     with tqdm(total=len(bench), unit="clip", desc="packing", file=sys.stderr) as bar:

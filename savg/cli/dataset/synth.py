@@ -10,6 +10,8 @@ from pathlib import Path
 
 from savg.device import cores
 from savg.errors import SavgError
+from savg.numerals import integer, number
+from savg.paths import writable_folder
 
 HELP = "Write synthetic recordings in the layout of STARSS23."
 
@@ -18,16 +20,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the action."""
     add = parser.add_argument
     add("--out", type=Path, required=True, metavar="DIR", help="folder for the recordings")
-    add("--recordings", type=int, default=4, metavar="N", help="number of recordings (default: 4)")
-    add("--seed", type=int, default=0, metavar="S", help="of the recordings (default: 0)")
-    add("--seconds", type=float, default=60.0, help="length of each (default: 60)")
+    add(
+        "--recordings",
+        type=integer,
+        default=4,
+        metavar="N",
+        help="number of recordings (default: 4)",
+    )
+    add("--seed", type=integer, default=0, metavar="S", help="of the recordings (default: 0)")
+    add("--seconds", type=number, default=60.0, help="length of each (default: 60)")
     add("--size", type=_size, default=(1920, 960), metavar="WxH", help="default: 1920x960")
-    add("--processes", type=int, help="recordings made at a time (default: one a core)")
+    add("--processes", type=integer, help="recordings made at a time (default: one a core)")
     add("--json", action="store_true", help="print what was written as JSON")
 
 
 def _size(text: str) -> tuple[int, int]:
-    size = re.fullmatch(r"(\d+)[x×](\d+)", text)
+    size = re.fullmatch(r"([0-9]{1,6})[x×]([0-9]{1,6})", text)
     if size is None:
         raise argparse.ArgumentTypeError(f"must be WIDTHxHEIGHT such as 1920x960, got {text}")
     return int(size[1]), int(size[2])
@@ -41,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.processes is not None and args.processes < 1:
         raise SavgError(f"--processes must be ≥ 1, got {args.processes}.")
+    writable_folder(args.out, "--out")
     processes = args.processes or max(1, min(args.recordings, cores()))
     with tqdm(total=args.recordings, unit="recording", desc="synth", file=sys.stderr) as bar:
         names = write_starss(

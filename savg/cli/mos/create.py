@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from savg.cli.mos.folders import named_folders
+from savg.numerals import integer
+from savg.paths import writable_folder
 
 if TYPE_CHECKING:
     from savg.mos.study.options import Option
@@ -57,7 +59,7 @@ def _argument(option: Option) -> dict[str, Any]:
         return settings | {"nargs": "+", "metavar": option.name.upper().removesuffix("S")}
     if option.kind == "whole":
         return settings | {
-            "type": int,
+            "type": integer,
             "metavar": "N",
             "help": f"{option.help} (default: {option.default})",
         }
@@ -78,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
     from savg.mos.study.folder import create_folder
     from savg.mos.study.options import OPTIONS, plan_study
 
+    writable_folder(args.study, "The study")
     folders = named_folders(args.conditions, "--conditions")
     values = {option.name: _value(option, getattr(args, option.name)) for option in OPTIONS}
     plan = plan_study(args.study.resolve().name, list(folders), args.reference, values)

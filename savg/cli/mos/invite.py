@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from savg.errors import SavgError
+from savg.numerals import integer
 
 HELP = "Make links for listeners; each is shown once and cannot be looked up later."
 
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the action."""
     add = parser.add_argument
     add("study", type=Path, metavar="STUDY", help="the study's folder")
-    add("--number", type=int, default=1, metavar="N", help="number of links (default: 1)")
+    add("--number", type=integer, default=1, metavar="N", help="number of links (default: 1)")
     add(
         "--base",
         default="http://127.0.0.1:7861",

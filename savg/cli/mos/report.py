@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 
 from savg.cli.mos.folders import named_folders
+from savg.numerals import integer
+from savg.paths import writable_folder
 
 HELP = "Analyse a listening test: report page, JSON and CSV tables."
 
@@ -25,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "AV-Align, clip by clip (default: the scores of `create`)",
     )
     add("--database", metavar="URL", help="of the database, where it is not in the study's folder")
-    add("--seed", type=int, default=0, help="of the bootstraps")
+    add("--seed", type=integer, default=0, help="of the bootstraps")
     add("--json", action="store_true", help="print the results as JSON")
 
 
@@ -40,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     for condition, folder in named_folders(args.tables, "--tables").items():
         scores |= clip_scores(condition, folder)
     study = open_folder(args.study, args.database)
-    out = args.out or args.study / "report"
+    out = writable_folder(args.out or args.study / "report", "--out")
     try:
         analysis = write_report(study.store, study.name, out, scores or None, args.seed)
     finally:

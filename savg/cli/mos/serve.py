@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from savg.errors import SavgError
+from savg.numerals import integer
 from savg.paths import existing
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folders under which /admin may choose clips for new studies, which --root takes",
     )
     add("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine alone")
-    add("--port", type=int, default=7861, help="0 takes a free one (default: 7861)")
+    add("--port", type=integer, default=7861, help="0 takes a free one (default: 7861)")
     add(
         "--admin-port",
         type=int,

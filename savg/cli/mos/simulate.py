@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 from savg.errors import SavgError
+from savg.numerals import integer, number
+from savg.paths import writable_folder
 
 HELP = "Rehearse a listening test: simulated listeners fill a copy of it over HTTP, and its report."
 
@@ -18,10 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     add = parser.add_argument
     add("study", type=Path, metavar="STUDY", help="the study's folder, which is only read")
-    add("--listeners", type=int, default=24, metavar="N", help="of all kinds (default: 24)")
-    add("--careless", type=int, metavar="N", help="of these straight-line (default: one in 12)")
-    add("--failing", type=int, metavar="N", help="of these fail the screening (default: 1)")
-    add("--leaving", type=int, metavar="N", help="of these leave half-way (default: 1)")
+    add("--listeners", type=integer, default=24, metavar="N", help="of all kinds (default: 24)")
+    add("--careless", type=integer, metavar="N", help="of these straight-line (default: one in 12)")
+    add("--failing", type=integer, metavar="N", help="of these fail the screening (default: 1)")
+    add("--leaving", type=integer, metavar="N", help="of these leave half-way (default: 1)")
     add(
         "--means",
         nargs="+",
@@ -35,12 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("clip", 0.5, "clips"),
         ("noise", 0.7, "single ratings"),
     ):
-        add(f"--{name}-sd", type=float, default=default, metavar="POINTS", help=f"spread of {text}")
-    add("--seed", type=int, default=0)
+        add(
+            f"--{name}-sd", type=number, default=default, metavar="POINTS", help=f"spread of {text}"
+        )
+    add("--seed", type=integer, default=0)
     clock = parser.add_mutually_exclusive_group()
     clock.add_argument(
         "--speed",
-        type=float,
+        type=number,
         default=60.0,
         help="factor by which the clock of the rehearsal's server is faster (default: 60)",
     )
@@ -66,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     )
     folder = args.study.resolve()
     out = args.out or folder.with_name(f"{folder.name}{SUFFIX}")
+    writable_folder(out, "--out")
     study = open_folder(args.study, args.database)
     try:
         with tqdm(unit="rating", file=sys.stderr, mininterval=0.5) as bar:
@@ -109,7 +114,7 @@ def _means(arguments: list[str]) -> dict[str, float]:
     for item in arguments:
         name, sign, value = item.partition("=")
         try:
-            means[name] = float(value)
+            means[name] = number(value)
         except ValueError:
             sign = ""
         if not sign or not name:

@@ -10,6 +10,7 @@ exact direction at each moment, and no delay, so that video and audio stay synch
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from scipy import fft
 from savg.data.scenes.audio import REFERENCE, SPEED_OF_SOUND, dry_audio
 from savg.data.scenes.room import Room, make_room
 from savg.data.scenes.scene import Scene, Sound
-from savg.errors import SavgError
+from savg.extras import import_extra
 
 Array = NDArray[np.floating]
 ORDER = 18
@@ -192,11 +193,5 @@ def require_acoustics() -> None:
     _pyroomacoustics()
 
 
-def _pyroomacoustics():
-    try:
-        import pyroomacoustics
-    except ImportError as error:
-        raise SavgError(
-            "Room acoustics need pyroomacoustics: pip install 'savg-studio[dataset]'."
-        ) from error
-    return pyroomacoustics
+def _pyroomacoustics() -> Any:
+    return import_extra("pyroomacoustics", "Room acoustics")

@@ -79,16 +79,19 @@ class RecordingLabels:
 def read_labels(path: str | os.PathLike[str]) -> RecordingLabels:
     """The labels in a CSV file of 4, 5 or 6 columns; an empty file is a recording without events.
 
+    Rows that are repeated exactly, as some published files have them, count once.
+
     Raises SavgError that names the file and the line.
     """
-    rows: list[list[float]] = []
+    rows: list[tuple[float, ...]] = []
     columns: tuple[str, ...] = COLUMNS[5]
-    for where, row in read_cells(path, ",".join(COLUMNS[6]), encoding="utf-8-sig"):
+    for where, row in read_cells(path, ",".join(COLUMNS[6])):
         if not any(cell.strip() for cell in row):
             continue
         if not rows:
             columns = _columns(row, where)
-        rows.append(_values(row, columns, where))
+        rows.append(tuple(_values(row, columns, where)))
+    rows = list(dict.fromkeys(rows))
     table = dict(zip(columns, np.array(rows, float).reshape(-1, len(columns)).T, strict=True))
     return RecordingLabels(
         table["frame"].astype(np.int64),

@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from savg.errors import SavgError
+from savg.numerals import number
 
 STARTING_SECONDS = 60.0
 
@@ -96,7 +97,7 @@ def main() -> int:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--speed", type=number, default=1.0)
     args = parser.parse_args()
     try:
         studies = Studies([args.folder], clock=fast_clock(args.speed))

@@ -17,6 +17,7 @@ from savg.errors import SavgError
 from savg.evaluation.result_files import MAX_BYTES, PUBLISHED, RESULTS, read_json, read_sets
 from savg.metrics.spatial import SpatialAvAlign
 from savg.mos.results.sections import sections_of
+from savg.numerals import integer, number
 from savg.tables import read_csv
 from savg.viz.documents import Section
 
@@ -143,9 +144,9 @@ class Reports:
         """(title, key) of each readable report, real listeners first, and what is wrong with others."""
         reports: list[tuple[tuple[bool, str], str]] = []
         problems: list[str] = []
-        for number, path in enumerate(self.files()):
+        for index, path in enumerate(self.files()):
             try:
-                report = read_report(path, str(number))
+                report = read_report(path, str(index))
             except SavgError as error:
                 problems.append(str(error))
                 continue
@@ -184,11 +185,11 @@ def _clips(path: Path) -> list[dict[str, Any]]:
             {
                 "condition": row["condition"],
                 "clip": row["clip"],
-                "ratings": int(row["ratings"]),
-                "mean_rating": float(row["mean_rating"]),
-                "spatial_av_align": float(row["spatial_av_align"]),
+                "ratings": integer(row["ratings"]),
+                "mean_rating": number(row["mean_rating"]),
+                "spatial_av_align": number(row["spatial_av_align"]),
             }
             for row in read_csv(path)
         ]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, SavgError):
         return []

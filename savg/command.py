@@ -1,0 +1,73 @@
+"""How a command ends: its exit code, one sentence for a mistake of the user, SIGTERM like Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from savg.errors import Cancelled, SavgError
+
+TERMINATED = 128 + signal.SIGTERM
+"""Exit code after SIGTERM."""
+
+
+class Terminated(KeyboardInterrupt):
+    """Raised in the main thread by SIGTERM, so that what Ctrl-C cleans up is cleaned up."""
+
+
+def run_command(run: Callable[[], int]) -> int:
+    """Run a command; returns its exit code, or 1 after one sentence on standard error.
+
+    SIGTERM stops it like Ctrl-C; the exit code is 143 then.
+    """
+    _print_any_name()
+    try:
+        with terminable():
+            return run()
+    except SavgError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except Terminated:
+        print("Stopped.", file=sys.stderr)
+        return TERMINATED
+    except (KeyboardInterrupt, Cancelled):
+        print("Stopped.", file=sys.stderr)
+    except BrokenPipeError:
+        sys.stderr.close()
+    except MemoryError:
+        print("error: There is not enough memory; try fewer clips at a time.", file=sys.stderr)
+    except OSError as error:
+        prefix = f"{error.filename}: " if error.filename else ""
+        print(f"error: {SavgError(f'{prefix}{error.strerror or error}.')}", file=sys.stderr)
+    return 1
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Within the block SIGTERM raises `Terminated` in the main thread, once; further ones wait for
+    the clean-up. Where somebody else handles SIGTERM, and in other threads, nothing changes."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _print_any_name() -> None:
+    """Names of files that are no text are printed as the bytes they are, not refused."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
