@@ -26,6 +26,8 @@ from savg.errors import SavgError, brief
 
 T = TypeVar("T")
 
+MakeError = Callable[[str], Exception]
+
 
 @dataclass(frozen=True)
 class Between:
@@ -43,6 +45,13 @@ class Items:
     """Smallest and largest number of items of a tuple."""
 
     least: int
+    most: int
+
+
+@dataclass(frozen=True)
+class Text:
+    """Largest number of characters of a text; 80 without it."""
+
     most: int
 
 
@@ -72,32 +81,33 @@ Checker = Callable[[str, Any], "str | None"]
 """checker(name, value) → what the value must be and is, or None where it fits."""
 
 
-def check(config: Any, prefix: str = "", error: type[Exception] = ValueError) -> None:
-    """Raise `error` in one sentence, without its full stop, for a field that does not fit.
+def check(config: Any, names: str = "{}", error: type[Exception] = ValueError) -> None:
+    """Raise `error` in one sentence for a field that does not fit.
 
-    config: a dataclass; prefix: goes before the field's name.
+    config: a dataclass; names: how a message calls a field, for instance "weight of {}".
     """
     for name, checker in _plan(type(config)):  # type: ignore[arg-type]
-        problem = checker(prefix + name, getattr(config, name))
+        problem = checker(names.format(name), getattr(config, name))
         if problem:
-            raise error(problem)
+            raise error(f"{problem}." if issubclass(error, SavgError) else problem)
 
 
-def from_json(cls: type[T], values: Any, where: str, error: type[Exception] = SavgError) -> T:
+def from_json(cls: type[T], values: Any, where: str, error: MakeError = SavgError) -> T:
     """The dataclass that a JSON object describes, lists as tuples, objects as dataclasses.
 
     Args:
         cls: a dataclass that checks itself.
         values: an object as JSON gives it.
         where: file and place of the object, for the message.
-        error: raised for no object, unknown or missing settings, and values that do not fit.
+        error: of a sentence, raised for no object, unknown or missing settings, and values that do
+            not fit.
     """
     if not isinstance(values, Mapping):
-        raise error(f"{where} must be an object of settings, got {brief(values)}.")
+        raise error(f"{where}: settings must be a JSON object, got {brief(values)}.")
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     for key in values:
         if key not in fields:
-            raise error(f"{where} has no setting {brief(key)}.")
+            raise error(f"{where}: it has no setting {brief(key)}.")
     missing = [
         name
         for name, f in fields.items()
@@ -118,7 +128,7 @@ def from_json(cls: type[T], values: Any, where: str, error: type[Exception] = Sa
         raise error(f"{where}: {str(problem).removesuffix('.')}.") from problem
 
 
-def _ready(hint: Any, value: Any, where: str, error: type[Exception]) -> Any:
+def _ready(hint: Any, value: Any, where: str, error: MakeError) -> Any:
     """A JSON value as a field of this annotation takes it."""
     if isinstance(value, Mapping):
         for option in _options(hint):
@@ -176,7 +186,9 @@ def _checker(hint: Any, bounds: tuple[Any, ...] = ()) -> Checker:
         return _sequence(arguments, bounds)
     if hint in (int, float):
         return _number(hint, next((b for b in bounds if isinstance(b, Between)), None))
-    kinds = {bool: "true or false", str: "text", type(None): "null"}
+    if hint is str:
+        return _text(next((b.most for b in bounds if isinstance(b, Text)), 80))
+    kinds = {bool: "true or false", type(None): "null"}
     if hint in kinds:
         return _of_type(hint, kinds[hint])
     if isinstance(hint, type):
@@ -193,6 +205,15 @@ def _of_type(kind: Any, words: str) -> Checker:
         if isinstance(value, kind):
             return None
         return f"{name} must be {words}, got {brief(value)}"
+
+    return checker
+
+
+def _text(most: int) -> Checker:
+    def checker(name: str, value: Any) -> str | None:
+        if isinstance(value, str) and len(value) <= most:
+            return None
+        return f"{name} must be text of at most {most} characters, got {brief(value)}"
 
     return checker
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Annotated
 
 from savg.errors import whole_number
+from savg.fields import Between, Rate, Side, check
 
 
 @dataclass(frozen=True)
@@ -17,16 +19,17 @@ class ClipFormat:
     `label_fps` is the rate of sound events and labels. ValueError for values out of range.
     """
 
-    frames: int = 20
-    fps: int = 4
-    sample_rate: int = 16_000
-    size: int = 256
-    picture_height: int = 144
-    label_fps: int = 10
+    frames: Annotated[int, Between(1, 10_000_000)] = 20
+    fps: Annotated[int, Between(1, 1000)] = 4
+    sample_rate: Rate = 16_000
+    size: Side = 256
+    picture_height: Side = 144
+    label_fps: Annotated[int, Between(1, 1000)] = 10
 
     def __post_init__(self) -> None:
         for name in ("frames", "fps", "sample_rate", "size", "picture_height", "label_fps"):
             whole_number(f"ClipFormat.{name}", getattr(self, name), 1, error=ValueError)
+        check(self, "ClipFormat.{}")
         if self.picture_height > self.size or (self.size - self.picture_height) % 2:
             raise ValueError(
                 f"ClipFormat.picture_height must be ≤ size, {self.size}, by an even number of rows, "

@@ -11,14 +11,14 @@ import importlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from savg.errors import CheckpointError, SavgError, brief, first_line
-from savg.fields import check, from_json
+from savg.fields import Text, check, from_json
 from savg.json_files import MAX_CONFIG_BYTES, read_object
 from savg.paths import assets_dir, atomic_folder, file_sha256
 from savg.tensor_files import (
@@ -87,8 +87,8 @@ class Card:
     against their audio.
     """
 
-    licence: str
-    origin: str
+    licence: Annotated[str, Text(200)]
+    origin: Annotated[str, Text(2000)]
     sha256: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -204,13 +204,19 @@ def _compare(
         ],
     }
     mismatches = [
-        f"{len(keys)} {name} (first: {', '.join(key[:100] for key in keys[:3])})"
-        for name, keys in problems.items()
-        if keys
+        f"{len(keys)} {name} (first: {_first(keys)})" for name, keys in problems.items() if keys
     ]
     if mismatches:
         words = "; ".join(mismatches)
         raise CheckpointError(f"{kind}: {path} does not fit the network: {words}.")
+
+
+def _first(keys: Sequence[str]) -> str:
+    """The first keys, as many as a sentence takes."""
+    shown = [key[:100] for key in keys[:3]]
+    while len(shown) > 1 and sum(map(len, shown)) > 80:
+        shown.pop()
+    return ", ".join(shown)
 
 
 def _is_counter(key: str) -> bool:
@@ -342,7 +348,10 @@ def load_component(
         raise CheckpointError(
             f"{folder}: expected weights of kind {kind!r}, found {brief(stored)}."
         )
-    spec = model_format(stored)
+    try:
+        spec = model_format(stored)
+    except SavgError as error:
+        raise CheckpointError(f"{file}: {error}") from error
     config = component_config(stored, data.get("config"), file)
     card = from_json(
         Card, data.get("card"), f"{file}: not a {stored} component: card", CheckpointError

@@ -9,14 +9,18 @@ panning curve instead of samples.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from savg.data.mel_audio import MelAudio
+from savg.fields import Between, Side, check, from_json
 from savg.format import ClipFormat
 
 if TYPE_CHECKING:
     import torch
+
+Gain = Annotated[float, Between(1e-6, 1e6)]
 
 
 @dataclass(frozen=True)
@@ -29,14 +33,15 @@ class JointCodec:
     instead of samples. Raises ValueError for impossible values.
     """
 
-    size: int = 64
-    rows: int = 64
-    mid_gain: float | None = None
-    side_gain: float | None = None
-    fold: int = 1
+    size: Side = 64
+    rows: Side = 64
+    mid_gain: Gain | None = None
+    side_gain: Gain | None = None
+    fold: Annotated[int, Between(1, 1024)] = 1
     sound: MelAudio | None = None
 
     def __post_init__(self) -> None:
+        check(self, "JointCodec.{}")
         if not 0 < self.rows <= self.size or (self.size - self.rows) % 2:
             raise ValueError(
                 f"JointCodec.rows must be in 1…{self.size} and leave equal margins, got {self.rows}."
@@ -45,8 +50,6 @@ class JointCodec:
             raise ValueError("JointCodec must have both mid_gain and side_gain, or neither.")
         if self.sound is not None and self.mid_gain is not None:
             raise ValueError("JointCodec must have gains or a spectrogram, got both.")
-        if self.fold < 1:
-            raise ValueError(f"JointCodec.fold must be ≥ 1, got {self.fold}.")
 
     @property
     def first_row(self) -> int:
@@ -149,10 +152,9 @@ class JointCodec:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The codec of a JSON file; TypeError or ValueError for unknown or impossible values."""
-        sound = values.get("sound")
-        return cls(**{**values, "sound": MelAudio(**sound) if isinstance(sound, dict) else sound})
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The codec of a JSON file; ValueError for unknown or impossible values."""
+        return from_json(cls, values, "codec", ValueError)
 
 
 PUBLISHED = JointCodec()

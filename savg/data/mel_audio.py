@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from savg.audio.mel import htk_bands
+from savg.fields import Bands, Between, Rate, Samples, check
 
 if TYPE_CHECKING:
     import torch
@@ -35,24 +36,22 @@ class MelAudio:
     ValueError for impossible values.
     """
 
-    rate: int = 16000
-    bands: int = 80
-    hop: int = 200
-    window: int = 800
+    rate: Rate = 16000
+    bands: Bands = 80
+    hop: Samples = 200
+    window: Samples = 800
     lowest: float = 60.0
-    quietest: float = 3e-3
-    mean: float = -2.3
-    deviation: float = 1.8
-    pan_copies: int = 16
-    pan_gain: float = 3.0
-    pan_seconds: float = 0.5
-    diffuse: float = 0.2
-    iterations: int = 32
+    quietest: Annotated[float, Between(1e-12, 1)] = 3e-3
+    mean: Annotated[float, Between(-100, 100)] = -2.3
+    deviation: Annotated[float, Between(1e-6, 100)] = 1.8
+    pan_copies: Bands = 16
+    pan_gain: Annotated[float, Between(1e-6, 1e6)] = 3.0
+    pan_seconds: Annotated[float, Between(0, 60)] = 0.5
+    diffuse: Annotated[float, Between(0, 10)] = 0.2
+    iterations: Annotated[int, Between(0, 1000)] = 32
 
     def __post_init__(self) -> None:
-        for name in ("rate", "bands", "hop", "pan_copies"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"MelAudio.{name} must be ≥ 1, got {getattr(self, name)}.")
+        check(self, "MelAudio.{}")
         if self.window < 2 * self.hop:
             raise ValueError(f"MelAudio.window must be ≥ two hops, got {self.window} samples.")
         if not 0 < self.lowest < self.rate / 2:

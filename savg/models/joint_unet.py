@@ -99,8 +99,8 @@ class CoupledUNet(nn.Module):
         x = F.pixel_shuffle(video, self.config.video_patch)
         return (x, *(_unfold(y, self.config.audio_patch) for y in audio))
 
-    def check_video(self, video: Tensor) -> None:
-        """ValueError if a video does not fit the network."""
+    def check_inputs(self, video: Tensor, *others: Tensor) -> None:
+        """ValueError if a shape does not fit the network."""
         c = self.config
         if video.ndim != 5 or video.shape[2] != c.video_channels:
             raise ValueError(
@@ -152,16 +152,16 @@ class JointUNet(CoupledUNet):
         twice the channels with a learned variance); computed in the parameters' number format, or
         under autocast. ValueError if a shape does not fit the network.
         """
-        self._check(video, audio)
+        self.check_inputs(video, audio)
         shifts = self.draw_shifts(frames=video.shape[1]) if shifts is None else shifts
         if len(shifts) != len(self.shifting):
             raise ValueError(f"there must be {len(self.shifting)} shifts, got {len(shifts)}")
         video, audio = self.denoise((video, audio), t, shifts)
         return video, audio
 
-    def _check(self, video: Tensor, audio: Tensor) -> None:
-        c = self.config
-        self.check_video(video)
+    def check_inputs(self, video: Tensor, *others: Tensor) -> None:
+        super().check_inputs(video)
+        c, (audio,) = self.config, others
         if audio.ndim != 3 or audio.shape[1] != c.audio_channels:
             raise ValueError(f"audio must be [B, {c.audio_channels}, T], got {tuple(audio.shape)}")
         stretch = c.audio_patch * 4 ** (len(c.multipliers) - 1)

@@ -230,14 +230,7 @@ class SuperResUNet(nn.Module):
         ValueError if a shape does not fit the network.
         """
         c = self.config
-        cell = c.patch * 2 ** (len(c.widths) - 1)
-        if frames.ndim != 4 or frames.shape[2] % cell or frames.shape[3] % cell:
-            raise ValueError(
-                f"frames must be [N, {c.image_channels}, H, W] with sides divisible by {cell}, "
-                f"got {tuple(frames.shape)}"
-            )
-        if (labels is None) != (c.classes is None):
-            raise ValueError("labels must be given to a class-conditional network, and only to one")
+        self.check_inputs(frames, labels)
         large = F.interpolate(low_res, frames.shape[2:], mode="bilinear", align_corners=False)
         x = F.pixel_unshuffle(torch.cat([frames, large.to(frames.dtype)], dim=1), c.patch)
         dtype = next(self.parameters()).dtype
@@ -250,6 +243,19 @@ class SuperResUNet(nn.Module):
         bicubic = F.interpolate(low_res.float(), frames.shape[2:], mode="bicubic")
         image, variance = output[:, : c.image_channels], output[:, c.image_channels :]
         return torch.cat([image + bicubic.to(image.dtype), variance], dim=1)
+
+    def check_inputs(self, frames: Tensor, labels: Tensor | None = None) -> None:
+        """ValueError if a shape does not fit the network."""
+        c = self.config
+        cell = c.patch * 2 ** (len(c.widths) - 1)
+        channels = frames.ndim == 4 and frames.shape[1] == c.image_channels
+        if not channels or frames.shape[2] % cell or frames.shape[3] % cell:
+            raise ValueError(
+                f"frames must be [N, {c.image_channels}, H, W] with sides divisible by {cell}, "
+                f"got {tuple(frames.shape)}"
+            )
+        if (labels is None) != (c.classes is None):
+            raise ValueError("labels must be given to a class-conditional network, and only to one")
 
     def _evaluate(self, x: Tensor, embedding: Tensor) -> Tensor:
         """Patches [N, C, H, W] → the last convolution's channels."""

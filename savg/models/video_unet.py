@@ -54,7 +54,7 @@ class VideoUNet(CoupledUNet):
         variance); computed in the parameters' number format, or under autocast. ValueError if the
         shape does not fit the network.
         """
-        self.check_video(video)
+        self.check_inputs(video)
         return self.denoise((video,), t)[0]
 
 

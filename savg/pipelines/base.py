@@ -22,7 +22,7 @@ from savg.format import ClipFormat
 from savg.hub import PIPELINE_FILE, Card, resolve, write_json
 from savg.media.mux import with_audio
 from savg.paths import atomic_folder
-from savg.pipelines.description import Description, pipelines_in, refuse
+from savg.pipelines.description import Description, DescriptionError, pipelines_in, refuse
 from savg.pipelines.progress import OnStep
 from savg.video import MAX_SECONDS, Video
 
@@ -70,7 +70,10 @@ class Pipeline(ABC):
     @classmethod
     @abstractmethod
     def load(cls, description: Description, compute: Compute) -> Self:
-        """The pipeline that a folder describes; CheckpointError if it does not fit."""
+        """The pipeline that a folder describes; CheckpointError if it does not fit.
+
+        A DescriptionError begins with the setting; `from_pretrained` adds the file.
+        """
 
     @abstractmethod
     def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
@@ -99,7 +102,11 @@ class Pipeline(ABC):
         Example:
             pipeline = JointPipeline.from_pretrained("demo")
         """
-        return cls.load(cls.find(source), choose(device, dtype))
+        description, compute = cls.find(source), choose(device, dtype)
+        try:
+            return cls.load(description, compute)
+        except DescriptionError as error:
+            raise error.of(description) from error
 
     @classmethod
     def find(cls, source: str | os.PathLike[str] = "demo") -> Description:

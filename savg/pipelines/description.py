@@ -11,15 +11,15 @@ this one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from savg.errors import CheckpointError
-from savg.hub import CONFIG_FILE, PIPELINE_FILE, WEIGHTS_FILE, read_config
+from savg.errors import CheckpointError, brief
+from savg.fields import from_json
+from savg.hub import CONFIG_FILE, FOLDER_NAME, PIPELINE_FILE, WEIGHTS_FILE, read_config
 
 KEY = "pipeline"
 
@@ -30,20 +30,42 @@ NO_FOLDERS = (KEY, "clip")
 """Keys of a description whose text is no component: its name, and a network of open_clip's."""
 
 
+T = TypeVar("T")
+
+
+class DescriptionError(CheckpointError):
+    """A description of no pipeline. problem: what is wrong, beginning with the setting."""
+
+    def __init__(self, problem: str, file: str | Path = PIPELINE_FILE) -> None:
+        super().__init__(f"{file}: {problem}")
+        self.problem = problem
+
+    def within(self, stage: str) -> DescriptionError:
+        """The same of a description that holds this one under `stage`."""
+        return DescriptionError(f"{stage}: {self.problem}")
+
+    def of(self, description: Description) -> DescriptionError:
+        """The same with the file, and the stage there, that were read."""
+        stage = f"{description.stage}: " if description.stage else ""
+        return DescriptionError(stage + self.problem, description.folder / description.file)
+
+
 @dataclass(frozen=True)
 class Description:
-    """One pipeline of a folder. values: of its JSON file, or of a stage there."""
+    """One pipeline of a folder. values: of its JSON `file`, or of a `stage` there."""
 
     folder: Path
     values: Mapping[str, Any]
     name: str = ""
+    file: str = PIPELINE_FILE
+    stage: str = ""
 
     @property
     def stages(self) -> dict[str, Description]:
         """The pipelines that are parts of this one, by stage."""
         parts = {key: self.values.get(key) for key in STAGES}
         return {
-            key: Description(self.folder, part, str(part.get(KEY, STAGES[key])))
+            key: Description(self.folder, part, _name(part.get(KEY, STAGES[key])), self.file, key)
             for key, part in parts.items()
             if isinstance(part, Mapping)
         }
@@ -54,7 +76,7 @@ class Description:
         folders = {
             role: self.folder / name
             for role, name in self.values.items()
-            if role not in NO_FOLDERS and isinstance(name, str) and re.fullmatch(r"\w[\w.-]*", name)
+            if role not in NO_FOLDERS and isinstance(name, str) and FOLDER_NAME.fullmatch(name)
         }
         for stage in self.stages.values():
             folders |= stage.components
@@ -110,9 +132,30 @@ def pipelines_in(folder: Path) -> list[Description]:
 
 def refuse(folder: Path, expected: str) -> CheckpointError:
     """The error that names the pipelines a folder describes in place of the expected one."""
-    names = " and ".join(repr(other.values.get(KEY)) for other in descriptions(folder))
+    names = " and ".join(brief(other.values.get(KEY)) for other in descriptions(folder)[:4])
     return CheckpointError(f"{folder / PIPELINE_FILE}: expected {expected}, found {names}.")
 
 
+def setting(description: Mapping[str, Any], name: str, cls: type[T], what: str = "") -> T:
+    """The settings of one name as the dataclass that holds them; an absent name is its defaults.
+
+    what: the error's word for them. DescriptionError for settings that do not fit.
+    """
+    values = description.get(name, {})
+    return from_json(cls, values, f"{name}: not {what}" if what else name, DescriptionError)
+
+
+def flag(description: Mapping[str, Any], name: str, default: bool) -> bool:
+    """A setting that is true or false; DescriptionError for another one."""
+    value = description.get(name, default)
+    if not isinstance(value, bool):
+        raise DescriptionError(f"{name} must be true or false, got {brief(value)}.")
+    return value
+
+
 def _described(file: Path, values: Mapping[str, Any]) -> Description:
-    return Description(file.parent, values, str(values.get(KEY, "")))
+    return Description(file.parent, values, _name(values.get(KEY)), file.name)
+
+
+def _name(value: object) -> str:
+    return value if isinstance(value, str) else ""

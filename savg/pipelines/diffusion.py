@@ -17,15 +17,19 @@ from torch import Tensor
 from savg.data.joint_codec import JointCodec
 from savg.device import Compute, choose
 from savg.diffusion.process import State
-from savg.errors import CheckpointError, SavgError
+from savg.errors import SavgError
 from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card, component_folder, load_component, model_format, save_component
+from savg.models.joint_unet import CoupledUNet
 from savg.pipelines.base import Result, SeedPipeline, check_call
-from savg.pipelines.description import Description
+from savg.pipelines.description import Description, DescriptionError, flag, setting
 from savg.pipelines.guidance import Denoiser, Guidance
 from savg.pipelines.progress import OnStep, Progress, flipped
 from savg.pipelines.sampling import ClipNoise, NoisePurpose, SamplerConfig, diffusion_of
 from savg.pipelines.superres import SuperResolution
+
+MAX_CLIP_BYTES = 2**30
+"""Of the frames of one clip, and of its audio."""
 
 
 @dataclass
@@ -52,18 +56,43 @@ class DiffusionPipeline(SeedPipeline[Result]):
     """What the network makes, for messages and progress."""
     guides: ClassVar[type[Guidance]]
     """Type of its "guidance" in the description."""
+    mirrored: bool = field(init=False, default=False)
+    """Whether the weights make video that is reversed left to right."""
 
     def __post_init__(self) -> None:
-        self.diffusion = diffusion_of(self.cards[self.name].facts)
+        facts = self.cards[self.name].facts
+        self.diffusion = diffusion_of(facts)
         if self.format.size % self.codec.size:
-            raise CheckpointError(
-                f"pipeline.json: the format's size must be a multiple of the codec's, "
-                f"{self.codec.size}, got {self.format.size}."
+            raise DescriptionError(
+                f"the format's size must be a multiple of the codec's, {self.codec.size}, "
+                f"got {self.format.size}."
+            )
+        self.guidance = setting(self.description, "guidance", self.guides)
+        self.mirrored = flag(facts, "mirrored", False)
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        """DescriptionError where clips are too large, or do not have the networks' shapes."""
+        format, codec = self.format, self.codec
+        frames = format.frames * format.size**2 * 3
+        if max(frames, 8 * format.samples) > MAX_CLIP_BYTES:
+            raise DescriptionError(
+                f"format: frames and audio of a clip must take ≤ {MAX_CLIP_BYTES >> 20} MiB each, got "
+                f"{frames >> 20} and {format.samples >> 17} MiB."
+            )
+        if codec.sound is not None and codec.sound.rate != format.sample_rate:
+            raise DescriptionError(
+                f"codec: rate of sound must be the format's sample rate, {format.sample_rate}, "
+                f"got {codec.sound.rate}."
             )
         try:
-            self.guidance = self.guides(**self.description.get("guidance", {}))
-        except (TypeError, ValueError) as error:
-            raise CheckpointError(f"pipeline.json: {error}.") from error
+            if isinstance(self.network, CoupledUNet):
+                parts = (torch.empty(1, *shape, device="meta") for shape in self.shapes)
+                self.network.check_inputs(*parts)
+            self.superres.check(codec.rows, codec.size, format.size // codec.size)
+        except ValueError as error:
+            problem = str(error).removesuffix(".")
+            raise DescriptionError(f"codec and format must fit the networks: {problem}.") from error
 
     @property
     @abstractmethod
@@ -84,7 +113,7 @@ class DiffusionPipeline(SeedPipeline[Result]):
         folder, values = description.folder, description.values
         network, card = load_component(component_folder(folder, values, cls.name), cls.kind)
         cards, superres = {cls.name: card}, None
-        if values.get("superres"):
+        if values.get("superres") is not None:
             part = component_folder(folder, values, "superres")
             superres, cards["superres"] = load_component(part, "superres_unet")
         return cls.build(network, superres, cards, values, compute)
@@ -99,18 +128,18 @@ class DiffusionPipeline(SeedPipeline[Result]):
         compute: Compute,
     ) -> Self:
         """A pipeline of networks in memory; description: the content of its JSON file."""
-        try:
-            trained = cards[cls.name].facts.get("codec", {})
-            codec = JointCodec.from_dict(dict(description.get("codec", trained)))
-            format = ClipFormat(**description.get("format", {}))
-        except (TypeError, ValueError) as error:
-            raise CheckpointError(f"pipeline.json: {error}.") from error
-        settings = {**cls.sampler_defaults(codec), **description.get("sampler", {})}
+        trained = {"codec": cards[cls.name].facts.get("codec", {})}
+        codec = setting({**trained, **description}, "codec", JointCodec)
+        format = setting(description, "format", ClipFormat)
+        chosen = description.get("sampler", {})
+        if isinstance(chosen, Mapping):
+            chosen = {**cls.sampler_defaults(codec), **chosen}
+        sampler = setting({"sampler": chosen}, "sampler", SamplerConfig, "a sampler")
         return cls(
             network=compute.place(network),
             superres=SuperResolution.described(superres, cards, description, compute),
             codec=codec,
-            sampler=SamplerConfig.from_dict(settings),
+            sampler=sampler,
             compute=compute,
             cards=cards,
             format=format,
@@ -152,11 +181,6 @@ class DiffusionPipeline(SeedPipeline[Result]):
     @property
     def batch_size(self) -> int:
         return 4 if self.compute.device.type == "cpu" else 16
-
-    @property
-    def mirrored(self) -> bool:
-        """Whether the weights make video that is reversed left to right."""
-        return bool(self.cards[self.name].facts.get("mirrored", False))
 
     def total(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from torch import Tensor
 
 from savg.diffusion.flow import GUIDANCE, STEPS
 from savg.errors import SavgError
-from savg.pipelines.sampling import ClipNoise, NoisePurpose
+from savg.fields import Between, check
+from savg.pipelines.sampling import ClipNoise, NoisePurpose, Steps
 from savg.video import Video
 
 
@@ -26,18 +27,15 @@ class FlowSampler:
     advance by whole seconds. SavgError for values out of range.
     """
 
-    steps: int = STEPS
-    guidance: float = GUIDANCE
-    seconds: float = 5.0
-    overlap: float = 1.0
+    steps: Steps = STEPS
+    guidance: Annotated[float, Between(0, 1000)] = GUIDANCE
+    seconds: Annotated[float, Between(0, 60)] = 5.0
+    overlap: Annotated[float, Between(0, 60)] = 1.0
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise SavgError(f"steps must be ≥ 1, got {self.steps}.")
-        if not np.isfinite(self.guidance) or self.guidance < 0:
-            raise SavgError(f"guidance must be ≥ 0, got {self.guidance}.")
+        check(self, error=SavgError)
         step = self.seconds - self.overlap
-        if self.overlap < 0 or step < 1 or step != int(step):
+        if step < 1 or step != int(step):
             raise SavgError(
                 f"Windows must advance by whole seconds, got windows of {self.seconds:g} s that share "
                 f"{self.overlap:g} s."

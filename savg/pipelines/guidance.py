@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from savg.diffusion.host import factor_for
 from savg.diffusion.process import Diffusion, State
+from savg.fields import Between, Share, check
 from savg.pipelines.sampling import ClipNoise
 
 Denoiser = Callable[[State, Tensor], State]
@@ -30,13 +32,12 @@ class Guidance:
     0 ≤ first < last ≤ 1; each step in it costs a second evaluation. ValueError for other values.
     """
 
-    weight: float = 0.0
-    first: float = 0.5
-    last: float = 0.96
+    weight: Annotated[float, Between(0, 1000)] = 0.0
+    first: Share = 0.5
+    last: Share = 0.96
 
     def __post_init__(self) -> None:
-        if self.weight < 0:
-            raise ValueError(f"weight of guidance must be ≥ 0, got {self.weight}")
+        check(self, "{} of guidance")
         if not 0 <= self.first < self.last <= 1:
             interval = f"{self.first} and {self.last}"
             raise ValueError(f"guidance must have 0 ≤ first < last ≤ 1, got {interval}")
@@ -81,7 +82,7 @@ class NoiseGuidance(Guidance):
     noise.
     """
 
-    shift: float = 0.08
+    shift: Share = 0.08
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
-from typing import Any, Self, get_args
+from typing import Annotated, Any, Self
 
 import numpy as np
 import torch
@@ -21,13 +21,16 @@ from savg.diffusion.dpm_solver import (
     singlestep,
     time_steps,
 )
-from savg.diffusion.process import Model, State
+from savg.diffusion.process import Model, Prediction, State, Variance
 from savg.diffusion.progress import OnStep
 from savg.diffusion.thresholding import THRESHOLDING, Thresholding
-from savg.errors import CheckpointError, SavgError
+from savg.errors import CheckpointError, SavgError, brief
+from savg.fields import Between, Share, check, from_json
 
 SAMPLERS = ("dpmpp_multistep", "dpmpp_adaptive", "dpm_singlestep", "ddim", "ddpm")
 """Values of `SamplerConfig.name`."""
+
+Steps = Annotated[int, Between(1, 100_000)]
 
 ADAPTIVE_TOTAL = 100
 """Steps that the adaptive solver reports, however many it takes: hundredths of its way."""
@@ -45,34 +48,26 @@ class SamplerConfig:
     """
 
     name: str = "dpmpp_adaptive"
-    steps: int = 24
+    steps: Steps = 24
     order: int = 2
     spacing: Spacing = "logSNR"
     snap: bool = False
     limit: str | None = None
     batch_coupled: bool = False
-    eta: float = 0.0
+    eta: Share = 0.0
 
     def __post_init__(self) -> None:
         if self.name not in SAMPLERS:
-            raise SavgError(f"The sampler must be one of {', '.join(SAMPLERS)}, got {self.name!r}.")
-        if self.steps < 1:
-            raise SavgError(f"steps must be ≥ 1, got {self.steps}.")
+            raise SavgError(
+                f"The sampler must be one of {', '.join(SAMPLERS)}, got {brief(self.name)}."
+            )
+        check(self, error=SavgError)
         if self.order not in (1, 2, 3):
             raise SavgError(f"order must be 1, 2 or 3, got {self.order}.")
         if self.limit is not None and self.limit not in THRESHOLDING:
-            raise SavgError(f"limit must be one of {', '.join(THRESHOLDING)}, got {self.limit!r}.")
-        if self.spacing not in get_args(Spacing):
-            names = ", ".join(get_args(Spacing))
-            raise SavgError(f"spacing must be one of {names}, got {self.spacing!r}.")
-
-    @classmethod
-    def from_dict(cls, values: Any) -> Self:
-        """The sampler of a pipeline's JSON file; CheckpointError for unknown settings."""
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise CheckpointError(f"pipeline.json: not a sampler: {error}.") from error
+            raise SavgError(
+                f"limit must be one of {', '.join(THRESHOLDING)}, got {brief(self.limit)}."
+            )
 
     def with_overrides(self, steps: int | None, name: str | None) -> Self:
         """These settings with another number of steps and sampler (None: as they are)."""
@@ -156,21 +151,34 @@ def spaced(diffusion: Diffusion, steps: int) -> Diffusion:
     return replace(diffusion, schedule=chosen)
 
 
-def diffusion_of(facts: Any, **defaults: Any) -> Diffusion:
-    """The process that a component's card describes ("prediction", "variance", "diffusion_steps")."""
-    values: dict[str, Any] = {
-        "prediction": "eps",
-        "variance": "fixed_large",
-        "diffusion_steps": 1000,
-    } | defaults
-    values |= {key: facts[key] for key in values if key in facts}
+@dataclass(frozen=True)
+class DiffusionFacts:
+    """What a component's card says of the diffusion that its network was trained with."""
+
+    prediction: Prediction = "eps"
+    variance: Variance = "fixed_large"
+    diffusion_steps: Steps = 1000
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+def diffusion_of(facts: Mapping[str, Any], **defaults: Any) -> Diffusion:
+    """The process that a component's card describes, by the facts of `DiffusionFacts`.
+
+    defaults: of facts that it does not have. CheckpointError for values out of range.
+    """
+    names = [field.name for field in fields(DiffusionFacts)]
+    values = defaults | {name: facts[name] for name in names if name in facts}
+    where = "The card of the weights describes no diffusion"
+    known = from_json(DiffusionFacts, values, where, CheckpointError)
     try:
-        schedule = Schedule.linear(int(values.pop("diffusion_steps")))
-        return Diffusion(schedule, **values)
-    except (TypeError, ValueError) as error:
+        schedule = Schedule.linear(known.diffusion_steps)
+    except ValueError as error:
         raise CheckpointError(
-            f"The card of the weights describes no diffusion: {error}."
+            f"{where}: diffusion_steps must be enough for its noise, got {known.diffusion_steps}."
         ) from error
+    return Diffusion(schedule, known.prediction, known.variance)
 
 
 class NoisePurpose(IntEnum):

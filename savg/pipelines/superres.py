@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -13,6 +14,8 @@ from savg.device import Compute
 from savg.diffusion import Diffusion
 from savg.diffusion.host import times_on
 from savg.hub import Card
+from savg.models.superres_unet import SuperResUNet
+from savg.pipelines.description import flag, setting
 from savg.pipelines.sampling import ClipNoise, SamplerConfig, diffusion_of
 
 PUBLISHED = SamplerConfig(name="ddim", steps=25)
@@ -46,15 +49,25 @@ class SuperResolution:
         compute: Compute,
     ) -> Self:
         """As in a pipeline's JSON file, with the card of the network "superres"."""
-        settings = description.get("superres_sampler")
-        sampler = PUBLISHED if settings is None else SamplerConfig.from_dict(settings)
+        sampler = PUBLISHED
+        if description.get("superres_sampler") is not None:
+            sampler = setting(description, "superres_sampler", SamplerConfig, "a sampler")
         chunk = 5 if compute.device.type == "cpu" else 20
-        shared = bool(description.get("shared_noise", True))
+        shared = flag(description, "shared_noise", True)
         if model is None:
             return cls(None, None, sampler, compute, shared, chunk)
         facts = cards["superres"].facts
         process = diffusion_of(facts, variance="learned_range", diffusion_steps=SCHEDULE_STEPS)
         return cls(compute.place(model), process, sampler, compute, shared, chunk)
+
+    def check(self, height: int, width: int, scale: int) -> None:
+        """ValueError where frames of this size do not fit the network.
+
+        scale: by which they are upscaled.
+        """
+        if isinstance(self.model, SuperResUNet):
+            frames = torch.empty(1, 3, height * scale, width * scale, device="meta")
+            self.model.check_inputs(frames)
 
     def total(self, frames: int) -> int:
         """Steps reported for a clip of `frames` frames."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, ClassVar, Self
@@ -13,14 +14,23 @@ from numpy.typing import NDArray
 
 from savg.clip import Clip
 from savg.device import Compute
-from savg.errors import CheckpointError
+from savg.errors import brief
 from savg.hub import Card
 from savg.pipelines.base import AudioPipeline, ClipPipeline, Pipeline, check_call
-from savg.pipelines.description import KEY, STAGES, Description
+from savg.pipelines.description import KEY, STAGES, Description, DescriptionError
 from savg.pipelines.progress import OnStep, Progress
 from savg.pipelines.registry import AUDIO
 from savg.pipelines.video import VideoPipeline
 from savg.video import Video
+
+
+@contextmanager
+def _within(stage: str) -> Iterator[None]:
+    """Errors of a stage's description name the stage."""
+    try:
+        yield
+    except DescriptionError as error:
+        raise error.within(stage) from error
 
 
 @dataclass
@@ -40,9 +50,9 @@ class TwoStagePipeline(ClipPipeline):
         self.compute, self.format = self.video.compute, self.video.format
         rates = self.video.format.sample_rate, self.audio.sample_rate
         if rates[0] != rates[1]:
-            raise CheckpointError(
-                f"pipeline.json: the sample rate of clips must be that of the second stage, "
-                f"{rates[1]} Hz, got {rates[0]} Hz."
+            raise DescriptionError(
+                f"the sample rate of clips must be that of the second stage, {rates[1]} Hz, "
+                f"got {rates[0]} Hz."
             )
 
     @classmethod
@@ -50,14 +60,20 @@ class TwoStagePipeline(ClipPipeline):
         stages = description.stages
         for stage in STAGES:
             if stage not in stages:
-                raise CheckpointError(
-                    f"{description.folder}: a {cls.name!r} pipeline is described under 'video' and "
-                    f"'sound'; {stage!r} is missing."
+                raise DescriptionError(
+                    f"a {cls.name!r} pipeline is described under 'video' and 'sound'; {stage!r} is "
+                    "missing."
                 )
-        return cls(
-            VideoPipeline.load(stages["video"], compute),
-            AUDIO[stages["sound"].name].load(stages["sound"], compute),
-        )
+        second = stages["sound"].name
+        if second not in AUDIO:
+            raise DescriptionError(
+                f"sound: pipeline must be one of {', '.join(AUDIO)}, got {brief(second)}."
+            )
+        with _within("video"):
+            video = VideoPipeline.load(stages["video"], compute)
+        with _within("sound"):
+            audio = AUDIO[second].load(stages["sound"], compute)
+        return cls(video, audio)
 
     @property
     def components(self) -> Mapping[str, Card]:

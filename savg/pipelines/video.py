@@ -12,10 +12,10 @@ from torch import Tensor
 
 from savg.diffusion.host import times_on
 from savg.diffusion.process import Diffusion, State
-from savg.errors import CheckpointError
 from savg.models.superres_unet import CONFIGS as SUPERRES
 from savg.models.video_unet import CONFIGS as VIDEO
 from savg.pipelines.base import Output
+from savg.pipelines.description import DescriptionError
 from savg.pipelines.diffusion import DiffusionPipeline
 from savg.pipelines.guidance import Denoiser, Guidance, NoiseGuidance
 from savg.pipelines.sampling import NoisePurpose
@@ -60,9 +60,8 @@ class VideoPipeline(DiffusionPipeline[NDArray[np.uint8]]):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.guidance.weight and self.diffusion.prediction != "x0":
-            raise CheckpointError(
-                "pipeline.json: the prediction of a guided network must be 'x0', "
-                f"got {self.diffusion.prediction!r}."
+            raise DescriptionError(
+                f"the prediction of a guided network must be 'x0', got {self.diffusion.prediction!r}."
             )
 
     @property

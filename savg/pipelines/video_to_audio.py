@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from savg.annotation import Boxes
 from savg.device import Compute, choose
 from savg.diffusion.flow import FlowMatching, euler
-from savg.errors import CheckpointError, SavgError
+from savg.errors import SavgError, brief
 from savg.hub import Card, component_folder, load_component, save_component
 from savg.models.bigvgan import BigVgan
 from savg.models.griffin_lim import GriffinLim
@@ -36,7 +36,7 @@ from savg.models.synchformer import Synchformer
 from savg.models.visual_flow import VisualFlow, VisualInputs
 from savg.pipelines.base import AudioPipeline, check_batch
 from savg.pipelines.clip_images import MODEL, OpenClipImages
-from savg.pipelines.description import Description
+from savg.pipelines.description import Description, DescriptionError, setting
 from savg.pipelines.flow_sampling import FlowSampler, Window, cross_faded
 from savg.pipelines.progress import OnStep, Progress
 from savg.pipelines.visual_features import (
@@ -83,18 +83,22 @@ class VideoToAudio(AudioPipeline):
     def __post_init__(self) -> None:
         latent, own = self.flow.config.flow.latent_dim, self.vae.config.embed_dim
         if latent not in (own, 2 * own):
-            raise CheckpointError(
-                f"pipeline.json: the flow network's latent channels must be the VAE's {own} (mono) or "
-                f"{2 * own} (stereo), got {latent}."
+            raise DescriptionError(
+                f"the flow network's latent channels must be the VAE's {own} (mono) or {2 * own} "
+                f"(stereo), got {latent}."
             )
         bands = self.vocoder.config.num_mels
         hop = self.vocoder.config.hop
         expected = self.vae.config.data_dim, MEL_HOPS[self.sample_rate]
         if (bands, hop) != expected:
-            raise CheckpointError(
-                f"pipeline.json: the vocoder must have the VAE's {expected[0]} bands and {expected[1]} "
-                f"samples a frame, got {bands} bands and {hop} samples."
+            raise DescriptionError(
+                f"the vocoder must have the VAE's {expected[0]} bands and {expected[1]} samples a "
+                f"frame, got {bands} bands and {hop} samples."
             )
+        try:
+            self.lengths = SequenceLengths(self.sampler.seconds, self.sample_rate)
+        except ValueError as error:
+            raise DescriptionError(f"sampler: {error}.") from error
         self.channels = latent // own
 
     @classmethod
@@ -104,11 +108,11 @@ class VideoToAudio(AudioPipeline):
         cards: dict[str, Card] = {}
         for role in ROLES:
             parts[role], cards[role] = load_component(component_folder(folder, values, role))
-        if values.get("synchformer"):
+        if values.get("synchformer") is not None:
             place = component_folder(folder, values, "synchformer")
             parts["synchformer"], cards["synchformer"] = load_component(place, "synchformer")
         persons = None
-        if values.get("persons"):
+        if values.get("persons") is not None:
             from savg.detectors.persons import YoloxDetector
 
             place = component_folder(folder, values, "persons")
@@ -144,13 +148,10 @@ class VideoToAudio(AudioPipeline):
             and isinstance(vocoder, Vocoder)
         ):
             kinds = ", ".join(type(parts[role]).__name__ for role in ROLES)
-            raise CheckpointError(
-                f"pipeline.json: expected a flow network, a mel VAE and a vocoder, found {kinds}."
+            raise DescriptionError(
+                f"expected a flow network, a mel VAE and a vocoder, found {kinds}."
             )
-        try:
-            sampler = FlowSampler(**description.get("sampler", {}))
-        except TypeError as error:
-            raise CheckpointError(f"pipeline.json: not a sampler: {error}.") from error
+        sampler = setting(description, "sampler", FlowSampler, "a sampler")
         precise = Compute(compute.device, torch.float32, compute.channels_last, compute.reason)
         return cls(
             flow=compute.place(flow),
@@ -206,11 +207,6 @@ class VideoToAudio(AudioPipeline):
     @property
     def takes_boxes(self) -> bool:
         return self.flow.config.boxes > 0
-
-    @property
-    def lengths(self) -> SequenceLengths:
-        """Of a window."""
-        return SequenceLengths(self.sampler.seconds, self.sample_rate)
 
     @property
     def batch_size(self) -> int:
@@ -342,10 +338,13 @@ def _visual(
     if flow.config.encoder is not None:
         return EncoderFrames(flow.config.encoder)
     if not isinstance(synchformer, Synchformer):
-        raise CheckpointError(
-            "pipeline.json: a flow network without an encoder of its own must have a 'synchformer'."
+        raise DescriptionError(
+            "a flow network without an encoder of its own must have a 'synchformer'."
         )
-    images = OpenClipImages.from_pretrained(str(description.get("clip", MODEL)), compute.device)
+    model = description.get("clip", MODEL)
+    if not isinstance(model, str):
+        raise DescriptionError(f"clip must be the name of a network, got {brief(model)}.")
+    images = OpenClipImages.from_pretrained(model, compute.device)
     return ClipAndSync(images, compute.place(synchformer))
 
 
