@@ -11,8 +11,7 @@ import sys
 import time
 from collections import Counter
 
-from tests.fuzz.case import Case, plan
-from tests.fuzz.readers import TABLE
+from tests.fuzz.case import Case, Plan
 from tests.fuzz.worker import outcomes
 
 PLACE = "tests.fuzz.readers:TABLE"
@@ -27,12 +26,13 @@ def main() -> int:
     parser.add_argument("--readers", nargs="*", default=[])
     parser.add_argument("--case", nargs="*", default=[])
     args = parser.parse_args()
-    cases = [Case.parse(text) for text in args.case]
-    cases = cases or plan(TABLE, args.cases, args.seed, args.readers)
+    wanted = [Case.parse(text) for text in args.case] or Plan(
+        args.cases, args.seed, (*args.readers,)
+    )
     if not args.case:
-        print(f"{len(cases)} cases of seed {args.seed}", flush=True)
+        print(f"{args.cases} cases of seed {args.seed}", flush=True)
     begin, counts, faults, largest, slowest = time.monotonic(), Counter[str](), 0, 0, 0.0
-    for outcome in outcomes(PLACE, cases, jobs=args.jobs):
+    for outcome in outcomes(PLACE, wanted, jobs=args.jobs):
         counts["fault" if not outcome.is_good else outcome.kind] += 1
         faults += not outcome.is_good
         largest, slowest = max(largest, outcome.peak), max(slowest, outcome.seconds)

@@ -6,7 +6,7 @@ A case is READER/MUTATION/NUMBER; everything random in it comes from that text.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,18 +108,29 @@ class Table:
         return [name for name in list(MUTATIONS)[1:] if self.suitable(reader, name)]
 
 
-def plan(table: Table, count: int, seed: int, readers: Iterable[str] = ()) -> list[Case]:
-    """`count` cases: readers by their shares, the mutations of each in turn, in shuffled order."""
-    rng = random.Random(seed)
-    names = list(readers) or list(table.readers)
-    turns = [name for name in names for _ in range(table.readers[name].share)]
-    left: dict[str, list[str]] = {name: [] for name in names}
-    cases = []
-    for i in range(count):
-        name = turns[i % len(turns)]
-        if not left[name]:
-            left[name] = table.mutations(name)
-            rng.shuffle(left[name])
-        cases.append(Case(name, left[name].pop(), rng.randrange(10**6)))
-    rng.shuffle(cases)
-    return cases
+@dataclass(frozen=True)
+class Plan:
+    """`count` cases of a seed: readers (default: all) by their shares, the mutations of each in turn,
+    in shuffled order; before them, if `whole`, two cases of each reader without damage."""
+
+    count: int
+    seed: int
+    readers: tuple[str, ...] = ()
+    whole: bool = False
+
+    def cases(self, table: Table) -> list[Case]:
+        """The cases, the same for the same table."""
+        rng = random.Random(self.seed)
+        names = self.readers or tuple(table.readers)
+        turns = [name for name in names for _ in range(table.readers[name].share)]
+        rng.shuffle(turns)
+        left: dict[str, list[str]] = {name: [] for name in names}
+        cases = []
+        for i in range(self.count):
+            name = turns[i % len(turns)]
+            if not left[name]:
+                left[name] = table.mutations(name)
+                rng.shuffle(left[name])
+            cases.append(Case(name, left[name].pop(), rng.randrange(10**6)))
+        whole = [Case(name, "none", number) for name in names for number in range(2)]
+        return (whole if self.whole else []) + cases

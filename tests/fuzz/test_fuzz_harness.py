@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import sys
+import zipfile
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
+from safetensors.numpy import save_file
 
-from tests.fuzz.case import Case, plan
+from tests.fuzz.case import Case, Plan
 from tests.fuzz.judge import Outcome, message_fault
 from tests.fuzz.mutations import MUTATIONS
-from tests.fuzz.readers import TABLE
-from tests.fuzz.toy_readers import BAD, GOOD
+from tests.fuzz.toy_readers import BAD, GOOD, TABLE
 from tests.fuzz.worker import Limits, outcomes
+from tests.videos import make_video
 
 LIMITS = Limits(seconds=3.0, clock_seconds=8.0, memory=2**28)
 
@@ -67,22 +73,37 @@ def test_messages_are_one_printable_sentence(message: str, fault: str) -> None:
 
 
 def test_a_plan_is_a_function_of_its_seed_and_meets_every_reader() -> None:
-    cases = plan(TABLE, 400, 3)
-    assert cases == plan(TABLE, 400, 3) != plan(TABLE, 400, 4)
+    cases = Plan(60, 3).cases(TABLE)
+    assert cases == Plan(60, 3).cases(TABLE) != Plan(60, 4).cases(TABLE)
     assert {case.reader for case in cases} == set(TABLE.readers)
     assert all(Case.parse(str(case)) == case for case in cases)
-    used = {mutation for name in TABLE.readers for mutation in TABLE.mutations(name)}
-    assert used == set(MUTATIONS) - {"none"}
+    assert {case.reader for case in Plan(9, 3, ("crash",)).cases(TABLE)} == {"crash"}
+    assert len(Plan(9, 3, whole=True).cases(TABLE)) == 9 + 2 * len(TABLE.readers)
 
 
-def _target(mutation: str, folder: Path) -> Path:
-    """A file of the first seed that has one for the mutation."""
-    for seed in TABLE.seeds.values():
-        patterns = [p for p in seed.patterns if MUTATIONS[mutation].suits(p) and "." in p]
-        if patterns:
-            seed.build(folder)
-            return next(folder.glob(patterns[0]))
-    raise AssertionError(f"no seed for {mutation}")
+def _sample(path: Path) -> None:
+    """A small file of the kind that its suffix says."""
+    kind = path.suffix
+    if kind in (".mp4", ".mkv", ".ts"):
+        make_video(path, width=32, height=32, codecs=("libx264", "aac"))
+    elif kind in (".wav", ".flac"):
+        soundfile.write(path, np.zeros((999, 2)), 16_000)
+    elif kind == ".safetensors":
+        save_file({"a": np.ones((3, 4), np.float32), "b": np.ones(2, np.float32)}, path)
+    elif kind == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a.wav", b"a" * 100)
+            archive.writestr("b/c.csv", b"1,2\n")
+    elif kind == ".npy":
+        np.save(path, np.ones((3, 4)))
+    elif kind == ".sqlite":
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("CREATE TABLE rating (position INTEGER, text VARCHAR)")
+            database.execute("INSERT INTO rating VALUES (1, 'good'), (2, 'bad')")
+            database.commit()
+    else:
+        text = {".json": '{"a": 1, "b": [0.5, {"c": "x"}]}'}.get(kind, "1,2.5\n3,-4\n")
+        path.write_text(text)
 
 
 def _content(path: Path) -> object:
@@ -93,8 +114,8 @@ def _content(path: Path) -> object:
 
 @pytest.mark.parametrize("mutation", [name for name in MUTATIONS if name != "none"])
 def test_a_mutation_repeats_itself_and_changes_something(mutation: str, tmp_path: Path) -> None:
-    (tmp_path / "seed").mkdir()
-    target = _target(mutation, tmp_path / "seed")
+    target = tmp_path / f"seed{(*MUTATIONS[mutation].suffixes, '.csv')[0]}"
+    _sample(target)
     before = target.read_bytes()
     changed = 0
     for number in range(20):

@@ -7,6 +7,7 @@ of a decoder ends that case alone, and nothing of one case reaches the next.
 from __future__ import annotations
 
 import faulthandler
+import gc
 import importlib
 import json
 import multiprocessing
@@ -18,14 +19,14 @@ import signal
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from tests.fuzz.case import Case, Table
+from tests.fuzz.case import Case, Plan, Table
 
 GIGABYTE = 2**30
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -46,7 +47,7 @@ class Limits:
 
 
 def outcomes(
-    place: str, cases: Iterable[Case], limits: Limits = Limits(), jobs: int = 1
+    place: str, cases: Plan | Sequence[Case], limits: Limits = Limits(), jobs: int = 1
 ) -> Iterator[Any]:
     """The outcome of each case, in the order in which they end.
 
@@ -54,7 +55,7 @@ def outcomes(
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, place, list(cases), limits, jobs))
+    process = context.Process(target=_serve, args=(theirs, place, cases, limits, jobs))
     process.start()
     theirs.close()
     try:
@@ -80,12 +81,14 @@ class _Running:
 
 
 def _serve(
-    connection: Connection, place: str, cases: list[Case], limits: Limits, jobs: int
+    connection: Connection, place: str, wanted: Plan | Sequence[Case], limits: Limits, jobs: int
 ) -> None:
     """The process that imports once and forks."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(1))
     module, name = place.split(":")
     table: Table = getattr(importlib.import_module(module), name)
+    cases = wanted.cases(table) if isinstance(wanted, Plan) else list(wanted)
+    gc.freeze()  # a collection would touch, and so copy, the memory that cases share
     with tempfile.TemporaryDirectory(prefix="fuzz-") as temporary:
         home = Path(temporary)
         used = {seed for case in cases for seed in table.readers[case.reader].seeds}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import warnings
 import zipfile
 
 from tests.fuzz.mutations.blind import WILD
@@ -51,7 +52,7 @@ def members(data: bytes, rng: random.Random) -> bytes:
             rng.shuffle(contents)
     out = io.BytesIO()
     method = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2))
-    with zipfile.ZipFile(out, "w", method) as archive:
+    with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(out, "w", method) as archive:
         for name, content in contents:
             archive.writestr(zipfile.ZipInfo(name), content, method)
     return out.getvalue()
