@@ -49,8 +49,8 @@ def ycc(rgb: tuple[int, ...], matrix: str, full: bool = False) -> tuple[int, ...
 def rgb_of(values: tuple[float, ...], matrix: str, full: bool = False) -> tuple[float, ...]:
     """The colour (0 … 255) of 8-bit Y, Cb, Cr, by the matrix's definition."""
     red, blue = WEIGHTS[matrix]
-    y = values[0] / 255 if full else (values[0] - 16) / 219
-    cb, cr = ((value - 128) / (255 if full else 224) for value in values[1:])
+    y = values[0] / 255 if full else (float(values[0]) - 16) / 219
+    cb, cr = ((float(value) - 128) / (255 if full else 224) for value in values[1:])
     r, b = y + cr * (2 - 2 * red), y + cb * (2 - 2 * blue)
     return tuple(255 * v for v in (r, (y - red * r - blue * b) / (1 - red - blue), b))
 
@@ -119,10 +119,11 @@ def shown_quarters(image: np.ndarray) -> tuple[str, float]:
 
 
 def quarter_values(image: np.ndarray) -> list[np.ndarray]:
-    """The values in the middle of each quarter."""
+    """The mean values in the middle of each quarter."""
     height, width = image.shape[:2]
+    high, wide = height // 8, width // 8
     return [
-        image[y, x].astype(float)
+        image[y - high : y + high, x - wide : x + wide].mean(axis=(0, 1))
         for y in (height // 4, 3 * height // 4)
         for x in (width // 4, 3 * width // 4)
     ]
