@@ -203,18 +203,20 @@ def _compare(
             if k in shapes and shapes[k] != tuple(expected[k].shape)
         ],
     }
+    present = {name: keys for name, keys in problems.items() if keys}
     mismatches = [
-        f"{len(keys)} {name} (first: {_first(keys)})" for name, keys in problems.items() if keys
+        f"{len(keys)} {name} (first: {_first(keys, 280 // len(present))})"
+        for name, keys in present.items()
     ]
     if mismatches:
         words = "; ".join(mismatches)
         raise CheckpointError(f"{kind}: {path} does not fit the network: {words}.")
 
 
-def _first(keys: Sequence[str]) -> str:
-    """The first keys, as many as a sentence takes."""
+def _first(keys: Sequence[str], most: int) -> str:
+    """The first of the keys, and up to two more within `most` characters."""
     shown = [key[:100] for key in keys[:3]]
-    while len(shown) > 1 and sum(map(len, shown)) > 80:
+    while len(shown) > 1 and sum(map(len, shown)) > most:
         shown.pop()
     return ", ".join(shown)
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
+import sys
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from savg.data.starss.archives import open_archive, unpack
 from savg.errors import SavgError
 from savg.hub import PIPELINE_FILE, Card, load_official, model_format, save_component, write_json
+from savg.input_file import slashed
 from savg.paths import atomic_file, existing, writable_folder
 
 HELP = "Convert published checkpoints into folders that this project loads."
@@ -66,23 +67,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Import each file; write a pipeline beside them when all its components are there."""
-    written = {}
+    """Import each file; write a pipeline beside them when all its components are there.
+
+    A file that cannot be imported gets its sentence, and the others are imported all the same.
+    """
+    written: dict[str, str] = {}
+    failed = False
     writable_folder(args.out, "--out")
     for file in args.files:
-        with _checkpoints(existing(file, "checkpoint"), args.kind) as checkpoints:
-            for path, kind in checkpoints:
-                name = FOLDER_NAMES.get(kind, kind)
-                card = Card(LICENCE, path.name, facts=dict(model_format(kind).card))
-                variant = args.variant or VARIANTS.get(path.name)
-                published = None if variant is None else {"name": variant}
-                model = load_official(kind, path, published)
-                save_component(model, args.out / name, kind, card)
-                written[name] = str(args.out / name)
-    written |= _pipelines(args.out)
-    lines = [json.dumps(written)] if args.json else [f"{k}: {v}" for k, v in written.items()]
-    print("\n".join(lines))
-    return 0
+        try:
+            with _checkpoints(existing(file, "checkpoint"), args.kind) as checkpoints:
+                for path, kind in checkpoints:
+                    written |= _component(path, kind, args.variant, args.out)
+        except SavgError as error:
+            print(f"error: {error}", file=sys.stderr)
+            failed = True
+    if written:
+        written |= _pipelines(args.out)
+    if args.json:
+        print(json.dumps(written))
+    else:
+        for name, folder in written.items():
+            print(f"{name}: {folder}")
+    return 1 if failed else 0
+
+
+def _component(path: Path, kind: str, variant: str | None, out: Path) -> dict[str, str]:
+    """Write a checkpoint as a component below `out`; its name and folder."""
+    name = FOLDER_NAMES.get(kind, kind)
+    card = Card(LICENCE, path.name, facts=dict(model_format(kind).card))
+    variant = variant or VARIANTS.get(path.name)
+    published = None if variant is None else {"name": variant}
+    save_component(load_official(kind, path, published), out / name, kind, card)
+    return {name: str(out / name)}
 
 
 def _pipelines(out: Path) -> dict[str, str]:
@@ -118,19 +135,18 @@ def _checkpoints(path: Path, kind: str | None) -> Iterator[list[tuple[Path, str]
 
 def _unpack(path: Path, folder: Path) -> list[tuple[Path, str]]:
     """The released checkpoints of a zip, under their own base names only."""
-    checkpoints = []
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                name = Path(member.filename).name
-                if name in PUBLISHED_FILES:
-                    with archive.open(member) as source, (folder / name).open("wb") as target:
-                        shutil.copyfileobj(source, target)
-                    checkpoints.append((folder / name, PUBLISHED_FILES[name]))
-    except zipfile.BadZipFile as error:
-        raise SavgError(f"{path} is not a zip file.") from error
+    checkpoints: dict[str, Path] = {}
+    with open_archive(path) as archive:
+        for member in archive.infolist():
+            name = slashed(member.filename).name
+            if name not in PUBLISHED_FILES or member.is_dir():
+                continue
+            if name in checkpoints:
+                raise SavgError(f"{path} must hold {name} once, got it twice.")
+            checkpoints[name] = folder / name
+            unpack(path, archive, member, folder / name)
     if not checkpoints:
         raise SavgError(
-            f"{path} must hold one of the released files: {', '.join(PUBLISHED_FILES)}."
+            f"{path} must hold one of the released files: {', '.join([*PUBLISHED_FILES][:4])} …."
         )
-    return checkpoints
+    return [(place, PUBLISHED_FILES[name]) for name, place in checkpoints.items()]

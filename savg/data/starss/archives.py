@@ -9,7 +9,10 @@ Source: PKWARE's description of the format, APPNOTE.TXT 6.3, sections 4.3 to 4.5
 from __future__ import annotations
 
 import io
+import lzma
 import os
+import shutil
+import stat
 import struct
 import zipfile
 import zlib
@@ -20,13 +23,17 @@ from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-from savg.errors import SavgError
+from savg.errors import SavgError, first_line, printable
 from savg.input_file import input_file
+from savg.paths import atomic_file
 
 _END = struct.Struct("<4s4H2LH")  # signature, 2 disks, 2 counts, size, offset, comment length
 _LOCATOR = struct.Struct("<4sLQL")  # signature, disk, offset, number of disks
 _END64 = struct.Struct("<4sQ2H2L4Q")  # signature, size, 2 versions, 2 disks, 2 counts, size, offset
 _ENTRY = struct.Struct("<4s6H3L5H2L")  # …, sizes, lengths, disk, attributes, offset
+_BOMB, _MAX_RATIO = 64 * 2**20, 20
+"""Members above this size may unpack to that many times what they take in the file."""
+
 _FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF
 
 
@@ -79,8 +86,9 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
             parts = [stack.enter_context(part.open("rb")) for part in archive_parts(path)]
             stream = parts[0] if len(parts) == 1 else _joined(parts)
             archive = stack.enter_context(zipfile.ZipFile(stream))
-        except (zipfile.BadZipFile, struct.error, NotImplementedError) as error:
-            raise SavgError(f"{path} is not a zip file that can be read: {error}.") from error
+        except (zipfile.BadZipFile, struct.error, NotImplementedError, ValueError) as error:
+            reason = first_line(error).removesuffix(".")
+            raise SavgError(f"{path} is not a zip file that can be read: {reason}.") from error
         except OSError as error:
             raise SavgError(f"{path} could not be read: {error.strerror or error}.") from error
         yield archive
@@ -91,16 +99,57 @@ def open_member(path: Path, name: str) -> Iterator[IO[bytes]]:
     """The content of one member of a zip file; SavgError names both where it cannot be read."""
     with open_archive(path) as archive:
         try:
-            with archive.open(name) as stream:
-                yield stream
+            member = archive.getinfo(name)
         except KeyError as error:
             raise SavgError(f"{path} has no member {name}.") from error
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise SavgError(f"{path}: the member {name} is damaged.") from error
-        except OSError as error:
-            raise SavgError(f"{path} could not be read: {error.strerror or error}.") from error
-        except (NotImplementedError, RuntimeError) as error:
-            raise SavgError(f"{path}: the member {name} cannot be unpacked ({error}).") from error
+        with _reading(path, member), archive.open(member) as stream:
+            yield stream
+
+
+def unpack(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
+    """Write the content of a member of the zip file `path` to `target`.
+
+    SavgError for what is no file, is encrypted or damaged, unpacks to far more than it takes, or does
+    not fit on the disk; then there is no `target`.
+    """
+    mode = member.external_attr >> 16
+    name = f"{path}: the member {printable(member.filename, 100)}"
+    if member.is_dir() or (stat.S_IFMT(mode) and not stat.S_ISREG(mode)):
+        raise SavgError(f"{name} must be a file, got a link or folder.")
+    if member.file_size > _BOMB and member.file_size > _MAX_RATIO * member.compress_size:
+        raise SavgError(f"{name} must unpack to at most {_MAX_RATIO} times its size, got more.")
+    free = shutil.disk_usage(target.parent).free
+    if member.file_size > free:
+        raise SavgError(
+            f"{name} needs {member.file_size >> 20} MiB, but the disk has {free >> 20} MiB free."
+        )
+    with atomic_file(target) as part, part.open("wb") as file:
+        for chunk in _chunks(path, archive, member):
+            file.write(chunk)
+
+
+def _chunks(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
+    """The content of a member, at most of its declared size whatever the data unpack to."""
+    with _reading(path, member), archive.open(member) as source:
+        while chunk := source.read(1 << 20):
+            yield chunk
+
+
+@contextmanager
+def _reading(path: Path, member: zipfile.ZipInfo) -> Iterator[None]:
+    """Errors while a member is read name the file and the member."""
+    name = printable(member.filename, 100)
+    if member.flag_bits & 1:
+        raise SavgError(f"{path}: the member {name} cannot be unpacked (it is encrypted).")
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error) as error:
+        raise SavgError(f"{path}: the member {name} is damaged.") from error
+    except OSError as error:
+        raise SavgError(f"{path} could not be read: {error.strerror or error}.") from error
+    except (NotImplementedError, RuntimeError) as error:
+        reason = first_line(error).removesuffix(".")
+        raise SavgError(f"{path}: the member {name} cannot be unpacked ({reason}).") from error
 
 
 def archive_parts(path: Path) -> list[Path]:
