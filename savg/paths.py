@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from savg.errors import SavgError
+from savg.private_files import FOLDER_MODE, make_private
 from savg.temporary import remove_abandoned_once, temporary_path
 
 NAME_BYTES = 255
@@ -103,17 +104,20 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_folder(path: str | os.PathLike[str], *, private: bool = False) -> Iterator[Path]:
     """A temporary folder beside `path` that replaces it only when the block ends without error.
 
-    What it holds is on the disk before it takes the name. SavgError where it cannot be written.
+    What it holds is on the disk before it takes the name. private: no other account can read it, from
+    the beginning. SavgError where it cannot be written.
     """
     target = Path(path)
     part = _beside(target)
     old = _beside(target)
     try:
-        part.mkdir()
+        part.mkdir(FOLDER_MODE if private else 0o777)
         yield part
+        if private:
+            make_private(part)
         for folder, _, names in os.walk(part):
             for name in names:
                 _flush(Path(folder, name))

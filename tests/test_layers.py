@@ -17,6 +17,7 @@ LAYERS = (
     (
         "errors",
         "paths",
+        "private_files",
         "temporary",
         "folders",
         "input_file",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from savg.cli.actions import add_actions, run_action
+from savg.private_files import private_umask
 
 HELP = "Make and analyse listening tests over headphones."
 
@@ -24,5 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the chosen action."""
-    return run_action(args, ACTIONS)
+    """Run the chosen action. What it writes is about listeners: no other account may read it."""
+    with private_umask():
+        return run_action(args, ACTIONS)

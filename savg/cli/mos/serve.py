@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from savg.errors import SavgError
 from savg.numerals import integer
 from savg.paths import existing
+from savg.private_files import is_shared
 
 if TYPE_CHECKING:
     from savg.mos.web.studies import Studies
@@ -109,6 +110,8 @@ def run(args: argparse.Namespace) -> int:
         print(*pushes.messages(), sep="\n")
     for line in _listeners(studies, args.url or address_of(bound)):
         print(line)
+    if args.password_file is not None and is_shared(args.password_file):
+        print(f"Note: other accounts can read {args.password_file}: chmod 600 {args.password_file}")
     if password is not None:
         place = address_of(others[0][0] if others else bound)
         print(f"Organiser: {place}/admin" + (f"  password: {password}" if new else ""))

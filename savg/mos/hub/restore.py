@@ -77,7 +77,7 @@ def make_folder(study: DatasetStudy, snapshot: Store, media: Path, path: Path) -
         raise SavgError(f"{path} exists already and cannot be opened as study {study.name}.")
     row = snapshot.study(study.name)
     digests = {s.media: s.sha256 for s in row.stimuli}
-    with atomic_folder(path) as part:
+    with atomic_folder(path, private=True) as part:
         (part / "media").mkdir()
         for name in media_names(row):
             target = part / "media" / name

@@ -93,7 +93,7 @@ def rehearse(
     row = source.store.study(source.name)
     row = replace(row, study=replace(row.study, name=name))
     world = World(row, model, crowd.seed)
-    with atomic_folder(out) as part:
+    with atomic_folder(out, private=True) as part:
         shutil.copytree(source.media, part / "media")
         describe_folder(part, name, more={"rehearsal_of": source.name})
         (part / "SIMULATED.txt").write_text(NOTE, encoding="utf-8")

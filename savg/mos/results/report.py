@@ -17,6 +17,7 @@ from savg.mos.results.sections import sections_of
 from savg.mos.storage.store import Store
 from savg.mos.study.scores import stored_scores
 from savg.paths import atomic_file
+from savg.private_files import private_folder
 from savg.tables import write_csv
 from savg.viz.documents import as_html, as_markdown
 
@@ -41,7 +42,7 @@ def write_report(
     """
     scores = stored_scores(store.study(name).levels) if scores is None else scores
     analysis = analyse(store, name, scores, seed)
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     write_tables(store, name, folder)
     result = analysis.to_dict()
     sections = sections_of(result)
@@ -73,7 +74,7 @@ def write_tables(store: Store, name: str, folder: Path) -> None:
 
     Names begin with simulated- if only simulated listeners have rated.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     rows = [asdict(row) for row in store.ratings(name)]
     simulated = bool(rows) and all(row["simulated"] for row in rows)
     people = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -10,6 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from savg.errors import SavgError
+from savg.private_files import private_file
 
 DatabaseFailure = SQLAlchemyError
 """Base of all errors of a database: busy for too long, unreachable, or a constraint violated."""
@@ -23,8 +25,9 @@ def make_engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
-            if parsed.database in (None, "", ":memory:"):
+            if parsed.database in (None, "", ":memory:") or "uri" in parsed.query:
                 raise SavgError("Database URL must name a file, sqlite:///FILE.")
+            _check_files(Path(parsed.database))
             engine = create_engine(parsed, pool_size=32, max_overflow=32)
             event.listen(engine, "connect", _set_up_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
@@ -42,6 +45,17 @@ def make_engine(url: str) -> Engine:
     raise SavgError(
         f"Database URL must be sqlite:///FILE or postgresql://…, got {parsed.drivername}."
     )
+
+
+def _check_files(database: Path) -> None:
+    """Make a database and its files private, before SQLite writes into them (its other files get the
+    permissions of the first); SavgError for a pipe or a device, which would hang it."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        file = database.with_name(f"{database.name}{suffix}")
+        if file.exists() and not file.is_file():
+            raise SavgError(f"{file} must be a file of a database, got a pipe, device or folder.")
+        if not suffix or file.exists():
+            private_file(file)
 
 
 def _set_up_sqlite(connection: Any, _: Any) -> None:

@@ -24,6 +24,7 @@ from savg.mos.storage.engine import DatabaseFailure
 from savg.mos.storage.rows import StudyRow
 from savg.mos.storage.store import Store, check_complete, sqlite_url
 from savg.mos.storage.untrusted import STEPS, check_sessions, checked, has_our_tables
+from savg.private_files import private_file
 
 UNREADABLE = (
     ValueError,
@@ -75,6 +76,7 @@ def write_snapshot(store: Store, name: str, path: Path) -> str:
     Returns `content_digest` of what is in the file, which may be more than was there before.
     """
     copied = False
+    private_file(path)
     if store.engine.dialect.name == "sqlite" and store.studies() == [name]:
         with (
             closing(sqlite3.connect(str(store.engine.url.database))) as source,
@@ -83,7 +85,9 @@ def write_snapshot(store: Store, name: str, path: Path) -> str:
             source.backup(target)
         copied = has_our_tables(path)
         if not copied:
-            path.unlink()  # somebody has added an index or a view, which a restore would refuse
+            path.write_bytes(
+                b""
+            )  # somebody has added an index or a view, which a restore would refuse
     with closing(Store(sqlite_url(path))) as snapshot:
         if not copied:
             merge(store, snapshot, name)

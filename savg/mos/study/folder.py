@@ -1,7 +1,7 @@
 """A study as a folder: study.json, media/ with clips and screening sounds, study.sqlite.
 
-Only media/ is ever served. With a database elsewhere the folder holds the media alone, and whoever
-opens it names the database.
+Only media/ is ever served, and no other account of the machine can read any of it. With a database
+elsewhere the folder holds the media alone, and whoever opens it names the database.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from savg.audio.loudness import RATE
 from savg.errors import SavgError
 from savg.format import SAVGBENCH, ClipFormat
+from savg.json_files import read_json
 from savg.media.audio_file import write_audio
 from savg.mos.storage.store import Store, sqlite_url
 from savg.mos.study.design import Study
@@ -24,6 +25,7 @@ from savg.mos.study.scores import LEVELS_KEY, find_scores
 from savg.mos.study.screening import make_set
 from savg.mos.study.stimuli import TARGET_LUFS, BuiltStimuli, OnClip, build
 from savg.paths import atomic_folder
+from savg.private_files import is_shared, make_private
 
 DATABASE = "study.sqlite"
 
@@ -76,7 +78,7 @@ def create_folder(
     if url is not None:
         _check_elsewhere(url, study.name)
     spatial = find_scores(folders, scores or {})
-    with atomic_folder(path) as part:
+    with atomic_folder(path, private=True) as part:
         media = part / "media"
         media.mkdir()
         built = build(
@@ -120,12 +122,12 @@ def open_folder(
     path: Path, url: str | None = None, clock: Callable[[], float] = time.time
 ) -> StudyFolder:
     """Open a study; `url` (or the environment variable) where its database is elsewhere."""
+    if not (path / "study.json").exists():
+        raise SavgError(f"{path} is not a study: it has no study.json.")
+    description = read_json(path / "study.json")
     try:
-        description = json.loads((path / "study.json").read_text(encoding="utf-8"))
         name, database = description["study"], description["database"]
-    except FileNotFoundError:
-        raise SavgError(f"{path} is not a study: it has no study.json.") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise SavgError(f"{path / 'study.json'} does not describe a study.") from error
     if database is None:
         url = url or os.environ.get(DATABASE_VARIABLE)
@@ -135,6 +137,8 @@ def open_folder(
             )
     elif not (path / DATABASE).is_file():
         raise SavgError(f"{path} has no {DATABASE}: the database was not moved with it.")
+    if is_shared(path):
+        make_private(path)
     store = Store(url if database is None and url else sqlite_url(path / DATABASE), clock)
     store.study(name)
     return StudyFolder(path, name, store)
