@@ -5,7 +5,10 @@ A case is READER/MUTATION/NUMBER; everything random in it comes from that text.
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +76,19 @@ class Trial:
     out: Path
     scratch: Path
     rng: random.Random
+
+    def copy(self) -> Path:
+        """A copy of the input, for readers that may write beside it."""
+        target = self.scratch / self.path.name
+        shutil.copytree(self.path, target, symlinks=True, copy_function=_copy)
+        return target
+
+
+def _copy(source: str, target: str) -> None:
+    if stat.S_ISFIFO(os.stat(source).st_mode):
+        os.mkfifo(target)
+    else:
+        shutil.copyfile(source, target)
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from savg.checksums import SUMS_FILE, write_sums
 from savg.data.packed import PackedClips, PackLayout, pack_clips
+from savg.errors import SavgError
 from savg.format import ClipFormat
 from savg.hub import CONFIG_FILE, WEIGHTS_FILE, Card, load_component, load_official, save_component
+from savg.input_file import input_file
 from savg.models.griffin_lim import CONFIGS as GRIFFIN_LIM
 from savg.models.griffin_lim import GriffinLim
 from savg.models.istft_vocoder import CONFIGS as ISTFT
@@ -50,14 +53,16 @@ NETWORKS = {
 
 
 def _seal(folder: Path) -> None:
-    """Make the checksum of a component's card true."""
-    for config in [folder / CONFIG_FILE, *folder.glob(f"*/{CONFIG_FILE}")]:
-        try:
-            data = json.loads(config.read_text())
-            data["card"]["sha256"] = file_sha256(config.with_name(WEIGHTS_FILE))
+    """Make the checksums of cards and of SHA256SUMS true."""
+    for config in folder.rglob(CONFIG_FILE):
+        with suppress(SavgError, OSError, ValueError, TypeError, LookupError, RecursionError):
+            data = json.loads(input_file(config, "configuration").read_text())
+            weights = input_file(config.with_name(WEIGHTS_FILE), "weights")
+            data["card"]["sha256"] = file_sha256(weights)
             config.write_text(json.dumps(data))
-        except (OSError, ValueError, TypeError, LookupError, RecursionError):
-            continue
+    for sums in folder.rglob(SUMS_FILE):
+        with suppress(OSError):
+            write_sums(sums.parent)
 
 
 def _component(kind: str) -> Seed:
@@ -66,13 +71,8 @@ def _component(kind: str) -> Seed:
         save_component(NETWORKS[kind](), folder / "component", kind, Card("MIT", "random"))
 
     return Seed(
-        build, "component", (f"component/{CONFIG_FILE}", f"component/{WEIGHTS_FILE}"), _seal_in
+        build, "component", (f"component/{CONFIG_FILE}", f"component/{WEIGHTS_FILE}"), _seal
     )
-
-
-def _seal_in(folder: Path) -> None:
-    for component in folder.iterdir():
-        _seal(component)
 
 
 def _pipeline(make: object) -> Seed:
@@ -124,7 +124,9 @@ SEEDS = {
     "two_stage": _pipeline(two_stage.tiny),
     "video_to_audio": _pipeline(video_to_audio.tiny),
     "run": Seed(
-        _run, targets=("run.json", "checkpoints/*/*", "checkpoints/*/*", "log.csv", "scores.csv")
+        _run,
+        targets=("run.json", "checkpoints/*/*", "checkpoints/*/*", "log.csv", "scores.csv"),
+        seal=_seal,
     ),
     "published_zip": _published("seed.pt", False),
     "published_legacy": _published("seed.bin", True),
@@ -173,9 +175,7 @@ def _packed(trial: Trial) -> None:
 
 def _feature_maps(trial: Trial) -> None:
     """A cache: a damaged one is made anew, so it is a copy."""
-    copy = trial.scratch / "maps"
-    shutil.copytree(trial.path, copy, symlinks=True)
-    maps = feature_maps(copy, {"x": 1}, 2, lambda: [{"x": np.ones(3)}] * 2)
+    maps = feature_maps(trial.copy(), {"x": 1}, 2, lambda: [{"x": np.ones(3)}] * 2)
     if {name: values.shape for name, values in maps.items()} != {"x": (2, 3)}:
         raise Fault("the maps have other shapes")
 

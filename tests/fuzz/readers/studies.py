@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from benchmarks.mos_kills import sample_study
+from savg.errors import SavgError
+from savg.input_file import input_file
 from savg.mos.hub.restore import make_folder, open_snapshot, read_study
 from savg.mos.results.progress import progress_of
 from savg.mos.storage.snapshot import write_snapshot
@@ -50,10 +52,10 @@ def _snapshot(folder: Path) -> None:
 def _seal(folder: Path) -> None:
     """Make the recorded digest of a snapshot true."""
     try:
-        facts = json.loads((folder / "study.json").read_text())
-        facts["sha256"] = file_sha256(folder / DATABASE)
+        facts = json.loads(input_file(folder / "study.json", "study").read_text())
+        facts["sha256"] = file_sha256(input_file(folder / DATABASE, "snapshot"))
         (folder / "study.json").write_text(json.dumps(facts))
-    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+    except (SavgError, OSError, ValueError, TypeError, LookupError, RecursionError):
         return
 
 
@@ -73,22 +75,15 @@ SEEDS = {
 }
 
 
-def _copy(trial: Trial) -> Path:
-    """A copy to work with: opening a database may write beside it."""
-    target = trial.scratch / trial.path.name
-    shutil.copytree(trial.path, target, symlinks=True)
-    return target
-
-
 def _open(trial: Trial) -> None:
-    study = open_folder(_copy(trial))
+    study = open_folder(trial.copy())
     with closing(study.store) as store:
         store.study(study.name), store.participants(study.name), store.ratings(study.name)
         progress_of(store, study.name)
 
 
 def _restore(trial: Trial) -> None:
-    folder = _copy(trial)
+    folder = trial.copy()
     study = read_study(folder, "seed")
     with closing(open_snapshot(study)) as snapshot:
         make_folder(study, snapshot, folder / "media", trial.out / "seed")
