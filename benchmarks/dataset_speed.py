@@ -44,6 +44,7 @@ from savg.data.starss.windows import clip_labels
 from savg.evaluation.result_files import RESULTS
 from savg.geometry import foa_to_stereo, rotate_foa
 from savg.media import frame_index, strips
+from savg.media.colour import to_rgb
 from savg.paths import atomic_file
 
 TAKES = {"takes of 60 s": (3, 60.0), "takes of 20 s, densely populated": (6, 20.0)}
@@ -68,9 +69,7 @@ def plain_clip(files: Files, record: ClipRecord, settings: Construction, out: Pa
             while previous is not None and len(frames) < format.frames:
                 if frame.time - 1e-3 <= times[len(frames)] + 1e-9:
                     break
-                frames.append(
-                    plain_view(previous.to_ndarray(format="rgb24"), record.view, settings)
-                )
+                frames.append(plain_view(to_rgb(previous), record.view, settings))
             previous = frame
             if len(frames) == format.frames:
                 break

@@ -3,14 +3,17 @@
 import json
 import subprocess
 
+import numpy as np
 import pytest
 from starss_takes import Sounding, contents, write_audio, write_panorama, write_take
 
 from savg.cli import main
+from savg.clip import Clip
 from savg.data.savgbench import SavgBench
 from savg.data.starss.build import build
 from savg.data.starss.results import Construction, Steps
 from savg.errors import SavgError
+from tests.painted_videos import ffmpeg, with_matrix
 
 NARROW = Construction(speech=Steps(5, 30), instrument=Steps(5, 30))
 
@@ -43,6 +46,11 @@ def wide_video(root):
     write_panorama(root / "video_dev/dev-train-sony/bad.mp4", 6.0, size=(256, 144))
 
 
+def turned_video(root):
+    path = root / "video_dev/dev-train-sony/bad.mp4"
+    with_matrix(path, path.with_name("turned.mp4"), 90).replace(path)
+
+
 def short_video(root):
     write_panorama(root / "video_dev/dev-train-sony/bad.mp4", 4.0)
 
@@ -58,6 +66,7 @@ PROBLEMS = [
     (damaged_video, "bad.mp4"),
     (missing_video, "bad has no video"),
     (wide_video, "bad.mp4 must be a panorama twice as wide as high, got frames of 256×144"),
+    (turned_video, "bad.mp4 must be a panorama twice as wide as high, got frames of 128×256"),
     (short_video, "bad has 6.0 s of audio and 4.0 s of video"),
     (broken_labels, "bad.csv, line 1: a row must have 4, 5 or 6 columns"),
 ]
@@ -89,6 +98,32 @@ def test_a_recording_with_a_problem_is_reported_and_skipped(takes, tmp_path, spo
         build(root, tmp_path / "strict", settings, processes=1, strict=True)
     assert str(stopped.value) == problem.sentence
     assert not (tmp_path / "strict/SAVGBench_Dataset_Development").exists()
+
+
+@pytest.mark.parametrize(
+    ("degrees", "mirror", "undo"), [(180, "", "hflip,vflip"), (0, "h", "hflip")]
+)
+def test_a_panorama_is_looked_at_as_its_file_shows_it(takes, tmp_path, degrees, mirror, undo):
+    """Frames stored upside down or mirrored, with a display matrix that says so, make equal clips."""
+    settings = Construction(speech=Steps(5, 90), instrument=Steps(30, 90))
+    frames = []
+    for turned in (False, True):
+        root = tmp_path / f"starss{turned}"
+        subprocess.run(["cp", "-r", takes, root], check=True)
+        path = root / "video_dev/dev-train-sony/good.mp4"
+        lossless = ("-c:v", "libx264", "-qp", "0", "-pix_fmt", "yuv420p")
+        ffmpeg("-i", path, "-vf", undo if turned else "null", *lossless, path.with_name("a.mp4"))
+        with_matrix(path.with_name("a.mp4"), path, *((degrees, mirror) if turned else ()))
+        path.with_name("a.mp4").unlink()
+        outcome = build(root, tmp_path / f"out{turned}", settings, processes=1)
+        clips = sorted(
+            (item for item in SavgBench(outcome.folder) if item.recording == "good"),
+            key=lambda item: item.name,
+        )
+        frames.append([Clip.read(item.path).video for item in clips])
+    assert len(frames[0]) == len(frames[1]) > 0
+    for first, second in zip(*frames, strict=True):
+        assert np.abs(first.astype(int) - second).mean() < 1.0
 
 
 def test_slightly_different_lengths_are_used_as_far_as_both_go(takes, tmp_path):
