@@ -28,6 +28,9 @@ MAX_FPS = 60
 AHEAD = 0.5
 """Seconds by which audio is ahead of the frames in a file, so that players read it in one go."""
 
+_LATE_END = 0.04
+"""Seconds by which the last frame of a copy may end early or late."""
+
 Watch = Callable[[float], object]
 """Called with the seconds of video that are done; what it raises stops the work."""
 
@@ -114,7 +117,7 @@ def _copyable(path: Path) -> _Span | None:
             return None
         if abs(float(video.sample_aspect_ratio or 1) - 1) > 1e-3 or not _plain(container, video):
             return None
-    stamps: list[tuple[int, int, int]] = []
+    stamps: list[tuple[int, int]] = []
     with open_container(path) as container:
         video = video_stream(container, path)
         for packet in timed_packets(container, [video]):
@@ -124,9 +127,9 @@ def _copyable(path: Path) -> _Span | None:
                 return None
             if not packet.is_keyframe if not stamps else packet.dts <= stamps[-1][1]:
                 return None
-            stamps.append((packet.pts, packet.dts, packet.duration or 0))
+            stamps.append((packet.pts, packet.dts))
         unit = video.time_base
-    return _span(stamps, path, unit) if stamps else None
+    return _span(stamps, video_info(path).seconds, unit) if stamps else None
 
 
 def _plain(container: Any, video: Any) -> bool:
@@ -141,14 +144,20 @@ def _plain(container: Any, video: Any) -> bool:
     return len(kinds) == 1
 
 
-def _span(stamps: list[tuple[int, int, int]], path: Path, unit: Fraction) -> _Span | None:
-    """The span of packets (pts, dts, duration); None where the last frame is not the last packet's and
-    stays longer than others."""
-    first, (pts, dts, duration) = min(stamps)[0], stamps[-1]
-    last = round(video_info(path).seconds / unit) - (dts - stamps[0][1])
-    if pts != max(stamps)[0] and abs(last - duration) * unit > 0.5 / frame_rate(path):
-        return None
-    return _Span(len(stamps), first, max(last, 1))
+def _span(stamps: list[tuple[int, int]], end: float, unit: Fraction) -> _Span | None:
+    """The span of packets (pts, dts) whose last frame stays until `end` seconds after the first begins.
+
+    In mp4 a frame's own duration is the time to the next packet's dts, so that of the last frame can be
+    set where its packet is the last one; None where another comes later and it would be wrong.
+    """
+    begin = min(stamps)[0]
+    last = max(range(len(stamps)), key=lambda index: stamps[index][0])
+    if last + 1 < len(stamps):
+        stays = begin + end / unit - stamps[last][0]
+        if abs(stamps[last + 1][1] - stamps[last][1] - stays) * unit > _LATE_END:
+            return None
+    whole = stamps[-1][1] - stamps[0][1]
+    return _Span(len(stamps), begin, max(round(end / unit) - whole, 1))
 
 
 def _copy(
