@@ -18,6 +18,7 @@ from savg.media.audio_track import SourceAudio
 from savg.media.container import (
     audio_streams,
     find_stream,
+    may_jump,
     open_container,
     refuse_cut_short,
     refuse_large,
@@ -25,6 +26,7 @@ from savg.media.container import (
     whole_seconds,
 )
 from savg.media.frames import DecodedFrame, OnScreen, decode_packets, fit_frame
+from savg.media.timeline import Timeline
 
 _log = logging.getLogger(__name__)
 
@@ -53,20 +55,24 @@ def read_clip(
             raise _too_long(path, stated, limit)
         needed = format.seconds if max_seconds is None else limit + _GRACE
         frames, audio = _Images(format, needed), SourceAudio(streams, format.sample_rate, path)
-        if not _decode(container, video, streams, frames, audio):
+        timeline = Timeline(may_jump(container))
+        complete = _decode(container, video, streams, frames, audio, timeline)
+        if not complete and timeline.continuous:
             _refuse_cut_short(container, video, streams, frames, audio, path)
         frames.finish()
-    if not frames.images:
+    screen = frames.screen
+    if not frames.images or screen.start is None:
         raise MediaError(f"{path} has no frame that can be decoded.")
     if audio.begin is None:
         raise MediaError(f"{path} has an audio track without a single sample.")
+    start = screen.start
     if max_seconds is not None:
-        if frames.end > limit + _GRACE:
-            raise _too_long(path, frames.end, limit)
-        late, end = audio.begin - frames.start, audio.end - frames.start
-        length = min(limit, frames.end if late > frames.end else max(frames.end, end))
+        if screen.end > limit + _GRACE:
+            raise _too_long(path, screen.end, limit)
+        begin, end = audio.begin - start, audio.end - start
+        length = min(limit, screen.end if begin > screen.end else max(screen.end, end))
         format = format.with_frames(max(1, round(length * format.fps)))
-    return frames.of(format), _samples(audio, frames.start, format, path), format
+    return frames.of(format), _samples(audio, start, format, path), format
 
 
 def _too_long(path: Path, seconds: float, limit: float) -> MediaError:
@@ -101,33 +107,22 @@ class _Images:
     """The frames on screen at the times of output frames, up to `seconds`.
 
     images: those that output frames need; the others are dropped unconverted, so a 60 fps file costs
-    little memory. start: of the first frame, in the file's own time; last, end: when the last one
-    begins and ends, in seconds from the first.
+    little memory.
     """
 
     def __init__(self, format: ClipFormat, seconds: float) -> None:
         self.format, self.seconds = format, seconds
         self.images: list[NDArray[np.uint8]] = []
         self.counts: list[int] = []
-        self.start = self.last = 0.0
-        self.started = False
-        self._screen = OnScreen(format.fps)
-
-    @property
-    def end(self) -> float:
-        """When the last frame ends."""
-        return self._screen.end
+        self.screen = OnScreen(format.fps)
 
     def add(self, frame: DecodedFrame) -> None:
         """The next frame, which ends the time of the one before."""
-        if not self.started:
-            self.start, self.started = frame.time, True
-        self.last = max(self.last, frame.begin)
-        self._store(*self._screen.add(frame))
+        self._store(*self.screen.add(frame))
 
     def finish(self) -> None:
         """Store the last frame."""
-        self._store(*self._screen.finish())
+        self._store(*self.screen.finish())
 
     def of(self, format: ClipFormat) -> NDArray[np.uint8]:
         """The frame on screen at the start of each output frame; the last one stays."""
@@ -142,19 +137,31 @@ class _Images:
 
 
 def _decode(
-    container: Any, video: Any, streams: Sequence[Any], frames: _Images, audio: SourceAudio
+    container: Any,
+    video: Any,
+    streams: Sequence[Any],
+    frames: _Images,
+    audio: SourceAudio,
+    timeline: Timeline,
 ) -> bool:
     """Decode up to the end of `frames`; False if the file ends before."""
-    seconds = frames.seconds
+    screen, seconds = frames.screen, frames.seconds
     decoded = decode_packets(
-        container, video, streams, threads=True, wanted=lambda: frames.last < seconds
+        container,
+        video,
+        streams,
+        threads=True,
+        wanted=lambda: screen.last < seconds,
+        timeline=timeline,
     )
+    complete = False
     for part in chain.from_iterable(decoded):
         if isinstance(part, DecodedFrame):
             frames.add(part)
-        elif not frames.started or not audio.reaches(frames.start, seconds + _BEYOND):
-            audio.add(part, frames.start if frames.started else None)
-        if frames.last >= seconds and audio.reaches(frames.start, seconds + _BEYOND):
+        elif not complete:
+            audio.add(part, screen.start)
+        complete = screen.start is not None and audio.reaches(screen.start, seconds + _BEYOND)
+        if complete and screen.last >= seconds:
             return True
     return False
 
@@ -168,11 +175,9 @@ def _refuse_cut_short(
     path: Path,
 ) -> None:
     """MediaError if a stream of the clip ended well before the length that the file states for it."""
-    begin, end = audio.begin or 0.0, audio.end
-    heard = max(end, end - begin)
-    reached = [(frames.end, stated_seconds(video))]
+    seen, heard = frames.screen.reached, max(audio.end, audio.end - (audio.begin or 0.0))
+    reached = [(seen, stated_seconds(video)), (max(seen, heard), whole_seconds(container))]
     reached += [(heard, stated_seconds(stream)) for stream in streams]
-    reached.append((max(frames.end, heard), whole_seconds(container)))
     for seconds, stated in reached:
         if stated is not None:
             refuse_cut_short(path, seconds, stated, frames.seconds)

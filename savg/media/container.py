@@ -157,30 +157,40 @@ def refuse_large(video: Any, path: Path, aspect: float | None = None) -> None:
 
 
 def stated_seconds(stream: Any) -> float | None:
-    """The length in seconds that a file states for a stream, or None.
+    """The length in seconds that a file states for a stream, from its begin on, or None.
 
     Lengths that are only estimated from time stamps, as in MPEG-TS, are not stated.
     """
     if may_jump(stream.container):
         return None
+    if stream.container.format.name == "avi" and stream.type == "video" and stream.average_rate:
+        return (
+            float(stream.frames / stream.average_rate) or None
+        )  # its duration is that of the rest
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
     if tag is None:
         return None
     hours, minutes, seconds = tag.groups()
-    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    end = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    return max(end - max(float((stream.start_time or 0) * stream.time_base), 0.0), 0.0)
 
 
 def whole_seconds(container: Any) -> float | None:
-    """The length in seconds that a file states for all of it, or None.
+    """The length in seconds that a file states for all of it, or None where its streams state theirs.
 
-    It says nothing of a video and its audio where there is something else, such as subtitles.
+    It counts from the begin of the first stream, and says nothing of a video and its audio where there
+    is something else, such as subtitles.
     """
     streams = container.streams
     if len(streams) > len(streams.video[:1]) + len(streams.audio[:1]) or may_jump(container):
         return None
-    return container.duration / 1e6 if container.duration else None
+    if any(stated_seconds(stream) is not None for stream in streams):
+        return None
+    if not container.duration:
+        return None
+    return max(container.duration - max(container.start_time or 0, 0), 0) / 1e6
 
 
 def refuse_cut_short(path: Path, reached: float, stated: float, needed: float = math.inf) -> None:

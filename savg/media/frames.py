@@ -24,6 +24,7 @@ from savg.format import ClipFormat
 from savg.media.colour import to_rgb
 from savg.media.container import (
     MAX_PIXELS,
+    may_jump,
     nominal_rate,
     open_container,
     refuse_cut_short,
@@ -32,7 +33,7 @@ from savg.media.container import (
     video_stream,
 )
 from savg.media.orientation import UPRIGHT, Orientation, StreamOrientation, square_pixels
-from savg.media.timeline import timed_packets
+from savg.media.timeline import Timeline, timed_packets
 
 if TYPE_CHECKING:
     import av
@@ -98,12 +99,14 @@ def decode_packets(
     *,
     threads: bool = False,
     wanted: Callable[[], bool] = lambda: True,
+    timeline: Timeline | None = None,
 ) -> Iterator[list[DecodedFrame | DecodedAudio]]:
     """What each packet of a video stream, and of audio streams, decodes to, in the file's order.
 
     Args:
         threads: decode several frames at once.
         wanted: asked before each packet of frames whether more frames are.
+        timeline: a new one, for readers that ask whether it was continuous.
 
     Raises:
         MediaError: a frame is too large.
@@ -113,7 +116,7 @@ def decode_packets(
     if threads:
         video.thread_type = "AUTO"
     clock = _FrameClock(video, Path(container.name))
-    for packet in timed_packets(container, [video, *audio]):
+    for packet in timed_packets(container, [video, *audio], timeline):
         index = packet.stream.index
         if index != video.index:
             yield [DecodedAudio(block, block.time, index) for block in packet.decode()]
@@ -195,9 +198,11 @@ def frame_seconds(stated: float, period: float, unit: float, shortest: float) ->
     return max(stated, shortest)
 
 
-def decode(container: Any, video: Any, *, threads: bool = False) -> Iterator[DecodedFrame]:
+def decode(
+    container: Any, video: Any, *, threads: bool = False, timeline: Timeline | None = None
+) -> Iterator[DecodedFrame]:
     """The frames of a video stream, one by one; arguments as of `decode_packets`."""
-    for frames in decode_packets(container, video, threads=threads):
+    for frames in decode_packets(container, video, threads=threads, timeline=timeline):
         for frame in frames:
             assert isinstance(frame, DecodedFrame)
             yield frame
@@ -206,25 +211,35 @@ def decode(container: Any, video: Any, *, threads: bool = False) -> Iterator[Dec
 class OnScreen:
     """Which frames are on screen at 0, 1/fps, 2/fps, … s, as they come.
 
-    A frame stays until the next one comes, and the last one as long as its file says. end: seconds at
-    which the last one so far ends.
+    A frame stays until the next one comes, and the last one as long as its file says.
+
+    start: of the first frame, in the file's own time, None before it came; last, end: seconds at which
+    the last one so far begins and ends.
     """
 
     def __init__(self, fps: float | Fraction) -> None:
         self._fps = fps
         self._shown: DecodedFrame | None = None
         self._count = 0
-        self.end = 0.0
+        self.start: float | None = None
+        self.last = self.end = 0.0
 
     def add(self, frame: DecodedFrame) -> tuple[DecodedFrame | None, int]:
         """The frame before the next one, and at how many of the times it is on screen."""
-        shown, self._shown, self.end = self._shown, frame, frame.end
+        if self.start is None:
+            self.start = frame.time
+        shown, self._shown, self.last, self.end = self._shown, frame, frame.begin, frame.end
         return shown, self._until(_due(frame.begin, self._fps))
 
     def finish(self) -> tuple[DecodedFrame | None, int]:
         """The last frame, and at how many of the times it is on screen; the only one at one or more."""
         shown, self._shown = self._shown, None
         return shown, self._until(max(_due(self.end, self._fps), 1))
+
+    @property
+    def reached(self) -> float:
+        """Seconds of video so far; some files count them from their begin, not the first frame's."""
+        return self.end + max(self.start or 0.0, 0.0)
 
     def _until(self, due: int) -> int:
         times, self._count = max(due - self._count, 0), max(due, self._count)
@@ -239,12 +254,14 @@ def frames_at_rate(path: str | os.PathLike[str], fps: Fraction) -> Iterator[Fram
     path = Path(path)
     with open_container(path) as container:
         screen, video = OnScreen(fps), video_stream(container, path)
-        for frame in decode(container, video, threads=True):
+        timeline = Timeline(may_jump(container))
+        for frame in decode(container, video, threads=True, timeline=timeline):
             yield from _repeated(*screen.add(frame))
         shown, count = screen.finish()
         if shown is None:
             raise MediaError(f"{path} has no frame that can be decoded.")
-        refuse_cut_short(path, screen.end, stated_seconds(video) or 0.0)
+        if timeline.continuous:
+            refuse_cut_short(path, screen.reached, stated_seconds(video) or 0.0)
         yield from _repeated(shown, count)
 
 

@@ -7,14 +7,16 @@ its streams shifted together, so that frames and audio stay in step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from savg.media.container import may_jump
 
 LEAP = 10.0
-"""Seconds that no stream fills, from which a step ahead is a jump of the clock [FFmpeg's limit]."""
+"""Seconds without a frame or audio from which a step ahead is a jump of the clock [FFmpeg's limit]."""
 
 _BACK, _BACK_ELSEWHERE = 0.1, 0.5
 """Seconds back from which time stamps start anew, in formats known for it and in others."""
@@ -22,26 +24,39 @@ _BACK, _BACK_ELSEWHERE = 0.1, 0.5
 _STEP = 0.5
 """Seconds ahead from which a packet may have a wrong time stamp of its own."""
 
-_TOGETHER = 1.0
-"""Seconds between the ends of streams that stop together."""
+_FOLLOWING = 64
+"""Packets that are read ahead to see whether other streams jump too."""
+
+Following = Callable[[], Sequence[Any]]
+"""Gives the next packets in the file's order."""
 
 
 @dataclass
 class _Position:
     """Where a stream is: its part of the file, and seconds on the timeline at which its last packet
-    begins and ends; before: the end before the last packet, if that stepped ahead."""
+    begins; shortest: seconds of its shortest packet, as the last one's length may hide a jump; before:
+    the end before the last packet, if that stepped ahead."""
 
     part: int
     last: float
-    end: float
+    shortest: float
     before: float | None = None
+
+    @property
+    def end(self) -> float:
+        """Seconds at which the last packet ends."""
+        return self.last + self.shortest
 
 
 class Timeline:
     """Shifts the time stamps of a file's packets, in the file's order, onto one continuous timeline.
 
-    Packets of the first part of a file keep their time stamps. discontinuous: the format is known for
-    time stamps that jump, such as MPEG-TS.
+    Packets of the first part of a file keep their time stamps. All streams make a jump ahead together:
+    a frame alone may stay for long, and audio may pause.
+
+    Args:
+        discontinuous: the format is known for time stamps that jump, such as MPEG-TS, and a stream that
+            is alone may jump too.
     """
 
     def __init__(self, discontinuous: bool) -> None:
@@ -55,16 +70,16 @@ class Timeline:
         """Whether no time stamp has jumped so far."""
         return len(self._offsets) == 1
 
-    def place(self, packet: Any) -> None:
+    def place(self, packet: Any, following: Following = tuple) -> None:
         """Shift the next packet's time stamps in place.
 
         Its decoding time tells whether it follows the one before; the first packets of a stream may
-        have none.
+        have none, and those that an edit hides are from another time.
         """
         position = self._positions.get(packet.stream.index)
         part = len(self._offsets) - 1 if position is None else position.part
-        if packet.dts is not None:
-            part = self._follow(position, part, packet)
+        if packet.dts is not None and not packet.is_discard:
+            part = self._follow(position, part, packet, following)
         offset = self._offsets[part]
         if offset:
             ticks = round(offset / packet.time_base)
@@ -73,57 +88,96 @@ class Timeline:
             if packet.dts is not None:
                 packet.dts += ticks
 
-    def _follow(self, position: _Position | None, part: int, packet: Any) -> int:
+    def _follow(
+        self, position: _Position | None, part: int, packet: Any, following: Following
+    ) -> int:
         """The part of a stream's next packet, with which the stream's position moves on."""
+        time, before = self._seconds(packet), None
+        if position is not None:
+            part = self._part(position, time, packet, following)
+            if time + self._offsets[part] - position.end > _STEP:
+                before = position.end
+        shortest = (packet.duration or 0) * self._units[packet.stream.index]
+        if position is not None and position.shortest:
+            shortest = min(position.shortest, shortest or position.shortest)
+        begin = time + self._offsets[part]
+        self._positions[packet.stream.index] = _Position(part, begin, shortest, before)
+        return part
+
+    def _part(self, position: _Position, own: float, packet: Any, following: Following) -> int:
+        """The part of a packet with the time stamp `own`: the stream's last one, unless it jumps."""
+        time = own + self._offsets[position.part]
+        leaps = time - position.end > LEAP
+        if not leaps and not self._goes_back(position, time):
+            return position.part
+        known = self._known_part(position, own)
+        if known is not None:
+            return known
+        if leaps and not self._all_leap(packet, following()):
+            return position.part
+        ends = (other.end for other in self._positions.values())
+        self._offsets.append(max(end for end in ends if end - position.end < LEAP) - own)
+        return len(self._offsets) - 1
+
+    def _goes_back(self, position: _Position, time: float) -> bool:
+        """Whether a packet goes back from the one before, whose own time stamp was not wrong."""
+        if time >= position.last - (_BACK if self._discontinuous else _BACK_ELSEWHERE):
+            return False
+        return position.before is None or abs(time - position.before) > _STEP
+
+    def _known_part(self, position: _Position, own: float) -> int | None:
+        """The part in which a stream goes on that jumps: a later one, where another stream is already,
+        or an earlier one that it left by mistake."""
+        misses = {
+            part: abs(own + offset - position.end)
+            for part, offset in enumerate(self._offsets)
+            if part != position.part
+        }
+        nearest = min(misses, key=misses.__getitem__, default=None)
+        if nearest is None or misses[nearest] > (LEAP if nearest > position.part else _STEP):
+            return None
+        return nearest
+
+    def _all_leap(self, packet: Any, following: Sequence[Any]) -> bool:
+        """Whether all other streams leap ahead as well, as far as they go on."""
+        leaps: dict[int, bool] = {packet.stream.index: True}
+        for other in following:
+            position = self._positions.get(other.stream.index)
+            if position is not None and other.dts is not None and not other.is_discard:
+                time = self._seconds(other) + self._offsets[position.part]
+                leap = leaps.get(other.stream.index, False)
+                leaps[other.stream.index] = leap or time - position.end > LEAP
+        return all(leaps.values()) and (self._discontinuous or len(leaps) > 1)
+
+    def _seconds(self, packet: Any) -> float:
+        """A packet's own time stamp."""
         index = packet.stream.index
         if index not in self._units:
             self._units[index] = float(packet.time_base)
-        unit = self._units[index]
-        time, before = packet.dts * unit, None
-        if position is not None:
-            if self._jumped(position, time + self._offsets[part]):
-                part = self._part(position, time)
-            elif time + self._offsets[part] - position.end > _STEP:
-                before = position.end
-        begin = time + self._offsets[part]
-        end = begin + (packet.duration or 0) * unit
-        self._positions[index] = _Position(part, begin, end, before)
-        return part
-
-    def _jumped(self, position: _Position, time: float) -> bool:
-        """Whether a stream's next packet, at `time` in the stream's part, begins another part."""
-        if time < position.last - (_BACK if self._discontinuous else _BACK_ELSEWHERE):
-            return position.before is None or abs(time - position.before) > _STEP
-        if time - position.end <= LEAP:
-            return False
-        ends = [other.end for other in self._positions.values() if other is not position]
-        if any(time - end <= LEAP for end in ends):
-            return False
-        return self._discontinuous or any(abs(end - position.end) < _TOGETHER for end in ends)
-
-    def _part(self, position: _Position, time: float) -> int:
-        """The part that a stream goes on in: one that another stream has reached, or a new one."""
-        later = range(position.part + 1, len(self._offsets))
-        misses = {part: abs(time + self._offsets[part] - position.end) for part in later}
-        nearest = min(misses, key=misses.__getitem__, default=None)
-        if nearest is not None and misses[nearest] < LEAP:
-            return nearest
-        self._offsets.append(position.end - time)
-        return len(self._offsets) - 1
+        return float(packet.dts * self._units[index])
 
 
-def timed_packets(container: Any, streams: Sequence[Any]) -> Iterator[Any]:
+def timed_packets(
+    container: Any, streams: Sequence[Any], timeline: Timeline | None = None
+) -> Iterator[Any]:
     """The packets of `streams` in the file's order, with time stamps on one continuous timeline.
 
     All frames and audio of the file count for the timeline, whichever streams are asked for, so that
     every reader gets the same. The last packets are empty, as PyAV's.
     """
-    timeline = Timeline(may_jump(container))
+    timeline = timeline or Timeline(may_jump(container))
     wanted = {stream.index for stream in streams}
     others = [s for s in container.streams.audio if s.index not in wanted]
     if not any(stream.type == "video" for stream in streams):
         others += container.streams.video
-    for packet in container.demux([*streams, *others]):
-        timeline.place(packet)
+    packets = container.demux([*streams, *others])
+    waiting: deque[Any] = deque()
+
+    def following() -> Sequence[Any]:
+        waiting.extend(islice(packets, max(_FOLLOWING - len(waiting), 0)))
+        return waiting
+
+    while (packet := waiting.popleft() if waiting else next(packets, None)) is not None:
+        timeline.place(packet, following)
         if packet.stream.index in wanted:
             yield packet
