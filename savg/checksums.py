@@ -51,8 +51,8 @@ def _read(path: Path) -> dict[str, str]:
         data = path.read_bytes() if path.stat().st_size <= _MOST else b""
     except OSError as error:
         raise CheckpointError(f"{path} could not be read: {error.strerror or error}.") from error
-    lines = data.decode("ascii", "replace").splitlines()
+    lines = data.decode("ascii", "replace").removesuffix("\n").split("\n")
     matches = [match for match in map(_LINE.fullmatch, lines) if match]
-    if len(matches) != len(lines) or not matches:
+    if len(matches) != len(lines):
         raise CheckpointError(f"{path} is damaged: each line must be a checksum and a name.")
     return {match[2]: match[1] for match in matches}

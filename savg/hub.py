@@ -140,7 +140,18 @@ def load_official(
         raise CheckpointError(
             f"{kind}: the published constructor arguments do not describe a network: {error}."
         ) from error
-    model = _empty(spec, config, f"{kind}: the published constructor arguments")
+    return network_of(kind, config, state, path)
+
+
+def network_of(
+    kind: str, config: Any, state: State, path: str | os.PathLike[str]
+) -> torch.nn.Module:
+    """The network of a configuration with copies of these weights, in evaluation mode.
+
+    path: where both come from. CheckpointError for weights that do not fit or are not finite.
+    """
+    spec = model_format(kind)
+    model = _empty(spec, config, str(path))
     _compare(model, {key: tuple(value.shape) for key, value in state.items()}, kind, path)
     return _fill(model, state, spec, path)
 

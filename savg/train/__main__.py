@@ -96,8 +96,8 @@ def _ending(args: argparse.Namespace) -> list[str]:
         return []
     if args.finish < 1 or args.steps is not None or args.fresh:
         raise SavgError("--finish must be ≥ 1, without --steps and --fresh.")
-    folders = checkpoints.folders(args.out)
-    last_step = int(folders[-1].name) if folders else 0
+    newest = checkpoints.newest(args.out, lambda sentence: None)  # the run itself says it
+    last_step = newest.step if newest else 0
     return [f"optim.steps={last_step + args.finish}", f"optim.cooldown={args.finish}"]
 
 

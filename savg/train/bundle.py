@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from savg.errors import CheckpointError, SavgError
-from savg.hub import Card, component_config, model_format, read_config, save_component
+from savg.errors import CheckpointError, SavgError, first_line
+from savg.fields import from_json
+from savg.hub import Card, component_config, network_of, read_config, save_component
 from savg.paths import atomic_file, existing
 from savg.tables import read_csv
 from savg.train import checkpoint as checkpoints
 from savg.train.recipe import Recipe, plain
+
+if TYPE_CHECKING:
+    import torch
 
 RUN_FILE = "run.json"
 
@@ -72,35 +77,43 @@ def export(run: Path, out: Path, dtype: str = "float16") -> str:
     import torch
 
     facts = read_config(existing(run, "folder of a run") / RUN_FILE)
-    folders = checkpoints.folders(run)
-    if not folders:
+    saved = checkpoints.newest(run, lambda sentence: print(sentence, file=sys.stderr))
+    if saved is None:
         raise CheckpointError(f"{run} has no checkpoint to export.")
-    saved = checkpoints.load(folders[-1])
     try:
-        config = component_config(facts["kind"], saved.recipe["model"], folders[-1])
-        model = model_format(facts["kind"]).build(config)
-        prefix = facts.get("network", "")
-        average = {
-            key.removeprefix(prefix): value
-            for key, value in saved.average.items()
-            if key.startswith(prefix)
-        }
-        model.load_state_dict(average)
-        card = Card(**facts["card"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        first = str(error).splitlines()[0]
-        raise CheckpointError(f"{folders[-1]} does not fit {run / RUN_FILE}: {first}") from error
-    training = {"step": saved.step, "samples": saved.step * facts["settings"]["optim"]["batch"]}
-    card = dataclasses.replace(card, facts={**card.facts, **training})
+        model, card = _averaged(run, facts, saved)
+        card_text = model_card(facts, saved, card, dtype, _last_scores(run))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = first_line(error).removesuffix(".")
+        raise CheckpointError(
+            f"{run / RUN_FILE} does not fit its checkpoints: {reason}."
+        ) from error
     torch_dtype = {"float16": torch.float16, "bfloat16": torch.bfloat16}.get(dtype)
     if torch_dtype is torch.float16:
         _check_range(model, run)
-    texts = {"README.md": model_card(facts, saved, card, dtype, _last_scores(run))}
+    texts = {"README.md": card_text}
     for name in ("log.csv", "scores.csv"):
         if (run / name).is_file():
             texts[name] = (run / name).read_text(encoding="utf-8")
     save_component(model, out, facts["kind"], card, torch_dtype, texts)
     return f"{out}: {facts['kind']} after {saved.step} steps, {dtype}."
+
+
+def _averaged(
+    run: Path, facts: dict[str, Any], saved: checkpoints.Checkpoint
+) -> tuple[torch.nn.Module, Card]:
+    """The network with the averaged weights of a checkpoint, and its card."""
+    prefix = facts.get("network", "")
+    average = {
+        key.removeprefix(prefix): value
+        for key, value in saved.average.items()
+        if key.startswith(prefix)
+    }
+    config = component_config(facts["kind"], saved.recipe["model"], run)
+    model = network_of(facts["kind"], config, average, run)
+    card = from_json(Card, facts["card"], f"{run / RUN_FILE}: card", CheckpointError)
+    training = {"step": saved.step, "samples": saved.step * facts["settings"]["optim"]["batch"]}
+    return model, dataclasses.replace(card, facts={**card.facts, **training})
 
 
 def model_card(

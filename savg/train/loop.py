@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from savg.device import choose
-from savg.errors import CheckpointError, SavgError
+from savg.errors import CheckpointError, SavgError, first_line
 from savg.train import checkpoint as checkpoints
 from savg.train.averaging import Average
 from savg.train.optim import draws, seed_of
@@ -79,7 +79,8 @@ def train(recipe: Recipe, session: Session) -> int:
         session: run folder, data, device and when to end.
 
     Raises:
-        CheckpointError: the run's newest checkpoint is damaged or of other settings.
+        CheckpointError: the run's checkpoints are all damaged, or of other settings. A damaged one is
+            set aside for the one before it, with a sentence on standard error.
         SavgError: the data cannot be used, or gradients are not finite for many steps in a row.
 
     Example:
@@ -133,17 +134,17 @@ def _state(recipe: Recipe, session: Session, accelerator: Accelerator, data: Any
     """A fresh state, or the one of the newest checkpoint of the run."""
     torch.manual_seed(seed_of(recipe.optim.seed, 3))
     model = recipe.build()
-    folders = checkpoints.folders(session.run)
-    if not folders and session.init:
+    main = accelerator.is_main_process
+    saved = checkpoints.newest(session.run, _tell if main else _ignore, set_aside=main)
+    if saved is None and session.init:
         start_from(model, recipe, session.init)
-    elif not folders:
+    elif saved is None:
         recipe.fit(model, data)
     model = model.to(accelerator.device).train()
     optimizer = recipe.optimizer(model)
     state = State(model, optimizer, Average(model, recipe.optim))
-    if not folders:
+    if saved is None:
         return state
-    saved = checkpoints.load(folders[-1])
     before = {key: value for key, value in saved.recipe.items() if key not in recipe.free}
     changed = differences(before, recipe.identity())
     if changed:
@@ -155,13 +156,21 @@ def _state(recipe: Recipe, session: Session, accelerator: Accelerator, data: Any
         model.load_state_dict(saved.model)
         state.average.load(saved.average)
         checkpoints.load_optimizer(optimizer, saved.optimizer)
-    except (RuntimeError, KeyError, ValueError) as error:
-        first = str(error).splitlines()[0]
+    except (RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
         raise CheckpointError(
-            f"{folders[-1]} does not fit the recipe's network: {first}"
+            f"{session.run}: the checkpoint of step {saved.step} does not fit the recipe's network: "
+            f"{first_line(error).removesuffix('.')}."
         ) from error
     state.step, state.seconds = saved.step, saved.seconds
     return state
+
+
+def _tell(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+def _ignore(sentence: str) -> None:
+    """Another process says it."""
 
 
 def _batches(
