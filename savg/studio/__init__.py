@@ -21,6 +21,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 import gradio as gr
 
 from savg.errors import SavgError
+from savg.private_files import private_umask
 from savg.studio.dataset.sets import Sets
 from savg.studio.listening.hosted import Hosted, end_by_signal
 from savg.studio.shared import theme
@@ -30,6 +31,8 @@ from savg.studio.shared.handlers import visitor
 from savg.studio.shared.library import Library
 from savg.studio.shared.services import Services, bundled
 from savg.studio.shared.web import text
+from savg.web.addresses import Proxies
+from savg.web.server import end_process
 
 __all__ = ["TABS", "Studio", "build", "launch", "main"]
 
@@ -100,7 +103,11 @@ def _blocks(context: Context) -> gr.Blocks:
 
 
 def launch(studio: Studio, **options: Any) -> Any:
-    """Serve the studio and its listening tests; Gradio's own environment variables say where."""
+    """Serve the studio and its listening tests; Gradio's own environment variables say where.
+
+    Only reverse proxies that SAVG_PROXIES names are believed about their clients' addresses.
+    """
+    os.environ["FORWARDED_ALLOW_IPS"] = ",".join(Proxies.of_environment().names)  # uvicorn's
     settings: dict[str, Any] = {
         "theme": theme.theme(),
         "css": theme.css(TABS),
@@ -122,8 +129,16 @@ def launch(studio: Studio, **options: Any) -> Any:
 
 
 def main() -> None:
-    """Build the studio and serve it; a SavgError of the settings ends it with one sentence."""
+    """Build the studio and serve it; a SavgError of the settings ends it with one sentence.
+
+    No other account of the machine can read what visitors make or listeners answer.
+    """
     try:
-        launch(build())
+        with private_umask():
+            launch(build())
     except SavgError as error:
         sys.exit(f"app.py: {error}")
+    except SystemExit as end:
+        if end.code:
+            raise
+    end_process()

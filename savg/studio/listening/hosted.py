@@ -20,16 +20,26 @@ from starlette.routing import BaseRoute
 from savg.errors import SavgError
 from savg.mos.hub import DATASET_VARIABLE
 from savg.mos.hub.push import Pushes, pushes_of
-from savg.mos.web.app import routes
+from savg.mos.web.app import admin_app, routes
 from savg.mos.web.studies import Studies
+from savg.numerals import integer
 from savg.paths import existing
-from savg.web.server import organiser_password
+from savg.web.addresses import Proxies
+from savg.web.server import address_of, listening_socket, organiser_password, serve_in_thread
 
 VARIABLE = "SAVG_STUDIES"
 """Environment variable: folders of studies, or one folder in which studies lie (also later ones)."""
 
 CLIPS_VARIABLE = "SAVG_CLIPS"
 """Environment variable: folders under which organisers may choose the clips of a new study."""
+
+ADMIN_PORT_VARIABLE = "SAVG_ADMIN_PORT"
+ADMIN_HOST_VARIABLE = "SAVG_ADMIN_HOST"
+"""Environment variables: /admin at a port of its own, instead of beside the studio (default: there),
+and its host (default: 127.0.0.1)."""
+
+URL_VARIABLE = "SAVG_URL"
+"""Environment variable: the address at which listeners reach the studio, for their links."""
 
 RESTORED = Path("~/.cache/savg-studio/studies")
 """Where studies of a dataset are restored if SAVG_STUDIES names no folder of studies."""
@@ -38,11 +48,17 @@ RESTORED = Path("~/.cache/savg-studio/studies")
 @dataclass(frozen=True)
 class Hosted:
     """The listening tests of one running studio, empty where its operator named none, and the
-    pushes that keep them in a dataset."""
+    pushes that keep them in a dataset.
+
+    admin: host and port of /admin, if it does not stand beside the studio; url: where listeners reach
+    the studio.
+    """
 
     studies: Studies | None = None
     pushes: Pushes | None = None
     clips: tuple[Path, ...] = ()
+    admin: tuple[str, int] | None = None
+    url: str = ""
 
     @classmethod
     def of_environment(cls, environment: Mapping[str, str] = os.environ) -> Hosted:
@@ -65,7 +81,9 @@ class Hosted:
             print(f"* Warning: ratings are lost when this Space restarts: set {DATASET_VARIABLE}.")
         roots = environment.get(CLIPS_VARIABLE, "").split(os.pathsep)
         clips = tuple(existing(p, "folder of clips") for p in roots if p)
-        return cls(studies, pushes_of(studies, environment), clips)
+        admin = _admin_address(environment)
+        url = environment.get(URL_VARIABLE, "").strip()
+        return cls(studies, pushes_of(studies, environment), clips, admin, url)
 
     def __bool__(self) -> bool:
         return self.studies is not None
@@ -81,13 +99,32 @@ class Hosted:
         password, new = organiser_password()
         made_up = f", password: {password}" if new else ""
         print(f"* Listening tests: {', '.join(self.studies.names()) or 'none yet'}")
-        print(f"* Organiser's page: /admin beside the studio{made_up}", flush=True)
-        return routes(self.studies, password, self.clips)
+        if self.admin is None:
+            print(f"* Organiser's page: /admin beside the studio{made_up}", flush=True)
+            return routes(self.studies, password, self.clips)
+        bound = listening_socket(*self.admin)
+        print(f"* Organiser's page: {address_of(bound)}/admin{made_up}", flush=True)
+        listeners = self.url or int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
+        app = admin_app(self.studies, password, self.clips, listeners=listeners)
+        self.studies.closing.append(serve_in_thread(app, bound, Proxies.of_environment()))
+        return routes(self.studies)
 
     def close(self) -> None:
         """Push what is left, and close all databases."""
         if self.studies is not None:
             self.studies.close()
+
+
+def _admin_address(environment: Mapping[str, str]) -> tuple[str, int] | None:
+    """Host and port of /admin, or None if it stands beside the studio."""
+    port = environment.get(ADMIN_PORT_VARIABLE, "").strip()
+    if not port:
+        return None
+    host = environment.get(ADMIN_HOST_VARIABLE, "").strip() or "127.0.0.1"
+    try:
+        return host, integer(port)
+    except ValueError as error:
+        raise SavgError(f"{ADMIN_PORT_VARIABLE} {error}") from None
 
 
 def opened(folders: list[Path]) -> Studies:

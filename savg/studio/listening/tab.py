@@ -12,7 +12,9 @@ TITLE, NAME = "Listening test", "listening"
 
 def build(context: Context, page: Page) -> None:
     """Lay out the tab. It names no study: what listeners may know is in their links."""
-    if context.option(Hosted, Hosted):
-        component("listening/served.html", [], "savg-listening")
+    hosted = context.option(Hosted, Hosted)
+    if hosted:
+        template = "served.html" if hosted.admin is None else "served_elsewhere.html"
+        component(f"listening/{template}", [], "savg-listening")
     else:
         components.commands("savg-listening", "listening/no_study.html")
