@@ -60,7 +60,7 @@ def run(case: Case, table: Table, seeds: Path, work: Path) -> Outcome:
         table.readers[case.reader].read(trial)
         outcome = Outcome(case, "value")
     except SavgError as error:
-        outcome = _judged(case, str(error), trial.path, target_names(case, table, work))
+        outcome = _judged(case, str(error), trial.path)
     except Fault as error:
         return Outcome(case, "fault", str(error))
     except BaseException as error:
@@ -95,12 +95,9 @@ def _prepare(case: Case, table: Table, seeds: Path, work: Path) -> Trial:
     return Trial(path, work / "out", work / "scratch", case.rng("reader"))
 
 
-def target_names(case: Case, table: Table, work: Path) -> list[str]:
-    """Names of which a message should hold one: of the input, or of a file in it."""
-    return [MARK, *(path.name for path in (work / "in").rglob("*") if path.suffix)]
-
-
-def _judged(case: Case, message: str, path: Path, names: list[str]) -> Outcome:
+def _judged(case: Case, message: str, path: Path) -> Outcome:
+    """A message should name the input, or a file in it."""
+    names = [MARK, path.name, *(p.name for p in path.parent.rglob("*") if p.suffix)]
     if fault := message_fault(message, LONGEST + len(str(path)), names):
         return Outcome(case, "message", f"{fault}: {message[:1000]!r}")
     return Outcome(case, "error", message)
