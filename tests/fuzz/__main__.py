@@ -36,6 +36,8 @@ def main() -> int:
         counts["fault" if not outcome.is_good else outcome.kind] += 1
         faults += not outcome.is_good
         largest, slowest = max(largest, outcome.peak), max(slowest, outcome.seconds)
+        if counts.total() % 500 == 0:
+            print(f"{counts.total()} done, {faults} faults", flush=True)
         if not outcome.is_good or args.case:
             print(f"{outcome.case}: {outcome.kind}: {outcome.text}", flush=True)
     summary = ", ".join(f"{number} {kind}s" for kind, number in counts.most_common())

@@ -97,13 +97,14 @@ class Reader:
 
     read(trial): what a caller does; its return value does not count. seeds: names of the inputs that
     it is tried with. share: how often it is tried, 1 for slow ones. renamed: whether its input may
-    have any name.
+    have any name. alias: what messages may call the input by.
     """
 
     read: Callable[[Trial], object]
     seeds: tuple[str, ...]
     share: int = 3
     renamed: bool = True
+    alias: str = MARK
 
 
 @dataclass(frozen=True)

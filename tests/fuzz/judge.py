@@ -60,7 +60,7 @@ def run(case: Case, table: Table, seeds: Path, work: Path) -> Outcome:
         table.readers[case.reader].read(trial)
         outcome = Outcome(case, "value")
     except SavgError as error:
-        outcome = _judged(case, str(error), trial.path)
+        outcome = _judged(case, str(error), trial.path, table.readers[case.reader].alias)
     except Fault as error:
         return Outcome(case, "fault", str(error))
     except BaseException as error:
@@ -95,9 +95,9 @@ def _prepare(case: Case, table: Table, seeds: Path, work: Path) -> Trial:
     return Trial(path, work / "out", work / "scratch", case.rng("reader"))
 
 
-def _judged(case: Case, message: str, path: Path) -> Outcome:
+def _judged(case: Case, message: str, path: Path, alias: str) -> Outcome:
     """A message should name the input, or a file in it."""
-    names = [MARK, path.name, *(p.name for p in path.parent.rglob("*") if p.suffix)]
+    names = [MARK, alias, path.name, *(p.name for p in path.parent.rglob("*") if p.suffix)]
     if fault := message_fault(message, LONGEST + len(str(path)), names):
         return Outcome(case, "message", f"{fault}: {message[:1000]!r}")
     return Outcome(case, "error", message)

@@ -98,6 +98,6 @@ def _reports(trial: Trial) -> None:
 
 READERS = {
     "study": Reader(_open, ("study",)),
-    "restore": Reader(_restore, ("snapshot",), 5),
+    "restore": Reader(_restore, ("snapshot",), 5, alias="seed"),
     "reports": Reader(_reports, ("report",), 2),
 }
