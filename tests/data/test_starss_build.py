@@ -147,7 +147,10 @@ def test_files_play_everywhere_and_are_exactly_five_seconds(built):
             assert video.frames == 20 and video.average_rate == 4
             assert video.start_time == audio.start_time == 0
             assert container.duration == 5_000_000
-            assert next(container.decode(video=0)).key_frame
+            frame = next(container.decode(video=0))
+            assert frame.key_frame
+            assert (frame.colorspace, frame.color_range) == (6, 1)
+            assert (frame.color_primaries, frame.color_trc) == (1, 1)
 
 
 def test_windows_with_clipped_audio_are_dropped(starss, tmp_path):

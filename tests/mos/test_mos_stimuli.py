@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from mos_clips import FORMAT, panned_clip, small_study, write_folder
@@ -62,6 +63,9 @@ def test_names_and_files_are_opaque(
     for stimulus in stimuli_built.stimuli:
         data = (media / stimulus.media).read_bytes()
         assert len(stimulus.id) == 24 and stimulus.sha256 == hashlib.sha256(data).hexdigest()
+        with av.open(str(media / stimulus.media)) as container:
+            frame = next(container.decode(video=0))
+        assert (frame.colorspace, frame.color_range, frame.color_primaries) == (6, 1, 1)
         for word in (*folders, "clip_", "swapped", "mono", "catch", "SAVG"):
             assert word.encode() not in data
     assert len({(media / s.media).stat().st_mtime for s in stimuli_built.stimuli}) == 1

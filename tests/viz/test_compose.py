@@ -45,7 +45,10 @@ class DecodedVideo:
 
 def decode(path: Path, written: Composed) -> DecodedVideo:
     with av.open(str(path)) as container:
-        video = np.stack([f.to_ndarray(format="rgb24") for f in container.decode(video=0)])
+        frames = list(container.decode(video=0))
+    matrix = 1 if written.height >= 720 or written.width >= 1280 else 6
+    assert {(f.colorspace, f.color_range, f.color_primaries) for f in frames} == {(matrix, 1, 1)}
+    video = np.stack([f.to_ndarray(format="rgb24") for f in frames])
     assert video.shape == (round(written.seconds * written.fps), written.height, written.width, 3)
     format = ClipFormat(fps=written.fps, size=16, picture_height=16)
     return DecodedVideo(

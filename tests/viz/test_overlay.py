@@ -132,6 +132,8 @@ def test_the_file_keeps_length_rate_and_level_difference(tmp_path: Path) -> None
         stream = container.streams.video[0]
         assert (stream.average_rate, stream.frames, stream.pix_fmt) == (20, 100, "yuv420p")
         assert container.streams.audio[0].channels == 2
+        frame = next(container.decode(video=0))
+        assert (frame.colorspace, frame.color_range, frame.color_primaries) == (6, 1, 1)
     assert [p.name for p in tmp_path.iterdir()] == ["overlay.mp4"]
 
 
