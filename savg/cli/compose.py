@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -83,11 +84,11 @@ def _check(args: argparse.Namespace, files: list[Path]) -> tuple[list[str], int 
     from savg.viz.compose import MAX_CLIPS
 
     count = len(files)
-    if args.out.suffix.lower() != ".mp4" or args.out.is_dir():
+    if args.out.suffix.lower() != ".mp4" or os.path.isdir(args.out):
         raise SavgError(f"--out must be a file NAME.mp4, got {args.out}.")
     writable_file(args.out, "--out")
     for file in files:
-        if args.out.exists() and file.exists() and args.out.samefile(file):
+        if file.exists() and args.out.samefile(file):
             raise SavgError(f"{file} would be replaced: choose another --out.")
     if args.layout == LAYOUTS[0] and count > MAX_CLIPS:
         raise SavgError(f"Videos side by side must be at most {MAX_CLIPS}, got {count}.")

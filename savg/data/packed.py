@@ -317,6 +317,14 @@ class _runner:
             self._pool.join()
 
 
+def _reserve(path: Path) -> None:
+    """Take a file's room on the disk now, where the system can: writing into the mapped file of a full
+    disk would end the process. OSError where there is not enough."""
+    if hasattr(os, "posix_fallocate") and path.stat().st_size:
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
 def _reduced(frames: NDArray[np.uint8], layout: PackLayout) -> NDArray[np.uint8]:
     """Frames [F, s, s, 3] at the layout's size."""
     if layout.resize == "published":
@@ -381,6 +389,7 @@ class PackWriter:
             )
         for name, (dtype, shape) in arrays.items():
             array = np.lib.format.open_memmap(self.part / f"{name}.npy", "w+", dtype, shape)
+            _reserve(self.part / f"{name}.npy")
             if name == "keys":
                 array[:] = self.keys
             array.flush()

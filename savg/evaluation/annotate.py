@@ -39,7 +39,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -55,6 +54,7 @@ from savg.errors import SavgError
 from savg.evaluation.observe import Detectors, observe
 from savg.format import SAVGBENCH, ClipFormat
 from savg.metrics.spatial import chance_baselines, spatial_av_align
+from savg.temporary import remove_abandoned_once, temporary_path
 from savg.viz import palette
 from savg.viz.overlay import overlay_fps, write_overlay
 
@@ -121,7 +121,9 @@ class Annotation:
         target = Path(folder)
         try:
             target.mkdir(parents=True, exist_ok=True)
-            part = Path(tempfile.mkdtemp(prefix=f".{stem[:40]}.", dir=target))
+            remove_abandoned_once(target)
+            part = temporary_path(target / f"{stem}.d")
+            part.mkdir()
         except OSError as error:
             raise SavgError(f"{target} cannot hold results: {error.strerror or error}.") from error
         try:

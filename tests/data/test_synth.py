@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import av
@@ -25,6 +26,7 @@ from savg.data.starss.results import Construction
 from savg.data.starss.synth import RATE, Plan, draw_take, label_rows, write_starss
 from savg.data.starss.windows import judge
 from savg.errors import SavgError
+from savg.temporary import temporary_path
 
 SIZE = (160, 80)
 SMALL = Plan(2, 7.0, SIZE)
@@ -123,7 +125,8 @@ def test_a_stopped_run_is_resumed_with_equal_files(folder: Path, tmp_path: Path)
     assert {p: p.stat().st_mtime_ns for p in times} == times
     assert files(out) == files(folder)
     labels.unlink()
-    (labels.parent / f".{labels.stem}.0123abcd.csv").write_text("0,0,0")
+    left = str(temporary_path(labels)).replace(f"-{os.getpid()}-", "-999999999-")
+    Path(left).write_text("0,0,0")
     write_starss(out, 1, 2, 7.0, SIZE)
     assert files(out) == files(folder)
 

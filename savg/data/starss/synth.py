@@ -8,11 +8,15 @@ elevation, distance in cm). The labels are exact: they come from the drawn scene
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,11 +28,14 @@ from savg.data.starss.panorama_video import write_panorama_video
 from savg.errors import SavgError
 from savg.media.audio_file import write_audio
 from savg.paths import atomic_file
+from savg.temporary import remove_abandoned
 
 RATE = 24_000
 GAIN_DB = -38.0
 """Level of recordings relative to the clips cut from them [S1]."""
 GROUP = "dev-train-sony"
+FOLDERS = {"foa_dev": ".wav", "video_dev": ".mp4", "metadata_dev": ".csv"}
+"""Folders of audio, video and labels → their files' suffix."""
 FRAME = 0.1
 """Seconds of a label frame."""
 PLAN_FILE = "synthetic.json"
@@ -93,7 +100,10 @@ def write_starss(
             if progress is not None:
                 progress(len(names), recordings)
     else:
-        with ProcessPoolExecutor(min(processes, recordings), get_context("spawn")) as pool:
+        context = get_context("spawn")
+        stop = context.Event()
+        count = min(processes, recordings)
+        with ProcessPoolExecutor(count, context, _start, (stop,)) as pool:
             jobs = {pool.submit(write_recording, out, plan, i): i for i in range(recordings)}
             try:
                 for job in as_completed(jobs):
@@ -101,9 +111,24 @@ def write_starss(
                     if progress is not None:
                         progress(len(names), recordings)
             except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
+                stop.set()
+                pool.shutdown(cancel_futures=True)
+                for folder in (out / kind / GROUP for kind in FOLDERS):
+                    remove_abandoned(folder)
                 raise
     return [names[index] for index in range(recordings)]
+
+
+def _start(stop: Any) -> None:
+    """Prepare a worker process: it ends at once when `stop` is set or its parent has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for wait in (stop.wait, cast(Any, parent_process()).join):
+        threading.Thread(target=_end_after, args=(wait,), daemon=True).start()
+
+
+def _end_after(wait: Callable[[], object]) -> None:
+    wait()
+    os._exit(1)
 
 
 def write_recording(out: Path, plan: Plan, index: int) -> str:
@@ -116,14 +141,12 @@ def write_recording(out: Path, plan: Plan, index: int) -> str:
 def write_take(out: Path, name: str, scene: Scene, size: tuple[int, int]) -> None:
     """Write a scene as recording `name` unless it exists, its labels last."""
     audio, video, labels = (
-        out / folder / GROUP / f"{name}{suffix}"
-        for folder, suffix in (("foa_dev", ".wav"), ("video_dev", ".mp4"), ("metadata_dev", ".csv"))
+        out / folder / GROUP / f"{name}{suffix}" for folder, suffix in FOLDERS.items()
     )
     if labels.exists() and audio.exists() and video.exists():
         return
     for path in (audio, video, labels):
-        for partial in path.parent.glob(f".{name}.*"):
-            partial.unlink()
+        remove_abandoned(path.parent)
     dry = [dry_audio(scene, sound, RATE) for sound in scene.sounds]
     write_audio(audio, room_audio(scene, RATE, dry) * np.float32(10 ** (GAIN_DB / 20)), RATE)
     write_panorama_video(video, scene, size, dry, RATE)
