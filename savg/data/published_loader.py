@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from savg.errors import MediaError
 from savg.format import SAVGBENCH, ClipFormat
 from savg.media.audio_track import AudioTrack
-from savg.media.container import find_stream, open_container
+from savg.media.container import find_stream, open_container, video_stream
 from savg.media.frames import decode
 
 EVALUATOR_FPS = 10
@@ -134,8 +134,8 @@ def _network_values(frames: Frames) -> NDArray[np.float32]:
 def _frames(path: Path) -> Frames:
     """Every frame of a file as it is stored, uint8 [F, h, w, 3]."""
     with open_container(path, "has no frames that can be read") as container:
-        video = find_stream(container, "video")
-        frames = [] if video is None else [frame.stored() for frame in decode(container, video)]
+        video = video_stream(container, path)
+        frames = [frame.stored() for frame in decode(container, video)]
     if not frames:
         raise MediaError(f"{path} has no frames that can be read.")
     return np.stack(frames)

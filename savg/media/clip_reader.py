@@ -21,8 +21,8 @@ from savg.media.container import (
     may_jump,
     open_container,
     refuse_cut_short,
-    refuse_large,
     stated_seconds,
+    video_stream,
     whole_seconds,
 )
 from savg.media.frames import DecodedFrame, OnScreen, decode_packets, fit_frame
@@ -90,7 +90,7 @@ def _streams(container: Any, path: Path) -> tuple[Any, tuple[Any, ...]]:
         raise MediaError(f"{path} uses a codec that cannot be read.")
     if not video.width or not video.height:
         raise MediaError(f"{path} has no frame that can be decoded.")
-    refuse_large(video, path)
+    video = video_stream(container, path)
     channels = sum(stream.channels for stream in streams)
     if channels != 2:
         raise MediaError(

@@ -18,6 +18,9 @@ from savg.media.file_name import ffmpeg_name
 MAX_PIXELS = 4096 * 2304
 """Larger frames are refused before they are decoded."""
 
+_MAX_DECODED = str(MAX_PIXELS * 5 // 4)
+"""Larger ones are not decoded where a stream changes their size; codecs decode whole blocks."""
+
 _IMAGES = "attached_pic", "timed_thumbnails", "still_image"
 _SECONDARY = (
     "comment",
@@ -130,11 +133,15 @@ def _side(stream: Any) -> str | None:
 
 
 def video_stream(container: Any, path: Path) -> Any:
-    """The stream of a video's frames. MediaError for a file without, or with too large ones."""
+    """The stream of a video's frames, which decodes none that are too large.
+
+    MediaError for a file without frames, or with too large ones.
+    """
     stream = find_stream(container, "video")
     if stream is None or stream.codec_context is None or not stream.width:
         raise MediaError(f"{path} has no frames that can be read: expected a video.")
     refuse_large(stream, path)
+    stream.codec_context.options = {**stream.codec_context.options, "max_pixels": _MAX_DECODED}
     return stream
 
 

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from savg.errors import MediaError
 from savg.media.colour import frame_matrix, to_rgb
-from savg.media.container import find_stream, open_container
+from savg.media.container import may_jump, open_container, stated_seconds, video_stream
 from savg.media.frames import LATE, Frame, decode
 from savg.media.orientation import Orientation, square_pixels
+from savg.media.timeline import Timeline, timed_packets
 
 _MICRO = 1_000_000
 _LATE = round(LATE * _MICRO)
@@ -64,19 +65,21 @@ def index_video(path: str | os.PathLike[str]) -> VideoIndex:
     """Read a video's packets, decoding one frame alone; MediaError for a file that cannot be read."""
     path = Path(path)
     with open_container(path) as container:
-        first = next(decode(container, _stream(container, path)), None)
+        first = next(decode(container, video_stream(container, path)), None)
         if first is None:
             raise MediaError(f"{path} has no frame that can be decoded.")
         height, width = first.rgb().shape[:2]
     with open_container(path) as container:
-        stream = _stream(container, path)
+        stream = video_stream(container, path)
+        timeline = Timeline(may_jump(container))
         packets = [
             (packet.pts, packet.is_keyframe, packet.is_discard, packet.duration or 0)
-            for packet in container.demux(stream)
+            for packet in timed_packets(container, [stream], timeline)
             if packet.size
         ]
-        tick = Fraction(stream.time_base)
-        stated = float(stream.duration * stream.time_base) if stream.duration else 0.0
+        tick, stated = Fraction(stream.time_base), stated_seconds(stream) or 0.0
+    if not timeline.continuous:
+        raise MediaError(f"{path} has time stamps that jump: expected one recording.")
     times = [pts for pts, *_ in packets]
     if None in times or len(set(times)) != len(times):
         raise MediaError(f"{path} has frames without a time of their own.")
@@ -181,7 +184,7 @@ def _decoded(video: VideoIndex, requested: dict[int, list[int]]) -> Iterator[Any
     import av
 
     with open_container(video.path) as container:
-        stream = _stream(container, video.path)
+        stream = video_stream(container, video.path)
         decoder = stream.codec_context
         stream.thread_type, decoder.thread_count = "NONE", 1
         place = {int(pts): i for i, pts in enumerate(video.pts)}
@@ -207,13 +210,6 @@ def _decoded(video: VideoIndex, requested: dict[int, list[int]]) -> Iterator[Any
                 decoder.flush_buffers()
         except (av.FFmpegError, KeyError) as error:
             raise MediaError(f"{video.path} cannot be decoded to its end.") from error
-
-
-def _stream(container: Any, path: Path) -> Any:
-    stream = find_stream(container, "video")
-    if stream is None or stream.codec_context is None or not stream.width:
-        raise MediaError(f"{path} has no video track that can be read.")
-    return stream
 
 
 def _rows(frame: Any, first: int, last: int) -> Any:

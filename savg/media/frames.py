@@ -23,7 +23,6 @@ from savg.errors import MediaError
 from savg.format import ClipFormat
 from savg.media.colour import to_rgb
 from savg.media.container import (
-    MAX_PIXELS,
     may_jump,
     nominal_rate,
     open_container,
@@ -45,9 +44,6 @@ LATE = 1e-3
 
 _STEP = 0.5
 """Seconds ahead from which a frame's time stamp is compared with the next one's."""
-
-_MAX_DECODED = MAX_PIXELS * 5 // 4
-"""Larger frames are not decoded where a stream changes their size; codecs decode whole blocks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +107,6 @@ def decode_packets(
     Raises:
         MediaError: a frame is too large.
     """
-    limits = {"max_pixels": str(_MAX_DECODED)}
-    video.codec_context.options = {**video.codec_context.options, **limits}
     if threads:
         video.thread_type = "AUTO"
     clock = _FrameClock(video, Path(container.name))
