@@ -14,7 +14,7 @@ from_lock = { $(BIN)/uv pip install --python $(BIN)/python $(LOCKED) $(1) && \
 # A few minutes' worth of tests that touch most dependencies.
 QUICK = tests/test_packaging.py tests/test_clip.py tests/cli/test_evaluate_command.py tests/models/test_mel_vae.py tests/studio/test_app_serves.py tests/viz
 
-.PHONY: install install-test app test test-newest fuzz lock lint bench test-mmdet browser
+.PHONY: install install-test app test test-newest fuzz lock licences lint bench test-mmdet browser
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
@@ -41,6 +41,10 @@ install-test: $(VENV)/.test browser
 # Locks what pyproject.toml asks for, keeping versions; `make lock UPGRADE=--upgrade` renews them all.
 lock: $(BIN)/uv
 	$(BIN)/python requirements/lock.py $(UPGRADE)
+
+# Lists the licence of every locked package and bundled file in docs/third-party-licences.md.
+licences: install-test
+	$(BIN)/python requirements/licences.py
 
 app: install
 	$(BIN)/python app.py
