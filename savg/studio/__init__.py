@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,6 +21,8 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 import gradio as gr
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp
 
 from savg.errors import SavgError
 from savg.private_files import private_umask
@@ -27,9 +31,14 @@ from savg.studio.listening.hosted import Hosted, end_by_signal
 from savg.studio.shared import theme
 from savg.studio.shared.annotation_cache import AnnotationCache
 from savg.studio.shared.context import Context, Page, Tab
+from savg.studio.shared.guard.guard import Guard, address_of
+from savg.studio.shared.guard.presence import Presence
 from savg.studio.shared.handlers import visitor
+from savg.studio.shared.job_queue import JobQueue, per_address, short_jobs
+from savg.studio.shared.jobs import Board
 from savg.studio.shared.library import Library
 from savg.studio.shared.services import Services, bundled
+from savg.studio.shared.storage import UPLOAD_SECONDS
 from savg.studio.shared.web import text
 from savg.web.addresses import Proxies
 from savg.web.server import end_process
@@ -46,7 +55,17 @@ TABS = (
 )
 """The tabs from left to right."""
 
-MAX_UPLOAD = "500mb"
+PROXIES = "FORWARDED_ALLOW_IPS"
+"""Environment variable of uvicorn: addresses of proxies that may say for whom they speak; none here,
+and on a Space those of private networks, where its proxy is."""
+
+MAX_UPLOAD = 500_000_000
+"""Bytes of an upload."""
+
+CLEANING_SECONDS = 30.0
+
+THREADS = 128
+"""Events that Gradio runs at a time, most of which wait in the studio's own queues."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +77,38 @@ class Studio:
     library: Library
     services: Services
     hosted: Hosted
+    context: Context
+
+    def guard(self) -> Middleware:
+        """The layer before Gradio's routes."""
+
+        def events() -> list[tuple[str, str]]:
+            pending = list(self.blocks._queue.event_ids_to_events.values())
+            return [(event.session_hash, address_of(event.request.scope)) for event in pending]
+
+        return Middleware(
+            cast(Any, Guard),
+            storage=self.library.storage,
+            presence=self.context.presence,
+            events=events,
+            max_upload=MAX_UPLOAD,
+            beside=self.hosted.paths,
+        )
+
+    @asynccontextmanager
+    async def cleaning(self, app: ASGIApp) -> AsyncIterator[None]:
+        """While the studio is served: what nobody needs any more goes."""
+
+        async def clean() -> None:
+            while True:
+                await asyncio.sleep(CLEANING_SECONDS)
+                await asyncio.to_thread(self.context.clean_up)
+
+        task = asyncio.create_task(clean())
+        try:
+            yield
+        finally:
+            task.cancel()
 
 
 def build(
@@ -72,14 +123,26 @@ def build(
     """
     services = services or bundled()
     library = Library()
+    # Gradio decides by this variable, when components are made and when events come, where files of
+    # visitors may lie.
+    os.environ["GRADIO_TEMP_DIR"] = str(library.storage.uploads)
     examples = tuple(library.add_examples(services.examples))
     hosted = Hosted.of_environment() if hosted is None else hosted
     options: dict[type, Any] = {Hosted: hosted}
     if datasets is not None:
         options[Sets] = Sets(datasets)
-    cache = AnnotationCache(services)
-    context = Context(services, library, cache, examples=examples, options=options)
-    return Studio(_blocks(context), library, services, hosted)
+    presence = Presence()
+    context = Context(
+        services,
+        library,
+        AnnotationCache(services),
+        examples=examples,
+        board=Board(JobQueue(presence.is_listening, per_address())),
+        presence=presence,
+        looking=short_jobs(presence.is_listening),
+        options=options,
+    )
+    return Studio(_blocks(context), library, services, hosted, context)
 
 
 def _blocks(context: Context) -> gr.Blocks:
@@ -88,7 +151,10 @@ def _blocks(context: Context) -> gr.Blocks:
     def leave(request: gr.Request) -> None:
         context.leave(visitor(request))
 
-    with gr.Blocks(title="SAVG Studio", analytics_enabled=False) as blocks:
+    age = int(UPLOAD_SECONDS)
+    with gr.Blocks(
+        title="SAVG Studio", analytics_enabled=False, delete_cache=(age // 10, age)
+    ) as blocks:
         gr.HTML(text("shared/header.html"), apply_default_css=False, elem_id="savg-header")
         clips, inspected = gr.State([]), gr.State(None)
         with gr.Tabs(elem_id="savg-tabs") as tabs:
@@ -98,7 +164,7 @@ def _blocks(context: Context) -> gr.Blocks:
                 with gr.Tab(tab.TITLE, id=tab.NAME, elem_id=f"savg-tab-{tab.NAME}"):
                     tab.build(context, page)
         blocks.unload(leave)
-    blocks.queue(max_size=32, api_open=False)
+    blocks.queue(max_size=None, api_open=False)  # the guard limits what may be pending
     return blocks
 
 
@@ -115,8 +181,17 @@ def launch(studio: Studio, **options: Any) -> Any:
         "footer_links": [],
         "allowed_paths": [str(studio.library.root)],
         "max_file_size": MAX_UPLOAD,
-        "app_kwargs": {"routes": studio.hosted.routes()},
+        "max_threads": THREADS,
+        "run_history": False,
+        "enable_monitoring": False,
+        "app_kwargs": {
+            "routes": studio.hosted.routes(),
+            "middleware": [studio.guard()],
+            "lifespan": studio.cleaning,
+        },
     }
+    private = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
+    os.environ.setdefault(PROXIES, private if os.environ.get("SPACE_ID") else "")
     threading.Thread(target=studio.services.warm_up, name="savg-warm-up", daemon=True).start()
     settings |= options
     if settings.get("prevent_thread_lock"):

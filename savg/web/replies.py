@@ -51,6 +51,7 @@ STATUS = {
     "often": 429,
     "error": 500,
     "busy": 503,
+    "full": 507,
 }
 """Reason of a rejected request → HTTP status; 409 (conflict with the state) for others."""
 
@@ -117,12 +118,13 @@ async def body_of(request: Request, most: int = MAX_BODY) -> bytes:
     return b"".join(parts)
 
 
-async def json_object(request: Request) -> dict[str, Any]:
-    """The request's body as a JSON object; Problem for anything else. Other content types are rejected,
-    so that pages of other origins cannot post without a preflight request."""
+async def json_object(request: Request, most: int = MAX_BODY) -> dict[str, Any]:
+    """The request's body of at most `most` bytes as a JSON object; Problem for anything else. Other
+    content types are rejected, so that pages of other origins cannot post without a preflight
+    request."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise Problem("form", "Content type must be application/json.")
-    body = await body_of(request)
+    body = await body_of(request, most)
     try:
         text = body.decode("utf-8")
         value = json.loads(

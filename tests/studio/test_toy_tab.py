@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ import studio_fakes
 from savg import studio
 from savg.errors import SavgError
 from savg.studio.shared import theme
-from savg.studio.shared.jobs import DONE, FAILED, STOPPED, Board, Job
+from savg.studio.shared.jobs import DONE, FAILED, Board, Job
 from savg.studio.shared.long_job import LongJob, Task
 
 PACKAGE = Path(studio.__file__).parent
@@ -111,19 +113,36 @@ def test_an_error_is_one_sentence_and_the_job_is_over(early: bool) -> None:
 
     board = Board()
     task = fail if early else lambda visitor: Task(fail, lambda now: {}, lambda now: None)
-    *_, last = counting(board).run("me", task)
+    *_, last = updates_of(counting(board), "me", task)
     assert last[0]["value"]["text"] == "Seven must be odd, got 8."
     assert last[1]["state"] == ("idle" if early else FAILED) and last[-2]["interactive"]
     assert board.job("me") is None
 
 
-def test_a_stop_between_click_and_start_does_nothing() -> None:
+def test_a_stop_before_its_turn_does_nothing() -> None:
     board = Board()
-    board.start("me").cancel()
+    other = board.queue.join("other", "")
+    assert board.queue.poll(other) is None
     done: list[Job] = []
-    task = Task(done.append, lambda now: {STOPPED: "Stopped."}, lambda now: None)
-    *_, last = counting(board).run("me", lambda visitor: task)
-    assert last[1]["text"] == "Stopped." and not done
+    task = Task(done.append, lambda now: {}, lambda now: None)
+    texts = []
+
+    async def wait_and_stop() -> None:
+        async for update in counting(board).run("me", lambda visitor: task):
+            texts.append(update[1]["text"])
+            if "before yours" in texts[-1]:
+                board.stop("me")
+
+    asyncio.run(wait_and_stop())
+    assert texts[-1] == "Stopped before its turn came." and not done
+    assert board.job("me") is None and not board.queue.waiting and board.queue.running is other
+
+
+def updates_of(job: LongJob, who: str, task: Callable[[str], Task]) -> list[list]:
+    async def collect() -> list[list]:
+        return [update async for update in job.run(who, task)]
+
+    return asyncio.run(collect())
 
 
 def imported(path: Path) -> set[str]:

@@ -21,7 +21,7 @@ from savg.studio.dataset.selection import Selection
 from savg.studio.dataset.sets import OpenSet, Sets
 from savg.studio.shared import components
 from savg.studio.shared.handlers import guarded, guarded_each, inspect_clip
-from savg.studio.shared.library import Library
+from savg.studio.shared.library import NOBODY, Library
 from savg.viz.panorama import signed_azimuth
 
 PAGE = 20
@@ -99,12 +99,12 @@ class Browser:
 
         return guarded(update, _failed)
 
-    def inspect(self, state: BrowserState, own: list[str]) -> list[Any]:
+    def inspect(self, state: BrowserState, own: list[str], owner: str = NOBODY) -> list[Any]:
         """Updates of the visitor's clips, the clip that Inspect opens and the tabs."""
         try:
             opened = self.sets.open(state.key, state.split)
             item = opened.item(state.name)
-            stored = self.library.add(item.clip, item.name, opened.title)
+            stored = self.library.add(item.clip, item.name, opened.title, owner)
         except SavgError:
             return [gr.skip()] * 3
         return [[stored.key, *own], *inspect_clip(stored.key)]

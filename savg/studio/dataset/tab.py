@@ -13,7 +13,7 @@ from savg.studio.dataset.sets import Sets
 from savg.studio.dataset.statistics import statistics
 from savg.studio.shared import components
 from savg.studio.shared.context import Context, Page
-from savg.studio.shared.handlers import DARK, QUICK, event_data
+from savg.studio.shared.handlers import DARK, QUICK, event_data, visitor
 
 TITLE, NAME = "Dataset", "dataset"
 
@@ -42,11 +42,11 @@ def build(context: Context, page: Page) -> None:
     def refine(*values: Any) -> list[Any]:
         return browser.refine(BrowserState.of(*values))
 
-    def move(event: gr.EventData, own: list[str], *values: Any) -> list[Any]:
+    def move(event: gr.EventData, request: gr.Request, own: list[str], *values: Any) -> list[Any]:
         data, state = event_data(event), BrowserState.of(*values)
         keep = gr.skip()
         if "inspect" in data:
-            return [*[keep] * len(shown), *browser.inspect(state, own)]
+            return [*[keep] * len(shown), *browser.inspect(state, own, visitor(request))]
         return [*browser.step(state, data.get("step")), keep, keep, keep]
 
     def count(counted: Any, dark: bool) -> list[Any]:

@@ -14,7 +14,7 @@ from savg.pipelines.progress import OnStep
 from savg.studio.shared.context import Context
 from savg.studio.shared.inputs import MAX_SEED, entered
 from savg.studio.shared.jobs import Job
-from savg.studio.shared.library import RESULTS, StoredClip, media_url
+from savg.studio.shared.library import NOBODY, RESULTS, StoredClip, media_url
 from savg.studio.shared.services import Services
 
 if TYPE_CHECKING:
@@ -71,8 +71,9 @@ class GenerateRequest:
         steps: float,
         count: float,
         boxes: bool = True,
+        owner: str = NOBODY,
     ) -> None:
-        self.context = context
+        self.context, self.owner = context, owner
         choices = generate_choices(context.services)
         if pipeline not in choices:
             raise SavgError("This pipeline is not known: choose one of the list.")
@@ -112,7 +113,7 @@ class GenerateRequest:
         origin = f"{choice.label}, {self.steps} steps"
         if choice.boxes and not self.boxes:
             origin += ", without boxes"
-        stored = self.context.library.add(clip, title, origin)
+        stored = self.context.library.add(clip, title, origin, self.owner)
         return stored, self._row(stored, choice.name)
 
     def _words(self, index: int, place: int) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from savg.studio.generate.layout import EMPTY, HINT, lay_out
 from savg.studio.generate.requests import GenerateRequest, generate_choices
 from savg.studio.shared import components
 from savg.studio.shared.context import Context, Page
-from savg.studio.shared.handlers import QUICK, event_data, guarded, inspect_clip
+from savg.studio.shared.handlers import QUICK, SLOW, event_data, guarded, in_turns, inspect_clip
 from savg.studio.shared.jobs import DONE, STOPPED, Snapshot
 from savg.studio.shared.long_job import LongJob, Task
 
@@ -35,7 +35,7 @@ def build(context: Context, page: Page) -> None:
         own: list[str],
         scores: dict[str, Any],
     ) -> Task:
-        request = GenerateRequest(context, pipeline, seed, steps, count, boxes)
+        request = GenerateRequest(context, pipeline, seed, steps, count, boxes, visitor)
         return task(context, request, own, scores)
 
     def describe(name: str) -> list[Any]:
@@ -61,16 +61,14 @@ def build(context: Context, page: Page) -> None:
     def offer(own: list[str], scores: dict[str, Any]) -> list[Any]:
         return [gr.update(visible=bool(newest(context, own, scores))), {}]
 
-    def compare(own: list[str], scores: dict[str, Any]) -> Iterator[list[Any]]:
-        yield from comparison(context, own, scores)
+    compare = in_turns(context.looking, lambda who, *values: comparison(context, *values))
 
     scores.change(offer, [page.clips, scores], [layout.export, layout.comparison], **QUICK)
     layout.export.click(
         compare,
         [page.clips, scores],
         [layout.controls.notice, layout.export, layout.comparison],
-        concurrency_limit=1,
-        show_progress="hidden",
+        **SLOW,
     )
 
 

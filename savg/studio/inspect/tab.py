@@ -12,8 +12,16 @@ from savg.evaluation.annotate import Annotation
 from savg.studio.inspect.layout import lay_out
 from savg.studio.shared import components
 from savg.studio.shared.context import Context, Page
-from savg.studio.shared.handlers import DARK, QUICK, event_data, guarded, guarded_each
-from savg.studio.shared.library import visible_rows
+from savg.studio.shared.handlers import (
+    DARK,
+    QUICK,
+    SLOW,
+    event_data,
+    guarded,
+    guarded_each,
+    in_turns,
+)
+from savg.studio.shared.library import NOBODY, visible_rows
 
 TITLE, NAME = "Inspect", "inspect"
 
@@ -26,11 +34,10 @@ def build(context: Context, page: Page) -> None:
     """Lay out the tab and connect it."""
     layout = lay_out(context.services.persons, _shelf(context, [], None))
 
-    def look(key: str | None, detector: str, own: list[str], dark: bool) -> Iterator[list[Any]]:
-        yield from open_clip(context, key, detector, own, dark)
+    look = in_turns(context.looking, lambda who, *values: open_clip(context, *values))
 
-    def receive(path: str | None, own: list[str]) -> list[Any]:
-        return receive_upload(context, path, own)
+    def receive(who: str, path: str | None, own: list[str]) -> Iterator[list[Any]]:
+        yield receive_upload(context, path, own, who)
 
     def chosen(event: gr.EventData) -> str:
         return str(event_data(event).get("id", ""))
@@ -49,16 +56,16 @@ def build(context: Context, page: Page) -> None:
             layout.spectrograms,
         ],
         "js": f"(...all) => [...all.slice(0, 3), {DARK}]",
-        "concurrency_limit": 1,
-        "concurrency_id": "look",
-        "show_progress": "hidden",
         "trigger_mode": "always_last",
+        **SLOW,
     }
     layout.shelf.select(chosen, None, page.inspected, **QUICK)
     page.inspected.change(**opening)
     layout.detector.change(**opening)
     received = [layout.notice, page.clips, page.inspected]
-    layout.upload.upload(receive, [layout.upload, page.clips], received, **QUICK)
+    layout.upload.upload(
+        in_turns(context.looking, receive), [layout.upload, page.clips], received, **SLOW
+    )
     page.clips.change(refresh, [page.clips, page.inspected], layout.shelf, **QUICK)
 
 
@@ -109,14 +116,16 @@ def figures(annotation: Annotation, dark: bool) -> list[Any]:
     ]
 
 
-def receive_upload(context: Context, path: str | None, own: list[str]) -> list[Any]:
+def receive_upload(
+    context: Context, path: str | None, own: list[str], owner: str = NOBODY
+) -> list[Any]:
     """Updates of notice, the visitor's clips and the clip to open after an upload."""
     keep = gr.skip()
     if not path:
         return [keep, keep, keep]
 
     def update() -> list[Any]:
-        stored = context.library.add_upload(path, Path(path).name)
+        stored = context.library.add_upload(path, Path(path).name, owner)
         return [components.notice(""), [stored.key, *own], stored.key]
 
     try:

@@ -88,6 +88,11 @@ class Hosted:
     def __bool__(self) -> bool:
         return self.studies is not None
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths under which its routes lie."""
+        return () if self.studies is None else ("/listen", "/admin")
+
     def routes(self) -> list[BaseRoute]:
         """What comes before Gradio's own routes; restores, and tells the operator the way in."""
         if self.studies is None:

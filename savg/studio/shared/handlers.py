@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
 from typing import Any
 
 import gradio as gr
 
+from savg.errors import SavgError
+from savg.studio.shared.job_queue import JobQueue
 from savg.studio.shared.jobs import sentence
+from savg.studio.shared.turns import in_turn
 
 QUICK: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 8}
 """Options of events whose handlers take no time."""
+
+SLOW: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None}
+"""Options of events whose handlers are of `in_turns`."""
 
 DARK = "document.body.classList.contains('dark')"
 """JavaScript: whether the page is dark."""
@@ -19,6 +26,12 @@ DARK = "document.body.classList.contains('dark')"
 def visitor(request: gr.Request) -> str:
     """Who asks: a page that somebody has open."""
     return str(request.session_hash)
+
+
+def network_address(request: gr.Request) -> str:
+    """The network address that asks."""
+    client = getattr(request, "client", None)
+    return str(client.host) if client else ""
 
 
 def event_data(event: gr.EventData) -> dict[str, Any]:
@@ -50,3 +63,22 @@ def guarded_each(
         yield from updates
     except Exception as error:
         yield failed(sentence(error), error)
+
+
+def in_turns(queue: JobQueue, updates: Callable[..., Iterator[list[Any]]]) -> Callable[..., Any]:
+    """A handler that gives `updates(visitor, *values)` when the visitor's turn in the queue has come.
+
+    A visitor who cannot even wait is told so by Gradio's own message.
+    """
+
+    async def handler(request: gr.Request, *values: Any) -> AsyncGenerator[list[Any], None]:
+        who, address = visitor(request), network_address(request)
+        turns = in_turn(queue, who, address, lambda: updates(who, *values))
+        try:
+            async with aclosing(turns) as results:
+                async for result in results:
+                    yield result
+        except SavgError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    return handler

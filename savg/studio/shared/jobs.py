@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.errors import Cancelled, SavgError
+from savg.studio.shared.job_queue import JobQueue
 
 log = logging.getLogger(__name__)
 
@@ -119,9 +120,10 @@ class Job:
 
 
 class Board:
-    """The running job of each visitor, so that a Stop reaches the right one."""
+    """The job of each visitor, so that a Stop reaches the right one, and the queue of all jobs."""
 
-    def __init__(self) -> None:
+    def __init__(self, queue: JobQueue | None = None) -> None:
+        self.queue = queue or JobQueue()
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
 

@@ -10,13 +10,11 @@ import json
 import os
 import secrets
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +24,7 @@ from savg.errors import MediaError, SavgError
 from savg.folders import videos_in
 from savg.paths import assets_dir, atomic_file
 from savg.studio.shared.images import jpeg
+from savg.studio.shared.storage import Storage
 
 VIDEO, POSTER = "clip.mp4", "poster.jpg"
 
@@ -35,20 +34,30 @@ RESULTS = "clip"
 MAX_UPLOAD_SECONDS = 30.0
 """Longer files are refused: everything on screen is about single short clips."""
 
-MAX_CLIPS = 300
-"""Beyond this many, the oldest clips that are no examples go."""
+MAX_CLIPS = 80
+"""Clips that one visitor has, examples included: beyond this many, the visitor's oldest go."""
+
+MAX_TOGETHER = 1500
+"""Clips of all visitors: beyond this many, none is added."""
 
 EXAMPLES = "Example"
+
+NOBODY = ""
+"""Owner of clips that belong to no visitor."""
 
 
 @dataclass(frozen=True)
 class StoredClip:
-    """One clip of the library: `title` and `origin` are text for people, `folder` holds its files."""
+    """One clip of the library: `title` and `origin` are text for people, `folder` holds its files.
+
+    owner: the visitor whose clip it is, NOBODY, or None for an example, which stays.
+    """
 
     key: str
     title: str
     origin: str
     folder: Path
+    owner: str | None = NOBODY
 
     def path(self, name: str) -> Path:
         """The file of one of the names above."""
@@ -68,13 +77,14 @@ class StoredClip:
 class Library:
     """The stored clips of one running studio; its folder goes when the studio ends."""
 
-    def __init__(self, root: Path | None = None, max_clips: int = MAX_CLIPS) -> None:
-        self.root = root or Path(tempfile.mkdtemp(prefix="savg-studio-"))
+    def __init__(
+        self, root: Path | None = None, max_clips: int = MAX_CLIPS, storage: Storage | None = None
+    ) -> None:
+        self.storage = storage or Storage(root)
+        self.root = self.storage.root
         self.max_clips = max_clips
         self._clips: dict[str, StoredClip] = {}
         self._lock = threading.Lock()
-        if root is None:
-            finalize(self, shutil.rmtree, self.root, ignore_errors=True)
 
     def __getitem__(self, key: object) -> StoredClip:
         clip = self._clips.get(key) if isinstance(key, str) else None
@@ -86,21 +96,29 @@ class Library:
         """The clips of those keys that are still here."""
         return [self._clips[key] for key in keys if key in self._clips]
 
-    def add(self, clip: Clip, title: str, origin: str) -> StoredClip:
+    def add(self, clip: Clip, title: str, origin: str, owner: str | None = NOBODY) -> StoredClip:
         """Store a clip with its poster; SavgError if it cannot be written."""
         top, bottom = visible_rows(clip)
         poster = clip.video[clip.format.frames // 2, top:bottom]
-        return self.store(clip.write, poster, title, origin)
+        return self.store(clip.write, poster, title, origin, owner)
 
     def store(
-        self, write: Callable[[Path], Any], poster: NDArray[np.uint8], title: str, origin: str
+        self,
+        write: Callable[[Path], Any],
+        poster: NDArray[np.uint8],
+        title: str,
+        origin: str,
+        owner: str | None = NOBODY,
     ) -> StoredClip:
         """Store the video that `write` writes to the path it is given, and an image [h, w, 3] of it.
 
-        SavgError if it cannot be written; nothing is left then.
+        SavgError if it cannot be written, or there is no room for it; nothing is left then.
         """
+        self.storage.check_room()
+        if len(self._clips) >= MAX_TOGETHER:
+            raise SavgError("The studio holds as many clips as it can: try again later.")
         key = secrets.token_hex(16)
-        stored = StoredClip(key, title, origin, self.root / key)
+        stored = StoredClip(key, title, origin, self.root / key, owner)
         try:
             stored.folder.mkdir(parents=True)
             write(stored.path(VIDEO))
@@ -114,8 +132,26 @@ class Library:
                 shutil.rmtree(stored.folder, ignore_errors=True)
         with self._lock:
             self._clips[key] = stored
-            self._forget_oldest()
+            own, examples = self._of(owner), self._of(None)
+            too_many = len(own) + len(examples) - self.max_clips
+        if owner is not None and too_many > 0:
+            self.forget(own[:too_many])
         return stored
+
+    def owners(self) -> set[str]:
+        """The visitors who have clips here."""
+        with self._lock:
+            return {clip.owner for clip in self._clips.values() if clip.owner}
+
+    def forget_owner(self, owner: str) -> None:
+        """Delete all clips of a visitor."""
+        with self._lock:
+            keys = self._of(owner)
+        self.forget(keys)
+
+    def _of(self, owner: str | None) -> list[str]:
+        """Keys of an owner's clips, oldest first."""
+        return [key for key, clip in self._clips.items() if clip.owner == owner]
 
     def forget(self, keys: Iterable[str]) -> None:
         """Delete clips and their annotations."""
@@ -125,7 +161,9 @@ class Library:
             if stored:
                 shutil.rmtree(stored.folder, ignore_errors=True)
 
-    def add_upload(self, path: str | os.PathLike[str], name: str) -> StoredClip:
+    def add_upload(
+        self, path: str | os.PathLike[str], name: str, owner: str = NOBODY
+    ) -> StoredClip:
         """Convert and store an uploaded file; `name` is what its owner calls it.
 
         Raises MediaError, one sentence with the owner's name for the file, if it is no clip.
@@ -135,7 +173,7 @@ class Library:
             clip = Clip.read(path, max_seconds=MAX_UPLOAD_SECONDS)
         except MediaError as error:
             raise MediaError(str(error).replace(str(path), f"“{title}”")) from error
-        return self.add(clip, title, f"Opened file, {clip.format.seconds:.4g} s")
+        return self.add(clip, title, f"Opened file, {clip.format.seconds:.4g} s", owner)
 
     def add_examples(self, folder: Path | None = None) -> list[str]:
         """Store the bundled example clips (the videos of `assets/examples`); returns their keys.
@@ -148,14 +186,9 @@ class Library:
             about = path.with_suffix(".json")
             card = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
             title = card.get("title", path.stem.replace("_", " "))
-            keys.append(self.add(Clip.read(path), title, card.get("origin", EXAMPLES)).key)
+            origin = card.get("origin", EXAMPLES)
+            keys.append(self.add(Clip.read(path), title, origin, owner=None).key)
         return keys
-
-    def _forget_oldest(self) -> None:
-        for key in [k for k, c in self._clips.items() if not c.origin.startswith(EXAMPLES)]:
-            if len(self._clips) <= self.max_clips:
-                return
-            shutil.rmtree(self._clips.pop(key).folder, ignore_errors=True)
 
 
 def media_url(path: Path) -> str:

@@ -6,18 +6,23 @@ the order in which visitors are served are the same for all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from anyio.to_thread import run_sync
 
 from savg.studio.shared import components
-from savg.studio.shared.handlers import QUICK, visitor
+from savg.studio.shared.handlers import QUICK, network_address, visitor
+from savg.studio.shared.job_queue import Ticket
 from savg.studio.shared.jobs import DONE, FAILED, RUNNING, STOPPED, WAITING, Board, Job, Snapshot
 from savg.studio.shared.jobs import sentence as message_of
+from savg.studio.shared.turns import in_thread, turn
 
-WAITING_WORDS = "Waiting for the studio to be free …"
+CHECKING_WORDS = "One moment …"
+STOPPED_WORDS = "Stopped before its turn came."
 
 ENDED = (DONE, STOPPED, FAILED)
 
@@ -68,54 +73,69 @@ class LongJob:
         """Connect both buttons; `task(visitor, *values of the inputs)` is what a click asks for, or an
         error whose message is shown."""
 
-        def run(request: gr.Request, *values: Any) -> Iterator[list[Any]]:
-            yield from self.run(visitor(request), lambda who: task(who, *values))
+        async def run(request: gr.Request, *values: Any) -> AsyncGenerator[list[Any], None]:
+            who, address = visitor(request), network_address(request)
+            async with aclosing(self.run(who, lambda who: task(who, *values), address)) as updates:
+                async for update in updates:
+                    yield update
 
-        head = [controls.notice, controls.progress]
-        buttons = [controls.start, controls.stop]
-        started = controls.start.click(self.wait, None, [*head, *buttons], **QUICK)
-        started.then(
+        controls.start.click(
             run,
             inputs,
-            [*head, *outputs, *buttons],
-            concurrency_limit=1,
-            concurrency_id="gpu",
+            [controls.notice, controls.progress, *outputs, controls.start, controls.stop],
+            concurrency_limit=None,  # the board has the queue
             show_progress="hidden",
         )
         controls.stop.click(self.halt, None, controls.stop, **QUICK)
-
-    def wait(self, request: gr.Request) -> list[Any]:
-        """Updates of notice, progress, start and stop between the click and the start."""
-        self.board.start(visitor(request))
-        progress = components.progress_value(WAITING, text=WAITING_WORDS, hint=self.hint)
-        return [
-            components.notice(""),
-            progress,
-            gr.update(interactive=False),
-            gr.update(interactive=True),
-        ]
 
     def halt(self, request: gr.Request) -> dict[str, Any]:
         """Ask the visitor's job to stop; the update of the button."""
         self.board.stop(visitor(request))
         return gr.update(interactive=False)
 
-    def run(self, who: str, task: Callable[[str], Task]) -> Iterator[list[Any]]:
-        """Updates while the work of a visitor runs, from the check of what is asked to the end."""
-        job = self.board.job(who) or self.board.start(who)
+    async def run(
+        self, who: str, task: Callable[[str], Task], address: str = ""
+    ) -> AsyncGenerator[list[Any], None]:
+        """Updates of a visitor's job: the check of what is asked, the wait for its turn, the work.
+
+        address: network address of the visitor.
+        """
+        job, ticket = self.board.start(who), None
+        unchanged = [gr.skip()] * self.outputs
+
+        def waiting(words: str) -> list[Any]:
+            progress = components.progress_value(WAITING, text=words, hint=self.hint)
+            buttons = [gr.update(interactive=False), gr.update(interactive=True)]
+            return [components.notice(""), progress, *unchanged, *buttons]
+
         try:
-            yield from self.follow(job, task(who))
+            yield waiting(CHECKING_WORDS)
+            asked = await run_sync(task, who)
+            ticket = self.board.queue.join(who, address)
+            async with aclosing(turn(self.board.queue, ticket, lambda: job.cancelled)) as places:
+                async for place in places:
+                    yield waiting(place.words)
+            if self.board.queue.running is not ticket:
+                stopped = components.progress_value(STOPPED, text=STOPPED_WORDS, hint=self.hint)
+                yield [gr.skip(), stopped, *unchanged, *_buttons(False)]
+                return
+            async with aclosing(in_thread(self.follow(job, asked, ticket))) as updates:
+                async for update in updates:
+                    yield update
         except Exception as error:
             idle = components.progress_value(hint=self.hint)
-            unchanged = [gr.skip()] * self.outputs
             yield [components.notice(message_of(error)), idle, *unchanged, *_buttons(False)]
         finally:
+            if ticket is not None:
+                self.board.queue.leave(ticket)
             self.board.forget(who, job)
 
-    def follow(self, job: Job, task: Task) -> Iterator[list[Any]]:
-        """Updates while a job does a task."""
+    def follow(self, job: Job, task: Task, ticket: Ticket | None = None) -> Iterator[list[Any]]:
+        """Updates while a job does a task; its share goes to the ticket."""
         shown = 0
         for now in job.run(task.work):
+            if ticket is not None:
+                ticket.share = now.done / now.total
             ended = now.state in ENDED
             notice = components.notice(now.error) if now.state == FAILED else gr.skip()
             results = None

@@ -19,7 +19,7 @@ from savg.media.probe import video_info
 from savg.studio.shared.context import Context
 from savg.studio.shared.inputs import MAX_SEED, entered
 from savg.studio.shared.jobs import Job
-from savg.studio.shared.library import MAX_UPLOAD_SECONDS, VIDEO, StoredClip
+from savg.studio.shared.library import MAX_UPLOAD_SECONDS, NOBODY, VIDEO, StoredClip
 from savg.studio.video_to_audio.uploads import GONE, Source, Uploads, with_owners_name
 from savg.video import Video
 
@@ -63,8 +63,10 @@ class ResoundRequest:
         steps: Any,
         guidance: Any,
         boxes: Any = True,
+        owner: str = NOBODY,
     ) -> None:
         self.context, self.source, self.pipeline = context, source, pipeline
+        self.owner = owner
         choices = context.services.audio_pipelines
         if pipeline not in choices:
             raise SavgError("This pipeline is not known: choose one of the list.")
@@ -164,6 +166,7 @@ class ResoundRequest:
             poster,
             f"{Path(self.source.name).stem}, {words}",
             origin,
+            self.owner,
         )
 
     def _annotate(self, job: Job, stored: list[StoredClip]) -> None:

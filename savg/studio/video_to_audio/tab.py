@@ -34,8 +34,10 @@ def build(context: Context, page: Page) -> None:
     if not choices:
         components.notice_line("savg-resound-notice", NO_PIPELINE)
         return
-    uploads = Uploads()
-    context.on_leave(lambda visitor: context.library.forget(uploads.forget(visitor)))
+    uploads = Uploads(context.library.storage)
+    context.on_leave(
+        lambda visitor: context.library.forget(uploads.forget(visitor)), uploads.owners
+    )
     videos = video_choices(context, uploads, "", [])
     facts = _facts(context, uploads, "", videos[0][1] if videos else None)
     layout = lay_out(choices, videos, facts)
@@ -63,9 +65,10 @@ def build(context: Context, page: Page) -> None:
         return gr.update(choices=videos, value=chosen if known else first)
 
     def ask(who: str, key: Any, *values: Any) -> Task:
-        *settings, own = values
+        pipeline, seed, steps, guidance, boxes, own = values
         source = find_source(context, uploads, who, key)
-        return task(context, uploads, who, ResoundRequest(context, source, *settings), own)
+        request = ResoundRequest(context, source, pipeline, seed, steps, guidance, boxes, who)
+        return task(context, uploads, who, request, own)
 
     def inspect(event: gr.EventData) -> list[Any]:
         return inspect_clip(str(event_data(event).get("inspect", "")))

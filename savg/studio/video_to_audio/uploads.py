@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import tempfile
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from weakref import finalize
 
 from savg.errors import MediaError
 from savg.media.probe import VideoInfo, video_info
 from savg.studio.shared.library import MAX_UPLOAD_SECONDS
+from savg.studio.shared.storage import Storage
 
 MAX_BYTES = 200_000_000
 """Larger files are refused."""
 
-MAX_VIDEOS = 16
-"""Beyond this many the oldest go, whoever they belong to."""
+MAX_VIDEOS = 4
+"""Videos of one visitor: beyond this many, the oldest of that visitor go."""
 
 GONE = "This video is no longer here: choose it again."
 
@@ -46,9 +45,8 @@ class Source:
 class Uploads:
     """The uploaded videos of one running studio; a visitor's go when the visitor does."""
 
-    def __init__(self, max_videos: int = MAX_VIDEOS) -> None:
-        self.max_videos = max_videos
-        self._folder: Path | None = None
+    def __init__(self, storage: Storage | None = None, max_videos: int = MAX_VIDEOS) -> None:
+        self.storage, self.max_videos = storage or Storage(), max_videos
         self._sources: dict[str, tuple[str, Source]] = {}
         self._clips: dict[str, list[str]] = {}
         self._lock = threading.Lock()
@@ -58,12 +56,14 @@ class Uploads:
         video that can get audio."""
         title = Path(name.replace("\\", "/")).name.strip()[:80] or "video"
         facts = _checked(path, title)
+        self.storage.check_room()
         key = secrets.token_hex(16)
-        source = Source(key, title, self._home() / key, facts)
+        self.storage.videos.mkdir(parents=True, exist_ok=True)
+        source = Source(key, title, self.storage.videos / key, facts)
         shutil.move(path, source.path)
         with self._lock:
             self._sources[key] = visitor, source
-            oldest = list(self._sources)[: max(0, len(self._sources) - self.max_videos)]
+            oldest = self._keys(visitor)[: -self.max_videos]
         self._drop(oldest)
         return source
 
@@ -75,6 +75,11 @@ class Uploads:
     def all_of(self, visitor: str) -> list[Source]:
         """The visitor's videos, newest first."""
         return [s for owner, s in reversed(list(self._sources.values())) if owner == visitor]
+
+    def owners(self) -> set[str]:
+        """The visitors who have videos here."""
+        with self._lock:
+            return {owner for owner, _ in self._sources.values()}
 
     def add_clips(self, visitor: str, keys: Iterable[str]) -> None:
         """Keys of the library's clips that came of the visitor's videos."""
@@ -89,7 +94,7 @@ class Uploads:
     def forget(self, visitor: str) -> list[str]:
         """The visitor has left; returns the keys of the library's clips that are to go too."""
         with self._lock:
-            keys = [key for key, (owner, _) in self._sources.items() if owner == visitor]
+            keys = self._keys(visitor)
         self._drop(keys)
         with self._lock:
             return self._clips.pop(visitor, [])
@@ -101,12 +106,9 @@ class Uploads:
             if source:
                 source.path.unlink(missing_ok=True)
 
-    def _home(self) -> Path:
-        with self._lock:
-            if self._folder is None:
-                self._folder = Path(tempfile.mkdtemp(prefix="savg-uploads-"))
-                finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-            return self._folder
+    def _keys(self, visitor: str) -> list[str]:
+        """The visitor's videos, oldest first."""
+        return [key for key, (owner, _) in self._sources.items() if owner == visitor]
 
 
 def _checked(path: Path, title: str) -> VideoInfo:

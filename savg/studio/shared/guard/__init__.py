@@ -1,0 +1,1 @@
+"""What stands before Gradio's routes: open addresses, checked payloads, bounded uploads."""
