@@ -31,7 +31,8 @@ from savg.studio.listening.hosted import Hosted, end_by_signal
 from savg.studio.shared import theme
 from savg.studio.shared.annotation_cache import AnnotationCache
 from savg.studio.shared.context import Context, Page, Tab
-from savg.studio.shared.guard.guard import Guard, address_of
+from savg.studio.shared.guard.connections import believed, watch_connections
+from savg.studio.shared.guard.guard import StudioGuard, sender
 from savg.studio.shared.guard.presence import Presence
 from savg.studio.shared.handlers import visitor
 from savg.studio.shared.job_queue import JobQueue, per_address, short_jobs
@@ -40,7 +41,6 @@ from savg.studio.shared.library import Library
 from savg.studio.shared.services import Services, bundled
 from savg.studio.shared.storage import UPLOAD_SECONDS
 from savg.studio.shared.web import text
-from savg.web.addresses import Proxies
 from savg.web.server import end_process
 
 __all__ = ["TABS", "Studio", "build", "launch", "main"]
@@ -54,10 +54,6 @@ TABS = (
     "savg.studio.listening.tab",
 )
 """The tabs from left to right."""
-
-PROXIES = "FORWARDED_ALLOW_IPS"
-"""Environment variable of uvicorn: addresses of proxies that may say for whom they speak; none here,
-and on a Space those of private networks, where its proxy is."""
 
 MAX_UPLOAD = 500_000_000
 """Bytes of an upload."""
@@ -84,10 +80,10 @@ class Studio:
 
         def events() -> list[tuple[str, str]]:
             pending = list(self.blocks._queue.event_ids_to_events.values())
-            return [(event.session_hash, address_of(event.request.scope)) for event in pending]
+            return [(event.session_hash, sender(event.request.scope)) for event in pending]
 
         return Middleware(
-            cast(Any, Guard),
+            cast(Any, StudioGuard),
             storage=self.library.storage,
             presence=self.context.presence,
             events=events,
@@ -96,8 +92,8 @@ class Studio:
         )
 
     @asynccontextmanager
-    async def cleaning(self, app: ASGIApp) -> AsyncIterator[None]:
-        """While the studio is served: what nobody needs any more goes."""
+    async def lifespan(self, app: ASGIApp) -> AsyncIterator[None]:
+        """While the studio is served, what nobody needs any more goes."""
 
         async def clean() -> None:
             while True:
@@ -173,7 +169,8 @@ def launch(studio: Studio, **options: Any) -> Any:
 
     Only reverse proxies that SAVG_PROXIES names are believed about their clients' addresses.
     """
-    os.environ["FORWARDED_ALLOW_IPS"] = ",".join(Proxies.of_environment().names)  # uvicorn's
+    proxies = believed()
+    os.environ["FORWARDED_ALLOW_IPS"] = ",".join(proxies.names)  # uvicorn's, which Gradio starts
     settings: dict[str, Any] = {
         "theme": theme.theme(),
         "css": theme.css(TABS),
@@ -187,20 +184,23 @@ def launch(studio: Studio, **options: Any) -> Any:
         "app_kwargs": {
             "routes": studio.hosted.routes(),
             "middleware": [studio.guard()],
-            "lifespan": studio.cleaning,
+            "lifespan": studio.lifespan,
         },
     }
-    private = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
-    os.environ.setdefault(PROXIES, private if os.environ.get("SPACE_ID") else "")
     threading.Thread(target=studio.services.warm_up, name="savg-warm-up", daemon=True).start()
     settings |= options
-    if settings.get("prevent_thread_lock"):
-        return studio.blocks.launch(**settings)
-    end_by_signal()
+    waits = not settings.pop("prevent_thread_lock", False)
+    if waits:
+        end_by_signal()
     try:
-        return studio.blocks.launch(**settings)
+        result = studio.blocks.launch(**settings, prevent_thread_lock=True)
+        watch_connections(studio.blocks.server, proxies)
+        if waits:
+            studio.blocks.block_thread()
+        return result
     finally:
-        studio.hosted.close()
+        if waits:
+            studio.hosted.close()
 
 
 def main() -> None:

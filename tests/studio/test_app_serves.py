@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import gradio as gr
 import httpx
 import pytest
 import studio_fakes
+from studio_visits import serving
 
 from benchmarks.mos_kills import sample_study
 from savg.errors import SavgError
@@ -22,6 +24,8 @@ from savg.mos.storage.store import Store, sqlite_url
 from savg.mos.web.studies import Studies
 from savg.studio import build, launch
 from savg.studio.listening.hosted import VARIABLE, Hosted
+from savg.studio.shared.guard import connections
+from savg.web.guard import ConnectionLimits
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -134,6 +138,46 @@ def test_gradios_login_does_not_guard_listen(tmp_path: Path) -> None:
     finally:
         studio.blocks.close()
         studio.hosted.close()
+
+
+def test_admin_may_stand_at_an_address_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = make_study(tmp_path / "trial")
+    monkeypatch.setenv("SAVG_ADMIN_PASSWORD", PASSWORD)
+    hosted = Hosted(Studies([tmp_path / "trial"]), admin=("127.0.0.1", 0))
+    studio = build(studio_fakes.services(), datasets=(), hosted=hosted)
+    with serving(studio) as address:
+        printed = re.search(r"(http://127\.0\.0\.1:\d+)/admin", capsys.readouterr().out)
+        assert printed and not printed[0].startswith(address + "/")
+        assert "password" in httpx.get(f"{printed[1]}/admin/").text.lower()
+        assert httpx.get(f"{printed[1]}/listen/trial").status_code == 404
+        assert httpx.get(f"{address}/admin").status_code in (403, 404)
+        assert httpx.get(f"{address}/admin/").status_code in (403, 404)
+        state = f"{address}/listen/trial/api/state"
+        assert httpx.get(state, headers=bearer(token)).json()["step"] == "invited"
+        assert 'href="admin"' not in str(studio.blocks.get_config_file())
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{printed[1]}/admin/")
+
+
+def test_listen_and_admin_cannot_be_framed(app: tuple[str, str, subprocess.Popen]) -> None:
+    address, *_ = app
+    for path in ("/listen/trial", "/admin/", "/listen/_page/listen.css"):
+        headers = httpx.get(f"{address}{path}").headers
+        assert headers["x-frame-options"] == "DENY"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+def test_half_sent_requests_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "default_limits", lambda: ConnectionLimits(header=1.0))
+    studio = build(studio_fakes.services(), datasets=())
+    with serving(studio) as address:
+        port = int(address.rsplit(":", 1)[1])
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as half:
+            half.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+            assert half.recv(100).startswith(b"HTTP/1.1 408 ")
+        assert httpx.get(address).status_code == 200
 
 
 def test_the_operator_names_studies(tmp_path: Path) -> None:

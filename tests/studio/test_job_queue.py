@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 import studio_fakes
-from studio_visits import API, Visit, outputs, serving
+from studio_visits import Visit, outputs, serving
 
 from savg.errors import SavgError
-from savg.studio import PROXIES, Studio, build
+from savg.studio import Studio, build
 from savg.studio.shared import job_queue
 from savg.studio.shared.job_queue import GRACE_SECONDS, VARIABLE, JobQueue, Place, per_address
+from savg.web.addresses import PROXIES_VARIABLE
 
 DEADLINE = 240.0
 
@@ -94,7 +95,7 @@ def test_the_operators_number_is_checked(text: str) -> None:
 
 @pytest.fixture
 def studio(monkeypatch: pytest.MonkeyPatch) -> Studio:
-    monkeypatch.setenv(PROXIES, "127.0.0.1")
+    monkeypatch.setenv(PROXIES_VARIABLE, "127.0.0.1")
     return build(studio_fakes.services(seconds=0.005), datasets=())
 
 
@@ -219,7 +220,7 @@ def test_a_page_cannot_have_any_number_of_events_pending(
 
 
 def test_an_address_is_believed_from_named_proxies_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(PROXIES, "")
+    monkeypatch.delenv(PROXIES_VARIABLE, raising=False)
     studio = build(studio_fakes.services(seconds=0.005), datasets=())
     with serving(studio) as address:
         ends = all_at_once([Visit(address, f"192.0.2.{i}") for i in range(12)])
@@ -245,9 +246,3 @@ def test_visitors_who_went_leave_nothing(studio: Studio) -> None:
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(job_queue, "GRACE_SECONDS", 3.0)
     yield
-
-
-def test_the_studio_has_no_open_functions(studio: Studio) -> None:
-    with serving(studio) as address:
-        info = Visit(address).http.get(f"{API}/info").json()
-    assert info == {"named_endpoints": {}, "unnamed_endpoints": {}}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,9 @@ import studio_fakes
 
 from savg.clip import Clip
 from savg.errors import MediaError, SavgError
+from savg.studio.shared import storage
 from savg.studio.shared.library import POSTER, VIDEO, Library, media_url, visible_rows
+from savg.studio.shared.storage import Storage
 
 
 @pytest.fixture
@@ -70,6 +74,44 @@ def test_the_oldest_clips_go_but_examples_stay(tmp_path: Path) -> None:
     assert library[example].title == "One speaker"
     assert [stored.key for stored in library.get([example, *keys])] == [example, *keys[1:]]
     assert len(list(library.root.iterdir())) == 3
+
+
+def test_visitors_do_not_push_out_each_others_clips(tmp_path: Path) -> None:
+    library = Library(tmp_path / "library", max_clips=2)
+    clip = studio_fakes.scene(0)
+    anna = library.add(clip, "Anna's", "test", "anna").key
+    bens = [library.add(clip, f"Ben's {i}", "test", "ben").key for i in range(4)]
+    assert [one.key for one in library.get([anna, *bens])] == [anna, *bens[2:]]
+    assert library.owners() == {"anna", "ben"}
+    library.forget_owner("ben")
+    assert [entry.name for entry in library.root.iterdir()] == [anna]
+
+
+def test_nothing_is_stored_where_too_little_would_stay_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = Library(storage=Storage(tmp_path, free_bytes=10**18))
+    library.add(studio_fakes.scene(0), "clip", "test")  # at most a share of the disk stays free
+    monkeypatch.setattr(storage, "FREE_SHARE", 1.0)
+    with pytest.raises(SavgError, match="disk is nearly full"):
+        library.add(studio_fakes.scene(0), "clip", "test")
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_folder_of_a_killed_studio_goes_when_the_next_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    code = (
+        "import os, signal; from savg.studio.shared.storage import Storage; s = Storage();"
+        "(s.root / 'clip').mkdir(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+    (left,) = tmp_path.iterdir()
+    assert (left / "clip").is_dir() and left.stat().st_mode & 0o777 == 0o700
+    ours = Storage()
+    assert list(tmp_path.iterdir()) == [ours.root] and ours.root != left
 
 
 def test_a_full_disk_is_one_sentence(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -243,6 +243,17 @@ def test_old_videos_go_when_there_are_too_many(tmp_path: Path) -> None:
     assert [source.key for source in uploads.all_of("me")] == [keys[2], keys[1]]
 
 
+def test_videos_of_others_stay(tmp_path: Path) -> None:
+    uploads = Uploads(max_videos=1)
+    films = [person_film(tmp_path / f"{i}.mp4", 0.5) for i in range(3)]
+    anna = uploads.receive(films[0], "a.mp4", "anna").key
+    for film in films[1:]:
+        uploads.receive(film, "b.mp4", "ben")
+    assert uploads.get(anna, "anna") is not None and len(uploads.all_of("ben")) == 1
+    assert uploads.owners() == {"anna", "ben"}
+    assert len(list(uploads.storage.videos.iterdir())) == 2
+
+
 @pytest.mark.parametrize("words", ["Reading", "Audio: step 2", "Looking"])
 def test_a_stop_leaves_nothing(
     context: Context, visitors: Visitors, tmp_path: Path, words: str

@@ -12,6 +12,7 @@ from savg.errors import SavgError
 from savg.studio.shared.job_queue import JobQueue
 from savg.studio.shared.jobs import sentence
 from savg.studio.shared.turns import in_turn
+from savg.web.addresses import client_key
 
 QUICK: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 8}
 """Options of events whose handlers take no time."""
@@ -29,9 +30,9 @@ def visitor(request: gr.Request) -> str:
 
 
 def network_address(request: gr.Request) -> str:
-    """The network address that asks."""
+    """The network address that asks, as far as limits go."""
     client = getattr(request, "client", None)
-    return str(client.host) if client else ""
+    return client_key(str(client.host)) if client else ""
 
 
 def event_data(event: gr.EventData) -> dict[str, Any]:

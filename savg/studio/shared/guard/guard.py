@@ -24,6 +24,7 @@ from savg.studio.shared.guard.payloads import MAX_JSON, check_files, session_of
 from savg.studio.shared.guard.presence import Presence
 from savg.studio.shared.guard.uploads import UploadRoute
 from savg.studio.shared.storage import Storage
+from savg.web.addresses import client_key
 from savg.web.replies import Problem, json_object
 
 CLOSED = "This address is closed."
@@ -32,7 +33,7 @@ Events = Callable[[], list[tuple[str, str]]]
 """Gives the session and address of every event that waits or runs."""
 
 
-class Guard:
+class StudioGuard:
     """ASGI middleware of a studio; `beside` are paths of other applications on the same address."""
 
     def __init__(
@@ -99,7 +100,7 @@ class Guard:
         if path == addresses.JOIN:
             session = session_of(value)
             self.presence.see(session)
-            check_pending(self.events(), session, address_of(scope))
+            check_pending(self.events(), session, sender(scope))
         body = json.dumps(value).encode()
         scope["headers"] = [
             (name, str(len(body)).encode() if name == b"content-length" else text)
@@ -110,7 +111,7 @@ class Guard:
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not await self._is_let_in(scope):
             raise Problem("unknown", "Log in first.")
-        reply = await self.uploads.receive(scope, receive, address_of(scope))
+        reply = await self.uploads.receive(scope, receive, sender(scope))
         await reply(scope, receive, send)
 
     async def _is_let_in(self, scope: Scope) -> bool:
@@ -146,10 +147,10 @@ def route_path(scope: Scope) -> str:
     return path
 
 
-def address_of(scope: Any) -> str:
-    """The network address of whoever sent a request."""
+def sender(scope: Any) -> str:
+    """Who sent a request, as far as limits go: a network address."""
     client = scope.get("client")
-    return str(client[0]) if client else ""
+    return client_key(str(client[0])) if client else ""
 
 
 def _given(body: bytes, receive: Receive) -> Receive:
