@@ -187,6 +187,8 @@ def launch(studio: Studio, **options: Any) -> Any:
             "lifespan": studio.lifespan,
         },
     }
+    for problem in studio.services.problems:
+        print(f"* Warning: {problem}", flush=True)
     threading.Thread(target=studio.services.warm_up, name="savg-warm-up", daemon=True).start()
     settings |= options
     waits = not settings.pop("prevent_thread_lock", False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -95,3 +96,54 @@ def test_warming_up_loads_what_there_is_and_leaves_problems_to_the_click() -> No
     assert "pipeline fake" in half._loaded and "sounds" not in half._loaded
     fake.warm_up()
     assert set(fake._loaded) == {"pipeline fake", "sounds", "persons yolox"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{broken", "pipeline.json"),
+        ("[]", "pipeline.json"),
+        ("", "pipeline.json"),
+        ("[" * 100_000, "pipeline.json"),
+        ('{"pipeline": "joint", "sampler": {"steps": null}}', "pipeline.json: sampler: steps must"),
+        ('{"pipeline": "joint", "sampler": {"steps": "x"}}', "pipeline.json: sampler: steps must"),
+        ('{"pipeline": "joint", "sampler": {"steps": true}}', "pipeline.json: sampler: steps must"),
+        ('{"pipeline": "joint", "sampler": {"steps": 1e400}}', "pipeline.json"),
+        ('{"pipeline": "joint", "sampler": {"steps": [3]}}', "pipeline.json: sampler: steps must"),
+        (
+            '{"pipeline": "video_to_audio", "sampler": {"guidance": {}}}',
+            "pipeline.json: sampler: guidance must",
+        ),
+        (
+            '{"pipeline": "two_stage", "sound": {"sampler": {"steps": null}}}',
+            "pipeline.json: sound: sampler: steps must",
+        ),
+    ],
+)
+def test_a_wrong_description_stops_no_studio(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str
+) -> None:
+    """It is told, to the operator and on a click; others can be used."""
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "pipeline.json").write_text(text)
+    tiny().save_pretrained(tmp_path / "good")
+    monkeypatch.setenv("SAVG_WEIGHTS", f"{tmp_path / 'bad'}{os.pathsep}{tmp_path / 'good'}")
+    bundled = services.bundled()
+    (problem,) = bundled.problems
+    assert words in problem and "\n" not in problem and str(tmp_path / "bad") in problem
+    assert list(bundled.pipelines)[-1] == str(tmp_path / "bad")
+    assert len(bundled.pipeline(str(tmp_path / "good"))(1, seed=0, steps=1)) == 1
+    with pytest.raises(SavgError) as told:
+        bundled.pipeline(str(tmp_path / "bad"))
+    assert str(told.value) == problem
+
+
+def test_wrong_bundled_weights_are_told_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "pipeline.json").write_text("{broken")
+    monkeypatch.setattr(services, "assets_dir", lambda: tmp_path)
+    bundled = services.bundled()
+    assert "not complete" in bundled.missing and len(bundled.problems) == 1
+    assert list(bundled.pipelines) == ["demo"]

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from savg.annotation import SoundEvents
 from savg.clip import Clip
 from savg.detectors import Kind, detectors
+from savg.errors import SavgError, brief, is_whole
 from savg.paths import assets_dir
-from savg.pipelines.description import Description, descriptions
+from savg.pipelines.description import Description, DescriptionError, descriptions
 from savg.pipelines.registry import AUDIO, CLIPS
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ class Services:
     """Everything the tabs call; `missing` says in a sentence what is not installed, if anything.
 
     together: names of pipelines that visitors can have side by side from one seed; audio_pipelines:
-    what gives videos audio, by the same names where it is part of a pipeline.
+    what gives videos audio, by the same names where it is part of a pipeline; problems: sentences for
+    the operator about pipelines that cannot be used.
     """
 
     pipelines: Mapping[str, PipelineChoice]
@@ -77,6 +79,7 @@ class Services:
     missing: str = ""
     together: tuple[str, ...] = ()
     audio_pipelines: Mapping[str, AudioChoice] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
     _loaded: dict[str, Any] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -134,69 +137,111 @@ MISSING = (
 LEAST, MOST = 4, 60
 """Steps of a diffusion network that visitors may ask for."""
 
+STEPS, AUDIO_STEPS, MAX_STEPS = 20, 25, 10_000
+"""Steps where a description names none, and the largest number that it may name."""
+
+BROKEN = "Its description is wrong: it cannot be used."
+
 
 def bundled() -> Services:
     """The detectors and the pipelines of the bundled demo weights, and pipelines of SAVG_WEIGHTS.
 
-    That environment variable lists folders with a pipeline.json, separated as in PATH.
+    That environment variable lists folders with a pipeline.json, separated as in PATH. A pipeline whose
+    description is wrong is offered last: a click tells what is wrong with it.
     """
     persons = _detectors("persons")
     sounds = next(iter(_detectors("sounds").values()))
     folder = assets_dir() / "demo"
-    complete = any(
-        one.is_complete and one.components.keys() >= {*DETECTORS}
-        for one in descriptions(folder)[:1]
-    )
-    pipelines: dict[str, PipelineChoice] = {}
-    audio_pipelines: dict[str, AudioChoice] = {}
-    groups = [_offer("demo", "diffusion, demo", folder, "joint", pipelines, audio_pipelines)]
+    offers = _Offers()
+    groups = [offers.add("demo", "diffusion, demo", folder, "joint")]
     for path in filter(None, os.environ.get("SAVG_WEIGHTS", "").split(os.pathsep)):
-        where = f"of {Path(path).name}"
-        groups.append(_offer(path, where, Path(path), "unknown", pipelines, audio_pipelines))
+        groups.append(offers.add(path, f"of {Path(path).name}", Path(path), "unknown"))
     return Services(
-        pipelines,
+        offers.pipelines | offers.broken,
         persons,
         sounds.load,
         sounds.words,
-        missing="" if complete else MISSING,
+        missing="" if _is_complete(folder) else MISSING,
         together=next((names for names in groups if len(names) > 1), ()),
-        audio_pipelines=audio_pipelines,
+        audio_pipelines=offers.audio_pipelines,
+        problems=tuple(offers.problems),
     )
 
 
-def _offer(
-    key: str,
-    where: str,
-    folder: Path,
-    default: str,
-    pipelines: dict[str, PipelineChoice],
-    audio_pipelines: dict[str, AudioChoice],
-) -> tuple[str, ...]:
-    """Add what a folder describes; returns the keys of its pipelines from a seed.
+def _is_complete(folder: Path) -> bool:
+    """Whether a folder's first pipeline and the detectors can be used."""
+    try:
+        return any(
+            one.is_complete and one.components.keys() >= {*DETECTORS}
+            for one in descriptions(folder)[:1]
+        )
+    except SavgError:
+        return False
 
-    where: the end of the labels; default: the name of a pipeline that has none. The first one is always
-    offered, so that a click tells what is wrong with it; others are if they are complete.
-    """
-    first, *others = descriptions(folder) or [Description(folder, {})]
-    offers = [(key, first)]
-    offers += [(f"{key}/{one.name}", one) for one in others if one.is_complete]
-    names = []
-    for place, one in offers:
-        name = one.name or default
+
+@dataclass
+class _Offers:
+    """What folders of weights offer; `broken` stands for pipelines whose description is wrong."""
+
+    pipelines: dict[str, PipelineChoice] = field(default_factory=dict)
+    audio_pipelines: dict[str, AudioChoice] = field(default_factory=dict)
+    broken: dict[str, PipelineChoice] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, key: str, where: str, folder: Path, default: str) -> tuple[str, ...]:
+        """Add what a folder describes; returns the keys of its pipelines from a seed.
+
+        where: the end of the labels; default: the name of a pipeline that has none. The first one is
+        always offered, so that a click tells what is wrong with it; others are if they are complete.
+        """
+        try:
+            first, *others = descriptions(folder) or [Description(folder, {})]
+        except SavgError as error:
+            self._add_broken(key, where, default, error)
+            return ()
+        offers = [(key, first)]
+        offers += [(f"{key}/{one.name}", one) for one in others if one.is_complete]
+        names = []
+        for place, one in offers:
+            name = one.name or default
+            try:
+                is_clips = self._add_one(place, one, name, where, place == key)
+            except SavgError as error:
+                self._add_broken(place, where, name, error)
+                continue
+            names += [place] if is_clips else []
+        return tuple(names)
+
+    def _add_one(
+        self, place: str, description: Description, name: str, where: str, always: bool
+    ) -> bool:
+        """Add one pipeline; whether it makes clips from a seed."""
         if name in AUDIO:
-            audio_pipelines[place] = _audio_choice(f"{AUDIO.entries[name].title} {where}", one)
-        elif name in CLIPS or place == key:
-            pipelines[place] = _clip_choice(name, where, one)
-            names.append(place)
-            for stage in _audio_stages(one):
-                audio_pipelines[place] = _audio_choice(pipelines[place].label, stage)
-    return tuple(names)
+            label = f"{AUDIO.entries[name].title} {where}"
+            self.audio_pipelines[place] = _audio_choice(label, description)
+        elif name in CLIPS or always:
+            choice = _clip_choice(name, where, description)
+            stages = [_audio_choice(choice.label, s) for s in _audio_stages(description)]
+            self.pipelines[place] = choice
+            for stage in stages:
+                self.audio_pipelines[place] = stage
+            return True
+        return False
+
+    def _add_broken(self, place: str, where: str, name: str, error: SavgError) -> None:
+        def load() -> ClipPipeline:
+            raise error
+
+        title = CLIPS.entries[name].title if name in CLIPS else name.capitalize()
+        steps = (LEAST, STEPS, MOST)
+        self.broken[place] = PipelineChoice(f"{title} {where}", BROKEN, steps, load, title)
+        self.problems.append(str(error))
 
 
 def _clip_choice(name: str, where: str, description: Description) -> PipelineChoice:
     entry = CLIPS.entries.get(name)
     title = entry.title if entry else name.capitalize()
-    steps = min(max(int(description.sampler.get("steps", 20)), LEAST), MOST)
+    steps = min(max(_steps(description, STEPS), LEAST), MOST)
     return PipelineChoice(
         f"{title} {where}",
         entry.about if entry else "",
@@ -212,16 +257,33 @@ def _audio_stages(description: Description) -> Iterator[Description]:
 
 
 def _audio_choice(label: str, description: Description) -> AudioChoice:
-    sampler = description.sampler
-    steps = int(sampler.get("steps", 25))
+    steps = _steps(description, AUDIO_STEPS)
+    guidance = description.sampler.get("guidance", 4.5)
+    if isinstance(guidance, bool) or not isinstance(guidance, int | float):
+        raise _wrong(description, f"guidance must be a number, got {brief(guidance)}.")
     return AudioChoice(
         label,
         AUDIO.entries[description.name].about,
         (1, steps, max(MOST, steps)),
         partial(AUDIO.load, description.folder, description.name),
-        guidance=float(sampler.get("guidance", 4.5)),
+        guidance=float(guidance),
         boxes=description.takes_boxes,
     )
+
+
+def _steps(description: Description, default: int) -> int:
+    """The sampler's number of steps."""
+    steps = description.sampler.get("steps", default)
+    if not is_whole(steps) or not 0 < steps <= MAX_STEPS:
+        problem = f"steps must be a whole number in 1..{MAX_STEPS}, got {brief(steps)}."
+        raise _wrong(description, problem)
+    return int(steps)
+
+
+def _wrong(description: Description, problem: str) -> SavgError:
+    own = isinstance(description.values.get("sampler"), Mapping)
+    first = description if own else next(iter(description.stages.values()), description)
+    return DescriptionError(f"sampler: {problem}").of(first)
 
 
 def _detectors(kind: Kind) -> dict[str, DetectorChoice]:
