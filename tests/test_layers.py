@@ -26,7 +26,7 @@ LAYERS = (
         "numerals",
         "device",
     ),
-    ("fields", "json_files", "checksums", "tensor_files", "format"),
+    ("arrays", "fields", "json_files", "checksums", "tensor_files", "format"),
     ("audio",),
     ("media",),
     ("clip", "video", "annotation", "tables"),

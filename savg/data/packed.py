@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import Boxes, ClipLabels
+from savg.arrays import open_array
 from savg.clip import Clip
 from savg.data.published_loader import published_resize
 from savg.data.scenes import World, draw_scene, render
@@ -191,7 +192,7 @@ class PackedClips:
 
 
 def _open(folder: Path, name: str, dtype: type, shape: tuple[int, ...]) -> NDArray[Any]:
-    array = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+    array = open_array(folder / f"{name}.npy")
     if array.shape != shape or array.dtype != dtype:
         raise ValueError(f"{name}.npy is {array.dtype} {array.shape}, expected {shape}")
     return array
@@ -372,7 +373,7 @@ class PackWriter:
         meta = json.dumps(self.layout.meta(), indent=1)
         plan = self.part / "meta.json"
         if plan.exists() and plan.read_text(encoding="utf-8") == meta:
-            keys = np.load(self.part / "keys.npy", allow_pickle=False)
+            keys = open_array(self.part / "keys.npy")
             if np.array_equal(keys, self.keys):
                 return
         shutil.rmtree(self.part, ignore_errors=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from savg.errors import CheckpointError, SavgError, first_line
 from savg.fields import from_json
 from savg.hub import Card, component_config, network_of, read_config, save_component
+from savg.input_file import read_text
 from savg.paths import atomic_file, existing
 from savg.tables import read_csv
 from savg.train import checkpoint as checkpoints
@@ -94,7 +95,7 @@ def export(run: Path, out: Path, dtype: str = "float16") -> str:
     texts = {"README.md": card_text}
     for name in ("log.csv", "scores.csv"):
         if (run / name).is_file():
-            texts[name] = (run / name).read_text(encoding="utf-8")
+            texts[name] = read_text(run / name, error=CheckpointError)
     save_component(model, out, facts["kind"], card, torch_dtype, texts)
     return f"{out}: {facts['kind']} after {saved.step} steps, {dtype}."
 

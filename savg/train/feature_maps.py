@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from savg.arrays import open_array
 from savg.errors import SavgError
+from savg.json_files import read_object
 from savg.paths import atomic_folder
 
 META = "meta.json"
@@ -41,12 +43,14 @@ def feature_maps(
 
 def _open_maps(folder: Path, expected_meta: Mapping[str, Any]) -> dict[str, NDArray[Any]] | None:
     try:
-        meta = json.loads((folder / META).read_text(encoding="utf-8"))
+        meta = read_object(folder / META)
         if {key: meta.get(key) for key in expected_meta} != expected_meta:
             return None
-        return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in meta["names"]}
-    except (OSError, ValueError, KeyError):
+        maps = {str(name): open_array(folder / f"{name}.npy") for name in meta["names"]}
+    except (SavgError, KeyError, TypeError):
         return None
+    whole = all(values.shape[:1] == (expected_meta["count"],) for values in maps.values())
+    return maps if whole else None
 
 
 def _compute_maps(

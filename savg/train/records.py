@@ -9,26 +9,28 @@ from pathlib import Path
 from typing import Any
 
 from savg.paths import atomic_file
+from savg.tables import read_csv
 
 
 class Table:
     """A CSV file with one row per step, whose columns may grow."""
 
     def __init__(self, path: Path, step: int) -> None:
-        """Continue `path` after `step`; rows of later steps, whose work was lost, are dropped."""
+        """Continue `path` after `step`; rows of later steps, whose work was lost, are dropped.
+
+        SavgError for a file that is no table.
+        """
         self.path = path
         self.rows: list[dict[str, str]] = []
         self.columns = ["step"]
         if path.is_file():
-            with path.open(newline="", encoding="utf-8") as file:
-                reader = csv.DictReader(file)
-                self.columns = list(reader.fieldnames or self.columns)
-                self.rows = [
-                    row
-                    for row in reader
-                    if re.fullmatch("[0-9]{1,15}", row.get("step") or "")
-                    and int(row["step"]) <= step
-                ]
+            rows = read_csv(path)
+            self.columns = list(rows[0]) if rows else self.columns
+            self.rows = [
+                row
+                for row in rows
+                if re.fullmatch("[0-9]{1,15}", row.get("step", "")) and int(row["step"]) <= step
+            ]
             self._rewrite()
 
     def add(self, values: Mapping[str, float]) -> None:

@@ -142,6 +142,8 @@ def _start(case: Case, table: Table, home: Path, limits: Limits) -> _Running:
         outcome = judge.run(case, table, home / "seeds", folder)
         report = asdict(outcome) | {"case": str(case), "peak": _peak()}
         os.write(ours, json.dumps(report).encode())
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(0)
 

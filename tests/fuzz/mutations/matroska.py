@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 MASTERS = {0x18538067, 0x1549A966, 0x1654AE6B, 0xAE, 0xE0, 0xE1, 0x1F43B675, 0xA0, 0x1C53BB6B, 0xBB}
@@ -72,7 +73,7 @@ def _change(siblings: list[Element], rng: random.Random) -> None:
     at = rng.randrange(len(siblings))
     element, kind = siblings[at], rng.randrange(8)
     if kind == 0:
-        siblings.insert(rng.randrange(len(siblings) + 1), element)
+        siblings.insert(rng.randrange(len(siblings) + 1), deepcopy(element))
     elif kind == 1:
         del siblings[at]
     elif kind == 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from tests.fuzz.mutations.blind import WILD
@@ -67,7 +68,7 @@ def _change(siblings: list[Box], others: list[Box], rng: random.Random) -> None:
     at = rng.randrange(len(siblings))
     box, kind = siblings[at], rng.randrange(8)
     if kind == 0:
-        siblings.insert(rng.randrange(len(siblings) + 1), box)
+        siblings.insert(rng.randrange(len(siblings) + 1), deepcopy(box))
     elif kind == 1:
         del siblings[at]
     elif kind == 2:
@@ -84,7 +85,7 @@ def _change(siblings: list[Box], others: list[Box], rng: random.Random) -> None:
     elif kind == 6:
         box.kind = rng.choice((*CONTAINERS, *TABLES, b"free", b"\0\0\0\0", rng.randbytes(4)))
     else:
-        others.append(Box(box.kind, box.payload, list(box.children)))
+        others.append(deepcopy(box))
 
 
 def sample_tables(data: bytes, rng: random.Random) -> bytes:

@@ -30,10 +30,10 @@ from tests.fuzz.readers.commands import command
 from tests.videos import make_video, tiny_weights
 
 
-def _video(suffix: str, *codecs: str, rate: int = 16_000, **options: str) -> Seed:
+def _video(suffix: str, *codecs: str, fps: int = 8, rate: int = 16_000, **options: str) -> Seed:
     def build(folder: Path) -> None:
         make_video(
-            folder / f"seed{suffix}", seconds=1.5, fps=8, width=64, height=36, sample_rate=rate,
+            folder / f"seed{suffix}", seconds=1.5, fps=fps, width=64, height=36, sample_rate=rate,
             codecs=codecs, options=options,  # type: ignore[arg-type]
         )  # fmt: skip
 
@@ -68,13 +68,16 @@ SEEDS = {
     "webm": _video(".webm", "libvpx", "libopus", rate=48_000),
     "ts": _video(".ts", "libx264", "aac"),
     "avi": _video(".avi", "mpeg4", "pcm_s16le"),
+    "flv": _video(".flv", "flv1", "aac", rate=44_100),
+    "mpg": _video(".mpg", "mpeg1video", "mp2", fps=25, rate=44_100),
+    "wmv": _video(".wmv", "wmv2", "mp2", rate=44_100),
     "wav": _audio(".wav", 2, "PCM_16"),
     "flac": _audio(".flac", 2, "PCM_16"),
     "foa": _audio(".wav", 4, "PCM_24"),
     "batch": Seed(_batch, targets=("videos/worse.mp4",)),
 }
 
-VIDEOS = ("mp4", "fragments", "mov", "mkv", "webm", "ts", "avi")
+VIDEOS = ("mp4", "fragments", "mov", "mkv", "webm", "ts", "avi", "flv", "mpg", "wmv")
 
 
 def _on_path(read: Callable[[Path], object], trial: Trial) -> None:
