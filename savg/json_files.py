@@ -38,7 +38,8 @@ def read_json(
         path: of a regular file, or a link to one, in UTF-8.
         error: raised in one sentence that names the file.
         most: bytes that it may have.
-        lenient: numbers that are not finite (NaN, 1e400) are None, else an error.
+        lenient: numbers that are not finite (NaN, 1e400) or of more than 64 bits are None, else an
+            error.
     """
     if not os.path.exists(path):
         raise error(f"{path} could not be read: no such file.")
@@ -68,7 +69,7 @@ def parse_json(text: str, *, lenient: bool = False) -> Any:
     try:
         value = json.loads(
             text,
-            parse_int=_integer,
+            parse_int=_integer_or_none if lenient else _integer,
             parse_float=numbers,
             parse_constant=numbers,
             object_pairs_hook=_object,
@@ -99,6 +100,13 @@ def _integer(digits: str) -> int:
     if not -(2**63) <= value < 2**64:
         raise _Refused(f"is not valid JSON: numbers must have at most 64 bits, got {digits[:20]}…")
     return value
+
+
+def _integer_or_none(digits: str) -> int | None:
+    try:
+        return _integer(digits)
+    except _Refused:
+        return None
 
 
 def _strict(digits: str) -> float:

@@ -6,7 +6,6 @@ label tables; neither video nor audio is decoded.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -19,6 +18,7 @@ from savg.data.savgbench import BenchItem, SavgBench
 from savg.errors import SavgError
 from savg.format import SAVGBENCH
 from savg.geometry import stereo_gains, wrap_degrees, x_to_azimuth
+from savg.json_files import read_object
 
 Step = Callable[[int, int], object]
 
@@ -99,15 +99,15 @@ def read_report(bench: SavgBench) -> dict[str, Any] | None:
     Raises SavgError where the file is not the report of a dataset.
     """
     path = bench.root / "report.json"
+    if not path.exists():
+        return None
     try:
-        part = json.loads(path.read_text(encoding="utf-8"))["splits"].get(bench.split)
+        part = read_object(path)["splits"].get(bench.split)
         if part is not None:
             for clip in part["clips"]:
                 _ = [clip["name"], *(float(clip[name]) for name in _MEASURED)]
         return part
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SavgError(f"{path} is not the report of a dataset ({error}).") from error
 
 

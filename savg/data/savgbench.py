@@ -6,7 +6,6 @@ CSV a clip [S1, S2]; beside the folders of a built set its `manifest.json` and `
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from savg.data.clip_names import parse_clip_name
 from savg.errors import SavgError
 from savg.folders import VIDEO_SUFFIXES, by_stem
 from savg.format import SAVGBENCH, ClipFormat
+from savg.json_files import read_object
 
 SPLITS = ("dev", "eval")
 SPLIT_NAMES = {"dev": "Development", "eval": "Evaluation"}
@@ -264,13 +264,20 @@ def _categories(categories: str | Iterable[str] | None) -> tuple[str, ...] | Non
 def read_manifest(root: Path, split: str) -> dict[str, Any] | None:
     """The part of ROOT/manifest.json about a split, or None; SavgError for an invalid file."""
     path = root / "manifest.json"
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        part = manifest["splits"].get(split)
-        if part is not None and not isinstance(part["clips"], list):
-            raise TypeError("clips is no list")
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    try:
+        part = read_object(path)["splits"].get(split)
+        if part is not None:
+            _check_part(part)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SavgError(f"{path} is not the manifest of a dataset ({error}).") from error
     return part
+
+
+def _check_part(part: dict[str, Any]) -> None:
+    """TypeError or KeyError where a manifest's part is not of its form."""
+    if not isinstance(part["clips"], list) or not isinstance(part.get("settings", {}), dict):
+        raise TypeError("clips must be a list, settings an object")
+    if not all(isinstance(clip["name"], str) for clip in part["clips"]):
+        raise TypeError("names of clips must be text")

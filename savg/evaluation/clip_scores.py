@@ -5,14 +5,13 @@ Clips without a sound event have no score.
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 from savg.errors import SavgError
 from savg.evaluation.files import read_tables, tables_in
-from savg.input_file import read_text
+from savg.json_files import read_object
 from savg.metrics.spatial import spatial_av_align
 
 
@@ -33,10 +32,10 @@ def scores_from_json(path: Path) -> dict[str, float]:
     """Scores by clip from the output of `evaluate --json`, without failed clips; SavgError for other
     files."""
     try:
-        each = json.loads(read_text(path, "output of evaluate"))["each"]
+        each = read_object(path)["each"]
         rows = {str(row["clip"]): row["score"] for row in each if "error" not in row}
         scores = {name: _float(score) for name, score in rows.items() if score is not None}
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise SavgError(
             f"{path} must be the output of `evaluate --json`, with a list `each` of clips."
         ) from error

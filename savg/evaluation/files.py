@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,7 +11,7 @@ from savg.annotation import Boxes, ClipLabels, SoundEvents
 from savg.errors import SavgError
 from savg.folders import VIDEO_SUFFIXES, files_in, in_any_case, videos_in
 from savg.format import SAVGBENCH, ClipFormat
-from savg.input_file import read_text
+from savg.json_files import read_object
 from savg.metrics.base import Observation, Truth
 from savg.metrics.spatial import spatial_av_align
 
@@ -106,7 +105,7 @@ def _format(path: Path) -> ClipFormat:
         return SAVGBENCH
     names = ("frames", "fps", "sample_rate", "size", "picture_height", "label_fps")
     try:
-        data: dict[str, Any] = json.loads(read_text(path))["format"]
+        data: dict[str, Any] = read_object(path)["format"]
         return ClipFormat(**{name: data[name] for name in names}).with_size(SAVGBENCH.size)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise SavgError(f"{path} is not an annotation of a clip.") from error

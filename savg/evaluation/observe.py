@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from savg.annotation import Boxes, SoundEvents
 from savg.clip import Clip
 from savg.errors import SavgError
 from savg.format import SAVGBENCH, ClipFormat
+from savg.json_files import parse_json
 from savg.metrics.base import Extractor, Item, Metric, Observation, Reference, Truth
 from savg.paths import atomic_file
 
@@ -180,9 +182,19 @@ class Cache:
                     if key.startswith("feature_")
                 }
                 rows = data["events"]
-                format = ClipFormat(**json.loads(str(data["format"])))
+                format = ClipFormat(**parse_json(str(data["format"])))
                 events = SoundEvents(rows[:, 0], rows[:, 1], rows[:, 2])
-        except (OSError, EOFError, BadZipFile, ValueError, LookupError, TypeError) as error:
+        except (
+            OSError,
+            EOFError,
+            BadZipFile,
+            zlib.error,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            RuntimeError,
+        ) as error:
             raise SavgError(f"{path} is not a cached observation: delete it.") from error
         return Observation(events, boxes, format, candidates, features)
 

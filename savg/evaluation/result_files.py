@@ -10,7 +10,6 @@ A result about sets of clips has this form; results of speed have forms of their
 from __future__ import annotations
 
 import json
-import math
 import os
 import platform
 import sys
@@ -19,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from savg import json_files
+from savg.errors import SavgError
 from savg.evaluation.score import Evaluation
 from savg.metrics.base import MetricResult
 from savg.paths import atomic_file
@@ -85,17 +86,9 @@ def read_json(path: Path) -> Any:
     Numbers that are not finite (NaN, 1e400) are None.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            return None
-        text = path.read_text(encoding="utf-8")
-        return json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
-    except (OSError, ValueError, RecursionError):
+        return json_files.read_json(path, most=MAX_BYTES, lenient=True)
+    except SavgError:
         return None
-
-
-def _finite(digits: str) -> float | None:
-    value = float(digits)
-    return value if math.isfinite(value) else None
 
 
 def write_result(name: str, data: Mapping[str, Any], text: str, folder: Path = RESULTS) -> None:

@@ -125,7 +125,7 @@ def test_manifest_panoramas_and_boxes_of_a_built_set(tmp_path: Path) -> None:
     assert bench[name].category == "instrument" and bench[name].panorama == panorama
     assert bench[name].boxes is not None and bench[name].boxes.xyxy.tolist() == boxes.xyxy.tolist()
     (tmp_path / "manifest.json").write_text("[]")
-    with pytest.raises(SavgError, match="is not the manifest of a dataset"):
+    with pytest.raises(SavgError, match="must hold a JSON object, got"):
         SavgBench(tmp_path)
 
 

@@ -140,7 +140,7 @@ def test_other_settings_and_foreign_folders_are_refused(folder: Path, tmp_path: 
         write_starss(tmp_path, 1, 2, 7.0, SIZE)
     (folder_of_text := tmp_path / "text").mkdir()
     (folder_of_text / synth.PLAN_FILE).write_text("no")
-    with pytest.raises(SavgError, match="not a plan"):
+    with pytest.raises(SavgError, match="is not valid JSON"):
         write_starss(folder_of_text, 1, 2, 7.0, SIZE)
 
 

@@ -289,7 +289,7 @@ def test_a_codec_that_browsers_do_not_play_is_encoded_anew(
         container.mux([*video.encode(None), *audio.encode(None)])
     browser = Browser(library, Sets([tmp_path / "old"]))
     shown = arrived(browser, "old")
-    assert "could not be read" in shown["notice"]["value"]["text"]  # it has no labels
+    assert "no such text table" in shown["notice"]["value"]["text"]  # it has no labels
     served = shown["player"]["video"].removeprefix("gradio_api/file=")
     with av.open(served) as container:
         assert container.streams.video[0].codec_context.name == "h264"
@@ -391,7 +391,7 @@ def test_errors_are_one_sentence_without_the_servers_folders(
     assert "expected 4 columns" in message(second) and str(tmp_path) not in message(second)
     assert second["player"]["annotation"]["events"] == []
     (broken / "report.json").write_text("{")
-    assert "not the report" in message(arrived(other, "broken"))
+    assert "report.json is not valid JSON" in message(arrived(other, "broken"))
 
 
 def test_a_clip_goes_to_inspect(browser: Browser) -> None:

@@ -35,6 +35,7 @@ from savg.data.starss.workers import BuildTask, RecordingOutcome, construct_reco
 from savg.data.starss.workplace import Workplace
 from savg.errors import Cancelled, SavgError
 from savg.format import SAVGBENCH
+from savg.json_files import read_object
 from savg.paths import atomic_file
 
 Progress = Callable[[int, int], Any]
@@ -262,7 +263,7 @@ def _earlier_outcome(recording: Recording, place: Workplace) -> RecordingOutcome
     """The outcome of an earlier call, if the recording's files and its clips are unchanged."""
     path = _results(place) / f"{recording.name}.json"
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_object(path)
         earlier = RecordingOutcome.from_dict(values)
         if earlier.result is None:
             return None
@@ -313,8 +314,8 @@ def _record_path(out: Path, split: str) -> Path:
 
 def _read_record(out: Path, split: str) -> tuple[RecordingResult, ...]:
     """The results of the last finished call; empty without one."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        record = json.loads(_record_path(out, split).read_text(encoding="utf-8"))
+    with suppress(SavgError, ValueError, KeyError, TypeError):
+        record = read_object(_record_path(out, split))
         return tuple(RecordingResult.from_dict(values) for values in record["results"])
     return ()
 
@@ -331,8 +332,8 @@ def _finished(
 ) -> BuildOutcome:
     """The outcome of an equal finished call; SavgError where the settings or recordings differ."""
     split = plan["split"]
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        record = json.loads(_record_path(out, split).read_text(encoding="utf-8"))
+    with suppress(SavgError, ValueError, KeyError, TypeError):
+        record = read_object(_record_path(out, split))
         results = tuple(RecordingResult.from_dict(values) for values in record["results"])
         reported = tuple(Problem(**values) for values in record["problems"])
         used = {result.name for result in results}

@@ -20,7 +20,9 @@ from savg.data.savgbench import SPLIT_NAMES, SPLITS, SavgBench, split_folder
 from savg.data.starss.contact_sheet import write_contact_sheet
 from savg.data.starss.results import Problem, RecordingResult
 from savg.data.starss.statistics import statistics
+from savg.errors import SavgError
 from savg.format import SAVGBENCH, ClipFormat
+from savg.json_files import read_object
 from savg.paths import atomic_file, file_sha256
 
 VERSION = 1
@@ -171,13 +173,13 @@ def versions() -> dict[str, str]:
 def _other_splits(folder: Path, name: str, split: str) -> dict[str, Any]:
     """A file's parts about other splits whose clips still exist."""
     try:
-        splits = json.loads((folder / name).read_text(encoding="utf-8"))["splits"]
+        splits = read_object(folder / name)["splits"]
         return {
             s: splits[s]
             for s in SPLITS
             if s != split and s in splits and (folder / split_folder(s)).is_dir()
         }
-    except (OSError, ValueError, KeyError, TypeError):
+    except (SavgError, KeyError, TypeError):
         return {}
 
 

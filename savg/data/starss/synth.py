@@ -26,6 +26,7 @@ from savg.data.scenes.recording import draw_recording
 from savg.data.scenes.reverberation import require_acoustics, room_audio
 from savg.data.starss.panorama_video import write_panorama_video
 from savg.errors import SavgError
+from savg.json_files import read_object
 from savg.media.audio_file import write_audio
 from savg.paths import atomic_file
 from savg.temporary import remove_abandoned
@@ -181,10 +182,7 @@ def _record_plan(out: Path, plan: Plan) -> None:
     path = out / PLAN_FILE
     values = json.loads(json.dumps(asdict(plan)))
     if path.exists():
-        try:
-            existing = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise SavgError(f"{path} is not a plan of synthetic recordings.") from error
+        existing = read_object(path)
         if existing != values:
             raise SavgError(
                 f"{out} holds synthetic recordings made with other settings ({existing}); "

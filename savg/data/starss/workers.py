@@ -25,6 +25,7 @@ from savg.data.starss.results import Construction, Problem, RecordingResult
 from savg.data.starss.workplace import UnwritableError, Workplace
 from savg.device import cores
 from savg.errors import Cancelled, SavgError
+from savg.json_files import read_object
 from savg.paths import atomic_file
 
 
@@ -142,9 +143,9 @@ def _discard_if_changed(recording: Recording, task: BuildTask) -> None:
     begun = task.results / f"{recording.name}.begun.json"
     sources = recording.fingerprint()
     try:
-        if json.loads(begun.read_text(encoding="utf-8")) == sources:
+        if read_object(begun) == sources:
             return
-    except (OSError, ValueError):
+    except SavgError:
         pass
     task.place.discard(recording.name)
     _write_json(begun, sources)
