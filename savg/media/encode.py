@@ -72,7 +72,7 @@ def write_video(
     else:
         size = image.width, image.height
         colour = colour or ColourTags(frame_matrix(image), range=image.color_range or LIMITED)
-    frames = _frames(chain((image,), images), colour)
+    frames = (_frame(image, colour) for image in chain((image,), images))
     with atomic_file(path) as part, new_mp4(part) as container:
         stream = add_h264(container, size, fps, encoding.video_options(), encoding.threads, colour)
         track = add_aac(container, sample_rate, encoding.audio_bit_rate, encoding.audio_options)
@@ -168,18 +168,10 @@ class AudioEncoder:
         return packets
 
 
-def _frames(
-    video: Iterable[NDArray[np.uint8] | av.VideoFrame], colour: ColourTags
-) -> Iterator[av.VideoFrame]:
-    """Tagged frames without a time; PyAV's may belong to several videos.
-
-    An image that is repeated is converted once.
-    """
-    last = frame = None
-    for image in video:
-        if frame is None or image is not last:
-            frame = to_yuv420(image, colour) if isinstance(image, np.ndarray) else image
-            colour.mark(frame)
-            last = image
-        frame.pts = None
-        yield frame
+def _frame(image: NDArray[np.uint8] | av.VideoFrame, colour: ColourTags) -> av.VideoFrame:
+    """A tagged frame without a time; PyAV's frames may belong to several videos."""
+    if isinstance(image, np.ndarray):
+        return to_yuv420(image, colour)
+    image.pts = None
+    colour.mark(image)
+    return image

@@ -245,23 +245,30 @@ def frames_at_rate(path: str | os.PathLike[str], fps: Fraction) -> Iterator[Fram
 
     The last one stays as long as the file says. MediaError for a file that cannot be read.
     """
+    for frame, count in frames_on_screen(path, fps):
+        yield from repeat(frame, count)
+
+
+def frames_on_screen(path: str | os.PathLike[str], fps: Fraction) -> Iterator[tuple[Frame, int]]:
+    """The frames of `frames_at_rate`, each once, and at how many of the times it is on screen.
+
+    Those of no time are left out. MediaError for a file that cannot be read.
+    """
     path = Path(path)
     with open_container(path) as container:
         screen, video = OnScreen(fps), video_stream(container, path)
         timeline = Timeline(may_jump(container))
         for frame in decode(container, video, threads=True, timeline=timeline):
-            yield from _repeated(*screen.add(frame))
+            shown, count = screen.add(frame)
+            if shown is not None and count:
+                yield shown.rgb(), count
         shown, count = screen.finish()
         if shown is None:
             raise MediaError(f"{path} has no frame that can be decoded.")
         if timeline.continuous:
             refuse_cut_short(path, screen.reached, stated_seconds(video) or 0.0)
-        yield from _repeated(shown, count)
-
-
-def _repeated(frame: DecodedFrame | None, count: int) -> Iterator[Frame]:
-    if frame is not None and count:
-        yield from repeat(frame.rgb(), count)
+        if count:
+            yield shown.rgb(), count
 
 
 def _due(seconds: float, fps: float | Fraction) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.errors import MediaError
-from savg.media.colour import recoded_tags
+from savg.media.colour import ColourTags, recoded_tags, to_yuv420
 from savg.media.container import open_container, video_stream
-from savg.media.encode import AudioEncoder, add_aac, new_mp4, write_video
-from savg.media.frames import decode, fit_image, frames_at_rate
+from savg.media.encode import AudioEncoder, Encoding, add_aac, add_h264, new_mp4
+from savg.media.frames import Frame, decode, fit_image, frames_on_screen
 from savg.media.orientation import StreamOrientation
 from savg.media.probe import frame_rate, video_info
 from savg.media.timeline import timed_packets
@@ -65,6 +65,22 @@ def with_audio(
     if span is not None:
         _copy(source, target, span, audio, sample_rate, watch)
         return True
+    _encode(source, target, audio, sample_rate, watch)
+    return False
+
+
+def _encode(
+    source: Path,
+    target: str | os.PathLike[str],
+    audio: NDArray[np.float32],
+    sample_rate: int,
+    watch: Watch | None,
+) -> None:
+    """Code the frames anew, each once, beside newly coded audio.
+
+    Without B-frames: in mp4 a frame lasts until the next packet's dts, so that one that stays long must
+    be followed by the packet of the one shown next.
+    """
     rate = min(Fraction(MAX_FPS), frame_rate(source))
     with open_container(source) as container:
         first = next(decode(container, video_stream(container, source)), None)
@@ -72,26 +88,48 @@ def with_audio(
             raise MediaError(f"{source} has no frame that can be decoded.")
         height, width = (side // 2 * 2 or 2 for side in first.rgb().shape[:2])
         colour = recoded_tags(first.raw, width, height)
-    frames = _fitted(source, rate, (width, height), watch)
-    write_video(target, frames, rate, audio, sample_rate, colour=colour)
-    return False
+    options = {**Encoding().video_options(), "bf": "0"}
+    with atomic_file(target) as part, new_mp4(part) as out:
+        stream = add_h264(out, (width, height), rate, options, colour=colour)
+        track = AudioEncoder(audio, sample_rate, add_aac(out, sample_rate))
+        for packet in _coded(stream, frames_on_screen(source, rate), rate, colour, watch):
+            out.mux(track.until(float(packet.pts / rate) + AHEAD))
+            out.mux(packet)
+        out.mux(track.until(None))
 
 
-def _fitted(
-    source: Path, rate: Fraction, size: tuple[int, int], watch: Watch | None
-) -> Iterator[NDArray[np.uint8]]:
-    """The frames at a rate, all of one size; the lines that odd sides have too many are left out."""
-    width, height = size
-    last = fitted = None
-    for number, frame in enumerate(frames_at_rate(source, rate)):
+def _coded(
+    stream: Any,
+    frames: Iterable[tuple[Frame, int]],
+    rate: Fraction,
+    colour: ColourTags,
+    watch: Watch | None,
+) -> Iterator[Any]:
+    """The packets of frames that are each on screen for a number of periods at `rate`."""
+    begin, counts = 0, {}
+    for frame, count in frames:
         if watch is not None:
-            watch(float(number / rate))
-        if fitted is None or frame is not last:
-            over = frame.shape[0] - height, frame.shape[1] - width
-            whole = all(lines in (0, 1) for lines in over)
-            fitted = frame[:height, :width] if whole else fit_image(frame, width, height)
-            last = frame
-        yield fitted
+            watch(float(begin / rate))
+        coded = to_yuv420(_fitted(frame, stream.width, stream.height), colour)
+        coded.pts, coded.time_base = begin, 1 / rate
+        counts[begin] = count
+        begin += count
+        yield from _lasting(stream.encode(coded), counts)
+    yield from _lasting(stream.encode(None), counts)
+
+
+def _lasting(packets: Iterable[Any], counts: dict[int, int]) -> Iterator[Any]:
+    for packet in packets:
+        packet.duration = counts.pop(packet.pts)
+        yield packet
+
+
+def _fitted(image: Frame, width: int, height: int) -> Frame:
+    """An image in a size; the line that an odd side has too many is left out."""
+    over = image.shape[0] - height, image.shape[1] - width
+    if all(lines in (0, 1) for lines in over):
+        return image[:height, :width]
+    return fit_image(image, width, height)
 
 
 @dataclass(frozen=True)

@@ -186,3 +186,15 @@ def test_frames_that_change_their_size_are_fitted(tmp_path, codec) -> None:
         assert frame.shape == (96, 160, 3)
         letters, ratio = shown_quarters(frame)
         assert letters == "RGBW" and ratio == pytest.approx(width / height, rel=0.1)
+
+
+def test_a_frame_that_stays_for_an_hour_is_coded_once(tmp_path) -> None:
+    source = write_timed(tmp_path / "a.mkv", "ffv1", [0, 0.033, 0.05, 3600], 3601)
+    seen: list[float] = []
+    with_audio(source, tmp_path / "b.mp4", np.zeros((2, RATE), np.float32), RATE, seen.append)
+    assert len(seen) == 4
+    with av.open(str(tmp_path / "b.mp4")) as container:
+        stream = container.streams.video[0]
+        assert float(stream.duration * stream.time_base) == pytest.approx(3601, abs=1)
+        times = [frame.time for frame in container.decode(stream)]
+    assert times == pytest.approx([0, 0.033, 0.05, 3600], abs=1 / 60)
