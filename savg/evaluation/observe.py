@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from savg.annotation import Boxes, SoundEvents
+from savg.arrays import read_arrays
 from savg.clip import Clip
 from savg.errors import SavgError
 from savg.format import SAVGBENCH, ClipFormat
@@ -172,29 +171,19 @@ class Cache:
         if not path.is_file():
             return None
         try:
-            with np.load(path) as data:
-                boxes, candidates = (
-                    _boxes(data[key], data.get(f"{key}_scores")) for key in ("boxes", "candidates")
-                )
-                features = {
-                    key.removeprefix("feature_"): data[key]
-                    for key in data.files
-                    if key.startswith("feature_")
-                }
-                rows = data["events"]
-                format = ClipFormat(**parse_json(str(data["format"])))
-                events = SoundEvents(rows[:, 0], rows[:, 1], rows[:, 2])
-        except (
-            OSError,
-            EOFError,
-            BadZipFile,
-            zlib.error,
-            ValueError,
-            LookupError,
-            TypeError,
-            AttributeError,
-            RuntimeError,
-        ) as error:
+            data = read_arrays(path)
+            boxes, candidates = (
+                _boxes(data[key], data.get(f"{key}_scores")) for key in ("boxes", "candidates")
+            )
+            features = {
+                key.removeprefix("feature_"): values
+                for key, values in data.items()
+                if key.startswith("feature_")
+            }
+            rows = data["events"]
+            format = ClipFormat(**parse_json(str(data["format"])))
+            events = SoundEvents(rows[:, 0], rows[:, 1], rows[:, 2])
+        except (SavgError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise SavgError(f"{path} is not a cached observation: delete it.") from error
         return Observation(events, boxes, format, candidates, features)
 
