@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from mos_clips import pool, small_study
+from mos_organiser import Clock, make
 
 from savg.errors import SavgError
 from savg.mos.storage.store import Store
@@ -68,3 +71,33 @@ def test_shapes_of_presentation() -> None:
     wide = format_of(30, 512)
     assert (wide.size, wide.picture_height, wide.frames) == (512, 288, 150)
     assert wide.seconds == 5.0
+
+
+@pytest.mark.parametrize("damage", ["bytes", "table", "name", "design", "not a database", "cut"])
+def test_a_damaged_database_is_one_sentence(tmp_path: Path, damage: str) -> None:
+    folder = make(tmp_path / "small", small_study(), Clock())
+    folder.store.invite("small", 3)
+    folder.store.close()
+    file = tmp_path / "small" / "study.sqlite"
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA journal_mode=DELETE")
+        if damage == "table":
+            database.execute("DROP TABLE sound")
+        elif damage == "name":
+            database.execute("PRAGMA foreign_keys=OFF")
+            database.execute("UPDATE study SET id = ?", ("x" * 10_000,))
+        elif damage == "design":
+            database.execute("UPDATE study SET design = '{'")
+        database.commit()
+    data = bytearray(file.read_bytes())
+    if damage == "bytes":
+        data[4096:] = b"\xff" * (len(data) - 4096)
+    elif damage == "not a database":
+        data = bytearray(b"hello " * 5000)
+    elif damage == "cut":
+        del data[len(data) // 2 :]
+    file.write_bytes(data)
+    with pytest.raises(SavgError, match=r"small.*\.$") as raised:
+        open_folder(tmp_path / "small")
+    sentence = str(raised.value)
+    assert "\n" not in sentence and len(sentence) < 400 + len(str(tmp_path))

@@ -88,6 +88,14 @@ class Store:
         """Close all connections."""
         self.engine.dispose()
 
+    def check(self) -> None:
+        """Look for damage of a SQLite file; ValueError or DatabaseFailure if there is some."""
+        if self.engine.dialect.name == "sqlite":
+            with self.reading() as connection:
+                outcome = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+            if outcome != "ok":
+                raise ValueError(f"the file is damaged ({outcome})")
+
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A writing transaction, committed to the disk when the block ends without error."""
@@ -165,7 +173,7 @@ class Store:
         if status is None:
             names = connection.execute(select(table.c.id).order_by(table.c.id)).scalars().all()
             raise UnknownStudy(
-                f"There is no study {name[:40]}; studies: {', '.join(names) or 'none'}."
+                f"There is no study {name[:40]}; studies: {', '.join(names)[:200] or 'none'}."
             )
         if name not in self._loaded:
             self._loaded[name] = _read_study(connection, name)

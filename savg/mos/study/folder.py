@@ -15,10 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from savg.audio.loudness import RATE
-from savg.errors import SavgError
+from savg.errors import SavgError, brief, first_line
 from savg.format import SAVGBENCH, ClipFormat
 from savg.json_files import read_json
 from savg.media.audio_file import write_audio
+from savg.mos.storage.engine import DatabaseFailure
+from savg.mos.storage.rows import UnknownStudy
+from savg.mos.storage.snapshot import UNREADABLE
 from savg.mos.storage.store import Store, sqlite_url
 from savg.mos.study.design import Study
 from savg.mos.study.scores import LEVELS_KEY, find_scores
@@ -139,9 +142,28 @@ def open_folder(
         raise SavgError(f"{path} has no {DATABASE}: the database was not moved with it.")
     if is_shared(path):
         make_private(path)
-    store = Store(url if database is None and url else sqlite_url(path / DATABASE), clock)
-    store.study(name)
-    return StudyFolder(path, name, store)
+    return StudyFolder(
+        path, name, _open_store(path, name, url if database is None else None, clock)
+    )
+
+
+def _open_store(path: Path, name: str, url: str | None, clock: Callable[[], float]) -> Store:
+    """The database of a study folder; SavgError if it is damaged or does not hold the study."""
+    store = Store(url or sqlite_url(path / DATABASE), clock)
+    try:
+        store.check()
+        store.study(name)
+        store.participants(name)
+    except UnknownStudy as error:
+        store.close()
+        raise SavgError(
+            f"{path / 'study.json'} names the study {brief(name)}, which its database does not hold."
+        ) from error
+    except (DatabaseFailure, *UNREADABLE) as error:
+        store.close()
+        place = f"The database of {path}" if url else str(path / DATABASE)
+        raise SavgError(f"{place} could not be read: {first_line(error)}.") from error
+    return store
 
 
 def format_of(fps: int, size: int) -> ClipFormat:
