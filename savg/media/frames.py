@@ -137,7 +137,14 @@ class _FrameClock:
 
     def frames(self, packet: Any) -> Iterator[DecodedFrame]:
         """The frames that a packet completes; the last, empty packet completes the last ones."""
-        for raw in packet.decode():
+        from av import FFmpegError
+
+        try:
+            decoded = packet.decode()
+        except FFmpegError:
+            refuse_large(packet.stream, self._path)
+            raise
+        for raw in decoded:
             yield from self._add(raw)
         if not packet.size and self._doubtful is not None:
             raw, time = self._doubtful

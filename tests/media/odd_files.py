@@ -2,10 +2,16 @@
 
 Frames of 64×36 pixels are black or white; audio is silent but for bursts of 1 kHz, 40 ms long. Time
 stamps are those of the arguments, whatever the codec's own frame rate.
+
+Example:
+    path = write_odd(tmp_path / "gap.mkv", audio=Track(codec="libopus", gaps=((1.2, 1.9),)))
+    assert onsets(audio_of(path, 4.0), 48_000) == pytest.approx(BURSTS, abs=0.006)
 """
 
 from __future__ import annotations
 
+import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,15 +28,25 @@ SECONDS = 4.0
 BURSTS = (1.0, 2.0, 3.0)
 LEFT, RIGHT = 0.5, 0.125
 
-VIDEO = {".webm": "libvpx-vp9", ".ogv": "libtheora", ".avi": "mpeg4", ".gif": "gif"}
+VIDEO = {
+    ".webm": "libvpx-vp9",
+    ".avi": "mpeg4",
+    ".gif": "gif",
+    ".asf": "msmpeg4v3",
+    ".wmv": "msmpeg4v3",
+}
 """Video codecs of containers that take no H.264."""
+
+_BY_FFMPEG = {"libvorbis": ("libvorbis",), "dca": ("dca", "-strict", "-2")}
+"""Audio encoders that PyAV's FFmpeg lacks."""
 
 
 @dataclass(frozen=True)
 class Track:
     """An audio track: bursts of `gains` (one a channel) of full scale at seconds from its begin.
 
-    gaps: seconds from, to which no packet is written; late: seconds added to its time stamps.
+    gaps: seconds from, to which no packet is written; late: seconds added to its time stamps; jitter:
+    seconds by which every third packet's time stamp is late.
     """
 
     codec: str = "aac"
@@ -40,6 +57,7 @@ class Track:
     seconds: float = SECONDS
     gaps: tuple[tuple[float, float], ...] = ()
     late: float = 0.0
+    jitter: float = 0.0
     disposition: str = "default"
     title: str = ""
 
@@ -131,25 +149,78 @@ def _lasts(times: tuple[float, ...]) -> float:
 
 
 def _audio_packets(container: Any, track: Track, shift: float) -> Iterator[tuple[float, Any]]:
-    stream = container.add_stream(track.codec, rate=track.rate, layout=track.layout)
+    if track.codec in _BY_FFMPEG:
+        stream, packets = _by_ffmpeg(container, track)
+    else:
+        stream = container.add_stream(track.codec, rate=track.rate, layout=track.layout)
+        blocks = _blocks(track, stream.codec_context.format.name)
+        packets = [packet for block in blocks for packet in stream.encode(block)]
     stream.disposition = av.stream.Disposition[track.disposition] if track.disposition else 0
     if track.title:
         stream.metadata.update({"title": track.title, "handler_name": track.title})
+    for number, packet in enumerate(packets):
+        time = float(packet.pts * packet.time_base)
+        if any(begin <= time < end for begin, end in track.gaps):
+            continue
+        jitter = track.jitter if number % 3 == 2 else 0.0
+        ticks = round((track.late + jitter + shift) / packet.time_base)
+        packet.pts += ticks
+        packet.dts += ticks
+        yield time + track.late, packet
+
+
+def _blocks(track: Track, sample_format: str) -> Iterator[av.AudioFrame | None]:
+    """The samples in blocks of 20 ms, as an encoder takes them, and None for its end."""
     samples = track.samples()
-    sample_format = stream.codec_context.format.name
     if sample_format.startswith("s16"):
         samples = np.round(samples * 32767).astype(np.int16)
     elif sample_format.startswith("s32"):
         samples = np.round(samples * (2**31 - 1)).astype(np.int32)
-    if not sample_format.endswith("p"):
-        samples = samples.T.reshape(1, -1)
-    block = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), sample_format, track.layout)
-    block.sample_rate, block.pts, block.time_base = track.rate, 0, Fraction(1, track.rate)
-    for packet in [*stream.encode(block), *stream.encode(None)]:
-        time = float(packet.pts * packet.time_base)
-        if any(begin <= time < end for begin, end in track.gaps):
-            continue
-        ticks = round((track.late + shift) / packet.time_base)
-        packet.pts += ticks
-        packet.dts += ticks
-        yield time + track.late, packet
+    step = track.rate // 50
+    for start in range(0, samples.shape[1], step):
+        part = samples[:, start : start + step]
+        if not sample_format.endswith("p"):
+            part = part.T.reshape(1, -1)
+        block = av.AudioFrame.from_ndarray(np.ascontiguousarray(part), sample_format, track.layout)
+        block.sample_rate, block.pts, block.time_base = track.rate, start, Fraction(1, track.rate)
+        yield block
+    yield None
+
+
+def _by_ffmpeg(container: Any, track: Track) -> tuple[Any, list[Any]]:
+    """A stream, and its packets as FFmpeg's own program encodes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        encoded = Path(folder) / "audio.mkv"
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "f32le"]
+        command += ["-ar", str(track.rate), "-ac", str(len(track.gains)), "-i", "-"]
+        command += ["-c:a", *_BY_FFMPEG[track.codec], str(encoded)]
+        subprocess.run(command, input=track.samples().T.tobytes(), check=True)
+        with av.open(str(encoded)) as source:
+            stream = container.add_stream_from_template(source.streams.audio[0])
+            packets = [packet for packet in source.demux(audio=0) if packet.size]
+            for packet in packets:
+                packet.stream = stream
+        return stream, packets
+
+
+def joined(target: Path, *parts: Path) -> Path:
+    """The files one after the other, as recorders and `cat` leave them; the parts are removed."""
+    target.write_bytes(b"".join(part.read_bytes() for part in parts))
+    for part in parts:
+        part.unlink()
+    return target
+
+
+def onsets(audio: NDArray[np.floating[Any]], rate: int) -> list[float]:
+    """Seconds at which bursts begin: 0.2 s or more after the last loud sample [2, T]."""
+    level = np.abs(audio).max(axis=0)
+    loud = np.flatnonzero(level > max(0.3 * level.max(initial=0.0), 0.02))
+    apart = np.diff(loud, prepend=-rate) > 0.2 * rate
+    return [float(second) for second in loud[apart] / rate]
+
+
+def flashes(frames: NDArray[np.uint8], fps: float) -> list[float]:
+    """Seconds at which frames [F, h, w, 3] turn white."""
+    level = frames.reshape(len(frames), -1).mean(axis=1)
+    white = level > (level.min() + level.max()) / 2 if np.ptp(level) > 20 else level > 300
+    return [float(k / fps) for k in np.flatnonzero(white & ~np.roll(white, 1)) if k or white[0]]
