@@ -17,6 +17,7 @@ from benchmarks.mos_server import PlainPolicy, free_port, study_folder
 from savg.mos.rehearsal.listener import Attendance, Pace, attend
 from savg.mos.rehearsal.visitor import Visitor
 from savg.mos.study.folder import StudyFolder
+from savg.web.client import NoAnswer
 
 
 class Served:
@@ -101,6 +102,25 @@ class Served:
 
         asyncio.run(listen())
         assert len(acknowledged) == ratings
+        return acknowledged
+
+    def rate_on(self) -> dict[tuple[str, int], int]:
+        """As `rate`, until the server ends."""
+        link = self.study.store.invite("one")[0]
+        sounds = self.study.store.study("one").sounds
+        policy = PlainPolicy({s.media: s.answer for s in sounds}, 0, 0.01)
+        acknowledged: dict[tuple[str, int], int] = {}
+
+        def record(code: str, position: int, score: int) -> None:
+            acknowledged[code, position] = score
+
+        async def listen() -> None:
+            visitor = Visitor("127.0.0.1", self.port, "one", link.token, 1.0)
+            with suppress(NoAnswer):
+                await attend(visitor, policy, Pace(), record)
+            visitor.close()
+
+        asyncio.run(listen())
         return acknowledged
 
     def stored(self) -> dict[tuple[str, int], int]:

@@ -32,6 +32,7 @@ class GuardedServer(uvicorn.Server):
 
     def __init__(self, app: ASGIApp, guard: Guard) -> None:
         self.guard = guard
+        logging.getLogger("uvicorn.error").addFilter(_given_up_in_one_line)
         super().__init__(
             uvicorn.Config(
                 app,  # type: ignore[arg-type]
@@ -69,6 +70,14 @@ class GuardedServer(uvicorn.Server):
             self.should_exit = True
         else:
             super().handle_exit(sig, frame)
+
+
+def _given_up_in_one_line(record: logging.LogRecord) -> bool:
+    """A request that took longer than GRACE at the end is no fault of the application."""
+    if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
+        record.exc_info, record.args = None, ()
+        record.msg = "A request was given up, as the server ends."
+    return True
 
 
 def _one_line(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

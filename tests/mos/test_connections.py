@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -47,6 +50,56 @@ def test_half_sent_requests_keep_no_listener_out(tmp_path: Path, sent: bytes) ->
     finally:
         for wire in wires:
             wire.close()
+        served.close()
+
+
+def test_the_end_by_sigterm_keeps_what_was_acknowledged(tmp_path: Path) -> None:
+    """Listeners rate while it comes, and others read nothing of what they asked for."""
+    served = Served(tmp_path, clip_bytes=2**23)
+    try:
+        before = served.rate(2)
+        token = served.study.store.invite("one")[0].token
+        wires = [served.connect() for _ in range(6)]
+        for wire in wires[:4]:
+            wire.sendall(f"GET /listen/one/api/state HTTP/1.1\r\nHost: x\r\n"
+                         f"Authorization: Bearer {token}\r\n\r\n".encode() * 20)  # fmt: skip
+        with ThreadPoolExecutor(4) as pool:
+            sessions = [pool.submit(served.rate_on) for _ in range(4)]
+            until(lambda: len(served.stored()) > len(before) + 3)
+            assert served.stop() == 0
+            acknowledged = [session.result() for session in sessions]
+        stored = served.stored()
+        for ratings in (before, *acknowledged):
+            assert ratings.items() <= stored.items()
+        assert len(stored) <= len(before) + sum(map(len, acknowledged)) + 4
+        assert "Traceback" not in served.errors, served.errors
+        for wire in wires:
+            wire.close()
+    finally:
+        served.close()
+
+
+def test_a_busy_database_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """Another process writes for longer than requests get to finish."""
+    served = Served(tmp_path)
+    token = served.study.store.invite("one")[0].token
+    body = b'{"device": {}}'
+    lines = f"Host: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+    sent = f"POST /listen/one/api/consent HTTP/1.1\r\n{lines}Content-Length: 14\r\n\r\n".encode()
+    try:
+        with closing(sqlite3.connect(served.study.path / "study.sqlite")) as other:
+            other.isolation_level = None
+            other.execute("BEGIN IMMEDIATE")
+            wire = served.connect()
+            wire.sendall(sent + body)
+            assert served.get("/listen/one").startswith(b"HTTP/1.1 200")
+            served.process.send_signal(signal.SIGTERM)
+            until(lambda: "given up" in served.errors)
+            other.execute("ROLLBACK")
+        assert served.process.wait(60) == 0
+        assert "Traceback" not in served.errors and len(served.errors.splitlines()) == 2
+        wire.close()
+    finally:
         served.close()
 
 

@@ -20,6 +20,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 
+from savg.errors import first_line
 from savg.mos import session
 from savg.mos.session import RequestRejected, SessionState
 from savg.mos.storage.engine import DatabaseFailure
@@ -27,6 +28,7 @@ from savg.mos.storage.rows import UnknownStudy
 from savg.mos.storage.store import Store
 from savg.mos.study.folder import StudyFolder
 from savg.mos.web.studies import Studies
+from savg.web.addresses import client_key
 from savg.web.replies import Problem, RateLimiter, json_object
 
 PAGES = Path(__file__).parent / "pages" / "listen"
@@ -38,6 +40,9 @@ LOG = logging.getLogger("savg.mos")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Act = Callable[[Store, str, Mapping[str, Any]], SessionState]
+
+MOST_DELAYED = 32
+"""Largest number of replies that are delayed at once: each keeps a connection."""
 
 NO_LINK = "This link is not valid."
 
@@ -95,6 +100,7 @@ class Listening:
     def __init__(self, studies: Studies) -> None:
         self.studies = studies
         self.strangers = RateLimiter(60, 60.0)
+        self.delayed = 0
 
     async def page(self, request: Request) -> Response:
         """The page, which is the same for all listeners."""
@@ -192,18 +198,23 @@ class Listening:
                 return Problem(rejected.reason, str(rejected)).reply()
             except Problem as problem:
                 return problem.reply()
-            except DatabaseFailure:
-                LOG.exception("the database of a listening test failed")
+            except DatabaseFailure as error:
+                LOG.error("The database of a listening test failed: %s", first_line(error))
                 return Problem("busy", "The server is busy: it will be tried again.").reply()
 
         return safely
 
     async def stranger(self, request: Request) -> Response:
-        """Reply to an unknown token. Replies to an address that tries many are delayed and say so;
-        valid links from the same address keep working."""
-        address = request.client.host if request.client else ""
+        """Reply to an unknown token. Replies to a client that tries many are delayed, a few at a time,
+        and say so; valid links from the same address keep working."""
+        address = client_key(request.client.host if request.client else "")
         if self.strangers.is_limited(address):
-            await asyncio.sleep(1.0)
+            if self.delayed < MOST_DELAYED:
+                self.delayed += 1
+                try:
+                    await asyncio.sleep(1.0)
+                finally:
+                    self.delayed -= 1
             return Problem("often", "Too many links that are not valid: wait a minute.").reply()
         self.strangers.add_failure(address)
         return Problem("unknown", NO_LINK).reply()

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from savg.errors import SavgError
+from savg.errors import SavgError, first_line
 from savg.mos.storage.engine import DatabaseFailure
 from savg.mos.web.admin import actions as acts
 from savg.mos.web.admin import pages
@@ -115,8 +115,8 @@ def _guarded(context: AdminContext, handler: Handler) -> Endpoint:
             return admin.problem(problem, problem.status)
         except SavgError as error:
             return admin.problem(Problem("value", str(error)), 422)
-        except DatabaseFailure:
-            LOG.exception("the database of a listening test failed")
+        except DatabaseFailure as error:
+            LOG.error("The database of a listening test failed: %s", first_line(error))
             sentence = "The database is busy or unreachable: try again in a moment."
             return admin.problem(Problem("busy", sentence), 503)
         except Exception as error:
