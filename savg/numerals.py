@@ -6,12 +6,22 @@ table or an option are mistakes. The names suit argparse, which shows them: "inv
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def number(text: str) -> float:
     """A decimal number, "nan" or "inf"; ValueError for other text."""
     if not text.isascii() or "_" in text:
         raise ValueError(f"must be a number, got {text!r}.")
     return float(text)
+
+
+def number_cells(cells: Sequence[str]) -> list[float]:
+    """The numbers in a row's cells, as `number` reads them; ValueError where one is none."""
+    row = "".join(cells)
+    if not row.isascii() or "_" in row:
+        raise ValueError(f"must be numbers, got {row[:50]!r}.")
+    return list(map(float, cells))
 
 
 def integer(text: str) -> int:

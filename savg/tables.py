@@ -16,7 +16,7 @@ from typing import Any
 
 from savg.errors import SavgError, printable
 from savg.input_file import read_text
-from savg.numerals import number
+from savg.numerals import number_cells
 from savg.paths import atomic_file
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
@@ -56,7 +56,7 @@ def read_cells(path: str | os.PathLike[str], columns: str) -> Iterator[tuple[str
 def numbers(row: Sequence[str], columns: str, where: str, finite: bool = True) -> list[float]:
     """The numbers in a row's cells; SavgError for other text, or numbers that are not finite."""
     try:
-        values = [number(cell) for cell in row]
+        values = number_cells(row)
     except ValueError as error:
         raise SavgError(
             f"{where}: cells must be numbers ({columns}), got {_shown(row)}."

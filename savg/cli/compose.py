@@ -88,7 +88,7 @@ def _check(args: argparse.Namespace, files: list[Path]) -> tuple[list[str], int 
         raise SavgError(f"--out must be a file NAME.mp4, got {args.out}.")
     writable_file(args.out, "--out")
     for file in files:
-        if file.exists() and args.out.samefile(file):
+        if args.out.exists() and file.exists() and args.out.samefile(file):
             raise SavgError(f"{file} would be replaced: choose another --out.")
     if args.layout == LAYOUTS[0] and count > MAX_CLIPS:
         raise SavgError(f"Videos side by side must be at most {MAX_CLIPS}, got {count}.")
