@@ -12,3 +12,8 @@ def ffmpeg_name(path: str | os.PathLike[str]) -> str:
     By its bare name `take10:30.mp4` would be an address of the protocol "take10".
     """
     return f"file:{Path(path)}"
+
+
+def file_path(name: str) -> Path:
+    """The file that FFmpeg opened by a name of `ffmpeg_name`."""
+    return Path(name.removeprefix("file:"))

@@ -31,6 +31,7 @@ from savg.media.container import (
     stated_seconds,
     video_stream,
 )
+from savg.media.file_name import file_path
 from savg.media.orientation import UPRIGHT, Orientation, StreamOrientation, square_pixels
 from savg.media.timeline import Timeline, timed_packets
 
@@ -109,7 +110,7 @@ def decode_packets(
     """
     if threads:
         video.thread_type = "AUTO"
-    clock = _FrameClock(video, Path(container.name))
+    clock = _FrameClock(video, file_path(container.name))
     for packet in timed_packets(container, [video, *audio], timeline):
         index = packet.stream.index
         if index != video.index:
