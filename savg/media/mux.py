@@ -25,6 +25,9 @@ from savg.paths import atomic_file
 MAX_FPS = 60
 """Frames a second of a file whose frames are coded anew, at most."""
 
+MAX_SECONDS = 6 * 3600
+"""Length of a video that gets new audio, at most: what one frame of an mp4 can last."""
+
 AHEAD = 0.5
 """Seconds by which audio is ahead of the frames in a file, so that players read it in one go."""
 
@@ -61,10 +64,18 @@ def with_audio(
         SavgError: the target cannot be written.
     """
     source = Path(source)
-    span = _copyable(source)
+    seconds = video_info(source).seconds
+    if seconds > MAX_SECONDS:
+        raise MediaError(
+            f"{source} lasts {seconds:.0f} s: expected a video of at most {MAX_SECONDS} s."
+        )
+    span = _copyable(source, seconds)
     if span is not None:
-        _copy(source, target, span, audio, sample_rate, watch)
-        return True
+        try:
+            _copy(source, target, span, audio, sample_rate, watch)
+            return True
+        except _UnfitPacketError:
+            pass
     _encode(source, target, audio, sample_rate, watch)
     return False
 
@@ -142,7 +153,7 @@ class _Span:
     last: int
 
 
-def _copyable(path: Path) -> _Span | None:
+def _copyable(path: Path, seconds: float) -> _Span | None:
     """The span of a video that browsers show as it is, and as our readers do; else None.
 
     Frames that an edit hides cannot be left out of a copy, and flipped and rotated ones would lose
@@ -167,7 +178,7 @@ def _copyable(path: Path) -> _Span | None:
                 return None
             stamps.append((packet.pts, packet.dts))
         unit = video.time_base
-    return _span(stamps, video_info(path).seconds, unit) if stamps else None
+    return _span(stamps, seconds, unit) if stamps else None
 
 
 def _plain(container: Any, video: Any) -> bool:
@@ -223,5 +234,19 @@ def _copy(
                     watch(seconds)
                 out.mux(track.until(seconds + AHEAD))
                 packet.stream = frames
-                out.mux(packet)
+                _mux_copy(out, packet)
             out.mux(track.until(None))
+
+
+class _UnfitPacketError(Exception):
+    """A packet that an mp4 cannot hold as it is."""
+
+
+def _mux_copy(out: Any, packet: Any) -> None:
+    """Add a copied packet; _UnfitPacketError where it, and not the disk, is at fault."""
+    import av
+
+    try:
+        out.mux(packet)
+    except (av.error.ArgumentError, av.error.InvalidDataError, av.error.PatchWelcomeError) as error:
+        raise _UnfitPacketError from error

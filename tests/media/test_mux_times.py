@@ -10,6 +10,8 @@ import av
 import numpy as np
 import pytest
 
+from savg.errors import MediaError
+from savg.media import mux
 from savg.media.mux import with_audio
 from savg.media.probe import video_info
 from tests.painted_videos import FFMPEG, ffmpeg, joined, painted, player_frame, shown_quarters
@@ -198,3 +200,40 @@ def test_a_frame_that_stays_for_an_hour_is_coded_once(tmp_path) -> None:
         assert float(stream.duration * stream.time_base) == pytest.approx(3601, abs=1)
         times = [frame.time for frame in container.decode(stream)]
     assert times == pytest.approx([0, 0.033, 0.05, 3600], abs=1 / 60)
+
+
+def test_a_video_of_many_hours_is_refused(tmp_path) -> None:
+    source = write_timed(tmp_path / "a.mkv", "ffv1", [0, 1, 30_000], 30_001)
+    with pytest.raises(
+        MediaError, match=r"a\.mkv lasts 3\d{4} s: expected a video of at most 21600"
+    ):
+        with_audio(source, tmp_path / "b.mp4", np.zeros((2, RATE), np.float32), RATE)
+    assert not (tmp_path / "b.mp4").exists()
+
+
+def test_packets_that_an_mp4_cannot_hold_are_coded_anew(tmp_path, monkeypatch) -> None:
+    source = write_timed(tmp_path / "a.mp4", "libx264", *TIMES["even"])
+    real, calls = mux._mux_copy, []
+
+    def refuse_third(out, packet) -> None:  # type: ignore[no-untyped-def]
+        calls.append(packet)
+        if len(calls) == 3:
+            raise mux._UnfitPacketError
+        real(out, packet)
+
+    monkeypatch.setattr(mux, "_mux_copy", refuse_third)
+    assert resounded(source, tmp_path / "b.mp4") is False and len(calls) == 3
+    assert changes(on_screen(tmp_path / "b.mp4")) == changes(on_screen(source))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]
+
+
+def test_a_packet_that_the_muxer_refuses_is_unfit(tmp_path) -> None:
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.start_encoding()
+        packet = av.Packet(b"\0" * 8)
+        packet.pts, packet.dts, packet.duration = 0, 5, 1
+        packet.time_base, packet.stream = Fraction(1, 10), stream
+        with pytest.raises(mux._UnfitPacketError):
+            mux._mux_copy(container, packet)
