@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from savg.errors import CheckpointError
+from savg.input_file import input_file
 from savg.paths import file_sha256
 
 SUMS_FILE = "SHA256SUMS"
@@ -18,10 +19,9 @@ _MOST = 2**20
 _LINE = re.compile(r"([0-9a-f]{64})  (\w[\w.-]{0,200})", re.ASCII)
 
 
-def write_sums(folder: Path) -> None:
-    """Write the checksums of all files that lie directly in a folder."""
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != SUMS_FILE)
-    lines = [f"{file_sha256(path)}  {path.name}\n" for path in files]
+def write_sums(folder: Path, names: Iterable[str]) -> None:
+    """Write the checksums of these files of a folder."""
+    lines = [f"{file_sha256(folder / name)}  {name}\n" for name in names]
     (folder / SUMS_FILE).write_text("".join(lines), encoding="ascii")
 
 
@@ -35,7 +35,7 @@ def check_sums(folder: Path, names: Iterable[str]) -> None:
         if name not in sums:
             raise CheckpointError(f"{path} is damaged: it must hold a checksum of {name}.")
         try:
-            same = file_sha256(folder / name) == sums[name]
+            same = file_sha256(input_file(folder / name, error=CheckpointError)) == sums[name]
         except OSError as error:
             reason = error.strerror or error
             raise CheckpointError(f"{folder / name} could not be read: {reason}.") from error

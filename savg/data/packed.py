@@ -7,6 +7,7 @@
     labels.npy         float32 [N, L, 4] (frame, class, x, y), label_counts.npy int32 [N]
     boxes.npy          float32 [N, B, 5] (frame, x0, y0, x1, y1), box_counts.npy int32 [N]
     keys.npy           int64 [N], the seed or index of each clip
+    SHA256SUMS         checksums of these files
 
 Labels and boxes are in pixels of the clip's own format (256 wide), whatever `size` the frames have.
 Nothing is mirrored in a pack: training mirrors frames and channels together, or neither.
@@ -20,7 +21,7 @@ import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,19 +32,16 @@ from numpy.typing import NDArray
 
 from savg.annotation import Boxes, ClipLabels
 from savg.arrays import open_array
+from savg.checksums import write_sums
 from savg.clip import Clip
+from savg.data.pack_layout import META, PackLayout, open_pack
 from savg.data.published_loader import published_resize
 from savg.data.scenes import World, draw_scene, render
-from savg.errors import Cancelled, SavgError
+from savg.errors import Cancelled, SavgError, first_line
 from savg.format import ClipFormat
 
 Progress = Callable[[int, int], Any]
 """Called with clips done and total; returning False stops, and the next call resumes there."""
-
-VERSION = 1
-
-RESIZES = ("area", "published")
-"""Ways to reduce frames: averaging, or the published loader's resize."""
 
 
 class Labelled(Protocol):
@@ -59,100 +57,22 @@ class Labelled(Protocol):
     def boxes(self) -> Boxes | None: ...
 
 
-@dataclass(frozen=True)
-class PackLayout:
-    """Shapes of a pack: clips of `format`, frames `size` wide.
-
-    rows: first and last + 1 of the packed rows of the size×size frame, by default those of the
-    picture; frames: number of frames packed of each clip, by default all; resize: how larger frames
-    are reduced, one of RESIZES; origin: where the clips come from, for meta.json. Raises ValueError
-    for impossible values.
-    """
-
-    count: int
-    format: ClipFormat = field(default_factory=ClipFormat)
-    size: int = 64
-    rows: tuple[int, int] | None = None
-    frames: int | None = None
-    audio: bool = True
-    origin: dict[str, Any] = field(default_factory=dict)
-    resize: str = "area"
-
-    def __post_init__(self) -> None:
-        if self.resize not in RESIZES:
-            raise ValueError(f"PackLayout.resize must be one of {RESIZES}, got {self.resize!r}.")
-        if self.count < 1:
-            raise ValueError(f"PackLayout.count must be ≥ 1, got {self.count}.")
-        if self.frames is not None and not 1 <= self.frames <= self.format.frames:
-            raise ValueError(
-                f"PackLayout.frames must be in 1…{self.format.frames}, got {self.frames}."
-            )
-        if self.rows is not None and not 0 <= self.rows[0] < self.rows[1] <= self.size:
-            raise ValueError(f"PackLayout.rows must be in 0…{self.size}, got {self.rows}.")
-
-    @property
-    def row_range(self) -> tuple[int, int]:
-        """First and last + 1 of the packed rows."""
-        small = self.format.with_size(self.size)
-        return self.rows or (small.top, small.bottom)
-
-    def arrays(self) -> dict[str, tuple[type, tuple[int, ...]]]:
-        """Type and shape of each array."""
-        n, format = self.count, self.format
-        frames = self.frames or format.frames
-        first, last = self.row_range
-        table: dict[str, tuple[type, tuple[int, ...]]] = {
-            "video": (np.uint8, (n, frames, last - first, self.size, 3)),
-            "frame_index": (np.int16, (n, frames)),
-            "labels": (np.float32, (n, 2 * format.label_frames, 4)),
-            "label_counts": (np.int32, (n,)),
-            "boxes": (np.float32, (n, 8 * format.frames, 5)),
-            "box_counts": (np.int32, (n,)),
-            "keys": (np.int64, (n,)),
-        }
-        if self.audio:
-            table["audio"] = (np.int16, (n, 2, format.samples))
-        return table
-
-    def meta(self) -> dict[str, Any]:
-        """Content of meta.json."""
-        return {"version": VERSION, **asdict(self), "rows": list(self.row_range)}
-
-    def frame_numbers(self, index: int) -> NDArray[np.int64]:
-        """Numbers [F] of the packed frames of clip `index`: evenly spaced, from a start that varies."""
-        total = self.format.frames
-        count = self.frames or total
-        start = (index * 7919) % total if count < total else 0
-        return np.sort((start + np.arange(count) * total // count) % total)
-
-
 class PackedClips:
     """A packed folder, read as memory maps: `video`, `audio`, `frame_index`, `keys` and, clip by
     clip, `waveform(i)`, `labels(i)`, `boxes(i)` and `clip(i)`.
 
-    Raises SavgError where the folder is not a complete pack.
+    verify: compare the files with their checksums, which reads all of them once. Raises SavgError where
+    the folder is not a complete pack, or damaged.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], verify: bool = True) -> None:
         self.folder = Path(folder)
         try:
-            meta = json.loads((self.folder / "meta.json").read_text(encoding="utf-8"))
-            format = ClipFormat(**meta["format"])
-            self.layout = PackLayout(
-                meta["count"], format, meta["size"], tuple(meta["rows"]), meta["frames"],
-                meta["audio"], meta["origin"], meta.get("resize", "area"),
-            )  # fmt: skip
-            if meta["version"] != VERSION:
-                raise SavgError(
-                    f"{self.folder}: version of the pack must be {VERSION}, got {meta['version']}."
-                )
-            self._arrays = {
-                name: _open(self.folder, name, dtype, shape)
-                for name, (dtype, shape) in self.layout.arrays().items()
-            }
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise SavgError(f"{self.folder} is not a folder of packed clips ({error}).") from error
-        self.format = format
+            self.layout, self._arrays = open_pack(self.folder, verify)
+        except SavgError as error:
+            reason = first_line(error).removesuffix(".")
+            raise SavgError(f"{self.folder} is not a folder of packed clips ({reason}).") from error
+        self.format = self.layout.format
         self.size = self.layout.size
         self.video: NDArray[np.uint8] = self._arrays["video"]
         self.audio: NDArray[np.int16] | None = self._arrays.get("audio")
@@ -189,13 +109,6 @@ class PackedClips:
         first, last = self.layout.row_range
         video[:, first:last] = self.video[index]
         return Clip(video, self.waveform(index), small)
-
-
-def _open(folder: Path, name: str, dtype: type, shape: tuple[int, ...]) -> NDArray[Any]:
-    array = open_array(folder / f"{name}.npy")
-    if array.shape != shape or array.dtype != dtype:
-        raise ValueError(f"{name}.npy is {array.dtype} {array.shape}, expected {shape}")
-    return array
 
 
 def pack_scenes(
@@ -372,10 +285,8 @@ class PackWriter:
         """Create the arrays, or resume with those of an interrupted equal call."""
         meta = json.dumps(self.layout.meta(), indent=1)
         plan = self.part / "meta.json"
-        if plan.exists() and plan.read_text(encoding="utf-8") == meta:
-            keys = open_array(self.part / "keys.npy")
-            if np.array_equal(keys, self.keys):
-                return
+        if plan.exists() and plan.read_text(encoding="utf-8") == meta and self._has_arrays():
+            return
         shutil.rmtree(self.part, ignore_errors=True)
         self.part.mkdir(parents=True)
         arrays = {**self.layout.arrays(), "done": (np.bool_, (self.layout.count,))}
@@ -395,6 +306,15 @@ class PackWriter:
                 array[:] = self.keys
             array.flush()
         plan.write_text(meta, encoding="utf-8")
+
+    def _has_arrays(self) -> bool:
+        """Whether the unfinished folder holds all arrays, for the same keys."""
+        try:
+            keys = open_array(self.part / "keys.npy")
+        except SavgError:
+            return False
+        files = [self.part / f"{name}.npy" for name in (*self.layout.arrays(), "done")]
+        return np.array_equal(keys, self.keys) and all(file.is_file() for file in files)
 
     def missing(self) -> NDArray[np.int64]:
         """Indices of clips that are not written yet."""
@@ -438,6 +358,7 @@ class PackWriter:
         for array in self._arrays.values():
             array.flush()
         self._arrays.clear()
+        write_sums(self.part, [META, *(f"{name}.npy" for name in self.layout.arrays())])
         (self.part / "done.npy").unlink()
         old = self.out.with_name(f".{self.out.name}.old")
         shutil.rmtree(old, ignore_errors=True)
@@ -445,4 +366,4 @@ class PackWriter:
             os.replace(self.out, old)
         os.replace(self.part, self.out)
         shutil.rmtree(old, ignore_errors=True)
-        return PackedClips(self.out)
+        return PackedClips(self.out, verify=False)

@@ -79,7 +79,7 @@ def save(run: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
             "recipe": dict(checkpoint.recipe),
         }
         (folder / STATE_FILE).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
-        write_sums(folder)
+        write_sums(folder, [STATE_FILE, *names])
     for old in folders(run)[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
     return target

@@ -1,12 +1,13 @@
 """Features of the training clips by frozen networks, computed once and stored as memory maps.
 
-A folder holds one .npy file for each name and meta.json with the origin of the maps; it is written
-atomically, and computed again when its origin differs.
+A folder holds one .npy file for each name, meta.json with the origin of the maps, and their checksums;
+it is written atomically, and computed again when its origin differs or a file is damaged.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.arrays import open_array
+from savg.checksums import check_sums, write_sums
 from savg.errors import SavgError
 from savg.json_files import read_object
 from savg.paths import atomic_folder
 
 META = "meta.json"
+
+_NAME = re.compile(r"\w{1,100}", re.ASCII)
 
 Row = Mapping[str, NDArray[Any]]
 
@@ -46,11 +50,13 @@ def _open_maps(folder: Path, expected_meta: Mapping[str, Any]) -> dict[str, NDAr
         meta = read_object(folder / META)
         if {key: meta.get(key) for key in expected_meta} != expected_meta:
             return None
-        maps = {str(name): open_array(folder / f"{name}.npy") for name in meta["names"]}
+        files = {name: folder / f"{name}.npy" for name in meta["names"] if _NAME.fullmatch(name)}
+        check_sums(folder, [META, *(file.name for file in files.values())])
+        maps = {name: open_array(file) for name, file in files.items()}
     except (SavgError, KeyError, TypeError):
         return None
-    whole = all(values.shape[:1] == (expected_meta["count"],) for values in maps.values())
-    return maps if whole else None
+    fit = all(value.ndim and len(value) == meta["count"] for value in maps.values())
+    return maps if maps and fit else None
 
 
 def _compute_maps(
@@ -77,6 +83,7 @@ def _compute_maps(
             value.flush()
         text = json.dumps({**expected_meta, "names": list(maps)}, indent=1)
         (part / META).write_text(text + "\n", encoding="utf-8")
+        write_sums(part, [META, *(f"{key}.npy" for key in maps)])
         maps.clear()
     stored = _open_maps(folder, expected_meta)
     assert stored is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,11 @@ class _Source:
         """The pack in `out` if it has this layout and these keys, else a new one."""
         if not (self.out / "meta.json").is_file():
             return self.write()
-        existing_pack = PackedClips(self.out)
+        try:
+            existing_pack = PackedClips(self.out)
+        except SavgError as error:
+            print(f"{error} The clips are packed again.", file=sys.stderr)
+            return self.write()
         packed, required = (
             json.loads(json.dumps(layout.meta())) for layout in (existing_pack.layout, self.layout)
         )

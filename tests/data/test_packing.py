@@ -108,6 +108,7 @@ def test_packs_without_a_resize_are_read_as_area(root: Path, tmp_path: Path) -> 
     meta = json.loads(plan.read_text())
     del meta["resize"]
     plan.write_text(json.dumps(meta))
+    (tmp_path / "p" / "SHA256SUMS").unlink()  # which they do not have either
     assert PackedClips(tmp_path / "p").layout.resize == "area"
 
 

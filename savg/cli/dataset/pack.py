@@ -23,7 +23,7 @@ HELP = "Write a dataset as memory-mapped training arrays."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the action."""
     from savg.annotation import CATEGORY_NAMES
-    from savg.data.packed import RESIZES
+    from savg.data.pack_layout import RESIZES
     from savg.data.packing import PURPOSES
     from savg.data.savgbench import SPLITS
 
