@@ -101,8 +101,8 @@ def test_nothing_is_stored_where_too_little_would_stay_free(
 def test_the_folder_of_a_killed_studio_goes_when_the_next_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(storage, "PARENT", str(tmp_path))
     code = (
         "import os, signal; from savg.studio.shared.storage import Storage; s = Storage();"
         "(s.root / 'clip').mkdir(); os.kill(os.getpid(), signal.SIGKILL)"

@@ -13,6 +13,10 @@ from weakref import finalize
 from savg.errors import SavgError
 from savg.temporary import remove_abandoned, temporary_path
 
+PARENT = os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()
+"""Where studios of this process have their folders: where the operator wants Gradio's temporary files.
+The variable itself changes, as each studio tells Gradio its folder of uploads by it."""
+
 FREE_BYTES, FREE_SHARE = 500_000_000, 0.05
 """Space that stays free for ratings and results: so many bytes, at most that share of the disk."""
 
@@ -31,9 +35,10 @@ class Storage:
     def __init__(self, root: Path | None = None, free_bytes: int = FREE_BYTES) -> None:
         self.free_bytes = free_bytes
         if root is None:
-            folder = Path(tempfile.gettempdir())
+            folder = Path(PARENT)
             remove_abandoned(folder)
             root = temporary_path(folder / "savg-studio")
+            folder.mkdir(parents=True, exist_ok=True)
             root.mkdir(mode=0o700)
             finalize(self, shutil.rmtree, root, ignore_errors=True)
         self.root = root
