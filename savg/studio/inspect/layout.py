@@ -64,7 +64,7 @@ def _tools(detectors: Mapping[str, DetectorChoice]) -> tuple[gr.UploadButton, gr
     )
     gr.HTML(
         '<p class="savg-hint">Any video of up to 30 s with stereo audio. '
-        "It stays on this server and goes when the studio stops.</p>",
+        "It stays on this server and goes half an hour after you do.</p>",
         apply_default_css=False,
         elem_id="savg-upload-hint",
     )

@@ -15,8 +15,8 @@ from savg.metrics.spatial import spatial_av_align, within
 from savg.studio.shared.library import MAX_UPLOAD_SECONDS, RESULTS, VIDEO, StoredClip
 from savg.studio.shared.services import Services
 
-SIZE = 24
-"""Annotations in memory; a five-second clip takes about five megabytes."""
+MAX_BYTES = 200_000_000
+"""Clips in memory with their annotations; one of five seconds takes about five megabytes."""
 
 OTHER_CLIPS = "shuffled"
 """Name of the chance baseline that needs more than one clip."""
@@ -25,9 +25,9 @@ OTHER_CLIPS = "shuffled"
 class AnnotationCache:
     """Annotates one clip at a time, as read back from its file, so that it is about that file."""
 
-    def __init__(self, services: Services, size: int = SIZE) -> None:
+    def __init__(self, services: Services, max_bytes: int = MAX_BYTES) -> None:
         self.services = services
-        self._annotations: LRUCache[tuple[str, str], Annotation] = LRUCache(size)
+        self._annotations: LRUCache[tuple[str, str], Annotation] = LRUCache(max_bytes, _bytes)
         self._lock = threading.Lock()
 
     def annotation(self, stored: StoredClip, detector: str) -> Annotation:
@@ -77,3 +77,7 @@ def pooled_score(annotation: Annotation, others: Iterable[SoundEvents]) -> float
         alignment = spatial_av_align(events, annotation.boxes, format, margin)
         tp, total = tp + alignment.tp, total + len(alignment.matched)
     return tp / total if total else None
+
+
+def _bytes(annotation: Annotation) -> int:
+    return annotation.clip.video.nbytes + annotation.clip.audio.nbytes
