@@ -175,7 +175,7 @@ def file_facts(path: Path, format: ClipFormat, decoded: bool = True) -> FileFact
     """
     with open_container(path, "cannot be read to its end") as container:
         facts = _header(container, path)
-        return _content(container, facts, format) if decoded else facts
+        return _content(container, path, facts, format) if decoded else facts
 
 
 def _header(container: Any, path: Path) -> FileFacts:
@@ -196,7 +196,7 @@ def _header(container: Any, path: Path) -> FileFacts:
     )
 
 
-def _content(container: Any, facts: FileFacts, format: ClipFormat) -> FileFacts:
+def _content(container: Any, path: Path, facts: FileFacts, format: ClipFormat) -> FileFacts:
     """Facts of everything in a file, decoded."""
     frames, padding, picture, blocks = 0, 0.0, 0.0, []
     video, audio = find_stream(container, "video"), find_stream(container, "audio")
@@ -208,11 +208,13 @@ def _content(container: Any, facts: FileFacts, format: ClipFormat) -> FileFacts:
             frames += 1
             outer, inner = _brightness(part, format)
             padding, picture = max(padding, outer), max(picture, inner)
+    if not frames:
+        raise MediaError(f"{path} cannot be read to its end.")
     facts = replace(
         facts,
         frames=frames,
         padding=padding,
-        picture=picture if frames else None,
+        picture=picture,
         audio_seconds=None,
     )
     if not blocks:

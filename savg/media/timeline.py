@@ -157,6 +157,42 @@ class Timeline:
         return float(packet.dts * self._units[index])
 
 
+class _Repairs:
+    """What libavformat gets wrong of the packets of a video stream, set right.
+
+    In AVI, frames count from the first slot on: a decoder's delay that was guessed is taken off. In mp4
+    and mov, the last of all packets lasts until the stream's stated end, which a parser may not know.
+    """
+
+    def __init__(self, container: Any, stream: Any) -> None:
+        name = container.format.name
+        self._avi, self._mov = name == "avi", name.startswith("mov,")
+        self._stream = stream
+        self._delay: int | None = None
+        self._first: int | None = None
+        self._latest = self._count = 0
+
+    def apply(self, packet: Any) -> None:
+        """Change the stream's next packet in place."""
+        if packet.pts is None or packet.dts is None or not packet.size:
+            return
+        if self._avi:
+            self._delay = packet.pts - packet.dts if self._delay is None else self._delay
+            packet.pts -= self._delay
+        elif self._mov:
+            self._end(packet)
+
+    def _end(self, packet: Any) -> None:
+        first = self._first = packet.pts if self._first is None else self._first
+        self._latest, self._count = max(self._latest, packet.pts), self._count + 1
+        if packet.is_discard:
+            self._mov = False
+        elif self._count == self._stream.frames and packet.pts == self._latest:
+            rest = first + (self._stream.duration or 0) - packet.pts
+            if (rest - packet.duration) * packet.time_base > _STEP:
+                packet.duration = rest
+
+
 def timed_packets(
     container: Any, streams: Sequence[Any], timeline: Timeline | None = None
 ) -> Iterator[Any]:
@@ -170,6 +206,7 @@ def timed_packets(
     others = [s for s in container.streams.audio if s.index not in wanted]
     if not any(stream.type == "video" for stream in streams):
         others += container.streams.video
+    repairs = {s.index: _Repairs(container, s) for s in streams if s.type == "video"}
     packets = container.demux([*streams, *others])
     waiting: deque[Any] = deque()
 
@@ -178,6 +215,9 @@ def timed_packets(
         return waiting
 
     while (packet := waiting.popleft() if waiting else next(packets, None)) is not None:
+        index = packet.stream.index
+        if index in repairs:
+            repairs[index].apply(packet)
         timeline.place(packet, following)
-        if packet.stream.index in wanted:
+        if index in wanted:
             yield packet
