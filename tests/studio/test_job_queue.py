@@ -14,6 +14,7 @@ from studio_visits import Visit, outputs, serving
 from savg.errors import SavgError
 from savg.studio import Studio, build
 from savg.studio.shared import job_queue
+from savg.studio.shared.guard.presence import Presence
 from savg.studio.shared.job_queue import GRACE_SECONDS, VARIABLE, JobQueue, Place, per_address
 from savg.web.addresses import PROXIES_VARIABLE
 
@@ -84,6 +85,21 @@ def test_jobs_without_a_page_are_passed_over_and_dropped() -> None:
     clock.now += GRACE_SECONDS + 1
     queue.poll(gone)
     assert gone.is_dropped and queue.waiting == []
+
+
+def test_a_page_is_present_while_it_is_open_and_away_from_then_on() -> None:
+    clock = Clock()
+    presence = Presence(clock)
+    with presence.page("a"):
+        clock.now += 500
+        assert presence.away("a") == 0 and not presence.is_listening("a")
+        with presence.listening("a"), presence.listening("a"):
+            assert presence.is_listening("a")
+        assert not presence.is_listening("a")
+    clock.now += 20
+    assert presence.away("a") == 20 and presence.away("never seen") == 0
+    clock.now += 5
+    assert presence.away("never seen") == 5
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "x", "1.5", "41", "４"])
@@ -165,7 +181,7 @@ def test_requests_that_nobody_listens_to_lock_nobody_out(
     with serving(studio) as address:
         attacker = Visit(address, "198.51.100.7")
         statuses = []
-        for number in range(400):
+        for number in range(150):
             attacker.session = f"attack{number}"
             event = attacker.event("savg-go")
             data = attacker.values(event, savg_steps=200, savg_count=8)

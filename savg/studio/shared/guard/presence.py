@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,17 +13,22 @@ MOST_SESSIONS = 20_000
 
 
 class Presence:
-    """The sessions of a studio: which of them listens for results, and when each was last seen."""
+    """The sessions of a studio: which of them listens for results, and when each was last seen.
+
+    Connections are counted in the server's event loop; any thread may ask.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._seen: LRUCache[str, float] = LRUCache(MOST_SESSIONS)
         self._streams: dict[str, int] = {}
         self._pages: dict[str, int] = {}
+        self._lock = threading.Lock()
 
     def see(self, session: str) -> None:
         """The session has sent a request."""
-        self._seen[session] = self._clock()
+        with self._lock:
+            self._seen[session] = self._clock()
 
     def is_listening(self, session: str) -> bool:
         """Whether results reach somebody."""
@@ -42,11 +48,11 @@ class Presence:
 
     def away(self, session: str) -> float:
         """Seconds since the session was last seen; one that was never seen counts from now."""
+        now = self._clock()
         if session in self._streams or session in self._pages:
-            self.see(session)
-        if session not in self._seen:
-            self.see(session)
-        return self._clock() - self._seen[session]
+            return 0.0
+        with self._lock:
+            return now - self._seen.setdefault(session, now)
 
     @contextmanager
     def _open(self, connections: dict[str, int], session: str) -> Iterator[None]:
