@@ -19,6 +19,7 @@ from savg.annotation import CATEGORY_NAMES, Boxes, ClipLabels
 from savg.clip import Clip
 from savg.data.clip_names import parse_clip_name
 from savg.errors import SavgError
+from savg.fields import from_json
 from savg.folders import VIDEO_SUFFIXES, by_stem
 from savg.format import SAVGBENCH, ClipFormat
 from savg.json_files import read_object
@@ -155,10 +156,8 @@ class SavgBench(Sequence[BenchItem]):
     def format(self) -> ClipFormat:
         """The clips' format: that of the manifest, else the published one."""
         values = (self.manifest or {}).get("settings", {}).get("format")
-        try:
-            return ClipFormat(**values) if values else SAVGBENCH
-        except (TypeError, ValueError) as error:
-            raise SavgError(f"{self.root / 'manifest.json'}: {error}") from error
+        where = f"{self.root / 'manifest.json'}: settings: format"
+        return SAVGBENCH if values is None else from_json(ClipFormat, values, where)
 
     def _list(self) -> list[BenchItem]:
         boxes = by_stem(self.folder / "boxes", (".csv",))

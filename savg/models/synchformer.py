@@ -53,7 +53,7 @@ class SynchformerConfig:
                 f"embed_dim must be a multiple of {self.heads} heads, got {self.embed_dim}"
             )
         if SEGMENT_FRAMES % self.pair:
-            raise ValueError(f"pair must divide {SEGMENT_FRAMES} frames, got {self.pair}")
+            raise ValueError(f"pair must be a divisor of {SEGMENT_FRAMES} frames, got {self.pair}")
 
     @property
     def places(self) -> int:

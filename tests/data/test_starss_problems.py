@@ -224,7 +224,7 @@ def test_command(takes, tmp_path, capsys):
     ("arguments", "sentence"),
     [
         (("--window-step", "0.25"), "--window-step must be a multiple of 0.1 s, got 0.25"),
-        (("--view-step", "7"), "Steps.view must divide 360 degrees, got 7"),
+        (("--view-step", "7"), "Steps.view must be a divisor of 360 degrees, got 7"),
         (("--high-pass", "9000"), "high_pass must be in 0…8000 Hz, got 9000"),
         (("--min-active", "1.5"), "min_active must be in 0…1, got 1.5"),
         (("--field-of-view", "200"), "field_of_view must be in 0…180°, got 200"),

@@ -38,7 +38,7 @@ class Steps:
         if self.window < 1:
             raise ValueError(f"Steps.window must be ≥ 1 label frame, got {self.window}.")
         if not 1 <= self.view <= 360 or 360 % self.view:
-            raise ValueError(f"Steps.view must divide 360 degrees, got {self.view}.")
+            raise ValueError(f"Steps.view must be a divisor of 360 degrees, got {self.view}.")
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from savg.errors import SavgError, first_line
+from savg.json_files import read_object
 from savg.mos.hub import DATASET_VARIABLE, MINUTES_VARIABLE
 from savg.mos.hub.restore import (
     STUDY_FILE,
@@ -218,7 +219,7 @@ class Pushes:
         snapshot = self._work / f"{name}.sqlite"
         snapshot.unlink(missing_ok=True)
         written = write_snapshot(study.store, name, snapshot)
-        facts = json.loads((study.path / "study.json").read_text(encoding="utf-8"))
+        facts = read_object(study.path / "study.json")
         facts |= {"database": DATABASE, "sha256": file_sha256(snapshot), "content": written}
         media = {f"{name}/media/{m}": study.media / m for m in media_names(study.store.study(name))}
         return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from savg.errors import SavgError
+from savg.json_files import read_object
 from savg.mos.storage.rows import StudyRow
 from savg.mos.storage.snapshot import merge, open_copy
 from savg.mos.storage.store import Store, sqlite_url
@@ -35,12 +35,12 @@ class DatasetStudy:
 def read_study(folder: Path, name: str) -> DatasetStudy:
     """Read a study's folder of the dataset; SavgError unless its snapshot has the recorded digest."""
     try:
-        facts: dict[str, Any] = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+        facts: dict[str, Any] = read_object(folder / "study.json")
         content, digest = str(facts.pop("content")), facts.pop("sha256")
         if facts.pop("study") != name or facts.pop("database") != DATABASE:
             raise ValueError("not this study")
         more = {str(key): str(value) for key, value in facts.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (SavgError, ValueError, KeyError, TypeError) as error:
         raise SavgError(f"{name}/study.json of the dataset describes no listening test.") from error
     snapshot = folder / DATABASE
     if not snapshot.is_file():

@@ -8,7 +8,6 @@ a browser. Its clock may run faster than real time, with listeners' pauses short
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from savg.errors import SavgError
+from savg.json_files import read_object
 from savg.mos.rehearsal import SUFFIX
 from savg.mos.rehearsal.listener import Attendance, Pace, attend
 from savg.mos.rehearsal.model import Crowd, Kind, ListenerModel, World
@@ -175,8 +175,8 @@ def _check_target(out: Path, overwrite: bool) -> None:
     if not out.exists():
         return
     try:
-        earlier = "rehearsal_of" in json.loads((out / "study.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
+        earlier = "rehearsal_of" in read_object(out / "study.json")
+    except SavgError:
         earlier = False
     if not earlier and (not out.is_dir() or any(out.iterdir())):
         raise SavgError(f"{out} exists already and is not a rehearsal: choose another folder.")
