@@ -205,8 +205,8 @@ def _span(stamps: list[tuple[int, int]], end: float, unit: Fraction) -> _Span | 
         stays = begin + end / unit - stamps[last][0]
         if abs(stamps[last + 1][1] - stamps[last][1] - stays) * unit > _LATE_END:
             return None
-    whole = stamps[-1][1] - stamps[0][1]
-    return _Span(len(stamps), begin, max(round(end / unit) - whole, 1))
+    rest = round(end / unit) - (stamps[-1][1] - stamps[0][1])
+    return _Span(len(stamps), begin, rest) if rest > 0 else None
 
 
 def _copy(
