@@ -213,14 +213,15 @@ def decode(
 class OnScreen:
     """Which frames are on screen at 0, 1/fps, 2/fps, … s, as they come.
 
-    A frame stays until the next one comes, and the last one as long as its file says.
+    A frame stays until the next one comes, and the last one as long as its file says. One that comes
+    `late` seconds after a time is still shown at it.
 
     start: of the first frame, in the file's own time, None before it came; last, end: seconds at which
     the last one so far begins and ends.
     """
 
-    def __init__(self, fps: float | Fraction) -> None:
-        self._fps = fps
+    def __init__(self, fps: float | Fraction, late: float = LATE) -> None:
+        self._fps, self._late = fps, late
         self._shown: DecodedFrame | None = None
         self._count = 0
         self.start: float | None = None
@@ -231,17 +232,21 @@ class OnScreen:
         if self.start is None:
             self.start = frame.time
         shown, self._shown, self.last, self.end = self._shown, frame, frame.begin, frame.end
-        return shown, self._until(_due(frame.begin, self._fps))
+        return shown, self._until(self._due(frame.begin))
 
     def finish(self) -> tuple[DecodedFrame | None, int]:
         """The last frame, and at how many of the times it is on screen; the only one at one or more."""
         shown, self._shown = self._shown, None
-        return shown, self._until(max(_due(self.end, self._fps), 1))
+        return shown, self._until(max(self._due(self.end), 1))
 
     @property
     def reached(self) -> float:
         """Seconds of video so far; some files count them from their begin, not the first frame's."""
         return self.end + max(self.start or 0.0, 0.0)
+
+    def _due(self, seconds: float) -> int:
+        """How many of the times are before one in seconds."""
+        return max(0, math.ceil((seconds - self._late) * self._fps))
 
     def _until(self, due: int) -> int:
         times, self._count = max(due - self._count, 0), max(due, self._count)
@@ -257,14 +262,16 @@ def frames_at_rate(path: str | os.PathLike[str], fps: Fraction) -> Iterator[Fram
         yield from repeat(frame, count)
 
 
-def frames_on_screen(path: str | os.PathLike[str], fps: Fraction) -> Iterator[tuple[Frame, int]]:
+def frames_on_screen(
+    path: str | os.PathLike[str], fps: Fraction, late: float = LATE
+) -> Iterator[tuple[Frame, int]]:
     """The frames of `frames_at_rate`, each once, and at how many of the times it is on screen.
 
-    Those of no time are left out. MediaError for a file that cannot be read.
+    Those of no time are left out; late: as of `OnScreen`. MediaError for a file that cannot be read.
     """
     path = Path(path)
     with open_container(path) as container:
-        screen, video = OnScreen(fps), video_stream(container, path)
+        screen, video = OnScreen(fps, late), video_stream(container, path)
         timeline = Timeline(may_jump(container))
         for frame in decode(container, video, threads=True, timeline=timeline):
             shown, count = screen.add(frame)
@@ -277,11 +284,6 @@ def frames_on_screen(path: str | os.PathLike[str], fps: Fraction) -> Iterator[tu
             refuse_cut_short(path, screen.reached, stated_seconds(video) or 0.0)
         if count:
             yield shown.rgb(), count
-
-
-def _due(seconds: float, fps: float | Fraction) -> int:
-    """How many frames at `fps` begin before a time in seconds."""
-    return max(0, math.ceil((seconds - LATE) * fps))
 
 
 def frame_at(path: str | os.PathLike[str], number: int) -> Frame:

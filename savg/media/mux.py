@@ -16,7 +16,7 @@ from savg.errors import MediaError
 from savg.media.colour import ColourTags, recoded_tags, to_yuv420
 from savg.media.container import open_container, video_stream
 from savg.media.encode import AudioEncoder, Encoding, add_aac, add_h264, new_mp4
-from savg.media.frames import Frame, decode, fit_image, frames_on_screen
+from savg.media.frames import LATE, Frame, decode, fit_image, frames_on_screen
 from savg.media.orientation import StreamOrientation
 from savg.media.probe import frame_rate, video_info
 from savg.media.timeline import timed_packets
@@ -33,6 +33,9 @@ AHEAD = 0.5
 
 _LATE_END = 0.04
 """Seconds by which the last frame of a copy may end early or late."""
+
+_ROUNDING = 0.45
+"""Periods by which frames may come late because time stamps are rounded, as in GIFs."""
 
 Watch = Callable[[float], object]
 """Called with the seconds of video that are done; what it raises stops the work."""
@@ -94,7 +97,9 @@ def _encode(
     """
     rate = min(Fraction(MAX_FPS), frame_rate(source))
     with open_container(source) as container:
-        first = next(decode(container, video_stream(container, source)), None)
+        video = video_stream(container, source)
+        late = max(LATE, min(float(video.time_base), _ROUNDING / float(rate)))
+        first = next(decode(container, video), None)
         if first is None:
             raise MediaError(f"{source} has no frame that can be decoded.")
         height, width = (side // 2 * 2 or 2 for side in first.rgb().shape[:2])
@@ -103,7 +108,7 @@ def _encode(
     with atomic_file(target) as part, new_mp4(part) as out:
         stream = add_h264(out, (width, height), rate, options, colour=colour)
         track = AudioEncoder(audio, sample_rate, add_aac(out, sample_rate))
-        for packet in _coded(stream, frames_on_screen(source, rate), rate, colour, watch):
+        for packet in _coded(stream, frames_on_screen(source, rate, late), rate, colour, watch):
             out.mux(track.until(float(packet.pts / rate) + AHEAD))
             out.mux(packet)
         out.mux(track.until(None))

@@ -190,6 +190,27 @@ def test_frames_that_change_their_size_are_fitted(tmp_path, codec) -> None:
         assert letters == "RGBW" and ratio == pytest.approx(width / height, rel=0.1)
 
 
+def test_time_stamps_in_hundredths_lose_no_frame(tmp_path) -> None:
+    """A GIF of 30 frames a second: delays of 3, 3 and 4 hundredths."""
+    source = tmp_path / "a.gif"
+    ffmpeg(
+        "-f",
+        "lavfi",
+        "-i",
+        "color=black:s=64x48:r=30:d=1",
+        "-vf",
+        "drawbox=c=white:t=fill:enable='mod(n,2)'",
+        source,
+    )
+    resounded(source, tmp_path / "b.mp4")
+    with av.open(str(tmp_path / "b.mp4")) as container:
+        frames = [
+            (f.time, f.to_ndarray(format="gray").mean() > 120) for f in container.decode(video=0)
+        ]
+    assert [bright for _, bright in frames] == [False, True] * 15
+    assert [time for time, _ in frames] == pytest.approx([k / 30 for k in range(30)], abs=0.011)
+
+
 def test_a_frame_that_stays_for_an_hour_is_coded_once(tmp_path) -> None:
     source = write_timed(tmp_path / "a.mkv", "ffv1", [0, 0.033, 0.05, 3600], 3601)
     seen: list[float] = []
