@@ -6,6 +6,7 @@ import subprocess
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import imageio_ffmpeg
 import numpy as np
 import pytest
@@ -83,6 +84,40 @@ def test_uneven_frames_elsewhere(tmp_path: Path, name: str, form: str, codec, se
     assert flashes(video.frames, float(video.fps)) == pytest.approx(white, abs=FRAME)
     expected = frames.times[-1] if seconds is None else seconds
     assert float(video.duration) == pytest.approx(expected, abs=0.2 if seconds is None else FRAME)
+
+
+@pytest.mark.parametrize("form", ["static end", "slides, the last one long"])
+@pytest.mark.parametrize("audio", [[], [Track(codec="libopus", seconds=5.0, bursts=(0.1,))]])
+def test_vp9_in_mp4_lasts_as_long_as_stated(tmp_path: Path, form: str, audio: list[Track]) -> None:
+    """A parser gives its last packet the length of the one before."""
+    frames, seconds, white = uneven(form, "libvpx-vp9")
+    path = write_odd(tmp_path / "a.mp4", frames, audio)
+    video = Video.read(path, FINE)
+    assert float(video.duration) == pytest.approx(seconds, abs=FRAME)
+    assert flashes(video.frames, float(video.fps)) == pytest.approx(white, abs=FRAME)
+    assert video_info(path).seconds == pytest.approx(seconds, abs=0.002)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_avi_frames_count_from_the_first_slot(tmp_path: Path, codec: str) -> None:
+    """Its H.264 has no presentation times: FFmpeg guesses a decoder's delay."""
+    path = tmp_path / "a.avi"
+    wave = np.zeros((1, 2 * 16_000), np.int16)
+    wave[0, 2 * 8_000 : 2 * 8_640] = 16_000  # a burst at 0.5 s
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, width=WIDTH, height=HEIGHT, pix_fmt="yuv420p")
+        stream.codec_context.max_b_frames = 0
+        sound = container.add_stream("pcm_s16le", rate=16_000, layout="stereo")
+        for number in range(25):
+            image = np.full((HEIGHT, WIDTH, 3), 235 if number == 12 else 16, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(stream.encode(None))
+        block = av.AudioFrame.from_ndarray(wave, "s16", "stereo")
+        block.sample_rate, block.pts = 16_000, 0
+        container.mux([*sound.encode(block), *sound.encode(None)])
+    clip = Clip.read(path, FINE, max_seconds=30)
+    assert flashes(clip.video, FINE.fps) == pytest.approx([0.48], abs=0.001)
+    assert onsets(clip.audio, FINE.sample_rate) == pytest.approx([0.5], abs=0.006)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
