@@ -64,7 +64,7 @@ def test_what_is_no_small_file_is_not_read(tmp_path: Path) -> None:
     large = tmp_path / "large.json"
     with large.open("wb") as file:
         file.truncate(2**30)
-    with pytest.raises(SavgError, match=r"large\.json must be at most 1 MiB"):
+    with pytest.raises(SavgError, match=r"large\.json .* at most 1 MiB"):
         read_json(large, most=2**20)
     os.mkfifo(tmp_path / "pipe.json")
     with pytest.raises(SavgError, match=r"pipe\.json is a pipe or device"):
