@@ -79,7 +79,9 @@ class Clip:
         """The clip in a video file with stereo audio, converted to `format`.
 
         Any common codec. Frames are taken at the format's times and fitted into its frame with their
-        aspect ratio; audio is resampled channel by channel.
+        aspect ratio; audio is resampled channel by channel. Frames and audio come when their time
+        stamps say, gaps are silence; of several tracks the default one that can be read counts, of
+        the audio a stereo one or two mono ones marked left and right.
 
         Args:
             format: of the clip; its number of frames is the length unless `max_seconds` is given.

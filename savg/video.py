@@ -82,7 +82,8 @@ class Video:
         max_seconds: float = MAX_SECONDS,
         watch: Callable[[float], object] | None = None,
     ) -> Video:
-        """The video in a file, with or without audio, at its own rate up to 25 frames a second.
+        """The video in a file, with or without audio, at its own rate up to 25 frames a second; at 25
+        where frames come at uneven times.
 
         Args:
             format: whose frame the frames are fitted into.

@@ -218,7 +218,8 @@ def audio_of(
 ) -> NDArray[np.float32] | None:
     """A video's own audio [2, seconds · sample_rate] from its first frame on, or None if it has none.
 
-    Mono goes to both channels as it is, more than two are mixed down; what is missing is silence.
+    Of the default track that can be read, or of two mono ones marked left and right. Mono goes to both
+    channels as it is, more than two are mixed down; what is missing is silence.
 
     Raises:
         MediaError: a file that cannot be read.

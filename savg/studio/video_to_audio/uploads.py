@@ -36,7 +36,7 @@ class Source:
     def words(self) -> str:
         """Size, rate, length and audio, for people."""
         f = self.facts
-        seconds = "" if f.seconds is None else f", {f.seconds:.4g} s"
+        seconds = f", {f.seconds:.4g} s"
         layouts = {0: "no audio", 1: "mono audio", 2: "stereo audio"}
         audio = layouts.get(f.channels, f"{f.channels} channels of audio")
         return f"{f.width}×{f.height}, {float(f.fps):.4g} frames a second{seconds}, {audio}"
@@ -123,7 +123,7 @@ def _checked(path: Path, title: str) -> VideoInfo:
         info = video_info(path)
     except MediaError as error:
         raise MediaError(with_owners_name(error, path, title)) from error
-    if info.seconds is not None and info.seconds > MAX_UPLOAD_SECONDS + 0.5:
+    if info.seconds > MAX_UPLOAD_SECONDS + 0.5:
         raise MediaError(
             f"“{title}” must be a video of at most {MAX_UPLOAD_SECONDS:.0f} s, got "
             f"{info.seconds:.0f} s."
