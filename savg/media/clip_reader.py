@@ -160,7 +160,7 @@ def _decode(
             frames.add(part)
         elif not complete:
             audio.add(part, screen.start)
-        complete = screen.start is not None and audio.reaches(screen.start, seconds + _BEYOND)
+            complete = screen.start is not None and audio.reaches(screen.start, seconds + _BEYOND)
         if complete and screen.last >= seconds:
             return True
     return False

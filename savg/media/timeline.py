@@ -94,9 +94,11 @@ class Timeline:
         """The part of a stream's next packet, with which the stream's position moves on."""
         time, before = self._seconds(packet), None
         if position is not None:
-            part = self._part(position, time, packet, following)
-            if time + self._offsets[part] - position.end > _STEP:
-                before = position.end
+            begin = time + self._offsets[part]
+            if begin < position.last or begin - position.end > _STEP:
+                part = self._part(position, time, packet, following)
+                if time + self._offsets[part] - position.end > _STEP:
+                    before = position.end
         shortest = (packet.duration or 0) * self._units[packet.stream.index]
         if position is not None and position.shortest:
             shortest = min(position.shortest, shortest or position.shortest)
