@@ -101,3 +101,28 @@ def test_a_damaged_database_is_one_sentence(tmp_path: Path, damage: str) -> None
         open_folder(tmp_path / "small")
     sentence = str(raised.value)
     assert "\n" not in sentence and len(sentence) < 400 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "participant SET created_at = 'yesterday'",
+        "participant SET status = 'lost'",
+        "participant SET device = '[]'",
+        "stimulus SET seconds = 'long'",
+        "sound SET answer = x'00'",
+    ],
+)
+def test_a_row_that_is_never_stored_is_one_sentence(tmp_path: Path, change: str) -> None:
+    folder = make(tmp_path / "small", small_study(), Clock())
+    folder.store.invite("small", 3)
+    folder.store.close()
+    with closing(sqlite3.connect(tmp_path / "small" / "study.sqlite")) as database:
+        database.execute("PRAGMA ignore_check_constraints=ON")
+        database.execute(f"UPDATE {change}")
+        database.commit()
+    table, column = change.split()[0], change.split()[2]
+    with pytest.raises(
+        SavgError, match=rf"study\.sqlite could not be read: {table}\.{column} .*\.$"
+    ):
+        open_folder(tmp_path / "small")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from savg.errors import SavgError
+from savg.errors import SavgError, brief
 from savg.json_files import read_object
 from savg.mos.storage.rows import StudyRow
 from savg.mos.storage.snapshot import merge, open_copy
@@ -67,7 +67,9 @@ def media_names(row: StudyRow) -> list[str]:
     names = [*(s.media for s in row.stimuli), *(s.media for s in row.sounds)]
     for name in names:
         if not MEDIA.fullmatch(name):
-            raise SavgError(f"{name[:60]!r} is not the name of a media file.")
+            raise SavgError(
+                f"Study {row.study.name}: {brief(name)} is not the name of a media file."
+            )
     return names
 
 

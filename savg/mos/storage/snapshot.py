@@ -39,6 +39,9 @@ UNREADABLE = (
 FAULTS = (SavgError, DatabaseFailure, sqlite3.Error, OSError, *UNREADABLE)
 """What copying a study may raise."""
 
+OF_STUDY = (schema.study, schema.stimulus, schema.sound)
+"""Tables of what a study is made of."""
+
 OF_LISTENERS = (schema.screening, schema.assignment, schema.rating, schema.answer, schema.exclusion)
 """Tables with a participant_id."""
 
@@ -114,6 +117,14 @@ def content_digest(store: Store, name: str) -> str:
     return digest.hexdigest()
 
 
+def check_rows(store: Store, name: str) -> None:
+    """TypeError or ValueError if a study has a row that the software never stores."""
+    with store.reading() as connection:
+        for table in (*OF_STUDY, schema.participant, *OF_LISTENERS, schema.analysis):
+            for row in connection.execute(_of_study(table, name)):
+                checked(row, table)
+
+
 def same_study(first: StudyRow, second: StudyRow) -> bool:
     """Whether both have the same design, clips and screening sounds."""
     return first.study == second.study and (
@@ -137,7 +148,7 @@ def merge(source: Store, target: Store, name: str) -> MergeResult:
             raise SavgError(f"It is another study called {name} than the one here.")
         with source.reading() as reads, target.writing() as writes:
             if not exists:
-                for table in (schema.study, schema.stimulus, schema.sound):
+                for table in OF_STUDY:
                     rows = [checked(r, table) for r in reads.execute(_of_study(table, name))]
                     writes.execute(insert(table), rows)
             study = source.load(reads, name)

@@ -21,7 +21,7 @@ from savg.json_files import read_json
 from savg.media.audio_file import write_audio
 from savg.mos.storage.engine import DatabaseFailure
 from savg.mos.storage.rows import UnknownStudy
-from savg.mos.storage.snapshot import UNREADABLE
+from savg.mos.storage.snapshot import UNREADABLE, check_rows
 from savg.mos.storage.store import Store, sqlite_url
 from savg.mos.study.design import Study
 from savg.mos.study.scores import LEVELS_KEY, find_scores
@@ -153,7 +153,7 @@ def _open_store(path: Path, name: str, url: str | None, clock: Callable[[], floa
     try:
         store.check()
         store.study(name)
-        store.participants(name)
+        check_rows(store, name)
     except UnknownStudy as error:
         store.close()
         raise SavgError(

@@ -113,7 +113,10 @@ class Uploads:
 
 def _checked(path: Path, title: str) -> VideoInfo:
     """What a file says of itself; MediaError if it is too large, too long or no video."""
-    size = path.stat().st_size
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise MediaError(f"“{title}” is no longer there: choose it again.") from error
     if size > MAX_BYTES:
         raise MediaError(
             f"“{title}” must be a video of at most {MAX_BYTES / 1e6:.0f} MB, got "
