@@ -136,8 +136,10 @@ def plays_in_browsers(path: str | os.PathLike[str]) -> bool:
         video, audio = find_stream(container, "video"), find_stream(container, "audio")
         if video is None or audio is None:
             return False
-        codec = video.codec_context
-        names = (codec.name, codec.pix_fmt, audio.codec_context.name)
+        codec, audio_codec = video.codec_context, audio.codec_context
+        if codec is None or audio_codec is None:
+            return False
+        names = (codec.name, codec.pix_fmt, audio_codec.name)
     return all(name in known for name, known in zip(names, _PLAYABLE, strict=True))
 
 

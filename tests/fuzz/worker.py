@@ -42,7 +42,7 @@ class Limits:
     it do neither; and bytes of memory, those of the imported modules among them."""
 
     seconds: float = 10.0
-    clock_seconds: float = 40.0
+    clock_seconds: float = 120.0
     memory: int = 2 * GIGABYTE
 
 

@@ -61,8 +61,10 @@ def _seal(folder: Path) -> None:
             data["card"]["sha256"] = file_sha256(weights)
             config.write_text(json.dumps(data))
     for sums in folder.rglob(SUMS_FILE):
-        with suppress(OSError):
-            write_sums(sums.parent)
+        with suppress(SavgError, OSError, ValueError):
+            lines = input_file(sums, "list of checksums").read_text().splitlines()
+            names = [line.split()[-1] for line in lines if line.strip()]
+            write_sums(sums.parent, [name for name in names if (sums.parent / name).is_file()])
 
 
 def _component(kind: str) -> Seed:
@@ -130,8 +132,8 @@ SEEDS = {
     ),
     "published_zip": _published("seed.pt", False),
     "published_legacy": _published("seed.bin", True),
-    "pack": Seed(_pack, "pack", ("pack/meta.json", "pack/*.npy")),
-    "maps": Seed(_maps, "maps", ("maps/meta.json", "maps/*.npy")),
+    "pack": Seed(_pack, "pack", ("pack/meta.json", "pack/*.npy"), _seal),
+    "maps": Seed(_maps, "maps", ("maps/meta.json", "maps/*.npy"), _seal),
 }
 
 
