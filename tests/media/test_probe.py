@@ -45,6 +45,12 @@ def test_a_video_without_audio_counts_as_one_to_be_coded_anew(tmp_path: Path) ->
     assert not plays_in_browsers(make_video(tmp_path / "a.mp4", codecs=H264, audio=False))
 
 
+def test_a_codec_that_nobody_knows_plays_nowhere(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mp4", codecs=H264)
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
+    assert not plays_in_browsers(path)
+
+
 def test_a_rate_of_one_frame_in_hours_is_not_zero() -> None:
     rate = Fraction(8, 524289)
     assert nominal_rate(SimpleNamespace(guessed_rate=rate, average_rate=rate)) == rate
