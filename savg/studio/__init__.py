@@ -82,11 +82,16 @@ class Studio:
             pending = list(self.blocks._queue.event_ids_to_events.values())
             return [(event.session_hash, sender(event.request.scope)) for event in pending]
 
+        def inputs(number: int) -> int | None:
+            event = self.blocks.fns.get(number)
+            return None if event is None else len(event.inputs)
+
         return Middleware(
             cast(Any, StudioGuard),
             storage=self.library.storage,
             presence=self.context.presence,
             events=events,
+            inputs=inputs,
             max_upload=MAX_UPLOAD,
             beside=self.hosted.paths,
         )

@@ -268,6 +268,44 @@ def test_payloads_have_bounds(visit: Visit, content: bytes, kind: str, status: i
     assert reply.status_code == status and reply.json()["detail"].endswith(".")
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fn_index": 99_999},
+        {"fn_index": -1},
+        {"fn_index": None},
+        {"fn_index": True},
+        {"fn_index": "1"},
+        {"data": []},
+        {"data": "x"},
+        {"data": None},
+        {"data": [0] * 50},
+    ],
+)
+def test_forged_events_are_one_sentence(
+    visit: Visit, capfd: pytest.CaptureFixture[str], changes: dict[str, Any]
+) -> None:
+    event = visit.event("savg-go")
+    body = {"fn_index": event["id"], "data": visit.values(event), "session_hash": visit.session}
+    reply = visit.http.post(f"{API}/queue/join", json=body | changes)
+    assert reply.status_code == 422 and reply.json()["detail"].endswith("reload it.")
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_an_error_of_a_route_is_one_line_in_the_log(
+    visit: Visit, studio: Studio, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any, **options: Any) -> None:
+        raise KeyError("forged")
+
+    monkeypatch.setattr(studio.blocks._queue, "push", fail)
+    event = visit.event("savg-go")
+    reply = visit.join(event, visit.values(event))
+    assert reply.status_code == 500 and reply.json()["detail"].startswith("Something went wrong")
+    (record,) = [r for r in caplog.records if r.name == "savg.studio"]
+    assert record.getMessage().endswith("queue/join failed: KeyError") and not record.exc_info
+
+
 def test_another_site_cannot_use_a_visitors_browser(visit: Visit) -> None:
     event = visit.event("savg-go")
     body = {"fn_index": event["id"], "data": visit.values(event), "session_hash": visit.session}

@@ -7,6 +7,7 @@ everything else is refused here, in one sentence.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -20,12 +21,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from savg.studio.shared.guard import addresses
 from savg.studio.shared.guard.headers import StudioHeaders
 from savg.studio.shared.guard.limits import check_pending
-from savg.studio.shared.guard.payloads import MAX_JSON, check_files, session_of
+from savg.studio.shared.guard.payloads import (
+    MAX_JSON,
+    Inputs,
+    check_event,
+    check_files,
+    session_of,
+)
 from savg.studio.shared.guard.presence import Presence
 from savg.studio.shared.guard.uploads import UploadRoute
 from savg.studio.shared.storage import Storage
 from savg.web.addresses import client_key
 from savg.web.replies import Problem, json_object
+
+LOG = logging.getLogger("savg.studio")
 
 CLOSED = "This address is closed."
 
@@ -42,11 +51,12 @@ class StudioGuard:
         storage: Storage,
         presence: Presence,
         events: Events,
+        inputs: Inputs,
         max_upload: int,
         beside: tuple[str, ...] = (),
     ) -> None:
         self.app, self.storage, self.presence = app, storage, presence
-        self.events, self.beside = events, beside
+        self.events, self.inputs, self.beside = events, inputs, beside
         self.uploads, self.headers = UploadRoute(storage, max_upload), StudioHeaders()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,7 +88,24 @@ class StudioGuard:
             await _reply(problem, path)(scope, receive, with_headers)
             return
         with self._present(scope, path):
-            await self.app(scope, receive, with_headers)
+            await self._answered(scope, receive, with_headers, path)
+
+    async def _answered(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        """Gradio's answer; an error of its routes, as of a forged request, is one line in the log."""
+        has_begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noted)
+        except Exception as error:
+            LOG.warning("%s %s failed: %s", scope["method"], path, type(error).__name__)
+            if not has_begun:
+                problem = Problem("error", "Something went wrong on the server.")
+                await _reply(problem, path)(scope, receive, send)
 
     def _check(self, scope: Scope, path: str, fetching: bool) -> None:
         """Problem for a closed address, or a form of another site."""
@@ -99,6 +126,7 @@ class StudioGuard:
         check_files(value, self.storage.uploads)
         if path == addresses.JOIN:
             session = session_of(value)
+            check_event(value, self.inputs)
             self.presence.see(session)
             check_pending(self.events(), session, sender(scope))
         body = json.dumps(value).encode()

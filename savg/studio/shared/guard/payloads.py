@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from savg.errors import is_whole
 from savg.web.replies import Problem
 
 MAX_JSON = 256 * 1024
 """Bytes of a request."""
 
 SESSION = re.compile(r"[\w-]{1,64}", re.ASCII)
+
+Inputs = Callable[[int], int | None]
+"""Gives the number of inputs of an event by its number; None for an unknown one."""
 
 FOREIGN = "A file must be uploaded to the studio, not named by an address."
 
@@ -23,6 +28,14 @@ def session_of(value: dict[str, Any]) -> str:
     if not isinstance(session, str) or not SESSION.fullmatch(session):
         raise Problem("value", "The request must have a session.")
     return session
+
+
+def check_event(value: dict[str, Any], inputs: Inputs) -> None:
+    """Problem unless the request is for an event of the page, with as many values as it has inputs."""
+    number, data = value.get("fn_index"), value.get("data")
+    expected = inputs(int(number)) if number is not None and is_whole(number) else None
+    if expected is None or not isinstance(data, list) or len(data) != expected:
+        raise Problem("value", "The request does not fit this page: reload it.")
 
 
 def check_files(value: Any, uploads: Path) -> None:
