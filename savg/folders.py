@@ -13,21 +13,9 @@ from pathlib import Path
 from savg.errors import SavgError
 
 VIDEO_SUFFIXES = (
-    *(
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".qt",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".mpg",
-        ".mpeg",
-        ".ts",
-        ".mts",
-        ".m2ts",
-    ),
-    *(".flv", ".f4v", ".wmv", ".asf", ".ogv", ".3gp", ".3g2", ".mj2", ".mxf"),
+    *(".mp4", ".m4v", ".mov", ".qt", ".f4v", ".3gp", ".3g2", ".mj2"),
+    *(".mkv", ".webm", ".avi", ".wmv", ".asf", ".flv", ".ogv", ".mxf"),
+    *(".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
 )
 """Suffixes of a folder's files that count as videos; a file named by itself may have any other."""
 

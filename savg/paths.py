@@ -112,7 +112,7 @@ def atomic_folder(path: str | os.PathLike[str], *, private: bool = False) -> Ite
     """
     target = Path(path)
     part = _beside(target)
-    old = _beside(target)
+    old = temporary_path(target, kept=True)
     try:
         part.mkdir(FOLDER_MODE if private else 0o777)
         yield part
@@ -158,7 +158,7 @@ def _flush(path: Path) -> None:
     """Wait until a file's content is on the disk; links are left alone."""
     if path.is_symlink():
         return
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)  # Windows flushes writers
     try:
         os.fsync(handle)
     finally:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 
-_OTHERS = 0o077
+_OTHERS, _NO_GROUP = 0o077, 0o007
 
 
 @contextmanager
@@ -27,11 +27,17 @@ def private_umask() -> Iterator[None]:
 
 
 def is_shared(path: Path) -> bool:
-    """Whether other accounts have any right to a file or folder; False if it is not there."""
+    """Whether other accounts have any right to a file or folder; False if it is not there.
+
+    The group of a folder with the set-group-ID bit (chmod g+s) is one with its owner: that says that
+    both share it on purpose.
+    """
     try:
-        return bool(path.stat().st_mode & _OTHERS)
+        mode = path.stat().st_mode
+        folder = mode if stat.S_ISDIR(mode) else path.parent.stat().st_mode
     except OSError:
         return False
+    return bool(mode & (_NO_GROUP if folder & stat.S_ISGID else _OTHERS))
 
 
 def private_folder(path: Path) -> Path:

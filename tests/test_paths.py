@@ -79,6 +79,49 @@ def test_a_process_of_the_same_number_that_began_later_is_another(tmp_path: Path
     assert is_abandoned(own.with_name(f".clip.{host}-{pid}-0000aaaa-{token}.part.mp4"))
 
 
+def test_a_process_that_cannot_be_looked_at_is_living(tmp_path: Path, monkeypatch) -> None:
+    path = temporary_path(tmp_path / "clip.mp4")
+    monkeypatch.setattr(temporary, "_began", lambda pid: "0")
+    assert not is_abandoned(path)
+
+
+def test_when_a_process_began_is_asked_each_time(tmp_path: Path) -> None:
+    """Its number may be given to another one."""
+    process = writer(tmp_path, "wait")
+    assert process.stdout is not None and process.stdout.readline() == "writing\n"
+    assert temporary._began(process.pid) != "0"
+    process.communicate("", timeout=60)
+    assert temporary._began(process.pid) == "0"
+
+
+REPLACED = """
+import os, signal, sys
+from savg.paths import atomic_folder
+replace, calls = os.replace, []
+def killed(source, target):
+    if len(calls) == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    calls.append(target)
+    replace(source, target)
+os.replace = killed
+with atomic_folder(sys.argv[1]) as part:
+    (part / "new").touch()
+"""
+
+
+@pytest.mark.parametrize("renames", [0, 1])
+def test_a_folder_survives_the_killing_of_whoever_replaces_it(tmp_path: Path, renames: int) -> None:
+    target = tmp_path / "model"
+    target.mkdir()
+    (target / "old").touch()
+    command = [sys.executable, "-c", REPLACED, str(target), str(renames)]
+    assert subprocess.run(command, timeout=60).returncode == -9
+    assert target.exists() == (renames == 0)
+    remove_abandoned(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert [path.name for path in target.iterdir()] == ["old"]
+
+
 @pytest.mark.parametrize("name", [".hidden.mp4", ".git", "clip.mp4", ".a.0123abcd.mp4", "..part"])
 def test_other_hidden_files_are_never_removed(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"x")

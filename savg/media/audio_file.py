@@ -22,7 +22,7 @@ def read_audio(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], int]:
 
     input_file(path, "audio file", MediaError)
     try:
-        data, rate = soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
+        data, rate = soundfile.read(_name(path), dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
         raise MediaError(f"{path} is not an audio file that can be read.") from error
     return np.ascontiguousarray(data.T), rate
@@ -40,6 +40,11 @@ def write_audio(path: str | os.PathLike[str], audio: NDArray[np.float32], sample
         raise MediaError(f"{path}: the suffix must be .wav or .flac, got {suffix or 'none'}.")
     with atomic_file(path) as part:
         try:
-            soundfile.write(os.fsencode(part), np.asarray(audio).T, sample_rate, subtype="PCM_16")
+            soundfile.write(_name(part), np.asarray(audio).T, sample_rate, subtype="PCM_16")
         except soundfile.LibsndfileError as error:
             raise MediaError(f"{path} could not be written: {error.error_string}") from error
+
+
+def _name(path: str | os.PathLike[str]) -> str | bytes:
+    """A file's name as libsndfile opens it, also one whose bytes are no text."""
+    return os.fspath(path) if os.name == "nt" else os.fsencode(path)

@@ -89,6 +89,20 @@ def test_an_older_study_becomes_private_when_it_is_opened(tmp_path: Path) -> Non
     store.close()
 
 
+def test_a_study_may_be_shared_with_a_group_but_nobody_else(tmp_path: Path) -> None:
+    folder = tmp_path / "one"
+    make(folder, "one").store.close()
+    for path in folder.rglob("*"):
+        path.chmod(0o750 if path.is_dir() else 0o640)
+    folder.chmod(0o2750)
+    open_folder(folder).store.close()
+    assert mode(folder) == 0o2750 and mode(folder / "study.sqlite") == 0o640
+    assert mode(folder / "study.json") == 0o640
+    folder.chmod(0o2755)
+    open_folder(folder).store.close()
+    assert mode(folder) & 0o777 == 0o700 and mode(folder / "study.sqlite") == 0o600
+
+
 def test_reports_restored_studies_and_rehearsals_are_private(tmp_path: Path) -> None:
     clock = Clock()
     _, study = server(tmp_path, clock)

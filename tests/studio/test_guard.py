@@ -396,6 +396,18 @@ def test_uploads_have_bounds(studio: Studio, visit: Visit, monkeypatch: pytest.M
     assert reply.status_code == 429 and "within an hour" in reply.text
 
 
+def test_uploads_in_many_small_parts_are_counted_in_little_space() -> None:
+    now = [0.0]
+    counts = limits.UploadLimits(lambda: now[0])
+    for _ in range(10_000):  # 720 kB of them within an hour
+        counts.count("a", 100)
+        now[0] += 0.5
+    assert counts.left("a") == pytest.approx(limits.UPLOAD_BYTES - 720_000, abs=12_000)
+    assert len(counts._bytes["a"]) <= limits.UPLOAD_SECONDS / limits.COUNT_SECONDS + 1
+    now[0] += limits.UPLOAD_SECONDS + limits.COUNT_SECONDS
+    assert counts.left("a") == limits.UPLOAD_BYTES
+
+
 def test_a_full_disk_refuses_uploads_while_there_is_room_for_ratings(
     studio: Studio, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:

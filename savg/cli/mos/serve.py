@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--port", type=integer, default=7861, help="0 takes a free one (default: 7861)")
     add(
         "--admin-port",
-        type=int,
+        type=integer,
         metavar="PORT",
         help="/admin at a port of its own (0: a free one) instead of beside /listen",
     )

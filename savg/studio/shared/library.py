@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from savg.clip import Clip
 from savg.errors import MediaError, SavgError
 from savg.folders import videos_in
+from savg.input_file import slashed
 from savg.paths import assets_dir, atomic_file
 from savg.studio.shared.images import jpeg
 from savg.studio.shared.storage import Storage
@@ -168,11 +169,11 @@ class Library:
 
         Raises MediaError, one sentence with the owner's name for the file, if it is no clip.
         """
-        title = Path(name.replace("\\", "/")).name.strip()[:80] or "upload"
+        title = title_of(name) or "upload"
         try:
             clip = Clip.read(path, max_seconds=MAX_UPLOAD_SECONDS)
         except MediaError as error:
-            raise MediaError(str(error).replace(str(path), f"“{title}”")) from error
+            raise MediaError(with_owners_name(error, path, title)) from error
         return self.add(clip, title, f"Opened file, {clip.format.seconds:.4g} s", owner)
 
     def add_examples(self, folder: Path | None = None) -> list[str]:
@@ -189,6 +190,16 @@ class Library:
             origin = card.get("origin", EXAMPLES)
             keys.append(self.add(Clip.read(path), title, origin, owner=None).key)
         return keys
+
+
+def title_of(name: str) -> str:
+    """What an uploaded file is called on the page, empty where its owner's name for it says nothing."""
+    return slashed(name).name.strip()[:80]
+
+
+def with_owners_name(error: Exception, path: str | os.PathLike[str], name: str) -> str:
+    """What an error says, with its owner's name for the file."""
+    return str(error).replace(str(path), f"“{name}”")
 
 
 def media_url(path: Path) -> str:

@@ -19,8 +19,14 @@ from savg.media.probe import video_info
 from savg.studio.shared.context import Context
 from savg.studio.shared.inputs import MAX_SEED, entered
 from savg.studio.shared.jobs import Job
-from savg.studio.shared.library import MAX_UPLOAD_SECONDS, NOBODY, VIDEO, StoredClip
-from savg.studio.video_to_audio.uploads import GONE, Source, Uploads, with_owners_name
+from savg.studio.shared.library import (
+    MAX_UPLOAD_SECONDS,
+    NOBODY,
+    VIDEO,
+    StoredClip,
+    with_owners_name,
+)
+from savg.studio.video_to_audio.uploads import GONE, Source, Uploads
 from savg.video import Video
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from savg.errors import MediaError
 from savg.media.probe import VideoInfo, video_info
-from savg.studio.shared.library import MAX_UPLOAD_SECONDS
+from savg.studio.shared.library import MAX_UPLOAD_SECONDS, title_of, with_owners_name
 from savg.studio.shared.storage import Storage
 
 MAX_BYTES = 200_000_000
@@ -54,7 +54,7 @@ class Uploads:
     def receive(self, path: Path, name: str, visitor: str) -> Source:
         """Take over an uploaded file. MediaError, one sentence with its owner's name, if it is no
         video that can get audio."""
-        title = Path(name.replace("\\", "/")).name.strip()[:80] or "video"
+        title = title_of(name) or "video"
         facts = _checked(path, title)
         self.storage.check_room()
         key = secrets.token_hex(16)
@@ -132,8 +132,3 @@ def _checked(path: Path, title: str) -> VideoInfo:
             f"{info.seconds:.0f} s."
         )
     return info
-
-
-def with_owners_name(error: Exception, path: Path, name: str) -> str:
-    """What an error says, with its owner's name for the file."""
-    return str(error).replace(str(path), f"“{name}”")

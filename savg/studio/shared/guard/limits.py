@@ -20,6 +20,9 @@ UPLOADS_AT_ONCE = 6
 UPLOAD_BYTES, UPLOAD_SECONDS = 4_000_000_000, 3600.0
 """What one address may upload within so many seconds."""
 
+COUNT_SECONDS = 60.0
+"""Bytes that arrive within so many seconds are one count."""
+
 MOST_ADDRESSES = 10_000
 
 
@@ -33,7 +36,12 @@ class UploadLimits:
 
     def count(self, address: str, size: int) -> None:
         """Count bytes that have arrived."""
-        self._bytes.setdefault(address, deque()).append((self._clock(), size))
+        counts, now = self._bytes.setdefault(address, deque()), self._clock()
+        if counts and now - counts[-1][0] < COUNT_SECONDS:
+            began, before = counts.pop()
+            counts.append((began, before + size))
+        else:
+            counts.append((now, size))
 
     def left(self, address: str) -> int:
         """Bytes that the address may still upload now."""
