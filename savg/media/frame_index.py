@@ -38,6 +38,7 @@ class VideoIndex:
     width, height: as shown; stored: width and height as coded; aspect: width over height of its pixels.
     pts: presentation times in units of `tick` seconds; keys: where decoding can begin; hidden:
     packets that only help to decode others. seconds: from the first frame to the last one's end.
+    shift: what the file's reader adds to all pts.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class VideoIndex:
     pts: NDArray[np.int64]
     keys: NDArray[np.bool_]
     hidden: NDArray[np.bool_]
+    shift: int = 0
 
     def shown(self, times: NDArray[np.float64]) -> NDArray[np.int64]:
         """The pts of the frames on screen at `times`."""
@@ -70,9 +72,12 @@ def index_video(path: str | os.PathLike[str]) -> VideoIndex:
             raise MediaError(f"{path} has no frame that can be decoded.")
         height, width = first.rgb().shape[:2]
     with open_container(path) as container:
+        packets = container.demux(video_stream(container, path))
+        begin = next((packet.pts for packet in packets if packet.size), None)
+    with open_container(path) as container:
         stream = video_stream(container, path)
         timeline = Timeline(may_jump(container))
-        packets = [
+        entries = [
             (packet.pts, packet.is_keyframe, packet.is_discard, packet.duration or 0)
             for packet in timed_packets(container, [stream], timeline)
             if packet.size
@@ -80,23 +85,34 @@ def index_video(path: str | os.PathLike[str]) -> VideoIndex:
         tick, stated = Fraction(stream.time_base), stated_seconds(stream) or 0.0
     if not timeline.continuous:
         raise MediaError(f"{path} has time stamps that jump: expected one recording.")
-    times = [pts for pts, *_ in packets]
-    if None in times or len(set(times)) != len(times):
+    times = [pts for pts, *_ in entries]
+    if begin is None or None in times or len(set(times)) != len(times):
         raise MediaError(f"{path} has frames without a time of their own.")
     pts = np.array(times, np.int64)
-    hidden = np.array([p[2] for p in packets], bool)
-    if hidden.all() or not any(p[1] for p in packets):
+    hidden = np.array([p[2] for p in entries], bool)
+    if hidden.all() or not any(p[1] for p in entries):
         raise MediaError(f"{path} has no frame that can be decoded.")
     last = int(np.flatnonzero(pts == pts[~hidden].max())[0])
-    seconds = float(int(pts[last] + packets[last][3] - pts[~hidden].min()) * tick)
+    seconds = float(int(pts[last] + entries[last][3] - pts[~hidden].min()) * tick)
     if seconds < stated - 1.0:
         raise MediaError(
             f"{path} is cut short: only {seconds:.1f} of its {stated:.1f} s can be read."
         )
-    keys = np.array([p[1] for p in packets], bool)
+    keys = np.array([p[1] for p in entries], bool)
     stored, orientation = (first.raw.width, first.raw.height), first.orientation
     return VideoIndex(
-        path, width, height, stored, first.aspect, orientation, tick, seconds, pts, keys, hidden
+        path,
+        width,
+        height,
+        stored,
+        first.aspect,
+        orientation,
+        tick,
+        seconds,
+        pts,
+        keys,
+        hidden,
+        shift=begin - int(pts[0]),
     )
 
 
@@ -193,11 +209,12 @@ def _decoded(video: VideoIndex, requested: dict[int, list[int]]) -> Iterator[Any
         try:
             for begin, end in _stretches(video, list(requested)):
                 if begin - position > _SEEK_PACKETS:
-                    container.seek(int(video.pts[begin]), stream=stream)
+                    container.seek(int(video.pts[begin]) + video.shift, stream=stream)
                     packets = container.demux(stream)
                 for packet in packets:
                     if not packet.size:
                         break
+                    packet.pts -= video.shift
                     position = place[packet.pts]
                     if position < begin:
                         continue

@@ -128,3 +128,18 @@ def test_a_video_that_was_cut_off_is_refused(tmp_path):
     path.write_bytes(whole[: len(whole) // 3])
     with pytest.raises(MediaError, match=r"video\.mp4"):
         list(frames_at(path, [0.0, 3.5]))
+
+
+def test_frames_of_an_avi_are_found_though_its_reader_shifts_their_times(tmp_path):
+    path = tmp_path / "video.avi"
+    levels = [7 * number % 250 for number in range(200)]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"bf": "0", "g": "10"})
+        stream.width = stream.height = 64
+        for level in levels:
+            image = np.full((64, 64, 3), level, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(stream.encode(None))
+    numbers = [0, 1, 10, 25, 150, 199]
+    for index, frame in frames_at(path, [number / 25 for number in numbers]):
+        assert abs(float(frame.rgb().mean()) - levels[numbers[index]]) < 3
