@@ -26,7 +26,7 @@ from savg.media.container import (
     whole_seconds,
 )
 from savg.media.frames import DecodedFrame, OnScreen, decode_packets, fit_frame
-from savg.media.timeline import Timeline
+from savg.media.timeline import Timeline, timed_packets
 
 _log = logging.getLogger(__name__)
 
@@ -50,15 +50,15 @@ def read_clip(
     limit = min(max_seconds or MAX_SECONDS, MAX_SECONDS)
     with open_container(path) as container:
         video, streams = _streams(container, path)
-        stated = stated_seconds(video) or whole_seconds(container)
-        if stated is not None and stated > limit + _GRACE:
+        stated = stated_seconds(video) or whole_seconds(container) or 0.0
+        if stated > limit + _GRACE and _is_continuous(path, limit + _GRACE):
             raise _too_long(path, stated, limit)
         needed = format.seconds if max_seconds is None else limit + _GRACE
         frames, audio = _Images(format, needed), SourceAudio(streams, format.sample_rate, path)
         timeline = Timeline(may_jump(container))
         complete = _decode(container, video, streams, frames, audio, timeline)
         if not complete and timeline.continuous:
-            _refuse_cut_short(container, video, streams, frames, audio, path)
+            _refuse_cut_short(container, video, streams, frames, audio, timeline, path)
         frames.finish()
     screen = frames.screen
     if not frames.images or screen.start is None:
@@ -73,6 +73,20 @@ def read_clip(
         length = min(limit, screen.end if begin > screen.end else max(screen.end, end))
         format = format.with_frames(max(1, round(length * format.fps)))
     return frames.of(format), _samples(audio, start, format, path), format
+
+
+def _is_continuous(path: Path, seconds: float) -> bool:
+    """Whether no time stamp jumps in the first seconds of a video."""
+    with open_container(path) as container:
+        video, timeline = video_stream(container, path), Timeline(may_jump(container))
+        begin = None
+        for packet in timed_packets(container, [video], timeline):
+            if packet.dts is None:
+                continue
+            begin = packet.dts if begin is None else begin
+            if (packet.dts - begin) * packet.time_base > seconds:
+                break
+        return timeline.continuous
 
 
 def _too_long(path: Path, seconds: float, limit: float) -> MediaError:
@@ -172,12 +186,15 @@ def _refuse_cut_short(
     streams: Sequence[Any],
     frames: _Images,
     audio: SourceAudio,
+    timeline: Timeline,
     path: Path,
 ) -> None:
     """MediaError if a stream of the clip ended well before the length that the file states for it."""
     seen, heard = frames.screen.reached, max(audio.end, audio.end - (audio.begin or 0.0))
-    reached = [(seen, stated_seconds(video)), (max(seen, heard), whole_seconds(container))]
-    reached += [(heard, stated_seconds(stream)) for stream in streams]
+    reached = [(max(seen, heard), whole_seconds(container))]
+    for stream in (video, *streams):
+        if not timeline.is_complete(stream):
+            reached.append((seen if stream is video else heard, stated_seconds(stream)))
     for seconds, stated in reached:
         if stated is not None:
             refuse_cut_short(path, seconds, stated, frames.seconds)

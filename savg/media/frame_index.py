@@ -94,7 +94,7 @@ def index_video(path: str | os.PathLike[str]) -> VideoIndex:
         raise MediaError(f"{path} has no frame that can be decoded.")
     last = int(np.flatnonzero(pts == pts[~hidden].max())[0])
     seconds = float(int(pts[last] + entries[last][3] - pts[~hidden].min()) * tick)
-    if seconds < stated - 1.0:
+    if seconds < stated - 1.0 and not timeline.is_complete(stream):
         raise MediaError(
             f"{path} is cut short: only {seconds:.1f} of its {stated:.1f} s can be read."
         )

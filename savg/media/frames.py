@@ -280,7 +280,7 @@ def frames_on_screen(
         shown, count = screen.finish()
         if shown is None:
             raise MediaError(f"{path} has no frame that can be decoded.")
-        if timeline.continuous:
+        if timeline.continuous and not timeline.is_complete(video):
             refuse_cut_short(path, screen.reached, stated_seconds(video) or 0.0)
         if count:
             yield shown.rgb(), count

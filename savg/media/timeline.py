@@ -7,7 +7,7 @@ its streams shifted together, so that frames and audio stay in step.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -19,7 +19,14 @@ LEAP = 10.0
 """Seconds without a frame or audio from which a step ahead is a jump of the clock [FFmpeg's limit]."""
 
 _BACK, _BACK_ELSEWHERE = 0.1, 0.5
-"""Seconds back from which time stamps start anew, in formats known for it and in others."""
+"""Seconds back from which time stamps start anew, in formats known for it and in others; a stream that
+goes back less does so where another one goes back that far."""
+
+_OVERLAP = 0.2
+"""Seconds by which audio may last longer than the frames before a jump, as blocks of codecs do."""
+
+_TOUCH = 0.001
+"""Seconds back that are rounding."""
 
 _STEP = 0.5
 """Seconds ahead from which a packet may have a wrong time stamp of its own."""
@@ -61,14 +68,21 @@ class Timeline:
 
     def __init__(self, discontinuous: bool) -> None:
         self._discontinuous = discontinuous
+        self._limit = _BACK if discontinuous else _BACK_ELSEWHERE
         self._offsets = [0.0]
         self._positions: dict[int, _Position] = {}
         self._units: dict[int, float] = {}
+        self._counts: Counter[int] = Counter()
 
     @property
     def continuous(self) -> bool:
         """Whether no time stamp has jumped so far."""
         return len(self._offsets) == 1
+
+    def is_complete(self, stream: Any) -> bool:
+        """Whether as many packets of a stream were placed as its file states, which then is not cut
+        short; False where it states no number."""
+        return 0 < stream.frames <= self._counts[stream.index]
 
     def place(self, packet: Any, following: Following = tuple) -> None:
         """Shift the next packet's time stamps in place.
@@ -76,6 +90,7 @@ class Timeline:
         Its decoding time tells whether it follows the one before; the first packets of a stream may
         have none, and those that an edit hides are from another time.
         """
+        self._counts[packet.stream.index] += bool(packet.size)
         position = self._positions.get(packet.stream.index)
         part = len(self._offsets) - 1 if position is None else position.part
         if packet.dts is not None and not packet.is_discard:
@@ -110,22 +125,68 @@ class Timeline:
         """The part of a packet with the time stamp `own`: the stream's last one, unless it jumps."""
         time = own + self._offsets[position.part]
         leaps = time - position.end > LEAP
-        if not leaps and not self._goes_back(position, time):
+        back = self._back(position, time)
+        if not leaps and back <= 0:
             return position.part
         known = self._known_part(position, own)
-        if known is not None:
+        if leaps or back > self._limit:
+            if known is not None:
+                return known
+            if leaps and not self._all_leap(packet, following()):
+                return position.part
+        elif known is not None and known > position.part:
             return known
-        if leaps and not self._all_leap(packet, following()):
+        elif not self._others_go_back(packet, following()):
             return position.part
-        ends = (other.end for other in self._positions.values())
-        self._offsets.append(max(end for end in ends if end - position.end < LEAP) - own)
+        self._offsets.append(self._next_offset(position, packet, following()))
         return len(self._offsets) - 1
 
-    def _goes_back(self, position: _Position, time: float) -> bool:
-        """Whether a packet goes back from the one before, whose own time stamp was not wrong."""
-        if time >= position.last - (_BACK if self._discontinuous else _BACK_ELSEWHERE):
-            return False
-        return position.before is None or abs(time - position.before) > _STEP
+    def _back(self, position: _Position, time: float) -> float:
+        """Seconds by which a packet goes back from the one before; 0 where that one's own time stamp
+        was wrong."""
+        if position.before is not None and abs(time - position.before) <= _STEP:
+            return 0.0
+        return position.last - time
+
+    def _others_go_back(self, packet: Any, following: Sequence[Any]) -> bool:
+        """Whether another stream is about to go back so far that time stamps start anew."""
+        return any(
+            self._back(position, time) > self._limit
+            for other, position, time in self._placed(following)
+            if other.stream.index != packet.stream.index
+        )
+
+    def _next_offset(self, position: _Position, packet: Any, following: Sequence[Any]) -> float:
+        """The offset of a new part that begins with a packet: frames follow the ones before.
+
+        Audio that lasts longer is overlapped by a little; if it is much longer, all follows that.
+        """
+        own = self._seconds(packet)
+        ends = (other.end for other in self._positions.values())
+        latest = max(end for end in ends if end - position.end < LEAP) - own
+        offset = position.end - own
+        if packet.stream.type != "video":
+            offset = self._video_offset(following, offset)
+        return offset if latest - offset <= _OVERLAP else latest
+
+    def _video_offset(self, following: Sequence[Any], otherwise: float) -> float:
+        """The offset with which the first frame that jumps follows the one before, if one does."""
+        end = None
+        for other, position, time in self._placed(following):
+            if other.stream.type == "video":
+                end = position.end if end is None else end
+                if time < end - position.shortest - _TOUCH or time - end > LEAP:
+                    return end - self._seconds(other)
+                end = time + position.shortest
+        return otherwise
+
+    def _placed(self, packets: Sequence[Any]) -> Iterator[tuple[Any, _Position, float]]:
+        """Packets of streams that began before, with the stream's position and the packet's time as if
+        none of them jumped."""
+        for packet in packets:
+            position = self._positions.get(packet.stream.index)
+            if position is not None and packet.dts is not None and not packet.is_discard:
+                yield packet, position, self._seconds(packet) + self._offsets[position.part]
 
     def _known_part(self, position: _Position, own: float) -> int | None:
         """The part in which a stream goes on that jumps: a later one, where another stream is already,
@@ -143,12 +204,9 @@ class Timeline:
     def _all_leap(self, packet: Any, following: Sequence[Any]) -> bool:
         """Whether all other streams leap ahead as well, as far as they go on."""
         leaps: dict[int, bool] = {packet.stream.index: True}
-        for other in following:
-            position = self._positions.get(other.stream.index)
-            if position is not None and other.dts is not None and not other.is_discard:
-                time = self._seconds(other) + self._offsets[position.part]
-                leap = leaps.get(other.stream.index, False)
-                leaps[other.stream.index] = leap or time - position.end > LEAP
+        for other, position, time in self._placed(following):
+            leap = leaps.get(other.stream.index, False)
+            leaps[other.stream.index] = leap or time - position.end > LEAP
         return all(leaps.values()) and (self._discontinuous or len(leaps) > 1)
 
     def _seconds(self, packet: Any) -> float:

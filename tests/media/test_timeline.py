@@ -143,12 +143,13 @@ def packet(stream: int, dts: float, length: float = 0.04, **options: Any) -> Sim
     """What the timeline sees of a packet, in milliseconds."""
     stamp = round(dts * 1000)
     return SimpleNamespace(
-        stream=SimpleNamespace(index=stream),
+        stream=SimpleNamespace(index=stream, type="audio" if stream == AUDIO else "video"),
         dts=stamp,
         pts=stamp + 80,
         duration=round(length * 1000),
         time_base=Fraction(1, 1000),
         is_discard=False,
+        size=1,
         **options,
     )
 
@@ -208,3 +209,46 @@ def test_a_frame_with_a_wrong_time_of_its_own_is_shown_in_order(tmp_path: Path) 
     video = Video.read(target, FINE)
     assert float(video.duration) == pytest.approx(SECONDS, abs=0.05)
     assert flashes(video.frames, float(video.fps)) == pytest.approx(BURSTS, abs=0.05)
+
+
+def test_parts_that_overlap_a_little_stay_in_step() -> None:
+    """One stream goes back by less than a jump's least step, the other by more, in either order."""
+    video = [(VIDEO, k * 0.04) for k in range(100)]
+    audio = [(AUDIO, k * 0.04) for k in range(102)]
+    before = sorted([*video, *audio], key=lambda pair: pair[1])
+    after = [(stream, 3.9 + time) for stream, time in before]
+    turned = [after[1], after[0], *after[2:]]
+    for part in (after, turned):
+        times = [*before, *part]
+        result = placed(times)
+        shifts = {
+            round(place - time, 3)
+            for place, (_, time) in zip(result[len(before) :], part, strict=True)
+        }
+        assert len(shifts) == 1
+        assert shifts.pop() == pytest.approx(0.1, abs=0.005)
+
+
+@pytest.mark.parametrize("codec", ["mp2", "aac", "ac3", "libopus"])
+@pytest.mark.parametrize("start", [0.0, 500.0])
+def test_frames_follow_without_a_pause(tmp_path: Path, codec: str, start: float) -> None:
+    parts = [
+        write_odd(tmp_path / f"{k}.ts", audio=Track(codec=codec), shift=k * start) for k in range(2)
+    ]
+    path = joined(tmp_path / "a.ts", *parts)
+    clip = Clip.read(path, FINE, max_seconds=60)
+    assert flashes(clip.video, FINE.fps) == pytest.approx(TWICE, abs=0.021)
+    assert onsets(clip.audio, FINE.sample_rate) == pytest.approx(TWICE, abs=0.03)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".flv", ".mp4", ".webm"])
+def test_a_clip_is_not_too_long_by_a_jump_alone(tmp_path: Path, suffix: str) -> None:
+    codec = "libopus" if suffix == ".webm" else "aac"
+    path = later_from(write_odd(tmp_path / f"a{suffix}", audio=Track(codec=codec)), 2.5, 70.0)
+    clip = Clip.read(path, FINE, max_seconds=30)
+    assert clip.format.seconds == pytest.approx(SECONDS, abs=0.1)
+    assert onsets(clip.audio, FINE.sample_rate) == pytest.approx(BURSTS, abs=0.03)
+    frames = Frames((0.0, 1.0, 70.0), (False, True, False), last=1.0)
+    still = write_odd(tmp_path / f"b{suffix}", frames, Track(codec=codec, seconds=70.0))
+    with pytest.raises(MediaError, match=r"lasts 7\d s: expected a clip of at most 30 s"):
+        Clip.read(still, FINE, max_seconds=30)
