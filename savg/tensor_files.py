@@ -112,9 +112,7 @@ def check_stored(path: Path) -> None:
             unpacked = sum(member.file_size for member in archive.infolist())
     except OSError as error:
         raise CheckpointError(f"{path} could not be read: {error.strerror or error}.") from error
-    except (
-        Exception
-    ) as error:  # a damaged directory raises struct.error, UnicodeDecodeError and others
+    except Exception as error:  # a damaged directory raises struct.error, UnicodeDecodeError …
         raise CheckpointError(f"{path} is a damaged checkpoint.") from error
     if unpacked > path.stat().st_size:
         raise CheckpointError(

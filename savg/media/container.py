@@ -171,9 +171,8 @@ def stated_seconds(stream: Any) -> float | None:
     if may_jump(stream.container):
         return None
     if stream.container.format.name == "avi" and stream.type == "video" and stream.average_rate:
-        return (
-            float(stream.frames / stream.average_rate) or None
-        )  # its duration is that of the rest
+        # its duration is that of the rest
+        return float(stream.frames / stream.average_rate) or None
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))

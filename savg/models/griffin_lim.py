@@ -70,9 +70,7 @@ class GriffinLim(nn.Module):
         self.mel = replace(MELS[config.mel], num_mels=config.num_mels)
         if self.mel.norm_fn != "log10":
             raise ValueError(f"norm_fn of mel must be 'log10', got {self.mel.norm_fn!r}")
-        with torch.device(
-            "cpu"
-        ):  # numbers, not weights: also where the network is made without memory
+        with torch.device("cpu"):  # numbers, no weights: also where the network has no memory yet
             self.register_buffer("bands", mel_bands(self.mel))
             self.register_buffer("window", torch.hann_window(self.mel.win_size), persistent=False)
 

@@ -87,10 +87,8 @@ def write_snapshot(store: Store, name: str, path: Path) -> str:
         ):
             source.backup(target)
         copied = has_our_tables(path)
-        if not copied:
-            path.write_bytes(
-                b""
-            )  # somebody has added an index or a view, which a restore would refuse
+        if not copied:  # somebody has added an index or a view, which a restore would refuse
+            path.write_bytes(b"")
     with closing(Store(sqlite_url(path))) as snapshot:
         if not copied:
             merge(store, snapshot, name)
