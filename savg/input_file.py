@@ -70,16 +70,3 @@ def read_text(
 def slashed(name: str) -> PurePosixPath:
     """The name of an archive's member as a path; names by Windows tools have backslashes."""
     return PurePosixPath(name.replace("\\", "/"))
-
-
-def member_path(name: str) -> PurePosixPath:
-    """As `slashed`, for a member that is unpacked under its name inside a folder.
-
-    Raises:
-        SavgError: the name is empty, absolute, or leads out of the folder.
-    """
-    path = slashed(name)
-    first = path.parts[0] if path.parts else ""
-    if not first or path.is_absolute() or ".." in path.parts or first[1:2] == ":" or "\0" in name:
-        raise SavgError(f"The member {name!r} of an archive must be named inside a folder.")
-    return path

@@ -22,12 +22,8 @@ from savg.paths import atomic_file
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
 """Beginnings of cells that a spreadsheet would run."""
 
-
 MAX_COLUMNS = 1000
 """Largest number of cells of a row."""
-
-MAX_CELL = csv.field_size_limit()
-"""Largest number of characters of a cell."""
 
 _SHOWN = 60
 
