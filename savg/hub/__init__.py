@@ -11,7 +11,7 @@ import importlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from savg.errors import CheckpointError, SavgError, brief, first_line
 from savg.fields import Text, check, from_json
+from savg.hub.networks import State, compare, empty, fill
 from savg.json_files import MAX_CONFIG_BYTES, read_object
 from savg.paths import assets_dir, atomic_folder, file_sha256
 from savg.tensor_files import (
     check_plain,
-    first_not_finite,
     load_tensors,
     load_torch,
     save_tensors,
@@ -32,8 +32,6 @@ from savg.tensor_files import (
 
 if TYPE_CHECKING:
     import torch
-
-State = Mapping[str, "torch.Tensor"]
 
 KINDS: dict[str, str] = {
     "joint_unet": "savg.models.joint_unet:FORMAT",
@@ -151,9 +149,9 @@ def network_of(
     path: where both come from. CheckpointError for weights that do not fit or are not finite.
     """
     spec = model_format(kind)
-    model = _empty(spec, config, str(path))
-    _compare(model, {key: tuple(value.shape) for key, value in state.items()}, kind, path)
-    return _fill(model, state, spec, path)
+    model = empty(spec.build, config, kind, str(path))
+    compare(model, {key: tuple(value.shape) for key, value in state.items()}, kind, path)
+    return fill(model, state, spec.build, kind, path)
 
 
 def _unwrap(loaded: Any, spec: ModelFormat, path: str | os.PathLike[str]) -> State:
@@ -172,114 +170,6 @@ def _unwrap(loaded: Any, spec: ModelFormat, path: str | os.PathLike[str]) -> Sta
     if all(key.startswith(prefix) for key in loaded):
         loaded = {key.removeprefix(prefix): value for key, value in loaded.items()}
     return loaded
-
-
-_UNFIT = (ValueError, TypeError, RuntimeError, ArithmeticError, LookupError, AssertionError)
-"""What building a network raises for sizes that do not make one."""
-
-
-def _empty(spec: ModelFormat, config: Any, where: str) -> torch.nn.Module:
-    """The network of a configuration, without memory for its weights where that is possible.
-
-    CheckpointError for a configuration of no network; where: that names it.
-    """
-    import torch
-
-    try:
-        try:
-            with torch.device("meta"):
-                return spec.build(config)
-        except NotImplementedError:  # some operation on its buffers needs their values
-            return spec.build(config)
-    except (*_UNFIT, MemoryError) as error:
-        raise CheckpointError(
-            f"{where}: not a {spec.kind} network: {first_line(error)}."
-        ) from error
-
-
-def _compare(
-    model: torch.nn.Module,
-    shapes: Mapping[str, tuple[int, ...]],
-    kind: str,
-    path: str | os.PathLike[str],
-) -> None:
-    """CheckpointError with the first keys of each mismatch of a file and a network."""
-    expected = model.state_dict()
-    problems = {
-        "missing": [k for k in expected if k not in shapes and not _is_counter(k)],
-        "unexpected": [k for k in shapes if k not in expected],
-        "misshapen": [
-            f"{k} {shapes[k]} instead of {tuple(expected[k].shape)}"
-            for k in expected
-            if k in shapes and shapes[k] != tuple(expected[k].shape)
-        ],
-    }
-    present = {name: keys for name, keys in problems.items() if keys}
-    mismatches = [
-        f"{len(keys)} {name} (first: {_first(keys, 280 // len(present))})"
-        for name, keys in present.items()
-    ]
-    if mismatches:
-        words = "; ".join(mismatches)
-        raise CheckpointError(f"{kind}: {path} does not fit the network: {words}.")
-
-
-def _first(keys: Sequence[str], most: int) -> str:
-    """The first of the keys, and up to two more within `most` characters."""
-    shown = [key[:100] for key in keys[:3]]
-    while len(shown) > 1 and sum(map(len, shown)) > most:
-        shown.pop()
-    return ", ".join(shown)
-
-
-def _is_counter(key: str) -> bool:
-    return key.endswith("num_batches_tracked")
-
-
-def _fill(
-    model: torch.nn.Module, state: State, spec: ModelFormat, path: str | os.PathLike[str]
-) -> torch.nn.Module:
-    """The network of `_empty` with copies of the weights of a file, in evaluation mode.
-
-    CheckpointError for weights of another number format, or not finite.
-    """
-    import torch
-
-    ready: dict[str, torch.Tensor] = {}
-    for key, expected in model.state_dict().items():
-        if key not in state:
-            ready[key] = torch.zeros(expected.shape, dtype=expected.dtype)
-            continue
-        value = state[key]
-        if value.is_floating_point() != expected.is_floating_point() or value.is_complex():
-            raise CheckpointError(
-                f"{spec.kind}: {path} does not fit the network: {key} must be {expected.dtype}, got "
-                f"{value.dtype}."
-            )
-        layout = torch.contiguous_format
-        ready[key] = value.detach().to(expected.dtype, copy=True, memory_format=layout)
-    spoilt = first_not_finite(ready)
-    if spoilt is not None:
-        raise CheckpointError(
-            f"{spec.kind}: {path} must hold finite weights, got NaN or infinity in {spoilt}."
-        )
-    model.load_state_dict(ready, assign=True)
-    if _is_unfinished(model):
-        model = spec.build(model.config)  # type: ignore[arg-type]
-        model.load_state_dict(ready)
-    return model.eval()
-
-
-def _is_unfinished(model: torch.nn.Module) -> bool:
-    """Whether some tensor of a network has no memory yet."""
-    import torch
-
-    return any(
-        isinstance(value, torch.Tensor) and value.is_meta
-        for module in model.modules()
-        for values in (module._parameters, module._buffers, module.__dict__)
-        for value in values.values()
-    )
 
 
 def resolve(source: str | os.PathLike[str]) -> Path:
@@ -371,11 +261,11 @@ def load_component(
     )
     if not weights.is_file():
         raise CheckpointError(f"{stored}: no such weights file: {weights}.")
-    model = _empty(spec, config, str(file))
-    _compare(model, tensor_shapes(weights), stored, weights)
+    model = empty(spec.build, config, stored, str(file))
+    compare(model, tensor_shapes(weights), stored, weights)
     if card.sha256 and card.sha256 != file_sha256(weights):
         raise CheckpointError(f"{weights} is not the file its card describes: SHA-256 differs.")
-    return _fill(model, load_tensors(weights), spec, weights), card
+    return fill(model, load_tensors(weights), spec.build, stored, weights), card
 
 
 def component_config(kind: str, values: Any, file: Path) -> Any:
