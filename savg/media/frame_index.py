@@ -225,7 +225,7 @@ def _decoded(video: VideoIndex, requested: dict[int, list[int]]) -> Iterator[Any
                         break
                 yield from decoder.decode(None)
                 decoder.flush_buffers()
-        except (av.FFmpegError, KeyError) as error:
+        except (av.FFmpegError, KeyError, TypeError) as error:
             raise MediaError(f"{video.path} cannot be decoded to its end.") from error
 
 

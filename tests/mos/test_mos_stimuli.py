@@ -20,14 +20,8 @@ from savg.media.frames import frame_at
 from savg.mos.study import stimuli
 from savg.mos.study.assignment import assign
 from savg.mos.study.design import DesignError, standard
-from savg.mos.study.stimuli import (
-    BuiltStimuli,
-    anchor_audio,
-    build,
-    catch_frame,
-    find_clips,
-    shown_rows,
-)
+from savg.mos.study.renditions import anchor_audio, catch_frame, shown_rows
+from savg.mos.study.stimuli import BuiltStimuli, build, find_clips
 
 HEARD = replace(FORMAT, sample_rate=RATE)
 
