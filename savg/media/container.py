@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -68,6 +68,19 @@ def open_container(
         raise MediaError(f"{path} {unreadable}.") from error
     except ColourError as error:
         raise MediaError(f"{path} {error}.") from error
+
+
+def demux(container: Any, streams: Sequence[Any]) -> Iterator[Any]:
+    """The packets of streams in the file's order; the last ones are empty, as PyAV's.
+
+    Those of streams that appear midway, at which PyAV stops, are left out.
+    """
+    while True:
+        try:
+            yield from container.demux(*streams)
+            return
+        except IndexError:
+            continue
 
 
 def find_stream(container: Any, kind: str) -> Any | None:

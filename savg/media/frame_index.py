@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from savg.errors import MediaError
 from savg.media.colour import frame_matrix, to_rgb
-from savg.media.container import may_jump, open_container, stated_seconds, video_stream
+from savg.media.container import demux, may_jump, open_container, stated_seconds, video_stream
 from savg.media.frames import LATE, Frame, decode
 from savg.media.orientation import Orientation, square_pixels
 from savg.media.timeline import Timeline, timed_packets
@@ -72,7 +72,7 @@ def index_video(path: str | os.PathLike[str]) -> VideoIndex:
             raise MediaError(f"{path} has no frame that can be decoded.")
         height, width = first.rgb().shape[:2]
     with open_container(path) as container:
-        packets = container.demux(video_stream(container, path))
+        packets = demux(container, [video_stream(container, path)])
         begin = next((packet.pts for packet in packets if packet.size), None)
     with open_container(path) as container:
         stream = video_stream(container, path)
@@ -204,13 +204,13 @@ def _decoded(video: VideoIndex, requested: dict[int, list[int]]) -> Iterator[Any
         decoder = stream.codec_context
         stream.thread_type, decoder.thread_count = "NONE", 1
         place = {int(pts): i for i, pts in enumerate(video.pts)}
-        packets = container.demux(stream)
+        packets = demux(container, [stream])
         position = 0
         try:
             for begin, end in _stretches(video, list(requested)):
                 if begin - position > _SEEK_PACKETS:
                     container.seek(int(video.pts[begin]) + video.shift, stream=stream)
-                    packets = container.demux(stream)
+                    packets = demux(container, [stream])
                 for packet in packets:
                     if not packet.size:
                         break

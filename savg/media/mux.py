@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from savg.errors import MediaError
 from savg.media.colour import ColourTags, recoded_tags, to_yuv420
-from savg.media.container import open_container, video_stream
+from savg.media.container import demux, open_container, video_stream
 from savg.media.encode import AudioEncoder, Encoding, add_aac, add_h264, new_mp4
 from savg.media.frames import LATE, Frame, decode, fit_image, frames_on_screen
 from savg.media.orientation import StreamOrientation
@@ -191,7 +192,7 @@ def _plain(container: Any, video: Any) -> bool:
     video.codec_context.skip_frame = "NONKEY"
     orientation = StreamOrientation()
     kinds: set[tuple[int, int, str]] = set()
-    for frame in container.decode(video):
+    for frame in chain.from_iterable(packet.decode() for packet in demux(container, [video])):
         if orientation.of(frame) or len(kinds) > 1:
             return False
         kinds.add((frame.width, frame.height, frame.format.name))

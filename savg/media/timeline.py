@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from savg.media.container import may_jump
+from savg.media.container import demux, may_jump
 
 LEAP = 10.0
 """Seconds without a frame or audio from which a step ahead is a jump of the clock [FFmpeg's limit]."""
@@ -267,14 +267,14 @@ def timed_packets(
     if not any(stream.type == "video" for stream in streams):
         others += container.streams.video
     repairs = {s.index: _Repairs(container, s) for s in streams if s.type == "video"}
-    packets = container.demux([*streams, *others])
+    source = demux(container, [*streams, *others])
     waiting: deque[Any] = deque()
 
     def following() -> Sequence[Any]:
-        waiting.extend(islice(packets, max(_FOLLOWING - len(waiting), 0)))
+        waiting.extend(islice(source, max(_FOLLOWING - len(waiting), 0)))
         return waiting
 
-    while (packet := waiting.popleft() if waiting else next(packets, None)) is not None:
+    while (packet := waiting.popleft() if waiting else next(source, None)) is not None:
         index = packet.stream.index
         if index in repairs:
             repairs[index].apply(packet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -252,3 +253,28 @@ def test_a_clip_is_not_too_long_by_a_jump_alone(tmp_path: Path, suffix: str) -> 
     still = write_odd(tmp_path / f"b{suffix}", frames, Track(codec=codec, seconds=70.0))
     with pytest.raises(MediaError, match=r"lasts 7\d s: expected a clip of at most 30 s"):
         Clip.read(still, FINE, max_seconds=30)
+
+
+def test_a_stream_that_appears_midway_stops_no_reader(tmp_path: Path) -> None:
+    """Where a file of Flash ends in the middle of its data, libavformat adds streams at the end."""
+    data = write_odd(tmp_path / "a.flv").read_bytes()
+    path, stopped = tmp_path / "b.flv", 0
+    for percent in range(68, 90):
+        path.write_bytes(data[: len(data) * percent // 100])
+        stopped += stops_pyav(path)
+        with contextlib.suppress(MediaError):
+            video = Video.read(path, FINE)
+            assert flashes(video.frames, float(video.fps))[:2] == pytest.approx([1, 2], abs=0.06)
+    assert stopped
+
+
+def stops_pyav(path: Path) -> bool:
+    try:
+        with av.open(str(path)) as container:
+            for _ in container.demux(container.streams.video[0]):
+                pass
+    except IndexError:
+        return True
+    except av.FFmpegError:
+        pass
+    return False
