@@ -145,25 +145,32 @@ def test_links_and_pipes_are_left_alone(tmp_path: Path) -> None:
     assert mode(tmp_path / "pipe") == 0o644
 
 
-@pytest.mark.parametrize("name", ["study.json", *(f"study.sqlite{s}" for s in SUFFIXES)])
-def test_a_pipe_in_a_study_is_one_sentence(tmp_path: Path, name: str) -> None:
-    folder = tmp_path / "one"
-    make(folder, "one").store.close()
-    (folder / name).unlink(missing_ok=True)
-    os.mkfifo(folder / name)
-    code = f"""
+OPENED = """
+import sys
 from pathlib import Path
 from savg.errors import SavgError
 from savg.mos.study.folder import open_folder
-try:
-    open_folder(Path({str(folder)!r}))
-except SavgError as error:
-    print(error)
+for folder in sys.argv[1:]:
+    try:
+        open_folder(Path(folder))
+    except SavgError as error:
+        print(error)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
-    )
-    assert "one" in done.stdout and len(done.stdout.splitlines()) == 1 and not done.stderr
+
+
+def test_a_pipe_in_a_study_is_one_sentence(tmp_path: Path) -> None:
+    folders = []
+    for name in ("study.json", *(f"study.sqlite{s}" for s in SUFFIXES)):
+        folder = tmp_path / f"pipe {name}"
+        make(folder, "one").store.close()
+        (folder / name).unlink(missing_ok=True)
+        os.mkfifo(folder / name)
+        folders.append(str(folder))
+    command = [sys.executable, "-c", OPENED, *folders]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    sentences = done.stdout.splitlines()
+    assert len(sentences) == len(folders) and not done.stderr
+    assert all(folder in sentence for folder, sentence in zip(folders, sentences, strict=True))
 
 
 def test_media_that_are_pipes_are_not_served(tmp_path: Path) -> None:
