@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import io
+import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +16,7 @@ import httpx
 import pytest
 import safehttpx
 import studio_fakes
+from starlette.datastructures import UploadFile
 from studio_visits import API, Visit, serving
 
 from savg.studio import Studio, build
@@ -21,9 +24,10 @@ from savg.studio.shared.guard import limits
 from savg.studio.shared.guard.addresses import API as PREFIX
 from savg.studio.shared.guard.addresses import is_fetching, is_open
 from savg.studio.shared.guard.headers import StudioHeaders
-from savg.studio.shared.guard.uploads import plain_name
+from savg.studio.shared.guard.uploads import UploadRoute, plain_name
 from savg.studio.shared.library import VIDEO, media_url
 from savg.studio.shared.storage import FULL, Storage
+from savg.web.replies import Problem
 
 ATTACK = b"<script>fetch('/admin')</script>"
 
@@ -419,6 +423,23 @@ def test_a_full_disk_refuses_uploads_while_there_is_room_for_ratings(
     last = visit.results(event, visit.values(event, savg_steps=4))[-2]
     assert FULL in str(last["output"]["data"])
     assert not list(studio.library.storage.uploads.rglob("full.mp4"))
+
+
+def test_an_upload_leaves_the_room_that_ratings_need(
+    studio: Studio, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has arrived may still fit, and its copy no more."""
+    usage, floor = shutil.disk_usage(studio.library.root), 10**6
+    monkeypatch.setattr(studio.library.storage, "free_bytes", floor)
+    free = usage._replace(total=10**12, free=floor + 150_000)
+    monkeypatch.setattr("savg.studio.shared.storage.shutil.disk_usage", lambda path: free)
+    assert visit.upload("fits.mp4", bytes(100_000)).status_code == 200
+    monkeypatch.setattr(studio.library.storage, "free_bytes", floor + 60_000)
+    route = UploadRoute(studio.library.storage, 10**6)
+    file = UploadFile(io.BytesIO(bytes(100_000)), size=100_000, filename="copy.mp4")
+    with pytest.raises(Problem, match="could not be stored"):
+        route._store([file])
+    assert not list(studio.library.storage.uploads.rglob("copy.mp4"))
 
 
 def test_a_studio_with_a_login_takes_no_uploads_without(tmp_path: Path) -> None:

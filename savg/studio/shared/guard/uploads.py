@@ -107,6 +107,7 @@ class UploadRoute:
         paths: list[Path] = []
         try:
             for file in files:
+                self.storage.check_room(file.size or 0)  # it lies in a temporary file so far
                 folder = self.storage.uploads / secrets.token_hex(16)
                 folder.mkdir(parents=True, mode=0o700)
                 paths.append(folder / plain_name(file.filename))
