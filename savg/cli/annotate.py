@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from savg.cli.observing import add_detector_arguments, load_detectors, readers
-from savg.errors import SavgError
+from savg.errors import SavgError, printable
 from savg.evaluation.files import find_videos, new_folder, result_names
 from savg.metrics.base import Item, MetricResult, Need, format_number
 from savg.paths import writable_folder
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
                 if "error" in row:
                     tqdm.write(f"error: {row['error']}", file=sys.stderr)
                 elif not args.json:
-                    tqdm.write(f"{path}: {_sentence(row)}", file=sys.stdout)
+                    tqdm.write(f"{printable(path)}: {_sentence(row)}", file=sys.stdout)
                 bar.update()
     evaluation = scorer.evaluation()
     if args.json:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from savg.cli.observing import add_detector_arguments, load_detectors
-from savg.errors import SavgError
+from savg.errors import SavgError, printable
 from savg.evaluation.files import find_videos
 from savg.numerals import number
 from savg.paths import writable_file
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     files = find_videos(args.inputs)
     labels, audio = _check(args, files)
     entries = _entries(args, files, labels)
-    with tqdm(desc=args.out.name, unit="frame", file=sys.stderr) as bar:
+    with tqdm(desc=printable(args.out.name), unit="frame", file=sys.stderr) as bar:
 
         def on_step(done: int, total: int) -> None:
             bar.total, bar.n = total, done

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from savg.errors import SavgError, whole_number
+from savg.errors import SavgError, printable, whole_number
 from savg.numerals import integer, number
 from savg.paths import writable_folder
 
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     )
     rows: list[dict[str, Any]] = []
     for source, target in zip(files, targets, strict=True):
-        with tqdm(desc=source.name, unit="step", file=sys.stderr) as bar:
+        with tqdm(desc=printable(source.name), unit="step", file=sys.stderr) as bar:
             try:
                 audio = pipeline.file(
                     source,

@@ -97,6 +97,17 @@ def test_a_bad_file_does_not_stop_the_others(
     }
 
 
+@pytest.mark.usefixtures("simple")
+def test_a_name_with_control_characters_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = make_video(tmp_path / "new.mp4").rename(tmp_path / "new\nline\x1b[2J.mp4")
+    assert main(["annotate", str(source), "--out", str(tmp_path / "out")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and lines[0].startswith(f"{tmp_path}/new\\nline\\x1b[2J.mp4: ")
+    assert (tmp_path / "out" / "new\nline\x1b[2J.json").exists()
+
+
 def test_results_of_equal_names_do_not_overwrite_each_other() -> None:
     paths = [Path("x/a.mp4"), Path("y/a.mkv"), Path("b.mp4"), Path("z/a.mp4"), Path("a_2.mp4")]
     assert result_names(paths) == ["a", "a_2", "b", "a_3", "a_2_2"]

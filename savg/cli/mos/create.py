@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         required=True,
         metavar="NAME=DIR",
-        help=f"folders of mp4 clips; {REFERENCE}=DIR is the hidden reference unless --reference",
+        help=f"folders of clips; {REFERENCE}=DIR is the hidden reference unless --reference",
     )
     add(
         "--reference",
