@@ -32,6 +32,9 @@ _AHEAD = 60.0
 _GAP = 0.005
 """Seconds by which blocks must be off, all in a row, for their time stamps to count."""
 
+_RATES = 1_000, 1_000_000
+"""Samples a second, least and most; at fewer, a few samples would become hours."""
+
 _ROW = 5
 """Blocks in a row; single ones may come a little early or late."""
 
@@ -78,7 +81,7 @@ class AudioTrack:
 
     def joined(self) -> NDArray[Any] | None:
         """All samples [channels, T] one after the other, or None without a single block."""
-        self._finish()
+        self.finish()
         parts = [part for segment in self._segments for part in segment.parts]
         if len({len(part) for part in parts}) > 1:
             parts = [np.broadcast_to(part, (2, part.shape[1])) for part in parts]
@@ -89,7 +92,7 @@ class AudioTrack:
 
         Mono goes to both channels as it is.
         """
-        self._finish()
+        self.finish()
         audio = np.zeros((2, count), np.float32)
         for segment in self._segments:
             place = round((segment.begin - begin) * self._rate)
@@ -132,7 +135,8 @@ class AudioTrack:
             return 0.0
         return min(offs) if min(offs) > _GAP else max(offs)
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
+        """Resample what was added so far; nothing is added after it."""
         while self._waiting:
             self._next()
         self._flush()
@@ -189,8 +193,13 @@ class SourceAudio:
         """Append the next block of its stream.
 
         start: of the first frame, in the file's own time, or None before it came. MediaError where that
-        is too long after the audio's.
+        is too long after the audio's, and for a rate that no audio has.
         """
+        rate, (least, most) = block.raw.sample_rate, _RATES
+        if not least <= rate <= most:
+            raise MediaError(
+                f"{self._path} has audio of {rate} samples a second: expected {least} to {most}."
+            )
         track = self._tracks[block.stream]
         track.add(block.raw, block.time)
         if start is None and track.seconds > _AHEAD:
@@ -206,6 +215,11 @@ class SourceAudio:
             and (track.end >= start + seconds or track.seconds > seconds + _AHEAD)
             for track in tracks
         )
+
+    def finish(self) -> None:
+        """Resample what was added so far, while the file is open, so that it is named if that fails."""
+        for track in self._tracks.values():
+            track.finish()
 
     def samples(self, begin: float, count: int) -> NDArray[np.float32]:
         """The audio [2, count] from `begin` seconds on in the file's own time, with silence."""
@@ -242,6 +256,7 @@ def audio_of(
                 start = part.time
             if start is not None and source.reaches(start, seconds + _BEYOND):
                 break
+        source.finish()
     if source.begin is None:
         return None
     samples = source.samples(start or 0.0, round(seconds * sample_rate))

@@ -60,6 +60,7 @@ def read_clip(
         if not complete and timeline.continuous:
             _refuse_cut_short(container, video, streams, frames, audio, timeline, path)
         frames.finish()
+        audio.finish()
     screen = frames.screen
     if not frames.images or screen.start is None:
         raise MediaError(f"{path} has no frame that can be decoded.")

@@ -241,3 +241,25 @@ def test_one_frame_for_long(tmp_path: Path, seconds: float) -> None:
     else:
         assert answers["clip"] == (2, 480_000)
         assert isinstance(answers["video"], tuple) and answers["rate"] >= 1
+
+
+@pytest.mark.parametrize("rate", [1, 10, 999])
+def test_audio_of_a_rate_that_none_has_is_refused(tmp_path: Path, rate: int) -> None:
+    """A few samples would become hours of audio."""
+    path = write_odd(tmp_path / "a.mov", audio=Track(codec="pcm_s16le"))
+    data = path.read_bytes()
+    place = data.index(b"sowt") + 28
+    path.write_bytes(data[:place] + rate.to_bytes(2, "big") + data[place + 2 :])
+    for read in (lambda: Clip.read(path, FINE), lambda: audio_of(path, 8.0)):
+        with pytest.raises(MediaError, match=rf"audio of {rate} samples a second: expected 1000"):
+            read()
+
+
+def test_audio_of_too_many_channels_is_one_sentence(tmp_path: Path) -> None:
+    path = write_odd(tmp_path / "a.mov", audio=Track(codec="pcm_s16le"))
+    data = path.read_bytes()
+    place = data.index(b"sowt") + 20
+    path.write_bytes(data[:place] + (255).to_bytes(2, "big") + data[place + 2 :])
+    for read in (lambda: Clip.read(path, FINE), lambda: audio_of(path, 8.0)):
+        with pytest.raises(MediaError, match=r"a\.mov .*\.$"):
+            read()
