@@ -47,6 +47,11 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def clause(error: BaseException) -> str:
+    """As `first_line`, for within a sentence: without the full stop."""
+    return first_line(error).removesuffix(".")
+
+
 def is_whole(value: object) -> bool:
     """Whether a value is an int, and not a bool."""
     return isinstance(value, int) and not isinstance(value, bool)

@@ -37,7 +37,7 @@ from savg.clip import Clip
 from savg.data.pack_layout import META, PackLayout, open_pack
 from savg.data.published_loader import published_resize
 from savg.data.scenes import World, draw_scene, render
-from savg.errors import Cancelled, SavgError, first_line
+from savg.errors import Cancelled, SavgError, clause
 from savg.format import ClipFormat
 
 Progress = Callable[[int, int], Any]
@@ -70,7 +70,7 @@ class PackedClips:
         try:
             self.layout, self._arrays = open_pack(self.folder, verify)
         except SavgError as error:
-            reason = first_line(error).removesuffix(".")
+            reason = clause(error)
             raise SavgError(f"{self.folder} is not a folder of packed clips ({reason}).") from error
         self.format = self.layout.format
         self.size = self.layout.size

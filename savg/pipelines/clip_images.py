@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from savg.errors import SavgError
+from savg.errors import SavgError, clause
 from savg.extras import import_extra
 
 MODEL = "hf-hub:apple/DFN5B-CLIP-ViT-H-14-384"
@@ -53,8 +53,9 @@ class OpenClipImages:
         try:
             network = open_clip.create_model(name, require_pretrained=True)
         except (RuntimeError, OSError, ValueError, KeyError) as error:
-            first = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise SavgError(f"{name}: open_clip could not load these weights: {first}") from error
+            raise SavgError(
+                f"{name}: open_clip could not load these weights: {clause(error)}."
+            ) from error
         return cls(network.to(device).eval(), torch.device(device), side)
 
     @torch.inference_mode()

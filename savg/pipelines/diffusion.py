@@ -17,7 +17,7 @@ from torch import Tensor
 from savg.data.joint_codec import JointCodec
 from savg.device import Compute, choose
 from savg.diffusion.process import State
-from savg.errors import SavgError
+from savg.errors import SavgError, clause
 from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card, component_folder, load_component, model_format, save_component
 from savg.models.joint_unet import CoupledUNet
@@ -91,7 +91,7 @@ class DiffusionPipeline(SeedPipeline[Result]):
                 self.network.check_inputs(*parts)
             self.superres.check(codec.rows, codec.size, format.size // codec.size)
         except ValueError as error:
-            problem = str(error).removesuffix(".")
+            problem = clause(error)
             raise DescriptionError(f"codec and format must fit the networks: {problem}.") from error
 
     @property

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from savg.errors import CheckpointError, SavgError, first_line
+from savg.errors import CheckpointError, SavgError, clause
 from savg.fields import from_json
 from savg.hub import Card, component_config, network_of, read_config, save_component
 from savg.input_file import read_text
@@ -85,7 +85,7 @@ def export(run: Path, out: Path, dtype: str = "float16") -> str:
         model, card = _averaged(run, facts, saved)
         card_text = model_card(facts, saved, card, dtype, _last_scores(run))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = first_line(error).removesuffix(".")
+        reason = clause(error)
         raise CheckpointError(
             f"{run / RUN_FILE} does not fit its checkpoints: {reason}."
         ) from error

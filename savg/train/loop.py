@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from savg.device import choose
-from savg.errors import CheckpointError, SavgError, first_line
+from savg.errors import CheckpointError, SavgError, clause
 from savg.train import checkpoint as checkpoints
 from savg.train.averaging import Average
 from savg.train.optim import draws, seed_of
@@ -159,7 +159,7 @@ def _state(recipe: Recipe, session: Session, accelerator: Accelerator, data: Any
     except (RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
         raise CheckpointError(
             f"{session.run}: the checkpoint of step {saved.step} does not fit the recipe's network: "
-            f"{first_line(error).removesuffix('.')}."
+            f"{clause(error)}."
         ) from error
     state.step, state.seconds = saved.step, saved.seconds
     return state

@@ -31,4 +31,6 @@ def start_from(model: torch.nn.Module, recipe: Recipe, source: str) -> None:
         model.load_state_dict(state, strict=False)
     except RuntimeError as error:
         first = " ".join(str(error).split("\n\t")[1:2])
-        raise CheckpointError(f"{source} does not fit the recipe's network: {first}") from error
+        raise CheckpointError(
+            f"{source} does not fit the recipe's network: {first.removesuffix('.')}."
+        ) from error

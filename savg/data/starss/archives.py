@@ -23,7 +23,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-from savg.errors import SavgError, first_line, printable
+from savg.errors import SavgError, clause, printable
 from savg.input_file import input_file
 from savg.paths import atomic_file
 
@@ -87,7 +87,7 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
             stream = parts[0] if len(parts) == 1 else _joined(parts)
             archive = stack.enter_context(zipfile.ZipFile(stream))
         except (zipfile.BadZipFile, struct.error, NotImplementedError, ValueError) as error:
-            reason = first_line(error).removesuffix(".")
+            reason = clause(error)
             raise SavgError(f"{path} is not a zip file that can be read: {reason}.") from error
         except OSError as error:
             raise SavgError(f"{path} could not be read: {error.strerror or error}.") from error
@@ -148,7 +148,7 @@ def _reading(path: Path, member: zipfile.ZipInfo) -> Iterator[None]:
     except OSError as error:
         raise SavgError(f"{path} could not be read: {error.strerror or error}.") from error
     except (NotImplementedError, RuntimeError) as error:
-        reason = first_line(error).removesuffix(".")
+        reason = clause(error)
         raise SavgError(f"{path}: the member {name} cannot be unpacked ({reason}).") from error
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, insert, select, update
 
-from savg.errors import SavgError, first_line
+from savg.errors import SavgError, clause
 from savg.mos.storage import schema
 from savg.mos.storage.engine import DatabaseFailure
 from savg.mos.storage.rows import StudyRow
@@ -156,7 +156,7 @@ def merge(source: Store, target: Store, name: str) -> MergeResult:
                 check_complete(study.study, study.stimuli, study.sounds)
             _Merger(reads, writes, study, result).run()
     except (DatabaseFailure, *UNREADABLE) as error:
-        raise SavgError(f"Study {name} cannot be taken over: {first_line(error)}") from error
+        raise SavgError(f"Study {name} cannot be taken over: {clause(error)}.") from error
     return result
 
 
