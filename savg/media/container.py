@@ -83,6 +83,14 @@ def demux(container: Any, streams: Sequence[Any]) -> Iterator[Any]:
             continue
 
 
+def is_in_coded_order(container: Any, video: Any) -> bool:
+    """Whether time stamps count a stream's frames in the order in which they are coded, not shown.
+
+    AVI has no others, so that the k-th frame shown has the k-th of them.
+    """
+    return container.format.name == "avi" and bool(video.codec_context.has_b_frames)
+
+
 def find_stream(container: Any, kind: str) -> Any | None:
     """The stream of a kind, "video" or "audio", that a player would choose; None without one.
 

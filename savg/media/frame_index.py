@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 
 from savg.errors import MediaError
 from savg.media.colour import frame_matrix, to_rgb
-from savg.media.container import demux, may_jump, open_container, stated_seconds, video_stream
+from savg.media.container import (
+    demux,
+    is_in_coded_order,
+    may_jump,
+    open_container,
+    stated_seconds,
+    video_stream,
+)
 from savg.media.frames import LATE, Frame, decode
 from savg.media.orientation import Orientation, square_pixels
 from savg.media.timeline import Timeline, timed_packets
@@ -83,10 +90,11 @@ def index_video(path: str | os.PathLike[str]) -> VideoIndex:
             if packet.size
         ]
         tick, stated = Fraction(stream.time_base), stated_seconds(stream) or 0.0
+        coded_order = is_in_coded_order(container, stream)
     if not timeline.continuous:
         raise MediaError(f"{path} has time stamps that jump: expected one recording.")
     times = [pts for pts, *_ in entries]
-    if begin is None or None in times or len(set(times)) != len(times):
+    if coded_order or begin is None or None in times or len(set(times)) != len(times):
         raise MediaError(f"{path} has frames without a time of their own.")
     pts = np.array(times, np.int64)
     hidden = np.array([p[2] for p in entries], bool)

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from heapq import heappop, heappush
 from itertools import islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from savg.errors import MediaError
 from savg.format import ClipFormat
 from savg.media.colour import to_rgb
 from savg.media.container import (
+    is_in_coded_order,
     may_jump,
     nominal_rate,
     open_container,
@@ -110,7 +112,7 @@ def decode_packets(
     """
     if threads:
         video.thread_type = "AUTO"
-    clock = _FrameClock(video, file_path(container.name))
+    clock = _FrameClock(video, file_path(container.name), is_in_coded_order(container, video))
     for packet in timed_packets(container, [video, *audio], timeline):
         index = packet.stream.index
         if index != video.index:
@@ -124,9 +126,12 @@ class _FrameClock:
 
     A frame that comes after the next one has a wrong time stamp of its own: it is shown when the one
     before ends, as is a frame without a time stamp.
+
+    Args:
+        coded_order: the earliest time stamp of the packets so far is that of the next frame.
     """
 
-    def __init__(self, video: Any, path: Path) -> None:
+    def __init__(self, video: Any, path: Path, coded_order: bool = False) -> None:
         self._path = path
         self._aspect = float(video.sample_aspect_ratio or 1.0)
         self._orientation = StreamOrientation()
@@ -135,11 +140,14 @@ class _FrameClock:
         self._start: float | None = None
         self._begin, self._end, self._shortest = 0.0, 0.0, self._period
         self._doubtful: tuple[av.VideoFrame, float] | None = None
+        self._stamps: list[float] | None = [] if coded_order else None
 
     def frames(self, packet: Any) -> Iterator[DecodedFrame]:
         """The frames that a packet completes; the last, empty packet completes the last ones."""
         from av import FFmpegError
 
+        if self._stamps is not None and packet.size and packet.pts is not None:
+            heappush(self._stamps, packet.pts * self._tick)
         try:
             decoded = packet.decode()
         except FFmpegError:
@@ -154,7 +162,8 @@ class _FrameClock:
     def _add(self, raw: av.VideoFrame) -> Iterator[DecodedFrame]:
         refuse_large(raw, self._path, self._aspect)
         start = 0.0 if self._start is None else self._start
-        time = start + self._end if raw.time is None else float(raw.time)
+        stamp = raw.time if self._stamps is None else heappop(self._stamps or [start + self._end])
+        time = start + self._end if stamp is None else float(stamp)
         if self._doubtful is not None:
             (held, own), self._doubtful = self._doubtful, None
             yield self._timed(held, own if own <= time else min(start + self._end, time))

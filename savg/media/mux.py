@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from savg.errors import MediaError
 from savg.media.colour import ColourTags, recoded_tags, to_yuv420
-from savg.media.container import demux, open_container, video_stream
+from savg.media.container import demux, is_in_coded_order, open_container, video_stream
 from savg.media.encode import AudioEncoder, Encoding, add_aac, add_h264, new_mp4
 from savg.media.frames import LATE, Frame, decode, fit_image, frames_on_screen
 from savg.media.orientation import StreamOrientation
@@ -170,7 +170,9 @@ def _copyable(path: Path, seconds: float) -> _Span | None:
         codec = video.codec_context
         if codec.name != "h264" or codec.pix_fmt not in ("yuv420p", "yuvj420p"):
             return None
-        if abs(float(video.sample_aspect_ratio or 1) - 1) > 1e-3 or not _plain(container, video):
+        if abs(float(video.sample_aspect_ratio or 1) - 1) > 1e-3:
+            return None
+        if is_in_coded_order(container, video) or not _plain(container, video):
             return None
     stamps: list[tuple[int, int]] = []
     with open_container(path) as container:

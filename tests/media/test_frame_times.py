@@ -17,7 +17,9 @@ from savg.clip import Clip
 from savg.errors import MediaError
 from savg.format import ClipFormat
 from savg.media.audio_track import audio_of
+from savg.media.frame_index import index_video
 from savg.media.frames import frames_at_rate
+from savg.media.mux import with_audio
 from savg.media.probe import UNEVEN_FPS, frame_rate, video_info
 from savg.video import Video
 from tests.videos import make_video
@@ -98,15 +100,16 @@ def test_vp9_in_mp4_lasts_as_long_as_stated(tmp_path: Path, form: str, audio: li
     assert video_info(path).seconds == pytest.approx(seconds, abs=0.002)
 
 
+@pytest.mark.parametrize("b_frames", [0, 2])
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
-def test_avi_frames_count_from_the_first_slot(tmp_path: Path, codec: str) -> None:
+def test_avi_frames_count_from_the_first_slot(tmp_path: Path, codec: str, b_frames: int) -> None:
     """Its H.264 has no presentation times: FFmpeg guesses a decoder's delay."""
     path = tmp_path / "a.avi"
     wave = np.zeros((1, 2 * 16_000), np.int16)
     wave[0, 2 * 8_000 : 2 * 8_640] = 16_000  # a burst at 0.5 s
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, width=WIDTH, height=HEIGHT, pix_fmt="yuv420p")
-        stream.codec_context.max_b_frames = 0
+        stream.codec_context.max_b_frames = b_frames
         sound = container.add_stream("pcm_s16le", rate=16_000, layout="stereo")
         for number in range(25):
             image = np.full((HEIGHT, WIDTH, 3), 235 if number == 12 else 16, np.uint8)
@@ -118,6 +121,27 @@ def test_avi_frames_count_from_the_first_slot(tmp_path: Path, codec: str) -> Non
     clip = Clip.read(path, FINE, max_seconds=30)
     assert flashes(clip.video, FINE.fps) == pytest.approx([0.48], abs=0.001)
     assert onsets(clip.audio, FINE.sample_rate) == pytest.approx([0.5], abs=0.006)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_avi_frames_are_shown_in_their_order(tmp_path: Path, codec: str) -> None:
+    """With B-frames, the time stamps of packets are in the order in which frames are coded."""
+    path, target = tmp_path / "a.avi", tmp_path / "a.mp4"
+    levels = [16 + 10 * number for number in range(20)]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, width=WIDTH, height=HEIGHT, pix_fmt="yuv420p")
+        stream.codec_context.max_b_frames = 2
+        stream.bit_rate = 4_000_000
+        for level in levels:
+            image = np.full((HEIGHT, WIDTH, 3), level, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(stream.encode(None))
+    assert not with_audio(path, target, np.zeros((2, 38_400), np.float32), 48_000)
+    for file in (path, target):
+        shown = [float(frame.mean()) for frame in frames_at_rate(file, Fraction(25))]
+        assert shown == pytest.approx(levels, abs=4)
+    with pytest.raises(MediaError, match="without a time of their own"):
+        index_video(path)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
