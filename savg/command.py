@@ -65,6 +65,30 @@ def terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """SIGTERM and Ctrl-C within the block take effect at its end.
+
+    For starting processes: one whose parent is stopped while it hands over what the process needs
+    ends in a traceback of its own. In other threads, which get no signals, nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pending: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, frame: pending.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for number in pending[:1]:
+            signal.raise_signal(number)
+
+
 def _print_any_name() -> None:
     """Names of files that are no text are printed as the bytes they are, not refused."""
     reconfigure = getattr(sys.stdout, "reconfigure", None)

@@ -34,6 +34,7 @@ from savg.annotation import Boxes, ClipLabels
 from savg.arrays import open_array
 from savg.checksums import write_sums
 from savg.clip import Clip
+from savg.command import uninterrupted
 from savg.data.pack_layout import META, PackLayout, open_pack
 from savg.data.published_loader import published_resize
 from savg.data.scenes import World, draw_scene, render
@@ -216,7 +217,8 @@ class _runner:
         self._indices: Iterator[int]
         if processes > 1 and len(todo) > 1:
             context = multiprocessing.get_context("spawn")
-            self._pool = context.Pool(processes, _start, (part, layout, keys, draw))
+            with uninterrupted():
+                self._pool = context.Pool(processes, _start, (part, layout, keys, draw))
             self._indices = self._pool.imap_unordered(_work, todo.tolist(), chunksize=8)
         else:
             _start(part, layout, keys, draw)

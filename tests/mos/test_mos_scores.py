@@ -112,15 +112,15 @@ def test_a_study_without_scores_has_no_correlation(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("[1, 2]", "must be the output"),
+        ("[1, 2]", "must hold a JSON object"),
         ('{"score": 0.5}', "must be the output"),
         ('{"each": [{"clip": "a"}]}', "must be the output"),
         ('{"each": [{"clip": "a", "score": 1.5}]}', "must be in 0..1"),
-        ('{"each": [{"clip": "a", "score": NaN}]}', "must be in 0..1"),
+        ('{"each": [{"clip": "a", "score": NaN}]}', "numbers must be finite"),
         ('{"each": [{"clip": "a", "score": null}]}', "no score of any clip"),
         ('{"each": [{"clip": "a", "error": "no video"}]}', "no score of any clip"),
         ('{"each": [{"clip": "other", "score": 0.5}]}', "no clip of"),
-        ("{", "must be the output"),
+        ("{", "is not valid JSON"),
     ],
 )
 def test_other_files_are_refused_in_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
@@ -131,5 +131,5 @@ def test_other_files_are_refused_in_one_sentence(tmp_path: Path, text: str, sent
         find_scores({"joint": folder}, {"joint": path})
     with pytest.raises(SavgError, match="one of joint, got mono"):
         find_scores({"joint": folder}, {"mono": path})
-    with pytest.raises(SavgError, match="cannot be read"):
+    with pytest.raises(SavgError, match="could not be read: no such file"):
         read_scores(tmp_path / "none.json")

@@ -20,6 +20,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from savg.command import uninterrupted
 from savg.data.scenes import Scene, World
 from savg.data.scenes.audio import dry_audio
 from savg.data.scenes.recording import draw_recording
@@ -105,8 +106,11 @@ def write_starss(
         stop = context.Event()
         count = min(processes, recordings)
         with ProcessPoolExecutor(count, context, _start, (stop,)) as pool:
-            jobs = {pool.submit(write_recording, out, plan, i): i for i in range(recordings)}
             try:
+                with uninterrupted():
+                    jobs = {
+                        pool.submit(write_recording, out, plan, i): i for i in range(recordings)
+                    }
                 for job in as_completed(jobs):
                     names[jobs[job]] = job.result()
                     if progress is not None:

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from savg.command import uninterrupted
 from savg.data.starss.construct import construct
 from savg.data.starss.recordings import Recording
 from savg.data.starss.results import Construction, Problem, RecordingResult
@@ -79,9 +80,10 @@ def construct_recordings(
 def _results(
     pool: ProcessPoolExecutor, recordings: Sequence[Recording], task: BuildTask
 ) -> Iterator[RecordingOutcome]:
-    futures: list[Future[RecordingOutcome]] = [
-        pool.submit(_work, recording, task) for recording in recordings
-    ]
+    with uninterrupted():
+        futures: list[Future[RecordingOutcome]] = [
+            pool.submit(_work, recording, task) for recording in recordings
+        ]
     try:
         for future in as_completed(futures):
             yield future.result()

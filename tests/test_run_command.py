@@ -15,7 +15,7 @@ import pytest
 from mos_clips import panned_clip
 
 from savg.cli import main
-from savg.command import TERMINATED, Terminated, run_command, terminable
+from savg.command import TERMINATED, Terminated, run_command, terminable, uninterrupted
 from savg.errors import SavgError
 from savg.evaluation.files import find_videos
 from savg.mos.study.scores import find_scores
@@ -64,6 +64,21 @@ def test_sigterm_is_raised_once_and_cleans_up(capsys: pytest.CaptureFixture) -> 
     assert capsys.readouterr().err == "Stopped.\n"
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert issubclass(Terminated, KeyboardInterrupt)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_must_not_be_interrupted_ends_first(number: int) -> None:
+    done = []
+
+    def run() -> int:
+        with uninterrupted():
+            os.kill(os.getpid(), number)
+            done.append("within")
+        done.append("behind")
+        return 0
+
+    assert run_command(run) == (TERMINATED if number == signal.SIGTERM else 1)
+    assert done == ["within"]
 
 
 def test_another_handler_of_sigterm_stays() -> None:
