@@ -85,8 +85,8 @@ def uninterrupted() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        for number in pending[:1]:
-            signal.raise_signal(number)
+        for late in pending[:1]:
+            signal.raise_signal(late)
 
 
 def _print_any_name() -> None:
