@@ -69,6 +69,8 @@ def test_sigterm_is_raised_once_and_cleans_up(capsys: pytest.CaptureFixture) -> 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_what_must_not_be_interrupted_ends_first(number: int) -> None:
     done = []
+    before = signal.getsignal(signal.SIGINT)  # ignored where the tests run in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def run() -> int:
         with uninterrupted():
@@ -77,8 +79,11 @@ def test_what_must_not_be_interrupted_ends_first(number: int) -> None:
         done.append("behind")
         return 0
 
-    assert run_command(run) == (TERMINATED if number == signal.SIGTERM else 1)
-    assert done == ["within"]
+    try:
+        assert run_command(run) == (TERMINATED if number == signal.SIGTERM else 1)
+        assert done == ["within"]
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_another_handler_of_sigterm_stays() -> None:
