@@ -12,11 +12,23 @@ from savg.errors import MediaError
 from savg.input_file import input_file
 from savg.paths import atomic_file
 
+RATES = 1_000, 384_000
+"""Samples a second, least and most; filters for changing other rates can take gigabytes."""
+
+
+def check_rate(path: str | os.PathLike[str], rate: int) -> None:
+    """MediaError for an audio file with a sample rate that no recording has."""
+    least, most = RATES
+    if not least <= rate <= most:
+        raise MediaError(
+            f"{path} has audio of {rate} samples a second: expected {least} to {most}."
+        )
+
 
 def read_audio(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], int]:
     """Audio [channels, samples] and its rate from a .wav or .flac file.
 
-    MediaError for a file that cannot be read.
+    MediaError for a file that cannot be read, or with a sample rate outside RATES.
     """
     import soundfile
 
@@ -25,6 +37,7 @@ def read_audio(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], int]:
         data, rate = soundfile.read(_name(path), dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
         raise MediaError(f"{path} is not an audio file that can be read.") from error
+    check_rate(path, rate)
     return np.ascontiguousarray(data.T), rate
 
 

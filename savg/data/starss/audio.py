@@ -26,6 +26,7 @@ from savg.audio.resample import resample
 from savg.data.starss.results import Construction
 from savg.errors import MediaError
 from savg.input_file import input_file
+from savg.media.audio_file import check_rate
 
 Samples = NDArray[np.float32]
 
@@ -66,6 +67,7 @@ def open_audio(path: str | os.PathLike[str]) -> AmbisonicsFile:
         )
     if not info.frames:
         raise MediaError(f"{path} has no audio in it.")
+    check_rate(path, int(info.samplerate))
     return AmbisonicsFile(path, int(info.samplerate), int(info.frames))
 
 
