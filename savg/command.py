@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -87,6 +88,23 @@ def uninterrupted() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         for late in pending[:1]:
             signal.raise_signal(late)
+
+
+def begin_worker(*ends: Callable[[], object]) -> None:
+    """Prepare a spawned process: Ctrl-C is left to its parent, and it ends at once when that has ended
+    or one of `ends` returns."""
+    from multiprocessing import parent_process
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    waits = ends if parent is None else (*ends, parent.join)
+    for wait in waits:
+        threading.Thread(target=_end_after, args=(wait,), daemon=True).start()
+
+
+def _end_after(wait: Callable[[], object]) -> None:
+    wait()
+    os._exit(1)
 
 
 def _print_any_name() -> None:

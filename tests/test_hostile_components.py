@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import resource
 import struct
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from nested_values import changed, places
 
 from savg import hub
 from savg.errors import CheckpointError
@@ -85,24 +85,6 @@ def copied(components: Path, kind: str, target: Path) -> tuple[Path, dict[str, A
     target.mkdir()
     (target / hub.WEIGHTS_FILE).symlink_to(components / kind / hub.WEIGHTS_FILE)
     return target, json.loads((components / kind / hub.CONFIG_FILE).read_text())
-
-
-def places(values: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Paths of all values in nested objects and lists."""
-    items = values.items() if isinstance(values, dict) else enumerate(values)
-    for key, value in items:
-        yield (*path, key)
-        if isinstance(value, dict | list):
-            yield from places(value, (*path, key))
-
-
-def changed(values: Any, path: tuple[Any, ...], value: Any) -> Any:
-    result = copy.deepcopy(values)
-    part = result
-    for key in path[:-1]:
-        part = part[key]
-    part[path[-1]] = value
-    return result
 
 
 def test_every_kind_is_tried() -> None:

@@ -16,9 +16,9 @@ RATES = 1_000, 384_000
 """Samples a second, least and most; filters for changing other rates can take gigabytes."""
 
 
-def check_rate(path: str | os.PathLike[str], rate: int) -> None:
-    """MediaError for an audio file with a sample rate that no recording has."""
-    least, most = RATES
+def check_rate(path: str | os.PathLike[str], rate: int, bounds: tuple[int, int] = RATES) -> None:
+    """MediaError for audio with a sample rate outside `bounds`, which no recording has."""
+    least, most = bounds
     if not least <= rate <= most:
         raise MediaError(
             f"{path} has audio of {rate} samples a second: expected {least} to {most}."

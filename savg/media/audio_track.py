@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.errors import MediaError
+from savg.media.audio_file import check_rate
 from savg.media.container import audio_streams, open_container, video_stream
 from savg.media.frames import DecodedAudio, decode_packets
 
@@ -195,11 +196,7 @@ class SourceAudio:
         start: of the first frame, in the file's own time, or None before it came. MediaError where that
         is too long after the audio's, and for a rate that no audio has.
         """
-        rate, (least, most) = block.raw.sample_rate, _RATES
-        if not least <= rate <= most:
-            raise MediaError(
-                f"{self._path} has audio of {rate} samples a second: expected {least} to {most}."
-            )
+        check_rate(self._path, block.raw.sample_rate, _RATES)
         track = self._tracks[block.stream]
         track.add(block.raw, block.time)
         if start is None and track.seconds > _AHEAD:

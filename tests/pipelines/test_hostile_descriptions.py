@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from nested_values import changed, places
 
 from savg.errors import CheckpointError
 from savg.hub import load_component
@@ -46,22 +45,6 @@ def refusal(kind: type[Pipeline], folder: Path) -> str | None:
         assert len(text.replace(str(folder), "")) <= 400, text
         return text
     return None
-
-
-def places(values: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    for key, value in values.items():
-        yield (*path, key)
-        if isinstance(value, dict):
-            yield from places(value, (*path, key))
-
-
-def changed(values: Any, path: tuple[Any, ...], value: Any) -> Any:
-    result = copy.deepcopy(values)
-    part = result
-    for key in path[:-1]:
-        part = part[key]
-    part[path[-1]] = value
-    return result
 
 
 def test_a_wild_value_of_any_setting_is_refused_or_harmless(

@@ -8,19 +8,16 @@ elevation, distance in cm). The labels are exact: they come from the drawn scene
 from __future__ import annotations
 
 import json
-import os
-import signal
-import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from savg.command import uninterrupted
+from savg.command import begin_worker, uninterrupted
 from savg.data.scenes import Scene, World
 from savg.data.scenes.audio import dry_audio
 from savg.data.scenes.recording import draw_recording
@@ -126,14 +123,7 @@ def write_starss(
 
 def _start(stop: Any) -> None:
     """Prepare a worker process: it ends at once when `stop` is set or its parent has ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for wait in (stop.wait, cast(Any, parent_process()).join):
-        threading.Thread(target=_end_after, args=(wait,), daemon=True).start()
-
-
-def _end_after(wait: Callable[[], object]) -> None:
-    wait()
-    os._exit(1)
+    begin_worker(stop.wait)
 
 
 def write_recording(out: Path, plan: Plan, index: int) -> str:

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -19,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from savg.command import uninterrupted
+from savg.command import begin_worker, uninterrupted
 from savg.data.starss.construct import construct
 from savg.data.starss.recordings import Recording
 from savg.data.starss.results import Construction, Problem, RecordingResult
@@ -104,15 +101,7 @@ def _start(stop: Any) -> None:
 
     _stop = stop
     cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    begin_worker()
 
 
 def _work(recording: Recording, task: BuildTask) -> RecordingOutcome:
