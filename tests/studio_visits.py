@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import secrets
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from savg.studio import Studio, launch
 
@@ -106,3 +110,16 @@ class Visit:
 def outputs(message: dict[str, Any]) -> list[Any]:
     """The values of a message with results."""
     return message["output"]["data"]
+
+
+def until_served(address: str, process: subprocess.Popen, log: Path) -> None:
+    """Wait until a started studio answers; fail with its log if it ends before, or does not in time."""
+    deadline = time.monotonic() + 180
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            if httpx.get(address, timeout=5).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.3)
+    pytest.fail(log.read_text())

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import gradio as gr
 import httpx
 import pytest
 import studio_fakes
-from studio_visits import serving
+from studio_visits import serving, until_served
 
 from benchmarks.mos_kills import sample_study
 from savg.errors import SavgError
@@ -67,16 +66,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, su
     )
     address = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 180
-        while True:
-            try:
-                if httpx.get(address, timeout=5).status_code == 200:
-                    break
-            except httpx.HTTPError:
-                pass
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail((folder / "log").read_text())
-            time.sleep(0.3)
+        until_served(address, process, folder / "log")
         yield address, token, process
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0

@@ -7,15 +7,13 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from hostile_videos import HOSTILE
-from studio_visits import Visit, outputs
+from studio_visits import Visit, outputs, until_served
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,16 +48,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]
     process = subprocess.Popen(program, env=env, cwd=ROOT, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 180
-        while True:
-            try:
-                if httpx.get(address, timeout=5).status_code == 200:
-                    break
-            except httpx.HTTPError:
-                pass
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail((folder / "log").read_text())
-            time.sleep(0.3)
+        until_served(address, process, folder / "log")
         yield address, process.pid
     finally:
         process.terminate()
