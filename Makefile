@@ -63,7 +63,7 @@ test: install-test
 # would break.
 test-newest: $(BIN)/uv
 	$(PYTHON) -m venv --clear $(VENV)-newest
-	$(BIN)/uv pip install --python $(VENV)-newest/bin/python --quiet --editable '.[test,train,dataset,postgres]'
+	$(BIN)/uv pip install --python $(VENV)-newest/bin/python --quiet --editable '.[test,train,dataset,postgres,metrics]'
 	OMP_NUM_THREADS=1 $(VENV)-newest/bin/python -m pytest $(QUICK)
 
 # Damaged files for every reader: `make fuzz N=5000 SEED=7 JOBS=2 READERS="clip video"`, by default 2,000

@@ -28,7 +28,10 @@ def trained_on(count: int) -> Reference | None:
         return None
     world = TRAINED_ON[0]()
     scenes = (draw_scene(split_seed("train", index), world) for index in range(count))
-    clips = (render(scene, size=SIDE).clip for scene in progress(scenes, count, "training clips"))
+    clips = (
+        (str(index), render(scene, size=SIDE).clip)
+        for index, scene in enumerate(progress(scenes, count, "training clips"))
+    )
     return reference_of(clips, {FEATURE: thumbnails})
 
 

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ROOT / "requirements"
 SPACE = ROOT / "space_requirements.txt"
 README = ROOT / "README.md"
-EXTRAS = ["clip", "dataset", "postgres", "test", "train"]
+EXTRAS = ["clip", "dataset", "metrics", "postgres", "test", "train"]
 UNIVERSAL = ["--universal", "--python-version", "3.11", "--fork-strategy", "fewest"]
 
 

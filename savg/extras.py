@@ -11,9 +11,11 @@ from savg.errors import SavgError, first_line
 
 EXTRA_OF = {
     "accelerate": "train",
+    "librosa": "metrics",
     "open_clip": "clip",
     "psycopg": "postgres",
     "pyroomacoustics": "dataset",
+    "transformers": "metrics",
     "mmdet": "mmdet",
     "mmcv": "mmdet",
     "mmengine": "mmdet",

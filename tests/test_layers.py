@@ -36,6 +36,7 @@ LAYERS = (
     ("models",),
     ("data",),
     ("detectors",),
+    ("features",),
     ("viz",),
     ("metrics",),
     ("evaluation",),

@@ -148,5 +148,7 @@ def _reference(args: argparse.Namespace, metrics: dict[str, type[Metric]]) -> Re
     with_reference = [metric for metric in metrics.values() if Need.REFERENCE in metric.needs]
     if not with_reference:
         return None
-    clips = (read() for _, read in readers((path.stem, path) for path in videos_in(folder)))
+    videos = videos_in(folder)
+    by_name = zip(result_names(videos), videos, strict=True)
+    clips = ((name, read()) for name, read in readers(by_name))
     return reference_of(clips, features_of(with_reference))

@@ -118,9 +118,9 @@ def features_of(metrics: Iterable[type[Metric]]) -> dict[str, Extractor]:
     return {name: extractor for metric in metrics for name, extractor in metric.features.items()}
 
 
-def reference_of(clips: Iterable[Clip], features: Features) -> Reference:
-    """Features of clips as a reference set; the clips themselves are not stored."""
-    return Reference([extract(clip, features) for clip in clips])
+def reference_of(clips: Iterable[tuple[str, Clip]], features: Features) -> Reference:
+    """Features of named clips as a reference set; the clips themselves are not stored."""
+    return Reference({name: extract(clip, features) for name, clip in clips})
 
 
 def observe_all(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -43,6 +43,8 @@ class Need(StrEnum):
     """True boxes and labels."""
     REFERENCE = "reference"
     """Another set of clips to compare with."""
+    PAIRS = "pairs"
+    """Clips of the same names in the reference set."""
 
 
 class NeedError(SavgError, ValueError):
@@ -84,18 +86,22 @@ class Item:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Features of a reference set: one mapping for each clip, by the names of the extractors."""
+    """Features of a reference set: for each clip by its name, arrays by the names of the extractors."""
 
-    features: Sequence[Mapping[str, NDArray[Any]]]
+    features: Mapping[str, Mapping[str, NDArray[Any]]]
 
     def values(self, name: str) -> list[NDArray[Any]]:
-        """A feature of every clip; NeedError if there is none."""
-        rows = [row[name] for row in self.features if name in row]
+        """A feature of every clip, in the order of the clips' names; NeedError if there is none."""
+        rows = [row[name] for _, row in sorted(self.features.items()) if name in row]
         if not rows:
             raise NeedError(
                 f"The reference set must hold the feature {name!r} of at least one clip."
             )
         return rows
+
+    def pair(self, item: Item) -> Mapping[str, NDArray[Any]] | None:
+        """The features of the clip of the same name, None if there is none."""
+        return self.features.get(item.name)
 
 
 @dataclass(frozen=True)
@@ -161,8 +167,9 @@ class Metric(ABC):
     """A measure of a set of clips: `update` with each clip, then `compute`.
 
     name: key in the registry; label: name in tables; unit: of the value, "" for a plain number;
-    higher_is_better: None where neither is; features: extractors of features by name. Results do not
-    depend on the order of the clips.
+    higher_is_better: None where neither is; features: functions of a clip by the names of their
+    features; backbones: names in `savg.features.registry`, whose features have the same names. Results
+    do not depend on the order of the clips.
 
     Args:
         reference: the set to compare with, for metrics that need one.
@@ -183,9 +190,10 @@ class Metric(ABC):
     higher_is_better: ClassVar[bool | None] = None
     needs: ClassVar[frozenset[Need]] = frozenset()
     features: ClassVar[Mapping[str, Extractor]] = {}
+    backbones: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, reference: Reference | None = None, seed: int = 0) -> None:
-        if Need.REFERENCE in self.needs and reference is None:
+        if self.needs & {Need.REFERENCE, Need.PAIRS} and reference is None:
             raise NeedError(f"{self.label} needs a reference set.")
         self.reference = reference
         self.seed = seed
@@ -195,7 +203,8 @@ class Metric(ABC):
         """Take in one clip; ValueError for a name that was taken in before."""
         if item.name in self._items:
             raise ValueError(f"{self.label} has taken in {item.name!r} already.")
-        missing = [name for name in self.features if name not in item.observation.features]
+        wanted = (*self.features, *self.backbones)
+        missing = [name for name in wanted if name not in item.observation.features]
         if missing:
             raise NeedError(f"{self.label} needs the feature {missing[0]!r} of {item.name}.")
         if Need.CLIP in self.needs and item.clip is None:
@@ -221,6 +230,12 @@ class Metric(ABC):
     def cells(cls, item: Item) -> Cells:
         """This metric's columns in the table of single clips; none by default."""
         return {}
+
+    @classmethod
+    def frame_cells(cls, item: Item) -> list[Cells]:
+        """This metric's columns in the table of single label frames (a tenth of a second): each row
+        has its number as `frame`; none by default."""
+        return []
 
     @classmethod
     def text(cls, result: MetricResult) -> str:

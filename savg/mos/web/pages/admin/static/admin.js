@@ -127,8 +127,8 @@ function newLinks(table) {
 function newStudy(form) {
   for (const select of form.querySelectorAll("select[data-names]")) {
     const name = form.elements[select.dataset.names];
-    select.addEventListener("change", () => {
-      if (name.value && name.dataset.made !== name.value) return;
+    const chosen = () => {
+      if (!select.value || (name.value && name.dataset.made !== name.value)) return;
       const last = select.value.split("/").pop() || "";
       name.value = last.toLowerCase().replace(/[^a-z0-9_-]+/g, "_").replace(/^[_-]+|[_-]+$/g, "").slice(0, 40);
       name.dataset.made = name.value;
@@ -136,7 +136,9 @@ function newStudy(form) {
         const own = name.id.replace("condition", "");
         form.querySelector(`input[name="reference"][value="${own}"]`).checked = true;
       }
-    });
+    };
+    select.addEventListener("change", chosen);
+    chosen(); // a folder may be chosen before this script has come
   }
 }
 

@@ -1,0 +1,1 @@
+"""Networks that describe clips by numbers, for metrics that compare sets of clips; see `BACKBONES`."""

@@ -1,0 +1,20 @@
+"""Every backbone by name: to add one, write its file and add a line here."""
+
+from __future__ import annotations
+
+import importlib
+
+from savg.errors import SavgError
+from savg.features.base import Backbone
+
+BACKBONES: dict[str, str] = {}
+"""name → module:class; a module is imported when its backbone is first used."""
+
+
+def backbone_class(name: str) -> type[Backbone]:
+    """The class of a registered backbone; SavgError lists the registered names."""
+    if name not in BACKBONES:
+        raise SavgError(f"Backbone must be one of {', '.join(BACKBONES)}, got {name!r}.")
+    module, attribute = BACKBONES[name].split(":")
+    backbone: type[Backbone] = getattr(importlib.import_module(module), attribute)
+    return backbone
