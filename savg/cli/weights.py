@@ -12,41 +12,13 @@ from pathlib import Path
 
 from savg.data.starss.archives import open_archive, unpack
 from savg.errors import SavgError
+from savg.features.networks import NETWORKS_VARIABLE, networks_folder
 from savg.hub import PIPELINE_FILE, Card, load_official, model_format, save_component, write_json
+from savg.hub.published_files import METRIC_KINDS, PUBLISHED_FILES, VARIANTS, folder_name
 from savg.input_file import slashed
 from savg.paths import atomic_file, existing, writable_folder
 
 HELP = "Convert published checkpoints into folders that this project loads."
-
-PUBLISHED_FILES = {
-    "model330011.pt": "joint_unet",
-    "model_SR_mmdiff_120000.pt": "superres_unet",
-    "params_swa_20240912162834_0040000.pth": "seld",
-    "yolox_tiny_8x8_300e_coco_20211124_171234-b4047906.pth": "yolox",
-    "mmaudio_small_16k.pth": "mmaudio",
-    "mmaudio_small_44k.pth": "mmaudio",
-    "mmaudio_medium_44k.pth": "mmaudio",
-    "mmaudio_large_44k.pth": "mmaudio",
-    "mmaudio_large_44k_v2.pth": "mmaudio",
-    "v1-16.pth": "mel_vae",
-    "v1-44.pth": "mel_vae",
-    "best_netG.pt": "bigvgan",
-    "synchformer_state_dict.pth": "synchformer",
-}
-"""Name of a released file → kind; the first four come in SAVGBench_PretrainedModels_V1.zip, the
-others are MMAudio's (mono)."""
-
-VARIANTS = {
-    "mmaudio_small_44k.pth": "small_44k",
-    "mmaudio_medium_44k.pth": "medium_44k",
-    "mmaudio_large_44k.pth": "large_44k",
-    "mmaudio_large_44k_v2.pth": "large_44k_v2",
-    "v1-44.pth": "44k",
-}
-"""Name of a released file → variant, where it is not the default one."""
-
-FOLDER_NAMES = {"joint_unet": "joint", "superres_unet": "superres"}
-"""Kind → its component folder, where the names differ."""
 
 LICENCE = "as stated by the authors of the file"
 
@@ -56,7 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
     imported = actions.add_parser("import", help=HELP, description=HELP)
     imported.add_argument("files", nargs="+", type=Path, metavar="FILE", help="checkpoint or .zip")
-    imported.add_argument("--out", type=Path, required=True, help="folder of the new pipeline")
+    imported.add_argument(
+        "--out",
+        type=Path,
+        help="folder of the new components; needed for those of pipelines, metrics' networks go where "
+        f"metrics look (the folder of {NETWORKS_VARIABLE}, else savg/networks in the data folder)",
+    )
     imported.add_argument("--kind", choices=sorted(set(PUBLISHED_FILES.values())))
     imported.add_argument(
         "--variant",
@@ -73,17 +50,20 @@ def run(args: argparse.Namespace) -> int:
     """
     written: dict[str, str] = {}
     failed = False
-    writable_folder(args.out, "--out")
+    out = writable_folder(args.out or networks_folder(), "--out")
     for file in args.files:
         try:
-            with _checkpoints(existing(file, "checkpoint"), args.kind) as checkpoints:
+            path = existing(file, "checkpoint")
+            if args.out is None:
+                _refuse_parts(path, args.kind)
+            with _checkpoints(path, args.kind) as checkpoints:
                 for path, kind in checkpoints:
-                    written |= _component(path, kind, args.variant, args.out)
+                    written |= _component(path, kind, args.variant, out)
         except SavgError as error:
             print(f"error: {error}", file=sys.stderr)
             failed = True
-    if written:
-        written |= _pipelines(args.out)
+    if written and args.out is not None:
+        written |= _pipelines(out)
     if args.json:
         print(json.dumps(written))
     else:
@@ -92,9 +72,16 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _refuse_parts(path: Path, kind: str | None) -> None:
+    """SavgError for a file that is not of a metric's network alone, and so needs a folder."""
+    released = kind or PUBLISHED_FILES.get(path.name)
+    if path.suffix.lower() == ".zip" or (released is not None and released not in METRIC_KINDS):
+        raise SavgError(f"{path} holds parts of a pipeline: give its folder with --out.")
+
+
 def _component(path: Path, kind: str, variant: str | None, out: Path) -> dict[str, str]:
     """Write a checkpoint as a component below `out`; its name and folder."""
-    name = FOLDER_NAMES.get(kind, kind)
+    name = folder_name(kind)
     card = Card(LICENCE, path.name, facts=dict(model_format(kind).card))
     variant = variant or VARIANTS.get(path.name)
     published = None if variant is None else {"name": variant}
@@ -106,7 +93,7 @@ def _pipelines(out: Path) -> dict[str, str]:
     """Describe the pipelines whose components are all in the folder; the first one in pipeline.json."""
     from savg.pipelines.registry import AUDIO, CLIPS
 
-    folders = {kind: FOLDER_NAMES.get(kind, kind) for kind in PUBLISHED_FILES.values()}
+    folders = {kind: folder_name(kind) for kind in PUBLISHED_FILES.values()}
     present = {kind: name for kind, name in folders.items() if (out / name).is_dir()}
     classes = [registry[name] for registry in (CLIPS, AUDIO) for name in registry]
     written: dict[str, str] = {}

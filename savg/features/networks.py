@@ -1,0 +1,121 @@
+"""Where the networks of metrics lie on this machine, and how to bring those that do not.
+
+`savg weights import FILE` turns a published file into a component folder, named by its kind, in
+`networks_folder()`. Metrics look there, or in the folder that they are told.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from savg.device import choose
+from savg.errors import SavgError
+from savg.features.base import BackboneError
+from savg.hub import CONFIG_FILE, WEIGHTS_FILE, load_component, resolve
+from savg.hub.published_files import METRIC_KINDS, files_of, folder_name
+from savg.paths import file_sha256
+
+if TYPE_CHECKING:
+    import torch
+
+NETWORKS_VARIABLE = "SAVG_NETWORKS"
+"""Environment variable that names another folder of networks."""
+
+_REPO = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
+
+
+def networks_folder() -> Path:
+    """The folder of imported networks: SAVG_NETWORKS, else savg/networks in the user's data folder."""
+    named = os.environ.get(NETWORKS_VARIABLE)
+    if named:
+        return Path(named)
+    data = os.environ.get("XDG_DATA_HOME")
+    try:
+        base = Path(data) if data else Path.home() / ".local" / "share"
+    except RuntimeError as error:
+        raise SavgError(
+            f"This account has no home folder: name a folder of networks in {NETWORKS_VARIABLE}."
+        ) from error
+    return base / "savg" / "networks"
+
+
+def network_folder(kind: str, source: str | os.PathLike[str] | None = None) -> Path | None:
+    """The component folder of a network, without any download; None where there is none.
+
+    Args:
+        kind: of the weights, one of `savg.hub.KINDS`.
+        source: a component's folder, a folder of components, or a Hub id whose files were fetched
+            before (None: `networks_folder()`). Where it is given, no other place is looked at.
+    """
+    root = networks_folder() if source is None else _local(source)
+    if root is None:
+        return None
+    with suppress(OSError, ValueError):  # a name that no folder can have
+        for folder in (root / folder_name(kind), root):
+            if (folder / CONFIG_FILE).is_file():
+                return folder
+    return None
+
+
+def load_network(
+    kind: str, source: str | os.PathLike[str] | None = None, device: str | None = None
+) -> tuple[torch.nn.Module, str]:
+    """A network and the SHA-256 of its weights file, float32, in evaluation mode.
+
+    Args:
+        kind, source: as in `network_folder`; a Hub id is fetched where it was not before.
+        device: of torch (None: as `savg.device.choose` says).
+
+    Raises:
+        BackboneError: it is not on this machine; the sentence says which file to bring.
+        CheckpointError: the weights do not fit, or are damaged.
+    """
+    folder = network_folder(kind, source)
+    if folder is None and _is_repo(source):
+        folder = resolve(str(source))
+    if folder is None:
+        raise BackboneError(missing_network(kind, source))
+    module, card = load_component(folder, kind)
+    sha256 = card.sha256 or file_sha256(folder / WEIGHTS_FILE)
+    return module.to(choose(device, "float32").device), sha256
+
+
+def missing_network(kind: str, source: str | os.PathLike[str] | None = None) -> str:
+    """Which published file to bring and how, as a sentence; "" where the network is on this machine.
+
+    Nothing is loaded or fetched.
+    """
+    if network_folder(kind, source) is not None:
+        return ""
+    if _is_repo(source):
+        return f"{source}: the network {kind} was not fetched from the Hub yet."
+    files = files_of(kind)
+    title = METRIC_KINDS.get(kind, "")
+    name = f"{kind} ({title})" if title else kind
+    place = networks_folder() if source is None else source
+    out = "" if source is None and kind in METRIC_KINDS else f" --out {place}"
+    return (
+        f"The network {name} is not in {place}: bring the published file {' or '.join(files)} and "
+        f"run `python -m savg weights import {files[0]}{out}`."
+    )
+
+
+def _is_repo(source: str | os.PathLike[str] | None) -> bool:
+    return isinstance(source, str) and bool(_REPO.fullmatch(source)) and not os.path.isdir(source)
+
+
+def _local(source: str | os.PathLike[str]) -> Path | None:
+    """The folder of a source on this machine, None where a download would be needed."""
+    if not _is_repo(source):
+        return Path(source)
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(str(source), CONFIG_FILE)
+    weights = try_to_load_from_cache(str(source), WEIGHTS_FILE)
+    if isinstance(found, str) and isinstance(weights, str):
+        return Path(found).parent
+    return None

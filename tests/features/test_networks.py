@@ -1,0 +1,119 @@
+"""Where metrics find their networks, and what is said of those that are not there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from savg.cli import main
+from savg.errors import CheckpointError
+from savg.features import networks
+from savg.features.base import BackboneError
+from savg.features.networks import load_network, missing_network, network_folder
+from savg.hub import Card, save_component
+from savg.hub.published_files import METRIC_KINDS, PUBLISHED_FILES
+from savg.models.synchformer import CONFIGS, Synchformer
+from savg.paths import file_sha256
+
+KIND = "synchformer"
+
+
+def network(seed: int = 0) -> Synchformer:
+    torch.manual_seed(seed)
+    return Synchformer(CONFIGS["tiny"])
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch) -> Path:
+    """The folder of networks of this test."""
+    folder = tmp_path / "networks"
+    monkeypatch.setenv(networks.NETWORKS_VARIABLE, str(folder))
+    return folder
+
+
+def test_the_folder_of_networks(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.delenv(networks.NETWORKS_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert networks.networks_folder() == tmp_path / "savg" / "networks"
+    monkeypatch.delenv("XDG_DATA_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    assert networks.networks_folder() == tmp_path / "me" / ".local/share/savg/networks"
+    monkeypatch.setenv(networks.NETWORKS_VARIABLE, str(tmp_path / "mine"))
+    assert networks.networks_folder() == tmp_path / "mine"
+
+
+@pytest.mark.parametrize("kind", METRIC_KINDS)
+def test_a_missing_network_names_its_file_and_the_command(kind: str, place: Path) -> None:
+    files = [name for name, other in PUBLISHED_FILES.items() if other == kind]
+    sentence = missing_network(kind)
+    assert all(name in sentence for name in files) and files
+    assert f"`python -m savg weights import {files[0]}`" in sentence and str(place) in sentence
+    with pytest.raises(BackboneError) as error:
+        load_network(kind)
+    assert str(error.value) == sentence
+    assert network_folder(kind) is None
+
+
+def test_a_source_is_looked_at_alone(place: Path, tmp_path: Path) -> None:
+    card = Card("MIT", "a test")
+    save_component(network(), place / KIND, KIND, card)
+    assert network_folder(KIND) == place / KIND and missing_network(KIND) == ""
+    other = tmp_path / "other"
+    assert network_folder(KIND, other) is None
+    assert f"--out {other}" not in missing_network("seld") and f"in {other}" in missing_network(
+        KIND, other
+    )
+    save_component(network(1), other / KIND, KIND, card)
+    assert network_folder(KIND, other) == network_folder(KIND, other / KIND) == other / KIND
+    module, sha256 = load_network(KIND, other, "cpu")
+    assert sha256 == file_sha256(other / KIND / "model.safetensors")
+    assert sha256 != load_network(KIND)[1] and not module.training
+    for key, value in network(1).state_dict().items():
+        assert torch.equal(module.state_dict()[key], value)
+
+
+def test_a_repository_is_not_asked_of_the_network(place: Path, monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert "someone/network" in missing_network(KIND, "someone/network")
+    assert network_folder(KIND, "someone/network") is None
+
+
+def test_a_component_of_another_kind_is_named(place: Path) -> None:
+    save_component(network(), place / KIND, KIND, Card("MIT", "a test"))
+    (place / KIND).rename(place / "seld")
+    with pytest.raises(CheckpointError, match="'seld', found 'synchformer'"):
+        load_network("seld")
+
+
+def test_import_without_a_folder_replaces_the_network(place: Path, tmp_path: Path, capsys) -> None:
+    name = "synchformer_state_dict.pth"
+    small = tmp_path / name
+    torch.save(network().state_dict(), small)
+    place.joinpath(KIND).mkdir(parents=True)
+    place.joinpath(KIND, "leftover").write_text("of an older import")
+    with pytest.MonkeyPatch.context() as patch:
+        from dataclasses import replace
+
+        from savg.models import synchformer
+
+        tiny = replace(synchformer.FORMAT, from_published=lambda published: CONFIGS["tiny"])
+        patch.setattr(synchformer, "FORMAT", tiny)
+        assert main(["weights", "import", str(small), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {KIND: str(place / KIND)}
+    assert sorted(p.name for p in place.rglob("*")) == sorted(
+        [KIND, "config.json", "model.safetensors"]
+    )
+    assert load_network(KIND)[0].config == CONFIGS["tiny"]  # type: ignore[union-attr]
+
+
+def test_parts_of_pipelines_need_a_folder(place: Path, tmp_path: Path, capsys) -> None:
+    for name in ("model330011.pt", "SAVGBench_PretrainedModels_V1.zip"):
+        (tmp_path / name).write_bytes(b"")
+        assert main(["weights", "import", str(tmp_path / name)]) == 1
+        assert f"{name} holds parts of a pipeline: give its folder with --out." in (
+            capsys.readouterr().err
+        )
+    assert not place.exists()
