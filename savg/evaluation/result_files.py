@@ -27,9 +27,6 @@ from savg.paths import atomic_file
 RESULTS = Path(__file__).with_name("results")
 """Folder that benchmarks write and the studio reads."""
 
-PUBLISHED = Path(__file__).with_name("published.json")
-"""The published table: source, note, columns, rows."""
-
 MAX_BYTES = 5_000_000
 
 

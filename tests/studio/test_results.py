@@ -14,6 +14,7 @@ import pytest
 import studio_fakes
 
 from benchmarks.mos_kills import leaping_clock, pass_screening, sample_study
+from savg.evaluation.published import published
 from savg.evaluation.result_files import RESULTS
 from savg.mos import session
 from savg.mos.results.analysis import analyse
@@ -22,7 +23,7 @@ from savg.mos.storage.store import Store, sqlite_url
 from savg.studio import build
 from savg.studio.results import result_files
 from savg.studio.results.benchmark_board import document, methods_board, methods_figure
-from savg.studio.results.result_files import Reports, benchmarks, published, read_report
+from savg.studio.results.result_files import Reports, benchmarks, read_report
 from savg.studio.results.study_results import StudyResults
 from savg.viz.documents import NOT_ENOUGH, Estimate
 from savg.viz.result_plots import intervals, ratings_against_score
@@ -222,9 +223,11 @@ def test_benchmarks_are_read_not_known(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_the_published_table_and_our_own_files() -> None:
-    rows = published()["rows"]
-    assert rows["Ground truth"][4] == 0.92 and rows["Joint"][5] == 2.90
-    assert all(len(row) == len(published()["columns"]) for row in rows.values())
+    paper = published().table("savgbench")
+    assert paper.row("Ground truth").values["Spatial AV-Align"] == 0.92
+    assert paper.row("Joint").values["MOS"] == 2.90
+    captions = [table["caption"] for table in methods_board()["tables"]]
+    assert "Published: StereoSync" in captions
     by_name = {b.name: b for b in benchmarks()}
     stored = json.loads((RESULTS / "demo_quality.json").read_text())
     scores = [m.score for m in by_name["demo_quality"].measures]

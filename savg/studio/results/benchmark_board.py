@@ -6,8 +6,9 @@ from typing import Any
 
 import gradio as gr
 
+from savg.evaluation.published import PublishedTable, published, shown
 from savg.studio.results.components import board_value
-from savg.studio.results.result_files import Benchmark, benchmarks, published
+from savg.studio.results.result_files import Benchmark, benchmarks
 from savg.viz.documents import Estimate, interval, number
 from savg.viz.result_plots import intervals
 
@@ -22,12 +23,8 @@ ABOUT = (
 def methods_board() -> dict[str, Any]:
     """The board of benchmark scores and the published table."""
     tables = [_scores(benchmark) for benchmark in benchmarks() if benchmark.measures]
-    if paper := published():
-        head = ["method", *map(str, paper.get("columns", []))]
-        rows = [[name, *(f"{v:.2f}" for v in row)] for name, row in paper["rows"].items()]
-        how = ". ".join(str(paper.get(k, "")) for k in ("source", "note") if paper.get(k))
-        tables.append({"caption": "Published", "how": how, "head": head, "rows": rows})
-    lines = [ABOUT] if tables else ["This installation has no results of benchmarks."]
+    tables += [_published(table) for table in published().tables if table.rows]
+    lines = [ABOUT, published().note]
     return board_value("Where video and sound agree", lines, tables)
 
 
@@ -69,6 +66,14 @@ def document(name: object) -> str:
     if hardware and hardware not in text:
         parts.append(hardware)
     return "\n\n".join(parts)
+
+
+def _published(table: PublishedTable) -> dict[str, Any]:
+    arrows = {True: " ↑", False: " ↓", None: ""}
+    head = ["method", *(c + arrows[table.higher_is_better[c]] for c in table.columns)]
+    rows = [[row.name, *(shown(row.values[c]) for c in table.columns)] for row in table.rows]
+    how = " ".join([f"{table.source}.", *table.notes])
+    return {"caption": f"Published: {table.title}", "how": how, "head": head, "rows": rows}
 
 
 def _scores(benchmark: Benchmark) -> dict[str, Any]:

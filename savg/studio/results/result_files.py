@@ -1,4 +1,4 @@
-"""What the Results tab reads: benchmark tables, the published table, reports of listening tests.
+"""What the Results tab reads: benchmark tables and reports of listening tests.
 
 Everything comes from files; a file that is not what it should be is named in a sentence and the others
 are shown.
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from savg.errors import SavgError
-from savg.evaluation.result_files import MAX_BYTES, PUBLISHED, RESULTS, read_json, read_sets
+from savg.evaluation.result_files import MAX_BYTES, RESULTS, read_json, read_sets
 from savg.metrics.spatial import SpatialAvAlign
 from savg.mos.results.sections import sections_of
 from savg.numerals import integer, number
@@ -108,12 +108,6 @@ def _measures(data: Any) -> Iterator[Measure]:
                 int(result.notes.get("fn") or 0),
                 {name: value for name, value in result.nulls.items() if value is not None},
             )
-
-
-def published(path: Path = PUBLISHED) -> dict[str, Any]:
-    """The published table: source, note, columns, rows; empty where the file is not."""
-    table = read_json(path)
-    return table if isinstance(table, dict) and isinstance(table.get("rows"), dict) else {}
 
 
 class Reports:

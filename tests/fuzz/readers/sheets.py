@@ -17,9 +17,11 @@ from savg.data.starss.labels import read_labels
 from savg.evaluation.clip_scores import read_scores
 from savg.evaluation.files import read_tables, read_truth
 from savg.evaluation.observe import Cache
+from savg.evaluation.published import PUBLISHED, published
+from savg.evaluation.results_file import read_run
 from savg.format import SAVGBENCH
 from savg.metrics.base import Observation
-from savg.studio.results.result_files import benchmarks, published
+from savg.studio.results.result_files import benchmarks
 from tests.fuzz.case import Reader, Seed, Trial
 from tests.fuzz.readers.commands import command
 
@@ -58,6 +60,21 @@ def _results(folder: Path) -> None:
     (folder / "speed.md").write_text("# Speed\n\n| a | b |\n")
 
 
+def _run(folder: Path) -> None:
+    """A results.json as `evaluate --out` writes it."""
+    _results(folder)
+    one = json.loads((folder / "speed.json").read_text())["sets"]["joint"]
+    rows = [{"clip": f"c{i}", "score": i / 9} for i in range(9)]
+    more = {"each": rows, "each_by_set": {"reference": rows}, "nearest": rows, "failed": rows}
+    data = {
+        "version": 1,
+        "run": {"name": "x"},
+        "sets": {"generated": one},
+        "warnings": ["w"],
+    } | more
+    (folder / "results.json").write_text(json.dumps(data))
+
+
 def _observation(folder: Path) -> None:
     n = 20
     boxes = Boxes(np.arange(n), np.zeros(n), np.tile([20.0, 60, 90, 190], (n, 1)), np.full(n, 0.9))
@@ -77,9 +94,8 @@ SEEDS = {
         "seed.json", json.dumps({"each": [{"clip": f"c{i}", "score": i / 9} for i in range(9)]})
     ),
     "results": Seed(_results, targets=("speed.json", "speed.md")),
-    "published": _text(
-        "seed.json", json.dumps({"source": "x", "columns": ["a"], "rows": {"joint": [0.5]}})
-    ),
+    "published": _text("seed.json", PUBLISHED.read_text(encoding="utf-8")),
+    "run": Seed(_run, targets=("results.json",)),
     "observation": Seed(_observation, "seed.npz"),
     "dataset": Seed(
         lambda folder: write_set(folder, 4, boxes=True),
@@ -119,6 +135,7 @@ READERS = {
     "scores": Reader(partial(_on_path, read_scores), ("scores", "tables")),
     "results": Reader(partial(_on_path, benchmarks), ("results",), 2),
     "published": Reader(partial(_on_path, published), ("published",), 1),
+    "run": Reader(partial(_on_path, read_run), ("run",), 2),
     "observation": Reader(
         lambda trial: Cache(trial.path.parent).read(trial.path.stem), ("observation",)
     ),
