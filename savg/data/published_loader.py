@@ -7,17 +7,17 @@ swaps channels together or not at all (`savg.data.joint_codec`).
 Evaluator's pieces: files are read at 10 frames a second, whatever their rate, by repeating frames
 (frame i is number ⌊i · fps / 10⌋ of the file); a piece is 20 of them, one begins at each; its audio
 lasts from the beginning of its first frame to the end of its last, decoded at 44.1 kHz and cut to
-80,000 samples. Neither frames nor audio are flipped. The list of all pieces is shuffled by a
-generator seeded with 42, that of the generated set first.
+80,000 samples, or filled up with silence. Neither frames nor audio are flipped. The list of all
+pieces is shuffled by a generator seeded with 42, that of the generated set first.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from savg.errors import MediaError
 from savg.format import SAVGBENCH, ClipFormat
 from savg.media.audio_track import AudioTrack
-from savg.media.container import find_stream, open_container, video_stream
+from savg.media.container import demux, find_stream, open_container, video_stream
 from savg.media.frames import decode
 
 EVALUATOR_FPS = 10
@@ -85,18 +85,41 @@ class Piece:
     frames: tuple[int, ...]
 
 
+def stored_frames(path: str | os.PathLike[str]) -> tuple[int, float]:
+    """Number of a file's frames and its frames a second, without decoding; MediaError for a file that
+    cannot be read."""
+    path = Path(path)
+    with open_container(path, "has no frames that can be read") as container:
+        video = video_stream(container, path)
+        rate = video.average_rate or video.guessed_rate
+        count = sum(packet.pts is not None for packet in demux(container, [video]))
+    if not count or not rate:
+        raise MediaError(f"{path} has no frames that can be read.")
+    return count, float(rate)
+
+
 def evaluator_pieces(
-    counts: Sequence[int], fps: int = SAVGBENCH.fps, length: int = SAVGBENCH.frames
+    counts: Sequence[int],
+    fps: float | Sequence[float] = SAVGBENCH.fps,
+    length: int = SAVGBENCH.frames,
 ) -> list[Piece]:
-    """All pieces of files with these numbers of frames, in order of file and beginning."""
+    """All pieces of files with these numbers of frames, in order of file and beginning.
+
+    fps: of every file, or one for each. A file of ten times n frames a second keeps every n-th frame.
+    """
+    rates = [float(fps)] * len(counts) if isinstance(fps, int | float) else list(fps)
     pieces = []
-    for file, count in enumerate(counts):
-        repeated = count * EVALUATOR_FPS // fps
-        numbers = [index * fps // EVALUATOR_FPS for index in range(repeated)]
-        for number in range(repeated - length + 1):
+    for file, (count, rate) in enumerate(zip(counts, rates, strict=True)):
+        step = rate / EVALUATOR_FPS
+        if step.is_integer():
+            numbers = list(range(0, count, int(step)))
+        else:
+            repeated = math.floor(count * EVALUATOR_FPS / rate)
+            numbers = np.floor(np.arange(repeated, dtype=np.float32) * np.float32(step)).astype(int)
+            numbers = numbers.tolist()
+        for number in range(len(numbers) - length + 1):
             part = tuple(numbers[number : number + length])
-            start, end = Fraction(part[0], fps), Fraction(part[-1] + 1, fps)
-            pieces.append(Piece(file, number, float(start), float(end), part))
+            pieces.append(Piece(file, number, part[0] / rate, (part[-1] + 1) / rate, part))
     return pieces
 
 
@@ -118,11 +141,41 @@ def evaluator_item(
     samples: int = SAVGBENCH.samples,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """A piece as the evaluator reads it: video [20, 3, size, size] in −1..1, 44.1 kHz audio [2, T]."""
-    frames = _frames(Path(path))[list(piece.frames)]
-    first = round(piece.start * EVALUATOR_RATE)
-    last = min(round(piece.end * EVALUATOR_RATE), first + samples)
-    audio = _audio(Path(path), EVALUATOR_RATE)[:, first:last]
-    return _network_values(published_resize(frames, size, size)), audio
+    ((frames, audio),) = evaluator_items(path, [piece], size, samples)
+    return _network_values(frames), audio
+
+
+def evaluator_items(
+    path: str | os.PathLike[str],
+    pieces: Sequence[Piece],
+    size: int = SAVGBENCH.size,
+    samples: int = SAVGBENCH.samples,
+) -> list[tuple[Frames, NDArray[np.float32]]]:
+    """Pieces of one file, which is decoded once: frames uint8 [20, size, size, 3] and 44.1 kHz audio
+    [2, samples], silence after its end. Only the frames of the pieces are held.
+
+    Raises:
+        MediaError: a file without these frames or without audio.
+    """
+    path = Path(path)
+    wanted = {number for piece in pieces for number in piece.frames}
+    held: dict[int, Frames] = {}
+    with open_container(path, "has no frames that can be read") as container:
+        for number, frame in enumerate(decode(container, video_stream(container, path))):
+            if number in wanted:
+                held[number] = published_resize(frame.stored()[None], size, size)[0]
+    if missing := wanted - held.keys():
+        raise MediaError(f"{path} must have a frame number {max(missing)}, got fewer frames.")
+    audio = _audio(path, EVALUATOR_RATE)
+    items = []
+    for piece in pieces:
+        first = round(piece.start * EVALUATOR_RATE)
+        last = min(round(piece.end * EVALUATOR_RATE), first + samples)
+        heard = audio[:, first:last]
+        padded = np.zeros((2, samples), np.float32)
+        padded[:, : heard.shape[1]] = heard
+        items.append((np.stack([held[number] for number in piece.frames]), padded))
+    return items
 
 
 def _network_values(frames: Frames) -> NDArray[np.float32]:

@@ -1,0 +1,126 @@
+"""The published evaluator's pieces, batches and levels, beside a plain rewriting of its rules."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from savg.clip import Clip
+from savg.data.published_loader import Piece, evaluator_items, evaluator_pieces, stored_frames
+from savg.errors import MediaError, SavgError
+from savg.evaluation.official import Networks, official_features, picked_batches
+from savg.format import SAVGBENCH
+
+
+def write_clip(path: Path, seed: int, frames: int = 20) -> Path:
+    rng = np.random.default_rng(seed)
+    format = SAVGBENCH.with_frames(frames)
+    grey = rng.integers(20, 230, (frames, 1, 1, 1))
+    video = np.broadcast_to(grey, (frames, 256, 256, 3)).astype(np.uint8)
+    audio = rng.normal(0, 0.05, (2, format.samples)).astype(np.float32)
+    Clip(video, audio, format).write(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[Path]]:
+    """Three short generated files (12 + 7 + 0 pieces) and four of the reference."""
+    folder = tmp_path_factory.mktemp("sets")
+    ours = [write_clip(folder / f"g{i}.mp4", i, n) for i, n in enumerate((13, 11, 7))]
+    theirs = [write_clip(folder / f"r{i}.mp4", 10 + i, n) for i, n in enumerate((20, 20, 20, 20))]
+    return ours, theirs
+
+
+def test_pieces_are_those_of_whole_and_broken_rates() -> None:
+    assert len(evaluator_pieces([20], 4)) == 31
+    four = evaluator_pieces([20, 8, 9], [4.0, 4.0, 4.0])
+    assert [p.file for p in four] == [0] * 31 + [1] + [2] * 3
+    assert four[31].frames == tuple(i * 2 // 5 for i in range(20))
+    thirty = evaluator_pieces([61], 30.0)  # every third frame: 21 of them
+    assert [p.frames[0] for p in thirty] == [0, 3] and thirty[0].frames[-1] == 57
+    ten = evaluator_pieces([22], 10.0)
+    assert ten[2].frames == tuple(range(2, 22)) and ten[2].start == 0.2 and ten[2].end == 2.2
+
+
+def test_batches_go_through_the_list_again() -> None:
+    pieces = [Piece(0, number, 0.0, 2.0, (0,)) for number in range(19)]
+    order = list(range(19))
+    random.Random(5).shuffle(order)
+    batches = picked_batches(pieces, random.Random(5), 40, 8)
+    numbers = [[p.number for p in batch] for batch in batches]
+    once = [order[:8], order[8:16], order[16:]]
+    assert numbers == [*once, *once, order[:8]]
+
+
+def test_features_are_those_of_a_plain_evaluator(sets: tuple[list[Path], list[Path]]) -> None:
+    def video_network(frames: np.ndarray) -> np.ndarray:
+        return frames[:, :, 0, 0, 0].astype(np.float32)
+
+    def audio_network(audio: np.ndarray) -> np.ndarray:  # depends on the batch
+        level = np.abs(audio).mean(axis=2)
+        return np.concatenate([level, level - level.mean(axis=0)], axis=1)
+
+    ours, theirs = official_features(*sets, networks=Networks(video_network, audio_network))
+    generator = random.Random(42)
+    for files, features in zip(sets, (ours, theirs), strict=True):
+        video_rows, audio_rows = plain(files, generator, video_network, audio_network)
+        assert sorted(features) == [path.stem for path in files]
+        for path in files:
+            mine = features[path.stem]
+            assert np.array_equal(mine["i3d"], video_rows[path.stem].reshape(-1, 20))
+            assert mine["audioclip"].shape[0] == 1
+            np.testing.assert_allclose(
+                mine["audioclip"][0], audio_rows[path.stem].reshape(-1, 4), atol=1e-7
+            )
+        assert sum(len(f["i3d"]) for f in features.values()) == 96
+        assert sum(f["audioclip"].shape[1] for f in features.values()) == 96
+    assert ours["g2"]["i3d"].shape == (0, 20)  # too short for a piece
+
+
+def plain(files, generator, video_network, audio_network):  # type: ignore[no-untyped-def]
+    """The evaluator's loop, one piece at a time."""
+    table = []
+    for path in files:
+        count, fps = stored_frames(path)
+        repeated = [int(i * 0.4) for i in range(int(count * 10 / fps))]
+        parts = [repeated[k : k + 20] for k in range(len(repeated) - 19)]
+        pieces = [Piece(0, 0, part[0] / 4, (part[-1] + 1) / 4, tuple(part)) for part in parts]
+        table += [(path, item) for item in evaluator_items(path, pieces)]
+    order = list(range(len(table)))
+    generator.shuffle(order)
+    batches = [order[k : k + 8] for k in range(0, len(order), 8)]
+    videos, audios, names, round_ = [], [], [], 0
+    while len(names) < 96:
+        batch = batches[round_ % len(batches)]
+        round_ += 1
+        frames, sounds = [], []
+        for number in batch:
+            path, (video, audio) = table[number]
+            network_values = torch.from_numpy(video[:, :1, :1]).float() / 127.5 - 1
+            frames.append(((network_values + 1) * 127.5).clamp(0, 255).to(torch.uint8).numpy())
+            sounds.append(audio)
+            names.append(path.stem)
+        videos += list(video_network(np.stack(frames)))
+        audios += list(audio_network(np.stack(sounds)))
+    rows = {path.stem: ([], []) for path in files}
+    for name, video, audio in list(zip(names, videos, audios, strict=True))[:96]:
+        rows[name][0].append(video)
+        rows[name][1].append(audio)
+    return tuple({k: np.array(v[i], np.float32) for k, v in rows.items()} for i in (0, 1))
+
+
+def test_what_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    networks = Networks(lambda frames: np.zeros((len(frames), 3), np.float32))
+    short, good = write_clip(tmp_path / "short.mp4", 1, 7), write_clip(tmp_path / "good.mp4", 2)
+    with pytest.raises(SavgError, match=r"at least 2 s in each set, got 1 clips .*short\.mp4"):
+        official_features([short], [good], networks=networks)
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(b"no video")
+    with pytest.raises(MediaError, match=r"bad\.mp4"):
+        official_features([good], [bad], networks=networks)
+    with pytest.raises(SavgError, match="must be one of i3d, audioclip, got 'clap'"):
+        official_features([good], [good], ["clap"], networks)
