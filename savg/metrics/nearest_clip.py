@@ -48,9 +48,17 @@ class ThumbnailIndex:
 
     def nearest(self, thumbs: NDArray[np.uint8]) -> float:
         """Root mean square difference of thumbnails [frames, height, SIDE, 3] to the nearest ones."""
+        return self.search(thumbs)[2]
+
+    def search(self, thumbs: NDArray[np.uint8]) -> tuple[int, bool, float]:
+        """Number of the clip that is nearest to thumbnails, whether as its mirror image, and their
+        root mean square difference."""
         x = thumbs.astype(np.float32).ravel()
         square = self.squares - 2 * (self.rows @ x) + np.square(x).sum()
-        return float(np.sqrt(max(square.min(), 0.0) / len(x)))
+        row = int(square.argmin())
+        # anew, as the expanded square of a copy rounds to more than 0
+        distance = np.sqrt(np.square(self.rows[row] - x).mean())
+        return row // 2, bool(row % 2), float(distance)
 
 
 @lru_cache(maxsize=1)
