@@ -17,6 +17,8 @@ METRICS: dict[str, str] = {
     "person_ap50": "savg.metrics.person_detection:PersonAp50",
     "spatial_av_align": "savg.metrics.spatial:SpatialAvAlign",
     "spatial_off_centre": "savg.metrics.spatial:SpatialOffCentre",
+    "temporal_av_align": "savg.metrics.temporal_av_align:TemporalAvAlign",
+    "temporal_av_align_matched": "savg.metrics.temporal_av_align:TemporalAvAlignMatched",
     "pan_spread": "savg.metrics.pan:PanSpread",
     "pan_person": "savg.metrics.pan_agreement:PanAndPerson",
     "pan_motion": "savg.metrics.pan_agreement:PanAndMotion",

@@ -1,0 +1,62 @@
+"""Oracles of alignment in time: librosa's and OpenCV's own calls, sets and SciPy's matching."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import pairwise
+
+import cv2
+import librosa
+import numpy as np
+import scipy.signal
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import maximum_bipartite_matching
+
+from savg.metrics.base import Item
+
+Seconds = list[float]
+
+
+@cache
+def events(item: Item) -> tuple[Seconds, Seconds]:
+    """Onsets and flow peaks of a clip."""
+    assert item.clip is not None
+    clip = item.clip
+    pcm = np.round(clip.audio * 2.0**15).clip(-(2**15), 2**15 - 1).astype(np.int16)
+    mono = librosa.to_mono(librosa.util.buf_to_float(pcm, n_bytes=2).reshape(pcm.shape))
+    audio = librosa.resample(mono, orig_sr=clip.format.sample_rate, target_sr=22_050)
+    onsets = librosa.onset.onset_detect(y=audio, sr=22_050, units="time")
+    grey = [cv2.cvtColor(frame[..., ::-1].copy(), cv2.COLOR_BGR2GRAY) for frame in clip.video]
+    fields = [
+        cv2.calcOpticalFlowFarneback(
+            a, b, None,
+            pyr_scale=0.5, levels=3, winsize=15, iterations=3, poly_n=5, poly_sigma=1.2, flags=0,
+        )
+        for a, b in pairwise(grey)
+    ]  # fmt: skip
+    flow = [float(np.linalg.norm(field, axis=-1).mean()) for field in fields]
+    peaks, _ = scipy.signal.find_peaks([flow[0], *flow])
+    return onsets.tolist(), [float(peak) / clip.format.fps for peak in peaks]
+
+
+def shared(item: Item) -> float:
+    """The published count."""
+    onsets, peaks = events(item)
+    near = [t for t in onsets if any(p - 0.25 < t < p + 0.25 for p in peaks)]
+    return len(near) / (len(onsets) + len(peaks) - len(near))
+
+
+def matched(item: Item) -> float:
+    """Each onset and each peak once."""
+    onsets, peaks = events(item)
+    near = csr_matrix([[p - 0.25 < t < p + 0.25 for p in peaks] for t in onsets])
+    pairs = int((maximum_bipartite_matching(near) >= 0).sum())
+    return pairs / (len(onsets) + len(peaks) - pairs)
+
+
+ORACLES: dict[str, Callable[[Sequence[Item]], float]] = {
+    "temporal_av_align": lambda items: statistics.fmean(map(shared, items)),
+    "temporal_av_align_matched": lambda items: statistics.fmean(map(matched, items)),
+}
