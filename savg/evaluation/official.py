@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +31,6 @@ from savg.data.published_loader import (
 from savg.errors import SavgError
 from savg.evaluation.files import result_names
 from savg.format import SAVGBENCH
-
-if TYPE_CHECKING:
-    import torch
 
 PIECES = 96
 """Pieces of each set that are taken."""
@@ -64,7 +61,7 @@ class Networks:
 def load_networks(
     wanted: Collection[str] = OFFICIAL_BACKBONES,
     source: str | None = None,
-    device: str | torch.device | None = None,
+    device: str | None = None,
 ) -> Networks:
     """The networks in float32.
 
@@ -84,23 +81,26 @@ def load_networks(
     where = torch.device(device or "cpu")
     video = audio = None
     if "i3d" in wanted:
-        from savg.models.i3d import preprocess
+        from savg.features.i3d import official_logits
 
-        i3d, _ = load_network("i3d", source, where)
+        i3d, _ = load_network("i3d", source, device)
 
         def video(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
             with torch.inference_mode():
-                return i3d(preprocess(torch.from_numpy(frames).to(where))).float().cpu().numpy()
+                seen: torch.Tensor = official_logits(i3d, torch.from_numpy(frames).to(where))
+                return seen.float().cpu().numpy()
 
     if "audioclip" in wanted:
         from savg.features.audioclip import official_embeddings
 
-        audioclip, _ = load_network("audioclip", source, where)
+        audioclip, _ = load_network("audioclip", source, device)
 
         def audio(samples: NDArray[np.float32]) -> NDArray[np.float32]:
             with torch.inference_mode():
-                heard = torch.from_numpy(samples).to(where)
-                return official_embeddings(audioclip, heard).float().cpu().numpy()
+                heard: torch.Tensor = official_embeddings(
+                    audioclip, torch.from_numpy(samples).to(where)
+                )
+                return heard.float().cpu().numpy()
 
     return Networks(video, audio)
 
@@ -124,7 +124,7 @@ def official_features(
     reference: Sequence[str | os.PathLike[str]],
     wanted: Collection[str] = OFFICIAL_BACKBONES,
     networks: str | Networks | None = None,
-    device: str | torch.device | None = None,
+    device: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Features, Features]:
     """Features of the pieces of both sets, by the result names of their files.
