@@ -13,12 +13,14 @@ import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.synthetic import TRAINED_ON, WORLDS, held_out, progress, trained_on
 from savg.clip import Clip
-from savg.evaluation.observe import Detectors, features_of, observe, observe_all
+from savg.evaluation.observe import Detectors, features_of, observe
+from savg.evaluation.observers import Observers, Source, observe_all
 from savg.evaluation.report import markdown_table
 from savg.evaluation.result_files import RESULTS, SetResult, provenance, setting, write_result
 from savg.evaluation.score import evaluate
@@ -90,12 +92,13 @@ def generated_set(
             clip.write(args.save / f"joint_seed{args.seed}_{index:04d}.mp4")
         return clip
 
-    def clips() -> Iterator[Any]:
+    def sources() -> Iterator[Source]:
         for index in progress(range(args.generated), args.generated, "generated clips"):
-            yield f"{index:04d}", lambda index=index: generated(index)
+            yield Source(f"{index:04d}", partial(generated, index))
 
     metrics = metric_classes(None, needs(reference))
-    items = observe_all(clips(), detectors, features_of(metrics.values()))
+    observers = Observers.for_metrics(metrics.values(), detectors)
+    items = observe_all(sources(), observers, ahead=False)
     return SetResult.of(
         "Joint, demo weights",
         evaluate(items, metrics, reference),

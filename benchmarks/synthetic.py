@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from savg.data.scenes import Rendered, World, draw_scene, render, split_seed
-from savg.evaluation.observe import reference_of
+from savg.evaluation.observe import extract
 from savg.metrics.base import Reference
 from savg.metrics.nearest_clip import FEATURE, SIDE, thumbnails
 
@@ -28,11 +28,12 @@ def trained_on(count: int) -> Reference | None:
         return None
     world = TRAINED_ON[0]()
     scenes = (draw_scene(split_seed("train", index), world) for index in range(count))
-    clips = (
-        (str(index), render(scene, size=SIDE).clip)
-        for index, scene in enumerate(progress(scenes, count, "training clips"))
+    return Reference(
+        {
+            str(index): extract(render(scene, size=SIDE).clip, {FEATURE: thumbnails})
+            for index, scene in enumerate(progress(scenes, count, "training clips"))
+        }
     )
-    return reference_of(clips, {FEATURE: thumbnails})
 
 
 def progress(items: Iterable[Any], total: int, what: str) -> Iterator[Any]:

@@ -11,8 +11,6 @@ continues. `--speed N` times N clips of both methods in turns. Writes the table 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -27,7 +25,9 @@ from numpy.typing import NDArray
 from benchmarks.demo_quality import needs
 from benchmarks.synthetic import TRAINED_ON, WORLDS, held_out, progress, trained_on
 from savg.clip import Clip
-from savg.evaluation.observe import Cache, Detectors, features_of, observe_all
+from savg.evaluation.cache import Cache, digest
+from savg.evaluation.observe import Detectors
+from savg.evaluation.observers import Observers, Source, observe_all
 from savg.evaluation.report import markdown_table
 from savg.evaluation.result_files import RESULTS, SetResult, provenance, setting, write_result
 from savg.evaluation.score import Scorer
@@ -55,13 +55,14 @@ def main() -> None:
     bench = Bench(args)
     reference = trained_on(args.trained_on)
     metrics = metric_classes(None, needs(reference))
-    features = features_of(metrics.values())
+    observers = Observers.for_metrics(metrics.values(), bench.detectors)
     scorers = {name: Scorer(metrics, reference) for name in methods}
-    caches = {name: Cache(bench.folder(name, features)) for name in methods}
+    cache = Cache(args.keep)
     for index in progress(range(args.clips), args.clips, "clips of each method"):
         for name, scorer in scorers.items():
-            clip = f"{index:04d}", partial(bench.clip, name, index)
-            for item in observe_all([clip], bench.detectors, features, caches[name]):
+            read, key = partial(bench.clip, name, index), bench.key(name, index)
+            source = Source(f"{index:04d}", read, key)
+            for item in observe_all([source], observers, cache, ahead=False):
                 scorer.add(item)
     sets = {name: SetResult.of(methods[name], s.evaluation()) for name, s in scorers.items()}
     facts = setting(
@@ -101,7 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 class Bench:
-    """Both pipelines, the detectors, and the folder of cached observations."""
+    """Both pipelines and the detectors."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
@@ -127,31 +128,24 @@ class Bench:
         )[0]
         return Clip(frames, audio, self.two_stage.format)
 
-    def folder(self, name: str, features: Mapping[str, Any]) -> Path:
-        """Folder of a method's observations: another one for other weights or settings."""
-        facts: list[Any] = sorted(features)
+    def key(self, name: str, index: int) -> str:
+        """The key of a method's clip in the cache: another one for other weights or settings."""
+        args = self.args
+        facts: list[Any] = [name, index]
         if name == "ground_truth":
-            facts += [self.args.world, OF_SPLIT]
+            facts += [args.world, OF_SPLIT]
         elif name == "joint":
-            facts += [self.args.seed, self.args.steps, *_origin(self.joint)]
+            facts += [args.seed, args.steps, *_origin(self.joint)]
         else:
             stages = self.two_stage.video, self.two_stage.audio
-            facts += [self.args.seed, self.args.steps, self.args.audio_steps]
+            facts += [args.seed, args.steps, args.audio_steps]
             facts += [fact for stage in stages for fact in _origin(stage)]
-        detectors: tuple[Any, ...] = (self.detectors.persons, self.detectors.sounds)
-        facts += [_digest(part.model) for part in detectors]
-        digest = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()
-        return self.args.keep / f"{name}-{digest[:12]}"
+        return digest(facts)
 
 
 def _origin(pipeline: Any) -> list[Any]:
     """Weights and settings of a pipeline."""
     return [{k: card.sha256 for k, card in pipeline.cards.items()}, dict(pipeline.description)]
-
-
-def _digest(model: Any) -> float:
-    """A number that changes with the weights."""
-    return float(sum(p.detach().double().abs().sum() for p in model.parameters()))
 
 
 def speed(bench: Bench, count: int) -> dict[str, float]:

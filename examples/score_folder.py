@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from savg.clip import Clip
-from savg.evaluation.observe import Detectors, features_of, observe_all
+from savg.evaluation.observers import Observers, Source, observe_all
 from savg.evaluation.report import as_text, write_report
 from savg.evaluation.score import evaluate
 from savg.metrics.base import Need
@@ -20,9 +20,9 @@ parser.add_argument("--out", type=Path, help="folder for report.json, report.md 
 arguments = parser.parse_args()
 
 metrics = metric_classes(None, {Need.PERSONS, Need.SOUNDS, Need.FEATURES, Need.CLIP})
-clips = [(file.stem, partial(Clip.read, file)) for file in sorted(arguments.folder.glob("*.mp4"))]
-items = observe_all(clips, Detectors.load("demo"), features_of(metrics.values()))
-evaluation = evaluate(items, metrics)
+files = sorted(arguments.folder.glob("*.mp4"))
+sources = [Source(file.stem, partial(Clip.read, file)) for file in files]
+evaluation = evaluate(observe_all(sources, Observers.for_metrics(metrics.values())), metrics)
 print(as_text(evaluation))
 if arguments.out:
     write_report(arguments.out, evaluation, f"Evaluation of {arguments.folder.name}")

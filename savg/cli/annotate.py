@@ -42,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
     from tqdm.contrib.logging import logging_redirect_tqdm
 
-    from savg.evaluation.observe import Failure, features_of, observe_all
+    from savg.evaluation.observe import Failure
+    from savg.evaluation.observers import Observers, Source, observe_all
     from savg.evaluation.report import to_json
     from savg.evaluation.score import Scorer
     from savg.metrics.registry import metric_classes
@@ -53,9 +54,10 @@ def run(args: argparse.Namespace) -> int:
     scorer = Scorer(metrics)
     with new_folder(writable_folder(args.out, "--out")) as out:
         detectors = load_detectors(args)
-        features = features_of(metrics.values())
+        observers = Observers.for_metrics(metrics.values(), detectors, clips=True)
+        sources = [Source(name, read) for name, read in readers(by_name.items())]
         with logging_redirect_tqdm(), tqdm(total=len(by_name), unit="clip", file=sys.stderr) as bar:
-            for item in observe_all(readers(by_name.items()), detectors, features):
+            for item in observe_all(sources, observers):
                 path, columns = str(by_name[item.name]), {}
                 if isinstance(item, Item):
                     try:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from savg.cli.observing import add_detector_arguments, load_detectors, readers
 from savg.errors import SavgError, whole_number
@@ -20,7 +19,8 @@ from savg.evaluation.files import (
     result_names,
     tables_in,
 )
-from savg.evaluation.observe import Failure, features_of, observe_all, reference_of
+from savg.evaluation.observe import Failure
+from savg.evaluation.observers import Observers, Source, observe_all, reference_of
 from savg.evaluation.report import as_text, to_json, write_report
 from savg.evaluation.score import Scorer
 from savg.folders import videos_in
@@ -28,9 +28,6 @@ from savg.metrics.base import Item, Metric, Need, Reference, Truth
 from savg.metrics.registry import METRICS, metric_classes
 from savg.numerals import integer
 from savg.paths import existing, writable_folder
-
-if TYPE_CHECKING:
-    from savg.clip import Clip
 
 HELP = "Score a folder of clips, or of tables written by annotate, by Spatial AV-Align and others."
 
@@ -133,12 +130,14 @@ def _observed(
 ) -> Items:
     from tqdm import tqdm
 
-    detectors = load_detectors(args, candidates=args.truth is not None)
+    detectors = partial(load_detectors, args, candidates=args.truth is not None)
+    sources = tqdm(_sources(videos), unit="clip", file=sys.stderr)
+    return observe_all(sources, Observers.for_metrics(metrics.values(), detectors), truth=truth)
+
+
+def _sources(videos: list[Path]) -> list[Source]:
     by_name = zip(result_names(videos), videos, strict=True)
-    clips: Iterable[tuple[str, Callable[[], Clip]]] = tqdm(
-        list(readers(by_name)), unit="clip", file=sys.stderr
-    )
-    return observe_all(clips, detectors, features_of(metrics.values()), truth=truth)
+    return [Source(name, read) for name, read in readers(by_name)]
 
 
 def _reference(args: argparse.Namespace, metrics: dict[str, type[Metric]]) -> Reference | None:
@@ -148,7 +147,5 @@ def _reference(args: argparse.Namespace, metrics: dict[str, type[Metric]]) -> Re
     with_reference = [metric for metric in metrics.values() if Need.REFERENCE in metric.needs]
     if not with_reference:
         return None
-    videos = videos_in(folder)
-    by_name = zip(result_names(videos), videos, strict=True)
-    clips = ((name, read()) for name, read in readers(by_name))
-    return reference_of(clips, features_of(with_reference))
+    observers = Observers.for_metrics(with_reference, None)
+    return reference_of(observe_all(_sources(videos_in(folder)), observers))

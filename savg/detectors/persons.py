@@ -7,8 +7,10 @@ picture; x grows to the right. Category 0 is a person.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 
 from savg.annotation import PERSON, Boxes
 from savg.clip import Clip
+from savg.detectors.weights import module_sha256, precision, weights_sha256
 from savg.device import choose
 from savg.errors import CheckpointError
 from savg.format import SAVGBENCH, ClipFormat
@@ -23,7 +26,7 @@ from savg.hub import load_component, load_official, part_folder
 from savg.models.yolox import Yolox, YoloxConfig, decode, letterbox
 from savg.models.yolox_boxes import Candidates, detections
 
-__all__ = ["Placement", "YoloxDetector", "detect_persons", "prepare"]
+__all__ = ["Placement", "YoloxDetector", "detect_persons", "detect_persons_in", "prepare"]
 
 FRAME_SIZE = SAVGBENCH.size
 
@@ -61,7 +64,6 @@ def prepare(
     return np.ascontiguousarray(boxed.transpose(0, 3, 1, 2)), Placement(scale, top)
 
 
-@torch.inference_mode()
 def detect_persons(
     model: Yolox,
     video: NDArray[np.uint8],
@@ -74,22 +76,62 @@ def detect_persons(
 
     Boxes are not clipped to the frame. Rules: mmdet 3.3.0 and [S1] (score > 0.3, NMS at 0.65).
     """
-    format = format or ClipFormat()
+    videos = [(video, format or ClipFormat())]
+    return detect_persons_in(model, videos, score_threshold, iou_threshold, batch_size)[0]
+
+
+@torch.inference_mode()
+def detect_persons_in(
+    model: Yolox,
+    videos: Sequence[tuple[NDArray[np.uint8], ClipFormat]],
+    score_threshold: float = 0.3,
+    iou_threshold: float = 0.65,
+    batch_size: int = 20,
+) -> list[Boxes]:
+    """As `detect_persons` for several videos, whose frames share batches."""
     weight = next(model.parameters())
-    images, placement = prepare(video, format, model.config)
-    tables = []
-    for first in range(0, len(images), batch_size):
-        batch = torch.from_numpy(images[first : first + batch_size])
-        batch = batch.to(weight.device, weight.dtype)
+    tables: list[list[tuple[NDArray[Any], ...]]] = [[] for _ in videos]
+    for pieces in _batches([len(video) for video, _ in videos], batch_size):
+        inputs, placements = [], []
+        for index, first, end in pieces:
+            video, format = videos[index]
+            images, placement = prepare(video[first:end], format, model.config)
+            inputs.append(images)
+            placements += [(index, frame, placement) for frame in range(first, end)]
+        batch = torch.from_numpy(np.concatenate(inputs)).to(weight.device, weight.dtype)
         raw = model(batch.contiguous(memory_format=torch.channels_last))
         per_frame = detections(_persons(decode(raw), score_threshold), 0.0, iou_threshold)
-        for frame, boxes in enumerate(per_frame, first):
-            tables.append((np.full(len(boxes.scores), frame), *(t.cpu().numpy() for t in boxes)))
-    if not tables:
+        for (index, frame, placement), boxes in zip(placements, per_frame, strict=True):
+            xyxy, scores, labels = (t.cpu().numpy() for t in boxes)
+            scale = FRAME_SIZE / videos[index][1].size
+            placed = placement.to_frame(xyxy) * scale
+            tables[index].append((np.full(len(scores), frame), labels, placed, scores))
+    return [_table(rows) for rows in tables]
+
+
+def _batches(lengths: Sequence[int], size: int) -> Iterator[list[tuple[int, int, int]]]:
+    """Batches of `size` frames of videos of these lengths: (video, first frame, end) of each piece."""
+    pieces: list[tuple[int, int, int]] = []
+    room = size
+    for index, length in enumerate(lengths):
+        first = 0
+        while first < length:
+            end = min(length, first + room)
+            pieces.append((index, first, end))
+            room -= end - first
+            first = end
+            if not room:
+                yield pieces
+                pieces, room = [], size
+    if pieces:
+        yield pieces
+
+
+def _table(rows: Sequence[tuple[NDArray[Any], ...]]) -> Boxes:
+    if not rows:
         return Boxes.empty()
-    frames, xyxy, scores, labels = (np.concatenate(column) for column in zip(*tables, strict=True))
-    frame_boxes = placement.to_frame(xyxy) * (FRAME_SIZE / format.size)
-    return Boxes(frames, labels, frame_boxes, scores)
+    frames, labels, xyxy, scores = (np.concatenate(column) for column in zip(*rows, strict=True))
+    return Boxes(frames, labels, xyxy, scores)
 
 
 def _persons(candidates: Candidates, threshold: float) -> Candidates:
@@ -108,8 +150,10 @@ class YoloxDetector:
         score_threshold: float = 0.3,
         iou_threshold: float = 0.65,
         batch_size: int = 20,
+        sha256: str = "",
     ) -> None:
         self.model = model.eval()
+        self.sha256 = sha256
         self.score_threshold = score_threshold
         self.iou_threshold = iou_threshold
         self.batch_size = batch_size
@@ -126,18 +170,35 @@ class YoloxDetector:
 
         device, dtype: as in `savg.device.choose`. Raises CheckpointError or SavgError.
         """
-        model = load_persons(source)
-        return cls(choose(device, dtype).place(model), score_threshold)  # type: ignore[arg-type]
+        model = choose(device, dtype).place(load_persons(source))
+        return cls(model, score_threshold, sha256=weights_sha256(source, "persons"))  # type: ignore[arg-type]
 
     def __call__(self, clip: Clip) -> Boxes:
-        return detect_persons(
+        return self.many([clip])[0]
+
+    def many(self, clips: Sequence[Clip]) -> list[Boxes]:
+        """The boxes of each clip; the clips' frames share batches."""
+        return detect_persons_in(
             self.model,
-            clip.video,
-            clip.format,
+            [(clip.video, clip.format) for clip in clips],
             self.score_threshold,
             self.iou_threshold,
             self.batch_size,
         )
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What the boxes depend on, ready for JSON."""
+        height, width = self.model.config.input_size
+        rows = "the picture's rows" if self.model.config.picture_only else "whole frames"
+        return {
+            "detector": "YOLOX",
+            "sha256": self.sha256 or module_sha256(self.model),
+            "input": f"{rows} within {width}×{height}",
+            "score_threshold": self.score_threshold,
+            "iou_threshold": self.iou_threshold,
+            "precision": precision(self.model),
+        }
 
 
 def load_persons(source: str | os.PathLike[str]) -> Yolox:

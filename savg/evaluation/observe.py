@@ -1,22 +1,18 @@
-"""Detectors and features over clips, with a cache in files; one bad clip stops no set."""
+"""Detectors and plain features of single clips; see `savg.evaluation.observers` for sets of clips."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from savg.annotation import Boxes, SoundEvents
-from savg.arrays import read_arrays
 from savg.clip import Clip
-from savg.errors import SavgError
 from savg.format import SAVGBENCH, ClipFormat
-from savg.json_files import parse_json
-from savg.metrics.base import Extractor, Item, Metric, Observation, Reference, Truth
-from savg.paths import atomic_file
+from savg.metrics.base import Extractor, Metric, Observation
 
 Features = Mapping[str, Extractor]
 
@@ -48,6 +44,7 @@ class Detectors:
         person_weights: str | None = None,
         sound_weights: str | None = None,
         candidates: bool = False,
+        device: str | None = None,
     ) -> Detectors:
         """Registered detectors by name.
 
@@ -58,6 +55,7 @@ class Detectors:
             person_weights: another source for the person detector.
             sound_weights: another source for the sound detector.
             candidates: detect boxes of low scores too, for average precision.
+            device: as in `savg.device.choose`.
 
         Raises:
             SavgError: a name is not registered.
@@ -66,10 +64,11 @@ class Detectors:
         from savg.detectors import person_detector, sound_detector
 
         person_source, sound_source = person_weights or weights, sound_weights or weights
+        place = {} if device is None else {"device": device}
         options = {"score_threshold": CURVE_THRESHOLD} if candidates else {}
         return cls(
-            person_detector(person, person_source, **options),
-            sound_detector(sound, sound_source),
+            person_detector(person, person_source, **options, **place),
+            sound_detector(sound, sound_source, **place),
             {"persons": f"{person}: {person_source}", "sounds": f"{sound}: {sound_source}"},
             WORKING_THRESHOLD if candidates else None,
         )
@@ -94,17 +93,36 @@ def observe(clip: Clip, detectors: Detectors, features: Features | None = None) 
     Example:
         >>> observe(Clip.read("clip.mp4"), Detectors.load()).boxes
     """
-    format = clip.format
-    candidates, events = detectors.persons(clip), detectors.sounds(clip)
+    return observation(
+        clip.format,
+        detectors.persons(clip),
+        detectors.sounds(clip),
+        extract(clip, features or {}),
+        detectors.threshold,
+    )
+
+
+def observation(
+    format: ClipFormat,
+    candidates: Boxes,
+    events: SoundEvents,
+    features: Mapping[str, NDArray[Any]],
+    threshold: float | None = None,
+) -> Observation:
+    """What was found in a clip of a format, as metrics take it: in the pixels of tables, without
+    events after its end.
+
+    threshold: score above which a candidate is a box; None: all are.
+    """
     boxes = candidates
-    if detectors.threshold is not None and candidates.scores is not None:
-        boxes = candidates.select(candidates.scores > detectors.threshold)
+    if threshold is not None and candidates.scores is not None:
+        boxes = candidates.select(candidates.scores > threshold)
     return Observation(
         events.select(events.frames < format.seconds * format.label_fps),
         boxes,
         format.with_size(SAVGBENCH.size),
         candidates,
-        extract(clip, features or {}),
+        features,
     )
 
 
@@ -116,98 +134,3 @@ def extract(clip: Clip, features: Features) -> dict[str, np.ndarray]:
 def features_of(metrics: Iterable[type[Metric]]) -> dict[str, Extractor]:
     """Extractors by name that the metrics need."""
     return {name: extractor for metric in metrics for name, extractor in metric.features.items()}
-
-
-def reference_of(clips: Iterable[tuple[str, Clip]], features: Features) -> Reference:
-    """Features of named clips as a reference set; the clips themselves are not stored."""
-    return Reference({name: extract(clip, features) for name, clip in clips})
-
-
-def observe_all(
-    clips: Iterable[tuple[str, Callable[[], Clip]]],
-    detectors: Detectors,
-    features: Features | None = None,
-    cache: Cache | None = None,
-    truth: Callable[[str], Truth] | None = None,
-) -> Iterator[Item | Failure]:
-    """Observe clips one after the other.
-
-    Args:
-        clips: (name, function that reads or generates the clip); cached clips are not read again.
-        detectors: such as `Detectors.load()`.
-        features: extractors by name, such as `features_of(metrics)`.
-        cache: observations of an earlier run.
-        truth: ground truth of a clip by name.
-
-    Yields:
-        An Item for each clip; a Failure where one raises SavgError.
-
-    Example:
-        >>> items = observe_all([("a", partial(Clip.read, "a.mp4"))], Detectors.load())
-    """
-    for name, load in clips:
-        try:
-            observation = cache.read(name) if cache else None
-            clip = None if observation else load()
-            if observation is None:
-                assert clip is not None
-                observation = observe(clip, detectors, features)
-                if cache:
-                    cache.write(name, observation)
-            yield Item(name, observation, clip, truth(name) if truth else None)
-        except SavgError as error:
-            yield Failure(name, str(error))
-
-
-@dataclass(frozen=True)
-class Cache:
-    """A folder with observations of clips, one file each; other settings need another folder."""
-
-    folder: Path
-
-    def read(self, name: str) -> Observation | None:
-        """A cached observation, None if there is none; SavgError for a file of another form."""
-        path = self._path(name)
-        if not path.is_file():
-            return None
-        try:
-            data = read_arrays(path)
-            boxes, candidates = (
-                _boxes(data[key], data.get(f"{key}_scores")) for key in ("boxes", "candidates")
-            )
-            features = {
-                key.removeprefix("feature_"): values
-                for key, values in data.items()
-                if key.startswith("feature_")
-            }
-            rows = data["events"]
-            format = ClipFormat(**parse_json(str(data["format"])))
-            events = SoundEvents(rows[:, 0], rows[:, 1], rows[:, 2])
-        except (SavgError, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise SavgError(f"{path} is not a cached observation: delete it.") from error
-        return Observation(events, boxes, format, candidates, features)
-
-    def write(self, name: str, observation: Observation) -> None:
-        """Write an observation, atomically."""
-        events = observation.events
-        arrays: dict[str, np.ndarray] = {
-            "format": np.array(json.dumps(asdict(observation.format))),
-            "events": np.column_stack([events.frames, events.categories, events.x]),
-        }
-        candidates = observation.candidates
-        if candidates is None:
-            candidates = observation.boxes
-        for key, boxes in (("boxes", observation.boxes), ("candidates", candidates)):
-            arrays[key] = np.column_stack([boxes.frames, boxes.categories, boxes.xyxy])
-            if boxes.scores is not None:
-                arrays[f"{key}_scores"] = boxes.scores
-        arrays |= {f"feature_{name}": value for name, value in observation.features.items()}
-        with atomic_file(self._path(name)) as part, part.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-
-    def _path(self, name: str) -> Path:
-        return self.folder / f"{name}.npz"
-
-
-def _boxes(rows: np.ndarray, scores: np.ndarray | None) -> Boxes:
-    return Boxes(rows[:, 0], rows[:, 1], rows[:, 2:], scores)

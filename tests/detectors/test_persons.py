@@ -14,7 +14,9 @@ from savg.detectors.persons import Placement, YoloxDetector, detect_persons, pre
 from savg.errors import SavgError
 from savg.format import ClipFormat
 from savg.hub import Card, save_component
+from savg.json_files import read_object
 from savg.models.yolox import CONFIGS, Level, Yolox, YoloxConfig
+from savg.paths import assets_dir
 
 FULL_FRAME = YoloxConfig(
     num_classes=3, widen_factor=0.125, neck_out=16, feat_channels=16, input_size=(416, 416)
@@ -147,3 +149,29 @@ def test_a_published_file_is_a_source(tmp_path):
     assert detector.model.config == CONFIGS["full"]
     for key, value in detector.model.state_dict().items():
         assert torch.equal(value, state[key])
+
+
+def test_several_clips_share_batches_and_get_their_own_boxes():
+    formats = (ClipFormat(frames=3), ClipFormat(frames=17), ClipFormat(frames=11).with_size(128))
+    clips = [clip_with_red(24 + 16 * n, 64, format) for n, format in enumerate(formats)]
+    model, seen = Oracle(CONFIGS["demo"]), []
+    model.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
+    detector = YoloxDetector(model, batch_size=7)
+    together = detector.many(clips)
+    assert seen == [7, 7, 7, 7, 3]
+    for clip, boxes in zip(clips, together, strict=True):
+        alone = detector(clip)
+        assert set(boxes.frames) == set(range(clip.format.frames))
+        for column in ("frames", "categories", "xyxy", "scores"):
+            np.testing.assert_array_equal(getattr(boxes, column), getattr(alone, column))
+    assert detector.many([]) == []
+
+
+def test_provenance_tells_weights_and_settings():
+    bundled = person_detector("yolox", "demo").provenance
+    card = read_object(assets_dir() / "demo" / "yolox" / "config.json")["card"]
+    assert bundled["sha256"] == card["sha256"]
+    assert bundled["precision"] == "float32 on cpu" and bundled["score_threshold"] == 0.3
+    one, other = (YoloxDetector(Yolox(FULL_FRAME), t).provenance for t in (0.3, 0.01))
+    assert one["sha256"] != other["sha256"] and len(one["sha256"]) == 64
+    assert other["score_threshold"] == 0.01

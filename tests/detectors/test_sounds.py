@@ -229,3 +229,20 @@ def test_another_sampling_of_features() -> None:
     windows = inference_windows(torch.randn(2, 32_000 * 5), config)
     assert windows.features.shape[1] == 513
     assert windows.starts == [0, 120, 240, 359, 480] and windows.frames == 50
+
+
+def test_several_clips_share_batches_and_get_their_own_events() -> None:
+    torch.manual_seed(0)
+    detector = SeldDetector(Seld(TINY), threshold=0.0, batch_size=3)
+    seen: list[int] = []
+    detector.model.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
+    clips = [tiny_clip(2), tiny_clip(7), tiny_clip(5, 24_000)]
+    together = detector.many(clips)
+    assert all(count == 3 for count in seen[:-1]) and len(seen) >= 3
+    for clip, events in zip(clips, together, strict=True):
+        alone = detector(clip)
+        assert len(alone) > 5
+        np.testing.assert_array_equal(events.frames, alone.frames)
+        np.testing.assert_allclose(events.x, alone.x, atol=1e-3)
+    assert detector.many([]) == []
+    assert detector.provenance["threshold"] == 0.0 and len(detector.provenance["sha256"]) == 64

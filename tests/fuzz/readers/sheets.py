@@ -14,13 +14,15 @@ from savg.annotation import Boxes, ClipLabels, SoundEvents
 from savg.data.bench_table import bench_table, read_report
 from savg.data.savgbench import SavgBench
 from savg.data.starss.labels import read_labels
+from savg.evaluation.cache import Cache
 from savg.evaluation.clip_scores import read_scores
 from savg.evaluation.files import read_tables, read_truth
-from savg.evaluation.observe import Cache
+from savg.evaluation.observers import cached_value
+from savg.evaluation.parts import Facts, Part, Persons, Plain, Sounds
 from savg.evaluation.published import PUBLISHED, published
 from savg.evaluation.results_file import read_run
 from savg.format import SAVGBENCH
-from savg.metrics.base import Observation
+from savg.metrics.nearest_clip import thumbnails
 from savg.studio.results.result_files import benchmarks
 from tests.fuzz.case import Reader, Seed, Trial
 from tests.fuzz.readers.commands import command
@@ -75,12 +77,21 @@ def _run(folder: Path) -> None:
     (folder / "results.json").write_text(json.dumps(data))
 
 
+PARTS: tuple[Part, ...] = (
+    Facts(),
+    Persons(lambda clip: Boxes.empty()),
+    Sounds(lambda clip: SoundEvents.empty()),
+    Plain("x", thumbnails),
+)
+
+
 def _observation(folder: Path) -> None:
     n = 20
     boxes = Boxes(np.arange(n), np.zeros(n), np.tile([20.0, 60, 90, 190], (n, 1)), np.full(n, 0.9))
     events = SoundEvents(np.arange(n), np.zeros(n), np.full(n, 100.0))
-    features = {"x": np.ones((3, 4), np.float32)}
-    Cache(folder).write("seed", Observation(events, boxes, SAVGBENCH, boxes, features))
+    values = ((SAVGBENCH, False), boxes, events, np.ones((3, 4), np.float32))
+    for part, value in zip(PARTS, values, strict=True):
+        Cache(folder).write("seed", part.file, part.pack(value))
 
 
 SEEDS = {
@@ -96,7 +107,7 @@ SEEDS = {
     "results": Seed(_results, targets=("speed.json", "speed.md")),
     "published": _text("seed.json", PUBLISHED.read_text(encoding="utf-8")),
     "run": Seed(_run, targets=("results.json",)),
-    "observation": Seed(_observation, "seed.npz"),
+    "observation": Seed(_observation, targets=("seed/*.npz",)),
     "dataset": Seed(
         lambda folder: write_set(folder, 4, boxes=True),
         targets=("*.json", "*/metadata_dev/*.csv", "*/boxes_dev/*.csv"),
@@ -110,6 +121,11 @@ def _on_path(read: Callable[[Path], object], trial: Trial) -> None:
 
 def _read_tables(trial: Trial) -> None:
     read_tables(trial.path / "one.events.csv")
+
+
+def _read_observation(trial: Trial) -> None:
+    for part in PARTS:
+        cached_value(part, "seed", Cache(trial.path))
 
 
 def _evaluate(trial: Trial) -> None:
@@ -136,8 +152,6 @@ READERS = {
     "results": Reader(partial(_on_path, benchmarks), ("results",), 2),
     "published": Reader(partial(_on_path, published), ("published",), 1),
     "run": Reader(partial(_on_path, read_run), ("run",), 2),
-    "observation": Reader(
-        lambda trial: Cache(trial.path.parent).read(trial.path.stem), ("observation",)
-    ),
+    "observation": Reader(_read_observation, ("observation",)),
     "dataset": Reader(_dataset, ("dataset",)),
 }

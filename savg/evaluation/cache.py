@@ -1,0 +1,106 @@
+"""Observations of clips in files, by the content of the clip: what was computed once is read again.
+
+    <folder>/<key of the clip>/<part>-<digest of how it was computed>.npz
+
+The key is a hash of a file and of how it is read (`content_key`), the digest one of weights, settings
+and version (`digest`): other content or another network has another name, so that nothing in the cache
+is ever wrong and several processes may share it. Files appear whole; a damaged one counts as missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.arrays import read_arrays
+from savg.errors import SavgError
+from savg.paths import atomic_file, file_sha256
+
+Arrays = dict[str, NDArray[Any]]
+
+_log = logging.getLogger(__name__)
+
+_DIGITS = 40
+"""Hexadecimal digits of a key: 160 bits."""
+
+
+def digest(facts: object) -> str:
+    """A hash in hexadecimal of plain values, as JSON holds them."""
+    text = json.dumps(facts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+
+
+def content_key(path: Path, reading: Mapping[str, Any]) -> str:
+    """The key of a file's content read in a certain way.
+
+    Args:
+        path: of the file, whatever its name.
+        reading: settings of the reader, plain values.
+
+    Raises:
+        SavgError: the file cannot be read.
+    """
+    return derived_key(content_hash(path), reading=dict(reading))
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256 of a file's content; SavgError where it cannot be read."""
+    try:
+        return file_sha256(path)
+    except OSError as error:
+        raise SavgError(f"{path} could not be read: {error.strerror or error}.") from error
+
+
+def derived_key(key: str, **facts: Any) -> str:
+    """The key of what is made of the content `key` in the way that the facts tell."""
+    return digest({"of": key, **facts})
+
+
+def default_cache() -> Path:
+    """The user's folder of observations."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "savg" / "observations"
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Parts of observations in a folder.
+
+    Example:
+        >>> observe_all(sources, observers, Cache(default_cache()))
+    """
+
+    folder: Path
+
+    def read(self, key: str, part: str) -> Arrays | None:
+        """The arrays of a part; None where there are none, or a damaged file, which is logged."""
+        path = self.path(key, part)
+        if not path.is_file():
+            return None
+        try:
+            return read_arrays(path)
+        except SavgError as error:
+            self.damaged(key, part, error)
+            return None
+
+    def damaged(self, key: str, part: str, error: Exception) -> None:
+        """Say that a part is damaged and computed again."""
+        _log.warning("%s is damaged and is computed again (%s).", self.path(key, part), error)
+
+    def write(self, key: str, part: str, arrays: Arrays) -> None:
+        """Write a part, whole or not at all. SavgError where the folder cannot be written to."""
+        with atomic_file(self.path(key, part)) as target, target.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+
+    def path(self, key: str, part: str) -> Path:
+        """The file of a part."""
+        return self.folder / key / f"{part}.npz"
