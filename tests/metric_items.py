@@ -60,7 +60,7 @@ def draw_item(index: int, silent: bool = False) -> Item:
 
 
 ITEMS = [draw_item(index) for index in range(9)]
-REFERENCE_CLIPS = [small_clip(np.random.default_rng(100 + index)) for index in range(5)]
+REFERENCE_CLIPS = [small_clip(np.random.default_rng(100 + index)) for index in range(9)]
 REFERENCE = Reference(
     {f"clip {index:02d}": features(clip, 100 + index) for index, clip in enumerate(REFERENCE_CLIPS)}
 )

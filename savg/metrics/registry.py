@@ -19,6 +19,7 @@ METRICS: dict[str, str] = {
     "spatial_off_centre": "savg.metrics.spatial:SpatialOffCentre",
     "temporal_av_align": "savg.metrics.temporal_av_align:TemporalAvAlign",
     "temporal_av_align_matched": "savg.metrics.temporal_av_align:TemporalAvAlignMatched",
+    "e_l1": "savg.metrics.e_l1:EL1",
     "pan_spread": "savg.metrics.pan:PanSpread",
     "pan_person": "savg.metrics.pan_agreement:PanAndPerson",
     "pan_motion": "savg.metrics.pan_agreement:PanAndMotion",

@@ -11,9 +11,11 @@ import cv2
 import librosa
 import numpy as np
 import scipy.signal
+from metric_items import REFERENCE_CLIPS
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
+from savg.clip import Clip
 from savg.metrics.base import Item
 
 Seconds = list[float]
@@ -56,7 +58,21 @@ def matched(item: Item) -> float:
     return pairs / (len(onsets) + len(peaks) - pairs)
 
 
+def level(clip: Clip) -> np.ndarray:
+    """The RMS envelope as in the public code of E-L1."""
+    padded = np.pad(clip.audio, ((0, 0), (192, 192)), mode="reflect")
+    return librosa.feature.rms(y=padded, frame_length=512, hop_length=128, center=False)[:, 0]
+
+
+def e_l1(items: Sequence[Item]) -> float:
+    pairs = ((item, REFERENCE_CLIPS[int(item.name[-2:])]) for item in items)
+    return statistics.fmean(
+        float(np.abs(level(item.clip) - level(other)).mean()) for item, other in pairs if item.clip
+    )
+
+
 ORACLES: dict[str, Callable[[Sequence[Item]], float]] = {
     "temporal_av_align": lambda items: statistics.fmean(map(shared, items)),
     "temporal_av_align_matched": lambda items: statistics.fmean(map(matched, items)),
+    "e_l1": e_l1,
 }

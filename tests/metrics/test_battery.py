@@ -18,7 +18,16 @@ from savg.annotation import Boxes, ClipLabels, SoundEvents
 from savg.clip import Clip
 from savg.errors import SavgError
 from savg.evaluation.observe import extract
-from savg.metrics.base import Item, Metric, MetricResult, Need, NeedError, Observation, Truth
+from savg.metrics.base import (
+    Item,
+    Metric,
+    MetricResult,
+    Need,
+    NeedError,
+    Observation,
+    Reference,
+    Truth,
+)
 from savg.metrics.registry import METRICS, metric_class, metric_classes
 
 
@@ -59,7 +68,8 @@ def test_neither_order_nor_company_matters(name: str) -> None:
     expected, shuffled = result_of(metric, ITEMS), list(ITEMS)
     random.Random(1).shuffle(shuffled)
     assert json.dumps(result_of(metric, shuffled).to_json()) == json.dumps(expected.to_json())
-    other = metric(REFERENCE)
+    renamed = {f"x {name}": features for name, features in REFERENCE.features.items()}
+    other = metric(Reference(renamed))
     for item in ITEMS:
         other.update(replace(item, name=f"x {item.name}"))
         other.compute()  # computing early changes nothing
