@@ -7,17 +7,22 @@ baselines of the same boxes: sounds at the centre, swapped left to right, shuffl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.annotation import MARGIN, Alignment, Boxes, SoundEvents
+from savg.annotation import MARGIN, PERSON, Alignment, Boxes, SoundEvents
 from savg.errors import SavgError
 from savg.format import SAVGBENCH, ClipFormat
 from savg.metrics.base import Cells, Item, Metric, MetricResult, Need, with_interval
+from savg.metrics.chance import Corrected, corrected_score
+from savg.metrics.event_rows import event_rows
+from savg.metrics.spatial_groups import by_class, by_position
+from savg.metrics.spatial_warnings import spatial_warnings
 from savg.metrics.statistics import RESAMPLES, other_pairs, pooled_share, share_interval
 
 FRAMES_AROUND = 1
@@ -31,13 +36,20 @@ Pair = tuple[SoundEvents, Boxes]
 Formats = ClipFormat | Sequence[ClipFormat]
 """The format of every clip, or one for each."""
 
+Judge = Callable[[SoundEvents, Boxes, ClipFormat], Alignment]
+"""What says of each sound event of a clip whether a box is near."""
+
 
 class FrameError(SavgError, ValueError):
     """A sound event that lies after the end of the clip."""
 
 
 def spatial_av_align(
-    events: SoundEvents, boxes: Boxes, format: ClipFormat = SAVGBENCH, margin: float = MARGIN
+    events: SoundEvents,
+    boxes: Boxes,
+    format: ClipFormat = SAVGBENCH,
+    margin: float = MARGIN,
+    around: int = FRAMES_AROUND,
 ) -> Alignment:
     """Judge each sound event as the published evaluation does, to the row.
 
@@ -50,6 +62,7 @@ def spatial_av_align(
         boxes: persons, in the same pixels.
         format: of the clip.
         margin: pixels to either side of an event within which a box counts.
+        around: neighbouring video frames on each side that count too; 0 for the rule of [S2]'s text.
 
     Raises:
         FrameError: an event lies after the end of the clip, and there are boxes to compare with.
@@ -57,7 +70,7 @@ def spatial_av_align(
     Example:
         >>> spatial_av_align(SoundEvents.read_csv("a.events.csv"), Boxes.read_csv("a.boxes.csv")).score
     """
-    frame = np.rint(events.frames * (format.fps / format.label_fps)).astype(np.int64)
+    frame = video_frames(events, format)
     late = frame > format.frames
     if late.any() and len(boxes):
         raise FrameError(
@@ -67,9 +80,15 @@ def spatial_av_align(
     frame = np.minimum(frame, format.frames - 1)
     x = np.trunc(events.x)[:, None]
     left, right = np.trunc(boxes.xyxy[:, 0]), np.trunc(boxes.xyxy[:, 2])
-    near = np.abs(boxes.frames - frame[:, None]) <= FRAMES_AROUND
+    near = np.abs(boxes.frames - frame[:, None]) <= around
     overlap = (right >= x - margin) & (left <= x + margin)
     return Alignment((near & overlap).any(axis=1), margin)
+
+
+def video_frames(events: SoundEvents, format: ClipFormat) -> NDArray[np.int64]:
+    """The video frame of each event [N], round-half-even; events at a clip's end have the one after
+    the last."""
+    return np.rint(events.frames * (format.fps / format.label_fps)).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -109,27 +128,32 @@ def baseline_counts(
     seed: int = 0,
     rounds: int = 32,
     margin: float = MARGIN,
+    judge: Judge | None = None,
 ) -> dict[str, NDArray[np.int64]]:
     """True positives and false negatives [clips, 2] of each chance baseline; row i has the boxes of
-    clip i."""
-    formats = _each(format, len(pairs))
+    clip i. judge: in place of `spatial_av_align` at that margin."""
+    formats, judge = _each(format, len(pairs)), judge or partial(spatial_av_align, margin=margin)
     counts = {name: np.zeros((len(pairs), 2), np.int64) for name in BASELINES}
     for i, ((events, boxes), clip_format) in enumerate(zip(pairs, formats, strict=True)):
         centred = events.with_x(np.full(len(events), clip_format.size / 2))
-        counts["centre"][i] = _judged(centred, boxes, clip_format, margin)
-        counts["swapped"][i] = _judged(
-            events.mirrored(clip_format.size), boxes, clip_format, margin
-        )
+        swapped = events.mirrored(clip_format.size)
+        counts["centre"][i] = _counts(judge(centred, boxes, clip_format))
+        counts["swapped"][i] = _counts(judge(swapped, boxes, clip_format))
     for i, j in other_pairs(len(pairs), seed, rounds):
         borrowed = within(pairs[j][0], formats[i])
-        counts["shuffled"][i] += _judged(borrowed, pairs[i][1], formats[i], margin)
+        counts["shuffled"][i] += _counts(judge(borrowed, pairs[i][1], formats[i]))
     return counts
 
 
 @dataclass(frozen=True)
 class SpatialReport:
-    """Spatial AV-Align of a set of clips: pooled counts, a 95 % interval over clips, and the chance
-    baselines, each with its own interval by name (None where there is nothing to judge)."""
+    """Spatial AV-Align of a set of clips.
+
+    tp, fn, score: pooled over clips, with a 95 % interval; baselines: of chance, each with an interval
+    by name (None where there is nothing to judge); corrected: the score corrected by the best of
+    them; anywhere: the score of sounds spread evenly over the frame at the same times; alignments: of
+    the clips, in order.
+    """
 
     clips: int
     tp: int
@@ -139,6 +163,9 @@ class SpatialReport:
     high: float | None
     baselines: Baselines
     baseline_intervals: dict[str, list[float] | None] = field(default_factory=dict)
+    corrected: Corrected = field(default_factory=lambda: Corrected(None))
+    anywhere: float | None = None
+    alignments: Sequence[Alignment] = ()
 
 
 def spatial_report(
@@ -147,6 +174,7 @@ def spatial_report(
     seed: int = 0,
     resamples: int = RESAMPLES,
     margin: float = MARGIN,
+    judge: Judge | None = None,
 ) -> SpatialReport:
     """Score a set of clips; intervals are the percentile bootstrap over whole clips, whatever their
     lengths, those of the baselines over the clips whose boxes are used.
@@ -157,23 +185,42 @@ def spatial_report(
         seed: of the bootstrap and the random shifts.
         resamples: of the bootstrap.
         margin: pixels to either side of an event within which a box counts.
+        judge: in place of `spatial_av_align` at that margin.
 
     Raises:
         FrameError: an event lies after the end of its clip.
     """
-    formats = _each(format, len(pairs))
-    counts = np.zeros((len(pairs), 2), np.int64)
-    for i, (pair, clip_format) in enumerate(zip(pairs, formats, strict=True)):
-        counts[i] = _judged(*pair, clip_format, margin)
+    formats, judge = _each(format, len(pairs)), judge or partial(spatial_av_align, margin=margin)
+    alignments = [judge(*pair, one) for pair, one in zip(pairs, formats, strict=True)]
+    counts = np.array([_counts(alignment) for alignment in alignments], np.int64).reshape(-1, 2)
     low, high = share_interval(counts, seed, resamples)
-    baselines, intervals = {}, {}
-    for name, chance in baseline_counts(pairs, formats, seed, margin=margin).items():
-        baselines[name] = pooled_share(chance)
-        interval = share_interval(chance, seed, resamples)
-        intervals[name] = None if interval[0] is None else list(interval)
+    chance = baseline_counts(pairs, formats, seed, judge=judge)
+    intervals = {name: share_interval(c, seed, resamples) for name, c in chance.items()}
     tp, fn = (int(n) for n in counts.sum(axis=0))
-    score = pooled_share(counts)
-    return SpatialReport(len(pairs), tp, fn, score, low, high, Baselines(**baselines), intervals)
+    return SpatialReport(
+        len(pairs),
+        tp,
+        fn,
+        pooled_share(counts),
+        low,
+        high,
+        Baselines(**{name: pooled_share(c) for name, c in chance.items()}),
+        {name: None if one[0] is None else list(one) for name, one in intervals.items()},
+        corrected_score(counts, chance, seed, resamples),
+        _anywhere(pairs, formats, judge),
+        alignments,
+    )
+
+
+def _anywhere(pairs: Sequence[Pair], formats: list[ClipFormat], judge: Judge) -> float | None:
+    """Score of sounds at every fourth pixel at the times of the events."""
+    counts = np.zeros((len(pairs), 2), np.int64)
+    for i, ((events, boxes), clip_format) in enumerate(zip(pairs, formats, strict=True)):
+        x = np.arange(2.0, clip_format.size, 4)
+        frames, categories = (np.repeat(c, len(x)) for c in (events.frames, events.categories))
+        spread = SoundEvents(frames, categories, np.tile(x, len(events)))
+        counts[i] = _counts(judge(spread, boxes, clip_format))
+    return pooled_share(counts)
 
 
 def within(events: SoundEvents, format: ClipFormat) -> SoundEvents:
@@ -196,17 +243,15 @@ def _each(format: Formats, count: int) -> list[ClipFormat]:
     return formats
 
 
-def _judged(
-    events: SoundEvents, boxes: Boxes, clip_format: ClipFormat, margin: float
-) -> tuple[int, int]:
-    alignment = spatial_av_align(events, boxes, clip_format, margin)
+def _counts(alignment: Alignment) -> tuple[int, int]:
     return alignment.tp, alignment.fn
 
 
 class SpatialAvAlign(Metric):
     """Share of sound events with a person at their position [S1], with its chance baselines.
 
-    margin: pixels to either side of a sound event.
+    margin: pixels to either side of a sound event; around: neighbouring video frames that count too.
+    Notes hold the corrected score, scores by position and class, and warnings.
     """
 
     name = "spatial_av_align"
@@ -215,36 +260,74 @@ class SpatialAvAlign(Metric):
     higher_is_better = True
     needs = frozenset({Need.PERSONS, Need.SOUNDS})
     margin: ClassVar[float] = MARGIN
+    around: ClassVar[int] = FRAMES_AROUND
 
     @classmethod
     def pair(cls, item: Item) -> Pair:
         """The events that are judged, and the boxes."""
-        return item.observation.events, item.observation.boxes
+        boxes = item.observation.boxes
+        return item.observation.events, boxes.select(boxes.categories == PERSON)
+
+    @classmethod
+    def judge(cls, events: SoundEvents, boxes: Boxes, format: ClipFormat) -> Alignment:
+        """This metric's judgement of a clip's events."""
+        return spatial_av_align(events, boxes, format, cls.margin, cls.around)
 
     @classmethod
     def cells(cls, item: Item) -> Cells:
-        events, boxes = cls.pair(item)
-        judged = spatial_av_align(events, boxes, item.observation.format, cls.margin)
+        judged = cls.judge(*cls.pair(item), item.observation.format)
         return {"tp": judged.tp, "fn": judged.fn, "score": judged.score}
 
+    @classmethod
+    def frame_cells(cls, item: Item) -> list[Cells]:
+        """Columns NAME_x and NAME_matched (1 or 0) of speech and instruments, a row for each label
+        frame with an event; of several in a class and frame the first."""
+        events, boxes = cls.pair(item)
+        matched = cls.judge(events, boxes, item.observation.format).matched
+        return event_rows(events, {"x": events.x, "matched": matched.astype(np.int64)})
+
     def compute(self) -> MetricResult:
+        report = self.report()
+        nulls = asdict(report.baselines)
+        notes = self.notes(report)
+        if report.score is None:
+            notes = {"reason": "No clip has a sound event to judge.", **notes}
+        return MetricResult(
+            self.name, report.score, report.low, report.high, report.clips, nulls, notes
+        )
+
+    def report(self) -> SpatialReport:
+        """Score, chance baselines and alignments of the clips taken in so far."""
         items = self.items
-        report = spatial_report(
+        return spatial_report(
             [self.pair(item) for item in items],
             [item.observation.format for item in items],
             self.seed,
-            margin=self.margin,
+            judge=self.judge,
         )
-        baselines = {name: getattr(report.baselines, name) for name in BASELINES}
-        counts = {"tp": report.tp, "fn": report.fn, "null_intervals": report.baseline_intervals}
-        if report.score is None:
-            reason = "No clip has a sound event to judge."
-            return MetricResult(
-                self.name, None, n=len(items), nulls=baselines, notes={"reason": reason, **counts}
-            )
-        return MetricResult(
-            self.name, report.score, report.low, report.high, len(items), baselines, counts
-        )
+
+    def notes(self, report: SpatialReport) -> dict[str, Any]:
+        """What stands beside the score."""
+        pairs = [self.pair(item) for item in self.items]
+        judged = [(e, a.matched) for (e, _), a in zip(pairs, report.alignments, strict=True)]
+        return {
+            "tp": report.tp,
+            "fn": report.fn,
+            "null_intervals": report.baseline_intervals,
+            "corrected": report.corrected.to_json(),
+            "anywhere": report.anywhere,
+            "by_position": by_position(judged, seed=self.seed),
+            "by_class": by_class(judged, seed=self.seed),
+            "warnings": spatial_warnings(
+                report.score,
+                report.low,
+                report.high,
+                asdict(report.baselines),
+                report.anywhere,
+                pairs,
+                self.margin,
+            ),
+        }
 
     @classmethod
     def text(cls, result: MetricResult) -> str:
@@ -259,9 +342,13 @@ class SpatialOffCentre(SpatialAvAlign):
 
     @classmethod
     def pair(cls, item: Item) -> Pair:
-        events, boxes = item.observation.events, item.observation.boxes
+        events, boxes = super().pair(item)
         return off_centre(events, item.observation.format, cls.margin), boxes
 
     @classmethod
     def cells(cls, item: Item) -> Cells:
         return {}
+
+    @classmethod
+    def frame_cells(cls, item: Item) -> list[Cells]:
+        return []

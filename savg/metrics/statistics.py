@@ -52,6 +52,46 @@ def share_interval(
     return percentiles(drawn[:, 0] / drawn.sum(axis=1))
 
 
+def ratio_interval(
+    sums: Values, counts: Values, seed: int = 0, resamples: int = RESAMPLES
+) -> Interval:
+    """Percentile bootstrap over clips of Σ sums / Σ counts, both [clips]: the mean of values that were
+    summed and counted in each clip. Resamples with nothing counted are left out."""
+    totals, n = np.asarray(sums, np.float64), np.asarray(counts, np.float64)
+    if not n.sum():
+        return None, None
+    drawn = resampled_clips(len(n), seed, resamples)
+    numbers = n[drawn].sum(axis=1)
+    counted = numbers > 0
+    return percentiles(totals[drawn].sum(axis=1)[counted] / numbers[counted])
+
+
+def pooled_median_interval(
+    values: Sequence[Values], seed: int = 0, resamples: int = RESAMPLES
+) -> Interval:
+    """Percentile bootstrap over clips of the median of all their values; values: of each clip."""
+    pooled = np.array([value for clip in values for value in clip], np.float64)
+    if not len(pooled):
+        return None, None
+    order = np.argsort(pooled)
+    ordered = pooled[order]
+    owner = np.repeat(np.arange(len(values)), [len(v) for v in values])[order]
+    medians = [
+        _weighted_median(ordered, np.bincount(drawn, minlength=len(values))[owner])
+        for drawn in resampled_clips(len(values), seed, resamples)
+    ]
+    return percentiles([m for m in medians if m is not None])
+
+
+def _weighted_median(ordered: NDArray[np.floating], times: NDArray[np.int64]) -> float | None:
+    """Median of values in order that occur so many times; None where none occurs."""
+    reached = np.cumsum(times)
+    if not reached[-1]:
+        return None
+    middle = np.array([(reached[-1] - 1) // 2, reached[-1] // 2])
+    return float(ordered[np.searchsorted(reached, middle, side="right")].mean())
+
+
 def mean_interval(values: Values, seed: int = 0, resamples: int = RESAMPLES) -> Interval:
     """Percentile bootstrap over clips of a mean; None for fewer than two."""
     x = np.asarray(values, np.float64)

@@ -1,0 +1,139 @@
+"""Do sounds move as persons do? Correlation of the sounds' x with the person's x over time.
+
+At each sound event the person is the surest one (`savg.metrics.person_position`): the nearest one
+would follow the sound. x in pixels of a 256-wide frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.annotation import SoundEvents
+from savg.format import SAVGBENCH
+from savg.metrics.base import Cells, Item, Metric, MetricResult, Need
+from savg.metrics.person_position import person_centres
+from savg.metrics.spatial import within
+from savg.metrics.statistics import (
+    mean_interval,
+    other_pairs,
+    percentiles,
+    resampled_clips,
+)
+
+LEAST_EVENTS = 3
+"""Sound events of a clip that a correlation needs."""
+
+LEAST_SPREAD = 1.0
+"""Standard deviation in pixels below which a person, or a sound, does not move."""
+
+Moments = NDArray[np.float64]
+"""Number and sums of x, y, x², y², xy [6], from the centre of the frame."""
+
+
+def trajectories(item: Item, events: SoundEvents | None = None) -> NDArray[np.float64]:
+    """x of sounds and of persons [2, N] at the sound events that have a person; events: others than
+    the item's own, all within the clip."""
+    seen = item.observation
+    events = seen.events if events is None else events
+    person = person_centres(events, seen.boxes, seen.format).surest
+    known = np.isfinite(person)
+    return np.stack([events.x[known], person[known]])
+
+
+def clip_correlation(paths: NDArray[np.float64]) -> float | None:
+    """Pearson correlation of trajectories [2, N]; None with fewer than three events, or where sound or
+    person does not move (by one pixel's standard deviation)."""
+    if paths.shape[1] < LEAST_EVENTS or paths.std(axis=1).min() < LEAST_SPREAD:
+        return None
+    return pooled_correlation(moments(paths))
+
+
+def moments(paths: NDArray[np.float64]) -> Moments:
+    """The moments of trajectories [2, N]; those of clips add up."""
+    x, y = paths - SAVGBENCH.size / 2
+    return np.array([len(x), x.sum(), y.sum(), (x * x).sum(), (y * y).sum(), (x * y).sum()])
+
+
+def pooled_correlation(total: Moments) -> float | None:
+    """Pearson correlation from moments [6]; None where one side never varies."""
+    n, x, y, xx, yy, xy = total
+    if n < LEAST_EVENTS:
+        return None
+    spread_x, spread_y = xx - x * x / n, yy - y * y / n
+    if min(spread_x, spread_y) <= 1e-6 * n:
+        return None
+    return float(np.clip((xy - x * y / n) / np.sqrt(spread_x * spread_y), -1, 1))
+
+
+class TrajectoryWithin(Metric):
+    """Mean over clips of the correlation, over time, of the sound's x with the person's.
+
+    Clips in which nothing moves do not count. Notes: how many count, and the median.
+    """
+
+    name = "trajectory_within"
+    label = "sound and person over time, correlation within clips"
+    higher_is_better = True
+    needs = frozenset({Need.PERSONS, Need.SOUNDS})
+
+    @classmethod
+    def cells(cls, item: Item) -> Cells:
+        return {"trajectory_r": clip_correlation(trajectories(item))}
+
+    def compute(self) -> MetricResult:
+        items = self.items
+        known = [r for i in items if (r := clip_correlation(trajectories(i))) is not None]
+        if not known:
+            reason = "No clip has both a sound and a person that move."
+            return self.undefined(reason, len(items), moving_clips=0)
+        low, high = mean_interval(known, self.seed)
+        notes = {"moving_clips": len(known), "median": float(np.median(known))}
+        return MetricResult(
+            self.name, float(np.mean(known)), low, high, len(items), self._nulls(items), notes
+        )
+
+    def _nulls(self, items: Sequence[Item]) -> dict[str, float | None]:
+        """The same with the sounds of other clips."""
+        found = [clip_correlation(paths) for paths in _borrowed(items, self.seed)]
+        known = [r for r in found if r is not None]
+        return {"shuffled": float(np.mean(known)) if known else None}
+
+
+class TrajectoryPooled(Metric):
+    """Correlation of the sounds' x with the persons' over all sound events of all clips.
+
+    It sees where clips place their persons as well as how they move. The interval is over clips.
+    """
+
+    name = "trajectory_pooled"
+    label = "sound and person over time, correlation of all clips"
+    higher_is_better = True
+    needs = frozenset({Need.PERSONS, Need.SOUNDS})
+
+    def compute(self) -> MetricResult:
+        items = self.items
+        table = np.array([moments(trajectories(item)) for item in items]).reshape(-1, 6)
+        value = pooled_correlation(table.sum(axis=0))
+        events = int(table[:, 0].sum())
+        if value is None:
+            reason = "A correlation needs three sounds with a person, and places that differ."
+            return self.undefined(reason, len(items), events=events)
+        drawn = resampled_clips(len(items), self.seed)
+        found = [pooled_correlation(total) for total in table[drawn].sum(axis=1)]
+        low, high = percentiles([r for r in found if r is not None])
+        borrowed = [moments(paths) for paths in _borrowed(items, self.seed)]
+        shuffled = pooled_correlation(np.sum(borrowed, axis=0)) if borrowed else None
+        nulls = {"swapped": -value, "shuffled": shuffled}
+        notes = {"events": events}
+        return MetricResult(self.name, value, low, high, len(items), nulls, notes)
+
+
+def _borrowed(items: Sequence[Item], seed: int) -> list[NDArray[np.float64]]:
+    """Trajectories of each clip's persons and the sounds of other clips."""
+    return [
+        trajectories(items[i], within(items[j].observation.events, items[i].observation.format))
+        for i, j in other_pairs(len(items), seed)
+    ]
