@@ -18,6 +18,7 @@ from nested_values import changed, places
 from savg import hub
 from savg.errors import CheckpointError
 from savg.models import (
+    audioclip,
     bigvgan,
     griffin_lim,
     istft_vocoder,
@@ -27,6 +28,7 @@ from savg.models import (
     seld,
     superres_unet,
     synchformer,
+    vggish,
     video_unet,
     visual_flow,
     yolox,
@@ -45,6 +47,8 @@ CONFIGS: dict[str, Any] = {
     "visual_flow": visual_flow.CONFIGS["tiny"],
     "istft_vocoder": istft_vocoder.CONFIGS["tiny"],
     "griffin_lim": griffin_lim.CONFIGS["tiny"],
+    "audioclip": audioclip.CONFIGS["tiny"],
+    "vggish": vggish.CONFIGS["tiny"],
 }
 
 WILD: tuple[Any, ...] = (

@@ -26,6 +26,15 @@ def slaney_bands(sample_rate: int, n_fft: int, bands: int, lowest: float, highes
     return table.T.contiguous()
 
 
+def htk_triangles(
+    sample_rate: int, n_fft: int, bands: int, lowest: float, highest: float
+) -> NDArray[np.float64]:
+    """Triangles on the HTK mel scale itself, each 1 at its centre."""
+    at = _htk_mel(np.arange(n_fft // 2 + 1) * sample_rate / n_fft)[None]
+    low, centre, high = _htk_edges(bands, lowest, highest)
+    return np.maximum(np.minimum((at - low) / (centre - low), (high - at) / (high - centre)), 0)
+
+
 def htk_bands(
     sample_rate: int, n_fft: int, bands: int, lowest: float, highest: float
 ) -> NDArray[np.float64]:
@@ -34,15 +43,19 @@ def htk_bands(
     Kaldi's version. torchaudio has it only in float32, whose rounding grows to audible differences in
     the iterations that invert the bands (0.002 in samples of the bundled pipeline's clips).
     """
-    hertz = np.arange(n_fft // 2 + 1) * sample_rate / n_fft
-
-    def mel(hertz: NDArray[np.float64] | float) -> NDArray[np.float64]:
-        return 2595.0 * np.log10(1.0 + np.asarray(hertz) / 700.0)
-
-    edges = np.linspace(mel(lowest), mel(highest), bands + 2)
-    low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    at = mel(hertz)[None]
-    table = np.maximum(np.minimum((at - low) / (centre - low), (high - at) / (high - centre)), 0)
+    table = htk_triangles(sample_rate, n_fft, bands, lowest, highest)
+    at = _htk_mel(np.arange(n_fft // 2 + 1) * sample_rate / n_fft)[None]
+    _, centre, _ = _htk_edges(bands, lowest, highest)
     empty = table.sum(1) < 1e-9
     table[empty, np.abs(at - centre).argmin(1)[empty]] = 1.0
     return table / table.sum(1, keepdims=True)
+
+
+def _htk_mel(hertz: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    return 2595.0 * np.log10(1.0 + np.asarray(hertz) / 700.0)
+
+
+def _htk_edges(bands: int, lowest: float, highest: float) -> tuple[NDArray[np.float64], ...]:
+    """Lower edge, centre and upper edge of each band, [bands, 1], in mel."""
+    edges = np.linspace(_htk_mel(lowest), _htk_mel(highest), bands + 2)
+    return edges[:-2, None], edges[1:-1, None], edges[2:, None]

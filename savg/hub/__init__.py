@@ -46,6 +46,8 @@ KINDS: dict[str, str] = {
     "visual_flow": "savg.models.visual_flow:FORMAT",
     "istft_vocoder": "savg.models.istft_vocoder:FORMAT",
     "griffin_lim": "savg.models.griffin_lim:FORMAT",
+    "audioclip": "savg.models.audioclip:FORMAT",
+    "vggish": "savg.models.vggish:FORMAT",
 }
 """kind → where its `ModelFormat` is; resolved on first use, so that this module imports no network."""
 

@@ -19,6 +19,9 @@ PUBLISHED_FILES = {
     "v1-44.pth": "mel_vae",
     "best_netG.pt": "bigvgan",
     "synchformer_state_dict.pth": "synchformer",
+    "AudioCLIP-Full-Training.pt": "audioclip",
+    "AudioCLIP-Partial-Training.pt": "audioclip",
+    "vggish-10086976.pth": "vggish",
 }
 """Name of a released file → kind; the first four come in SAVGBench_PretrainedModels_V1.zip, those of
 MMAudio are mono."""
@@ -37,6 +40,8 @@ FOLDER_NAMES = {"joint_unet": "joint", "superres_unet": "superres"}
 
 METRIC_KINDS = {
     "synchformer": "Synchformer, when things are seen and heard",
+    "audioclip": "AudioCLIP's audio branch",
+    "vggish": "VGGish",
 }
 """Kind → what it is, of the networks that metrics use: `weights import` puts them where metrics look,
 unless told another folder."""

@@ -12,13 +12,15 @@ import torch
 from savg import hub
 from savg.cli import main
 from savg.cli.weights import PUBLISHED_FILES, VARIANTS
-from savg.models import bigvgan, mel_vae, mmaudio, synchformer
+from savg.models import audioclip, bigvgan, mel_vae, mmaudio, synchformer, vggish
 
 CONFIGS = {
     "mmaudio": mmaudio.CONFIGS,
     "mel_vae": mel_vae.CONFIGS,
     "bigvgan": bigvgan.CONFIGS,
     "synchformer": synchformer.CONFIGS,
+    "audioclip": audioclip.CONFIGS,
+    "vggish": vggish.CONFIGS,
 }
 EXPECTED = {
     "mmaudio_small_16k.pth": "small_16k",
@@ -30,6 +32,9 @@ EXPECTED = {
     "v1-44.pth": "44k",
     "best_netG.pt": "16k",
     "synchformer_state_dict.pth": "full",
+    "AudioCLIP-Full-Training.pt": "full",
+    "AudioCLIP-Partial-Training.pt": "full",
+    "vggish-10086976.pth": "full",
 }
 
 
