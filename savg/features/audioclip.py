@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from savg.models.audioclip import AudioClip, batch_statistics
 
 __all__ = ["official_embeddings"]
 
 
-def official_embeddings(network: AudioClip, audio: Tensor) -> Tensor:
+def official_embeddings(network: nn.Module, audio: Tensor) -> Tensor:
     """Embeddings [B, 1024] of audio [B, 2, T] at 44.1 kHz as the published evaluator has them [code].
 
     float32; batch normalisation takes the statistics of this very batch, so that a clip's embedding
@@ -18,9 +18,11 @@ def official_embeddings(network: AudioClip, audio: Tensor) -> Tensor:
     network itself stays as it is.
 
     Raises:
-        ValueError: another shape or a network in another number format, or fewer than two clips, of
-            which the published network cannot take statistics.
+        ValueError: another network, number format or shape, or fewer than two clips, of which the
+            published network cannot take statistics.
     """
+    if not isinstance(network, AudioClip):
+        raise ValueError(f"the network must be AudioCLIP's, got {type(network).__name__}")
     if audio.ndim != 3 or len(audio) < 2:
         raise ValueError(f"audio must be [B, C, T] of ≥ 2 clips, got {list(audio.shape)}")
     weight = network.fc.weight

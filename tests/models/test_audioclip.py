@@ -207,9 +207,9 @@ def test_wrong_audio_is_named(shape: tuple[int, ...]) -> None:
 def test_impossible_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="win_length must be ≤ n_fft 256, got 300"):
         AudioClipConfig(n_fft=256, win_length=300)
-    for change in ({"spec_height": 224}, {"window": "hann"}, {"apply_attention": False}):
-        with pytest.raises(ValueError, match=f"{[*change][0]} must be"):
-            from_published(change)
+    for name, value in {"spec_height": 224, "window": "hann", "apply_attention": False}.items():
+        with pytest.raises(ValueError, match=f"{name} must be"):
+            from_published({name: value})
 
 
 def test_files_and_folders(tmp_path) -> None:
