@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from savg.format import SAVGBENCH, ClipFormat
 from savg.media.audio_file import write_audio
+from savg.media.channels import AudioRules
 from savg.media.clip_reader import read_clip
 from savg.media.encode import write_video
 
@@ -75,6 +76,7 @@ class Clip:
         format: ClipFormat = SAVGBENCH,
         *,
         max_seconds: float | None = None,
+        audio: AudioRules | None = None,
     ) -> Clip:
         """The clip in a video file with stereo audio, converted to `format`.
 
@@ -87,6 +89,8 @@ class Clip:
             format: of the clip; its number of frames is the length unless `max_seconds` is given.
             max_seconds: read the file's own length, to whole frames, up to this; without it a longer
                 file is cut, and a shorter one padded with its last frame and silence.
+            audio: what else than stereo becomes stereo, and how; None: nothing does.
+                `savg.media.clip_reader.audio_note` says what was done.
 
         Raises:
             MediaError: no such file, or one that cannot become a clip.
@@ -94,7 +98,7 @@ class Clip:
         Example:
             clip = Clip.read("holiday.mp4", max_seconds=10.0)
         """
-        return cls(*read_clip(Path(path), format, max_seconds))
+        return cls(*read_clip(Path(path), format, max_seconds, audio))
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write an mp4 that plays in browsers (H.264 yuv420p, AAC stereo), whole or not at all.

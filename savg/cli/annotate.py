@@ -8,7 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from savg.cli.observing import add_detector_arguments, load_detectors, readers
+from savg.cli.observing import (
+    add_audio_arguments,
+    add_detector_arguments,
+    audio_rules,
+    load_detectors,
+    readers,
+)
 from savg.errors import SavgError, printable
 from savg.evaluation.files import find_videos, new_folder, result_names
 from savg.metrics.base import Item, MetricResult, Need, format_number
@@ -31,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
     add_detector_arguments(parser)
+    add_audio_arguments(parser)
     parser.add_argument("--no-overlay", action="store_true", help="leave the overlay videos out")
     parser.add_argument(
         "--json", action="store_true", help="print a summary as JSON, in the form of evaluate"
@@ -46,22 +53,26 @@ def run(args: argparse.Namespace) -> int:
     from savg.evaluation.observers import Observers, Source, observe_all
     from savg.evaluation.report import to_json
     from savg.evaluation.score import Scorer
+    from savg.media.clip_reader import audio_note
     from savg.metrics.registry import metric_classes
 
     files = find_videos(args.inputs)
     by_name = dict(zip(result_names(files), files, strict=True))
+    rules = audio_rules(args)
     metrics = metric_classes(None, {Need.PERSONS, Need.SOUNDS, Need.FEATURES, Need.CLIP})
     scorer = Scorer(metrics)
     with new_folder(writable_folder(args.out, "--out")) as out:
         detectors = load_detectors(args)
         observers = Observers.for_metrics(metrics.values(), detectors, clips=True)
-        sources = [Source(name, read) for name, read in readers(by_name.items())]
+        sources = [Source(name, read) for name, read in readers(by_name.items(), rules)]
         with logging_redirect_tqdm(), tqdm(total=len(by_name), unit="clip", file=sys.stderr) as bar:
             for item in observe_all(sources, observers):
                 path, columns = str(by_name[item.name]), {}
                 if isinstance(item, Item):
                     try:
                         columns = _write(item, detectors.names, out, not args.no_overlay)
+                        if note := audio_note(path, rules):
+                            columns["audio_note"] = note
                     except SavgError as error:
                         item = Failure(item.name, str(error))
                 row = scorer.add(item, file=path, **columns)
@@ -98,9 +109,11 @@ def _sentence(row: dict[str, Any]) -> str:
     """One line about one clip."""
     boxes, events = row["persons"], row["sounds"]
     counts = f"{boxes} person box{'es' * (boxes != 1)}, {events} sound event{'s' * (events != 1)}"
+    note = f". {row['audio_note']}" if row.get("audio_note") else ""
     if row["score"] is None:
-        return f"{counts}, no Spatial AV-Align without a sound event"
-    return f"{counts}, Spatial AV-Align {row['score']:.2f} ({row['tp']} TP, {row['fn']} FN)"
+        return f"{counts}, no Spatial AV-Align without a sound event{note}"
+    score = f"Spatial AV-Align {row['score']:.2f} ({row['tp']} TP, {row['fn']} FN)"
+    return f"{counts}, {score}{note}"
 
 
 def _report(evaluation: Evaluation) -> None:

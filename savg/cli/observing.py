@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from savg.detectors import detectors
+from savg.media.channels import AMBISONICS, AudioRules
 
 if TYPE_CHECKING:
     from savg.clip import Clip
@@ -60,10 +61,34 @@ def load_detectors(args: argparse.Namespace, candidates: bool = False) -> Detect
     )
 
 
-def readers(files: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, Callable[[], Clip]]]:
-    """For each (name, file) a function that reads its clip: the file's own length, up to a limit."""
+def add_audio_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add arguments that say how audio becomes stereo."""
+    parser.add_argument(
+        "--ambisonic",
+        choices=list(AMBISONICS),
+        metavar="CONVENTION",
+        help=f"the audio is first-order Ambisonics ({', '.join(AMBISONICS)}); otherwise mono goes to "
+        "both channels, and 2.1 to 7.1 is mixed down",
+    )
+    parser.add_argument(
+        "--silent-ok", action="store_true", help="read videos without audio as silent"
+    )
+
+
+def audio_rules(args: argparse.Namespace) -> AudioRules:
+    """What may become the audio of a clip, by the arguments."""
+    return AudioRules(args.ambisonic, args.silent_ok)
+
+
+def readers(
+    files: Iterable[tuple[str, Path]], rules: AudioRules | None = None
+) -> Iterator[tuple[str, Callable[[], Clip]]]:
+    """For each (name, file) a function that reads its clip: the file's own length, up to a limit.
+
+    rules: what becomes stereo; by default mono and known layouts do.
+    """
     from savg.clip import Clip
     from savg.media.clip_reader import MAX_SECONDS
 
     for name, path in files:
-        yield name, partial(Clip.read, path, max_seconds=MAX_SECONDS)
+        yield name, partial(Clip.read, path, max_seconds=MAX_SECONDS, audio=rules or AudioRules())

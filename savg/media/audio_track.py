@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from savg.errors import MediaError
 from savg.media.audio_file import check_rate
+from savg.media.channels import stereo_gains
 from savg.media.container import audio_streams, open_container, video_stream
 from savg.media.frames import DecodedAudio, decode_packets
 
@@ -35,6 +36,9 @@ _GAP = 0.005
 
 _RATES = 1_000, 1_000_000
 """Samples a second, least and most; at fewer, a few samples would become hours."""
+
+_PLANES = 7
+"""Channels in planes of their own that PyAV can read; at eight it reads a ninth, and crashes."""
 
 _ROW = 5
 """Blocks in a row; single ones may come a little early or late."""
@@ -159,8 +163,19 @@ def _seconds(block: av.AudioFrame) -> float:
 
 def planar(block: av.AudioFrame) -> NDArray[Any]:
     """The samples of a block in its own number format [channels, T]."""
+    if block.format.is_planar and block.layout.nb_channels > _PLANES:
+        block = _packed(block)
     samples = block.to_ndarray()
     return samples if block.format.is_planar else samples.reshape(-1, block.layout.nb_channels).T
+
+
+def _packed(block: av.AudioFrame) -> av.AudioFrame:
+    """A block with its channels interleaved."""
+    import av
+
+    blocks = av.AudioResampler(block.format.packed.name, block.layout, block.sample_rate)
+    (packed,) = [part for part in blocks.resample(block) if part is not None]
+    return packed
 
 
 def full_scale_samples(block: av.AudioFrame) -> NDArray[np.float32]:
@@ -173,12 +188,38 @@ def full_scale_samples(block: av.AudioFrame) -> NDArray[np.float32]:
     return np.asarray(samples, np.float32)
 
 
-class SourceAudio:
-    """The audio of a file's chosen streams: one of any kind, or a mono one for each side."""
+def stereo_block(block: av.AudioFrame, ambisonic: str | None, path: Path) -> av.AudioFrame:
+    """A block of three or more channels as stereo, see `savg.media.channels`; others as they are.
 
-    def __init__(self, streams: Sequence[Any], rate: int, path: Path) -> None:
+    Args:
+        ambisonic: convention of Ambisonics, or None.
+        path: of the file, for messages.
+
+    Raises:
+        MediaError: a layout that cannot be mixed down.
+    """
+    import av
+
+    names = [channel.name for channel in block.layout.channels]
+    if ambisonic is None and len(names) <= 2:
+        return block
+    mixed = stereo_gains(names, ambisonic, path) @ full_scale_samples(block)
+    result = av.AudioFrame.from_ndarray(mixed.astype(np.float32), "fltp", "stereo")
+    result.sample_rate = block.sample_rate
+    return result
+
+
+class SourceAudio:
+    """The audio of a file's chosen streams: one of any kind, a mono one for each side, or none.
+
+    ambisonic: convention of Ambisonics, or None. Where a mix to stereo would clip, all is quieter.
+    """
+
+    def __init__(
+        self, streams: Sequence[Any], rate: int, path: Path, ambisonic: str | None = None
+    ) -> None:
         self._tracks = {stream.index: AudioTrack(rate) for stream in streams}
-        self._path = path
+        self._path, self._ambisonic, self._mixed = path, ambisonic, False
 
     @property
     def begin(self) -> float | None:
@@ -188,7 +229,7 @@ class SourceAudio:
     @property
     def end(self) -> float:
         """Seconds in the file's own time at which the last audio so far ends; 0 before any came."""
-        return max(track.end or 0.0 for track in self._tracks.values())
+        return max((track.end or 0.0 for track in self._tracks.values()), default=0.0)
 
     def add(self, block: DecodedAudio, start: float | None) -> None:
         """Append the next block of its stream.
@@ -198,7 +239,9 @@ class SourceAudio:
         """
         check_rate(self._path, block.raw.sample_rate, _RATES)
         track = self._tracks[block.stream]
-        track.add(block.raw, block.time)
+        stereo = stereo_block(block.raw, self._ambisonic, self._path)
+        self._mixed = self._mixed or stereo is not block.raw
+        track.add(stereo, block.time)
         if start is None and track.seconds > _AHEAD:
             raise MediaError(
                 f"{self._path} has more than {_AHEAD:.0f} s of audio before its first frame."
@@ -221,7 +264,11 @@ class SourceAudio:
     def samples(self, begin: float, count: int) -> NDArray[np.float32]:
         """The audio [2, count] from `begin` seconds on in the file's own time, with silence."""
         tracks = [track.samples(begin, count) for track in self._tracks.values()]
-        return np.stack([tracks[0][0], tracks[-1][1]])
+        if not tracks:
+            return np.zeros((2, count), np.float32)
+        audio = np.stack([tracks[0][0], tracks[-1][1]])
+        peak = np.abs(audio).max(initial=0.0)
+        return audio / peak if self._mixed and peak > 1.0 else audio
 
 
 def audio_of(

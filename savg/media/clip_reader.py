@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from savg.errors import MediaError
 from savg.format import ClipFormat
 from savg.media.audio_track import SourceAudio
+from savg.media.channels import AudioRules, note_of, stereo_first
 from savg.media.container import (
     audio_streams,
     find_stream,
@@ -44,17 +46,21 @@ _GRACE = 0.5
 
 
 def read_clip(
-    path: Path, format: ClipFormat, max_seconds: float | None
+    path: Path,
+    format: ClipFormat,
+    max_seconds: float | None,
+    rules: AudioRules | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], ClipFormat]:
     """Frames [frames, size, size, 3], audio [2, samples] and their format; see `Clip.read`."""
     limit = min(max_seconds or MAX_SECONDS, MAX_SECONDS)
     with open_container(path) as container:
-        video, streams = _streams(container, path)
+        video, streams = _streams(container, path, rules)
         stated = stated_seconds(video) or whole_seconds(container) or 0.0
         if stated > limit + _GRACE and _is_continuous(path, limit + _GRACE):
             raise _too_long(path, stated, limit)
         needed = format.seconds if max_seconds is None else limit + _GRACE
-        frames, audio = _Images(format, needed), SourceAudio(streams, format.sample_rate, path)
+        frames = _Images(format, needed)
+        audio = SourceAudio(streams, format.sample_rate, path, rules.ambisonic if rules else None)
         timeline = Timeline(may_jump(container))
         complete = _decode(container, video, streams, frames, audio, timeline)
         if not complete and timeline.continuous:
@@ -64,16 +70,36 @@ def read_clip(
     screen = frames.screen
     if not frames.images or screen.start is None:
         raise MediaError(f"{path} has no frame that can be decoded.")
-    if audio.begin is None:
+    if audio.begin is None and not (rules and rules.silent):
         raise MediaError(f"{path} has an audio track without a single sample.")
     start = screen.start
     if max_seconds is not None:
         if screen.end > limit + _GRACE:
             raise _too_long(path, screen.end, limit)
-        begin, end = audio.begin - start, audio.end - start
-        length = min(limit, screen.end if begin > screen.end else max(screen.end, end))
+        length = min(limit, _seconds(audio, start, screen.end))
         format = format.with_frames(max(1, round(length * format.fps)))
     return frames.of(format), _samples(audio, start, format, path), format
+
+
+def audio_note(path: str | os.PathLike[str], rules: AudioRules) -> str:
+    """What `read_clip` does to a file's audio to make it stereo, as a sentence; "" for stereo.
+
+    Only the file's header is read. MediaError for a file that cannot become a clip.
+    """
+    path = Path(path)
+    with open_container(path) as container:
+        _, streams = _streams(container, path, rules)
+        layouts = [stream.layout for stream in streams]
+        names = [channel.name for layout in layouts for channel in layout.channels]
+        return note_of(layouts[0].name if layouts else "", names, rules, path)
+
+
+def _seconds(audio: SourceAudio, start: float, end: float) -> float:
+    """The length in seconds of a clip whose frames end at `end`: its audio's where that is longer and
+    begins before that."""
+    if audio.begin is None or audio.begin - start > end:
+        return end
+    return max(end, audio.end - start)
 
 
 def _is_continuous(path: Path, seconds: float) -> bool:
@@ -94,11 +120,11 @@ def _too_long(path: Path, seconds: float, limit: float) -> MediaError:
     return MediaError(f"{path} lasts {seconds:.0f} s: expected a clip of at most {limit:.0f} s.")
 
 
-def _streams(container: Any, path: Path) -> tuple[Any, tuple[Any, ...]]:
+def _streams(container: Any, path: Path, rules: AudioRules | None) -> tuple[Any, tuple[Any, ...]]:
     """The video and the audio streams; MediaError where they cannot become a clip."""
     video: Any = find_stream(container, "video")
-    streams = audio_streams(container, stereo=True)
-    for kind, present in (("video", video), ("audio", streams)):
+    streams = audio_streams(container, rules.rank if rules else stereo_first)
+    for kind, present in (("video", video), ("audio", streams or (rules and rules.silent))):
         if not present:
             raise MediaError(f"{path} has no {kind} track: expected a video with stereo audio.")
     if any(stream.codec_context is None for stream in (video, *streams)):
@@ -107,7 +133,7 @@ def _streams(container: Any, path: Path) -> tuple[Any, tuple[Any, ...]]:
         raise MediaError(f"{path} has no frame that can be decoded.")
     video = video_stream(container, path)
     channels = sum(stream.channels for stream in streams)
-    if channels != 2:
+    if channels != 2 and rules is None:
         raise MediaError(
             f"{path} has {channels} audio channel{'s' * (channels != 1)}: expected stereo (2)."
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -100,15 +100,15 @@ def find_stream(container: Any, kind: str) -> Any | None:
     return next(iter(_ranked(container, kind)), None)
 
 
-def audio_streams(container: Any, *, stereo: bool = False) -> tuple[Any, ...]:
+def audio_streams(container: Any, rank: Callable[[int], int] | None = None) -> tuple[Any, ...]:
     """The audio of a file: no stream, one, or two mono ones that are marked left and right.
 
-    stereo: one with two channels, or such a pair, comes before others.
+    rank: of a number of channels, of which the lowest comes first; two for such a pair.
     """
     ranked = _ranked(container, "audio")
     choices = [_with_partner(stream, ranked) for stream in ranked]
-    if stereo:
-        choices.sort(key=lambda streams: sum(_channels(stream) for stream in streams) != 2)
+    if rank is not None:
+        choices.sort(key=lambda streams: rank(sum(map(_channels, streams))))
     return choices[0] if choices else ()
 
 

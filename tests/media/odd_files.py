@@ -172,6 +172,8 @@ def _audio_packets(container: Any, track: Track, shift: float) -> Iterator[tuple
 def _blocks(track: Track, sample_format: str) -> Iterator[av.AudioFrame | None]:
     """The samples in blocks of 20 ms, as an encoder takes them, and None for its end."""
     samples = track.samples()
+    if len(samples) > 7:  # PyAV writes no more planes
+        sample_format = sample_format.removesuffix("p")
     if sample_format.startswith("s16"):
         samples = np.round(samples * 32767).astype(np.int16)
     elif sample_format.startswith("s32"):
