@@ -1,7 +1,9 @@
 """Distances between sets of audio by the features of a network: FAD and KAD with several networks.
 
-Most of these networks hear one channel, which is the middle; a swap of left and right changes nothing
-there. `notes["views"]` has the distance of the left, right and side signals too.
+Most of these networks hear one channel, which is the middle: swapped channels change nothing there. Nor
+do they in the side of a network that hears magnitudes of spectra, as all but the SELD network do: a
+swap only turns its sign. `notes["views"]` has the distances of left, right and side too: left and
+right show a swap where the set favours a direction, the side shows lost or added width.
 """
 
 from __future__ import annotations

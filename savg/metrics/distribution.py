@@ -197,7 +197,7 @@ class FrechetMetric(DistributionMetric):
 
         if not whole:
             return Measurement(pair.value, jackknife, between)
-        notes = {
+        notes: dict[str, Any] = {
             "rank": dict(zip(("generated", "reference"), pair.ranks, strict=True)),
             "infinite": self._infinite(pair),
         }
