@@ -20,6 +20,7 @@ COMMANDS = {
     "v2a": "savg.cli.v2a",
     "annotate": "savg.cli.annotate",
     "evaluate": "savg.cli.evaluate",
+    "replicate": "savg.cli.replicate",
     "compose": "savg.cli.compose",
     "dataset": "savg.cli.dataset",
     "mos": "savg.cli.mos",

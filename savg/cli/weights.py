@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,28 +48,51 @@ def run(args: argparse.Namespace) -> int:
 
     A file that cannot be imported gets its sentence, and the others are imported all the same.
     """
-    written: dict[str, str] = {}
-    failed = False
     out = writable_folder(args.out or networks_folder(), "--out")
-    for file in args.files:
-        try:
-            path = existing(file, "checkpoint")
-            if args.out is None:
-                _refuse_parts(path, args.kind)
-            with _checkpoints(path, args.kind) as checkpoints:
-                for path, kind in checkpoints:
-                    written |= _component(path, kind, args.variant, out)
-        except SavgError as error:
-            print(f"error: {error}", file=sys.stderr)
-            failed = True
-    if written and args.out is not None:
-        written |= _pipelines(out)
+    written, problems = import_files(args.files, out, args.kind, args.variant, args.out is not None)
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
     if args.json:
         print(json.dumps(written))
     else:
         for name, folder in written.items():
             print(f"{name}: {folder}")
-    return 1 if failed else 0
+    return 1 if problems else 0
+
+
+def import_files(
+    files: Iterable[Path],
+    out: Path,
+    kind: str | None = None,
+    variant: str | None = None,
+    pipelines: bool = True,
+) -> tuple[dict[str, str], list[SavgError]]:
+    """Import published files into a folder.
+
+    Args:
+        files: checkpoints or the released zip.
+        out: gets a component folder a network, and a description of each pipeline that is whole.
+        kind, variant: of renamed files.
+        pipelines: False where parts of pipelines are refused.
+
+    Returns:
+        Folders and descriptions by name, and what was wrong with the other files.
+    """
+    written: dict[str, str] = {}
+    problems: list[SavgError] = []
+    for file in files:
+        try:
+            path = existing(file, "checkpoint")
+            if not pipelines:
+                _refuse_parts(path, kind)
+            with _checkpoints(path, kind) as checkpoints:
+                for checkpoint, own in checkpoints:
+                    written |= _component(checkpoint, own, variant, out)
+        except SavgError as error:
+            problems.append(error)
+    if written and pipelines:
+        written |= _pipelines(out)
+    return written, problems
 
 
 def _refuse_parts(path: Path, kind: str | None) -> None:
