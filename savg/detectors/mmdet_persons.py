@@ -7,7 +7,7 @@ weights is mmdet's own: resizing, padding, network, decoding, NMS. Units: as `sa
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from savg.annotation import PERSON, Boxes
 from savg.clip import Clip
-from savg.detectors.persons import FRAME_SIZE, load_persons
+from savg.detectors.persons import FRAME_SIZE, known_categories, load_persons
 from savg.extras import import_extra
 from savg.models.yolox import STRIDES, Yolox, YoloxConfig
 from savg.models.yolox_boxes import PAD_VALUE
@@ -71,7 +71,7 @@ def image_pipeline(config: YoloxConfig) -> list[dict[str, Any]]:
 
 
 class MmdetDetector:
-    """Detects persons in a clip with mmdet: `detector(clip) -> Boxes`."""
+    """Detects persons, or other objects too, in a clip with mmdet: `detector(clip) -> Boxes`."""
 
     def __init__(
         self,
@@ -79,9 +79,11 @@ class MmdetDetector:
         score_threshold: float = 0.3,
         device: str | None = None,
         batch_size: int = 20,
+        categories: Collection[int] = (PERSON,),
     ) -> None:
         build, compose = _import_mmdet()
         self.config = model.config
+        self.known = known_categories(model.config, categories)
         self.score_threshold = score_threshold
         self.batch_size = batch_size
         self.pipeline = compose(image_pipeline(model.config))
@@ -96,13 +98,14 @@ class MmdetDetector:
         source: str | os.PathLike[str] = "demo",
         score_threshold: float = 0.3,
         device: str | None = None,
+        categories: Collection[int] = (PERSON,),
     ) -> MmdetDetector:
         """The detector of the sources that `YoloxDetector.from_pretrained` takes.
 
         Raises SavgError where mmdet is not installed, CheckpointError for wrong weights.
         """
         _import_mmdet()
-        return cls(load_persons(source), score_threshold, device)
+        return cls(load_persons(source), score_threshold, device, categories=categories)
 
     def __call__(self, clip: Clip) -> Boxes:
         format = clip.format
@@ -111,12 +114,12 @@ class MmdetDetector:
         for frame, instances in enumerate(self._predict(clip.video[:, top:bottom, :, ::-1])):
             xyxy = instances.bboxes.cpu().numpy().astype(np.float64) + np.array([0, top, 0, top])
             scores, labels = instances.scores.cpu().numpy(), instances.labels.cpu().numpy()
-            keep = (labels == PERSON) & (scores > self.score_threshold)
-            tables.append((np.full(keep.sum(), frame), xyxy[keep], scores[keep]))
+            keep = np.isin(labels, self.known) & (scores > self.score_threshold)
+            tables.append((np.full(keep.sum(), frame), xyxy[keep], scores[keep], labels[keep]))
         if not tables:
             return Boxes.empty()
-        frames, xyxy, scores = (np.concatenate(column) for column in zip(*tables, strict=True))
-        labels = np.full(len(frames), PERSON)
+        columns = zip(*tables, strict=True)
+        frames, xyxy, scores, labels = (np.concatenate(column) for column in columns)
         return Boxes(frames, labels, xyxy * (FRAME_SIZE / format.size), scores)
 
     @torch.inference_mode()

@@ -1,13 +1,14 @@
-"""The YOLOX person detector: boxes of persons in every frame of a clip.
+"""The YOLOX detector: boxes of persons, or of other objects too, in every frame of a clip.
 
 Boxes are corners in pixels of the 256×256 frame, which includes the black rows above and below the
-picture; x grows to the right. Category 0 is a person.
+picture; x grows to the right. Categories are those of COCO, counted from 0: 0 is a person. Published
+weights know all 80, the bundled ones persons alone.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from savg.annotation import PERSON, Boxes
 from savg.clip import Clip
 from savg.detectors.weights import module_sha256, precision, weights_sha256
 from savg.device import choose
-from savg.errors import CheckpointError
+from savg.errors import CheckpointError, SavgError
 from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import load_component, load_official, part_folder
 from savg.models.yolox import Yolox, YoloxConfig, decode, letterbox
@@ -29,6 +30,9 @@ from savg.models.yolox_boxes import Candidates, detections
 __all__ = ["Placement", "YoloxDetector", "detect_persons", "detect_persons_in", "prepare"]
 
 FRAME_SIZE = SAVGBENCH.size
+
+COCO_CATEGORIES = 80
+"""Number of categories of COCO."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +75,15 @@ def detect_persons(
     score_threshold: float = 0.3,
     iou_threshold: float = 0.65,
     batch_size: int = 20,
+    categories: Collection[int] = (PERSON,),
 ) -> Boxes:
     """Persons in frames [F, H, W, 3] RGB, by frame, best first; scores above `score_threshold`.
 
-    Boxes are not clipped to the frame. Rules: mmdet 3.3.0 and [S1] (score > 0.3, NMS at 0.65).
+    Boxes are not clipped to the frame. Rules: mmdet 3.3.0 and [S1] (score > 0.3, NMS at 0.65 within a
+    category). categories: of the objects to find; boxes of persons do not depend on the others.
     """
-    videos = [(video, format or ClipFormat())]
-    return detect_persons_in(model, videos, score_threshold, iou_threshold, batch_size)[0]
+    videos, limits = [(video, format or ClipFormat())], (score_threshold, iou_threshold)
+    return detect_persons_in(model, videos, *limits, batch_size, categories)[0]
 
 
 @torch.inference_mode()
@@ -87,6 +93,7 @@ def detect_persons_in(
     score_threshold: float = 0.3,
     iou_threshold: float = 0.65,
     batch_size: int = 20,
+    categories: Collection[int] = (PERSON,),
 ) -> list[Boxes]:
     """As `detect_persons` for several videos, whose frames share batches."""
     weight = next(model.parameters())
@@ -100,7 +107,8 @@ def detect_persons_in(
             placements += [(index, frame, placement) for frame in range(first, end)]
         batch = torch.from_numpy(np.concatenate(inputs)).to(weight.device, weight.dtype)
         raw = model(batch.contiguous(memory_format=torch.channels_last))
-        per_frame = detections(_persons(decode(raw), score_threshold), 0.0, iou_threshold)
+        likely = _likely(decode(raw), categories, score_threshold)
+        per_frame = detections(likely, 0.0, iou_threshold)
         for (index, frame, placement), boxes in zip(placements, per_frame, strict=True):
             xyxy, scores, labels = (t.cpu().numpy() for t in boxes)
             scale = FRAME_SIZE / videos[index][1].size
@@ -134,15 +142,20 @@ def _table(rows: Sequence[tuple[NDArray[Any], ...]]) -> Boxes:
     return Boxes(frames, labels, xyxy, scores)
 
 
-def _persons(candidates: Candidates, threshold: float) -> Candidates:
-    """Candidates with the scores of all but likely persons set to −1: NMS is by label, so that nothing
-    else suppresses a person."""
-    keep = (candidates.labels == PERSON) & (candidates.scores > threshold)
+def _likely(candidates: Candidates, categories: Collection[int], threshold: float) -> Candidates:
+    """Candidates with the scores of all but likely objects of the categories set to −1: NMS is by
+    label, so that nothing of another category suppresses them."""
+    asked = torch.tensor(sorted(categories), device=candidates.labels.device)
+    keep = torch.isin(candidates.labels, asked) & (candidates.scores > threshold)
     return candidates._replace(scores=candidates.scores.where(keep, -1.0))
 
 
 class YoloxDetector:
-    """Detects persons in a clip of any length: `detector(clip) -> Boxes`."""
+    """Detects persons in a clip of any length: `detector(clip) -> Boxes`.
+
+    categories: of the objects to find, persons alone by default; those that the network knows are its
+    `known`. SavgError where it knows none.
+    """
 
     def __init__(
         self,
@@ -151,8 +164,10 @@ class YoloxDetector:
         iou_threshold: float = 0.65,
         batch_size: int = 20,
         sha256: str = "",
+        categories: Collection[int] = (PERSON,),
     ) -> None:
         self.model = model.eval()
+        self.known = known_categories(model.config, categories)
         self.sha256 = sha256
         self.score_threshold = score_threshold
         self.iou_threshold = iou_threshold
@@ -165,13 +180,16 @@ class YoloxDetector:
         score_threshold: float = 0.3,
         device: str | None = None,
         dtype: str = "float32",
+        categories: Collection[int] = (PERSON,),
     ) -> YoloxDetector:
         """The detector of "demo", a component or pipeline folder, a Hub repo id, or a published file.
 
-        device, dtype: as in `savg.device.choose`. Raises CheckpointError or SavgError.
+        device, dtype: as in `savg.device.choose`; categories: of the objects to find, such as
+        `savg.metrics.sounding.SOUNDING`. Raises CheckpointError or SavgError.
         """
-        model = choose(device, dtype).place(load_persons(source))
-        return cls(model, score_threshold, sha256=weights_sha256(source, "persons"))  # type: ignore[arg-type]
+        model: Yolox = choose(device, dtype).place(load_persons(source))  # type: ignore[assignment]
+        sha256 = weights_sha256(source, "persons")
+        return cls(model, score_threshold, sha256=sha256, categories=categories)
 
     def __call__(self, clip: Clip) -> Boxes:
         return self.many([clip])[0]
@@ -184,6 +202,7 @@ class YoloxDetector:
             self.score_threshold,
             self.iou_threshold,
             self.batch_size,
+            self.known,
         )
 
     @property
@@ -197,8 +216,25 @@ class YoloxDetector:
             "input": f"{rows} within {width}×{height}",
             "score_threshold": self.score_threshold,
             "iou_threshold": self.iou_threshold,
+            "categories": list(self.known),
             "precision": precision(self.model),
         }
+
+
+def known_categories(config: YoloxConfig, categories: Collection[int]) -> tuple[int, ...]:
+    """Those of the categories that a network knows, in order. SavgError where it knows none, or for a
+    category that COCO does not have."""
+    wrong = [category for category in categories if not 0 <= category < COCO_CATEGORIES]
+    if wrong:
+        raise SavgError(f"A category must be in 0…{COCO_CATEGORIES - 1}, got {wrong[0]}.")
+    count = config.num_classes
+    known = tuple(sorted(category for category in set(categories) if category < count))
+    if not known:
+        raise SavgError(
+            f"categories must have one that the detector knows, 0…{count - 1}, "
+            f"got {', '.join(map(str, categories)) or 'none'}."
+        )
+    return known
 
 
 def load_persons(source: str | os.PathLike[str]) -> Yolox:

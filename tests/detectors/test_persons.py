@@ -82,6 +82,42 @@ def test_only_persons_count():
     assert len(YoloxDetector(Oracle(config, label=0), score_threshold=1.0)(clip)) == 0
 
 
+def test_other_categories_are_found_where_they_are_asked_for():
+    clip = clip_with_red(64, 136)
+    config = YoloxConfig(num_classes=3, input_size=(256, 256))
+    found = YoloxDetector(Oracle(config, label=2), categories=(0, 2, 62))(clip)
+    assert set(found.categories) == {2} and len(found) == 20
+    persons = YoloxDetector(Oracle(config, label=0), categories=(0, 2))(clip)
+    alone = YoloxDetector(Oracle(config, label=0))(clip)
+    np.testing.assert_array_equal(persons.xyxy, alone.xyxy)
+    np.testing.assert_array_equal(persons.scores, alone.scores)
+    with pytest.raises(SavgError, match=r"one that the detector knows, 0…0, got 16, 62"):
+        YoloxDetector(Oracle(CONFIGS["demo"]), categories=(16, 62))
+    with pytest.raises(SavgError, match=r"A category must be in 0…79, got 80"):
+        person_detector("yolox", "demo", categories=(0, 80))
+
+
+def test_objects_do_not_suppress_each_other():
+    """Boxes of a category are the same whatever else is asked for."""
+    torch.manual_seed(3)
+    config = YoloxConfig(
+        num_classes=80, widen_factor=0.125, neck_out=16, feat_channels=16, input_size=(64, 64)
+    )
+    model = Yolox(config)
+    with torch.no_grad():
+        for conv in (*model.bbox_head.multi_level_conv_obj, *model.bbox_head.multi_level_conv_cls):
+            conv.weight.normal_(0, 3)
+            conv.bias.fill_(1.0)
+    video = np.random.default_rng(1).integers(0, 255, (3, 256, 256, 3), np.uint8)
+    clip = Clip(video, np.zeros((2, 12_000), np.float32), ClipFormat(frames=3))
+    everything = YoloxDetector(model, categories=range(80))(clip)
+    most = int(np.bincount(everything.categories).argmax())
+    one = YoloxDetector(model, categories=(most,))(clip)
+    assert len(set(everything.categories.tolist())) > 3 and len(one) > 0
+    rows = everything.categories == most
+    np.testing.assert_array_equal(everything.xyxy[rows], one.xyxy)
+
+
 def test_no_frames_no_boxes():
     assert len(detect_persons(Oracle(FULL_FRAME), np.zeros((0, 256, 256, 3), np.uint8))) == 0
 
