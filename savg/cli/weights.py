@@ -14,7 +14,14 @@ from savg.data.starss.archives import open_archive, unpack
 from savg.errors import SavgError
 from savg.features.networks import NETWORKS_VARIABLE, networks_folder
 from savg.hub import PIPELINE_FILE, Card, load_official, model_format, save_component, write_json
-from savg.hub.published_files import METRIC_KINDS, PUBLISHED_FILES, VARIANTS, folder_name
+from savg.hub.published_files import (
+    METRIC_FILES,
+    METRIC_KINDS,
+    PUBLISHED_FILES,
+    VARIANTS,
+    folder_name,
+    kind_of,
+)
 from savg.input_file import slashed
 from savg.paths import atomic_file, existing, writable_folder
 
@@ -34,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the new components; needed for those of pipelines, metrics' networks go where "
         f"metrics look (the folder of {NETWORKS_VARIABLE}, else savg/networks in the data folder)",
     )
-    imported.add_argument("--kind", choices=sorted(set(PUBLISHED_FILES.values())))
+    kinds = {*PUBLISHED_FILES.values(), *METRIC_FILES.values()}
+    imported.add_argument("--kind", choices=sorted(kinds))
     imported.add_argument(
         "--variant",
         metavar="NAME",
@@ -83,9 +91,10 @@ def import_files(
     for file in files:
         try:
             path = existing(file, "checkpoint")
+            released = kind or kind_of(path.name, for_metrics=not pipelines)
             if not pipelines:
-                _refuse_parts(path, kind)
-            with _checkpoints(path, kind) as checkpoints:
+                _refuse_parts(path, released)
+            with _checkpoints(path, released) as checkpoints:
                 for checkpoint, own in checkpoints:
                     written |= _component(checkpoint, own, variant, out)
         except SavgError as error:
@@ -97,8 +106,7 @@ def import_files(
 
 def _refuse_parts(path: Path, kind: str | None) -> None:
     """SavgError for a file that is not of a metric's network alone, and so needs a folder."""
-    released = kind or PUBLISHED_FILES.get(path.name)
-    if path.suffix.lower() == ".zip" or (released is not None and released not in METRIC_KINDS):
+    if path.suffix.lower() == ".zip" or (kind is not None and kind not in METRIC_KINDS):
         raise SavgError(f"{path} holds parts of a pipeline: give its folder with --out.")
 
 
@@ -134,10 +142,9 @@ def _pipelines(out: Path) -> dict[str, str]:
 def _checkpoints(path: Path, kind: str | None) -> Iterator[list[tuple[Path, str]]]:
     """The checkpoints of a file, or of the released zip, each with its kind."""
     if path.suffix.lower() != ".zip":
-        released = kind or PUBLISHED_FILES.get(path.name)
-        if released is None:
+        if kind is None:
             raise SavgError(f"{path} is not the name of a released file; give its --kind.")
-        yield [(path, released)]
+        yield [(path, kind)]
         return
     with tempfile.TemporaryDirectory() as folder:
         yield _unpack(path, Path(folder))

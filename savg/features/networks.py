@@ -16,7 +16,7 @@ from savg.device import choose
 from savg.errors import SavgError
 from savg.features.base import BackboneError
 from savg.hub import CONFIG_FILE, WEIGHTS_FILE, load_component, resolve
-from savg.hub.published_files import METRIC_KINDS, files_of, folder_name
+from savg.hub.published_files import METRIC_FILES, METRIC_KINDS, files_of, folder_name
 from savg.paths import file_sha256
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ def missing_network(kind: str, source: str | os.PathLike[str] | None = None) -> 
     name = f"{kind} ({title})" if title else kind
     place = networks_folder() if source is None else source
     out = "" if source is None and kind in METRIC_KINDS else f" --out {place}"
+    if out and METRIC_FILES.get(files[0]) == kind:
+        out = f" --kind {kind}{out}"
     return (
         f"The network {name} is not in {place}: bring the published file {' or '.join(files)} and "
         f"run `python -m savg weights import {files[0]}{out}`."

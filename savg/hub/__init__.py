@@ -43,6 +43,7 @@ KINDS: dict[str, str] = {
     "mel_vae": "savg.models.mel_vae:FORMAT",
     "bigvgan": "savg.models.bigvgan:FORMAT",
     "synchformer": "savg.models.synchformer:FORMAT",
+    "synchformer_sync": "savg.models.synchformer_sync:FORMAT",
     "visual_flow": "savg.models.visual_flow:FORMAT",
     "istft_vocoder": "savg.models.istft_vocoder:FORMAT",
     "griffin_lim": "savg.models.griffin_lim:FORMAT",

@@ -38,8 +38,11 @@ VARIANTS = {
 FOLDER_NAMES = {"joint_unet": "joint", "superres_unet": "superres"}
 """Kind → its component folder, where the names differ."""
 
+METRIC_FILES = {"synchformer_state_dict.pth": "synchformer_sync"}
+"""Name of a released file of which pipelines use a part → kind of the whole, which metrics use."""
+
 METRIC_KINDS = {
-    "synchformer": "Synchformer, when things are seen and heard",
+    "synchformer_sync": "Synchformer, when things are seen and heard",
     "audioclip": "AudioCLIP's audio branch",
     "vggish": "VGGish",
 }
@@ -54,4 +57,10 @@ def folder_name(kind: str) -> str:
 
 def files_of(kind: str) -> list[str]:
     """The names of the released files of a kind."""
-    return [name for name, other in PUBLISHED_FILES.items() if other == kind]
+    files = (*PUBLISHED_FILES.items(), *METRIC_FILES.items())
+    return [name for name, other in files if other == kind]
+
+
+def kind_of(file: str, for_metrics: bool = False) -> str | None:
+    """The kind of a released file by its name, for pipelines or for metrics; None for another name."""
+    return (METRIC_FILES.get(file) if for_metrics else None) or PUBLISHED_FILES.get(file)

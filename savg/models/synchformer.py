@@ -3,7 +3,8 @@
 A transformer whose attention is divided: over time at each place, then over places at each time, with
 one summary token that attends to all (MotionFormer with divided space-time attention). The tokens of
 each frame pair are then pooled by one more attention layer. Parameters bear the names of the published
-checkpoint; its audio half and one unused layer are left out.
+checkpoint; one unused layer is left out, and its audio half and offset head are in
+`savg.models.synchformer_sync`.
 Sources: Synchformer (arXiv 2401.16423), TimeSformer (2102.05095); used frozen by [S2]'s second stage.
 
 Shapes: B clips, T frames, S segments of 16 frames every 8, P places (patches) of a frame, f = 8
@@ -165,14 +166,13 @@ class PatchEmbedding(nn.Module):
 
 
 class Summary(nn.TransformerEncoderLayer):
-    """A learned token that has attended to the places of one frame pair: [N, P, D] to [N, D]."""
+    """A learned token that has attended to the tokens of one time: [N, P, D] to [N, D]."""
 
-    def __init__(self, config: SynchformerConfig) -> None:
-        width = config.embed_dim
+    def __init__(self, width: int, heads: int, hidden: int) -> None:
         super().__init__(
             width,
-            config.heads,
-            config.mlp_ratio * width,
+            heads,
+            hidden,
             dropout=0.0,
             activation="gelu",
             layer_norm_eps=EPS,
@@ -198,7 +198,7 @@ class Encoder(nn.Module):
         self.patch_embed_3d = PatchEmbedding(config)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.norm = nn.LayerNorm(width, eps=EPS)
-        self.spatial_attn_agg = Summary(config)
+        self.spatial_attn_agg = Summary(width, config.heads, config.mlp_ratio * width)
         for parameter in (self.cls_token, self.pos_embed, self.spatial_attn_agg.cls_token):
             nn.init.trunc_normal_(parameter, std=0.02)
 

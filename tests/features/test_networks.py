@@ -14,8 +14,10 @@ from savg.features import networks
 from savg.features.base import BackboneError
 from savg.features.networks import load_network, missing_network, network_folder
 from savg.hub import Card, save_component
-from savg.hub.published_files import METRIC_KINDS, PUBLISHED_FILES
+from savg.hub.published_files import METRIC_FILES, METRIC_KINDS, files_of
 from savg.models.synchformer import CONFIGS, Synchformer
+from savg.models.synchformer_sync import CONFIGS as SYNC_CONFIGS
+from savg.models.synchformer_sync import SynchformerSync
 from savg.paths import file_sha256
 
 KIND = "synchformer"
@@ -47,7 +49,7 @@ def test_the_folder_of_networks(monkeypatch, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", METRIC_KINDS)
 def test_a_missing_network_names_its_file_and_the_command(kind: str, place: Path) -> None:
-    files = [name for name, other in PUBLISHED_FILES.items() if other == kind]
+    files = files_of(kind)
     sentence = missing_network(kind)
     assert all(name in sentence for name in files) and files
     assert f"`python -m savg weights import {files[0]}`" in sentence and str(place) in sentence
@@ -89,24 +91,29 @@ def test_a_component_of_another_kind_is_named(place: Path) -> None:
 
 
 def test_import_without_a_folder_replaces_the_network(place: Path, tmp_path: Path, capsys) -> None:
-    name = "synchformer_state_dict.pth"
+    (name, whole), *_ = METRIC_FILES.items()
     small = tmp_path / name
-    torch.save(network().state_dict(), small)
-    place.joinpath(KIND).mkdir(parents=True)
-    place.joinpath(KIND, "leftover").write_text("of an older import")
-    with pytest.MonkeyPatch.context() as patch:
-        from dataclasses import replace
-
-        from savg.models import synchformer
-
-        tiny = replace(synchformer.FORMAT, from_published=lambda published: CONFIGS["tiny"])
-        patch.setattr(synchformer, "FORMAT", tiny)
-        assert main(["weights", "import", str(small), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {KIND: str(place / KIND)}
+    torch.save(SynchformerSync(SYNC_CONFIGS["tiny"]).state_dict(), small)
+    place.joinpath(whole).mkdir(parents=True)
+    place.joinpath(whole, "leftover").write_text("of an older import")
+    arguments = ["weights", "import", str(small), "--variant", "tiny", "--json"]
+    assert main(arguments) == 0
+    assert json.loads(capsys.readouterr().out) == {whole: str(place / whole)}
     assert sorted(p.name for p in place.rglob("*")) == sorted(
-        [KIND, "config.json", "model.safetensors"]
+        [whole, "config.json", "model.safetensors"]
     )
-    assert load_network(KIND)[0].config == CONFIGS["tiny"]  # type: ignore[union-attr]
+    assert load_network(whole)[0].config == SYNC_CONFIGS["tiny"]  # type: ignore[union-attr]
+
+
+def test_a_file_of_two_kinds_is_told_which_with_a_folder(place: Path, tmp_path: Path) -> None:
+    (name, whole), *_ = METRIC_FILES.items()
+    assert f"import {name} --kind {whole} --out {tmp_path}`" in missing_network(whole, tmp_path)
+    assert "--kind" not in missing_network(whole)
+    small, out = tmp_path / name, tmp_path / "out"
+    torch.save(SynchformerSync(SYNC_CONFIGS["tiny"]).state_dict(), small)
+    arguments = ["weights", "import", str(small), "--variant", "tiny", "--out", str(out)]
+    assert main([*arguments, "--kind", whole]) == 0
+    assert network_folder(whole, out) == out / whole and not place.exists()
 
 
 def test_parts_of_pipelines_need_a_folder(place: Path, tmp_path: Path, capsys) -> None:
