@@ -279,8 +279,12 @@ class GaussianMetric(KernelMetric):
 def _errors(jackknife: Jackknife | None, scale: float) -> dict[str, Any]:
     if jackknife is None:
         return {}
-    first, second = jackknife.errors
+    sets = ("generated", "reference")
     return {
         "bias": scale * jackknife.bias,
-        "errors": {"generated": scale * first, "reference": scale * second},
+        "errors": {of: scale * e for of, e in zip(sets, jackknife.errors, strict=True)},
+        "left_out": {
+            of: (scale * distances).tolist()
+            for of, distances in zip(sets, jackknife.left_out, strict=True)
+        },
     }

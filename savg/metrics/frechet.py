@@ -97,9 +97,11 @@ class FrechetTarget:
         centred = _centred(rows)
         apart = rows.mean(axis=0) - self.mean
         product = centred @ self.root.T
-        if len(product) > 2 * product.shape[1]:
-            product = np.asarray(np.linalg.qr(product, mode="r"))
-        overlap = _rooted(np.square(np.linalg.svd(product, compute_uv=False)), self.floor).sum()
+        if len(product) > product.shape[1]:
+            squares = np.asarray(np.linalg.eigvalsh(product.T @ product), np.float64)
+        else:
+            squares = np.square(np.linalg.svd(product, compute_uv=False), dtype=np.float64)
+        overlap = _rooted(squares, self.floor).sum()
         spread = float(np.square(centred).sum()) + self.trace
         # Rounding can bring the distance of equal sets below 0.
         return max(float(apart @ apart) + spread - 2 * float(overlap), 0.0)
@@ -184,7 +186,7 @@ def _principal(centred: Floats) -> tuple[Floats, Floats]:
     """Variances [rank] along principal axes [rank, D], without those of rounding noise alone, which
     would add nothing to a product and cost time."""
     eps = max(centred.shape) * float(np.finfo(np.float64).eps)
-    if len(centred) > 2 * centred.shape[1]:
+    if len(centred) > centred.shape[1]:
         variances, columns = np.linalg.eigh(centred.T @ centred)
         axes = columns.T
         present = variances > variances[-1] * eps

@@ -16,6 +16,7 @@ from savg.metrics.distribution import DistributionMetric
 from savg.metrics.favd import Favd
 from savg.metrics.feature_sets import FeatureError, FeatureSet, rotated
 from savg.metrics.frechet import frechet_distance
+from savg.metrics.jackknife import distance_difference
 from savg.metrics.kernel_distances import polynomial_mmd
 from savg.metrics.video_distances import Fvd, FvdYolox, Kvd
 
@@ -216,6 +217,19 @@ def test_equal_reference_clips_have_no_kernel_width() -> None:
     side = {clip: np.concatenate([a, a, a, 0 * a]) for clip, a in drawn(1, 5, (1, 1, 3)).items()}
     views_of = result_of(KadVggish, drawn(0, 5, (4, 1, 3)), side).notes["views"]
     assert views_of["side"] == {"value": None, "low": None, "high": None}
+
+
+@pytest.mark.parametrize("metric", [FvdYolox, Kvd])
+def test_runs_of_the_same_seeds_are_compared_more_closely(metric: type[DistributionMetric]) -> None:
+    x, y = drawn(0, 40, (1, 5), 0.3), drawn(1, 40, (1, 5))
+    worse = {clip: 1.2 * array + 0.1 for clip, array in x.items()}
+    first, second = result_of(metric, worse, y), result_of(metric, x, y)
+    paired, apart = (distance_difference(first, second, same_clips=s) for s in (True, False))
+    assert paired is not None and apart is not None and first.low is not None
+    assert first.value is not None and second.value is not None
+    assert paired.low > 0 and paired.value == first.value - second.value
+    assert paired.high - paired.low < 0.8 * (apart.high - apart.low)
+    assert sum(first.notes["left_out"]["generated"]) / 40 == pytest.approx(first.value, rel=0.1)
 
 
 def test_favd_joins_what_is_seen_and_heard_in_one_clip() -> None:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from savg.metrics.base import MetricResult
 from savg.metrics.feature_sets import FeatureSet
 from savg.metrics.frechet import FrechetPair, frechet_distance
-from savg.metrics.jackknife import GROUPS, jackknife, left_out_groups
+from savg.metrics.jackknife import GROUPS, distance_difference, jackknife, left_out_groups
 from savg.metrics.kernel_distances import KernelPair, polynomial_kernel
 
 
@@ -30,6 +31,33 @@ def test_of_a_variance_it_finds_the_bias() -> None:
     result = jackknife(x.var(), (without, np.zeros(4) + x.var()))
     assert x.var() - result.bias == pytest.approx(x.var(ddof=1))
     assert jackknife(0.1, (np.array([0.0, 0.5]), np.array([0.1, 0.1])), least=0.0).low == 0
+
+
+def mean_result(x: np.ndarray, y: np.ndarray) -> MetricResult:
+    """A "distance" whose errors are known: the difference of two means."""
+    left_out = {
+        "generated": [np.delete(x, i).mean() - y.mean() for i in range(len(x))],
+        "reference": [x.mean() - np.delete(y, i).mean() for i in range(len(y))],
+    }
+    value = float(x.mean() - y.mean())
+    return MetricResult("mean", value, 0.0, 1.0, len(x), notes={"left_out": left_out})
+
+
+def test_two_runs_are_compared_without_what_they_share() -> None:
+    rng = np.random.default_rng(2)
+    reference, x = rng.normal(size=30) * 9, rng.normal(size=14)
+    y = x + 0.1 * rng.normal(size=14) + 0.2
+    a, b = mean_result(x, reference), mean_result(y, reference)
+    paired, apart = (distance_difference(b, a, same_clips=same) for same in (True, False))
+    assert paired is not None and apart is not None and paired.paired and not apart.paired
+    expected = stats.ttest_1samp(y - x, 0).confidence_interval(0.95)
+    assert (paired.low, paired.high) == pytest.approx((expected.low, expected.high))
+    welch = stats.ttest_ind(y, x, equal_var=False).confidence_interval(0.95)
+    assert (apart.low, apart.high) == pytest.approx((welch.low, welch.high))
+    assert paired.value == apart.value == pytest.approx((y - x).mean())
+    assert distance_difference(a, mean_result(x[:9], reference), same_clips=True) is None
+    assert distance_difference(a, mean_result(x, reference[:9]), same_clips=False) is None
+    assert distance_difference(a, MetricResult("mean", 1.0), same_clips=False) is None
 
 
 def test_no_variation_has_an_interval_without_width() -> None:
