@@ -5,14 +5,15 @@ const part = (name) => root.querySelector('.rb-' + name);
 
 function tableOf(table) {
   const head = make('tr', null, ...table.head.map((cell) => make('th', { scope: 'col' }, cell)));
-  const rows = table.rows.map((row) => make('tr', null, ...row.map((cell, i) =>
-    (i ? make('td', null, cell) : make('th', { scope: 'row' }, cell)))));
+  const rows = table.rows.map((row) => make('tr', row[0].startsWith('null: ') ? { class: 'rb-null' } : null,
+    ...row.map((cell, i) => (i ? make('td', null, cell) : make('th', { scope: 'row' }, cell)))));
   const caption = make('caption', null, table.caption);
   const whole = make('table', null, caption, make('thead', null, head), make('tbody', null, ...rows));
   const scroll = make('div', { class: 'rb-scroll', tabindex: '0', role: 'region',
                                'aria-label': table.caption }, whole);
   const wide = table.head.length > 2 ? ' rb-wide' : '';
-  const figure = make('div', { class: 'rb-table' + wide }, scroll);
+  const words = table.words ? ' rb-words' : '';
+  const figure = make('div', { class: 'rb-table' + wide + words }, scroll);
   if (table.how) figure.append(make('p', { class: 'rb-how' }, table.how));
   return figure;
 }

@@ -1,4 +1,5 @@
-"""The web component of the Results tab: a board of headings, lines, tables and downloads."""
+"""The web components of the Results tab: a board of headings, lines, tables and downloads, and a plane
+of pairs."""
 
 from __future__ import annotations
 
@@ -18,6 +19,14 @@ def board(elem_id: str, value: dict[str, Any] | None = None) -> gr.HTML:
     return component("results/board.html", [DOM, "results/board.js"], elem_id, value)
 
 
+def pairs(elem_id: str) -> gr.HTML:
+    """One dot for each pair of clips of two runs; its value is of `RunComparison.show`, or None.
+
+    `.select` gets {"open": name of the first run's clip}.
+    """
+    return component("results/pairs.html", [DOM, "results/pairs.js"], elem_id)
+
+
 def board_value(
     title: str,
     lines: list[str],
@@ -27,7 +36,8 @@ def board_value(
     notes: list[str] | None = None,
     downloads: list[dict[str, str]] | None = None,
 ) -> dict[str, Any]:
-    """What a board shows: tables as {caption, how, head, rows}; downloads as {label, name, url}."""
+    """What a board shows: tables as {caption, how, head, rows, words}, words: cells are
+    sentences; downloads as {label, name, url}."""
     return {
         "title": title,
         "badge": badge,

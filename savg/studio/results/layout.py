@@ -7,14 +7,31 @@ from typing import Any
 
 import gradio as gr
 
-from savg.studio.results.components import board
+from savg.studio.results.components import board, pairs
+from savg.studio.shared.components import notice_line
+
+
+@dataclass(frozen=True)
+class RunLayout:
+    """The components that compare runs."""
+
+    head: gr.HTML
+    runs: gr.Dropdown
+    notice: gr.HTML
+    table: gr.HTML
+    metric: gr.Dropdown
+    figure: gr.Plot
+    column: gr.Dropdown
+    pairs: gr.HTML
+    leaderboard: gr.HTML
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The components of the tab: benchmarks first, then reports of listening tests; `plots` are of
-    a report, `dark` tells handlers whether the page is."""
+    """The components of the tab: runs first, then benchmarks, then reports of listening tests; `plots`
+    are of a report, `dark` tells handlers whether the page is."""
 
+    compared: RunLayout
     methods: gr.HTML
     figure: gr.Plot
     table: gr.Dropdown
@@ -27,6 +44,9 @@ class Layout:
 
 
 def lay_out(
+    runs: list[tuple[str, str]],
+    chosen: list[str],
+    runs_head: dict[str, Any],
     methods: dict[str, Any],
     tables: list[tuple[str, str]],
     document: str,
@@ -35,8 +55,10 @@ def lay_out(
 ) -> Layout:
     """Everything but figures, which come when the tab is first seen.
 
-    methods, head: what both boards show; tables, reports: titles and keys; document: the first table.
+    runs, tables, reports: titles and keys; chosen: the runs at first; runs_head, methods, head: what
+    the boards show; document: the first table.
     """
+    compared = _lay_out_runs(runs, chosen, runs_head)
     methods_board = board("savg-results-methods", methods)
     with gr.Row(elem_id="savg-results-figure"):
         figure = gr.Plot(show_label=False, visible=False, elem_id="savg-results-plot-methods")
@@ -56,7 +78,34 @@ def lay_out(
         ]
     more = board("savg-results-more")
     dark = gr.Checkbox(visible=False)
-    return Layout(methods_board, figure, table, markdown, report, head_board, plots, more, dark)
+    return Layout(
+        compared, methods_board, figure, table, markdown, report, head_board, plots, more, dark
+    )
+
+
+def _lay_out_runs(
+    runs: list[tuple[str, str]], chosen: list[str], head: dict[str, Any]
+) -> RunLayout:
+    heading = board("savg-results-runs-head", head)
+    choice = gr.Dropdown(
+        runs,
+        value=chosen,
+        multiselect=True,
+        label="Runs",
+        visible=len(runs) > 0,
+        elem_id="savg-results-runs",
+    )
+    notice = notice_line("savg-results-notice")
+    table = board("savg-results-runs-table")
+    with gr.Row(elem_id="savg-results-side"):
+        with gr.Column():
+            metric = gr.Dropdown(label="Metric", visible=False, elem_id="savg-results-metric")
+            figure = gr.Plot(show_label=False, visible=False, elem_id="savg-results-plot-runs")
+        with gr.Column():
+            column = gr.Dropdown(label="Clip by clip", visible=False, elem_id="savg-results-column")
+            plane = pairs("savg-results-pairs")
+    leaderboard = board("savg-results-leaderboard")
+    return RunLayout(heading, choice, notice, table, metric, figure, column, plane, leaderboard)
 
 
 def _whole_tables(tables: list[tuple[str, str]], document: str) -> tuple[gr.Dropdown, gr.Markdown]:

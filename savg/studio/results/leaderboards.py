@@ -1,0 +1,155 @@
+"""Leaderboards that `evaluate --leaderboard` appends to, as the Results tab shows them: a table a mode.
+
+A file is a list of {"name", "created", "mode", "n", "reference_n", "metrics": {NAME: {"value", "low",
+"high", "nulls"}}, "networks", "reading", "warnings"}.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from savg.errors import SavgError
+from savg.evaluation.report import label as label_of
+from savg.evaluation.report_values import ACROSS_MODES, ARROWS, NOTHING, cell_of, metric_of
+from savg.json_files import read_json
+from savg.metrics.base import MetricResult
+from savg.metrics.registry import METRICS
+from savg.studio.results.components import board_value
+from savg.studio.results.run_tables import in_one_line
+from savg.studio.results.runs import Runs
+from savg.viz.documents import finite
+
+VARIABLE = "SAVG_LEADERBOARD"
+"""Environment variable: leaderboards, separated as in PATH; those in folders of runs are found too."""
+
+NAME = "leaderboard.json"
+
+Entry = Mapping[str, Any]
+
+
+class Leaderboards:
+    """The leaderboards of a studio, read anew each time somebody asks."""
+
+    def __init__(self, files: Sequence[Path], runs: Runs) -> None:
+        self._files = tuple(files)
+        self.runs = runs
+
+    @classmethod
+    def of_environment(
+        cls, runs: Runs, environment: Mapping[str, str] = os.environ
+    ) -> Leaderboards:
+        """Those of SAVG_LEADERBOARD, and those in the folders of runs."""
+        return cls([Path(p) for p in environment.get(VARIABLE, "").split(os.pathsep) if p], runs)
+
+    def files(self) -> list[Path]:
+        """The files there are now."""
+        beside = [folder / NAME for folder in self.runs.folders]
+        beside += [path.parent / NAME for path in self.runs.files()]
+        paths = [*self._files, *(path for path in beside if path.is_file())]
+        return list(dict.fromkeys(path.resolve() for path in paths))
+
+    def board(self) -> dict[str, Any] | None:
+        """What the board shows, None without any leaderboard."""
+        entries: list[Entry] = []
+        problems: list[str] = []
+        for path in self.files():
+            try:
+                entries += read_entries(path)
+            except SavgError as error:
+                problems.append(str(error).replace(f"{path.parent}{os.sep}", ""))
+        modes = dict.fromkeys(str(entry.get("mode", "standard")) for entry in entries)
+        tables = [table for mode in modes for table in _tables(mode, entries)]
+        if not tables and not problems:
+            return None
+        lines = [ACROSS_MODES] if len(modes) > 1 else []
+        return board_value("Leaderboard", lines, tables, notes=problems)
+
+
+def read_entries(path: Path) -> list[Entry]:
+    """The entries of a leaderboard; SavgError for a file of another form."""
+    data = read_json(path, lenient=True)
+    if not isinstance(data, list) or not all(_is_entry(entry) for entry in data):
+        raise SavgError(f"{path} must be a leaderboard: a list of entries with a name and metrics.")
+    return data
+
+
+def _is_entry(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("name"), str)
+        and isinstance(value.get("metrics"), dict)
+        and all(isinstance(one, dict) for one in value["metrics"].values())
+    )
+
+
+def _tables(mode: str, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Scores of a mode, and where they come from."""
+    own = [entry for entry in entries if str(entry.get("mode", "standard")) == mode]
+    present = dict.fromkeys(name for entry in own for name in entry["metrics"])
+    names = [*(n for n in METRICS if n in present), *(n for n in present if n not in METRICS)]
+    head = ["entry", *map(_head, names), "clips", "reference clips"]
+    rows = [
+        [
+            entry["name"],
+            *(_cell(name, entry["metrics"].get(name)) for name in names),
+            _count(entry.get("n")),
+            _count(entry.get("reference_n")),
+        ]
+        for entry in own
+    ]
+    origins = [
+        [
+            entry["name"],
+            *(
+                in_one_line(entry.get(key))
+                for key in ("created", "reading", "networks", "warnings")
+            ),
+        ]
+        for entry in own
+    ]
+    origin_head = ["entry", "computed", "read as", "networks", "warnings"]
+    return [
+        {"caption": f"Mode {mode}", "how": "", "head": head, "rows": rows},
+        {
+            "caption": f"Origins, mode {mode}",
+            "how": "",
+            "head": origin_head,
+            "rows": origins,
+            "words": True,
+        },
+    ]
+
+
+def _head(name: str) -> str:
+    metric = metric_of(name)
+    return f"{label_of(name)} {ARROWS[metric.higher_is_better] if metric else ''}".strip()
+
+
+def _cell(name: str, value: Mapping[str, Any] | None) -> str:
+    """A value with its interval and nulls."""
+    if value is None:
+        return NOTHING
+    nulls = value.get("nulls")
+    numbers = {str(k): finite(v) for k, v in nulls.items()} if isinstance(nulls, Mapping) else {}
+    number = finite(value.get("value"))
+    result = MetricResult(
+        name,
+        number,
+        finite(value.get("low")),
+        finite(value.get("high")),
+        0,
+        numbers,
+        {"reason": "-"},
+    )
+    cell = cell_of(result)
+    interval = f" ({cell.interval})" if cell.interval else ""
+    told = "; null: " + ", ".join(f"{k} {v}" for k, v in cell.nulls) if cell.nulls else ""
+    return cell.value + interval + told
+
+
+def _count(value: object) -> str:
+    usable = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if usable else NOTHING

@@ -1,0 +1,173 @@
+"""Tables of runs side by side: their numbers, paired differences, and where the numbers come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from savg.evaluation.pairs import paired_rows
+from savg.evaluation.report import label as label_of
+from savg.evaluation.report_plots import columns_of, in_words
+from savg.evaluation.report_values import (
+    ARROWS,
+    NOTHING,
+    Cell,
+    cell_of,
+    figure,
+    metric_of,
+    metrics_of,
+)
+from savg.evaluation.results_file import Run
+from savg.metrics.base import MetricResult
+from savg.metrics.statistics import mean_interval
+from savg.studio.results.components import board_value
+from savg.viz.documents import finite
+
+
+def metrics_in(runs: Sequence[Run]) -> list[str]:
+    """Metrics that at least one of the runs has a value of."""
+    names = dict.fromkeys(name for run in runs for name in metrics_of(run))
+    return [n for n in names if any(_value(run, n) is not None for run in runs)]
+
+
+def _value(run: Run, name: str) -> float | None:
+    result = run.generated.metrics.get(name)
+    return None if result is None else result.value
+
+
+def columns_in(runs: Sequence[Run]) -> list[str]:
+    """Columns of clips that both of the first two runs have."""
+    if len(runs) < 2:
+        return []
+    second = set(columns_of(runs[1].each))
+    return [name for name in columns_of(runs[0].each) if name in second]
+
+
+def names_of(runs: Sequence[Run]) -> list[str]:
+    """Names of runs, told apart by their folders where two are equal."""
+    names = [run.name for run in runs]
+    return [
+        f"{run.name} ({run.path.parent.name})"
+        if names.count(run.name) > 1 and run.path
+        else run.name
+        for run in runs
+    ]
+
+
+def board_of(runs: Sequence[Run]) -> dict[str, Any]:
+    """The table of all metrics, the paired differences and where the numbers come from."""
+    notes: dict[str, int] = {}
+    rows = []
+    for name in dict.fromkeys(n for run in runs for n in metrics_of(run)):
+        rows += _rows(name, runs, notes)
+    names = names_of(runs)
+    head = [
+        "metric",
+        *(f"{n}, {r.generated.clips} clips" for n, r in zip(names, runs, strict=True)),
+    ]
+    how = " ".join(f"[{number}] {note}" for note, number in notes.items())
+    tables = [{"caption": f"Mode {runs[0].mode}", "how": how, "head": head, "rows": rows}]
+    if len(runs) > 1 and (paired := _paired(runs, names)):
+        tables.append(paired)
+    tables.append(_origins(runs, names))
+    return board_value("", [], tables, notes=_differences(runs))
+
+
+def _rows(name: str, runs: Sequence[Run], notes: dict[str, int]) -> list[list[str]]:
+    metric = metric_of(name)
+    results = [run.generated.metrics.get(name) for run in runs]
+    if all(result is None for result in results):
+        return []
+    cells = [cell_of(result, notes) if result else None for result in results]
+    arrow = ARROWS[metric.higher_is_better] if metric else ""
+    rows = [[f"{label_of(name)} {arrow}".strip(), *map(_text, cells)]]
+    for null in dict.fromkeys(n for cell in cells if cell for n, _ in cell.nulls):
+        values = [dict(cell.nulls).get(null, NOTHING) if cell else NOTHING for cell in cells]
+        rows.append([f"null: {null}", *values])
+    return rows
+
+
+def _text(cell: Cell | None) -> str:
+    if cell is None:
+        return NOTHING
+    interval = f" ({cell.interval})" if cell.interval else ""
+    return cell.value + interval + "".join(f" [{n}]" for n in cell.notes)
+
+
+def _paired(runs: Sequence[Run], names: Sequence[str]) -> dict[str, Any] | None:
+    """Differences clip by clip of the first two runs, which are surer than those of the sets."""
+    pairs = paired_rows(runs[0].each, runs[1].each)
+    rows = []
+    for column in columns_in(runs):
+        both = [
+            (a, b)
+            for one, two in pairs
+            if (a := finite(one.get(column))) is not None
+            and (b := finite(two.get(column))) is not None
+        ]
+        if len(both) < 2:
+            continue
+        differences = np.array([b - a for a, b in both])
+        low, high = mean_interval(differences)
+        result = MetricResult(column, float(differences.mean()), low, high, len(both))
+        means = [figure(float(np.mean(values))) for values in zip(*both, strict=True)]
+        rows.append([in_words(column), *means, _text(cell_of(result)), str(len(both))])
+    if not rows:
+        return None
+    how = (
+        "Means over clips that both runs have; intervals of the difference by bootstrap over clips."
+    )
+    head = ["column", *names[:2], "difference", "pairs"]
+    return {"caption": "Clip by clip, first two runs", "how": how, "head": head, "rows": rows}
+
+
+def _origins(runs: Sequence[Run], names: Sequence[str]) -> dict[str, Any]:
+    """Where the numbers of each run come from."""
+    facts = ("reference", "created", "version", "seed", "reading", "networks", "command")
+    rows = []
+    for fact in facts:
+        values = [in_one_line(run.about.get(fact)) for run in runs]
+        if any(value != NOTHING for value in values):
+            rows.append([fact, *values])
+    return {
+        "caption": "Where the numbers come from",
+        "how": "",
+        "head": ["", *names],
+        "rows": rows,
+        "words": True,
+    }
+
+
+def in_one_line(value: object) -> str:
+    """A value of JSON in words, – for nothing."""
+    if isinstance(value, Mapping):
+        return (
+            "; ".join(f"{k} {in_one_line(v)}" for k, v in value.items() if v is not None) or NOTHING
+        )
+    if isinstance(value, list):
+        return ", ".join(map(in_one_line, value)) or NOTHING
+    return NOTHING if value in (None, "") else str(value)
+
+
+def _differences(runs: Sequence[Run]) -> list[str]:
+    """Sentences about what keeps numbers of the runs from being compared, and the runs' warnings."""
+    sentences = []
+    if len({in_one_line(run.about.get("reference")) for run in runs}) > 1:
+        sentences.append(
+            "The runs have other reference sets: their distances to it are not comparable."
+        )
+    if len({in_one_line(run.about.get("reading")) for run in runs}) > 1:
+        sentences.append("The runs read their clips at other rates or sizes: compare with care.")
+    for name in metrics_in(runs):
+        used = {
+            in_one_line(run.generated.metrics[name].notes.get("networks"))
+            for run in runs
+            if name in run.generated.metrics
+        }
+        if len(used) > 1:
+            sentences.append(
+                f"{label_of(name)} comes of other networks: its values are not comparable."
+            )
+    return [*sentences, *(f"{run.name}: {w}" for run in runs for w in run.warnings)]
