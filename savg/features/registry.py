@@ -7,7 +7,9 @@ import importlib
 from savg.errors import SavgError
 from savg.features.base import Backbone
 
-BACKBONES: dict[str, str] = {}
+BACKBONES: dict[str, str] = {
+    "i3d": "savg.features.i3d:I3dBackbone",
+}
 """name → module:class; a module is imported when its backbone is first used."""
 
 

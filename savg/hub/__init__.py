@@ -49,6 +49,7 @@ KINDS: dict[str, str] = {
     "griffin_lim": "savg.models.griffin_lim:FORMAT",
     "audioclip": "savg.models.audioclip:FORMAT",
     "vggish": "savg.models.vggish:FORMAT",
+    "i3d": "savg.models.i3d:FORMAT",
 }
 """kind → where its `ModelFormat` is; resolved on first use, so that this module imports no network."""
 

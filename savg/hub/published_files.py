@@ -22,6 +22,8 @@ PUBLISHED_FILES = {
     "AudioCLIP-Full-Training.pt": "audioclip",
     "AudioCLIP-Partial-Training.pt": "audioclip",
     "vggish-10086976.pth": "vggish",
+    "i3d_pretrained_400.pt": "i3d",
+    "rgb_imagenet.pt": "i3d",
 }
 """Name of a released file → kind; the first four come in SAVGBench_PretrainedModels_V1.zip, those of
 MMAudio are mono."""
@@ -45,6 +47,7 @@ METRIC_KINDS = {
     "synchformer_sync": "Synchformer, when things are seen and heard",
     "audioclip": "AudioCLIP's audio branch",
     "vggish": "VGGish",
+    "i3d": "Inception I3D, Kinetics-400 logits, for FVD and KVD",
 }
 """Kind → what it is, of the networks that metrics use: `weights import` puts them where metrics look,
 unless told another folder."""

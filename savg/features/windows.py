@@ -1,0 +1,74 @@
+"""What video backbones see of a clip: all its frames, or windows of them, and in which batches.
+
+Videos are uint8 RGB [T, H, W, 3].
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Video = NDArray[np.uint8]
+
+
+def stretched(video: Video, least: int) -> Video:
+    """A video of at least that many frames: a shorter one has its frames repeated evenly."""
+    frames = len(video)
+    return video if frames >= least else video[np.arange(least) * frames // least]
+
+
+def parts(video: Video, most: int) -> list[Video]:
+    """The whole video, or as few parts of (nearly) equal length ≤ `most` as there can be."""
+    return np.array_split(video, math.ceil(len(video) / most))
+
+
+def windows(video: Video, length: int) -> list[Video]:
+    """As few windows of `length` frames as cover the video, evenly spaced; they may overlap.
+
+    A shorter video is stretched to one window.
+    """
+    video = stretched(video, length)
+    count = math.ceil(len(video) / length)
+    starts = np.linspace(0, len(video) - length, count).round().astype(int)
+    return [video[start : start + length] for start in starts]
+
+
+def describe(
+    videos: Sequence[Sequence[Video]],
+    network: Callable[[Tensor], Tensor],
+    device: torch.device,
+    frames_at_once: int,
+) -> list[NDArray[np.float32]]:
+    """Features [W, D] of each clip, given as its W videos.
+
+    Args:
+        network: videos [B, T, H, W, 3] to features [B, D].
+        device: where it takes them.
+        frames_at_once: B · T is at most this, but for single videos that are longer.
+    """
+    flat = [(clip, video) for clip, several in enumerate(videos) for video in several]
+    rows: list[list[NDArray[np.float32]]] = [[] for _ in videos]
+    for batch in _batches([video.shape for _, video in flat], frames_at_once):
+        stack = torch.from_numpy(np.stack([flat[i][1] for i in batch])).to(device)
+        with torch.inference_mode():
+            features = network(stack).float().cpu().numpy()
+        for i, row in zip(batch, features, strict=True):
+            rows[flat[i][0]].append(row)
+    return [np.stack(several).astype(np.float32, copy=False) for several in rows]
+
+
+def _batches(shapes: Sequence[tuple[int, ...]], frames_at_once: int) -> Iterator[range]:
+    """Ranges of neighbours of one shape, within the limit on frames."""
+    first = 0
+    while first < len(shapes):
+        shape, end = shapes[first], first + 1
+        most = first + max(1, frames_at_once // shape[0])
+        while end < min(most, len(shapes)) and shapes[end] == shape:
+            end += 1
+        yield range(first, end)
+        first = end
