@@ -21,14 +21,16 @@ WIDTH = 6
 
 
 def small_clip(rng: np.random.Generator, silent: bool = False) -> Clip:
-    """Noise in the frames, a bright block that moves, and noise at one side."""
+    """Noise in the frames, a bright block that moves, and noise, louder and earlier at one side."""
     video = rng.integers(0, 60, (SMALL.frames, 64, 64, 3)).astype(np.uint8)
     left = int(rng.integers(4, 52))
     for frame in range(SMALL.frames):
         top = 20 + frame % 12
         video[frame, top : top + 8, left : left + 8] = 250
     audio = rng.normal(0, 0.05, (2, SMALL.samples)).astype(np.float32).clip(-1, 1)
+    audio[1] = 0.5 * audio[1] + np.roll(audio[0], left % 9 - 4)
     audio *= 0 if silent else rng.uniform(0.1, 1, (2, 1)).astype(np.float32)
+    audio[1] = audio[int(left % 4 != 0)]  # every fourth clip or so has equal channels
     return Clip(video, audio, SMALL)
 
 
