@@ -177,6 +177,20 @@ def test_extrapolation_of_the_generated_set_alone_leaves_the_references_bias() -
     assert alone.points[-1] == (200, pytest.approx(FrechetPair(x, y).value))
 
 
+def test_drawing_with_repetition_would_extrapolate_to_the_biased_value() -> None:
+    rng = np.random.default_rng(0)
+    spread = np.linspace(0.9, 1.1, 40)
+    reference = rng.normal(size=(20_000, 40))
+    target, x = FrechetTarget(reference), rng.normal(size=(1000, 40)) * spread
+    sizes = np.linspace(250, 1000, 25).astype(int)
+    repeated = extrapolate({int(n): target.distance(x[rng.integers(0, 1000, n)]) for n in sizes})
+    different = frechet_infinite(FeatureSet.of_rows(x), FeatureSet.of_rows(reference))
+    true, biased = float(((spread - 1) ** 2).sum()), target.distance(x)
+    assert different is not None and biased > 3 * true
+    assert repeated.value == pytest.approx(biased, rel=0.25)
+    assert different.value == pytest.approx(true, abs=0.2 * (biased - true))
+
+
 def test_the_line_is_the_least_squares_one() -> None:
     line = extrapolate({50: 3 + 8 / 50, 80: 3 + 8 / 80, 100: 3 + 8 / 100})
     assert (line.value, line.slope, line.r2) == (
