@@ -40,6 +40,9 @@ FLOOR_MATTERS = 0.01
 """Relative change of a Fréchet distance by the published treatment of small singular values that is
 worth a warning."""
 
+ROUNDING = 1e-9
+"""Share of a set's variance below which a difference of distances is rounding."""
+
 BIAS_MATTERS = 0.2
 """Share of a Fréchet distance that is worth a warning where it comes of few clips."""
 
@@ -82,36 +85,23 @@ class DistributionMetric(Metric):
     def compute(self) -> MetricResult:
         try:
             x_views, y_views = self._sets()
-        except FeatureError as error:
-            return self.undefined(str(error), len(self._items))
-        names = VIEWS if len(x_views) == len(VIEWS) else (MAIN_VIEW,)
-        main = names.index(MAIN_VIEW)
-        x, y = x_views[main], y_views[main]
-        try:
+            names = VIEWS if len(x_views) == len(VIEWS) else (MAIN_VIEW,)
+            main = names.index(MAIN_VIEW)
+            x, y = x_views[main], y_views[main]
             measured = self.measure(x, y, whole=True)
         except FeatureError as error:
-            return self.undefined(str(error), len(x))
-        notes: dict[str, Any] = {
-            **self._facts(x, y),
-            **measured.notes,
-            **_errors(measured.jackknife, self.scale),
-        }
+            return self.undefined(str(error), len(self._items))
+        notes = {**self._facts(x, y), **measured.notes, **_errors(measured.jackknife, self.scale)}
         if len(names) > 1:
             others = zip(names, x_views, y_views, strict=True)
             notes["views"] = {
                 name: self._view(measured if name == MAIN_VIEW else self._measured(a, b))
                 for name, a, b in others
             }
-        nulls = {
-            "reference_split": reference_split(measured.between, len(x), len(y), self.seed),
-            "permuted": permuted(measured.between, measured.value, len(x), len(y), self.seed),
-        }
-        for null, drawn in nulls.items():
-            if drawn is not None:
-                scaled = {key: self.scale * drawn[key] for key in ("mean", "low", "high")}
-                notes[null] = {**drawn, **scaled}
+        nulls = self._nulls(measured, len(x), len(y))
+        notes |= {name: null for name, null in nulls.items() if null is not None}
         notes["warnings"] = [*measured.warnings, *self._warnings(x, y, notes)]
-        means = {null: notes[null]["mean"] if null in notes else None for null in nulls}
+        means = {name: None if null is None else null["mean"] for name, null in nulls.items()}
         value, (low, high) = self.scale * measured.value, self._bounds(measured)
         return MetricResult(self.name, value, low, high, len(x), means, notes)
 
@@ -161,17 +151,28 @@ class DistributionMetric(Metric):
             return None, None
         return self.scale * measured.jackknife.low, self.scale * measured.jackknife.high
 
+    def _nulls(self, measured: Measurement, n: int, m: int) -> dict[str, dict[str, Any] | None]:
+        """The chance baselines of n generated and m reference clips."""
+        drawn = {
+            "reference_split": reference_split(measured.between, n, m, self.seed),
+            "permuted": permuted(measured.between, measured.value, n, m, self.seed),
+        }
+        return {
+            name: null and {**null, **{k: self.scale * null[k] for k in ("mean", "low", "high")}}
+            for name, null in drawn.items()
+        }
+
     def _warnings(self, x: FeatureSet, y: FeatureSet, notes: Mapping[str, Any]) -> list[str]:
         warnings = []
         assert self.reference is not None
         given = {"generated": len(self._items), "reference": len(self.reference.features)}
         for whose, clips in (("generated", x), ("reference", y)):
             if without := given[whose] - len(clips):
-                warnings.append(f"{without} {whose} clips have no features and are left out.")
+                warnings.append(f"Left out for want of features: {_clips(without, whose)}.")
             if len(clips) < FEW:
-                warnings.append(f"Only {len(clips)} {whose} clips: the interval itself is rough.")
+                warnings.append(f"Only {_clips(len(clips), whose)}: the interval itself is rough.")
             if same := identical_clips(clips):
-                warnings.append(f"{same} {whose} clips have the very features of another one.")
+                warnings.append(f"Equal to another clip in all features: {_clips(same, whose)}.")
         if "permuted" in notes and (p := notes["permuted"]["p"]) > ALPHA:
             warnings.append(
                 f"No difference between the sets is shown: clips dealt at random into sets of these "
@@ -189,7 +190,7 @@ class FrechetMetric(DistributionMetric):
 
     def measure(self, x: FeatureSet, y: FeatureSet, whole: bool) -> Measurement:
         pair = FrechetPair(x, y)
-        jackknife = pair.jackknife() if len(x) >= FEWEST <= len(y) else None
+        jackknife = pair.jackknife() if min(len(x), len(y)) >= FEWEST else None
         both = pair.x.joined(pair.y)
 
         def between(first: Indices, second: Indices) -> float:
@@ -203,7 +204,7 @@ class FrechetMetric(DistributionMetric):
         }
         doubts = self._doubts(pair, jackknife, x.dimensions)
         exact = frechet_distance(pair.x.rows, pair.y.rows, floor=0.0)
-        if abs(pair.value - exact) > FLOOR_MATTERS * exact:
+        if abs(pair.value - exact) > max(FLOOR_MATTERS * exact, ROUNDING * pair.to_y.trace):
             notes["all_rooted"] = self.scale * exact
             doubts.append(
                 "The published treatment of small singular values decides more than 1 % of the "
@@ -253,8 +254,8 @@ class KernelMetric(DistributionMetric):
     def measure(self, x: FeatureSet, y: FeatureSet, whole: bool) -> Measurement:
         kernel, notes = self.kernel(y)
         pair = KernelPair.of(x, y, kernel)
-        known = len(x) >= FEWEST <= len(y)
-        return Measurement(pair.value, pair.jackknife() if known else None, pair.between, notes)
+        jackknife = pair.jackknife() if min(len(x), len(y)) >= FEWEST else None
+        return Measurement(pair.value, jackknife, pair.between, notes)
 
 
 class PolynomialMetric(KernelMetric):
@@ -288,3 +289,7 @@ def _errors(jackknife: Jackknife | None, scale: float) -> dict[str, Any]:
             for of, distances in zip(sets, jackknife.left_out, strict=True)
         },
     }
+
+
+def _clips(count: int, whose: str) -> str:
+    return f"{count} {whose} clip{'' if count == 1 else 's'}"

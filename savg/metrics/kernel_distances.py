@@ -2,7 +2,8 @@
 
 MMD² = mean k(x, x') + mean k(y, y') − 2 mean k(x, y), the first two over different rows. It needs no
 covariance, so that few clips in many dimensions bias nothing; by chance it is around 0 and may be
-negative.
+negative. Windows of one clip count as different rows, as in the published tools; they are alike, so
+that several windows a clip raise it a little: the permuted baseline shows by how much.
 
 KVD: k = (x·y / D + 1)³, one estimate over all rows [code]. KAD (Chung et al., KAD: No More FAD!, 2025):
 k = exp(−|x − y|² / 2σ²), σ the median distance between rows of the reference set.

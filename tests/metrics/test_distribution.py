@@ -135,8 +135,8 @@ def test_copies_and_clips_without_a_window_are_counted() -> None:
     y["clip 005"] = np.zeros((0, 3), np.float32)
     result = result_of(Kvd, x, y)
     assert result.notes["warnings"][:2] == [
-        "1 generated clips have the very features of another one.",
-        "1 reference clips have no features and are left out.",
+        "Equal to another clip in all features: 1 generated clip.",
+        "Left out for want of features: 1 reference clip.",
     ]
     assert (result.n, result.notes["reference_n"]) == (32, 30)
 
