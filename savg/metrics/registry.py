@@ -43,6 +43,8 @@ METRICS: dict[str, str] = {
     "person_share": "savg.metrics.person_share:PersonShare",
     "nearest_clip": "savg.metrics.nearest_clip:NearestClip",
     "events_per_clip": "savg.metrics.events_per_clip:EventsPerClip",
+    "fvd": "savg.metrics.video_distances:Fvd",
+    "kvd": "savg.metrics.video_distances:Kvd",
 }
 """name → module:class."""
 
