@@ -1,28 +1,31 @@
 """Scores a folder of clips by all metrics of clips alone: `python examples/score_folder.py DIR`.
 
-`python -m savg evaluate DIR` does the same.
+`python -m savg evaluate DIR` does the same, and more.
 """
 
 import argparse
-from functools import partial
 from pathlib import Path
 
-from savg.clip import Clip
-from savg.evaluation.observers import Observers, Source, observe_all
-from savg.evaluation.report import as_text, write_report
-from savg.evaluation.score import evaluate
+from savg.evaluation.cache import Cache, default_cache
+from savg.evaluation.clip_set import ClipSet
+from savg.evaluation.observe import Detectors
+from savg.evaluation.report import as_text
+from savg.evaluation.run_files import about, run_of, write_run
+from savg.evaluation.runs import Request, evaluate_sets
+from savg.evaluation.selection import select_metrics
 from savg.metrics.base import Need
-from savg.metrics.registry import metric_classes
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("folder", type=Path)
-parser.add_argument("--out", type=Path, help="folder for report.json, report.md and clips.csv")
+parser.add_argument("--cache", type=Path, default=default_cache())
+parser.add_argument("--out", type=Path, help="folder for results.json, tables and reports")
 arguments = parser.parse_args()
 
-metrics = metric_classes(None, {Need.PERSONS, Need.SOUNDS, Need.FEATURES, Need.CLIP})
-files = sorted(arguments.folder.glob("*.mp4"))
-sources = [Source(file.stem, partial(Clip.read, file)) for file in files]
-evaluation = evaluate(observe_all(sources, Observers.for_metrics(metrics.values())), metrics)
-print(as_text(evaluation))
+clips = ClipSet.of(arguments.folder)
+inputs = {Need.PERSONS, Need.SOUNDS, Need.FEATURES, Need.CLIP}
+metrics = select_metrics(None, inputs).metrics
+outcome = evaluate_sets(Request(clips, metrics, Detectors.load, Cache(arguments.cache)))
+print(as_text(outcome.sets["generated"]))
 if arguments.out:
-    write_report(arguments.out, evaluation, f"Evaluation of {arguments.folder.name}")
+    facts = about(clips.folder.name, clips.folder.resolve())
+    write_run(arguments.out, run_of(outcome, facts), outcome)

@@ -57,8 +57,9 @@ def test_new_audio(example, clips: Path, tmp_path: Path) -> None:
 
 def test_score_folder(example, clips: Path, tmp_path: Path) -> None:
     assert "Spatial AV-Align" in example("score_folder", clips, "--out", "report")
-    report = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert report["metrics"]["spatial_av_align"]["n"] == 4
+    data = json.loads((tmp_path / "report" / "results.json").read_text())
+    assert data["sets"]["generated"]["metrics"]["spatial_av_align"]["n"] == 4
+    assert (tmp_path / "report" / "report.html").is_file()
 
 
 def test_train_tiny(example, tmp_path: Path) -> None:

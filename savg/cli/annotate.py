@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_audio_arguments(parser)
     parser.add_argument("--no-overlay", action="store_true", help="leave the overlay videos out")
     parser.add_argument(
-        "--json", action="store_true", help="print a summary as JSON, in the form of evaluate"
+        "--json", action="store_true", help="print the results as JSON, in the form of evaluate"
     )
 
 
@@ -51,7 +51,9 @@ def run(args: argparse.Namespace) -> int:
 
     from savg.evaluation.observe import Failure
     from savg.evaluation.observers import Observers, Source, observe_all
-    from savg.evaluation.report import to_json
+    from savg.evaluation.results_file import GENERATED
+    from savg.evaluation.run_files import about, run_of
+    from savg.evaluation.runs import Outcome
     from savg.evaluation.score import Scorer
     from savg.media.clip_reader import audio_note
     from savg.metrics.registry import metric_classes
@@ -59,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     files = find_videos(args.inputs)
     by_name = dict(zip(result_names(files), files, strict=True))
     rules = audio_rules(args)
-    metrics = metric_classes(None, {Need.PERSONS, Need.SOUNDS, Need.FEATURES, Need.CLIP})
+    metrics = metric_classes(None, {Need.PERSONS, Need.SOUNDS})
     scorer = Scorer(metrics)
     with new_folder(writable_folder(args.out, "--out")) as out:
         detectors = load_detectors(args)
@@ -83,7 +85,9 @@ def run(args: argparse.Namespace) -> int:
                 bar.update()
     evaluation = scorer.evaluation()
     if args.json:
-        print(json.dumps(to_json(evaluation), indent=1, allow_nan=False))
+        facts = about("annotate", ", ".join(args.inputs))
+        result = run_of(Outcome({GENERATED: evaluation}), facts)
+        print(json.dumps(result.to_json(), indent=1, allow_nan=False))
     else:
         _report(evaluation)
     return 1 if evaluation.failed else 0

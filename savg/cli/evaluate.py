@@ -1,151 +1,293 @@
-"""`python -m savg evaluate`: metrics of a folder of clips, with chance baselines and intervals."""
+"""`python -m savg evaluate`: metrics of a folder of clips, with intervals and chance baselines."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from savg.cli.observing import add_detector_arguments, load_detectors, readers
+from savg.cli.evaluate_arguments import add_arguments as add_arguments
+from savg.cli.observing import audio_rules, load_detectors
 from savg.errors import SavgError, whole_number
-from savg.evaluation.files import (
-    BOXES,
-    EVENTS,
-    read_tables,
-    read_truth,
-    result_names,
-    tables_in,
-)
+from savg.evaluation.files import EVENTS, read_tables, read_truth, tables_in
 from savg.evaluation.observe import Failure
-from savg.evaluation.observers import Observers, Source, observe_all, reference_of
-from savg.evaluation.report import as_text, to_json, write_report
-from savg.evaluation.score import Scorer
+from savg.evaluation.official_tables import OfficialTables
+from savg.evaluation.processes import Processes
+from savg.evaluation.report import as_text, beside
+from savg.evaluation.results_file import GENERATED, REFERENCE, Run
+from savg.evaluation.selection import ALL, SETS, Selection, select_metrics
 from savg.folders import videos_in
-from savg.metrics.base import Item, Metric, Need, Reference, Truth
-from savg.metrics.registry import METRICS, metric_classes
-from savg.numerals import integer
-from savg.paths import existing, writable_folder
+from savg.metrics.base import Item, Need
+from savg.paths import existing, writable_file, writable_folder
 
-HELP = "Score a folder of clips, or of tables written by annotate, by Spatial AV-Align and others."
+if TYPE_CHECKING:
+    from savg.clip import Clip
+    from savg.evaluation.cache import Cache
+    from savg.evaluation.clip_set import ClipSet
+    from savg.evaluation.nearest import ReadClip
+    from savg.evaluation.observe import Detectors
+    from savg.evaluation.observers import Source
+    from savg.evaluation.reading import Reading
+    from savg.evaluation.runs import Outcome
+    from savg.metrics.base import Truth
 
-Items = Iterable[Item | Failure]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
-    parser.add_argument(
-        "folder",
-        type=Path,
-        help=f"videos, or pairs NAME{BOXES} and NAME{EVENTS}; as in annotate each clip has its file's "
-        "own length, a minute at most (tables: that of NAME.json, else 5 s)",
-    )
-    parser.add_argument(
-        "--metrics",
-        nargs="+",
-        choices=list(METRICS),
-        metavar="NAME",
-        help=f"of {', '.join(METRICS)}; default: all whose inputs are available",
-    )
-    parser.add_argument(
-        "--truth",
-        type=Path,
-        metavar="DIR",
-        help=f"labels NAME.csv and boxes NAME{BOXES} of the clips",
-    )
-    parser.add_argument(
-        "--reference",
-        type=Path,
-        metavar="DIR",
-        help="videos to compare with, such as training clips",
-    )
-    add_detector_arguments(parser)
-    parser.add_argument("--seed", type=integer, default=0, help="of the bootstrap")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="write report.json, report.md and clips.csv there"
-    )
+HELP = "Score a folder of clips, or of tables, by the metrics of the papers and others."
 
 
 def run(args: argparse.Namespace) -> int:
     """Score the folder; a bad file becomes one sentence and exit code 1, the others are scored."""
-    whole_number("--seed", args.seed, 0)
-    folder = existing(args.folder, "folder")
-    if not folder.is_dir():
-        raise SavgError(f"{folder} must be a folder of clips or tables, got a file.")
-    tables, videos = tables_in(folder), videos_in(folder)
-    if not tables and not videos:
-        raise SavgError(f"{folder} must hold videos or tables named NAME{EVENTS}.")
-    if args.out:
-        writable_folder(args.out, "--out")
-    metrics = metric_classes(args.metrics, _available(args, bool(tables)))
-    truth = partial(read_truth, existing(args.truth, "folder")) if args.truth else None
-    if tables:
-        items: Items = _read_all(tables, truth)
-    else:
-        items = _observed(videos, args, metrics, truth)
-    scorer = Scorer(metrics, _reference(args, metrics), args.seed)
-    for item in items:
-        if "error" in (row := scorer.add(item)):
-            print(f"error: {row['error']}", file=sys.stderr)
-    evaluation = scorer.evaluation()
-    if evaluation.failed and not evaluation.clips:
+    if args.selftest is not None:
+        return int(importlib.import_module("savg.cli.selftest").run(args))
+    processes = Processes.of_environment()
+    try:
+        with processes:
+            return _Command(args, processes).run()
+    except SavgError:
+        if processes.main:
+            raise
+        return 0  # the first process says it
+
+
+class _Command:
+    """One call of the command: its arguments and what they name."""
+
+    def __init__(self, args: argparse.Namespace, processes: Processes) -> None:
+        self.args, self.processes = args, processes
+        self.warnings: list[str] = []
+
+    def run(self) -> int:
+        args = self.args
+        whole_number("--seed", args.seed, 0)
+        if args.out:
+            writable_folder(args.out, "--out")
+        if args.leaderboard:
+            writable_file(args.leaderboard, "--leaderboard")
+        self.tables = OfficialTables.of(args.seld_csv, args.detection_csv)
+        self.folder = self._folder()
+        if self.folder is None:
+            return self._tables_alone(self.tables.items(), str(args.seld_csv))
+        tables, videos = tables_in(self.folder), videos_in(self.folder)
+        if not tables and not videos:
+            raise SavgError(f"{self.folder} must hold videos or tables named NAME{EVENTS}.")
+        if tables:
+            return self._tables_alone(self._read_all(tables), str(self.folder))
+        return self._clips()
+
+    def _folder(self) -> Path | None:
+        """The folder that is scored; None where official tables alone are."""
+        args = self.args
+        if args.folder and args.generated:
+            raise SavgError("The clips must be given once: as DIR or as --generated DIR.")
+        if not (args.folder or args.generated):
+            if self.tables.complete:
+                return None
+            raise SavgError("--generated must name the folder of clips to score.")
+        folder = existing(args.folder or args.generated, "folder")
+        if not folder.is_dir():
+            raise SavgError(f"{folder} must be a folder of clips or tables, got a file.")
+        return folder
+
+    # Tables instead of clips.
+
+    def _tables_alone(self, items: Iterable[Item | Failure], what: str) -> int:
+        from savg.evaluation.run_files import about
+        from savg.evaluation.runs import evaluate_items
+
+        args = self.args
+        if self.folder is None:
+            self.tables.check(self.tables.names())
+        elif self.tables:
+            raise SavgError("--seld-csv and --detection-csv go with videos or stand alone.")
+        truth = {Need.TRUTH} if args.truth else set()
+        selection = self._select({Need.PERSONS, Need.SOUNDS} | truth)
+        if not self.processes.main:
+            return 0
+        outcome = evaluate_items(items, selection.metrics, args.seed)
+        facts = about(args.name or Path(what).name, what, seed=args.seed)
+        return self._end(outcome, facts)
+
+    def _read_all(self, tables: dict[str, Path]) -> Iterator[Item | Failure]:
+        truth = self._truth()
+        for name, path in tables.items():
+            try:
+                yield Item(name, read_tables(path), truth=truth(name) if truth else None)
+            except SavgError as error:
+                yield Failure(name, str(error))
+
+    # Clips.
+
+    def _clips(self) -> int:
+        from savg.evaluation.clip_set import (
+            ClipSet,
+            problems_of,
+            refuse_silent_set,
+            warnings_about,
+        )
+        from savg.evaluation.run_files import about
+        from savg.evaluation.runs import Request, evaluate_sets
+
+        args, reading = self.args, self._reading()
+        assert self.folder is not None
+        selection = self._select(self._inputs())
+        generated = ClipSet.of(self.folder, reading.audio)
+        reference = ClipSet.of(args.reference, reading.audio) if args.reference else None
+        selection = self._left(
+            selection.without(problems_of(selection.metrics.values(), generated, reference))
+        )
+        if self.tables:
+            self.tables.check(generated.names)
+        if not reading.audio.silent:
+            refuse_silent_set(generated)
+        self._warn(*warnings_about(generated, reference))
+        with ExitStack() as stack:
+            request = Request(
+                generated,
+                selection.metrics,
+                self._detectors,
+                self._cache(stack),
+                reading,
+                reference,
+                self._truth(),
+                self.tables,
+                args.mode,
+                args.networks,
+                self.processes.device(args.device),
+                args.seed,
+                args.baselines,
+            )
+            outcome = evaluate_sets(request, self.processes, self._bar)
+            if outcome is None:
+                return 0
+            if outcome.silent:
+                from savg.evaluation.clip_set import listed
+
+                verb = "has" if len(outcome.silent) == 1 else "have"
+                self._warn(f"{listed(outcome.silent)} {verb} an audio track of silence alone.")
+            facts = about(
+                args.name or generated.folder.resolve().name,
+                generated.folder.resolve(),
+                reference=None if reference is None else str(reference.folder.resolve()),
+                mode=args.mode,
+                seed=args.seed,
+                reading=reading.facts,
+            )
+            return self._end(outcome, facts, (generated, reference, reading))
+
+    def _reading(self) -> Reading:
+        from savg.evaluation.reading import Reading
+
+        args = self.args
+        rules = audio_rules(args)
+        return Reading.of(args.fps, args.sample_rate, args.seconds, args.max_seconds, rules)
+
+    def _detectors(self) -> Detectors:
+        device = self.processes.device(self.args.device)
+        return load_detectors(self.args, self.args.truth is not None, device)
+
+    def _cache(self, stack: ExitStack) -> Cache:
+        """The cache; without one, a folder that is removed at the end."""
+        import tempfile
+
+        from savg.evaluation.cache import Cache, default_cache
+
+        if self.args.cache is not None:
+            return Cache(writable_folder(self.args.cache, "--cache"))
+        if not self.args.no_cache:
+            return Cache(writable_folder(default_cache(), "--cache"))
+        folder = ""
+        if self.processes.main:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="savg-"))
+        return Cache(Path(self.processes.tell("cache", folder)))
+
+    def _bar(self, sources: Iterable[Source], name: str) -> Iterable[Source]:
+        from tqdm import tqdm
+
+        bar: Iterable[Source] = tqdm(sources, desc=name, unit="clip", file=sys.stderr)
+        return bar
+
+    # What both share.
+
+    def _select(self, inputs: set[Need]) -> Selection:
+        args = self.args
+        names = args.metrics
+        if args.mode == "official" and names is None:
+            everything = select_metrics(None, inputs, args.networks)
+            names = [name for name in SETS["savgbench"] if name in everything.metrics]
+        selection = select_metrics(names, inputs, args.networks)
+        if not selection.metrics:
+            reasons = " ".join(selection.left_out.values())
+            raise SavgError(f"No metric can be computed of what is here. {reasons}")
+        return selection
+
+    def _left(self, selection: Selection) -> Selection:
+        """The selection; with `all`, why others are not computed is said."""
+        if ALL in (self.args.metrics or ()):
+            self._warn(*selection.left_out.values())
+        return selection
+
+    def _inputs(self) -> set[Need]:
+        inputs = {Need.PERSONS, Need.SOUNDS, Need.FEATURES, Need.CLIP}
+        inputs |= {Need.TRUTH} if self.args.truth else set()
+        return inputs | ({Need.REFERENCE, Need.PAIRS} if self.args.reference else set())
+
+    def _truth(self) -> Callable[[str], Truth] | None:
+        folder = self.args.truth
+        return partial(read_truth, existing(folder, "folder")) if folder else None
+
+    def _warn(self, *sentences: str) -> None:
+        self.warnings += sentences
+        if self.processes.main:
+            for sentence in sentences:
+                print(f"warning: {sentence}", file=sys.stderr)
+
+    def _end(
+        self,
+        outcome: Outcome,
+        facts: dict[str, object],
+        sets: tuple[ClipSet, ClipSet | None, Reading] | None = None,
+    ) -> int:
+        """Write and print the run; returns the exit code."""
+        from savg.evaluation.leaderboard import append_run
+        from savg.evaluation.run_files import run_of, write_run
+
+        args, run = self.args, run_of(outcome, facts, self.warnings)
+        for row in run.failed:
+            print(f"error: {row['reason']}", file=sys.stderr)
+        scored = run.generated.clips > 0
+        if scored and args.out:
+            run, _ = write_run(args.out, run, outcome, _reader(*sets) if sets else None)
+        if scored and args.leaderboard:
+            append_run(args.leaderboard, run)
         if args.json:
-            print(json.dumps(to_json(evaluation), allow_nan=False))
-        return 1
-    if args.out:
-        write_report(args.out, evaluation, f"Evaluation of {folder.name}")
-    print(json.dumps(to_json(evaluation), allow_nan=False) if args.json else as_text(evaluation))
-    if evaluation.failed:
-        count = f"{len(evaluation.failed)} of {len(evaluation.rows)}"
-        print(f"{count} clips could not be evaluated.", file=sys.stderr)
-    return 1 if evaluation.failed else 0
+            print(json.dumps(run.to_json(), allow_nan=False))
+        elif scored:
+            _print(run, outcome)
+        if run.failed and scored:
+            own = (run.sets[key].clips for key in (GENERATED, REFERENCE) if key in run.sets)
+            count = f"{len(run.failed)} of {sum(own) + len(run.failed)}"
+            print(f"{count} clips could not be evaluated.", file=sys.stderr)
+        return 1 if run.failed else 0
 
 
-def _available(args: argparse.Namespace, tables: bool) -> set[Need]:
-    """Inputs that are available to metrics."""
-    inputs = {Need.PERSONS, Need.SOUNDS}
-    inputs |= set() if tables else {Need.FEATURES, Need.CLIP}
-    inputs |= {Need.TRUTH} if args.truth else set()
-    return inputs | ({Need.REFERENCE} if args.reference else set())
+def _reader(generated: ClipSet, reference: ClipSet | None, reading: Reading) -> ReadClip:
+    """Reads a clip by set and name."""
+
+    def read(key: str, name: str) -> Clip:
+        clips = generated if key == GENERATED else reference
+        assert clips is not None
+        return reading.read(clips.path(name))
+
+    return read
 
 
-def _read_all(
-    tables: dict[str, Path], truth: Callable[[str], Truth] | None
-) -> Iterator[Item | Failure]:
-    for name, path in tables.items():
-        try:
-            yield Item(name, read_tables(path), truth=truth(name) if truth else None)
-        except SavgError as error:
-            yield Failure(name, str(error))
-
-
-def _observed(
-    videos: list[Path],
-    args: argparse.Namespace,
-    metrics: dict[str, type[Metric]],
-    truth: Callable[[str], Truth] | None,
-) -> Items:
-    from tqdm import tqdm
-
-    detectors = partial(load_detectors, args, candidates=args.truth is not None)
-    sources = tqdm(_sources(videos), unit="clip", file=sys.stderr)
-    return observe_all(sources, Observers.for_metrics(metrics.values(), detectors), truth=truth)
-
-
-def _sources(videos: list[Path]) -> list[Source]:
-    by_name = zip(result_names(videos), videos, strict=True)
-    return [Source(name, read) for name, read in readers(by_name)]
-
-
-def _reference(args: argparse.Namespace, metrics: dict[str, type[Metric]]) -> Reference | None:
-    if not args.reference:
-        return None
-    folder = existing(args.reference, "folder")
-    with_reference = [metric for metric in metrics.values() if Need.REFERENCE in metric.needs]
-    if not with_reference:
-        return None
-    observers = Observers.for_metrics(with_reference, None)
-    return reference_of(observe_all(_sources(videos_in(folder)), observers))
+def _print(run: Run, outcome: Outcome) -> None:
+    """The results of the generated set in lines, and below them those of the other sets."""
+    print(as_text(outcome.sets[GENERATED]))
+    if len(run.sets) > 1:
+        print("\n" + beside(run.sets))

@@ -47,7 +47,9 @@ def add_detector_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_detectors(args: argparse.Namespace, candidates: bool = False) -> Detectors:
+def load_detectors(
+    args: argparse.Namespace, candidates: bool = False, device: str | None = None
+) -> Detectors:
     """The detectors that the arguments name."""
     from savg.evaluation.observe import Detectors
 
@@ -58,6 +60,7 @@ def load_detectors(args: argparse.Namespace, candidates: bool = False) -> Detect
         args.person_weights,
         args.sound_weights,
         candidates,
+        device,
     )
 
 

@@ -29,8 +29,8 @@ def scores_from_tables(folder: Path) -> dict[str, float]:
 
 
 def scores_from_json(path: Path) -> dict[str, float]:
-    """Scores by clip from the output of `evaluate --json`, without failed clips; SavgError for other
-    files."""
+    """Scores by clip from the output of `evaluate --json`, which results.json is too; SavgError for
+    other files."""
     try:
         each = read_object(path)["each"]
         rows = {str(row["clip"]): row["score"] for row in each if "error" not in row}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from savg.annotation import Boxes, SoundEvents
@@ -61,6 +61,7 @@ class Observers:
         device: of backbones, as in `savg.device.choose`.
         clips: whether items carry their clips, so that every clip is read.
         persons, sounds: which of the detectors are used.
+        loaded: networks so far, shared by copies that differ in what they use.
 
     Example:
         >>> observers = Observers.for_metrics(metrics.values(), Detectors.load)
@@ -75,6 +76,7 @@ class Observers:
     clips: bool = False
     persons: bool = True
     sounds: bool = True
+    loaded: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def for_metrics(
@@ -104,7 +106,15 @@ class Observers:
         """The detectors, loaded; None where none is used."""
         if self.detectors is None or not (self.persons or self.sounds):
             return None
-        return self.detectors if isinstance(self.detectors, Detectors) else self.detectors()
+        if isinstance(self.detectors, Detectors):
+            return self.detectors
+        detectors: Detectors = self._once("detectors", self.detectors)
+        return detectors
+
+    def _once(self, name: str, load: Callable[[], Any]) -> Any:
+        if name not in self.loaded:
+            self.loaded[name] = load()
+        return self.loaded[name]
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
@@ -122,7 +132,8 @@ class Observers:
             parts.append(Sounds(detectors.sounds))
         parts += [Plain(name, extractor) for name, extractor in self.features.items()]
         for name in self.backbones:
-            parts.append(Network(name, backbone_class(name).load(self.networks, self.device)))
+            load = partial(backbone_class(name).load, self.networks, self.device)
+            parts.append(Network(name, self._once(f"backbone {name}", load)))
         return tuple(parts)
 
     def provenance(self, metric: type[Metric]) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,6 @@ equal values (up to rounding, where a network takes other clips with it).
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import json
 import re
@@ -15,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
+from types import CodeType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -192,7 +192,7 @@ def provenance_of(detector: Callable[[Clip], Any]) -> Mapping[str, Any]:
 
 def version_of(function: Callable[..., Any]) -> dict[str, Any]:
     """The name of a function with the version of its code: its module's `VERSION`, or else a hash of
-    the module's text."""
+    the module's text and of its own code."""
     if isinstance(function, partial):
         bound = [repr(value) for value in (function.args, sorted(function.keywords.items()))]
         return {**version_of(function.func), "bound": bound}
@@ -200,11 +200,22 @@ def version_of(function: Callable[..., Any]) -> dict[str, Any]:
     module = sys.modules.get(owner.__module__)
     version = getattr(module, "VERSION", None)
     if version is None:
-        try:
-            version = hashlib.sha256(inspect.getsource(module).encode()).hexdigest()[:16]  # type: ignore[arg-type]
-        except (OSError, TypeError):
-            version = "unknown"
+        version = digest([_text(module), _code(getattr(function, "__code__", None))])[:16]
     return {"function": f"{owner.__module__}.{owner.__qualname__}", "version": version}
+
+
+def _text(module: ModuleType | None) -> str:
+    try:
+        return "" if module is None else inspect.getsource(module)
+    except (OSError, TypeError):
+        return ""
+
+
+def _code(code: object) -> object:
+    """A function's code as plain values, without addresses."""
+    if not isinstance(code, CodeType):
+        return repr(code)
+    return [code.co_code.hex(), code.co_names, [_code(value) for value in code.co_consts]]
 
 
 def _rows(arrays: Arrays, width: int) -> NDArray[Any]:

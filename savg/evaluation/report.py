@@ -1,57 +1,16 @@
-"""Reports of an evaluation: JSON, a table in Markdown, a CSV of clips, lines for a terminal.
+"""Results as text: lines for a terminal, and a table in Markdown with a column for each set.
 
-The JSON form, which `evaluate --json` and `annotate --json` print alike:
-
-    {"clips": 2, "failed": 0,
-     "tp": 3, "fn": 1, "score": 0.75, "low": 0.5, "high": 1.0,
-     "nulls": {"centre": 0.0, "swapped": 0.25, "shuffled": 0.25},
-     "metrics": {"spatial_av_align": {"name": ..., "value": 0.75, "low": 0.5, "high": 1.0, "n": 2,
-                                      "nulls": {...}, "notes": {"tp": 3, "fn": 1, ...}}, ...},
-     "each": [{"clip": "left", "tp": 2, "fn": 0, "score": 1.0, ...}, {"clip": ..., "error": "..."}]}
-
-- clips: how many were evaluated; failed: how many could not be, each with an `error` in its row.
-- tp … nulls: the headline, Spatial AV-Align of the set and its chance baselines, where it is among the
-  metrics.
-- each: one row a clip, with the columns of all metrics; a value that is not defined is null.
+`savg.evaluation.report_files` writes whole reports of a run.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
+from savg.evaluation.result_files import SetResult
 from savg.evaluation.score import Evaluation
 from savg.metrics.base import Metric, MetricResult, format_number
 from savg.metrics.registry import METRICS, metric_class
-from savg.metrics.spatial import SpatialAvAlign
-from savg.paths import atomic_file
-from savg.tables import write_csv
-
-
-def to_json(evaluation: Evaluation) -> dict[str, Any]:
-    """The documented form of this module, ready for `json.dumps`."""
-    return {
-        "clips": evaluation.clips,
-        "failed": len(evaluation.failed),
-        **_headline(evaluation.metrics.get(SpatialAvAlign.name)),
-        "metrics": {name: result.to_json() for name, result in evaluation.metrics.items()},
-        "each": list(evaluation.rows),
-    }
-
-
-def _headline(result: MetricResult | None) -> dict[str, Any]:
-    if result is None:
-        return {}
-    return {
-        "tp": result.notes["tp"],
-        "fn": result.notes["fn"],
-        "score": result.value,
-        "low": result.low,
-        "high": result.high,
-        "nulls": dict(result.nulls),
-    }
 
 
 def as_text(evaluation: Evaluation) -> str:
@@ -71,6 +30,20 @@ def as_text(evaluation: Evaluation) -> str:
 def _aligned(lines: Sequence[tuple[str, str]]) -> str:
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name:{width}}  {value}" for name, value in lines)
+
+
+def beside(sets: Mapping[str, SetResult]) -> str:
+    """The values of several sets in aligned columns, a line for each metric that several have."""
+    names = _in_order({key: one.metrics for key, one in sets.items()})
+    rows = [["", *(one.label for one in sets.values())]]
+    for name in names:
+        results = [one.metrics.get(name) for one in sets.values()]
+        if sum(result is not None for result in results) > 1:
+            values = ("–" if r is None else format_number(r.value) for r in results)
+            rows.append([label(name), *values])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    return "\n".join(lines)
 
 
 def markdown_table(
@@ -118,18 +91,3 @@ def text(result: MetricResult) -> str:
     """A result in a cell."""
     metric = _class(result.name)
     return metric.text(result) if metric else Metric.text(result)
-
-
-def write_report(folder: Path, evaluation: Evaluation, title: str) -> list[Path]:
-    """Write report.json, report.md and clips.csv into a folder, each atomically; returns their paths.
-
-    Raises SavgError where the folder cannot be written to.
-    """
-    table = markdown_table({"value": evaluation.metrics}, [["clips", str(evaluation.clips)]])
-    paths = [folder / name for name in ("report.json", "report.md", "clips.csv")]
-    texts = [json.dumps(to_json(evaluation), indent=1, allow_nan=False), f"# {title}\n\n{table}"]
-    for path, content in zip(paths, texts, strict=False):
-        with atomic_file(path) as part:
-            part.write_text(content + "\n", encoding="utf-8")
-    write_csv(paths[2], evaluation.rows)
-    return paths

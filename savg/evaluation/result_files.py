@@ -99,14 +99,18 @@ def write_result(name: str, data: Mapping[str, Any], text: str, folder: Path = R
 
 def setting(name: str, **more: Any) -> dict[str, Any]:
     """Command, machine and versions of a benchmark, and `more`."""
+    command = " ".join([f"python -m benchmarks.{name}", *sys.argv[1:]])
+    return {"command": command, **machine(), **more}
+
+
+def machine() -> dict[str, Any]:
+    """The machine and the version of torch."""
     import torch
 
     return {
-        "command": " ".join([f"python -m benchmarks.{name}", *sys.argv[1:]]),
         "cpu": f"{platform.machine()}, {os.cpu_count()} cores",
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "torch": torch.__version__,
-        **more,
     }
 
 

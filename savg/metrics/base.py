@@ -168,8 +168,9 @@ class Metric(ABC):
 
     name: key in the registry; label: name in tables; unit: of the value, "" for a plain number;
     higher_is_better: None where neither is; features: functions of a clip by the names of their
-    features; backbones: names in `savg.features.registry`, whose features have the same names. Results
-    do not depend on the order of the clips.
+    features; backbones: names in `savg.features.registry`, whose features have the same names;
+    least_clips: of each set, below which there is no number. Results do not depend on the order of the
+    clips.
 
     Args:
         reference: the set to compare with, for metrics that need one.
@@ -191,6 +192,7 @@ class Metric(ABC):
     needs: ClassVar[frozenset[Need]] = frozenset()
     features: ClassVar[Mapping[str, Extractor]] = {}
     backbones: ClassVar[tuple[str, ...]] = ()
+    least_clips: ClassVar[int] = 1
 
     def __init__(self, reference: Reference | None = None, seed: int = 0) -> None:
         if self.needs & {Need.REFERENCE, Need.PAIRS} and reference is None:

@@ -62,12 +62,13 @@ def test_a_folder_becomes_results_and_a_summary(
     assert [Path(row["file"]).name for row in data["each"]] == ["a.mp4", "b.mkv"]
     suffixes = ("boxes.csv", "events.csv", "json", "overlay.mp4")
     assert {p.name for p in out.iterdir()} == {f"{s}.{x}" for s in "ab" for x in suffixes}
-    assert data["failed"] == 0 and data["clips"] == 2
+    result = data["sets"]["generated"]["metrics"]["spatial_av_align"]
+    assert not data["failed"] and data["sets"]["generated"]["clips"] == 2
     # 4 + 2 events, all on the left where the person is; swapped they are not.
-    assert (data["tp"], data["fn"], data["score"]) == (6, 0, 1.0)
-    assert (data["low"], data["high"]) == (1.0, 1.0)
+    assert (result["notes"]["tp"], result["notes"]["fn"], result["value"]) == (6, 0, 1.0)
+    assert (result["low"], result["high"]) == (1.0, 1.0)
     # Of the longer clip's sounds only those within the shorter clip count there.
-    assert data["nulls"] == {"centre": 0.0, "swapped": 0.0, "shuffled": 1.0}
+    assert result["nulls"] == {"centre": 0.0, "swapped": 0.0, "shuffled": 1.0}
     saved = json.loads((out / "a.json").read_text())
     row = data["each"][0]
     assert saved["alignment"] == {key: row[key] for key in ("tp", "fn", "score")}
@@ -147,7 +148,7 @@ def test_the_networks_annotate_files_of_any_kind(
     command = ["annotate", str(videos), str(one), *map(str, real), "--out", str(out), "--json"]
     assert main([*command, "--weights", str(weights)]) == 0
     data = json.loads(capsys.readouterr().out)
-    assert data["clips"] == len(data["each"]) == 3 + len(real)
+    assert data["sets"]["generated"]["clips"] == len(data["each"]) == 3 + len(real)
     for row in data["each"]:
         saved = json.loads(Path(row["results"][-1]).read_text())
         assert len(saved["events"]) == row["sounds"] and len(saved["boxes"]) == row["persons"]

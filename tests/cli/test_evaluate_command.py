@@ -24,11 +24,13 @@ def test_tables_are_scored_with_their_chance_baselines(tmp_path, capsys) -> None
     write(tmp_path, "left", [30.0, 40.0], (20.0, 50.0))
     write(tmp_path, "right", [220.0, 60.0], (200.0, 240.0))
     assert main(["evaluate", str(tmp_path), "--json"]) == 0
-    output = json.loads(capsys.readouterr().out)
-    assert (output["clips"], output["tp"], output["fn"], output["score"]) == (2, 3, 1, 0.75)
+    generated = json.loads(capsys.readouterr().out)["sets"]["generated"]
+    result = generated["metrics"]["spatial_av_align"]
+    assert (generated["clips"], result["value"]) == (2, 0.75)
+    assert (result["notes"]["tp"], result["notes"]["fn"]) == (3, 1)
     # swapped: 226, 216 against 20…50; 36, 196 against 200…240. Others: 220, 60 and 30, 40.
-    assert output["nulls"] == {"centre": 0.0, "swapped": 0.25, "shuffled": 0.25}
-    assert output["low"] <= 0.75 <= output["high"]
+    assert result["nulls"] == {"centre": 0.0, "swapped": 0.25, "shuffled": 0.25}
+    assert result["low"] <= 0.75 <= result["high"]
 
 
 def test_the_table_is_readable(tmp_path, capsys) -> None:
@@ -57,8 +59,10 @@ def test_json_tells_of_clips_that_all_failed(tmp_path, capsys) -> None:
     (tmp_path / "a.events.csv").write_text("0,0,5\n")
     assert main(["evaluate", str(tmp_path), "--json"]) == 1
     output = json.loads(capsys.readouterr().out)
-    assert (output["clips"], output["failed"], output["score"]) == (0, 1, None)
-    assert "has no a.boxes.csv" in output["each"][0]["error"]
+    generated, (failed,) = output["sets"]["generated"], output["failed"]
+    assert generated["clips"] == 0 and not output["each"]
+    assert generated["metrics"]["spatial_av_align"]["value"] is None
+    assert failed["clip"] == "a" and "has no a.boxes.csv" in failed["reason"]
 
 
 def test_a_negative_seed_is_refused(tmp_path, capsys) -> None:

@@ -1,0 +1,101 @@
+"""Tables that the official networks wrote, in place of running ours: a file NAME.csv for each clip.
+
+Rows of SELD: `frame,category,x` at 10 frames a second; of the person detector:
+`frame,category,x0,y0,x1,y1` at the clip's frame rate; pixels of a frame 256 wide; no header [S1, code].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from savg.annotation import Boxes, SoundEvents
+from savg.errors import SavgError
+from savg.evaluation.observe import Failure
+from savg.folders import by_stem
+from savg.format import SAVGBENCH, ClipFormat
+from savg.metrics.base import Item, Observation
+from savg.metrics.spatial import FrameError, spatial_av_align
+from savg.paths import existing
+
+SUFFIX = ".csv"
+
+
+@dataclass(frozen=True)
+class OfficialTables:
+    """Folders of tables; None where our own detector is run.
+
+    sounds: of SELD; persons: of the person detector.
+    """
+
+    sounds: Path | None = None
+    persons: Path | None = None
+
+    @classmethod
+    def of(cls, sounds: Path | None, persons: Path | None) -> OfficialTables:
+        """The tables of these folders; SavgError for one that is not there or is no folder."""
+        for option, folder in (("--seld-csv", sounds), ("--detection-csv", persons)):
+            if folder is not None and not existing(folder, "folder").is_dir():
+                raise SavgError(f"{option} must be a folder of tables NAME.csv, got {folder}.")
+        return cls(sounds, persons)
+
+    def __bool__(self) -> bool:
+        return self.sounds is not None or self.persons is not None
+
+    @property
+    def complete(self) -> bool:
+        """Whether no detector of ours is run."""
+        return self.sounds is not None and self.persons is not None
+
+    def names(self) -> list[str]:
+        """The clips that have tables, in order; SavgError where there are none."""
+        names = sorted(self._files[self.sounds or self.persons])
+        if not names:
+            raise SavgError(f"{self.sounds or self.persons} holds no tables NAME.csv.")
+        return names
+
+    @cached_property
+    def _files(self) -> dict[Path | None, dict[str, Path]]:
+        """Tables by name in each folder."""
+        return {f: by_stem(f, (SUFFIX,)) if f else {} for f in (self.sounds, self.persons)}
+
+    def check(self, names: list[str]) -> None:
+        """SavgError, which names the first clip, where one has no table."""
+        for option, folder in (("--seld-csv", self.sounds), ("--detection-csv", self.persons)):
+            missing = [name for name in names if folder and name not in self._files[folder]]
+            if missing:
+                others = f" and {len(missing) - 1} other tables" if len(missing) > 1 else ""
+                raise SavgError(f"{option}: {folder} has no {missing[0]}{SUFFIX}{others}.")
+
+    def events(self, name: str) -> SoundEvents:
+        """The sound events of a clip."""
+        return SoundEvents.read_csv(self._files[self.sounds][name])
+
+    def boxes(self, name: str) -> Boxes:
+        """The boxes of a clip."""
+        return Boxes.read_csv(self._files[self.persons][name])
+
+    def put_into(self, item: Item) -> Item | Failure:
+        """An item with these tables in place of detections; a Failure for a table that is none, or
+        that goes beyond the clip's end."""
+        try:
+            observation = item.observation
+            if self.sounds is not None:
+                observation = replace(observation, events=self.events(item.name))
+            if self.persons is not None:
+                boxes = self.boxes(item.name)
+                observation = replace(observation, boxes=boxes, candidates=boxes)
+            spatial_av_align(observation.events, observation.boxes, observation.format)
+        except FrameError as error:
+            return Failure(item.name, f"The tables of {item.name} do not fit the clip: {error}")
+        except SavgError as error:
+            return Failure(item.name, str(error))
+        return replace(item, observation=observation)
+
+    def items(self, format: ClipFormat = SAVGBENCH) -> Iterator[Item | Failure]:
+        """An item for each clip that has tables, without a clip; format: of all of them."""
+        for name in self.names():
+            empty = Observation(SoundEvents.empty(), Boxes.empty(), format)
+            yield self.put_into(Item(name, empty))

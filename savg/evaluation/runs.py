@@ -1,0 +1,410 @@
+"""A whole evaluation: the generated set, the reference set, and rows to hold the numbers against.
+
+Rows beside the generated clips: the reference set itself, and two trivial baselines of the same videos:
+"centre", whose audio comes from the centre always, and "boxes", whose mono audio is panned by the boxes
+of the person detector. Their videos' features and boxes are those of the generated clips; what listens
+is computed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from savg.annotation import Boxes
+from savg.clip import Clip
+from savg.errors import SavgError
+from savg.evaluation.cache import Cache, derived_key
+from savg.evaluation.clip_set import ClipSet
+from savg.evaluation.frame_table import FrameTable
+from savg.evaluation.observe import Detectors, Failure
+from savg.evaluation.observers import Observers, Source, cached_value, observe_all
+from savg.evaluation.official_tables import OfficialTables
+from savg.evaluation.parts import Facts, Persons, version_of
+from savg.evaluation.processes import Processes
+from savg.evaluation.reading import Reading
+from savg.evaluation.result_files import SetResult
+from savg.evaluation.results_file import GENERATED, REFERENCE
+from savg.evaluation.score import Evaluation, Scorer
+from savg.metrics.base import Item, Metric, Need, Observation, Reference, Truth
+from savg.metrics.nearest_clip import FEATURE as THUMBNAILS
+
+STANDARD, OFFICIAL = MODES = ("standard", "official")
+"""Whole clips in evaluation mode, or as the published evaluator does it."""
+
+CENTRE, BOXES = "centre", "boxes"
+
+LABELS = {
+    GENERATED: "generated",
+    REFERENCE: "reference set",
+    CENTRE: "trivial: sound at the centre",
+    BOXES: "trivial: mono sound panned by the boxes",
+}
+"""Sets in tables, in order."""
+
+Progress = Callable[[Iterable[Source], str], Iterable[Source]]
+"""(sources, name of their set) → the same sources, while a bar is shown."""
+
+Features = Mapping[str, Mapping[str, Any]]
+"""Features of clips by the clips' names."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is evaluated, and how.
+
+    Attributes:
+        generated: the clips.
+        metrics: classes by name.
+        detectors: or a function that loads them.
+        cache: folder of observations.
+        reading: how clips are read.
+        reference: the set to compare with.
+        truth: ground truth of a generated clip by name.
+        tables: official tables of the generated clips in place of detections.
+        mode: one of `MODES`.
+        networks, device: of backbones, as of `Observers`.
+        seed: of resampling.
+        baselines: whether there are rows beside the generated set.
+    """
+
+    generated: ClipSet
+    metrics: Mapping[str, type[Metric]]
+    detectors: Detectors | Callable[[], Detectors]
+    cache: Cache
+    reading: Reading = field(default_factory=Reading)
+    reference: ClipSet | None = None
+    truth: Callable[[str], Truth] | None = None
+    tables: OfficialTables = field(default_factory=OfficialTables)
+    mode: str = STANDARD
+    networks: str | None = None
+    device: str | None = None
+    seed: int = 0
+    baselines: bool = True
+
+
+@dataclass
+class Outcome:
+    """Results of an evaluation: by set an `Evaluation`; facts of the clips; what reports need."""
+
+    sets: dict[str, Evaluation] = field(default_factory=dict)
+    frames: FrameTable | None = None
+    silent: list[str] = field(default_factory=list)
+    networks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    thumbnails: list[Item] = field(default_factory=list)
+    reference: Reference | None = None
+
+    def results(self) -> dict[str, SetResult]:
+        """The sets in the order of tables."""
+        return {
+            key: SetResult.of(LABELS[key], self.sets[key]) for key in LABELS if key in self.sets
+        }
+
+    @property
+    def failed(self) -> list[dict[str, Any]]:
+        """Clips that could not be evaluated; those of trivial baselines are the generated ones."""
+        return [
+            {"clip": row["clip"], "set": key, "reason": row["error"]}
+            for key in (GENERATED, REFERENCE)
+            if key in self.sets
+            for row in self.sets[key].failed
+        ]
+
+
+def evaluate_sets(
+    request: Request,
+    processes: Processes | None = None,
+    progress: Progress = lambda sources, name: sources,
+) -> Outcome | None:
+    """Evaluate all sets; None in a process that only helped to observe.
+
+    Raises:
+        SavgError: weights are missing or do not fit, the cache cannot be written, a process failed.
+
+    Example:
+        >>> clips = ClipSet.of(Path("clips"))
+        >>> metrics = select_metrics(None, {Need.PERSONS, Need.SOUNDS, Need.FEATURES}).metrics
+        >>> outcome = evaluate_sets(Request(clips, metrics, Detectors.load, Cache(default_cache())))
+    """
+    run = _Evaluating(request, processes or Processes(), progress)
+    run.load()
+    if run.processes.count > 1:
+        run.fill()
+        run.processes.finish()
+    return run.score() if run.processes.main else None
+
+
+def evaluate_items(
+    items: Iterable[Item | Failure], metrics: Mapping[str, type[Metric]], seed: int = 0
+) -> Outcome:
+    """The results of clips that are observed already, such as tables."""
+    scorer, outcome = Scorer(metrics, None, seed), Outcome(frames=FrameTable(metrics.values()))
+    assert outcome.frames is not None
+    for item in items:
+        scorer.add(item)
+        if isinstance(item, Item):
+            outcome.frames.add(item)
+    outcome.sets[GENERATED] = with_facts(scorer.evaluation(), lambda name: {}, STANDARD)
+    return outcome
+
+
+def with_facts(
+    evaluation: Evaluation, networks: Callable[[str], Mapping[str, Any]], mode: str
+) -> Evaluation:
+    """An evaluation with mode and networks in the notes of each result.
+
+    networks: provenance by name of what a metric of this name rests on.
+    """
+    results = {
+        name: replace(
+            result, notes={**result.notes, "mode": mode, "networks": dict(networks(name))}
+        )
+        for name, result in evaluation.metrics.items()
+    }
+    return replace(evaluation, metrics=results)
+
+
+class _Evaluating:
+    """One evaluation: observers of each set, and the order of work."""
+
+    def __init__(self, request: Request, processes: Processes, progress: Progress) -> None:
+        self.request, self.processes, self.progress = request, processes, progress
+        metrics = request.metrics.values()
+        self.official = (
+            sorted({name for metric in metrics for name in metric.backbones} & _official_names())
+            if request.mode == OFFICIAL
+            else []
+        )
+        observers = Observers.for_metrics(
+            metrics, request.detectors, request.networks, request.device
+        )
+        tables = request.tables
+        self.observers = replace(
+            observers,
+            backbones=tuple(n for n in observers.backbones if n not in self.official),
+            persons=observers.persons and tables.persons is None,
+            sounds=observers.sounds and tables.sounds is None,
+        )
+        self.rows = self._rows()
+        self._official_provenance: dict[str, Mapping[str, Any]] = {}
+
+    def _rows(self) -> dict[str, dict[str, type[Metric]]]:
+        """The sets of this evaluation with their metrics."""
+        request = self.request
+        rows = {GENERATED: dict(request.metrics)}
+        if not request.baselines or request.tables:
+            return rows
+        needs = {need for metric in request.metrics.values() for need in metric.needs}
+        own = {
+            name: metric
+            for name, metric in request.metrics.items()
+            if not metric.needs & {Need.REFERENCE, Need.PAIRS, Need.TRUTH}
+        }
+        if request.reference is not None and own:
+            rows[REFERENCE] = own
+        if Need.SOUNDS in needs:
+            rows[CENTRE] = dict(request.metrics)
+        if {Need.SOUNDS, Need.PERSONS} <= needs:
+            rows[BOXES] = dict(request.metrics)
+        return rows
+
+    @property
+    def reference_observers(self) -> Observers:
+        """Observers of the reference set: features that metrics compare, and what its row needs."""
+        comparing = [
+            metric
+            for metric in self.request.metrics.values()
+            if metric.needs & {Need.REFERENCE, Need.PAIRS}
+        ]
+        row = self.rows.get(REFERENCE, {}).values()
+        wanted = Observers.for_metrics([*comparing, *row])
+        needs = {need for metric in row for need in metric.needs}
+        return replace(
+            self.observers,
+            features=wanted.features,
+            backbones=tuple(n for n in wanted.backbones if n not in self.official),
+            clips=Need.CLIP in needs,
+            persons=Need.PERSONS in needs,
+            sounds=Need.SOUNDS in needs,
+        )
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether the reference set is read."""
+        needs = {need for metric in self.request.metrics.values() for need in metric.needs}
+        return self.request.reference is not None and bool(
+            REFERENCE in self.rows or needs & {Need.REFERENCE, Need.PAIRS}
+        )
+
+    def load(self) -> None:
+        """Load the networks, so that what is wrong with them is told first."""
+        _ = self.observers.parts
+
+    def fill(self) -> None:
+        """Observe this process's share of all sets into the cache."""
+        request, group = self.request, self.request.reading.group
+        boxes: dict[str, Boxes] = {}
+        mine = self.processes.share(request.generated.sources(request.reading), group)
+        for item in self._observe(mine, self.observers, GENERATED):
+            if isinstance(item, Item):
+                boxes[item.name] = item.observation.boxes
+        for key in self.rows.keys() & {CENTRE, BOXES}:
+            for _ in self._observe(self._altered(key, mine, boxes), self.observers, key):
+                pass
+        if self.has_reference and request.reference is not None:
+            sources = request.reference.sources(request.reading)
+            share = self.processes.share(sources, group)
+            for _ in self._observe(share, self.reference_observers, REFERENCE):
+                pass
+
+    def _observe(
+        self, sources: Iterable[Source], observers: Observers, name: str
+    ) -> Iterator[Item | Failure]:
+        """The items of a set, with a bar in the first process."""
+        if self.processes.main:
+            sources = self.progress(sources, LABELS[name])
+        truth = self.request.truth if name != REFERENCE and self.processes.main else None
+        items = observe_all(
+            sources, observers, self.request.cache, truth, self.request.reading.group
+        )
+        return self.processes.watch(items)
+
+    def _altered(
+        self, key: str, sources: Iterable[Source], boxes: Mapping[str, Boxes]
+    ) -> list[Source]:
+        """The same videos with the audio of a trivial baseline."""
+        from savg.evaluation.trivial import centred, panned_by_boxes
+
+        part = next((p.file for p in self.observers.parts if isinstance(p, Persons)), "")
+        alter = centred if key == CENTRE else panned_by_boxes
+        facts = {"audio": key, **version_of(alter)} | ({"boxes": part} if key == BOXES else {})
+
+        def altered(source: Source) -> Source:
+            def read() -> Clip:
+                if source.name not in boxes:
+                    raise SavgError(f"{source.name} could not be observed.")
+                clip = source.read()
+                return centred(clip) if key == CENTRE else panned_by_boxes(clip, boxes[source.name])
+
+            own = source.key and derived_key(source.key, **facts)
+            return Source(source.name, read, own, source.key)
+
+        return [altered(source) for source in sources]
+
+    def score(self) -> Outcome:
+        """The results of all sets."""
+        request, outcome = self.request, Outcome()
+        ours, theirs = self._official_features()
+        outcome.reference = self._reference(outcome, theirs)
+        scorer = Scorer(self.rows[GENERATED], outcome.reference, request.seed)
+        outcome.frames = FrameTable(request.metrics.values())
+        sources = request.generated.sources(request.reading)
+        notes = {
+            file.name: {"audio_note": file.note} for file in request.generated.files if file.note
+        }
+        boxes: dict[str, Boxes] = {}
+        for item in self._observe(sources, self.observers, GENERATED):
+            item = request.tables.put_into(item) if isinstance(item, Item) else item
+            item = _with_features(item, ours)
+            scorer.add(item, **notes.get(item.name, {}))
+            if isinstance(item, Item):
+                boxes[item.name] = item.observation.boxes
+                outcome.frames.add(item)
+                if THUMBNAILS in item.observation.features:
+                    outcome.thumbnails.append(_thumbnails(item))
+        self._finish(outcome, GENERATED, scorer)
+        outcome.silent = self._silent(sources)
+        for key in (CENTRE, BOXES):
+            if key in self.rows:
+                scorer = Scorer(self.rows[key], outcome.reference, request.seed)
+                altered = self._altered(key, sources, boxes)
+                for item in self._observe(altered, self.observers, key):
+                    scorer.add(_with_features(item, ours))
+                self._finish(outcome, key, scorer)
+        return outcome
+
+    def _reference(self, outcome: Outcome, official: Features) -> Reference | None:
+        """The features of the reference set; its own row is added to the outcome."""
+        request = self.request
+        if request.reference is None or not self.has_reference:
+            return None
+        scorer = Scorer(self.rows.get(REFERENCE, {}), None, request.seed)
+        features: dict[str, Mapping[str, Any]] = {}
+        sources = request.reference.sources(request.reading)
+        for item in self._observe(sources, self.reference_observers, REFERENCE):
+            item = _with_features(item, official)
+            scorer.add(item)
+            if isinstance(item, Item):
+                features[item.name] = item.observation.features
+        self._finish(outcome, REFERENCE, scorer)
+        return Reference(features)
+
+    def _finish(self, outcome: Outcome, key: str, scorer: Scorer) -> None:
+        """Add a set's results, with mode and networks in their notes."""
+
+        def networks(name: str) -> dict[str, dict[str, Any]]:
+            facts = self._networks(self.request.metrics[name])
+            outcome.networks |= facts
+            return facts
+
+        outcome.sets[key] = with_facts(scorer.evaluation(), networks, self.request.mode)
+
+    def _networks(self, metric: type[Metric]) -> dict[str, dict[str, Any]]:
+        networks = self.observers.provenance(metric)
+        for name in self.official:
+            if name in metric.backbones:
+                networks[name] = dict(self._official_provenance[name])
+        for need, name, folder in (
+            (Need.SOUNDS, "sounds", self.request.tables.sounds),
+            (Need.PERSONS, "persons", self.request.tables.persons),
+        ):
+            if folder is not None and need in metric.needs:
+                networks[name] = {"tables": str(folder)}
+        return networks
+
+    def _official_features(self) -> tuple[Features, Features]:
+        """Features of the published evaluator's pieces of both sets."""
+        request = self.request
+        if not self.official or request.reference is None:
+            return {}, {}
+        from savg.evaluation.official import official_features
+        from savg.features.registry import backbone_class
+
+        self._official_provenance = {
+            name: backbone_class(name).load(request.networks, request.device).provenance
+            for name in self.official
+        }
+        generated = [file.path for file in request.generated.files]
+        reference = [file.path for file in request.reference.files]
+        return official_features(
+            generated, reference, self.official, request.networks, request.device
+        )
+
+    def _silent(self, sources: Iterable[Source]) -> list[str]:
+        """Names of generated clips without any sound, as far as the cache knows them."""
+        known = ((s.name, cached_value(Facts(), s.key, self.request.cache)) for s in sources)
+        return [name for name, facts in known if facts is not None and facts[1]]
+
+
+def _official_names() -> set[str]:
+    from savg.evaluation.official import OFFICIAL_BACKBONES
+
+    return set(OFFICIAL_BACKBONES)
+
+
+def _with_features(item: Item | Failure, features: Features) -> Item | Failure:
+    """The item with further features of the clip of its name."""
+    if not features or isinstance(item, Failure):
+        return item
+    more = features.get(item.name, {})
+    observation = item.observation
+    together = {**observation.features, **more}
+    return replace(item, observation=replace(observation, features=together))
+
+
+def _thumbnails(item: Item) -> Item:
+    """An item with its thumbnails alone."""
+    thumbs = {THUMBNAILS: item.observation.features[THUMBNAILS]}
+    empty = Observation(item.observation.events, item.observation.boxes, features=thumbs)
+    return Item(item.name, empty)
