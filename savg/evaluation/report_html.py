@@ -133,8 +133,11 @@ def _group(group: Group) -> str:
 
 
 def _origins(content: Content) -> str:
-    rows = [[_t(o.label), _t(o.mode), _t(o.networks), _t(o.n)] for o in content.origins]
-    origins = _table("Origins", ("metric", "mode", "networks", "n"), rows)
+    rows = [
+        [_t(o.label), _t(o.mode), _t(o.networks), _t(o.n), f"<small>{_t(o.facts)}</small>"]
+        for o in content.origins
+    ]
+    origins = _table("Origins", ("metric", "mode", "networks", "n", "counts and facts"), rows)
     networks = [
         [_t(n.name), _t(n.backbone), f"<code>{_t(n.sha256)}</code>", _t(n.input), _t(n.precision)]
         for n in content.networks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 from savg.evaluation.report_values import NOTHING, Cell, Content
 from savg.evaluation.results_file import Run
@@ -19,6 +20,10 @@ SPECIAL = {
 """Characters that LaTeX gives a meaning, or does not know in every font encoding."""
 
 SPECIAL['"'] = "''"
+
+
+LONG = 14
+"""Metrics beyond which the table is set small, so that it fits a page."""
 
 
 def escape(text: object) -> str:
@@ -58,12 +63,13 @@ def _letter(char: str) -> str:
 def as_latex(run: Run, content: Content) -> str:
     """The table: metrics as rows, sets as columns, nulls below their metric, notes below the table."""
     kind = "table" if len(content.columns) <= 2 else "table*"
+    size = r"\small" if len(content.rows) <= LONG else r"\scriptsize"
     heads = [escape(label) for label, _ in content.columns.values()]
     counts = [f"$n = {clips}$" for _, clips in content.columns.values()]
     lines = [
         r"% \usepackage{booktabs} in the preamble, then \input{report} where the table belongs.",
         rf"\begin{{{kind}}}[t]",
-        r"\centering\small",
+        rf"\centering{size}",
         rf"\caption{{{_caption(run, content)}}}",
         r"\label{tab:savg}",
         rf"\begin{{tabular}}{{l{'c' * len(heads)}}}",
@@ -98,9 +104,12 @@ def _rows(content: Content, group: str) -> list[str]:
         unit = rf" {{\footnotesize ({escape(row.unit)})}}" if row.unit else ""
         name = f"{escape(row.label)}{unit} {escape(row.arrow)}".rstrip()
         lines.append(" & ".join([name, *cells]) + r" \\")
-        for null in dict.fromkeys(n for cell in row.cells.values() for n, _ in cell.nulls):
-            values = [_null(row.cells.get(key), null) for key in content.columns]
-            lines.append(" & ".join([rf"\quad null: {escape(null)}", *values]) + r" \\")
+        nulls = list(dict.fromkeys(n for cell in row.cells.values() for n, _ in cell.nulls))
+        if nulls:
+            values = [_nulls(row.cells.get(key), nulls) for key in content.columns]
+            lines.append(
+                " & ".join([rf"\quad null: {escape(' / '.join(nulls))}", *values]) + r" \\"
+            )
     return lines
 
 
@@ -114,8 +123,10 @@ def _cell(cell: Cell | None) -> str:
     return f"{_number(cell.value)}{raised}{after}"
 
 
-def _null(cell: Cell | None, name: str) -> str:
-    return _number(dict(cell.nulls).get(name, NOTHING)) if cell else "--"
+def _nulls(cell: Cell | None, names: Sequence[str]) -> str:
+    """Nulls of a cell in the order of their names."""
+    known = dict(cell.nulls) if cell else {}
+    return " / ".join(_number(known.get(name, NOTHING)) for name in names)
 
 
 def _number(text: str) -> str:

@@ -22,8 +22,8 @@ def as_markdown(run: Run, content: Content) -> str:
     lines += ["## Results", "", *_results(content)]
     lines += ["", *(f"[{i}] {plain(note)}  " for i, note in enumerate(content.notes, 1))]
     lines += ["", "## Where each number comes from", ""]
-    origins = [(o.label, o.mode, o.networks, o.n) for o in content.origins]
-    lines += _table(("metric", "mode", "networks", "n"), origins)
+    origins = [(o.label, o.mode, o.networks, o.n, o.facts) for o in content.origins]
+    lines += _table(("metric", "mode", "networks", "n", "counts and facts"), origins)
     if content.networks:
         networks = [(n.name, n.backbone, n.sha256, n.input, n.precision) for n in content.networks]
         head = ("network", "backbone", "SHA-256 of the weights", "input", "precision")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from savg.evaluation.report import label as label_of
-from savg.evaluation.report_values import ARROWS, cell_of, metric_of, metrics_of
+from savg.evaluation.report_values import ARROWS, figure, metric_of, metrics_of, row_decimals
 from savg.evaluation.results_file import GENERATED, REFERENCE, Run
 from savg.features.base import VIEWS
 from savg.metrics.base import MetricResult
@@ -93,7 +93,8 @@ def _forests(run: Run) -> Iterator[Figure]:
             continue
         order = sorted(present, key=lambda key: key != GENERATED)
         rows = [_estimate(run.sets[key].label, present[key]) for key in order]
-        texts = [cell_of(present[key]).value for key in order]
+        places = row_decimals(present.values())
+        texts = [figure(present[key].value, places) for key in order]
         metric = metric_of(name)
         yield Figure(
             _title(name), intervals(rows, (metric.unit if metric else "") or "value", texts)
@@ -157,10 +158,12 @@ def in_words(column: str) -> str:
 
 def _parts(run: Run) -> Iterator[Figure]:
     """Figures of results that are told by position or by class."""
+    drawn = []
     for name, result in run.generated.metrics.items():
         for key, what in (("by_position", "by position"), ("by_class", "by class")):
             rows = list(_estimates(result.notes.get(key)))
-            if rows:
+            if rows and rows not in drawn:  # variants of a metric are often equal
+                drawn.append(rows)
                 texts = [f"n {n}" if n is not None else "" for _, n in rows]
                 svg = intervals([row for row, _ in rows], label_of(name), texts, False)
                 yield Figure(f"{label_of(name)} {what}", svg)

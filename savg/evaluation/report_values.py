@@ -5,7 +5,7 @@ Markdown, LaTeX and HTML are made of these, so that they cannot disagree.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,12 +52,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a number comes from: for a metric its mode, networks and clips."""
+    """Where a number comes from: for a metric its mode, networks, clips, counts and other facts."""
 
     label: str
     mode: str
     networks: str
     n: str
+    facts: str
 
 
 @dataclass(frozen=True)
@@ -131,11 +132,9 @@ def group_of(metric: type[Metric] | None) -> str:
 def _row(name: str, run: Run, keys: list[str], notes: dict[str, int]) -> Row:
     metric = metric_of(name)
     better = metric.higher_is_better if metric else None
-    cells = {
-        key: cell_of(run.sets[key].metrics[name], notes)
-        for key in keys
-        if name in run.sets[key].metrics
-    }
+    results = {k: run.sets[k].metrics[name] for k in keys if name in run.sets[k].metrics}
+    places = row_decimals(results.values())
+    cells = {key: cell_of(result, notes, places) for key, result in results.items()}
     about = (metric.__doc__ or "").strip().partition("\n")[0] if metric else ""
     unit = metric.unit if metric else ""
     return Row(
@@ -150,15 +149,20 @@ def _unsourced(text: str) -> str:
     return text
 
 
-def cell_of(result: MetricResult, notes: dict[str, int] | None = None) -> Cell:
-    """A result as text; its warnings, or the reason for a missing value, are added to `notes`."""
+def cell_of(
+    result: MetricResult, notes: dict[str, int] | None = None, places: int | None = None
+) -> Cell:
+    """A result as text; its warnings, or the reason for a missing value, are added to `notes`.
+
+    places: decimals (default: those that suit it).
+    """
     sentences = warnings_of(result)
     if result.value is None:
         sentences = [str(result.notes.get("reason") or "Not defined."), *sentences]
     numbers = (
         tuple(notes.setdefault(s, len(notes) + 1) for s in sentences) if notes is not None else ()
     )
-    places = decimals(result)
+    places = decimals(result) if places is None else places
     interval = ""
     if result.low is not None and result.high is not None:
         interval = f"{figure(result.low, places)} … {figure(result.high, places)}"
@@ -183,6 +187,11 @@ def decimals(result: MetricResult) -> int:
     return 3 if largest == 0 else 6
 
 
+def row_decimals(results: Iterable[MetricResult]) -> int:
+    """Decimals that suit results of one metric: those of the largest."""
+    return min((decimals(result) for result in results if result.value is not None), default=3)
+
+
 def figure(value: float | None, places: int = 3) -> str:
     """A number for a table, with a minus sign, – for None."""
     if value is None:
@@ -201,7 +210,23 @@ def _origin(name: str, run: Run) -> Origin:
     n = f"{result.n}"
     if isinstance(notes.get("reference_n"), int):
         n += f", reference {notes['reference_n']}"
-    return Origin(label_of(name), str(notes.get("mode") or run.mode), names or NOTHING, n)
+    mode = str(notes.get("mode") or run.mode)
+    return Origin(label_of(name), mode, names or NOTHING, n, facts_of(result))
+
+
+TOLD = {"warnings", "reason", "mode", "networks", "reference_n", "by_position", "by_class", "views"}
+"""Notes that reports show elsewhere."""
+
+MOST_WORDS = 120
+"""Letters of a fact: longer ones are tables and curves."""
+
+
+def facts_of(result: MetricResult) -> str:
+    """Counts and other short facts of a result's notes."""
+    facts = {key: words(value) for key, value in result.notes.items() if key not in TOLD}
+    return "; ".join(
+        f"{key.replace('_', ' ')} {text}" for key, text in facts.items() if len(text) <= MOST_WORDS
+    )
 
 
 def _networks(run: Run) -> Iterator[Network]:
@@ -216,10 +241,10 @@ def _networks(run: Run) -> Iterator[Network]:
         known = facts if isinstance(facts, Mapping) else {"backbone": facts}
         yield Network(
             str(name),
-            _words(known.get("backbone", name)),
-            _words(known.get("sha256")),
-            _words(known.get("input")),
-            _words(known.get("precision") or "float32"),
+            words(known.get("backbone", name)),
+            words(known.get("sha256")),
+            words(known.get("input")),
+            words(known.get("precision") or "float32"),
         )
 
 
@@ -236,18 +261,22 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
         ("command", "command"),
     ):
         if about.get(key) not in (None, ""):
-            yield title, _words(about[key])
+            yield title, words(about[key])
     for key, title in (("reading", "read as"), ("setting", "machine")):
         if about.get(key):
-            yield title, _words(about[key])
+            yield title, words(about[key])
 
 
-def _words(value: object) -> str:
+def words(value: object) -> str:
     """A value of JSON in words."""
     if value is None:
         return NOTHING
+    if isinstance(value, float):
+        return f"{value:.4g}".replace("-", "−")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{k} {_words(v)}" for k, v in value.items() if v is not None)
+        return ", ".join(f"{k} {words(v)}" for k, v in value.items() if v is not None)
     if isinstance(value, list | tuple):
-        return ", ".join(map(_words, value))
+        return ", ".join(map(words, value))
     return str(value)

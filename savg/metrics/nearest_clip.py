@@ -74,7 +74,7 @@ class NearestClip(Metric):
     """Median distance to the nearest reference clip."""
 
     name = "nearest_clip"
-    label = "nearest training clip, least / p5 / median"
+    label = "distance to the nearest training clip"
     unit = "levels of 0…255"
     needs = frozenset({Need.FEATURES, Need.REFERENCE})
     features: ClassVar[Mapping[str, Extractor]] = {FEATURE: thumbnails}
@@ -93,6 +93,5 @@ class NearestClip(Metric):
     def text(cls, result: MetricResult) -> str:
         if result.value is None:
             return "–"
-        return " / ".join(
-            format_number(result.notes[name], 1) for name in ("least", "p5", "median")
-        )
+        least, p5 = (format_number(result.notes[name], 1) for name in ("least", "p5"))
+        return f"{format_number(result.value, 1)} (least {least}, 5 % below {p5})"

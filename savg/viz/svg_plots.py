@@ -183,7 +183,7 @@ class _Axis:
     ) -> None:
         low, high = (min(values), max(values)) if values else (0.0, 1.0)
         if high - low < 1e-12 * max(1.0, abs(high)):
-            low, high = low - max(abs(low) * 0.1, 0.5), high + max(abs(high) * 0.1, 0.5)
+            low, high = min(low, 0.0), max(high, 0.0) or (0.0 if low < 0 else 1.0)
         step = _round_step((high - low) / 4)
         first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
         self.ticks = [k * step for k in range(first, last + 1)]
