@@ -9,6 +9,8 @@ from savg.features.base import Backbone
 
 BACKBONES: dict[str, str] = {
     "i3d": "savg.features.i3d:I3dBackbone",
+    "synchformer_offsets": "savg.features.synchformer:SynchformerOffsets",
+    "synchformer_means": "savg.features.synchformer:SynchformerMeans",
 }
 """name → module:class; a module is imported when its backbone is first used."""
 

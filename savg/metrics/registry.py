@@ -27,6 +27,8 @@ METRICS: dict[str, str] = {
     "trajectory_pooled": "savg.metrics.trajectory:TrajectoryPooled",
     "temporal_av_align": "savg.metrics.temporal_av_align:TemporalAvAlign",
     "temporal_av_align_matched": "savg.metrics.temporal_av_align:TemporalAvAlignMatched",
+    "desync": "savg.metrics.desync:Desync",
+    "ib-style": "savg.metrics.ib_style:IbStyle",
     "e_l1": "savg.metrics.e_l1:EL1",
     "ild": "savg.metrics.stereo:Ild",
     "itd": "savg.metrics.itd:Itd",

@@ -14,6 +14,7 @@ import scipy.signal
 from metric_items import REFERENCE_CLIPS
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
+from scipy.spatial.distance import cosine
 
 from savg.clip import Clip
 from savg.metrics.base import Item
@@ -75,4 +76,11 @@ ORACLES: dict[str, Callable[[Sequence[Item]], float]] = {
     "temporal_av_align": lambda items: statistics.fmean(map(shared, items)),
     "temporal_av_align_matched": lambda items: statistics.fmean(map(matched, items)),
     "e_l1": e_l1,
+    "desync": lambda items: statistics.fmean(
+        statistics.fmean(map(abs, item.observation.features["synchformer_offsets"][0].tolist()))
+        for item in items
+    ),
+    "ib-style": lambda items: statistics.fmean(
+        1 - float(cosine(*item.observation.features["synchformer_means"])) for item in items
+    ),
 }
