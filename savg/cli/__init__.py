@@ -21,6 +21,7 @@ COMMANDS = {
     "annotate": "savg.cli.annotate",
     "evaluate": "savg.cli.evaluate",
     "replicate": "savg.cli.replicate",
+    "score-seld": "savg.cli.score_seld",
     "compose": "savg.cli.compose",
     "dataset": "savg.cli.dataset",
     "mos": "savg.cli.mos",

@@ -14,6 +14,10 @@ from savg.metrics.base import Metric, Need
 METRICS: dict[str, str] = {
     "speech_f_score": "savg.metrics.sound_detection:SpeechFScore",
     "instrument_f_score": "savg.metrics.sound_detection:InstrumentFScore",
+    "seld_er": "savg.metrics.seld_savgbench:SeldErrorRate",
+    "seld_f": "savg.metrics.seld_savgbench:SeldFScore",
+    "seld_le": "savg.metrics.seld_savgbench:SeldLocalisationError",
+    "seld_lr": "savg.metrics.seld_savgbench:SeldLocalisationRecall",
     "person_ap50": "savg.metrics.person_detection:PersonAp50",
     "spatial_av_align": "savg.metrics.spatial:SpatialAvAlign",
     "spatial_off_centre": "savg.metrics.spatial:SpatialOffCentre",

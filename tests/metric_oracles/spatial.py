@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import stats
+from seld_by_hand import blocks
 
 from savg.metrics.base import Item
 
@@ -85,6 +86,17 @@ def pooled(items: Sequence[Item]) -> float:
     return stats.pearsonr(*zip(*(p for item in items for p in paths(item)), strict=True)).statistic
 
 
+def seld(items: Sequence[Item], score: str) -> float:
+    files = []
+    for item in items:
+        assert item.truth is not None
+        truth = item.truth.events
+        columns = (truth.frames, truth.categories, truth.x)
+        labels = list(zip(*(column.tolist() for column in columns), strict=True))
+        files.append((tables(item)[0], labels))
+    return blocks(files, 2, 40, 256, lambda a, b: abs(a[0] - b[0]))[score]
+
+
 ORACLES: dict[str, Callable[[Sequence[Item]], float]] = {
     "spatial_corrected": corrected,
     "spatial_same_frame": lambda items: share([tables(item) for item in items], around=0),
@@ -94,4 +106,8 @@ ORACLES: dict[str, Callable[[Sequence[Item]], float]] = {
     "pixel_bias": lambda items: statistics.fmean(errors(items)),
     "trajectory_within": within_clips,
     "trajectory_pooled": pooled,
+    "seld_er": lambda items: seld(items, "er"),
+    "seld_f": lambda items: seld(items, "f"),
+    "seld_le": lambda items: seld(items, "le"),
+    "seld_lr": lambda items: seld(items, "lr"),
 }

@@ -13,6 +13,7 @@ from bench_sets import write_set
 from savg.annotation import Boxes, ClipLabels, SoundEvents
 from savg.data.bench_table import bench_table, read_report
 from savg.data.savgbench import SavgBench
+from savg.data.seld_tables import STEREO, read_directions, read_labelled_x, read_stereo
 from savg.data.starss.labels import read_labels
 from savg.evaluation.cache import Cache
 from savg.evaluation.clip_scores import read_scores
@@ -30,6 +31,9 @@ from tests.fuzz.readers.commands import command
 BOXES = "".join(f"{f},0,{20 + f},60,{90 + f},190\n" for f in range(20))
 EVENTS = "".join(f"{f},{f % 2},{131.5 - f}\n" for f in range(50))
 LABELS = "".join(f"{f},{(0, 1, 9)[f % 3]},{40 + f},80\n" for f in range(50))
+STEREO_ROWS = f"{STEREO}\n" + "".join(
+    f"{f},{f % 13},{f % 3},{f - 30},120,{f % 2}\n" for f in range(40)
+)
 RECORDING = "".join(f"{f},{f % 3},0,{f - 30},{f % 9},200\n" for f in range(60))
 
 
@@ -51,6 +55,13 @@ def _tables(folder: Path) -> None:
 def _truth(folder: Path) -> None:
     (folder / "one.csv").write_text(LABELS)
     (folder / "one.boxes.csv").write_text(BOXES)
+
+
+def _seld_folders(folder: Path) -> None:
+    for name in ("predictions", "reference"):
+        (folder / name).mkdir()
+        for clip in ("one", "two"):
+            (folder / name / f"{clip}.csv").write_text(STEREO_ROWS)
 
 
 def _results(folder: Path) -> None:
@@ -99,6 +110,8 @@ SEEDS = {
     "events": _text("seed.csv", EVENTS),
     "labels": _text("seed.csv", LABELS),
     "recording": _text("seed.csv", RECORDING),
+    "stereo_rows": _text("seed.csv", STEREO_ROWS),
+    "seld_folders": Seed(_seld_folders, targets=("*/*.csv",)),
     "tables": Seed(_tables, targets=("*.csv", "*.json")),
     "truth": Seed(_truth, targets=("*.csv",)),
     "scores": _text(
@@ -128,6 +141,12 @@ def _read_observation(trial: Trial) -> None:
         cached_value(part, "seed", Cache(trial.path))
 
 
+def _score_seld(trial: Trial) -> None:
+    folders = (str(trial.path / name) for name in ("predictions", "reference"))
+    flags = zip(("--predictions", "--reference"), folders, strict=True)
+    command(["score-seld", *(word for pair in flags for word in pair), "--rules", "dcase2025"])
+
+
 def _evaluate(trial: Trial) -> None:
     command(["evaluate", str(trial.path), "--json"])
 
@@ -145,6 +164,10 @@ READERS = {
     "events": Reader(partial(_on_path, SoundEvents.read_csv), ("events",), 4),
     "labels": Reader(partial(_on_path, ClipLabels.read_csv), ("labels",), 4),
     "recording_labels": Reader(partial(_on_path, read_labels), ("recording",), 4),
+    "stereo_rows": Reader(lambda trial: read_stereo(trial.path, 13), ("stereo_rows",), 3),
+    "directions": Reader(lambda trial: read_directions(trial.path, 13), ("recording",), 2),
+    "labelled_x": Reader(partial(_on_path, read_labelled_x), ("labels",), 2),
+    "score_seld": Reader(_score_seld, ("seld_folders",), 2),
     "tables": Reader(_read_tables, ("tables",)),
     "truth": Reader(lambda trial: read_truth(trial.path, "one"), ("truth",), 2),
     "evaluate": Reader(_evaluate, ("tables",)),
