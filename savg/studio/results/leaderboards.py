@@ -1,8 +1,4 @@
-"""Leaderboards that `evaluate --leaderboard` appends to, as the Results tab shows them: a table a mode.
-
-A file is a list of {"name", "created", "mode", "n", "reference_n", "metrics": {NAME: {"value", "low",
-"high", "nulls"}}, "networks", "reading", "warnings"}.
-"""
+"""Leaderboards that `evaluate --leaderboard` appends to, as the Results tab shows them, by mode."""
 
 from __future__ import annotations
 
@@ -12,22 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from savg.errors import SavgError
+from savg.evaluation.leaderboard import Entry, read_leaderboard
 from savg.evaluation.report import label as label_of
 from savg.evaluation.report_values import ACROSS_MODES, ARROWS, NOTHING, cell_of, metric_of
-from savg.json_files import read_json
 from savg.metrics.base import MetricResult
 from savg.metrics.registry import METRICS
 from savg.studio.results.components import board_value
 from savg.studio.results.run_tables import in_one_line
 from savg.studio.results.runs import Runs
-from savg.viz.documents import finite
 
 VARIABLE = "SAVG_LEADERBOARD"
 """Environment variable: leaderboards, separated as in PATH; those in folders of runs are found too."""
 
 NAME = "leaderboard.json"
-
-Entry = Mapping[str, Any]
 
 
 class Leaderboards:
@@ -57,10 +50,10 @@ class Leaderboards:
         problems: list[str] = []
         for path in self.files():
             try:
-                entries += read_entries(path)
+                entries += read_leaderboard(path)
             except SavgError as error:
                 problems.append(str(error).replace(f"{path.parent}{os.sep}", ""))
-        modes = dict.fromkeys(str(entry.get("mode", "standard")) for entry in entries)
+        modes = dict.fromkeys(entry.mode for entry in entries)
         tables = [table for mode in modes for table in _tables(mode, entries)]
         if not tables and not problems:
             return None
@@ -68,45 +61,26 @@ class Leaderboards:
         return board_value("Leaderboard", lines, tables, notes=problems)
 
 
-def read_entries(path: Path) -> list[Entry]:
-    """The entries of a leaderboard; SavgError for a file of another form."""
-    data = read_json(path, lenient=True)
-    if not isinstance(data, list) or not all(_is_entry(entry) for entry in data):
-        raise SavgError(f"{path} must be a leaderboard: a list of entries with a name and metrics.")
-    return data
-
-
-def _is_entry(value: object) -> bool:
-    return (
-        isinstance(value, dict)
-        and isinstance(value.get("name"), str)
-        and isinstance(value.get("metrics"), dict)
-        and all(isinstance(one, dict) for one in value["metrics"].values())
-    )
-
-
 def _tables(mode: str, entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """Scores of a mode, and where they come from."""
-    own = [entry for entry in entries if str(entry.get("mode", "standard")) == mode]
-    present = dict.fromkeys(name for entry in own for name in entry["metrics"])
+    own = [entry for entry in entries if entry.mode == mode]
+    present = dict.fromkeys(name for entry in own for name in entry.metrics)
     names = [*(n for n in METRICS if n in present), *(n for n in present if n not in METRICS)]
-    head = ["entry", *map(_head, names), "clips", "reference clips"]
+    head = ["entry", "clips", "reference clips", *map(_head, names)]
     rows = [
         [
-            entry["name"],
-            *(_cell(name, entry["metrics"].get(name)) for name in names),
-            _count(entry.get("n")),
-            _count(entry.get("reference_n")),
+            entry.name,
+            str(entry.n),
+            _count(entry.reference_n),
+            *(_cell(entry.metrics.get(name)) for name in names),
         ]
         for entry in own
     ]
     origins = [
         [
-            entry["name"],
-            *(
-                in_one_line(entry.get(key))
-                for key in ("created", "reading", "networks", "warnings")
-            ),
+            entry.name,
+            *map(in_one_line, (entry.created, dict(entry.reading), dict(entry.networks))),
+            " ".join(entry.warnings) or NOTHING,
         ]
         for entry in own
     ]
@@ -128,28 +102,15 @@ def _head(name: str) -> str:
     return f"{label_of(name)} {ARROWS[metric.higher_is_better] if metric else ''}".strip()
 
 
-def _cell(name: str, value: Mapping[str, Any] | None) -> str:
+def _cell(result: MetricResult | None) -> str:
     """A value with its interval and nulls."""
-    if value is None:
+    if result is None:
         return NOTHING
-    nulls = value.get("nulls")
-    numbers = {str(k): finite(v) for k, v in nulls.items()} if isinstance(nulls, Mapping) else {}
-    number = finite(value.get("value"))
-    result = MetricResult(
-        name,
-        number,
-        finite(value.get("low")),
-        finite(value.get("high")),
-        0,
-        numbers,
-        {"reason": "-"},
-    )
     cell = cell_of(result)
     interval = f" ({cell.interval})" if cell.interval else ""
     told = "; null: " + ", ".join(f"{k} {v}" for k, v in cell.nulls) if cell.nulls else ""
     return cell.value + interval + told
 
 
-def _count(value: object) -> str:
-    usable = isinstance(value, int) and not isinstance(value, bool)
-    return str(value) if usable else NOTHING
+def _count(value: int | None) -> str:
+    return NOTHING if value is None else str(value)
