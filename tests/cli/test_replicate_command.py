@@ -1,0 +1,111 @@
+"""The published evaluation as one command, tiny: a mirrored pipeline of random weights."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from savg.cli import main
+from savg.clip import Clip
+from savg.format import SAVGBENCH
+from savg.paths import assets_dir
+from savg.pipelines.joint import tiny
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A mirrored joint pipeline with the bundled detectors in its folder."""
+    folder = tmp_path_factory.mktemp("weights") / "pipeline"
+    tiny(mirrored=True).save_pretrained(folder)
+    for name in ("yolox", "seld"):
+        shutil.copytree(assets_dir() / "demo" / name, folder / name)
+    description = json.loads((folder / "pipeline.json").read_text())
+    description |= {"persons": "yolox", "sounds": "seld"}
+    (folder / "pipeline.json").write_text(json.dumps(description))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An evaluation set in the published layout."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    for index in range(2):
+        video = rng.integers(0, 256, (20, 256, 256, 3)).astype(np.uint8)
+        audio = rng.normal(0, 0.05, (2, SAVGBENCH.samples)).astype(np.float32)
+        place = folder / "SAVGBench_Dataset_Evaluation" / "video_eval"
+        place.mkdir(parents=True, exist_ok=True)
+        Clip(video, audio).write(place / f"fold4_room1_mix00{index}_deg010_start0050.mp4")
+    return folder
+
+
+@pytest.fixture
+def no_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No network of a metric and no cache of this account."""
+    monkeypatch.setenv("SAVG_NETWORKS", str(tmp_path / "none"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("no_networks")
+def test_a_tiny_replication_from_weights_to_table(
+    weights: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    command = ["replicate", "--weights", str(weights), "--data", str(data), "--out", str(out)]
+    assert main([*command, "--num", "2", "--steps", "1", "--json"]) == 0
+    printed = capsys.readouterr()
+    table = json.loads(printed.out)
+    assert list(table["rows"]) == [
+        "Joint, released weights (published)",
+        "as_published, official",
+        "as_published, standard",
+        "flipped_back, official",
+        "flipped_back, standard",
+    ]
+    theirs = table["rows"]["Joint, released weights (published)"]
+    assert theirs["fvd"]["value"] == 1218.85 and theirs["spatial_av_align"]["value"] == 0.5066
+    ours = table["rows"]["as_published, official"]
+    assert set(ours) == {"temporal_av_align", "spatial_av_align"}
+    assert "fvd and kvd left out: " in printed.err and "fad-audioclip left out: " in printed.err
+    clips = [Clip.read(out / "clips" / name / "0001.mp4", max_seconds=60) for name in
+             ("as_published", "flipped_back")]  # fmt: skip
+    apart = np.abs(clips[0].video[:, :, ::-1].astype(int) - clips[1].video)
+    assert apart.mean() < 6 < np.abs(clips[0].video.astype(int) - clips[1].video).mean()
+    assert np.corrcoef(clips[0].audio[0], clips[1].audio[0])[0, 1] > 0.99
+    text = (out / "replication.md").read_text()
+    assert "2 clips instead of the published 96." in text
+    assert "Generated with --steps 1: not the published sampling." in text
+    made = {path: path.stat().st_mtime_ns for path in (out / "clips").rglob("*.mp4")}
+    shutil.rmtree(out / "results" / "flipped_back_standard")
+    (out / "clips" / "as_published" / "0000.mp4").touch()
+    assert main([*command, "--num", "2", "--steps", "1", "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["rows"] == table["rows"]
+    kept = {path: path.stat().st_mtime_ns for path in made if path.name != "0000.mp4"}
+    assert all(made[path] == moment for path, moment in kept.items())
+
+
+@pytest.mark.usefixtures("no_networks")
+def test_mistakes_are_one_sentence_before_anything_is_made(
+    weights: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    cases = (
+        (weights, tmp_path / "empty", "must hold videos, or video_eval with the evaluation set."),
+        (weights, tmp_path / "nowhere", "nowhere"),
+        (tmp_path / "nothing.zip", data, "nothing.zip"),
+        (tmp_path / "empty", data, "empty"),
+    )
+    for source, folder, sentence in cases:
+        out = tmp_path / "out"
+        command = ["replicate", "--weights", str(source), "--data", str(folder), "--out", str(out)]
+        assert main(command) == 1
+        printed = capsys.readouterr().err
+        assert sentence in printed and "Traceback" not in printed
+        assert not list(out.rglob("*.mp4"))
+    assert main([*command[:-4], "--data", str(data), "--out", str(out), "--num", "1"]) == 1
+    assert "--num must be" in capsys.readouterr().err
