@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -202,7 +203,8 @@ def _evaluate(
         command += ["--networks", args.networks] if args.networks else []
         command += ["--device", args.device] if args.device else []
         print(f"Evaluating {clips.name}, {mode} mode …", file=sys.stderr)
-        evaluate(build_parser().parse_args(command))
+        with redirect_stdout(sys.stderr):  # the table alone is this command's result
+            evaluate(build_parser().parse_args(command))
     return read_run(out)
 
 
