@@ -11,6 +11,10 @@ BACKBONES: dict[str, str] = {
     "i3d": "savg.features.i3d:I3dBackbone",
     "synchformer_offsets": "savg.features.synchformer:SynchformerOffsets",
     "synchformer_means": "savg.features.synchformer:SynchformerMeans",
+    "r3d18": "savg.features.kinetics:R3d18",
+    "s3d": "savg.features.kinetics:S3d",
+    "mvit": "savg.features.kinetics:Mvit",
+    "yolox": "savg.features.yolox:YoloxBackbone",
 }
 """name → module:class; a module is imported when its backbone is first used."""
 
