@@ -66,9 +66,9 @@ def _metrics(args: argparse.Namespace) -> dict[str, type[Metric]]:
     """The metrics that are asked for, or all whose networks are here; missing ones are named."""
     from savg.features.registry import backbone_class
     from savg.metrics.base import Need
-    from savg.metrics.registry import metric_classes
+    from savg.metrics.registry import METRICS, metric_classes
 
-    classes = metric_classes(args.metrics or None, set(Need))
+    classes = metric_classes(args.metrics or list(METRICS), set(Need))
     chosen = {}
     for name, metric in classes.items():
         reasons = (backbone_class(b).missing(args.networks) for b in metric.backbones)

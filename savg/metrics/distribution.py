@@ -68,6 +68,7 @@ class DistributionMetric(Metric):
 
     higher_is_better = False
     needs = frozenset({Need.FEATURES, Need.REFERENCE})
+    least_clips = 2
     scale: ClassVar[float] = 1.0
     digits: ClassVar[int] = 3
     stand_in: ClassVar[bool] = False

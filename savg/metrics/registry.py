@@ -73,7 +73,8 @@ def metric_classes(
     """Metric classes by name, in the order of `names` or of the registry.
 
     Args:
-        names: of registered metrics; None: every metric whose needs are all available.
+        names: of registered metrics; None: every metric whose needs are all available and that needs
+            no backbone, whose weights may not be here (`savg.evaluation.selection` looks).
         available: inputs that the caller can provide.
 
     Raises:
@@ -86,7 +87,11 @@ def metric_classes(
     inputs = frozenset(available)
     classes = {name: metric_class(name) for name in (METRICS if names is None else names)}
     if names is None:
-        return {name: metric for name, metric in classes.items() if metric.needs <= inputs}
+        return {
+            name: metric
+            for name, metric in classes.items()
+            if metric.needs <= inputs and not metric.backbones
+        }
     for name, metric in classes.items():
         if missing := sorted(metric.needs - inputs):
             raise SavgError(
