@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": "savg.cli.evaluate",
     "replicate": "savg.cli.replicate",
     "score-seld": "savg.cli.score_seld",
+    "compare": "savg.cli.compare",
     "compose": "savg.cli.compose",
     "dataset": "savg.cli.dataset",
     "mos": "savg.cli.mos",

@@ -173,6 +173,7 @@ class _Command:
                 args.name or generated.folder.resolve().name,
                 generated.folder.resolve(),
                 reference=None if reference is None else str(reference.folder.resolve()),
+                reference_sha256=None if reference is None else reference.sha256,
                 mode=args.mode,
                 seed=args.seed,
                 reading=reading.facts,
@@ -188,7 +189,7 @@ class _Command:
 
     def _detectors(self) -> Detectors:
         device = self.processes.device(self.args.device)
-        return load_detectors(self.args, self.args.truth is not None, device)
+        return load_detectors(self.args, self.args.truth is not None, device, self.args.objects)
 
     def _cache(self, stack: ExitStack) -> Cache:
         """The cache; without one, a folder that is removed at the end."""

@@ -88,6 +88,11 @@ def _add_reading_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
     add_detector_arguments(parser)
     parser.add_argument(
+        "--objects",
+        action="store_true",
+        help="find other objects that can sound beside persons, for the metrics that ask for them",
+    )
+    parser.add_argument(
         "--networks",
         metavar="DIR",
         help="weights of other networks, as `weights import` writes them (the user's data folder)",

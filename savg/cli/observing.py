@@ -48,7 +48,10 @@ def add_detector_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def load_detectors(
-    args: argparse.Namespace, candidates: bool = False, device: str | None = None
+    args: argparse.Namespace,
+    candidates: bool = False,
+    device: str | None = None,
+    objects: bool = False,
 ) -> Detectors:
     """The detectors that the arguments name."""
     from savg.evaluation.observe import Detectors
@@ -61,6 +64,7 @@ def load_detectors(
         args.sound_weights,
         candidates,
         device,
+        objects,
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from savg.device import cores
 from savg.errors import SavgError
-from savg.evaluation.cache import content_hash, derived_key
+from savg.evaluation.cache import content_hash, derived_key, digest
 from savg.evaluation.files import result_names
 from savg.evaluation.observers import Source
 from savg.evaluation.reading import Reading
@@ -71,6 +71,11 @@ class ClipSet:
     def names(self) -> list[str]:
         """The clips' names, in order."""
         return [file.name for file in self.files]
+
+    @property
+    def sha256(self) -> str:
+        """A hash of the clips' contents, whatever their names."""
+        return digest(sorted(file.content or file.name for file in self.files))
 
     def sources(self, reading: Reading) -> list[Source]:
         """The clips as they are read, in order."""

@@ -13,6 +13,7 @@ from savg.annotation import Boxes, SoundEvents
 from savg.clip import Clip
 from savg.format import SAVGBENCH, ClipFormat
 from savg.metrics.base import Extractor, Metric, Observation
+from savg.metrics.sounding import SOUNDING
 
 Features = Mapping[str, Extractor]
 
@@ -45,6 +46,7 @@ class Detectors:
         sound_weights: str | None = None,
         candidates: bool = False,
         device: str | None = None,
+        objects: bool = False,
     ) -> Detectors:
         """Registered detectors by name.
 
@@ -56,6 +58,7 @@ class Detectors:
             sound_weights: another source for the sound detector.
             candidates: detect boxes of low scores too, for average precision.
             device: as in `savg.device.choose`.
+            objects: find other objects that can sound too, where the network knows them.
 
         Raises:
             SavgError: a name is not registered.
@@ -65,7 +68,8 @@ class Detectors:
 
         person_source, sound_source = person_weights or weights, sound_weights or weights
         place = {} if device is None else {"device": device}
-        options = {"score_threshold": CURVE_THRESHOLD} if candidates else {}
+        options: dict[str, Any] = {"score_threshold": CURVE_THRESHOLD} if candidates else {}
+        options |= {"categories": SOUNDING} if objects else {}
         return cls(
             person_detector(person, person_source, **options, **place),
             sound_detector(sound, sound_source, **place),
