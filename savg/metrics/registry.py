@@ -51,6 +51,14 @@ METRICS: dict[str, str] = {
     "events_per_clip": "savg.metrics.events_per_clip:EventsPerClip",
     "fvd": "savg.metrics.video_distances:Fvd",
     "kvd": "savg.metrics.video_distances:Kvd",
+    "fvd-r3d18": "savg.metrics.video_distances:FvdR3d18",
+    "kvd-r3d18": "savg.metrics.video_distances:KvdR3d18",
+    "fvd-mvit": "savg.metrics.video_distances:FvdMvit",
+    "kvd-mvit": "savg.metrics.video_distances:KvdMvit",
+    "fvd-s3d": "savg.metrics.video_distances:FvdS3d",
+    "kvd-s3d": "savg.metrics.video_distances:KvdS3d",
+    "fvd-yolox": "savg.metrics.video_distances:FvdYolox",
+    "kvd-yolox": "savg.metrics.video_distances:KvdYolox",
 }
 """name → module:class."""
 

@@ -62,7 +62,7 @@ def gaussian(items: Sequence[Item], rows: Rows) -> float:
     return 100 * unbiased(partial(rbf_kernel, gamma=1 / (2 * sigma**2)), x, y)
 
 
-VIDEO = {"i3d": ""}
+VIDEO = {"i3d": "", "r3d18": "-r3d18", "mvit": "-mvit", "s3d": "-s3d", "yolox": "-yolox"}
 AUDIO: tuple[str, ...] = ()
 
 ORACLES: dict[str, Callable[[Sequence[Item]], float]] = {
