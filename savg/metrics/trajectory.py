@@ -26,8 +26,9 @@ from savg.metrics.statistics import (
 LEAST_EVENTS = 3
 """Sound events of a clip that a correlation needs."""
 
-LEAST_SPREAD = 1.0
-"""Standard deviation in pixels below which a person, or a sound, does not move."""
+LEAST_SPREAD = 5.0
+"""Standard deviation of x in pixels below which a person does not move: boxes of somebody who stands
+still tremble by a pixel or two, which no sound can follow."""
 
 Moments = NDArray[np.float64]
 """Number and sums of x, y, x², y², xy [6], from the centre of the frame."""
@@ -44,11 +45,11 @@ def trajectories(item: Item, events: SoundEvents | None = None) -> NDArray[np.fl
 
 
 def clip_correlation(paths: NDArray[np.float64]) -> float | None:
-    """Pearson correlation of trajectories [2, N]; None with fewer than three events, or where sound or
-    person does not move (by one pixel's standard deviation)."""
-    if paths.shape[1] < LEAST_EVENTS or paths.std(axis=1).min() < LEAST_SPREAD:
+    """Pearson correlation of trajectories [2, N]; 0 where the sound stays in one place, None with fewer
+    than three events or a person who does not move."""
+    if paths.shape[1] < LEAST_EVENTS or paths[1].std() < LEAST_SPREAD:
         return None
-    return pooled_correlation(moments(paths))
+    return pooled_correlation(moments(paths)) or 0.0
 
 
 def moments(paths: NDArray[np.float64]) -> Moments:
@@ -71,7 +72,8 @@ def pooled_correlation(total: Moments) -> float | None:
 class TrajectoryWithin(Metric):
     """Mean over clips of the correlation, over time, of the sound's x with the person's.
 
-    Clips in which nothing moves do not count. Notes: how many count, and the median.
+    Clips in which nobody moves do not count; a sound that stays in one place follows nobody: 0.
+    Notes: how many clips count, and the median.
     """
 
     name = "trajectory_within"
@@ -87,7 +89,7 @@ class TrajectoryWithin(Metric):
         items = self.items
         known = [r for i in items if (r := clip_correlation(trajectories(i))) is not None]
         if not known:
-            reason = "No clip has both a sound and a person that move."
+            reason = "No clip has a person who moves and three sound events."
             return self.undefined(reason, len(items), moving_clips=0)
         low, high = mean_interval(known, self.seed)
         notes = {"moving_clips": len(known), "median": float(np.median(known))}

@@ -78,7 +78,7 @@ def paths(item: Item) -> list[tuple[float, float]]:
 
 def within_clips(items: Sequence[Item]) -> float:
     found = [np.array(paths(item)).reshape(-1, 2).T for item in items]
-    moving = [p for p in found if p.shape[1] >= 3 and min(np.std(p[0]), np.std(p[1])) >= 1]
+    moving = [p for p in found if p.shape[1] >= 3 and np.std(p[1]) >= 5]
     return statistics.fmean(stats.pearsonr(*p).statistic for p in moving)
 
 

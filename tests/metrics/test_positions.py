@@ -73,6 +73,10 @@ def test_sounds_that_follow_a_walker() -> None:
     assert within.value > 0.99 and within.notes["moving_clips"] == 1 and within.n == 2
     assert compute("trajectory_within", [against]).value < -0.99
     assert compute("trajectory_within", [still]).value is None
+    trembling = Item("a", Observation(sounds_at(at_events), walker(90 + path / 40)))
+    assert compute("trajectory_within", [trembling]).value is None
+    stays = Item("b", Observation(sounds_at(128), walker(path)))
+    assert compute("trajectory_within", [follows, stays]).value == pytest.approx(0.5, abs=0.01)
     cells = metric_class("trajectory_within").cells
     assert cells(still) == {"trajectory_r": None} and cells(follows)["trajectory_r"] > 0.99
     both = compute("trajectory_pooled", [follows, still])
