@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from savg.cli import main
 from savg.device import choose
 from savg.errors import CheckpointError
 from savg.features import i3d as module
@@ -17,10 +19,11 @@ from savg.features.i3d import I3dBackbone, official_logits
 from savg.features.networks import NETWORKS_VARIABLE
 from savg.features.registry import backbone_class
 from savg.hub import Card, save_component
+from savg.models import i3d
 from savg.models.i3d import I3dConfig, prepare
 from savg.paths import file_sha256
 from tests.features.video_clips import assert_independent, moving_clip
-from tests.models.test_i3d import small
+from tests.models.test_i3d import SMALL, small
 
 CLASSES = 12
 
@@ -72,6 +75,23 @@ def test_it_loads_what_was_imported(place: Path) -> None:
     assert facts["precision"] == str(choose("cpu").dtype).removeprefix("torch.")
     assert {"backbone", "input"} <= set(facts) and facts["input"]["size"] == 224
     assert loaded([moving_clip(0)])[0].shape == (1, CLASSES)
+
+
+def test_the_published_file_is_imported_where_it_is_looked_for(
+    tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setenv(NETWORKS_VARIABLE, str(tmp_path / "networks"))
+    monkeypatch.setattr(i3d, "FORMAT", replace(i3d.FORMAT, from_published=lambda _: SMALL))
+    assert "rgb_imagenet.pt" in I3dBackbone.missing()
+    for name in ("rgb_imagenet.pt", "i3d_pretrained_400.pt"):
+        torch.save(small().state_dict(), tmp_path / name)
+        assert main(["weights", "import", str(tmp_path / name), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == {"i3d": str(tmp_path / "networks" / "i3d")}
+        assert I3dBackbone.missing() == ""
+    clip = moving_clip(0, 9)
+    backbone = I3dBackbone.load(device="cpu")
+    expected = I3dBackbone(small(), backbone.sha256, choose("cpu"))([clip])[0]
+    np.testing.assert_allclose(backbone([clip])[0], expected, atol=1e-6)
 
 
 def test_what_is_missing_or_wrong(tmp_path: Path, monkeypatch, place: Path) -> None:
