@@ -262,6 +262,8 @@ class KernelMetric(DistributionMetric):
 class PolynomialMetric(KernelMetric):
     """Kernel distance with the cubic polynomial kernel [code]."""
 
+    digits = 4
+
     def kernel(self, y: FeatureSet) -> tuple[Kernel, dict[str, Any]]:
         return polynomial_kernel, {}
 

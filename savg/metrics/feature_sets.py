@@ -17,6 +17,9 @@ from savg.errors import SavgError
 
 Floats = NDArray[np.float64]
 
+LARGEST = 1e30
+"""Size of features above which their cubes and squares would be infinite."""
+
 MOST_NAMED = 3
 """Clips that a message lists by name."""
 
@@ -114,11 +117,13 @@ def view_sets(
                 f"Features {name} of all {whose} clips must have one form: {list(first)} of "
                 f"{named[0][0]!r}, got {list(shape)} of {clip!r}."
             )
-    broken = [clip for clip, array in named if not np.isfinite(array).all()]
+    broken = [clip for clip, array in named if not (np.abs(array) < LARGEST).all()]
     if broken:
         more = f" and {len(broken) - MOST_NAMED} more" if len(broken) > MOST_NAMED else ""
         names = ", ".join(map(repr, broken[:MOST_NAMED])) + more
-        raise FeatureError(f"Features {name} must be finite, got NaN or infinity in {names}.")
+        raise FeatureError(
+            f"Features {name} must be finite, got NaN, infinity or more than {LARGEST:g} in {names}."
+        )
     present = [array for _, array in named if array.shape[1]]
     if len(present) < 2:
         raise FeatureError(f"Features {name} need at least 2 {whose} clips, got {len(present)}.")

@@ -195,7 +195,12 @@ def test_few_clips_have_a_value_without_an_interval() -> None:
         (
             {**drawn(0, 5, (1, 3)), "bad": np.array([[np.nan, 1, 2]])},
             drawn(1, 5, (1, 3)),
-            "must be finite, got NaN or infinity in 'bad'.",
+            "must be finite, got NaN, infinity or more than 1e+30 in 'bad'.",
+        ),
+        (
+            {**drawn(0, 5, (1, 3)), "huge": np.full((1, 3), 1e200)},
+            drawn(1, 5, (1, 3)),
+            "got NaN, infinity or more than 1e+30 in 'huge'.",
         ),
         (
             {**drawn(0, 5, (1, 3)), "odd": np.zeros((1, 2))},
