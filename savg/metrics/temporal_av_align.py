@@ -9,13 +9,16 @@ of a set the mean over its clips.
 - `temporal_av_align_matched` counts each onset and each peak once, by the largest matching of them.
 
 A clip with neither onsets nor peaks counts as 0 in both, so that silent stills gain nothing (the
-published code stops with an error). Beside the score stand those of other clips' onsets (shuffled) and
-of as many onsets at random times (uniform): at 4 frames a second a handful of peaks reaches half of all
-times, and a random onset agrees every other time.
+published code stops with an error). Beside the score stand those of other clips' onsets (shuffled), of
+as many onsets at random times (uniform) and of a click every tenth of a second (metronome). At 4 frames
+a second five peaks reach half of all times, so a random onset agrees every other time, and the
+published score grows with the number of onsets: with a share p of the time near a peak, more and more
+clicks approach p / (1 − p).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -32,6 +35,16 @@ Times = NDArray[np.float64]
 
 UNIFORM_DRAWS = 32
 """Random sets of onsets for each clip."""
+
+METRONOME = 10
+"""Clicks a second of a metronome."""
+
+NULLS = {
+    "shuffled": "onsets of other clips",
+    "uniform": "as many onsets at random times",
+    "metronome": f"{METRONOME} clicks a second whatever is seen",
+}
+"""The chance baselines by name, in words."""
 
 STILL = 0.005
 """Mean flow in pixels below which a frame repeats the one before or hardly differs."""
@@ -168,21 +181,23 @@ class TemporalAvAlign(Metric):
             borrowed = events[j][0]
             shuffled[i].append(self.score(borrowed[borrowed < seconds[i]], peaks, fps))
         rng = np.random.default_rng(self.seed)
-        uniform = []
+        uniform, metronome = [], []
         for (onsets, peaks, fps), length in zip(events, seconds, strict=True):
             drawn = rng.uniform(0, length, (UNIFORM_DRAWS, len(onsets)))
             uniform.append(float(np.mean([self.score(row, peaks, fps) for row in drawn])))
+            clicks = np.arange(math.ceil(length * METRONOME)) / METRONOME
+            metronome.append(self.score(clicks, peaks, fps))
         means = [float(np.mean(scores)) for scores in shuffled if scores]
-        return {"shuffled": means, "uniform": uniform}
+        return {"shuffled": means, "uniform": uniform, "metronome": metronome}
 
     def _warnings(self, value: float, nulls: Mapping[str, float | None]) -> dict[str, Any]:
         """The sentences that must stand beside the number, under their name."""
         sentences = []
-        chance = max(null for null in nulls.values() if null is not None)
+        chance, name = max((null, name) for name, null in nulls.items() if null is not None)
         if value <= chance:
             sentences.append(
-                f"{self.label} is no better than chance: {value:.3f} against {chance:.3f} for onsets "
-                "of other clips or at random times."
+                f"{self.label} is no better than chance: {value:.3f} against {chance:.3f} for "
+                f"{NULLS[name]}."
             )
         flows = [item.observation.features["flow"] for item in self.items]
         still = float(np.mean([np.mean(flow < STILL) for flow in flows]))

@@ -151,6 +151,16 @@ def test_the_uniform_baseline_is_the_expected_score_of_random_onsets() -> None:
     assert result(*clips).nulls["uniform"] == pytest.approx(expected, rel=0.03)
 
 
+def test_the_metronome_by_hand() -> None:
+    one = item("a", [1.25, 3.0], [5, 12])
+    near = 4 + 5  # 1.1 … 1.4 and 2.8 … 3.2 s; 1.0, 1.5, 2.75 and 3.25 s are a whole frame away
+    assert result(one).nulls["metronome"] == near / (50 + 2 - near)
+    matched = result(one, metric=TemporalAvAlignMatched)
+    assert matched.value == 1.0 and matched.nulls["metronome"] == 2 / 50
+    busy = item("b", [1.25, 3.0], list(range(1, 19, 2)))  # nine peaks reach nearly all times
+    assert result(busy).nulls["metronome"] == 36 / (50 + 9 - 36) > 1.5  # 4 clicks near each
+
+
 def test_the_shuffled_baseline_has_the_onsets_of_the_others() -> None:
     a, b = item("a", [1.0], [4]), item("b", [3.0], [12])
     both = result(a, b)
@@ -169,9 +179,9 @@ def test_counts_warnings_and_empty_clips() -> None:
     assert {k: both.notes[k] for k in ("onsets", "flow_peaks", "empty", "above_one")} == {
         "onsets": 3, "flow_peaks": 1, "empty": 1, "above_one": 1
     }  # fmt: skip
-    assert "warnings" not in both.notes
+    assert not any("no better" in text for text in both.notes.get("warnings", []))
     by_chance = result(item("a", [0.1], [4]), item("b", [4.9], [4]))
-    assert "no better than chance: 0.000" in by_chance.notes["warnings"][0]
+    assert "no better than chance: 0.000 against" in by_chance.notes["warnings"][0]
     still = replace(
         dense,
         observation=replace(
