@@ -196,7 +196,7 @@ def figure(value: float | None, places: int = 3) -> str:
     """A number for a table, with a minus sign, – for None."""
     if value is None:
         return NOTHING
-    text = f"{value:.{places}f}"
+    text = f"{value:.{places}f}" if abs(value) < 1e9 else f"{value:.3g}"
     return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
 
 

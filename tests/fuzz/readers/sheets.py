@@ -21,10 +21,12 @@ from savg.evaluation.files import read_tables, read_truth
 from savg.evaluation.observers import cached_value
 from savg.evaluation.parts import Facts, Part, Persons, Plain, Sounds
 from savg.evaluation.published import PUBLISHED, published
+from savg.evaluation.report_files import write_reports
 from savg.evaluation.results_file import read_run
 from savg.format import SAVGBENCH
 from savg.metrics.nearest_clip import thumbnails
 from savg.studio.results.result_files import benchmarks
+from savg.studio.results.run_tables import board_of
 from tests.fuzz.case import Reader, Seed, Trial
 from tests.fuzz.readers.commands import command
 
@@ -151,6 +153,13 @@ def _evaluate(trial: Trial) -> None:
     command(["evaluate", str(trial.path), "--json"])
 
 
+def _report(trial: Trial) -> None:
+    """All that is made of a results.json: reports, and the tables of runs side by side."""
+    run = read_run(trial.path)
+    write_reports(trial.out, run)
+    board_of([run, run])
+
+
 def _dataset(trial: Trial) -> None:
     bench = SavgBench(trial.path, "dev")
     read_report(bench)
@@ -174,7 +183,7 @@ READERS = {
     "scores": Reader(partial(_on_path, read_scores), ("scores", "tables")),
     "results": Reader(partial(_on_path, benchmarks), ("results",), 2),
     "published": Reader(partial(_on_path, published), ("published",), 1),
-    "run": Reader(partial(_on_path, read_run), ("run",), 2),
+    "run": Reader(_report, ("run",), 2),
     "observation": Reader(_read_observation, ("observation",)),
     "dataset": Reader(_dataset, ("dataset",)),
 }
