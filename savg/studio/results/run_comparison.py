@@ -15,6 +15,7 @@ from savg.evaluation.report import label as label_of
 from savg.evaluation.report_plots import in_words
 from savg.evaluation.report_values import ACROSS_MODES, metric_of
 from savg.evaluation.results_file import Run
+from savg.media.channels import AudioRules
 from savg.studio.results.components import board_value
 from savg.studio.results.run_tables import board_of, columns_in, metrics_in, names_of
 from savg.studio.results.runs import VARIABLE, Runs
@@ -120,7 +121,7 @@ class RunComparison:
     def _store(self, run: Run, name: object, owner: str) -> str:
         path = self.runs.clip(run, name)
         try:
-            clip = Clip.read(path, max_seconds=MAX_UPLOAD_SECONDS)
+            clip = Clip.read(path, max_seconds=MAX_UPLOAD_SECONDS, audio=AudioRules(silent=True))
         except SavgError as error:
             raise SavgError(str(error).replace(str(path), f"“{name}”")) from error
         return self.library.add(clip, str(name)[:80], f"Run {run.name}"[:80], owner).key
