@@ -90,8 +90,8 @@ def test_tables_have_the_runs_numbers(compared: RunComparison) -> None:
     ]  # fmt: skip
     assert [tuple(p[1:]) for p in dots["points"]] == both and len(both) == 11
     line = next(row for row in paired["rows"] if row[0] == "score")
-    assert line[3].startswith(f"{np.diff(both).mean():.3f}".replace("-", "−") + " (")
-    assert line[4] == "11"
+    assert line[3].startswith(f"{-np.diff(both).mean():.3f}".replace("-", "−") + " (")
+    assert line[5] == "11"
     assert ["seed", "0", "0"] in origins["rows"] and origins["head"][1:] == ["joint", "two-stage"]
     *_, other = compared.show(chosen, "fvd", "ild_db", True)
     assert other["title"] == "ild (dB), clip by clip" and len(other["points"]) == 12
@@ -118,6 +118,7 @@ def test_what_keeps_numbers_from_being_compared_is_said(tmp_path: Path) -> None:
     compared = RunComparison(Runs([tmp_path]), Library(tmp_path / "library"))
     notes = compared.show(keys(compared, "run0", "run1"), None, None, False)[0]["notes"]
     text = " ".join(notes)
+    assert "run0 and run1 cannot be compared: clips were read with fps 4 and 5" in text
     assert "other reference sets" in text and "other rates" in text and "other networks" in text
 
 

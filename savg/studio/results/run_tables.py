@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from savg.evaluation.pairs import paired_rows
+from savg.errors import SavgError
+from savg.evaluation.compare import Comparison, compare_runs
 from savg.evaluation.report import label as label_of
 from savg.evaluation.report_plots import columns_of, in_words
 from savg.evaluation.report_values import (
@@ -15,15 +14,15 @@ from savg.evaluation.report_values import (
     NOTHING,
     Cell,
     cell_of,
+    decimals,
     figure,
     metric_of,
     metrics_of,
+    row_decimals,
 )
 from savg.evaluation.results_file import Run
 from savg.metrics.base import MetricResult
-from savg.metrics.statistics import mean_interval
 from savg.studio.results.components import board_value
-from savg.viz.documents import finite
 
 
 def metrics_in(runs: Sequence[Run]) -> list[str]:
@@ -69,10 +68,11 @@ def board_of(runs: Sequence[Run]) -> dict[str, Any]:
     ]
     how = " ".join(f"[{number}] {note}" for note, number in notes.items())
     tables = [{"caption": f"Mode {runs[0].mode}", "how": how, "head": head, "rows": rows}]
-    if len(runs) > 1 and (paired := _paired(runs, names)):
-        tables.append(paired)
-    tables.append(_origins(runs, names))
-    return board_value("", [], tables, notes=_differences(runs))
+    compared, told = _compared(runs, names) if len(runs) > 1 else ([], [])
+    notes_of_runs = [f"{run.name}: {warning}" for run in runs for warning in run.warnings]
+    told += _differences(runs) if len(runs) > 2 or not compared else []
+    tables += [*compared, _origins(runs, names)]
+    return board_value("", [], tables, notes=[*told, *notes_of_runs])
 
 
 def _rows(name: str, runs: Sequence[Run], notes: dict[str, int]) -> list[list[str]]:
@@ -80,7 +80,8 @@ def _rows(name: str, runs: Sequence[Run], notes: dict[str, int]) -> list[list[st
     results = [run.generated.metrics.get(name) for run in runs]
     if all(result is None for result in results):
         return []
-    cells = [cell_of(result, notes) if result else None for result in results]
+    places = row_decimals(result for result in results if result)
+    cells = [cell_of(result, notes, places) if result else None for result in results]
     arrow = ARROWS[metric.higher_is_better] if metric else ""
     rows = [[f"{label_of(name)} {arrow}".strip(), *map(_text, cells)]]
     for null in dict.fromkeys(n for cell in cells if cell for n, _ in cell.nulls):
@@ -96,31 +97,51 @@ def _text(cell: Cell | None) -> str:
     return cell.value + interval + "".join(f" [{n}]" for n in cell.notes)
 
 
-def _paired(runs: Sequence[Run], names: Sequence[str]) -> dict[str, Any] | None:
-    """Differences clip by clip of the first two runs, which are surer than those of the sets."""
-    pairs = paired_rows(runs[0].each, runs[1].each)
+def _compared(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Tables of the differences of the first two runs, and what must be known of them."""
+    try:
+        comparison = compare_runs(runs[0], runs[1])
+    except SavgError as error:
+        return [], [str(error)]
+    tables = [_columns_table(comparison, names), _metrics_table(comparison, names)]
+    return [table for table in tables if table["rows"]], list(comparison.warnings)
+
+
+def _columns_table(comparison: Comparison, names: Sequence[str]) -> dict[str, Any]:
+    """Differences clip by clip, which are surer than those of the sets."""
     rows = []
-    for column in columns_in(runs):
-        both = [
-            (a, b)
-            for one, two in pairs
-            if (a := finite(one.get(column))) is not None
-            and (b := finite(two.get(column))) is not None
-        ]
-        if len(both) < 2:
-            continue
-        differences = np.array([b - a for a, b in both])
-        low, high = mean_interval(differences)
-        result = MetricResult(column, float(differences.mean()), low, high, len(both))
-        means = [figure(float(np.mean(values))) for values in zip(*both, strict=True)]
-        rows.append([in_words(column), *means, _text(cell_of(result)), str(len(both))])
-    if not rows:
-        return None
+    for column, (first, second, d) in comparison.columns.items():
+        result = MetricResult(column, d.value, d.low, d.high, d.pairs)
+        places = min(decimals(result), decimals(MetricResult(column, max(first, second))))
+        means = [figure(first, places), figure(second, places)]
+        difference = _text(cell_of(result, places=places))
+        rows.append([in_words(column), *means, difference, f"{d.p:.3f}", str(d.pairs)])
     how = (
-        "Means over clips that both runs have; intervals of the difference by bootstrap over clips."
+        "Means over the clips that both runs have, and their difference, first minus second, with "
+        "its 95 % interval by bootstrap over pairs; p: how often chance exchanges of the pairs "
+        "differ as much."
     )
-    head = ["column", *names[:2], "difference", "pairs"]
+    head = ["column", *names[:2], "difference", "p", "pairs"]
     return {"caption": "Clip by clip, first two runs", "how": how, "head": head, "rows": rows}
+
+
+def _metrics_table(comparison: Comparison, names: Sequence[str]) -> dict[str, Any]:
+    """Differences of distances to the reference set, where their intervals are known."""
+    rows = []
+    for name, (first, second) in comparison.metrics.items():
+        facts = comparison.differences[name]
+        if facts["low"] is None:
+            continue
+        difference = MetricResult(name, facts["difference"], facts["low"], facts["high"])
+        places = row_decimals([first, second])
+        values = [_text(cell_of(result, places=places)) for result in (first, second, difference)]
+        rows.append([label_of(name), *values])
+    how = (
+        "First minus second, with a 95 % jackknife interval that leaves out what both runs share: the "
+        "reference clips, and the seeds where they are the same."
+    )
+    head = ["metric", *names[:2], "difference"]
+    return {"caption": "Distances, first two runs", "how": how, "head": head, "rows": rows}
 
 
 def _origins(runs: Sequence[Run], names: Sequence[str]) -> dict[str, Any]:
@@ -152,7 +173,7 @@ def in_one_line(value: object) -> str:
 
 
 def _differences(runs: Sequence[Run]) -> list[str]:
-    """Sentences about what keeps numbers of the runs from being compared, and the runs' warnings."""
+    """Sentences about what keeps numbers of several runs from being compared."""
     sentences = []
     if len({in_one_line(run.about.get("reference")) for run in runs}) > 1:
         sentences.append(
@@ -170,4 +191,4 @@ def _differences(runs: Sequence[Run]) -> list[str]:
             sentences.append(
                 f"{label_of(name)} comes of other networks: its values are not comparable."
             )
-    return [*sentences, *(f"{run.name}: {w}" for run in runs for w in run.warnings)]
+    return sentences
