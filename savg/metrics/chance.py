@@ -35,10 +35,34 @@ class Corrected:
         return asdict(self)
 
 
-def best_chance(scores: Mapping[str, float | None]) -> tuple[str, float] | None:
-    """Name and score of the highest chance baseline, the first of equal ones; None if none has one."""
+def best_chance(
+    scores: Mapping[str, float | None], higher_is_better: bool = True
+) -> tuple[str, float] | None:
+    """Name and score of the best chance baseline, the first of equal ones; None if none has one."""
     known = [(name, score) for name, score in scores.items() if score is not None]
-    return max(known, key=lambda pair: pair[1]) if known else None
+    best = max if higher_is_better else min
+    return best(known, key=lambda pair: pair[1]) if known else None
+
+
+def uninformative(
+    low: float | None,
+    high: float | None,
+    nulls: Mapping[str, float | None],
+    higher_is_better: bool = True,
+    digits: int = 2,
+) -> list[str]:
+    """The sentence that a result is uninformative, where its interval does not lie on the better side
+    of its best chance baseline; nothing without an interval or a baseline."""
+    best = best_chance(nulls, higher_is_better)
+    if best is None or low is None or high is None:
+        return []
+    if low > best[1] if higher_is_better else high < best[1]:
+        return []
+    side = "above" if higher_is_better else "below"
+    return [
+        f"This result is uninformative: its interval {low:.{digits}f}…{high:.{digits}f} does not lie "
+        f"{side} the chance baseline {best[0]!r}, {best[1]:.{digits}f}."
+    ]
 
 
 def corrected_score(

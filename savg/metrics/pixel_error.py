@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from savg.annotation import SoundEvents
 from savg.metrics.base import Cells, Item, Metric, MetricResult, Need
+from savg.metrics.chance import uninformative
 from savg.metrics.event_rows import event_rows
 from savg.metrics.person_position import person_centres
 from savg.metrics.spatial import within
@@ -113,9 +114,11 @@ class PixelError(Metric):
         if not sum(counts):
             return self.undefined(NO_EVENT, len(items), **notes)
         low, high = ratio_interval(sums, counts, self.seed)
-        value = sum(sums) / sum(counts)
+        value, nulls = sum(sums) / sum(counts), self.nulls(items)
+        warnings = uninformative(low, high, nulls, higher_is_better=False, digits=0)
         notes |= {"median": with_median(errors, self.seed), **self.more(items, errors)}
-        return MetricResult(self.name, value, low, high, len(items), self.nulls(items), notes)
+        notes |= {"warnings": warnings}
+        return MetricResult(self.name, value, low, high, len(items), nulls, notes)
 
     def nulls(self, items: Sequence[Item]) -> dict[str, float | None]:
         """The chance baselines."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from savg.annotation import Boxes, SoundEvents
 from savg.format import SAVGBENCH
-from savg.metrics.chance import best_chance
+from savg.metrics.chance import uninformative
 
 FEW_CLIPS = 10
 """Clips with sounds below which an interval over clips says little."""
@@ -39,13 +39,7 @@ def spatial_warnings(
     """
     if score is None or low is None or high is None:
         return []
-    sentences = []
-    best = best_chance(nulls)
-    if best and low <= best[1]:
-        sentences.append(
-            f"This result is uninformative: its interval {low:.2f}…{high:.2f} does not lie above the "
-            f"chance baseline {best[0]!r}, {best[1]:.2f}."
-        )
+    sentences = uninformative(low, high, nulls)
     if anywhere is not None and anywhere >= MOST:
         sentences.append(
             f"This result is uninformative: the boxes fill the frame, so that a sound anywhere would "

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from savg.annotation import SoundEvents
 from savg.format import SAVGBENCH
 from savg.metrics.base import Cells, Item, Metric, MetricResult, Need
+from savg.metrics.chance import uninformative
 from savg.metrics.person_position import person_centres
 from savg.metrics.spatial import within
+from savg.metrics.spatial_warnings import FEW_CLIPS
 from savg.metrics.statistics import (
     mean_interval,
     other_pairs,
@@ -92,10 +94,16 @@ class TrajectoryWithin(Metric):
             reason = "No clip has a person who moves and three sound events."
             return self.undefined(reason, len(items), moving_clips=0)
         low, high = mean_interval(known, self.seed)
-        notes = {"moving_clips": len(known), "median": float(np.median(known))}
-        return MetricResult(
-            self.name, float(np.mean(known)), low, high, len(items), self._nulls(items), notes
-        )
+        nulls = self._nulls(items)
+        warnings = uninformative(low, high, nulls)
+        if len(known) < FEW_CLIPS:
+            warnings.append(f"Somebody moves in only {len(known)} of {len(items)} clips.")
+        notes = {
+            "moving_clips": len(known),
+            "median": float(np.median(known)),
+            "warnings": warnings,
+        }
+        return MetricResult(self.name, float(np.mean(known)), low, high, len(items), nulls, notes)
 
     def _nulls(self, items: Sequence[Item]) -> dict[str, float | None]:
         """The same with the sounds of other clips."""
@@ -129,7 +137,7 @@ class TrajectoryPooled(Metric):
         borrowed = [moments(paths) for paths in _borrowed(items, self.seed)]
         shuffled = pooled_correlation(np.sum(borrowed, axis=0)) if borrowed else None
         nulls = {"swapped": -value, "shuffled": shuffled}
-        notes = {"events": events}
+        notes = {"events": events, "warnings": uninformative(low, high, nulls)}
         return MetricResult(self.name, value, low, high, len(items), nulls, notes)
 
 

@@ -183,6 +183,8 @@ def test_a_published_file_is_a_source(tmp_path):
     torch.save({"state_dict": state, "meta": {}}, tmp_path / "tiny.pth")
     detector = YoloxDetector.from_pretrained(tmp_path / "tiny.pth", device="cpu")
     assert detector.model.config == CONFIGS["full"]
+    everything = YoloxDetector.from_pretrained(tmp_path / "tiny.pth", categories=range(80))
+    assert everything.known == tuple(range(80)) and detector.known == (0,)
     for key, value in detector.model.state_dict().items():
         assert torch.equal(value, state[key])
 

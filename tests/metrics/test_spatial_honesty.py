@@ -10,7 +10,7 @@ from spatial_clips import FRAMES, boxes_at, compute, items, sounds_at
 
 from savg.annotation import SoundEvents
 from savg.metrics.base import Item, Observation
-from savg.metrics.chance import best_chance, corrected_score
+from savg.metrics.chance import best_chance, corrected_score, uninformative
 from savg.metrics.registry import metric_class
 from savg.metrics.sounding import KINDS, SOUNDING, SOURCES, kind_of
 
@@ -21,10 +21,23 @@ def test_the_correction_by_hand() -> None:
     corrected = corrected_score(counts, chance)
     assert corrected.value == pytest.approx((0.8 - 0.6) / (1 - 0.6))
     assert corrected.baseline == "swapped" and corrected.low == pytest.approx(corrected.value)
+    assert best_chance({"a": 0.5, "b": 0.2}, higher_is_better=False) == ("b", 0.2)
     assert best_chance({"a": 0.5, "b": None, "c": 0.5}) == ("a", 0.5) and best_chance({}) is None
     perfect_luck = corrected_score(counts, {"centre": np.array([[3, 0]])})
     assert perfect_luck.value is None and perfect_luck.baseline == "centre"
     assert corrected_score(np.zeros((3, 2), int), chance).value is None
+
+
+def test_which_results_are_uninformative() -> None:
+    nulls = {"centre": 0.5, "swapped": 0.3, "shuffled": None}
+    assert uninformative(0.51, 0.9, nulls) == []
+    assert uninformative(0.5, 0.9, nulls)[0].endswith(
+        "lie above the chance baseline 'centre', 0.50."
+    )
+    assert uninformative(0.1, 0.29, nulls, higher_is_better=False) == []
+    lower = uninformative(0.1, 0.3, nulls, higher_is_better=False)
+    assert "0.10…0.30 does not lie below the chance baseline 'swapped', 0.30." in lower[0]
+    assert uninformative(None, None, nulls) == [] == uninformative(0.1, 0.2, {"centre": None})
 
 
 def test_the_correction_is_resampled_with_its_baselines() -> None:
