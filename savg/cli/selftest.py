@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,21 +63,15 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _metrics(args: argparse.Namespace) -> dict[str, type[Metric]]:
-    """The metrics that are asked for, or all whose networks are here; missing ones are named."""
-    from savg.features.registry import backbone_class
+def _metrics(args: argparse.Namespace) -> Mapping[str, type[Metric]]:
+    """The metrics that are asked for, or all whose networks are here; why others are not is said."""
+    from savg.evaluation.selection import ALL, select_metrics
     from savg.metrics.base import Need
-    from savg.metrics.registry import METRICS, metric_classes
 
-    classes = metric_classes(args.metrics or list(METRICS), set(Need))
-    chosen = {}
-    for name, metric in classes.items():
-        reasons = (backbone_class(b).missing(args.networks) for b in metric.backbones)
-        if reason := next(filter(None, reasons), ""):
-            print(f"{name} left out: {reason}", file=sys.stderr)
-        else:
-            chosen[name] = metric
-    return chosen
+    selection = select_metrics(args.metrics or [ALL], set(Need), args.networks)
+    for sentence in selection.left_out.values():
+        print(f"warning: {sentence}", file=sys.stderr)
+    return selection.metrics
 
 
 def _scenes(first: int, count: int) -> list[Subject]:

@@ -30,7 +30,6 @@ from savg.data.published_loader import (
 )
 from savg.errors import SavgError
 from savg.evaluation.files import result_names
-from savg.format import SAVGBENCH
 
 PIECES = 96
 """Pieces of each set that are taken."""
@@ -246,13 +245,28 @@ def _by_file(
     return rows
 
 
-def official_provenance(fps: int = SAVGBENCH.fps) -> dict[str, Any]:
-    """What stands beside official numbers."""
+def official_provenance(name: str, source: str | None = None) -> dict[str, Any]:
+    """What stands beside official numbers that rest on a backbone, ready for JSON.
+
+    Args:
+        name: of `OFFICIAL_BACKBONES`.
+        source: folder of the networks (None: the usual one).
+
+    Raises:
+        BackboneError: weights are missing.
+    """
+    from savg.features.networks import load_network
+
+    _, sha256 = load_network(name, source, "cpu")
+    pieces = {"number": PIECES, "batch": BATCH, "seed": EVALUATOR_SEED, "seconds": "about 2"}
+    inputs = {
+        "i3d": "20 frames of 256×256 read at 10 fps, resized to 224×224",
+        "audioclip": "80,000 samples at 44.1 kHz, both channels, statistics of the batch",
+    }
     return {
-        "pieces": PIECES,
-        "batch": BATCH,
-        "seed": EVALUATOR_SEED,
-        "input": "20 frames of 256×256 read at 10 fps; 80,000 samples at 44.1 kHz",
+        "backbone": name,
+        "sha256": sha256,
+        "input": inputs[name],
+        "pieces": pieces,
         "precision": "float32",
-        "batch_statistics": True,
     }
