@@ -1,7 +1,8 @@
-"""A run's results as a LaTeX table that a paper takes in by \\input; it needs the package booktabs."""
+"""A run's results as a LaTeX table that a paper takes in by \\input; it needs booktabs and graphicx."""
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from collections.abc import Sequence
 
@@ -15,6 +16,7 @@ SPECIAL = {
     "−": r"$-$", "–": "--", "—": "---", "…": r"\dots{}", "±": r"$\pm$", "×": r"$\times$",
     "°": r"$^\circ$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "∞": r"$\infty$", "≤": r"$\le$",
     "≥": r"$\ge$", "≈": r"$\approx$", "·": r"$\cdot$", "→": r"$\rightarrow$", "²": r"$^2$",
+    "[": "{[}", "]": "{]}", "*": "{*}",  # none is an argument of the end of the line before
     "“": "``", "”": "''", "‘": "`", "’": "'", "\u00a0": "~", "μ": r"$\mu$", "µ": r"$\mu$",
 }  # fmt: skip
 """Characters that LaTeX gives a meaning, or does not know in every font encoding."""
@@ -24,6 +26,13 @@ SPECIAL['"'] = "''"
 
 LONG = 14
 """Metrics beyond which the table is set small, so that it fits a page."""
+
+
+HEAD, LABEL = 16, 38
+"""Letters in a line of a column's head, and of a metric's name."""
+
+SHORT = 6
+"""Letters of units that stand in the table; others are words."""
 
 
 def escape(text: object) -> str:
@@ -57,22 +66,22 @@ def _letter(char: str) -> str:
         return f"\\{mark}{{{base}}}"
     if char == "ß":
         return r"{\ss}"
-    return f"[U+{ord(char):04X}]"
+    return f"{{[}}U+{ord(char):04X}{{]}}"
 
 
 def as_latex(run: Run, content: Content) -> str:
     """The table: metrics as rows, sets as columns, nulls below their metric, notes below the table."""
     kind = "table" if len(content.columns) <= 2 else "table*"
     size = r"\small" if len(content.rows) <= LONG else r"\scriptsize"
-    heads = [escape(label) for label, _ in content.columns.values()]
+    heads = [_stacked(label, HEAD, "c") for label, _ in content.columns.values()]
     counts = [f"$n = {clips}$" for _, clips in content.columns.values()]
     lines = [
-        r"% \usepackage{booktabs} in the preamble, then \input{report} where the table belongs.",
+        r"% \usepackage{booktabs,graphicx} in the preamble, then \input{report} where it belongs.",
         rf"\begin{{{kind}}}[t]",
         rf"\centering{size}",
         rf"\caption{{{_caption(run, content)}}}",
         r"\label{tab:savg}",
-        rf"\begin{{tabular}}{{l{'c' * len(heads)}}}",
+        rf"\sbox{{0}}{{\begin{{tabular}}{{l{'c' * len(heads)}}}",
         r"\toprule",
         " & ".join(["Metric", *heads]) + r" \\",
         " & ".join(["", *counts]) + r" \\",
@@ -83,7 +92,9 @@ def as_latex(run: Run, content: Content) -> str:
             rf"\multicolumn{{{len(heads) + 1}}}{{l}}{{\textit{{{escape(group)}}}}} \\",
         ]
         lines += _rows(content, group)
-    lines += [r"\bottomrule", r"\end{tabular}"]
+    # a table that is too wide for the page becomes smaller as a whole
+    lines += [r"\bottomrule", r"\end{tabular}}%", r"\ifdim\wd0>\linewidth"]
+    lines += [r"\resizebox{\linewidth}{!}{\usebox{0}}\else\usebox{0}\fi"]
     notes = [rf"\textsuperscript{{{i}}}\,{escape(text)}" for i, text in enumerate(content.notes, 1)]
     if notes:
         lines += [r"\par\smallskip\raggedright\footnotesize", " ".join(notes)]
@@ -101,8 +112,8 @@ def _rows(content: Content, group: str) -> list[str]:
     lines = []
     for row in (r for r in content.rows if r.group == group):
         cells = [_cell(row.cells.get(key)) for key in content.columns]
-        unit = rf" {{\footnotesize ({escape(row.unit)})}}" if row.unit else ""
-        name = f"{escape(row.label)}{unit} {escape(row.arrow)}".rstrip()
+        unit = f" ({row.unit})" if 0 < len(row.unit) <= SHORT else ""
+        name = _stacked(f"{row.label}{unit} {row.arrow}".rstrip(), LABEL, "l")
         lines.append(" & ".join([name, *cells]) + r" \\")
         nulls = list(dict.fromkeys(n for cell in row.cells.values() for n, _ in cell.nulls))
         if nulls:
@@ -121,6 +132,13 @@ def _cell(cell: Cell | None) -> str:
     notes = ",".join(map(str, cell.notes))
     raised = rf"\textsuperscript{{{notes}}}" if notes else ""
     return f"{_number(cell.value)}{raised}{after}"
+
+
+def _stacked(text: str, letters: int, side: str) -> str:
+    """Text in lines of so many letters, one above the other."""
+    lines = [escape(line) for line in textwrap.wrap(text, letters)] or [""]
+    whole = r" \\ ".join(lines)
+    return whole if len(lines) == 1 else rf"\shortstack[{side}]{{{whole}}}"
 
 
 def _nulls(cell: Cell | None, names: Sequence[str]) -> str:

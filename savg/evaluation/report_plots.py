@@ -11,6 +11,7 @@ from savg.evaluation.report_values import ARROWS, figure, metric_of, metrics_of,
 from savg.evaluation.results_file import GENERATED, REFERENCE, Run
 from savg.features.base import VIEWS
 from savg.metrics.base import MetricResult
+from savg.metrics.registry import METRICS
 from savg.viz.documents import Estimate, finite
 from savg.viz.svg_plots import Point, Series, extrapolation, intervals, points, shares
 
@@ -23,8 +24,18 @@ PLACES = ("sound_x", "pan", "person_x", "ild_db")
 SCORES = ("score", "temporal_av_align", "temporal_av_align_matched")
 """Columns that say how good a clip is."""
 
-UNITS = {"db": "dB", "px": "px", "ms": "ms", "deg": "°", "hz": "Hz", "s": "s"}
+UNITS = {"db": "dB", "px": "px", "ms": "ms", "us": "µs", "deg": "°", "hz": "Hz", "s": "s"}
 """Ends of columns' names, and what they mean."""
+
+COLUMNS = {
+    "score": "Spatial AV-Align",
+    "tp": "matched sound events",
+    "fn": "unmatched sound events",
+    "sound_x": "sound position (px)",
+    "person_x": "person position (px)",
+    "tp / (tp + fn)": "Spatial AV-Align, pooled",
+}
+"""Columns that need other words than their names."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +130,8 @@ def _scatters(run: Run) -> Iterator[Figure]:
             if (a := finite(row.get(x))) is not None and (b := finite(row.get(y))) is not None
         ]
         if len(both) >= LEAST:
-            yield Figure(
-                f"{in_words(y)} against {in_words(x)}", points(both, in_words(x), in_words(y))
-            )
+            title = f"{in_words(y)} against {in_words(x)}"
+            yield Figure(title, points(both, in_words(x), in_words(y)))
 
 
 def _histograms(run: Run) -> Iterator[Figure]:
@@ -150,6 +160,10 @@ def _values(rows: Sequence[Mapping[str, Any]], column: str) -> list[float]:
 
 def in_words(column: str) -> str:
     """A column's name for people, its unit in brackets."""
+    if column in COLUMNS:
+        return COLUMNS[column]
+    if column in METRICS:
+        return label_of(column)
     words, _, end = column.rpartition("_")
     if words and end in UNITS:
         return f"{words.replace('_', ' ')} ({UNITS[end]})"

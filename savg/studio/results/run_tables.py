@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -149,7 +150,7 @@ def _origins(runs: Sequence[Run], names: Sequence[str]) -> dict[str, Any]:
     facts = ("reference", "created", "version", "seed", "reading", "networks", "command")
     rows = []
     for fact in facts:
-        values = [in_one_line(run.about.get(fact)) for run in runs]
+        values = [without_folders(in_one_line(run.about.get(fact))) for run in runs]
         if any(value != NOTHING for value in values):
             rows.append([fact, *values])
     return {
@@ -159,6 +160,11 @@ def _origins(runs: Sequence[Run], names: Sequence[str]) -> dict[str, Any]:
         "rows": rows,
         "words": True,
     }
+
+
+def without_folders(text: str) -> str:
+    """A text without the folders of absolute paths, which are the server's own affair."""
+    return re.sub(r"(?<![\w.~])/(?:[^\s/]+/)+", "…/", text)
 
 
 def in_one_line(value: object) -> str:
