@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from savg.audio.resample import resample
 from savg.clip import Clip
+from savg.device import Compute, choose
 from savg.features.base import Backbone
 from savg.features.networks import load_network, missing_network, network_folder
 from savg.video import Video
@@ -51,15 +52,10 @@ def windows(segments: int, length: int) -> Windows:
 class Passes:
     """The network, with what it said of the clips that are still in memory: two backbones share it."""
 
-    def __init__(self, network: SynchformerSync, sha256: str) -> None:
-        self.network, self.sha256 = network, sha256
+    def __init__(self, network: SynchformerSync, sha256: str, compute: Compute) -> None:
+        self.network, self.sha256, self.compute = network, sha256, compute
         self._visual: WeakKeyDictionary[Clip, torch.Tensor] = WeakKeyDictionary()
         self._audio: WeakKeyDictionary[Clip, torch.Tensor] = WeakKeyDictionary()
-
-    @property
-    def device(self) -> torch.device:
-        """Where the network computes."""
-        return next(self.network.parameters()).device
 
     def segments(self, clip: Clip) -> int:
         """Segments that both frames and audio of a clip have."""
@@ -99,16 +95,19 @@ class Passes:
 
         times = Video.of(clip).at(SYNC_FPS, 0, int(clip.format.duration * SYNC_FPS))
         starts = np.array(self.shown(clip)) * SEGMENT_STEP
+        fast = self.compute.dtype != torch.float32
         features = []
         for part in np.split(starts, range(AT_ONCE, len(starts), AT_ONCE)):
             chosen = times[part[:, None] + np.arange(SEGMENT_FRAMES)]
             frames, places = np.unique(chosen, return_inverse=True)
             prepared = prepare(
-                torch.from_numpy(clip.video[frames]).to(self.device),
+                torch.from_numpy(clip.video[frames]).to(self.compute.device),
                 self.network.config.visual.image,
             )
-            batch = prepared[torch.from_numpy(places.reshape(chosen.shape)).to(self.device)]
-            features.append(self.network.visual_features(batch)[:, 0])
+            batch = prepared[torch.from_numpy(places.reshape(chosen.shape)).to(self.compute.device)]
+            # The frames' encoder is nearly all of the work; the rest is computed in float32.
+            with torch.autocast(self.compute.device.type, self.compute.dtype, enabled=fast):
+                features.append(self.network.visual_features(batch)[:, 0].float())
         return torch.cat(features)
 
     def _listen(self, clip: Clip, shift: int) -> torch.Tensor:
@@ -123,7 +122,7 @@ class Passes:
         needed = shown[-1] * STEP_SAMPLES + SEGMENT_SAMPLES
         mono = np.pad(mono, (0, max(0, needed - len(mono))))  # a rounded length may lack a sample
         parts = [mono[i * STEP_SAMPLES : i * STEP_SAMPLES + SEGMENT_SAMPLES] for i in shown]
-        audio = torch.from_numpy(np.stack(parts)).to(self.device)
+        audio = torch.from_numpy(np.stack(parts)).to(self.compute.device)
         return self.network.audio_features(audio)[:, 0]
 
 
@@ -141,7 +140,7 @@ def _passes(source: str | None, device: str | None) -> Passes:
     if passes is None:
         network, sha256 = load_network(KIND, source, device)
         assert isinstance(network, SynchformerSync)
-        passes = _SHARED[key] = Passes(network, sha256)
+        passes = _SHARED[key] = Passes(network, sha256, choose(device))
     return passes
 
 
@@ -170,6 +169,7 @@ class SynchformerBackbone(Backbone):
             "sha256": self.passes.sha256,
             "input": f"frames at 25 fps by nearest time, shorter side {image} px (bicubic), centre; "
             "mean of the channels at 16 kHz; the first and the last 14 segments of 0.64 s",
+            "precision": f"{str(self.passes.compute.dtype).removeprefix('torch.')} (frames), float32",
             "parity": "structure and inputs as in the public code; outputs not compared with published",
         }
 

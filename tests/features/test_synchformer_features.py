@@ -10,10 +10,13 @@ import pytest
 import torch
 
 from savg.clip import Clip
+from savg.device import choose
+from savg.features import synchformer
 from savg.features.base import BackboneError
 from savg.features.networks import NETWORKS_VARIABLE
 from savg.features.registry import backbone_class
 from savg.features.synchformer import (
+    Passes,
     SynchformerBackbone,
     SynchformerMeans,
     SynchformerOffsets,
@@ -34,6 +37,12 @@ def network(seed: int = 0) -> SynchformerSync:
         own = name.startswith(("transformer", "vproj", "aproj"))
         parameter.data *= 0.3 if not own else 0.0 if name.endswith("bias") else 0.8
     return model
+
+
+@pytest.fixture(autouse=True)
+def exact(monkeypatch) -> None:
+    """The plain number format, whatever this machine has units for."""
+    monkeypatch.setattr(synchformer, "choose", lambda device: choose(device, "float32"))
 
 
 def make_clip(seconds: float, fps: int = 4, rate: int = 16_000, seed: int = 0) -> Clip:
@@ -135,6 +144,21 @@ def test_both_backbones_share_one_network_and_its_passes(source: str, monkeypatc
     del clip
     gc.collect()
     assert not list(offsets.passes._visual) and not list(offsets.passes._audio)
+
+
+@torch.inference_mode()
+def test_the_fast_number_format_changes_little() -> None:
+    clip = make_clip(5, 25, seed=2)
+    exact, fast = (
+        SynchformerOffsets(Passes(network(), "", choose("cpu", dtype)))
+        for dtype in ("float32", "bfloat16")
+    )
+    shown, rounded = exact.passes.visual(clip), fast.passes.visual(clip)
+    assert rounded.dtype == torch.float32 and not torch.equal(shown, rounded)
+    assert (shown - rounded).norm() < 0.02 * shown.norm()
+    assert (exact.logits(clip) - fast.logits(clip)).abs().max() < 0.1 * exact.logits(clip).std()
+    assert exact.provenance["precision"] == "float32 (frames), float32"
+    assert fast.provenance["precision"] == "bfloat16 (frames), float32"
 
 
 def test_another_network_in_the_folder_is_loaded_anew(source: str) -> None:
