@@ -72,7 +72,7 @@ def _letter(char: str) -> str:
 def as_latex(run: Run, content: Content) -> str:
     """The table: metrics as rows, sets as columns, nulls below their metric, notes below the table."""
     kind = "table" if len(content.columns) <= 2 else "table*"
-    size = r"\small" if len(content.rows) <= LONG else r"\scriptsize"
+    size = r"\footnotesize" if len(content.rows) <= LONG else r"\scriptsize"
     heads = [_stacked(label, HEAD, "c") for label, _ in content.columns.values()]
     counts = [f"$n = {clips}$" for _, clips in content.columns.values()]
     lines = [
@@ -97,7 +97,7 @@ def as_latex(run: Run, content: Content) -> str:
     lines += [r"\resizebox{\linewidth}{!}{\usebox{0}}\else\usebox{0}\fi"]
     notes = [rf"\textsuperscript{{{i}}}\,{escape(text)}" for i, text in enumerate(content.notes, 1)]
     if notes:
-        lines += [r"\par\smallskip\raggedright\footnotesize", " ".join(notes)]
+        lines += [rf"\par\smallskip\raggedright{size}", " ".join(notes)]
     return "\n".join([*lines, rf"\end{{{kind}}}"]) + "\n"
 
 
@@ -137,8 +137,9 @@ def _cell(cell: Cell | None) -> str:
 def _stacked(text: str, letters: int, side: str) -> str:
     """Text in lines of so many letters, one above the other."""
     lines = [escape(line) for line in textwrap.wrap(text, letters)] or [""]
-    whole = r" \\ ".join(lines)
-    return whole if len(lines) == 1 else rf"\shortstack[{side}]{{{whole}}}"
+    if len(lines) == 1:
+        return lines[0]
+    return rf"\begin{{tabular}}[t]{{@{{}}{side}@{{}}}}" + r" \\ ".join(lines) + r"\end{tabular}"
 
 
 def _nulls(cell: Cell | None, names: Sequence[str]) -> str:

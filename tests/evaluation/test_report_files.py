@@ -135,7 +135,9 @@ def test_names_stay_text(tmp_path: Path, evil: Run) -> None:
     }
     assert columns <= {3, 4, 5, 6, 7, 8, 9}, columns
     table = texts[".tex"].split(r"\toprule")[1].split(r"\bottomrule")[0]
-    assert r"\end{tabular}" not in table and r"\textbackslash{}end\{tabular\}" in table
+    ends = [table.count(rf"\{word}{{tabular}}") for word in ("begin", "end")]
+    assert ends[0] == ends[1], "names end no table"
+    assert r"\textbackslash{}end\{tabular\}" in table
     amounts = {line.replace(r"\&", "").count("&") for line in table.splitlines() if " & " in line}
     assert amounts == {len(evil.sets)}
 
