@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 
 from savg.features.base import VIEWS
 from savg.metrics.base import Metric, MetricResult, Need, with_interval
-from savg.metrics.feature_sets import FeatureError, FeatureSet, identical_clips, view_sets
+from savg.metrics.feature_sets import (
+    FeatureError,
+    FeatureSet,
+    identical_clips,
+    shared_clips,
+    view_sets,
+)
 from savg.metrics.frechet import FrechetPair, FrechetTarget, frechet_distance
 from savg.metrics.frechet_infinite import frechet_infinite
 from savg.metrics.jackknife import FEWEST, Jackknife
@@ -174,6 +180,10 @@ class DistributionMetric(Metric):
                 warnings.append(f"Only {_clips(len(clips), whose)}: the interval itself is rough.")
             if same := identical_clips(clips):
                 warnings.append(f"Equal to another clip in all features: {_clips(same, whose)}.")
+        if copies := shared_clips(x, y):
+            warnings.append(
+                f"Equal to a reference clip in all features: {_clips(copies, 'generated')}."
+            )
         if "permuted" in notes and (p := notes["permuted"]["p"]) > ALPHA:
             warnings.append(
                 f"No difference between the sets is shown: clips dealt at random into sets of these "

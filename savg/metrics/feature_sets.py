@@ -147,5 +147,15 @@ def rotated(x: FeatureSet, y: FeatureSet) -> tuple[FeatureSet, FeatureSet]:
 
 def identical_clips(clips: FeatureSet) -> int:
     """Clips whose features are exactly those of an earlier clip of the set."""
-    pieces = np.split(clips.rows, clips.starts[1:])
-    return len(pieces) - len({piece.tobytes() for piece in pieces})
+    pieces = _pieces(clips)
+    return len(pieces) - len(set(pieces))
+
+
+def shared_clips(x: FeatureSet, y: FeatureSet) -> int:
+    """Clips of x whose features are exactly those of a clip of y."""
+    known = set(_pieces(y))
+    return sum(piece in known for piece in _pieces(x))
+
+
+def _pieces(clips: FeatureSet) -> list[bytes]:
+    return [piece.tobytes() for piece in np.split(clips.rows, clips.starts[1:])]

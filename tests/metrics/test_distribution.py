@@ -132,11 +132,13 @@ def test_warnings_follow_the_numbers_of_clips_and_of_dimensions() -> None:
 def test_copies_and_clips_without_a_window_are_counted() -> None:
     x, y = drawn(0, 32, (2, 3)), drawn(1, 31, (2, 3))
     x["clip 001"] = x["clip 000"]
+    x["clip 002"], x["clip 003"] = y["clip 000"], y["clip 004"]
     y["clip 005"] = np.zeros((0, 3), np.float32)
     result = result_of(Kvd, x, y)
-    assert result.notes["warnings"][:2] == [
+    assert result.notes["warnings"][:3] == [
         "Equal to another clip in all features: 1 generated clip.",
         "Left out for want of features: 1 reference clip.",
+        "Equal to a reference clip in all features: 2 generated clips.",
     ]
     assert (result.n, result.notes["reference_n"]) == (32, 30)
 
