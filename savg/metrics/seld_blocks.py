@@ -93,7 +93,8 @@ def count_blocks(predicted: Located, reference: Located, rules: BlockRules) -> A
     """Counts [ROWS, classes] of one file; those of files add up."""
     counts = np.zeros((ROWS, rules.classes))
     last = int(reference.frames.max()) if len(reference) else 0
-    for block in range(-(-last // BLOCK)):
+    blocks = np.union1d(predicted.frames, reference.frames) // BLOCK
+    for block in np.unique(blocks[blocks < -(-last // BLOCK)]).tolist():
         false_positives = false_negatives = 0
         for label in range(rules.classes):
             guesses, labels = (_frames(table, block, label) for table in (predicted, reference))

@@ -92,6 +92,9 @@ def test_traits_of_the_published_blocks() -> None:
     )
     assert block_scores(apart, SAVGBENCH_RULES)["er"] == (2 + 1) / 2
     assert np.isnan(scores([([], [])])["er"]) and np.isnan(scores([(labels, [])])["f"])
+    # a file of a day takes no longer than its rows
+    day = [(900_000, 0, 0.0), (900_009, 0, 0.0)]
+    assert scores([(day, day)])["er"] == 0
     # a mean at 40 px is right, above it is not
     assert scores([([(0, 0, 40.0)], [(0, 0, 0.0), (9, 0, 0.0)])])["f"] == 0.5
     assert scores([([(0, 0, 40.5)], [(0, 0, 0.0), (9, 0, 0.0)])])["f"] == 0.0
