@@ -125,7 +125,7 @@ DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks
 def test_commands_in_documents_exist() -> None:
     for document in DOCUMENTS:
         text = document.read_text()
-        commands = re.findall(r"python -m savg (\w+)", text)
+        commands = re.findall(r"python -m savg ([\w-]+)", text)
         assert set(commands) <= set(COMMANDS), document
         recipes = re.findall(r"python -m savg\.train (\w+)", text)
         assert set(recipes) <= {*RECIPES, "export"}, document
