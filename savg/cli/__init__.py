@@ -20,6 +20,7 @@ COMMANDS = {
     "v2a": "savg.cli.v2a",
     "annotate": "savg.cli.annotate",
     "evaluate": "savg.cli.evaluate",
+    "check-channels": "savg.cli.check_channels",
     "replicate": "savg.cli.replicate",
     "score-seld": "savg.cli.score_seld",
     "compare": "savg.cli.compare",
