@@ -114,6 +114,10 @@ def metric_of(name: str) -> type[Metric] | None:
     return metric_class(name) if name in METRICS else None
 
 
+AGREEMENT = ("temporal_", "desync", "ib-", "pan_person", "pan_motion")
+"""Beginnings of the names of metrics that hold audio against video without both detectors."""
+
+
 def group_of(metric: type[Metric] | None) -> str:
     """What a metric compares, as a heading."""
     if metric is None:
@@ -124,7 +128,7 @@ def group_of(metric: type[Metric] | None) -> str:
         return "Each clip against the reference clip of its name"
     if Need.REFERENCE in metric.needs:
         return "The set against the reference set"
-    if {Need.PERSONS, Need.SOUNDS} <= metric.needs:
+    if {Need.PERSONS, Need.SOUNDS} <= metric.needs or metric.name.startswith(AGREEMENT):
         return "Audio against video of the same clip"
     return "Properties of the clips"
 

@@ -20,10 +20,11 @@ from savg.evaluation.nearest import strip
 from savg.evaluation.report_files import write_reports
 from savg.evaluation.report_latex import escape
 from savg.evaluation.report_plots import figures_of
-from savg.evaluation.report_values import content_of, decimals, figure
+from savg.evaluation.report_values import content_of, decimals, figure, group_of, metric_of
 from savg.evaluation.result_files import SetResult
 from savg.evaluation.results_file import Run, read_run
 from savg.metrics.base import MetricResult
+from savg.metrics.registry import METRICS
 
 
 class Page(HTMLParser):
@@ -85,6 +86,13 @@ def test_every_report_has_the_same_numbers(tmp_path: Path) -> None:
         assert "Nothing is compared across modes" in text
         assert "1218.85" in text and "not reproduce" in text
     assert SHA[:12] in texts[".tex"]
+
+
+def test_every_registered_metric_has_a_group() -> None:
+    groups = {name: group_of(metric_of(name)) for name in METRICS}
+    assert groups["temporal_av_align"] == groups["spatial_av_align"] != groups["fvd"]
+    assert groups["e_l1"] != groups["fvd"] and "Other" not in groups.values()
+    assert group_of(metric_of("not registered")) == "Other"
 
 
 def test_notes_stand_beside_their_numbers(tmp_path: Path) -> None:
