@@ -22,6 +22,9 @@ from savg.metrics.statistics import mean_interval, other_pairs
 
 FEATURE = "rms_envelope"
 
+PUBLISHED_RATE = 44_100
+"""Sample rate in Hz of the published values [S3]."""
+
 CHANNELS = ("left", "right")
 
 Envelope = NDArray[np.floating]
@@ -83,8 +86,9 @@ class EL1(Metric):
             **{name: float(value) for name, value in zip(CHANNELS, channels.mean(0), strict=True)},
             "unpaired": len(self.items) - len(pairs),
             "cut": cut,
+            "sample_rate": max(item.observation.format.sample_rate for item in self.items),
         }
-        if warnings := self._warnings(cut, len(pairs)):
+        if warnings := self._warnings(cut, len(pairs), notes["sample_rate"]):
             notes["warnings"] = warnings
         return MetricResult(
             self.name, float(scores.mean()), low, high, len(pairs), self._nulls(pairs), notes
@@ -115,8 +119,13 @@ class EL1(Metric):
             "shuffled": float(np.mean(shuffled)) if shuffled else None,
         }
 
-    def _warnings(self, cut: int, pairs: int) -> list[str]:
+    def _warnings(self, cut: int, pairs: int, rate: int) -> list[str]:
         sentences = []
+        if rate != PUBLISHED_RATE:
+            sentences.append(
+                f"Windows of 512 samples at {rate} Hz are not those of the published values at "
+                f"{PUBLISHED_RATE} Hz."
+            )
         if cut:
             sentences.append(
                 f"{cut} of {pairs} pairs differ in length: the end of the longer clip was left out."

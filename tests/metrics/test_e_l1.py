@@ -8,13 +8,17 @@ import pytest
 
 from savg.annotation import Boxes, SoundEvents
 from savg.audio.envelope import rms_envelope
+from savg.format import ClipFormat
 from savg.metrics.base import Item, NeedError, Observation, Reference
 from savg.metrics.e_l1 import EL1, FEATURE, e_l1
 
 
-def item(name: str, envelope: np.ndarray) -> Item:
+def item(name: str, envelope: np.ndarray, rate: int = 44_100) -> Item:
     observation = Observation(
-        SoundEvents.empty(), Boxes.empty(), features={FEATURE: np.asarray(envelope, np.float32)}
+        SoundEvents.empty(),
+        Boxes.empty(),
+        ClipFormat(sample_rate=rate),
+        features={FEATURE: np.asarray(envelope, np.float32)},
     )
     return Item(name, observation)
 
@@ -65,7 +69,8 @@ def test_channels_baselines_and_the_interval() -> None:
     both = result({"a": left, "b": left}, {"a": left[::-1], "b": left})
     assert both.value == 0.5 and both.n == 2
     assert both.nulls == {"swapped": 0.5, "silence": 0.5, "shuffled": 0.5}
-    assert both.notes == {"left": 0.5, "right": 0.5, "unpaired": 0, "cut": 0}
+    counts = {"left": 0.5, "right": 0.5, "unpaired": 0, "cut": 0, "sample_rate": 44_100}
+    assert both.notes == counts
     assert (both.low, both.high) == (0.0, 1.0)
     one = result({"a": left}, {"a": 0.5 * left, "b": left})
     assert one.value == 0.25 and one.notes["left"] == 0.5 and one.notes["right"] == 0.0
@@ -86,3 +91,12 @@ def test_clips_without_a_pair_are_counted_and_longer_ones_cut() -> None:
         assert none.notes["reason"].startswith("No clip has a reference clip of the same name")
     with pytest.raises(NeedError, match="E-L1 needs a reference set"):
         EL1()
+
+
+def test_another_rate_than_the_published_one_is_said() -> None:
+    metric = EL1(Reference({"a": {FEATURE: np.ones((2, 3))}}))
+    metric.update(item("a", np.ones((2, 3)), 16_000))
+    (sentence,) = metric.compute().notes["warnings"]
+    assert sentence == (
+        "Windows of 512 samples at 16000 Hz are not those of the published values at 44100 Hz."
+    )
