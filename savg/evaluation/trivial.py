@@ -15,8 +15,8 @@ from savg.clip import Clip
 from savg.format import SAVGBENCH
 from savg.geometry import stereo_gains, x_to_azimuth
 
-CENTRE = SAVGBENCH.size / 2
-"""x of the frame's centre, in the pixels of boxes."""
+WAY = 64.0
+"""Pixels between two frames that weigh as much as the difference of a sure and an impossible box."""
 
 
 def centred(clip: Clip) -> Clip:
@@ -30,8 +30,10 @@ def centred(clip: Clip) -> Clip:
 
 
 def panned_by_boxes(clip: Clip, boxes: Boxes) -> Clip:
-    """The clip with its mono mix panned to the surest person: left = (1 + sin a) · mix and right =
-    (1 − sin a) · mix, as coincident W ± Y stereo has a source at azimuth a of a 100° view [S1].
+    """The clip with its mono mix panned to one person, the surest (`followed_x`).
+
+    Gains are left = (1 + sin a) and right = (1 − sin a) of the mix, as coincident W ± Y stereo has a
+    source at azimuth a of a 100° view [S1].
 
     Between frames x moves evenly, so that gains have no steps; before the first frame with a person
     it stays where he appears, after the last where he was; without anybody it is the centre. Louder
@@ -44,7 +46,7 @@ def panned_by_boxes(clip: Clip, boxes: Boxes) -> Clip:
     Example:
         >>> panned_by_boxes(clip, person_detector()(clip))
     """
-    frames = surest_x(boxes, clip.format.frames)
+    frames = followed_x(boxes, clip.format.frames)
     known = np.flatnonzero(np.isfinite(frames))
     if not len(known):
         return centred(clip)
@@ -56,15 +58,38 @@ def panned_by_boxes(clip: Clip, boxes: Boxes) -> Clip:
     return Clip(clip.video, panned.astype(np.float32), clip.format)
 
 
-def surest_x(boxes: Boxes, frames: int) -> NDArray[np.float64]:
-    """x of the middle of the surest person's box in each of `frames` frames, NaN without one.
+def followed_x(boxes: Boxes, frames: int) -> NDArray[np.float64]:
+    """x of the middle of one person's box in each of `frames` frames, NaN without any.
 
-    The surest has the highest score or, where boxes have none, the largest box.
+    The boxes are those with the largest sum of sureness minus way: the detector's score (or, where
+    boxes have none, the area as a share of the largest) minus the way between frames in units of `WAY`
+    pixels, so that the sound does not jump between two people whose scores are alike.
     """
     boxes = boxes.select((boxes.categories == PERSON) & (boxes.frames < frames))
+    x = boxes.xyxy[:, [0, 2]].mean(axis=1)
+    result, known = np.full(frames, np.nan), np.unique(boxes.frames)
+    rows = [np.flatnonzero(boxes.frames == frame) for frame in known]
+    sureness = _sureness(boxes)
+    best, origins = np.zeros(0), []
+    for index, here in enumerate(rows):
+        if not index:
+            best = sureness[here]
+            continue
+        way = np.abs(x[here][:, None] - x[rows[index - 1]][None]) / WAY
+        totals = best[None] - way
+        origins.append(totals.argmax(axis=1))
+        best = sureness[here] + totals.max(axis=1)
+    if len(rows):
+        place = int(best.argmax())
+        for index in range(len(rows) - 1, -1, -1):
+            result[known[index]] = x[rows[index][place]]
+            place = int(origins[index - 1][place]) if index else place
+    return result
+
+
+def _sureness(boxes: Boxes) -> NDArray[np.float64]:
+    if boxes.scores is not None:
+        return boxes.scores
     width, height = (boxes.xyxy[:, 2:] - boxes.xyxy[:, :2]).T
-    order = np.argsort(width * height if boxes.scores is None else boxes.scores, kind="stable")
-    x = np.full(frames, np.nan)
-    for row in order.tolist():  # the surest of a frame is written last
-        x[boxes.frames[row]] = boxes.xyxy[row, [0, 2]].mean()
-    return x
+    area = width * height
+    return area / max(float(area.max(initial=0.0)), 1e-9)

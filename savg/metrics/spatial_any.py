@@ -49,7 +49,7 @@ class SpatialAny(SpatialAvAlign):
             ):
                 kind = kind_of(int(category)) or "other"
                 kinds[kind] = kinds.get(kind, 0) + int(count)
-        if set(kinds) <= {"person"}:
+        if set(kinds) == {"person"}:
             notes["warnings"] = [
                 *notes["warnings"],
                 "All boxes are of persons, so that this is Spatial AV-Align: the detector knows no "

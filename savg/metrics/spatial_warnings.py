@@ -63,7 +63,7 @@ def _about_clips(pairs: Sequence[tuple[SoundEvents, Boxes]], margin: float) -> l
     empty = sum(len(boxes) == 0 for _, boxes in pairs)
     if empty:
         sentences.append(
-            f"Nobody was found in {empty} of {len(pairs)} clips with sounds: their sounds count as "
+            f"No box was found in {empty} of {len(pairs)} clips with sounds: their sounds count as "
             "not matched."
         )
     x = np.concatenate([events.x for events, _ in pairs])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from savg.annotation import Boxes
 from savg.clip import Clip
 from savg.data.scenes import World, draw_scene, render
 from savg.evaluation.observe import Detectors
-from savg.evaluation.trivial import centred, panned_by_boxes, surest_x
+from savg.evaluation.trivial import WAY, centred, followed_x, panned_by_boxes
 from savg.format import ClipFormat
 from savg.metrics.base import Item, MetricResult, Observation
 from savg.metrics.spatial import SpatialAvAlign
@@ -73,13 +75,35 @@ def test_loud_audio_is_turned_down_and_nobody_is_the_centre() -> None:
     np.testing.assert_array_equal(nobody.audio, centred(tone(0.4, 0.0)).audio)
 
 
-def test_the_surest_person_leads() -> None:
-    boxes = person(40.0, 200.0, 90.0, frames=[0, 0, 99], scores=[0.9, 0.5, 0.9])
-    assert surest_x(boxes, 2)[0] == 40 and np.isnan(surest_x(boxes, 2)[1])
+def test_one_person_is_followed() -> None:
+    one = person(40.0, 200.0, 90.0, frames=[0, 0, 99], scores=[0.9, 0.5, 0.9])
+    assert followed_x(one, 2)[0] == 40 and np.isnan(followed_x(one, 2)[1])
     sizes = Boxes([0, 0], [0, 0], [[0, 0, 9, 9], [100, 0, 140, 99]])
-    assert surest_x(sizes, 1).tolist() == [120.0]
+    assert followed_x(sizes, 1).tolist() == [120.0]
     objects = Boxes([0], [62], [[0, 0, 9, 9]])
-    assert np.isnan(surest_x(objects, 1)).all()
+    assert np.isnan(followed_x(objects, 1)).all() and len(followed_x(Boxes.empty(), 3)) == 3
+    # two people with scores that take turns: the sound stays with one
+    frames = np.repeat(np.arange(6), 2)
+    turns = person(*[40.0, 200.0] * 6, frames=frames.tolist(), scores=[0.8, 0.7, 0.7, 0.8] * 3)
+    assert len(set(followed_x(turns, 6).tolist())) == 1
+    # one who is sure for long is changed to, however far
+    sure = person(*[40.0, 200.0] * 20, frames=np.repeat(np.arange(20), 2).tolist(),
+                  scores=[0.9, 0.1] * 10 + [0.1, 0.9] * 10)  # fmt: skip
+    assert followed_x(sure, 20).tolist() == [40.0] * 10 + [200.0] * 10
+
+
+def test_the_followed_boxes_are_the_best_of_all() -> None:
+    """Against every choice of a box a frame."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        frames, x, scores = np.repeat(np.arange(5), 3), rng.uniform(0, 256, 15), rng.random(15)
+        boxes = person(*x, frames=frames.tolist(), scores=scores.tolist())
+        totals = {
+            chosen: scores[list(chosen)].sum() - np.abs(np.diff(x[list(chosen)])).sum() / WAY
+            for chosen in product(*(range(3 * f, 3 * f + 3) for f in range(5)))
+        }
+        best = max(totals, key=lambda chosen: totals[chosen])
+        np.testing.assert_allclose(followed_x(boxes, 5), x[list(best)])
 
 
 def spatial(items: list[Item]) -> MetricResult:

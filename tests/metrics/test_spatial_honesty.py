@@ -95,7 +95,7 @@ def test_filled_frames_swapped_channels_and_nobody() -> None:
     assert swapped.value == 0 and swapped.nulls["swapped"] == 1.0
     assert any("With left and right swapped" in sentence for sentence in swapped.notes["warnings"])
     alone = compute("spatial_av_align", items((sounds_at(226), boxes_at())))
-    assert any("Nobody was found in 1 of 1 clips" in s for s in alone.notes["warnings"])
+    assert any("No box was found in 1 of 1 clips" in s for s in alone.notes["warnings"])
 
 
 def test_groups_by_position_and_class() -> None:
