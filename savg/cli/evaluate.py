@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         with processes:
             return _Command(args, processes).run()
-    except SavgError:
+    except (SavgError, MemoryError):
         if processes.main:
             raise
         return 0  # the first process says it

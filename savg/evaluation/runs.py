@@ -27,6 +27,7 @@ from savg.evaluation.reading import Reading
 from savg.evaluation.result_files import SetResult
 from savg.evaluation.results_file import GENERATED, REFERENCE
 from savg.evaluation.score import Evaluation, Scorer
+from savg.features.registry import backbone_class
 from savg.metrics.base import Item, Metric, Need, Observation, Reference, Truth
 from savg.metrics.nearest_clip import FEATURE as THUMBNAILS
 
@@ -240,6 +241,9 @@ class _Evaluating:
     def load(self) -> None:
         """Load the networks, so that what is wrong with them is told first."""
         _ = self.observers.parts
+        for name in self.official:
+            backbone = backbone_class(name).load(self.request.networks, self.request.device)
+            self._official_provenance[name] = backbone.provenance
 
     def fill(self) -> None:
         """Observe this process's share of all sets into the cache."""
@@ -369,12 +373,7 @@ class _Evaluating:
         if not self.official or request.reference is None:
             return {}, {}
         from savg.evaluation.official import official_features
-        from savg.features.registry import backbone_class
 
-        self._official_provenance = {
-            name: backbone_class(name).load(request.networks, request.device).provenance
-            for name in self.official
-        }
         generated = [file.path for file in request.generated.files]
         reference = [file.path for file in request.reference.files]
         return official_features(

@@ -72,7 +72,8 @@ def select_metrics(
 
     Args:
         names: of registered metrics and of `SETS`; with "all" among them, or None, every metric whose
-            inputs and weights are here.
+            inputs and weights are here. Weights that a library fetches are fetched for metrics that are
+            asked for by name alone, when they are loaded.
         available: inputs that the caller can provide.
         networks: folder of the backbones' weights, None for the default one.
 
@@ -91,21 +92,30 @@ def select_metrics(
     problems = {
         name: sentence
         for name, metric in classes.items()
-        if (sentence := _problem(name, metric, available, networks))
+        if (sentence := _problem(name, metric, available, networks, name in named))
     }
     return Selection(classes, {}, named).without(problems)
 
 
 def _problem(
-    name: str, metric: type[Metric], available: Collection[Need], networks: str | None
+    name: str,
+    metric: type[Metric],
+    available: Collection[Need],
+    networks: str | None,
+    may_fetch: bool,
 ) -> str:
-    """Why a metric cannot be computed, as a sentence; "" where it can."""
+    """Why a metric cannot be computed, as a sentence; "" where it can.
+
+    may_fetch: whether weights may be fetched, by backbones that do so.
+    """
     lacking = list(dict.fromkeys(INPUTS[need] for need in sorted(metric.needs - set(available))))
     if Need.PAIRS in metric.needs and INPUTS[Need.REFERENCE] in lacking:
         lacking.remove(INPUTS[Need.REFERENCE])
     if lacking:
         return f"The metric {name} needs {' and '.join(lacking)}."
     for backbone in metric.backbones:
-        if sentence := backbone_class(backbone).missing(networks):
+        kind = backbone_class(backbone)
+        sentence = kind.missing(networks)
+        if sentence and not (may_fetch and kind.fetched):
             return f"The metric {name} cannot be computed: {sentence}"
     return ""

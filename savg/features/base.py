@@ -36,13 +36,15 @@ class Backbone(ABC):
     """Clips → features, the same for a clip whatever the others in the batch (up to rounding).
 
     name: key in the registry and of its features; label: in tables; modality: what it looks at, so
-    that features of video serve clips with other audio too; batch: clips that it takes at once.
+    that features of video serve clips with other audio too; batch: clips that it takes at once;
+    fetched: whether `load` fetches weights that are missing, through the library that keeps them.
     """
 
     name: ClassVar[str]
     label: ClassVar[str]
     modality: ClassVar[Modality]
     batch: ClassVar[int] = 8
+    fetched: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod

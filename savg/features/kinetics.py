@@ -43,6 +43,7 @@ class KineticsBackbone(Backbone):
     """
 
     modality = "video"
+    fetched = True
     builder: ClassVar[str]
     weights: ClassVar[str]
     classifier: ClassVar[str]
