@@ -84,18 +84,21 @@ def _refuse_unwritable(target: Path, folder: Path, name: str) -> None:
 
 
 @contextmanager
-def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_file(path: str | os.PathLike[str], *, lasting: bool = True) -> Iterator[Path]:
     """A temporary file beside `path` that takes its name only when the block ends without error.
 
-    What it holds is on the disk before it takes the name. SavgError where it cannot be written.
+    What it holds is on the disk before it takes the name, unless it need not be lasting: a cache may
+    be damaged where the machine stops. SavgError where it cannot be written.
     """
     target = Path(path)
     part = _beside(target)
     try:
         yield part
-        _flush(part)
+        if lasting:
+            _flush(part)
         os.replace(part, target)
-        _flush_folder(target.parent)
+        if lasting:
+            _flush_folder(target.parent)
     except OSError as error:
         raise SavgError(f"{target} could not be written: {error.strerror or error}.") from error
     finally:

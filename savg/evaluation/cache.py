@@ -98,7 +98,8 @@ class Cache:
 
     def write(self, key: str, part: str, arrays: Arrays) -> None:
         """Write a part, whole or not at all. SavgError where the folder cannot be written to."""
-        with atomic_file(self.path(key, part)) as target, target.open("wb") as file:
+        path = self.path(key, part)
+        with atomic_file(path, lasting=False) as target, target.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
 
     def path(self, key: str, part: str) -> Path:

@@ -18,6 +18,7 @@ from savg.data.starss.labels import read_labels
 from savg.evaluation.cache import Cache
 from savg.evaluation.clip_scores import read_scores
 from savg.evaluation.files import read_tables, read_truth
+from savg.evaluation.leaderboard import append_run, read_leaderboard
 from savg.evaluation.observers import cached_value
 from savg.evaluation.parts import Facts, Part, Persons, Plain, Sounds
 from savg.evaluation.published import PUBLISHED, published
@@ -90,6 +91,21 @@ def _run(folder: Path) -> None:
     (folder / "results.json").write_text(json.dumps(data))
 
 
+def _leaderboard(folder: Path) -> None:
+    _run(folder)
+    append_run(folder / "seed.json", read_run(folder))
+    (folder / "results.json").unlink()
+    (folder / "speed.json").unlink()
+    (folder / "speed.md").unlink()
+
+
+def _official_tables(folder: Path) -> None:
+    for name, rows in (("seld", EVENTS), ("boxes", BOXES)):
+        (folder / name).mkdir()
+        for clip in ("one", "two"):
+            (folder / name / f"{clip}.csv").write_text(rows)
+
+
 PARTS: tuple[Part, ...] = (
     Facts(),
     Persons(lambda clip: Boxes.empty()),
@@ -122,6 +138,8 @@ SEEDS = {
     "results": Seed(_results, targets=("speed.json", "speed.md")),
     "published": _text("seed.json", PUBLISHED.read_text(encoding="utf-8")),
     "run": Seed(_run, targets=("results.json",)),
+    "leaderboard": Seed(_leaderboard, "seed.json"),
+    "official_tables": Seed(_official_tables, targets=("*/*.csv",)),
     "observation": Seed(_observation, targets=("seed/*.npz",)),
     "dataset": Seed(
         lambda folder: write_set(folder, 4, boxes=True),
@@ -160,6 +178,15 @@ def _report(trial: Trial) -> None:
     board_of([run, run])
 
 
+def _compare(trial: Trial) -> None:
+    command(["compare", str(trial.path), str(trial.path), "--json"])
+
+
+def _evaluate_official(trial: Trial) -> None:
+    folders = ["--seld-csv", str(trial.path / "seld"), "--detection-csv", str(trial.path / "boxes")]
+    command(["evaluate", *folders, "--metrics", "spatial_av_align", "--json"])
+
+
 def _dataset(trial: Trial) -> None:
     bench = SavgBench(trial.path, "dev")
     read_report(bench)
@@ -184,6 +211,9 @@ READERS = {
     "results": Reader(partial(_on_path, benchmarks), ("results",), 2),
     "published": Reader(partial(_on_path, published), ("published",), 1),
     "run": Reader(_report, ("run",), 2),
+    "compare": Reader(_compare, ("run",)),
+    "leaderboard": Reader(partial(_on_path, read_leaderboard), ("leaderboard",), 2),
+    "official_tables": Reader(_evaluate_official, ("official_tables",)),
     "observation": Reader(_read_observation, ("observation",)),
     "dataset": Reader(_dataset, ("dataset",)),
 }
