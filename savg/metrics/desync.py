@@ -50,18 +50,23 @@ class Desync(Metric):
             "offset": float(np.mean([rows[0].mean() for rows in offsets])),
             "too_short": short,
         }
-        if warnings := self._warnings(value, nulls, items, short):
+        if warnings := self._warnings(value, high, nulls, items, short):
             notes["warnings"] = warnings
         return MetricResult(self.name, value, low, high, len(items), nulls, notes)
 
     def _warnings(
-        self, value: float, nulls: dict[str, float], items: list[Item], short: int
+        self,
+        value: float,
+        high: float | None,
+        nulls: dict[str, float],
+        items: list[Item],
+        short: int,
     ) -> list[str]:
         sentences = []
-        if value >= min(nulls.values()):
+        if (value if high is None else high) >= min(nulls.values()):
             sentences.append(
-                f"DeSync is no better than chance: {value:.2f} s, {nulls['shifted']:.2f} s for audio "
-                f"moved by half a clip and {nulls['uniform']:.2f} s for random offsets."
+                f"DeSync is not clearly better than chance: {value:.2f} s, {nulls['shifted']:.2f} s "
+                f"for audio moved by half a clip and {nulls['uniform']:.2f} s for random offsets."
             )
         slow = {item.observation.format.fps for item in items}
         if min(slow) < SYNC_FPS:

@@ -57,10 +57,10 @@ class IbStyle(Metric):
             notes["retrieval"] = float((table.argmax(axis=1) == np.arange(len(table))).mean())
             notes["retrieval_chance"] = 1 / len(table)
         shuffled = float(others.mean()) if len(others) else None
-        if shuffled is not None and own.mean() <= shuffled:
+        if shuffled is not None and (own.mean() if low is None else low) <= shuffled:
             notes["warnings"].append(
-                f"The clips' own audio is no more alike ({own.mean():.3f}) than that of other clips "
-                f"({shuffled:.3f})."
+                f"The clips' own audio ({own.mean():.3f}) is not clearly more alike than that of other "
+                f"clips ({shuffled:.3f})."
             )
         nulls = {"shuffled": shuffled}
         return MetricResult(self.name, float(own.mean()), low, high, len(own), nulls, notes)

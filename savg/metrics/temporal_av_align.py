@@ -169,7 +169,13 @@ class TemporalAvAlign(Metric):
             },
         }
         return MetricResult(
-            self.name, value, low, high, len(scores), means, notes | self._warnings(value, means)
+            self.name,
+            value,
+            low,
+            high,
+            len(scores),
+            means,
+            notes | self._warnings(value, low, means),
         )
 
     def _nulls(self, events: Sequence[tuple[Times, Times, float]]) -> dict[str, list[float]]:
@@ -190,13 +196,15 @@ class TemporalAvAlign(Metric):
         means = [float(np.mean(scores)) for scores in shuffled if scores]
         return {"shuffled": means, "uniform": uniform, "metronome": metronome}
 
-    def _warnings(self, value: float, nulls: Mapping[str, float | None]) -> dict[str, Any]:
+    def _warnings(
+        self, value: float, low: float | None, nulls: Mapping[str, float | None]
+    ) -> dict[str, Any]:
         """The sentences that must stand beside the number, under their name."""
         sentences = []
         chance, name = max((null, name) for name, null in nulls.items() if null is not None)
-        if value <= chance:
+        if (value if low is None else low) <= chance:
             sentences.append(
-                f"{self.label} is no better than chance: {value:.3f} against {chance:.3f} for "
+                f"{self.label} is not clearly better than chance: {value:.3f} against {chance:.3f} for "
                 f"{NULLS[name]}."
             )
         flows = [item.observation.features["flow"] for item in self.items]
