@@ -1,8 +1,9 @@
 """Scores of a folder of SELD predictions against a folder of labels, by the rules of an evaluation.
 
-Files pair by name. Each score has a 95 % bootstrap interval over files and the jackknife of DCASE:
-estimate θ − bias, bias = (n − 1) (mean of the scores without one file − θ), and an interval of
-Student's t with n − 1 degrees of freedom.
+Files pair by name; NAME.events.csv, as `annotate` writes it, is NAME, and NAME.boxes.csv is passed
+over. Each score has a 95 % bootstrap interval over files and the jackknife of DCASE: estimate θ − bias,
+bias = (n − 1) (mean of the scores without one file − θ), and an interval of Student's t with n − 1
+degrees of freedom.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from savg.errors import SavgError
+from savg.evaluation.files import BOXES, EVENTS
 from savg.evaluation.seld_rules import Array, SeldRules, seld_rules
 from savg.folders import files_in
 from savg.metrics.statistics import RESAMPLES, percentiles, resampled_clips
@@ -172,9 +174,12 @@ def _tables_by_name(folder: Path) -> dict[str, Path]:
         raise SavgError(f"{folder} must be a folder of CSV files.")
     files: dict[str, Path] = {}
     for path in files_in(folder, {".csv"}, deep=True):
-        if path.stem in files:
+        if path.name.lower().endswith(BOXES):
+            continue
+        name = path.name[: -len(EVENTS)] if path.name.lower().endswith(EVENTS) else path.stem
+        if name in files:
             raise SavgError(f"{folder} has two files named {path.name}.")
-        files[path.stem] = path
+        files[name] = path
     if not files:
         raise SavgError(f"{folder} has no CSV file.")
     return files

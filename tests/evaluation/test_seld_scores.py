@@ -163,6 +163,16 @@ def test_tables_of_the_other_rules(tmp_path: Path) -> None:
     assert len(read_directions(path, 13)["frame"]) == 0 == len(read_labelled_x(path)["x"])
 
 
+def test_tables_of_annotate_pair_with_labels(tmp_path: Path) -> None:
+    guesses, labels = x_files(tmp_path, count=3)
+    expected = score_folders(guesses, labels, "savgbench").scores
+    for path in list(guesses.iterdir()):
+        path.rename(path.with_name(f"{path.stem}.events.csv"))
+        path.with_name(f"{path.stem}.boxes.csv").write_text("0,0,1,2,3,4\n")
+    report = score_folders(guesses, labels, "savgbench")
+    assert report.scores == expected and not report.failed
+
+
 def test_folders_that_cannot_be_scored(tmp_path: Path) -> None:
     guesses, labels = x_files(tmp_path, count=2)
     with pytest.raises(SavgError, match="Rules must be one of savgbench"):
