@@ -16,6 +16,8 @@ from savg.data.starss.presets import DEVELOPMENT
 from savg.format import SAVGBENCH
 from savg.media.audio_file import read_audio
 from savg.media.audio_track import audio_of
+from savg.media.channels import AMBISONICS, AudioRules
+from savg.media.clip_reader import audio_note
 from savg.media.frame_index import frames_at, index_video
 from savg.media.frames import frame_at, frames_at_rate
 from savg.media.mux import with_audio
@@ -30,11 +32,13 @@ from tests.fuzz.readers.commands import command
 from tests.videos import make_video, tiny_weights
 
 
-def _video(suffix: str, *codecs: str, fps: int = 8, rate: int = 16_000, **options: str) -> Seed:
+def _video(
+    suffix: str, *codecs: str, fps: int = 8, rate: int = 16_000, channels: int = 2, **options: str
+) -> Seed:
     def build(folder: Path) -> None:
         make_video(
             folder / f"seed{suffix}", seconds=1.5, fps=fps, width=64, height=36, sample_rate=rate,
-            codecs=codecs, options=options,  # type: ignore[arg-type]
+            channels=channels, codecs=codecs, options=options,  # type: ignore[arg-type]
         )  # fmt: skip
 
     return Seed(build, f"seed{suffix}")
@@ -71,6 +75,8 @@ SEEDS = {
     "flv": _video(".flv", "flv1", "aac", rate=44_100),
     "mpg": _video(".mpg", "mpeg1video", "mp2", fps=25, rate=44_100),
     "wmv": _video(".wmv", "wmv2", "mp2", rate=44_100),
+    "surround": _video(".mp4", "libx264", "aac", channels=6, rate=48_000),
+    "mono": _video(".mkv", "mpeg4", "pcm_s16le", channels=1),
     "wav": _audio(".wav", 2, "PCM_16"),
     "flac": _audio(".flac", 2, "PCM_16"),
     "foa": _audio(".wav", 4, "PCM_24"),
@@ -92,6 +98,12 @@ def _frames(trial: Trial) -> None:
     frame_at(trial.path, trial.rng.choice((0, 3, 100)))
     for _ in frames_at_rate(trial.path, trial.rng.choice((Fraction(4), Fraction(30_000, 1001)))):
         pass
+
+
+def _any_audio(trial: Trial) -> None:
+    rules = AudioRules(trial.rng.choice((None, None, *AMBISONICS)), trial.rng.random() < 0.5)
+    audio_note(trial.path, rules)
+    Clip.read(trial.path, audio=rules)
 
 
 def _index(trial: Trial) -> None:
@@ -136,6 +148,7 @@ def _upload(trial: Trial) -> None:
 READERS = {
     "clip": Reader(partial(_on_path, Clip.read), VIDEOS, 6),
     "clip_own_length": Reader(partial(_on_path, partial(Clip.read, max_seconds=60.0)), VIDEOS, 6),
+    "clip_of_any_audio": Reader(_any_audio, ("surround", "mono", "mp4", "ts"), 4),
     "video": Reader(partial(_on_path, Video.read), VIDEOS, 6),
     "audio_of": Reader(partial(_on_path, partial(audio_of, seconds=2.0)), VIDEOS, 4),
     "with_audio": Reader(_with_audio, VIDEOS, 6),
