@@ -205,3 +205,22 @@ def test_columns_of_clips_and_of_label_frames() -> None:
     assert [row["frame"] for row in rows if row["flow_peaks"]] == [10, 25]
     for made in ITEMS:
         assert len(TemporalAvAlign.frame_cells(made)) == 50
+
+
+@pytest.mark.parametrize("late,score", [(0.0, 1.0), (0.6, 0.0)])
+def test_clicks_when_things_move_and_late_ones(late: float, score: float) -> None:
+    """From pixels and samples to the score: a picture moves at three frames, a click at each."""
+    format, rng = SAVGBENCH.with_size(64), np.random.default_rng(0)
+    noise = rng.integers(0, 256, (16, 16)).astype(np.uint8).repeat(5, 0).repeat(5, 1)
+    moves = np.isin(np.arange(format.frames), (4, 9, 14)).cumsum() * 3
+    video = np.stack([noise[:64, x : x + 64] for x in moves])[..., None].repeat(3, axis=3)
+    audio = np.zeros((2, format.samples), np.float32)
+    burst = rng.normal(0, 0.3, 800) * np.exp(-np.linspace(0, 5, 800))
+    for second in (1.0, 2.25, 3.5):
+        first = round((second + late) * format.sample_rate)
+        audio[:, first : first + 800] = burst.clip(-1, 1)
+    clip = Clip(video, audio, format)
+    onsets, peaks = clip_onsets(clip), flow_peaks(clip_flow(clip), format.fps)
+    assert peaks.tolist() == [1.0, 2.25, 3.5] and len(onsets) == 3
+    assert iou_official(onsets, peaks, format.fps) == score
+    assert iou_matched(onsets, peaks, format.fps) == score
