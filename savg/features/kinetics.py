@@ -216,7 +216,7 @@ def _fetch(url: str, path: Path, missing: str) -> None:
     """Download a file of weights into torch's hub cache; BackboneError where that fails."""
     try:
         os.makedirs(path.parent, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path), _hash_of(path.name) or None, progress=False)
+        torch.hub.download_url_to_file(url, str(path), _hash_of(path.name) or None)
     except (OSError, RuntimeError, ValueError) as error:  # no network, another file, no address
         raise BackboneError(f"{missing} It could not be fetched ({clause(error)}).") from error
 

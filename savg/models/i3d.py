@@ -110,7 +110,7 @@ class Unit3d(nn.Module):
         super().__init__()
         self.kernel, self.stride = kernel, stride
         self.conv3d = nn.Conv3d(inputs, outputs, kernel, stride, bias=False)
-        self.bn = nn.BatchNorm3d(outputs)
+        self.bn = nn.BatchNorm3d(outputs, eps=1e-5)  # as the published evaluator has it
 
     def forward(self, x: Tensor) -> Tensor:
         padding = same_padding(x.shape[2:], self.kernel, self.stride)
@@ -244,5 +244,5 @@ FORMAT = ModelFormat(
     build=I3d,
     from_published=from_published,
     wrappers=("state_dict",),
-    card={"training": "ImageNet, then Kinetics-400"},
+    card={"training": "Kinetics-400"},
 )

@@ -121,7 +121,7 @@ def test_fetching(named: Path, cache: Path, monkeypatch) -> None:
     sentence = str(error.value)
     assert S3d.address() in sentence and str(cache) in sentence and "no network" in sentence
 
-    def fetch(url: str, path: str, hash_prefix: str, progress: bool) -> None:
+    def fetch(url: str, path: str, hash_prefix: str) -> None:
         assert url == S3d.address() and named.name == f"s3d-{hash_prefix}.pth"
         Path(path).write_bytes(named.read_bytes())
 
