@@ -1,12 +1,33 @@
-"""AudioCLIP's audio embeddings of clips."""
+"""The backbone of the published Fréchet audio distance: AudioCLIP's audio embeddings."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from savg.clip import Clip
+from savg.device import choose
+from savg.errors import CheckpointError
+from savg.features.base import Backbone
+from savg.features.networks import load_network, missing_network
+from savg.features.signals import describe, views_at, windows
 from savg.models.audioclip import AudioClip, batch_statistics
+from savg.models.audioclip_fast import folded
 
-__all__ = ["official_embeddings"]
+__all__ = ["AudioClipBackbone", "official_embeddings"]
+
+KIND = "audioclip"
+
+MOST_SECONDS = 10
+"""Longer clips are heard in windows of this length, which bounds the memory."""
+
+SAMPLES_AT_ONCE = 16 * 5 * 44_100
+"""Of a batch: 16 signals of 5 s take 1.5 GB."""
 
 
 def official_embeddings(network: nn.Module, audio: Tensor) -> Tensor:
@@ -26,7 +47,61 @@ def official_embeddings(network: nn.Module, audio: Tensor) -> Tensor:
     if audio.ndim != 3 or len(audio) < 2:
         raise ValueError(f"audio must be [B, C, T] of ≥ 2 clips, got {list(audio.shape)}")
     weight = network.fc.weight
-    if str(weight.dtype) != "torch.float32":
+    if weight.dtype != torch.float32:
         raise ValueError(f"the network must be float32, got {weight.dtype}")
     with batch_statistics(network):
         return network(audio.to(weight))
+
+
+class AudioClipBackbone(Backbone):
+    """Clips → embeddings [4, W, 1024], a row for a clip of up to 10 s.
+
+    Unlike the published evaluator: evaluation mode; each view is a mono signal; the network hears the
+    waveform in −1..1 as it was trained to (the published mapping gives this for integers of 16 bits);
+    clips whole. It hears decibels without a floor: exact silence is −180 dB, and above half a clip's
+    own rate there is the rounding of resampling, so that sets must be read at one rate.
+    """
+
+    name = KIND
+    label = "AudioCLIP"
+    modality = "audio"
+
+    def __init__(self, network: AudioClip, sha256: str) -> None:
+        self.network = folded(network)
+        self.sha256 = sha256
+
+    @classmethod
+    def load(cls, source: str | None = None, device: str | None = None) -> Self:
+        network, sha256 = load_network(KIND, source, str(choose(device, "float32").device))
+        if not isinstance(network, AudioClip):
+            raise CheckpointError(f"{source} must hold AudioCLIP's audio branch.")
+        return cls(network, sha256)
+
+    @classmethod
+    def missing(cls, source: str | None = None) -> str:
+        return missing_network(KIND, source)
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        return {
+            "backbone": "AudioCLIP audio branch (ESResNeXt-fbsp)",
+            "sha256": self.sha256,
+            "input": {
+                "sample_rate": self.network.config.sample_rate,
+                "resample": "polyphase filter",
+                "scale": "waveform in −1..1",
+                "views": "each a mono signal",
+                "long": f"clips of more than {MOST_SECONDS} s in windows of {MOST_SECONDS} s",
+            },
+            "precision": "float32",
+            "batch_statistics": False,
+        }
+
+    def __call__(self, clips: Sequence[Clip]) -> list[NDArray[np.float32]]:
+        rate = self.network.config.sample_rate
+        heard = [windows(views_at(clip, rate), MOST_SECONDS * rate) for clip in clips]
+        device = self.network.fc.weight.device
+        return describe(heard, self._embeddings, device, SAMPLES_AT_ONCE)
+
+    def _embeddings(self, signals: Tensor) -> Tensor:
+        return self.network.embed(signals[:, None])

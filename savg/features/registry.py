@@ -8,6 +8,10 @@ from savg.errors import SavgError
 from savg.features.base import Backbone
 
 BACKBONES: dict[str, str] = {
+    "audioclip": "savg.features.audioclip:AudioClipBackbone",
+    "vggish": "savg.features.vggish:VggishBackbone",
+    "clap": "savg.features.clap:ClapBackbone",
+    "seld": "savg.features.seld:SeldBackbone",
     "i3d": "savg.features.i3d:I3dBackbone",
     "synchformer_offsets": "savg.features.synchformer:SynchformerOffsets",
     "synchformer_means": "savg.features.synchformer:SynchformerMeans",

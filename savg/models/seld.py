@@ -213,6 +213,12 @@ class Seld(nn.Module):
         self.fc_doa_track1 = nn.Linear(config.d_model, config.class_num)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        sed, doa = self.embed(features)
+        x = self._position(self.fc_doa_track1(doa))
+        return self._repeat(self.fc_sed_track1(sed)), self._repeat(x)
+
+    def embed(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """What the last layers of activity and position see, both [N, T / 4, d_model]."""
         config = self.config
         if features.ndim != 4 or features.shape[1:3] != (config.in_channels, config.bins):
             raise ValueError(
@@ -226,9 +232,10 @@ class Seld(nn.Module):
             doa = self.get_submodule(f"doa_conv_block{index}")(doa)
             if index < 4:
                 sed, doa = cross_stitch(self.get_parameter(f"stitch{index}"), sed, doa)
-        activity = self.fc_sed_track1(self.sed_trans_track1(sed.mean(3).transpose(1, 2)))
-        x = self._position(self.fc_doa_track1(self.doa_trans_track1(doa.mean(3).transpose(1, 2))))
-        return self._repeat(activity), self._repeat(x)
+        return (
+            self.sed_trans_track1(sed.mean(3).transpose(1, 2)),
+            self.doa_trans_track1(doa.mean(3).transpose(1, 2)),
+        )
 
     def _prepare(self, x: Tensor) -> Tensor:
         """Features [N, C, T, F] as the first convolutions take them."""
