@@ -6,6 +6,7 @@ Fréchet audio distance with CLAP.
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -93,10 +94,11 @@ class ClapBackbone(Backbone):
 
     @classmethod
     def missing(cls, source: str | None = None) -> str:
-        try:
-            import_extra("transformers", "CLAP")
-        except SavgError as error:
-            return str(error)
+        if importlib.util.find_spec("transformers") is None:
+            try:
+                import_extra("transformers", "CLAP")
+            except SavgError as error:
+                return str(error)
         place = _named(source)
         if _local(place) is not None:
             return ""

@@ -33,8 +33,8 @@ def folded(network: AudioClip) -> AudioClip:
 
 
 def _fold(module: nn.Module, convolution: str, normalisation: str) -> None:
-    layer = fuse_conv_bn_eval(
-        module.get_submodule(convolution), module.get_submodule(normalisation)
-    )
-    setattr(module, convolution, layer)
+    convolve, normalise = module.get_submodule(convolution), module.get_submodule(normalisation)
+    if not (isinstance(convolve, nn.Conv2d) and isinstance(normalise, nn.BatchNorm2d)):
+        raise TypeError(f"{convolution} and {normalisation} must be a convolution and its norm")
+    setattr(module, convolution, fuse_conv_bn_eval(convolve, normalise))
     setattr(module, normalisation, nn.Identity())

@@ -107,7 +107,7 @@ def test_official_embeddings_depend_on_the_batch_and_not_on_a_swap(network: Audi
     assert not any(layer.training for layer in network.modules())
     with pytest.raises(ValueError, match="≥ 2 clips"):
         official_embeddings(network, audio[:1])
-    with pytest.raises(ValueError, match="float32, got torch.bfloat16"):
+    with pytest.raises(ValueError, match=r"float32, got torch\.bfloat16"):
         official_embeddings(tiny().bfloat16(), audio)
     with pytest.raises(ValueError, match="AudioCLIP's, got Linear"):
         official_embeddings(torch.nn.Linear(1, 1), audio)
