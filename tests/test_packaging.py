@@ -191,7 +191,9 @@ def test_an_installed_wheel_has_the_results_of_benchmarks(tmp_path: Path) -> Non
     code = (
         "import savg, json\n"
         "from savg.evaluation.published import published\n"
+        "from savg.evaluation.report_html import files\n"
         "from savg.studio.results.result_files import benchmarks\n"
+        "assert files('savg.evaluation').joinpath('report.css').is_file()\n"
         "counts = {b.name: len(b.measures) for b in benchmarks()}\n"
         "print(json.dumps([savg.__file__, counts, len(published().table('savgbench').rows)]))"
     )

@@ -84,7 +84,7 @@ def test_two_runs_stand_side_by_side(comparer: Comparer) -> None:
     expect(page.locator("#savg-results-pairs h4")).to_have_text("ild (dB), clip by clip")
     expect(page.locator("#savg-results-pairs .rp-dot")).to_have_count(12)
     board = page.locator("#savg-results-leaderboard")
-    expect(board).to_contain_text("0.620 (0.600 … 0.640); null: centre 0.610")
+    expect(board).to_contain_text("0.620 (0.600 … 0.640) best null: centre 0.610")
     expect(board).to_contain_text("Nothing is compared across modes")
 
 

@@ -89,7 +89,7 @@ def test_tables_have_the_runs_numbers(compared: RunComparison) -> None:
         if a["score"] is not None and b["score"] is not None
     ]  # fmt: skip
     assert [tuple(p[1:]) for p in dots["points"]] == both and len(both) == 11
-    line = next(row for row in paired["rows"] if row[0] == "score")
+    line = next(row for row in paired["rows"] if row[0] == "Spatial AV-Align")
     assert line[3].startswith(f"{-np.diff(both).mean():.3f}".replace("-", "−") + " (")
     assert line[5] == "11"
     assert ["seed", "0", "0"] in origins["rows"] and origins["head"][1:] == ["joint", "two-stage"]
@@ -194,7 +194,7 @@ def test_leaderboards_stand_by_mode(tmp_path: Path) -> None:
         "Mode standard", "Origins, mode standard", "Mode official", "Origins, mode official",
     ]  # fmt: skip
     row = board["tables"][0]["rows"][0]
-    assert row == ["joint", "96", "200", "0.620 (0.600 … 0.640); null: centre 0.610"]
+    assert row == ["joint", "96", "200", "0.620 (0.600 … 0.640)\nbest null: centre 0.610"]
     assert evaluation_runs.SHA in str(board["tables"][1]["rows"])
     (problem,) = board["notes"]
     assert problem.startswith("bad.json")

@@ -96,7 +96,6 @@ def _lay_out_runs(
         elem_id="savg-results-runs",
     )
     notice = notice_line("savg-results-notice")
-    table = board("savg-results-runs-table")
     with gr.Row(elem_id="savg-results-side"):
         with gr.Column():
             metric = gr.Dropdown(label="Metric", visible=False, elem_id="savg-results-metric")
@@ -104,6 +103,7 @@ def _lay_out_runs(
         with gr.Column():
             column = gr.Dropdown(label="Clip by clip", visible=False, elem_id="savg-results-column")
             plane = pairs("savg-results-pairs")
+    table = board("savg-results-runs-table")
     leaderboard = board("savg-results-leaderboard")
     return RunLayout(heading, choice, notice, table, metric, figure, column, plane, leaderboard)
 

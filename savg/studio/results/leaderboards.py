@@ -10,7 +10,15 @@ from typing import Any
 from savg.errors import SavgError
 from savg.evaluation.leaderboard import Entry, read_leaderboard
 from savg.evaluation.report import label as label_of
-from savg.evaluation.report_values import ACROSS_MODES, ARROWS, NOTHING, cell_of, metric_of
+from savg.evaluation.report_values import (
+    ACROSS_MODES,
+    ARROWS,
+    NOTHING,
+    cell_of,
+    decimals,
+    figure,
+    metric_of,
+)
 from savg.metrics.base import MetricResult
 from savg.metrics.registry import METRICS
 from savg.studio.results.components import board_value
@@ -103,13 +111,20 @@ def _head(name: str) -> str:
 
 
 def _cell(result: MetricResult | None) -> str:
-    """A value with its interval and nulls."""
+    """A value with its interval, and below it the best of its nulls."""
     if result is None:
         return NOTHING
-    cell = cell_of(result)
+    places = decimals(result)
+    cell = cell_of(result, places=places)
     interval = f" ({cell.interval})" if cell.interval else ""
-    told = "; null: " + ", ".join(f"{k} {v}" for k, v in cell.nulls) if cell.nulls else ""
-    return cell.value + interval + told
+    metric = metric_of(result.name)
+    better = metric.higher_is_better if metric else None
+    nulls = {name: value for name, value in result.nulls.items() if value is not None}
+    if better is None or not nulls:
+        return cell.value + interval
+    best = (max if better else min)(nulls, key=nulls.__getitem__)
+    told = f"best null: {best.replace('_', ' ')} {figure(nulls[best], places)}"
+    return f"{cell.value}{interval}\n{told}"
 
 
 def _count(value: int | None) -> str:
