@@ -59,6 +59,15 @@ METRICS: dict[str, str] = {
     "kvd-s3d": "savg.metrics.video_distances:KvdS3d",
     "fvd-yolox": "savg.metrics.video_distances:FvdYolox",
     "kvd-yolox": "savg.metrics.video_distances:KvdYolox",
+    "fad-audioclip": "savg.metrics.audio_distances:FadAudioClip",
+    "fad-vggish": "savg.metrics.audio_distances:FadVggish",
+    "fad-clap": "savg.metrics.audio_distances:FadClap",
+    "fad-seld": "savg.metrics.audio_distances:FadSeld",
+    "kad-audioclip": "savg.metrics.audio_distances:KadAudioClip",
+    "kad-vggish": "savg.metrics.audio_distances:KadVggish",
+    "kad-clap": "savg.metrics.audio_distances:KadClap",
+    "kad-seld": "savg.metrics.audio_distances:KadSeld",
+    "favd": "savg.metrics.favd:Favd",
 }
 """name → module:class."""
 

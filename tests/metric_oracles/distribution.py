@@ -63,7 +63,7 @@ def gaussian(items: Sequence[Item], rows: Rows) -> float:
 
 
 VIDEO = {"i3d": "", "r3d18": "-r3d18", "mvit": "-mvit", "s3d": "-s3d", "yolox": "-yolox"}
-AUDIO: tuple[str, ...] = ()
+AUDIO = ("audioclip", "vggish", "clap", "seld")
 
 ORACLES: dict[str, Callable[[Sequence[Item]], float]] = {
     **{f"fvd{end}": partial(frechet, rows=partial(windows, name)) for name, end in VIDEO.items()},
@@ -75,4 +75,5 @@ ORACLES: dict[str, Callable[[Sequence[Item]], float]] = {
         for name in AUDIO
     },
     **{f"kad-{name}": partial(gaussian, rows=partial(windows, name)) for name in AUDIO},
+    "favd": partial(frechet, rows=seen_and_heard),
 }
