@@ -123,18 +123,26 @@ def test_a_bad_file_gets_one_sentence(
 
 
 @pytest.mark.parametrize(
-    ("channels", "expected"),
-    [(1, "has 1 audio channel: expected stereo"), (6, "has 6 audio channels: expected stereo")],
+    ("channels", "expected", "said"),
+    [
+        (1, "has 1 audio channel: expected stereo", "Mono: both channels are the same."),
+        (6, "has 6 audio channels: expected stereo", "5.1 mixed down to stereo"),
+    ],
 )
 def test_other_channels_than_two_are_refused_where_only_stereo_will_do(
-    channels: int, expected: str, tmp_path: Path, weights: Path
+    channels: int,
+    expected: str,
+    said: str,
+    tmp_path: Path,
+    weights: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = make_video(tmp_path / "a.mp4", channels=channels, codecs=AAC)
     with pytest.raises(MediaError, match=expected):
         Clip.read(path, max_seconds=60)
     out = tmp_path / "out"
     assert main(["annotate", str(path), "--out", str(out), "--weights", str(weights)]) == 0
-    assert (out / "a.json").is_file()
+    assert (out / "a.json").is_file() and said in capsys.readouterr().out
 
 
 def test_a_4k_video_is_downscaled_with_a_message(

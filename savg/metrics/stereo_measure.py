@@ -58,17 +58,21 @@ def clip_stereo(clip: Clip) -> NDArray[np.float64]:
 def wasserstein(a: NDArray[np.float64], b: NDArray[np.float64], seed: int = 0) -> dict[str, float]:
     """Distance of two samples' distributions, in their unit, and what chance gives.
 
-    Returns `distance` (Wasserstein's first), `chance` (its mean where all values are divided at random)
-    and `p` (share of such divisions that are at least as far apart). SciPy's function.
+    Returns `distance` (Wasserstein's first: the area between the distribution functions), `chance` (its
+    mean where all values are dealt out at random) and `p` (share of such deals, and the real one, that
+    are at least as far apart).
     """
-    from scipy.stats import wasserstein_distance
+    pooled = np.concatenate([a, b])
+    order = np.argsort(pooled, kind="stable")
+    steps = np.diff(pooled[order])
+    weights = np.repeat([1 / len(a), -1 / len(b)], [len(a), len(b)])
+    rng = np.random.default_rng(seed)
 
-    distance = float(wasserstein_distance(a, b))
-    pooled, rng = np.concatenate([a, b]), np.random.default_rng(seed)
-    draws = np.empty(_PERMUTATIONS)
-    for i in range(_PERMUTATIONS):
-        shuffled = rng.permutation(pooled)
-        draws[i] = wasserstein_distance(shuffled[: len(a)], shuffled[len(a) :])
+    def apart(weights: NDArray[np.float64]) -> float:
+        return float(np.abs(np.cumsum(weights)[:-1]) @ steps)
+
+    distance = apart(weights[order])
+    draws = np.array([apart(rng.permutation(weights)) for _ in range(_PERMUTATIONS)])
     more = int((draws >= distance - 1e-12).sum())
     return {
         "distance": distance,

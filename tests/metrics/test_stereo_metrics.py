@@ -105,10 +105,15 @@ def test_the_distance_is_scipys_and_chance_is_what_equal_sets_get() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(0, 3, 40), rng.normal(0, 3, 60)
     same = wasserstein(a, b)
-    assert same["distance"] == wasserstein_distance(a, b)
+    assert same["distance"] == pytest.approx(wasserstein_distance(a, b))
+    ties = np.repeat([1.0, 2.0, 2.5], 3), np.array([2.0, 2.0, 7.0])
+    assert wasserstein(*ties)["distance"] == pytest.approx(wasserstein_distance(*ties))
     assert same["p"] > 0.05 and same["distance"] < 3 * same["chance"]
     apart = wasserstein(a, b + 4)
     assert apart["p"] < 0.01 and apart["distance"] > 3.5
+    deals = [rng.permutation(np.concatenate([a, b])) for _ in range(300)]
+    chance = np.mean([wasserstein_distance(deal[:40], deal[40:]) for deal in deals])
+    assert same["chance"] == pytest.approx(chance, rel=0.1)
 
 
 def test_fake_stereo_counts_equal_channels_and_not_panned_ones() -> None:
