@@ -55,7 +55,7 @@ class YoloxBackbone(Backbone):
         # Differences of frames are small: in float32 they are not those of rounding.
         network.to(choose(device, "float32").device)
         sha256 = card.sha256 or file_sha256(folder / WEIGHTS_FILE)
-        return cls(network, sha256, str(told) if told else "bundled")
+        return cls(network, sha256, "imported" if told else "bundled")
 
     @classmethod
     def missing(cls, source: str | None = None) -> str:
