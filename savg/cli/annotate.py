@@ -51,9 +51,9 @@ def run(args: argparse.Namespace) -> int:
 
     from savg.evaluation.observe import Failure
     from savg.evaluation.observers import Observers, Source, observe_all
+    from savg.evaluation.outcome import Outcome
     from savg.evaluation.results_file import GENERATED
     from savg.evaluation.run_files import about, run_of
-    from savg.evaluation.runs import Outcome
     from savg.evaluation.score import Scorer
     from savg.media.clip_reader import audio_note
     from savg.metrics.registry import metric_classes

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from savg.evaluation.nearest import ReadClip
     from savg.evaluation.observe import Detectors
     from savg.evaluation.observers import Source
+    from savg.evaluation.outcome import Outcome
     from savg.evaluation.reading import Reading
-    from savg.evaluation.runs import Outcome
     from savg.metrics.base import Truth
 
 HELP = "Score a folder of clips, or of tables, by the metrics of the papers and others."
@@ -96,8 +96,8 @@ class _Command:
     # Tables instead of clips.
 
     def _tables_alone(self, items: Iterable[Item | Failure], what: str) -> int:
+        from savg.evaluation.outcome import evaluate_items
         from savg.evaluation.run_files import about
-        from savg.evaluation.runs import evaluate_items
 
         args = self.args
         if self.folder is None:
@@ -128,6 +128,7 @@ class _Command:
             problems_of,
             refuse_silent_set,
             warnings_about,
+            warnings_about_rates,
         )
         from savg.evaluation.run_files import about
         from savg.evaluation.runs import Request, evaluate_sets
@@ -145,6 +146,8 @@ class _Command:
         if not reading.audio.silent:
             refuse_silent_set(generated)
         self._warn(*warnings_about(generated, reference))
+        if any(name.startswith("temporal_av_align") for name in selection.metrics):
+            self._warn(*warnings_about_rates(generated, reading.format.fps))
         with ExitStack() as stack:
             request = Request(
                 generated,
@@ -176,6 +179,7 @@ class _Command:
                 reference_sha256=None if reference is None else reference.sha256,
                 mode=args.mode,
                 seed=args.seed,
+                left_out=dict(selection.left_out),
                 reading=reading.facts,
             )
             return self._end(outcome, facts, (generated, reference, reading))
@@ -228,8 +232,9 @@ class _Command:
 
     def _left(self, selection: Selection) -> Selection:
         """The selection; with `all`, why others are not computed is said."""
-        if ALL in (self.args.metrics or ()):
-            self._warn(*selection.left_out.values())
+        if ALL in (self.args.metrics or ()) and self.processes.main:
+            for sentence in selection.left_out.values():
+                print(f"left out: {sentence}", file=sys.stderr)
         return selection
 
     def _inputs(self) -> set[Need]:

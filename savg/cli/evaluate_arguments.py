@@ -7,11 +7,10 @@ from pathlib import Path
 
 from savg.cli.observing import add_audio_arguments, add_detector_arguments
 from savg.evaluation.files import BOXES, EVENTS
+from savg.evaluation.outcome import MODES
 from savg.evaluation.selection import ALL, SETS
 from savg.metrics.registry import METRICS
 from savg.numerals import integer, number
-
-MODES = ("standard", "official")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

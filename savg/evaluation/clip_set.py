@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -100,6 +101,13 @@ def _note(path: Path, rules: AudioRules) -> str:
         return ""  # the reader tells it
 
 
+def _rate(path: Path) -> Fraction | None:
+    try:
+        return video_info(path).fps
+    except SavgError:
+        return None
+
+
 def refuse_silent_set(clips: ClipSet) -> None:
     """SavgError where no file of a folder has an audio track; what cannot be opened is left to the
     reader."""
@@ -142,6 +150,21 @@ def warnings_about(generated: ClipSet, reference: ClipSet | None) -> list[str]:
             f"{m} in {reference.folder}."
         )
     return warnings
+
+
+def warnings_about_rates(clips: ClipSet, fps: int) -> list[str]:
+    """That files have other frame rates than they are read at, which measures of time follow."""
+    with ThreadPoolExecutor(cores()) as pool:
+        rates = list(pool.map(_rate, [file.path for file in clips.files]))
+    by_rate: dict[Fraction, list[str]] = {}
+    for file, rate in zip(clips.files, rates, strict=True):
+        if rate is not None and rate != fps:
+            by_rate.setdefault(rate, []).append(file.name)
+    return [
+        f"{listed(names)} in {clips.folder}: the file has {float(rate):g} frames a second and is read "
+        f"at {fps} (--fps), which measures of time follow."
+        for rate, names in sorted(by_rate.items())
+    ]
 
 
 def _copies(files: Iterable[ClipFile]) -> list[list[str]]:

@@ -13,9 +13,9 @@ from typing import Any
 
 from savg import __version__
 from savg.evaluation.nearest import ReadClip, nearest_strips
+from savg.evaluation.outcome import STANDARD, Outcome
 from savg.evaluation.result_files import machine
 from savg.evaluation.results_file import GENERATED, RESULTS_JSON, Run
-from savg.evaluation.runs import STANDARD, Outcome
 from savg.paths import atomic_file
 from savg.tables import write_csv
 

@@ -21,28 +21,15 @@ from savg.evaluation.frame_table import FrameTable
 from savg.evaluation.observe import Detectors, Failure
 from savg.evaluation.observers import Observers, Source, cached_value, observe_all
 from savg.evaluation.official_tables import OfficialTables
+from savg.evaluation.outcome import BOXES, CENTRE, LABELS, OFFICIAL, STANDARD, Outcome, with_facts
 from savg.evaluation.parts import Facts, Persons, version_of
 from savg.evaluation.processes import Processes
 from savg.evaluation.reading import Reading
-from savg.evaluation.result_files import SetResult
 from savg.evaluation.results_file import GENERATED, REFERENCE
-from savg.evaluation.score import Evaluation, Scorer
+from savg.evaluation.score import Scorer
 from savg.features.registry import backbone_class
 from savg.metrics.base import Item, Metric, Need, Observation, Reference, Truth
 from savg.metrics.nearest_clip import FEATURE as THUMBNAILS
-
-STANDARD, OFFICIAL = MODES = ("standard", "official")
-"""Whole clips in evaluation mode, or as the published evaluator does it."""
-
-CENTRE, BOXES = "centre", "boxes"
-
-LABELS = {
-    GENERATED: "generated",
-    REFERENCE: "reference set",
-    CENTRE: "trivial: sound at the centre",
-    BOXES: "trivial: mono sound panned by the boxes",
-}
-"""Sets in tables, in order."""
 
 Progress = Callable[[Iterable[Source], str], Iterable[Source]]
 """(sources, name of their set) → the same sources, while a bar is shown."""
@@ -85,34 +72,6 @@ class Request:
     baselines: bool = True
 
 
-@dataclass
-class Outcome:
-    """Results of an evaluation: by set an `Evaluation`; facts of the clips; what reports need."""
-
-    sets: dict[str, Evaluation] = field(default_factory=dict)
-    frames: FrameTable | None = None
-    silent: list[str] = field(default_factory=list)
-    networks: dict[str, dict[str, Any]] = field(default_factory=dict)
-    thumbnails: list[Item] = field(default_factory=list)
-    reference: Reference | None = None
-
-    def results(self) -> dict[str, SetResult]:
-        """The sets in the order of tables."""
-        return {
-            key: SetResult.of(LABELS[key], self.sets[key]) for key in LABELS if key in self.sets
-        }
-
-    @property
-    def failed(self) -> list[dict[str, Any]]:
-        """Clips that could not be evaluated; those of trivial baselines are the generated ones."""
-        return [
-            {"clip": row["clip"], "set": key, "reason": row["error"]}
-            for key in (GENERATED, REFERENCE)
-            if key in self.sets
-            for row in self.sets[key].failed
-        ]
-
-
 def evaluate_sets(
     request: Request,
     processes: Processes | None = None,
@@ -134,36 +93,6 @@ def evaluate_sets(
         run.fill()
         run.processes.finish()
     return run.score() if run.processes.main else None
-
-
-def evaluate_items(
-    items: Iterable[Item | Failure], metrics: Mapping[str, type[Metric]], seed: int = 0
-) -> Outcome:
-    """The results of clips that are observed already, such as tables."""
-    scorer, outcome = Scorer(metrics, None, seed), Outcome(frames=FrameTable(metrics.values()))
-    assert outcome.frames is not None
-    for item in items:
-        scorer.add(item)
-        if isinstance(item, Item):
-            outcome.frames.add(item)
-    outcome.sets[GENERATED] = with_facts(scorer.evaluation(), lambda name: {}, STANDARD)
-    return outcome
-
-
-def with_facts(
-    evaluation: Evaluation, networks: Callable[[str], Mapping[str, Any]], mode: str
-) -> Evaluation:
-    """An evaluation with mode and networks in the notes of each result.
-
-    networks: provenance by name of what a metric of this name rests on.
-    """
-    results = {
-        name: replace(
-            result, notes={**result.notes, "mode": mode, "networks": dict(networks(name))}
-        )
-        for name, result in evaluation.metrics.items()
-    }
-    return replace(evaluation, metrics=results)
 
 
 class _Evaluating:
@@ -204,11 +133,20 @@ class _Evaluating:
         }
         if request.reference is not None and own:
             rows[REFERENCE] = own
+        altered = {
+            name: metric
+            for name, metric in request.metrics.items()
+            if all(backbone_class(b).modality == "video" for b in self._officially(metric))
+        }
         if Need.SOUNDS in needs:
-            rows[CENTRE] = dict(request.metrics)
+            rows[CENTRE] = altered
         if {Need.SOUNDS, Need.PERSONS} <= needs:
-            rows[BOXES] = dict(request.metrics)
+            rows[BOXES] = altered
         return rows
+
+    def _officially(self, metric: type[Metric]) -> list[str]:
+        """The backbones of a metric whose features are those of files' pieces, not of clips."""
+        return [name for name in metric.backbones if name in self.official]
 
     @property
     def reference_observers(self) -> Observers:
@@ -241,9 +179,11 @@ class _Evaluating:
     def load(self) -> None:
         """Load the networks, so that what is wrong with them is told first."""
         _ = self.observers.parts
-        for name in self.official:
-            backbone = backbone_class(name).load(self.request.networks, self.request.device)
-            self._official_provenance[name] = backbone.provenance
+        if self.official:
+            from savg.evaluation.official import official_provenance
+
+            for name in self.official:
+                self._official_provenance[name] = official_provenance(name, self.request.networks)
 
     def fill(self) -> None:
         """Observe this process's share of all sets into the cache."""

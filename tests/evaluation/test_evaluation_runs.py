@@ -316,10 +316,12 @@ def test_metrics_that_cannot_be_computed_are_refused_by_name_and_left_out_of_all
     )
     assert "distance" not in data["sets"]["generated"]["metrics"]
     assert (
-        f"warning: The metric distance cannot be computed: Its weights are not in {tmp_path}" in err
+        f"left out: The metric distance cannot be computed: Its weights are not in {tmp_path}"
+        in err
     )
-    assert "warning: The metric speech_f_score needs true tables (--truth DIR)." in err
-    assert "The metric paired cannot be computed" in err
+    assert "left out: The metric speech_f_score needs true tables (--truth DIR)." in err
+    assert "The metric paired cannot be computed" in err and not data["warnings"]
+    assert data["run"]["left_out"]["distance"].startswith("The metric distance cannot")
 
 
 def test_an_output_that_cannot_be_written_is_refused_first(sets, tmp_path: Path, capsys) -> None:

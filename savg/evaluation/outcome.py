@@ -1,0 +1,85 @@
+"""What an evaluation gives: results of each set of clips, and what tables and reports need beside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from savg.evaluation.frame_table import FrameTable
+from savg.evaluation.observe import Failure
+from savg.evaluation.result_files import SetResult
+from savg.evaluation.results_file import GENERATED, REFERENCE
+from savg.evaluation.score import Evaluation, Scorer
+from savg.metrics.base import Item, Metric, Reference
+
+STANDARD, OFFICIAL = MODES = ("standard", "official")
+"""Whole clips in evaluation mode, or as the published evaluator does it."""
+
+CENTRE, BOXES = "centre", "boxes"
+
+LABELS = {
+    GENERATED: "generated",
+    REFERENCE: "reference set",
+    CENTRE: "trivial: sound at the centre",
+    BOXES: "trivial: mono sound panned by the boxes",
+}
+"""Sets in tables, in order."""
+
+
+@dataclass
+class Outcome:
+    """Results of an evaluation: by set an `Evaluation`; facts of the clips; what reports need."""
+
+    sets: dict[str, Evaluation] = field(default_factory=dict)
+    frames: FrameTable | None = None
+    silent: list[str] = field(default_factory=list)
+    networks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    thumbnails: list[Item] = field(default_factory=list)
+    reference: Reference | None = None
+
+    def results(self) -> dict[str, SetResult]:
+        """The sets in the order of tables."""
+        return {
+            key: SetResult.of(LABELS[key], self.sets[key]) for key in LABELS if key in self.sets
+        }
+
+    @property
+    def failed(self) -> list[dict[str, Any]]:
+        """Clips that could not be evaluated; those of trivial baselines are the generated ones."""
+        return [
+            {"clip": row["clip"], "set": key, "reason": row["error"]}
+            for key in (GENERATED, REFERENCE)
+            if key in self.sets
+            for row in self.sets[key].failed
+        ]
+
+
+def evaluate_items(
+    items: Iterable[Item | Failure], metrics: Mapping[str, type[Metric]], seed: int = 0
+) -> Outcome:
+    """The results of clips that are observed already, such as tables."""
+    scorer, outcome = Scorer(metrics, None, seed), Outcome(frames=FrameTable(metrics.values()))
+    assert outcome.frames is not None
+    for item in items:
+        scorer.add(item)
+        if isinstance(item, Item):
+            outcome.frames.add(item)
+    outcome.sets[GENERATED] = with_facts(scorer.evaluation(), lambda name: {}, STANDARD)
+    return outcome
+
+
+def with_facts(
+    evaluation: Evaluation, networks: Callable[[str], Mapping[str, Any]], mode: str
+) -> Evaluation:
+    """An evaluation with mode and networks in the notes of each result.
+
+    networks: provenance by name of what a metric of this name rests on.
+    """
+    results = {
+        name: replace(
+            result, notes={**result.notes, "mode": mode, "networks": dict(networks(name))}
+        )
+        for name, result in evaluation.metrics.items()
+    }
+    return replace(evaluation, metrics=results)
