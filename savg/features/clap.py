@@ -51,6 +51,7 @@ class ClapBackbone(Backbone):
     name = "clap"
     label = "LAION-CLAP"
     modality = "audio"
+    fetched = True
 
     def __init__(self, network: Any, extractor: Any, repo: str, sha256: str) -> None:
         self.network = network.eval()
@@ -103,8 +104,8 @@ class ClapBackbone(Backbone):
         if _local(place) is not None:
             return ""
         return (
-            f"CLAP's weights {place} are not in the Hub's cache on this machine: run "
-            f"`hf download {place}` once."
+            f"CLAP's weights {place} are not in the Hub's cache on this machine: ask for a metric of "
+            f"CLAP by name, which fetches them, or run `hf download {place}` once."
         )
 
     @property
