@@ -245,7 +245,7 @@ def _networks(run: Run) -> Iterator[Network]:
         known = facts if isinstance(facts, Mapping) else {"backbone": facts}
         yield Network(
             str(name),
-            words(known.get("backbone", name)),
+            words(known.get("backbone") or known.get("detector") or name),
             words(known.get("sha256")),
             words(known.get("input")),
             words(known.get("precision") or "float32"),
