@@ -198,15 +198,20 @@ class Likeness:
     def kind(self) -> str:
         """What equal channels are: "equal", "gain" (up to a gain), "opposite" (up to a negative one),
         or "" for stereo."""
-        if self.difference_db <= SAME_DB:
-            return "equal"
-        if self.panned_db <= SAME_DB and np.isfinite(self.gain):
-            return "gain" if self.gain > 0 else "opposite"
-        return ""
+        if not (self.panned_db <= SAME_DB and np.isfinite(self.gain)):
+            return ""
+        if self.gain <= 0:
+            return "opposite"
+        level = abs(20 * np.log10(self.gain))
+        return "equal" if self.difference_db <= SAME_DB and level <= SAME_LEVEL_DB else "gain"
 
 
-SAME_DB = -50.0
-"""Energy of the difference of two channels, against that of both, up to which they are the same."""
+SAME_DB = -25.0
+"""Energy of the difference of two channels, against that of both, up to which they are the same: lossy
+codecs at low rates leave as much of equal ones."""
+
+SAME_LEVEL_DB = 0.2
+"""Level difference up to which channels are the same; a dry source is 1° off the centre at 0.3 dB."""
 
 
 def likeness(audio: Audio, rate: int) -> Likeness:

@@ -17,7 +17,7 @@ def noise(seed: int, channels: int = 2) -> NDArray[np.float32]:
 
 
 def panned(azimuth: float) -> NDArray[np.float32]:
-    room = noise(1) * 0.02
+    room = noise(1) * 0.15
     return (stereo_gains(azimuth)[:, None] * noise(0, 1) + room).astype(np.float32)
 
 

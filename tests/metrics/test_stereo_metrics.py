@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
 from savg.annotation import Boxes, SoundEvents
+from savg.audio.stereo_measures import likeness
 from savg.clip import Clip
 from savg.evaluation.observe import extract
-from savg.format import ClipFormat
+from savg.format import SAVGBENCH, ClipFormat
 from savg.geometry import stereo_gains
 from savg.metrics.base import Item, Metric, MetricResult, Observation, Reference
 from savg.metrics.fake_stereo import FakeStereo
@@ -119,13 +121,25 @@ def test_the_distance_is_scipys_and_chance_is_what_equal_sets_get() -> None:
 def test_fake_stereo_counts_equal_channels_and_not_panned_ones() -> None:
     equal = [np.stack([noise(i)] * 2) for i in range(3)]
     panned = [np.stack([noise(9), 0.4 * noise(9)]), np.stack([noise(8), -noise(8)])]
-    found = result(FakeStereo, [*equal, *panned, COINCIDENT[0], SILENT])
+    unrelated = np.stack([noise(5), noise(6)])
+    found = result(FakeStereo, [*equal, *panned, unrelated, SILENT])
     assert found.value == pytest.approx(3 / 6) and found.n == 6
     counts = {name: found.notes[name] for name in ("equal", "gain", "opposite", "silent")}
     assert counts == {"equal": 3, "gain": 1, "opposite": 1, "silent": 1}
     assert "3 of 6 clips have equal channels" in found.notes["warnings"][0]
     assert "3 of 6 clips" in FakeStereo.text(found)
     assert result(FakeStereo, COINCIDENT).notes["warnings"] == []
+
+
+def test_mono_that_went_through_a_codec_is_still_fake(tmp_path: Path) -> None:
+    format = SAVGBENCH.with_frames(8).with_size(64)
+    wave = np.random.default_rng(0).normal(0, 0.05, format.samples)
+    audio = np.stack([wave, wave]).astype(np.float32)
+    path = tmp_path / "a.mp4"
+    Clip(np.zeros((8, 64, 64, 3), np.uint8), audio, format).write(path)
+    read = Clip.read(path, format).audio
+    assert not np.array_equal(*read)
+    assert likeness(read, format.sample_rate).kind == "equal"
 
 
 def test_a_set_that_leans_to_a_side_says_so() -> None:
