@@ -73,6 +73,7 @@ def main() -> None:
         "",
         f"`python -m benchmarks.i3d_speed` on {hardware()}: {args.clips} clips of 20 frames of "
         "256×256, both ways in turns of one run.",
+        "On a machine that does other work too, processor seconds are the fairer ones.",
         "",
         "| | wall s | processor s |",
         "|---|---:|---:|",
