@@ -1,10 +1,12 @@
 """Observations of clips in files, by the content of the clip: what was computed once is read again.
 
-    <folder>/<key of the clip>/<part>-<digest of how it was computed>.npz
+    <folder>/<key of the clip>/<part>-<digest of how it was computed>.safetensors
 
 The key is a hash of a file and of how it is read (`content_key`), the digest one of weights, settings
 and version (`digest`): other content or another network has another name, so that nothing in the cache
 is ever wrong and several processes may share it. Files appear whole; a damaged one counts as missing.
+They are no .npz files, whose headers NumPy reads by Python's parser: in CPython 3.11 a thread may not
+use that while another one imports modules.
 """
 
 from __future__ import annotations
@@ -21,9 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.arrays import read_arrays
 from savg.errors import SavgError
 from savg.paths import atomic_file, file_sha256
+from savg.tensor_files import load_tensors, save_tensors
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -87,8 +89,8 @@ class Cache:
         if not path.is_file():
             return None
         try:
-            return read_arrays(path)
-        except SavgError as error:
+            return {name: np.array(value) for name, value in load_tensors(path).items()}
+        except (SavgError, TypeError, ValueError) as error:
             self.damaged(key, part, error)
             return None
 
@@ -98,10 +100,12 @@ class Cache:
 
     def write(self, key: str, part: str, arrays: Arrays) -> None:
         """Write a part, whole or not at all. SavgError where the folder cannot be written to."""
-        path = self.path(key, part)
-        with atomic_file(path, lasting=False) as target, target.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+        import torch
+
+        tensors = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
+        with atomic_file(self.path(key, part), lasting=False) as target:
+            save_tensors(tensors, target)
 
     def path(self, key: str, part: str) -> Path:
         """The file of a part."""
-        return self.folder / key / f"{part}.npz"
+        return self.folder / key / f"{part}.safetensors"

@@ -82,10 +82,11 @@ class Facts(Part):
         return [(clip.format, not clip.audio.any()) for clip in clips]
 
     def pack(self, value: tuple[ClipFormat, bool]) -> Arrays:
-        return {"format": np.array(json.dumps(asdict(value[0]))), "silent": np.array(value[1])}
+        text = np.frombuffer(json.dumps(asdict(value[0])).encode(), np.uint8)
+        return {"format": text, "silent": np.array(value[1])}
 
     def unpack(self, arrays: Arrays) -> tuple[ClipFormat, bool]:
-        data = parse_json(str(arrays["format"]))
+        data = parse_json(arrays["format"].tobytes().decode())
         return ClipFormat(**data), bool(arrays["silent"])
 
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 
 from savg.annotation import Boxes, SoundEvents
 from savg.clip import Clip
@@ -23,6 +24,7 @@ from savg.features.base import Backbone
 from savg.features.registry import BACKBONES
 from savg.format import SAVGBENCH
 from savg.metrics.base import Item, Metric, Need
+from savg.tensor_files import save_tensors
 
 FORMAT = SAVGBENCH.with_size(32).with_frames(4)
 LOADED: list[str] = []
@@ -224,9 +226,9 @@ def test_a_damaged_file_of_the_cache_is_computed_again(
     for file in files:
         whole = file.read_bytes()
         if spoil == "other arrays":
-            np.savez(file, rows=np.zeros(3), values=np.array("x"), format=np.array("{}"))
+            save_tensors({n: torch.ones(3, dtype=torch.bool) for n in ("rows", "format")}, file)
         elif spoil == "one array less":
-            np.savez(file, silent=np.array(True))
+            save_tensors({"silent": torch.tensor(True)}, file)
         else:
             half = whole[: len(whole) // 2]
             file.write_bytes({"text": b"x", "nothing": b"", "half": half}[spoil])

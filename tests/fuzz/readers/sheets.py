@@ -140,7 +140,7 @@ SEEDS = {
     "run": Seed(_run, targets=("results.json",)),
     "leaderboard": Seed(_leaderboard, "seed.json"),
     "official_tables": Seed(_official_tables, targets=("*/*.csv",)),
-    "observation": Seed(_observation, targets=("seed/*.npz",)),
+    "observation": Seed(_observation, targets=("seed/*.safetensors",)),
     "dataset": Seed(
         lambda folder: write_set(folder, 4, boxes=True),
         targets=("*.json", "*/metadata_dev/*.csv", "*/boxes_dev/*.csv"),
