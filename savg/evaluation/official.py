@@ -218,6 +218,11 @@ class _Plan:
         self, network: Callable[[NDArray[np.float32]], Any], audio: dict[Piece, Any]
     ) -> Iterator[tuple[Piece, NDArray[np.float32]]]:
         """The audio features of the taken pieces; a batch is heard whole, also where it is cut."""
+        if any(len(batch) == 1 for batch in self.batches):
+            raise SavgError(
+                f"Official FAD needs batches of two pieces or more, got one of {self.files[0].parent} "
+                "by itself: the published network takes none alone. Add or take away a clip."
+            )
         left = PIECES
         for batch in self.batches:
             heard = network(np.stack([audio[piece] for piece in batch]))

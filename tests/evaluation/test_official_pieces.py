@@ -122,5 +122,9 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     bad.write_bytes(b"no video")
     with pytest.raises(MediaError, match=r"bad\.mp4"):
         official_features([good], [bad], networks=networks)
+    one = write_clip(tmp_path / "one.mp4", 3, 8)  # one piece
+    deaf = Networks(audioclip=lambda audio: np.zeros((len(audio), 3), np.float32))
+    with pytest.raises(SavgError, match="needs batches of two pieces or more"):
+        official_features([one], [good], networks=deaf)
     with pytest.raises(SavgError, match="must be one of i3d, audioclip, got 'clap'"):
         official_features([good], [good], ["clap"], networks)
