@@ -9,13 +9,15 @@ the Results tab. What is there already in --work is not made again.
 from __future__ import annotations
 
 import argparse
-import shutil
+import json
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.synthetic import held_out, progress
 from savg.cli import main as savg
 from savg.evaluation.result_files import RESULTS
-from savg.evaluation.results_file import RESULTS_JSON
+from savg.evaluation.results_file import RESULTS_JSON, read_run
+from savg.paths import atomic_file
 
 PIPELINES = ("joint", "two_stage")
 WORLD = "solo"
@@ -36,7 +38,7 @@ def main() -> None:
         generate(name, clips, args.num, args.seed)
         results = args.work / "results" / name
         command = ["evaluate", "--generated", str(clips), "--reference", str(reference)]
-        command += ["--metrics", "all", "--out", str(results), "--name", f"{name}, demo weights"]
+        command += ["--out", str(results), "--name", f"{name}, demo weights"]
         savg(command)
         store(results, args.out / name)
 
@@ -62,9 +64,20 @@ def generate(pipeline: str, folder: Path, count: int, seed: int) -> None:
 
 
 def store(results: Path, target: Path) -> None:
-    """Copy what the studio shows: results.json and the images that it names."""
-    target.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(results / RESULTS_JSON, target / RESULTS_JSON)
+    """Store results.json for the package, without folders of this machine."""
+    run = read_run(results)
+    facts = {key: value for key, value in run.about.items() if key != "left_out"}
+    facts |= {
+        "generated": results.name,
+        "reference": "synthetic evaluation split",
+        "command": "python -m benchmarks.evaluation",
+    }
+    nearest = tuple({**row, "image": None} for row in run.nearest)
+    text = json.dumps(replace(run, about=facts, nearest=nearest).to_json(), allow_nan=False)
+    for folder in (results.parent.parent.resolve(), results.parent.parent):
+        text = text.replace(f"{folder}/", "")
+    with atomic_file(target / RESULTS_JSON) as part:
+        part.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

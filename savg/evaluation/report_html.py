@@ -31,6 +31,7 @@ def as_html(run: Run, content: Content, folder: Path) -> str:
         ("origin", "Where each number comes from", _origins(content)),
         ("nearest", "Nearest training clips", _nearest(run, folder)),
         ("failed", "Clips that could not be evaluated", _failed(run)),
+        ("left-out", "Metrics that were not computed", _left_out(content)),
         ("reading", "How to read this", _reading(run, content)),
         ("published", "Published numbers", _published()),
     ]
@@ -185,6 +186,11 @@ def _image(value: object, folder: Path) -> str:
 def _failed(run: Run) -> str:
     rows = [[_t(r["clip"]), _t(r.get("set", "")), _t(r.get("reason", ""))] for r in run.failed]
     return _table("Failed clips", ("clip", "set", "reason"), rows, "wide") if rows else ""
+
+
+def _left_out(content: Content) -> str:
+    rows = [[_t(label), _t(reason)] for label, reason in content.left_out]
+    return _table("Metrics that were not computed", ("metric", "why"), rows, "wide") if rows else ""
 
 
 def _reading(run: Run, content: Content) -> str:

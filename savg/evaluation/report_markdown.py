@@ -34,6 +34,9 @@ def as_markdown(run: Run, content: Content) -> str:
         lines += ["", f"## Clips that could not be evaluated: {len(run.failed)}", ""]
         failed = [(r["clip"], r.get("set", ""), r.get("reason", "")) for r in run.failed]
         lines += _table(("clip", "set", "reason"), failed)
+    if content.left_out:
+        lines += ["", "## Metrics that were not computed", ""]
+        lines += _table(("metric", "why"), content.left_out)
     lines += ["", "## How to read this", ""]
     for paragraph in how_to_read(content, bool(run.nearest)):
         lines += [plain(paragraph), ""]

@@ -75,7 +75,7 @@ class Network:
 @dataclass(frozen=True)
 class Content:
     """Everything that a report's tables say. columns: label and number of clips by set; notes:
-    sentences, numbered from 1."""
+    sentences, numbered from 1; left_out: label and reason of metrics that were not computed."""
 
     title: str
     columns: Mapping[str, tuple[str, int]]
@@ -84,6 +84,7 @@ class Content:
     origins: tuple[Origin, ...]
     networks: tuple[Network, ...]
     facts: tuple[tuple[str, str], ...]
+    left_out: tuple[tuple[str, str], ...] = ()
 
 
 def content_of(run: Run) -> Content:
@@ -100,6 +101,7 @@ def content_of(run: Run) -> Content:
         tuple(_origin(name, run) for name in metrics_of(run)),
         tuple(_networks(run)),
         tuple(_facts(run)),
+        tuple(_left_out(run)),
     )
 
 
@@ -112,6 +114,12 @@ def metrics_of(run: Run) -> list[str]:
 def metric_of(name: str) -> type[Metric] | None:
     """The class of a registered metric, None for others."""
     return metric_class(name) if name in METRICS else None
+
+
+def _left_out(run: Run) -> Iterator[tuple[str, str]]:
+    reasons = run.about.get("left_out")
+    for name, reason in reasons.items() if isinstance(reasons, Mapping) else ():
+        yield label_of(str(name)), str(reason)
 
 
 AGREEMENT = ("temporal_", "desync", "ib-", "pan_person", "pan_motion")

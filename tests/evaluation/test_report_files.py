@@ -61,7 +61,8 @@ def evil() -> Run:
     sets = dict(run.sets) | {
         EVIL: SetResult(EVIL, 3, {EVIL: MetricResult(EVIL, 1.0, nulls={EVIL: 2.0})})
     }
-    return replace(run, sets=sets, failed=failed, warnings=(EVIL,))
+    about = dict(run.about) | {"left_out": {EVIL: EVIL}}
+    return replace(run, about=about, sets=sets, failed=failed, warnings=(EVIL,))
 
 
 def written(folder: Path, run: Run) -> dict[str, str]:
@@ -105,6 +106,19 @@ def test_notes_stand_beside_their_numbers(tmp_path: Path) -> None:
     (number,) = cells["fvd"].notes
     assert re.search(rf'1234\.5</b><sup><a href="#note-{number}">{number}</a>', page)
     assert f'id="note-{number}">{html.escape(WARNING)}' in page
+
+
+def test_metrics_that_were_not_computed_stand_at_the_end(tmp_path: Path) -> None:
+    run = evaluation_runs.run()
+    reason = "The network i3d is not here: bring i3d_pretrained_400.pt."
+    run = replace(run, about=dict(run.about) | {"left_out": {"kvd": reason}})
+    texts = written(tmp_path, run)
+    page = " ".join(Page(texts[".html"]).words)
+    for text in (texts[".md"].replace("\\", ""), page):
+        assert text.index(reason) > text.index("Where each number comes from")
+        assert "Metrics that were not computed" in text
+    plain = written(tmp_path / "all", evaluation_runs.run())
+    assert "not computed" not in plain[".md"] + plain[".html"]
 
 
 def test_the_page_is_complete_and_needs_nothing(tmp_path: Path, evil: Run) -> None:
