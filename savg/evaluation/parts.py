@@ -6,15 +6,12 @@ equal values (up to rounding, where a network takes other clips with it).
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
-from types import CodeType, ModuleType
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,6 +20,7 @@ from numpy.typing import NDArray
 from savg.annotation import Boxes, SoundEvents
 from savg.clip import Clip
 from savg.evaluation.cache import Arrays, digest
+from savg.evaluation.code_version import version_of
 from savg.features.base import Backbone
 from savg.format import ClipFormat
 from savg.json_files import parse_json
@@ -156,7 +154,7 @@ class Plain(_Values):
     def __init__(self, feature: str, extractor: Extractor) -> None:
         self.name, self.feature, self.extractor = f"feature-{feature}", feature, extractor
 
-    @property
+    @cached_property
     def provenance(self) -> Mapping[str, Any]:
         return version_of(self.extractor)
 
@@ -189,34 +187,6 @@ def provenance_of(detector: Callable[[Clip], Any]) -> Mapping[str, Any]:
     """What a detector's results depend on: what it says, or the version of its code."""
     said = getattr(detector, "provenance", None)
     return said if isinstance(said, Mapping) else version_of(detector)
-
-
-def version_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """The name of a function with the version of its code: its module's `VERSION`, or else a hash of
-    the module's text and of its own code."""
-    if isinstance(function, partial):
-        bound = [repr(value) for value in (function.args, sorted(function.keywords.items()))]
-        return {**version_of(function.func), "bound": bound}
-    owner = function if hasattr(function, "__qualname__") else type(function)
-    module = sys.modules.get(owner.__module__)
-    version = getattr(module, "VERSION", None)
-    if version is None:
-        version = digest([_text(module), _code(getattr(function, "__code__", None))])[:16]
-    return {"function": f"{owner.__module__}.{owner.__qualname__}", "version": version}
-
-
-def _text(module: ModuleType | None) -> str:
-    try:
-        return "" if module is None else inspect.getsource(module)
-    except (OSError, TypeError):
-        return ""
-
-
-def _code(code: object) -> object:
-    """A function's code as plain values, without addresses."""
-    if not isinstance(code, CodeType):
-        return repr(code)
-    return [code.co_code.hex(), code.co_names, [_code(value) for value in code.co_consts]]
 
 
 def _rows(arrays: Arrays, width: int) -> NDArray[Any]:

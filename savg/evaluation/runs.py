@@ -17,12 +17,13 @@ from savg.clip import Clip
 from savg.errors import SavgError
 from savg.evaluation.cache import Cache, derived_key
 from savg.evaluation.clip_set import ClipSet
+from savg.evaluation.code_version import version_of
 from savg.evaluation.frame_table import FrameTable
 from savg.evaluation.observe import Detectors, Failure
 from savg.evaluation.observers import Observers, Source, cached_value, observe_all
 from savg.evaluation.official_tables import OfficialTables
 from savg.evaluation.outcome import BOXES, CENTRE, LABELS, OFFICIAL, STANDARD, Outcome, with_facts
-from savg.evaluation.parts import Facts, Persons, version_of
+from savg.evaluation.parts import Facts, Persons
 from savg.evaluation.processes import Processes
 from savg.evaluation.reading import Reading
 from savg.evaluation.results_file import GENERATED, REFERENCE
