@@ -16,8 +16,10 @@ from savg.cli.evaluate_arguments import add_arguments as add_arguments
 from savg.cli.observing import audio_rules, load_detectors
 from savg.errors import SavgError, whole_number
 from savg.evaluation.files import EVENTS, read_tables, read_truth, tables_in
+from savg.evaluation.leaderboard import append_run, read_leaderboard
 from savg.evaluation.observe import Failure
 from savg.evaluation.official_tables import OfficialTables
+from savg.evaluation.outcome import OFFICIAL
 from savg.evaluation.processes import Processes
 from savg.evaluation.report import as_text, beside
 from savg.evaluation.results_file import GENERATED, REFERENCE, Run
@@ -68,6 +70,9 @@ class _Command:
             writable_folder(args.out, "--out")
         if args.leaderboard:
             writable_file(args.leaderboard, "--leaderboard")
+            read_leaderboard(args.leaderboard)
+        for folder in filter(None, (args.truth, args.reference)):
+            existing(folder, "folder")
         self.tables = OfficialTables.of(args.seld_csv, args.detection_csv)
         self.folder = self._folder()
         if self.folder is None:
@@ -100,6 +105,8 @@ class _Command:
         from savg.evaluation.run_files import about
 
         args = self.args
+        if args.reference:
+            raise SavgError("--reference goes with videos: tables are compared with nothing.")
         if self.folder is None:
             self.tables.check(self.tables.names())
         elif self.tables:
@@ -138,9 +145,8 @@ class _Command:
         selection = self._select(self._inputs())
         generated = ClipSet.of(self.folder, reading.audio)
         reference = ClipSet.of(args.reference, reading.audio) if args.reference else None
-        selection = self._left(
-            selection.without(problems_of(selection.metrics.values(), generated, reference))
-        )
+        problems = problems_of(selection.metrics.values(), generated, reference)
+        selection = self._left(selection.without(problems))
         if self.tables:
             self.tables.check(generated.names)
         if not reading.audio.silent:
@@ -220,19 +226,23 @@ class _Command:
 
     def _select(self, inputs: set[Need]) -> Selection:
         args = self.args
-        names = args.metrics
-        if args.mode == "official" and names is None:
-            everything = select_metrics(None, inputs, args.networks)
-            names = [name for name in SETS["savgbench"] if name in everything.metrics]
-        selection = select_metrics(names, inputs, args.networks)
+        selection = select_metrics(args.metrics, inputs, args.networks)
+        if args.mode == OFFICIAL:
+            from savg.evaluation.official import official_problems
+
+            selection = selection.without(official_problems(selection.metrics.values()))
+            if args.metrics is None:
+                selection = selection.only(SETS["savgbench"])
         if not selection.metrics:
             reasons = " ".join(selection.left_out.values())
             raise SavgError(f"No metric can be computed of what is here. {reasons}")
         return selection
 
     def _left(self, selection: Selection) -> Selection:
-        """The selection; with `all`, why others are not computed is said."""
-        if ALL in (self.args.metrics or ()) and self.processes.main:
+        """The selection; with `all`, and in official mode, why others are not computed is said."""
+        args = self.args
+        told = args.mode == OFFICIAL if args.metrics is None else ALL in args.metrics
+        if told and self.processes.main:
             for sentence in selection.left_out.values():
                 print(f"left out: {sentence}", file=sys.stderr)
         return selection
@@ -259,7 +269,6 @@ class _Command:
         sets: tuple[ClipSet, ClipSet | None, Reading] | None = None,
     ) -> int:
         """Write and print the run; returns the exit code."""
-        from savg.evaluation.leaderboard import append_run
         from savg.evaluation.run_files import run_of, write_run
 
         args, run = self.args, run_of(outcome, facts, self.warnings)

@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from savg.evaluation.selftest import as_markdown, run_selftest
 
     count = whole_number("--selftest", args.selftest, LEAST)
+    whole_number("--seed", args.seed, 0)
     if args.out:
         writable_folder(args.out, "--out")
     metrics = _metrics(args)

@@ -30,6 +30,7 @@ from savg.data.published_loader import (
 )
 from savg.errors import SavgError
 from savg.evaluation.files import result_names
+from savg.metrics.base import Metric
 
 PIECES = 96
 """Pieces of each set that are taken."""
@@ -46,6 +47,18 @@ Features = dict[str, dict[str, NDArray[np.float32]]]
 _NETWORK_LEVELS = np.arange(256, dtype=np.float32) / np.float32(127.5) - np.float32(1)
 _EVALUATED = ((_NETWORK_LEVELS + np.float32(1)) * np.float32(127.5)).clip(0, 255).astype(np.uint8)
 """Level of a frame → level that the evaluator hands to I3D."""
+
+
+def official_problems(metrics: Iterable[type[Metric]]) -> dict[str, str]:
+    """Why metrics have no official number, a sentence by their names: they join features of the
+    evaluator's pieces with those of whole clips."""
+    return {
+        metric.name: f"The metric {metric.name} has no official form: the published evaluator does not "
+        f"have {' and '.join(others)}."
+        for metric in metrics
+        if (others := [b for b in metric.backbones if b not in OFFICIAL_BACKBONES])
+        and len(others) < len(metric.backbones)
+    }
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ is computed again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -81,7 +81,8 @@ def evaluate_sets(
     """Evaluate all sets; None in a process that only helped to observe.
 
     Raises:
-        SavgError: weights are missing or do not fit, the cache cannot be written, a process failed.
+        SavgError: weights are missing or do not fit, a metric has no official form, the cache cannot be
+            written, a process failed.
 
     Example:
         >>> clips = ClipSet.of(Path("clips"))
@@ -102,11 +103,7 @@ class _Evaluating:
     def __init__(self, request: Request, processes: Processes, progress: Progress) -> None:
         self.request, self.processes, self.progress = request, processes, progress
         metrics = request.metrics.values()
-        self.official = (
-            sorted({name for metric in metrics for name in metric.backbones} & _official_names())
-            if request.mode == OFFICIAL
-            else []
-        )
+        self.official = _official_names(metrics) if request.mode == OFFICIAL else []
         observers = Observers.for_metrics(
             metrics, request.detectors, request.networks, request.device
         )
@@ -327,10 +324,15 @@ class _Evaluating:
         return [name for name, facts in known if facts is not None and facts[1]]
 
 
-def _official_names() -> set[str]:
-    from savg.evaluation.official import OFFICIAL_BACKBONES
+def _official_names(metrics: Collection[type[Metric]]) -> list[str]:
+    """The backbones of metrics whose features are those of files' pieces; SavgError for a metric that
+    would join them with others."""
+    from savg.evaluation.official import OFFICIAL_BACKBONES, official_problems
 
-    return set(OFFICIAL_BACKBONES)
+    for sentence in official_problems(metrics).values():
+        raise SavgError(sentence)
+    names = {name for metric in metrics for name in metric.backbones}
+    return sorted(names & set(OFFICIAL_BACKBONES))
 
 
 def _with_features(item: Item | Failure, features: Features) -> Item | Failure:

@@ -54,6 +54,12 @@ class Selection:
         kept = {name: metric for name, metric in self.metrics.items() if name not in problems}
         return Selection(kept, {**self.left_out, **problems}, self.named)
 
+    def only(self, names: Collection[str]) -> Selection:
+        """The same of these names alone."""
+        kept = {name: metric for name, metric in self.metrics.items() if name in names}
+        left_out = {name: why for name, why in self.left_out.items() if name in names}
+        return Selection(kept, left_out, self.named)
+
 
 def check_names(names: Iterable[str]) -> None:
     """SavgError, which lists the possible names, where one is no metric and no set."""

@@ -16,9 +16,11 @@ import savg.detectors
 from savg.annotation import Boxes
 from savg.cli import main
 from savg.clip import Clip
+from savg.evaluation import official
 from savg.evaluation.results_file import read_run
+from savg.evaluation.selection import SETS
 from savg.features.base import Backbone
-from savg.features.registry import BACKBONES
+from savg.features.registry import BACKBONES, backbone_class
 from savg.format import SAVGBENCH
 from savg.metrics.base import Metric, MetricResult, Need
 from savg.metrics.registry import METRICS
@@ -280,6 +282,9 @@ def test_silence_is_said_and_a_set_without_audio_is_refused(sets, tmp_path: Path
         (["--fps", "0"], "fps must be a whole number"),
         (["--seld-csv", "nowhere"], "nowhere: no such folder"),
         (["--generated", "x"], "given once: as DIR or as --generated"),
+        (["--selftest", "4", "--seed", "-1"], "--seed must be"),
+        (["--truth", "nowhere"], "nowhere: no such folder"),
+        (["--reference", "nowhere"], "nowhere: no such folder"),
     ],
 )
 def test_wrong_arguments_get_one_sentence(sets, capsys, arguments, words) -> None:
@@ -330,6 +335,45 @@ def test_an_output_that_cannot_be_written_is_refused_first(sets, tmp_path: Path,
     assert "--out must be a folder" in words
     words = sentence(capsys, sets[0], "--leaderboard", tmp_path)
     assert "--leaderboard must be a file" in words
+    (tmp_path / "other.json").write_text("{}")
+    words = sentence(capsys, sets[0], "--leaderboard", tmp_path / "other.json")
+    assert "must hold a list of at most" in words
+
+
+def test_official_numbers_rest_on_official_features_alone(
+    sets, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def features(generated, reference, wanted, *_: object):
+        rng = np.random.default_rng(0)
+        shapes = {"i3d": (3, 4), "audioclip": (1, 3, 4)}
+        return tuple(
+            {path.stem: {name: rng.normal(size=shapes[name]) for name in wanted} for path in files}
+            for files in (generated, reference)
+        )
+
+    monkeypatch.setattr(official, "official_features", features)
+    monkeypatch.setattr(
+        official, "official_provenance", lambda name, _: {"backbone": f"official {name}"}
+    )
+    for name in ("i3d", "audioclip", "vggish"):
+        monkeypatch.setattr(backbone_class(name), "missing", classmethod(lambda *_: ""))
+    both = (sets[0], "--reference", sets[1], "--mode", "official", "--metrics")
+    words = sentence(capsys, *both, "favd")
+    assert "favd has no official form: the published evaluator does not have vggish." in words
+    data, _ = evaluate(capsys, *both, SPATIAL, "fvd", "fad-audioclip")
+    assert data["run"]["mode"] == "official"
+    rows = {key: set(one["metrics"]) for key, one in data["sets"].items()}
+    assert rows["generated"] == {SPATIAL, "fvd", "fad-audioclip"}
+    assert rows["centre"] == rows["boxes"] == {SPATIAL, "fvd"}  # their audio is another one
+    for name, backbone in (("fvd", "i3d"), ("fad-audioclip", "audioclip")):
+        result = data["sets"]["generated"]["metrics"][name]
+        assert result["value"] is not None
+        assert result["notes"]["networks"] == {backbone: {"backbone": f"official {backbone}"}}
+    monkeypatch.setattr(backbone_class("audioclip"), "missing", classmethod(lambda *_: "Not here."))
+    data, err = evaluate(capsys, *both[:-1], "--no-baselines")
+    assert set(data["sets"]["generated"]["metrics"]) == {*SETS["savgbench"]} - {"fad-audioclip"}
+    assert set(data["run"]["left_out"]) == {"fad-audioclip"}
+    assert "left out: The metric fad-audioclip cannot be computed: Not here." in err
 
 
 def test_official_tables_stand_for_the_detectors(sets, tmp_path: Path, capsys) -> None:
@@ -345,6 +389,8 @@ def test_official_tables_stand_for_the_detectors(sets, tmp_path: Path, capsys) -
     assert (result["notes"]["tp"], result["notes"]["fn"], result["value"]) == (7, 1, 7 / 8)
     assert result["notes"]["networks"]["sounds"] == {"tables": str(folders[0])}
     assert not SEEN and list(data["sets"]) == ["generated"]
+    words = sentence(capsys, *PLAIN, *options, "--reference", sets[1])
+    assert "--reference goes with videos" in words
     alone, _ = evaluate(capsys, *PLAIN, *options)
     assert alone["sets"]["generated"]["metrics"][SPATIAL]["value"] == 7 / 8
     (folders[0] / "seed0_0001.csv").write_text("30,0,5\n")
