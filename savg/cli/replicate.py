@@ -19,6 +19,7 @@ from savg.errors import SavgError, whole_number
 from savg.evaluation.published import published
 from savg.evaluation.results_file import RESULTS_JSON, Run, read_run
 from savg.folders import videos_in
+from savg.json_files import read_object
 from savg.numerals import integer
 from savg.paths import atomic_file, existing, writable_folder
 
@@ -34,6 +35,10 @@ CLIPS, SEED = 96, 1010
 """Of the published run."""
 
 MODES = ("official", "standard")
+
+SETTINGS_JSON = "settings.json"
+SETTINGS = ["weights", "data", "num", "seed", "steps", "superres_steps", "batch_size", "dtype"]
+"""Arguments that a second run in the same folder must share."""
 
 TABLE, ROW = "savgbench-code", 0
 """The published table with the repository's own run."""
@@ -87,12 +92,15 @@ def run(args: argparse.Namespace) -> int:
     out = writable_folder(args.out, "--out")
     reference = _evaluation_videos(args.data)
     weights = _weights(args.weights, out / "weights")
-    sets = _generate(args, weights, out / "clips")
+    sets = _generate(args, weights, out)
+    metrics = _metrics(args.networks)
     runs: dict[str, Run] = {}
     for name, folder in sets.items():
         for mode in MODES:
             results = out / "results" / f"{name}_{mode}"
-            runs[f"{name}, {mode}"] = _evaluate(args, weights, folder, reference, mode, results)
+            runs[f"{name}, {mode}"] = _evaluate(
+                args, weights, metrics, folder, reference, mode, results
+            )
     rows = comparison(runs)
     text = as_markdown(rows, args)
     with atomic_file(out / "replication.md") as part:
@@ -139,7 +147,25 @@ def _weights(source: str, folder: Path) -> str:
     return str(folder)
 
 
-def _generate(args: argparse.Namespace, weights: str, folder: Path) -> dict[str, Path]:
+def _keep_settings(args: argparse.Namespace, out: Path) -> None:
+    """Note what the clips in a folder are made of; SavgError where it holds those of other settings."""
+    path = out / SETTINGS_JSON
+    own = {
+        name: str(value) if isinstance(value := getattr(args, name), Path) else value
+        for name in SETTINGS
+    }
+    earlier = read_object(path) if path.is_file() else own
+    for name, value in own.items():
+        if earlier.get(name) != value:
+            raise SavgError(
+                f"{out} holds a replication with --{name.replace('_', '-')} {earlier.get(name)}, not "
+                f"{value}: name another folder with --out."
+            )
+    with atomic_file(path) as part:
+        part.write_text(json.dumps(own, indent=1) + "\n", encoding="utf-8")
+
+
+def _generate(args: argparse.Namespace, weights: str, out: Path) -> dict[str, Path]:
     """The folders of the clips, as published and (of mirrored weights) flipped back; clips that are
     there from an earlier run are not generated again."""
     from tqdm import tqdm
@@ -148,8 +174,9 @@ def _generate(args: argparse.Namespace, weights: str, folder: Path) -> dict[str,
     from savg.pipelines.joint import JointPipeline
 
     pipeline = JointPipeline.from_pretrained(weights, args.device, args.dtype)
+    _keep_settings(args, out)
     names = ["as_published", *(["flipped_back"] if pipeline.mirrored else [])]
-    sets = {name: folder / name for name in names}
+    sets = {name: out / "clips" / name for name in names}
     batch = args.batch_size or pipeline.batch_size
     for first in tqdm(range(0, args.num, batch), unit="batch", file=sys.stderr):
         count = min(batch, args.num - first)
@@ -190,21 +217,30 @@ def _flipped(video: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _evaluate(
-    args: argparse.Namespace, weights: str, clips: Path, reference: Path, mode: str, out: Path
+    args: argparse.Namespace,
+    weights: str,
+    metrics: Sequence[str],
+    clips: Path,
+    reference: Path,
+    mode: str,
+    out: Path,
 ) -> Run:
-    """One evaluation by `evaluate`, or its results of an earlier run."""
+    """One evaluation by `evaluate`, or its results of an earlier run by the same metrics."""
     from savg.cli import build_parser
     from savg.cli.evaluate import run as evaluate
 
-    if not (out / RESULTS_JSON).is_file():
-        command = ["evaluate", "--generated", str(clips), "--reference", str(reference)]
-        command += ["--mode", mode, "--out", str(out), "--weights", weights, "--no-baselines"]
-        command += ["--metrics", *_metrics(args.networks)]
-        command += ["--networks", args.networks] if args.networks else []
-        command += ["--device", args.device] if args.device else []
-        print(f"Evaluating {clips.name}, {mode} mode …", file=sys.stderr)
-        with redirect_stdout(sys.stderr):  # the table alone is this command's result
-            evaluate(build_parser().parse_args(command))
+    if (out / RESULTS_JSON).is_file():
+        earlier = read_run(out)
+        if set(earlier.generated.metrics) == set(metrics):
+            return earlier
+    command = ["evaluate", "--generated", str(clips), "--reference", str(reference)]
+    command += ["--mode", mode, "--out", str(out), "--weights", weights, "--no-baselines"]
+    command += ["--metrics", *metrics]
+    command += ["--networks", args.networks] if args.networks else []
+    command += ["--device", args.device] if args.device else []
+    print(f"Evaluating {clips.name}, {mode} mode …", file=sys.stderr)
+    with redirect_stdout(sys.stderr):  # the table alone is this command's result
+        evaluate(build_parser().parse_args(command))
     return read_run(out)
 
 

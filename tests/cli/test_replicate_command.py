@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,6 +51,13 @@ def no_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
+def without_spatial(folder: Path) -> Any:
+    """The results in a folder as of a run without Spatial AV-Align."""
+    data = json.loads((folder / "results.json").read_text())
+    del data["sets"]["generated"]["metrics"]["spatial_av_align"]
+    return data
+
+
 @pytest.mark.usefixtures("no_networks")
 def test_a_tiny_replication_from_weights_to_table(
     weights: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -79,12 +87,19 @@ def test_a_tiny_replication_from_weights_to_table(
     text = (out / "replication.md").read_text()
     assert "2 clips instead of the published 96." in text
     assert "Generated with --steps 1: not the published sampling." in text
+    assert main([*command, "--num", "2", "--steps", "2"]) == 1
+    assert "holds a replication with --steps 1, not 2: name another" in capsys.readouterr().err
     made = {path: path.stat().st_mtime_ns for path in (out / "clips").rglob("*.mp4")}
     shutil.rmtree(out / "results" / "flipped_back_standard")
     (out / "clips" / "as_published" / "0000.mp4").touch()
     assert main([*command, "--num", "2", "--steps", "1", "--json"]) == 0
     again = json.loads(capsys.readouterr().out)
     assert again["rows"] == table["rows"]
+    (out / "results" / "as_published_official" / "results.json").write_text(
+        json.dumps(without_spatial(out / "results" / "as_published_official"))
+    )
+    assert main([*command, "--num", "2", "--steps", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == table["rows"]  # a metric more than before
     kept = {path: path.stat().st_mtime_ns for path in made if path.name != "0000.mp4"}
     assert all(made[path] == moment for path, moment in kept.items())
 
