@@ -167,10 +167,15 @@ def _other_networks(first: Run, second: Run, metric: str) -> dict[str, list[str]
 
 
 def _networks(value: object) -> dict[str, dict[str, Any]]:
-    """Provenance by name; what has another form tells nothing."""
+    """Provenance by name; what has another form tells nothing. Tables of different clips lie in
+    different folders."""
     if not isinstance(value, dict):
         return {}
-    return {name: facts for name, facts in value.items() if isinstance(facts, dict)}
+    return {
+        name: {"tables": True} if "tables" in facts else facts
+        for name, facts in value.items()
+        if isinstance(facts, dict)
+    }
 
 
 def same_reference(first: Run, second: Run) -> bool:

@@ -251,12 +251,13 @@ def _networks(run: Run) -> Iterator[Network]:
     networks |= dict(told) if isinstance(told, Mapping) else {}
     for name, facts in networks.items():
         known = facts if isinstance(facts, Mapping) else {"backbone": facts}
+        tables = known.get("tables")
         yield Network(
             str(name),
-            words(known.get("backbone") or known.get("detector") or name),
+            words(known.get("backbone") or known.get("detector") or (tables and "tables") or name),
             words(known.get("sha256")),
-            words(known.get("input")),
-            words(known.get("precision") or "float32"),
+            words(tables or known.get("input")),
+            words(known.get("precision") or (None if tables else "float32")),
         )
 
 

@@ -106,6 +106,17 @@ def test_precision_is_warned_of_and_other_references_leave_metrics_out() -> None
     assert "nearest_clip are left out" in comparison.warnings[0]
 
 
+def test_tables_in_other_folders_are_compared_and_with_networks_refused() -> None:
+    first, second = run("a", [1, 2, 4]), run("b", [2, 3, 4])
+    tables = [
+        with_notes(one, networks={"sounds": {"tables": f"of {one.name}"}})
+        for one in (first, second)
+    ]
+    assert compare_runs(*tables).pairs == 3
+    with pytest.raises(SavgError, match="tables of sounds"):
+        compare_runs(tables[0], second)
+
+
 def test_the_command_reads_folders_and_prints(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,7 +20,7 @@ from savg.evaluation.nearest import strip
 from savg.evaluation.report_files import write_reports
 from savg.evaluation.report_latex import escape
 from savg.evaluation.report_plots import figures_of
-from savg.evaluation.report_values import content_of, decimals, figure, group_of, metric_of
+from savg.evaluation.report_values import Network, content_of, decimals, figure, group_of, metric_of
 from savg.evaluation.result_files import SetResult
 from savg.evaluation.results_file import Run, read_run
 from savg.metrics.base import MetricResult
@@ -266,3 +266,10 @@ def test_what_is_no_run_is_one_sentence(tmp_path: Path, text: str) -> None:
 def test_strips_are_small() -> None:
     frames = np.zeros((4, 144, 256, 3), np.uint8)
     assert strip(frames, frames).nbytes < 300_000
+
+
+def test_tables_in_place_of_a_network_are_called_tables() -> None:
+    run = evaluation_runs.run("a", ["x", "y", "z"])
+    told = replace(run, about={**run.about, "networks": {"persons": {"tables": "found/boxes"}}})
+    network = next(one for one in content_of(told).networks if one.name == "persons")
+    assert network == Network("persons", "tables", "–", "found/boxes", "–")
