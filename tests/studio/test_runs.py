@@ -14,6 +14,7 @@ import pytest
 import studio_fakes
 from evaluation_runs import EVIL, WARNING
 
+import savg.studio.results.runs as runs_module
 from savg.errors import SavgError
 from savg.evaluation.results_file import read_run
 from savg.studio.results.leaderboards import Leaderboards
@@ -65,6 +66,22 @@ def test_runs_are_found_and_broken_ones_named(compared: RunComparison) -> None:
     assert first == keys(compared, "joint", "two-stage"), "two of one mode"
     (problem,) = compared.head()["notes"]
     assert problem.startswith("broken/results.json is not valid JSON")
+
+
+def test_many_runs_are_read_once_each(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = evaluation_runs.run("one", NAMES, "standard", 0, 0.5, "clips")
+    for number in range(runs_module.MAX_OPEN + 2):
+        evaluation_runs.write(tmp_path / "many" / f"{number}", one)
+    seen: list[Path] = []
+    read = runs_module.read_run
+    monkeypatch.setattr(runs_module, "read_run", lambda path: (seen.append(path), read(path))[1])
+    compared = RunComparison(Runs([tmp_path / "many"]), Library(tmp_path / "library"))
+    choices, _ = compared.choices()
+    assert len(seen) == len(set(seen)) == len(choices) == runs_module.MAX_OPEN + 2
+    compared.runs.open(choices[0][1])
+    assert len(seen) <= len(choices) + 1
 
 
 def test_the_environment_names_folders(root: Path) -> None:

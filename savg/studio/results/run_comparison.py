@@ -52,7 +52,7 @@ class RunComparison:
         found = self.runs.choices()[0]
         modes: dict[str, list[str]] = {}
         for choice in found:
-            modes.setdefault(self.runs.open(choice.key).mode, []).append(choice.key)
+            modes.setdefault(choice.mode, []).append(choice.key)
         first = max(modes.values(), key=lambda keys: min(len(keys), 2), default=[])[:2]
         return [(choice.title, choice.key) for choice in found], first
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from savg.evaluation.files import result_names
 from savg.evaluation.result_files import RESULTS
 from savg.evaluation.results_file import RESULTS_JSON, Run, read_run
 from savg.folders import videos_in
+from savg.paths import existing
 
 VARIABLE = "SAVG_RESULTS"
 """Environment variable: folders that `evaluate --out` wrote, or folders of such folders."""
@@ -32,11 +34,11 @@ MAX_OPEN = 12
 
 @dataclass(frozen=True)
 class RunChoice:
-    """A run to choose: key, title for people, file."""
+    """A run to choose: key, title for people, mode."""
 
     key: str
     title: str
-    path: Path
+    mode: str
 
 
 class Runs:
@@ -73,22 +75,22 @@ class Runs:
             except SavgError as error:
                 problems.append(_shortened(error, path))
                 continue
-            key = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
             clips = run.generated.clips
             title = f"{run.name} ({path.parent.name}, {clips} clips, {run.mode})"
-            choices.append(RunChoice(key, title, path))
+            choices.append(RunChoice(_key(path), title, run.mode))
         return sorted(choices, key=lambda choice: choice.title), problems
 
     def open(self, key: object) -> Run:
         """The run of a key; SavgError where it is not there."""
-        choice = next((c for c in self.choices()[0] if c.key == key), None)
-        if choice is None:
-            raise SavgError("This run is not there any more: choose another one.")
-        return self._read(choice.path)
+        for path in self.files():
+            if _key(path) == key:
+                with suppress(SavgError):
+                    return self._read(path)
+        raise SavgError("This run is not there any more: choose another one.")
 
     def _read(self, path: Path) -> Run:
         """A run, from memory while its file is the same."""
-        key = str(path), path.stat().st_mtime_ns
+        key = str(path), existing(path, "run").stat().st_mtime_ns
         if key not in self._open:
             self._open[key] = read_run(path)
         return self._open[key]
@@ -121,6 +123,10 @@ class Runs:
     def _is_allowed(self, path: Path) -> bool:
         """Whether a path, with all links followed, lies in a folder that the operator named."""
         return any(path.resolve().is_relative_to(folder) for folder in self.allowed)
+
+
+def _key(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
 
 
 def _paths(value: str) -> list[Path]:
