@@ -78,8 +78,9 @@ def figures_of(run: Run) -> list[Group]:
         Group("By position and class", "", tuple(_parts(run))),
         Group(
             "Distances by channel",
-            "Left and right channel, their mean (mid) and half their difference (side). A network "
-            "of one channel hears mid alone and cannot notice swapped channels; side can.",
+            "Left and right channel, their mean (mid) and half their difference (side), each heard "
+            "alone. Swapped channels show in left and right: mid stays as it is, and of side only the "
+            "sign changes, which networks of magnitudes do not hear. Side shows lost or added width.",
             tuple(_views(run)),
         ),
         Group(
