@@ -36,10 +36,14 @@ class Damage:
 
     def title(self, level: float) -> str:
         """Label with a level: "pan error 20°", "swapped channels"."""
+        return f"{self.label} {self.amount(level)}".rstrip()
+
+    def amount(self, level: float) -> str:
+        """A level with its unit: "20°", "0.5 s"; empty where there is one level only."""
         if not self.unit:
-            return self.label
+            return ""
         gap = "" if self.unit in "°%" else " "
-        return f"{self.label} {level:g}{gap}{self.unit}"
+        return f"{level:g}{gap}{self.unit}"
 
 
 def moved_sideways(audio: Audio, degrees: float) -> Audio:

@@ -1,8 +1,8 @@
 """Sets of clips, observed in a stream: detectors and networks see batches, memory holds few clips.
 
-A thread reads ahead, up to `AHEAD` clips, while the batch before is computed. Batches are consecutive
-sources, whatever is cached and whoever else works on the set, so that results do not depend on either
-(up to rounding, where only some of a batch are computed).
+A thread reads ahead, up to a batch, while the one before is computed. Batches are consecutive sources,
+whatever is cached and whoever else works on the set, so that results do not depend on either (up to
+rounding, where only some of a batch are computed).
 """
 
 from __future__ import annotations

@@ -258,11 +258,9 @@ def _first_seen(test: SelfTest, metric: str, damage: str) -> str:
         return "–"
     what = verdicts[-1]
     mark = {WORSE: "seen", BETTER: "**better**", OTHER: "seen", UNDEFINED: "undefined"}[what]
-    one, level = DAMAGES[damage], keys[first][1]
     if len(keys) == 1:
         return mark
-    gap = "" if one.unit in "°%" else " "
-    return f"{mark} from {level:g}{gap}{one.unit}"
+    return f"{mark} from {DAMAGES[damage].amount(keys[first][1])}"
 
 
 _MARKS = {WORSE: "●", BETTER: "▲", OTHER: "○", UNDEFINED: "∅", UNSEEN: ""}
@@ -287,7 +285,7 @@ def as_svg(test: SelfTest) -> str:
     groups: dict[str, list[str]] = {}
     for name, level in test.damaged:
         one = DAMAGES[name]
-        groups.setdefault(one.label, []).append(f"{level:g} {one.unit}".strip() if one.unit else "")
+        groups.setdefault(one.label, []).append(one.amount(level))
     rows = [label(name) for name in test.metrics]
     cells = [[_cell(test, name, key) for key in test.damaged] for name in test.metrics]
     legend = [
