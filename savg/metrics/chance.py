@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.metrics.statistics import RESAMPLES, percentiles, pooled_share, resampled_clips
+from savg.metrics.statistics import (
+    RESAMPLES,
+    fewer_than_two,
+    percentiles,
+    pooled_share,
+    resampled_clips,
+)
 
 Counts = NDArray[np.int64]
 
@@ -45,23 +51,34 @@ def best_chance(
 
 
 def uninformative(
+    value: float | None,
     low: float | None,
     high: float | None,
     nulls: Mapping[str, float | None],
     higher_is_better: bool = True,
     digits: int = 2,
+    words: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """The sentence that a result is uninformative, where its interval does not lie on the better side
-    of its best chance baseline; nothing without an interval or a baseline."""
+    """The sentence that a result is uninformative, where its interval, or its value where it has none,
+    does not lie on the better side of its best chance baseline; nothing without a baseline.
+
+    words: what the baselines are, by name.
+    """
     best = best_chance(nulls, higher_is_better)
-    if best is None or low is None or high is None:
+    if value is None or best is None:
         return []
-    if low > best[1] if higher_is_better else high < best[1]:
+    worst = low if higher_is_better else high
+    worst = value if worst is None else worst
+    if worst > best[1] if higher_is_better else worst < best[1]:
         return []
+    shown = f"value {value:.{digits}f}"
+    if low is not None and high is not None:
+        shown = f"interval {low:.{digits}f}…{high:.{digits}f}"
+    named = f"{best[0]!r} ({words[best[0]]})" if words else repr(best[0])
     side = "above" if higher_is_better else "below"
     return [
-        f"This result is uninformative: its interval {low:.{digits}f}…{high:.{digits}f} does not lie "
-        f"{side} the chance baseline {best[0]!r}, {best[1]:.{digits}f}."
+        f"This result is uninformative: its {shown} does not lie {side} the chance baseline {named}, "
+        f"{best[1]:.{digits}f}."
     ]
 
 
@@ -86,13 +103,16 @@ def corrected_score(
         return Corrected(None)
     if best[1] >= 1.0:
         return Corrected(None, baseline=best[0])
+    value = (score - best[1]) / (1.0 - best[1])
+    if fewer_than_two(counts.sum(axis=1)):
+        return Corrected(value, baseline=best[0])
     drawn = resampled_clips(len(counts), seed, resamples)
     scores = _shares(counts, drawn)
     highest = np.max([_shares(c, drawn) for c in chance.values() if c.sum()], axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         values = (scores - highest) / (1.0 - highest)
     low, high = percentiles(values[np.isfinite(values)])
-    return Corrected((score - best[1]) / (1.0 - best[1]), low, high, best[0])
+    return Corrected(value, low, high, best[0])
 
 
 def _shares(counts: Counts, drawn: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -13,11 +13,15 @@ from typing import Any
 import numpy as np
 
 from savg.metrics.base import Cells, Item, Metric, MetricResult, Need
+from savg.metrics.chance import uninformative
 from savg.metrics.statistics import mean_interval
 from savg.models.mmaudio_lengths import SYNC_FPS
 from savg.models.synchformer_sync import SyncConfig
 
 FEATURE = "synchformer_offsets"
+
+NULLS = {"shifted": "audio moved by half a clip", "uniform": "random offsets"}
+"""The chance baselines by name, in words."""
 
 
 def uniform_desync(config: SyncConfig | None = None) -> float:
@@ -50,24 +54,20 @@ class Desync(Metric):
             "offset": float(np.mean([rows[0].mean() for rows in offsets])),
             "too_short": short,
         }
-        if warnings := self._warnings(value, high, nulls, items, short):
+        if warnings := self._warnings(value, low, high, nulls, items, short):
             notes["warnings"] = warnings
         return MetricResult(self.name, value, low, high, len(items), nulls, notes)
 
     def _warnings(
         self,
         value: float,
+        low: float | None,
         high: float | None,
         nulls: dict[str, float],
         items: list[Item],
         short: int,
     ) -> list[str]:
-        sentences = []
-        if (value if high is None else high) >= min(nulls.values()):
-            sentences.append(
-                f"DeSync is not clearly better than chance: {value:.2f} s, {nulls['shifted']:.2f} s "
-                f"for audio moved by half a clip and {nulls['uniform']:.2f} s for random offsets."
-            )
+        sentences = uninformative(value, low, high, nulls, higher_is_better=False, words=NULLS)
         slow = {item.observation.format.fps for item in items}
         if min(slow) < SYNC_FPS:
             sentences.append(

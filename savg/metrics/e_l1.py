@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from savg.audio.envelope import rms_envelope
 from savg.clip import Clip
 from savg.metrics.base import Extractor, Metric, MetricResult, Need
+from savg.metrics.chance import uninformative
 from savg.metrics.statistics import mean_interval, other_pairs
 
 FEATURE = "rms_envelope"
@@ -88,11 +89,14 @@ class EL1(Metric):
             "cut": cut,
             "sample_rate": max(item.observation.format.sample_rate for item in self.items),
         }
-        if warnings := self._warnings(cut, len(pairs), notes["sample_rate"]):
+        value, nulls = float(scores.mean()), self._nulls(pairs)
+        # Equal channels swap without a change, which says nothing of the level.
+        levels = {name: null for name, null in nulls.items() if name != "swapped"}
+        warnings = uninformative(value, low, high, levels, higher_is_better=False, digits=4)
+        warnings += self._warnings(cut, len(pairs), notes["sample_rate"])
+        if warnings:
             notes["warnings"] = warnings
-        return MetricResult(
-            self.name, float(scores.mean()), low, high, len(pairs), self._nulls(pairs), notes
-        )
+        return MetricResult(self.name, value, low, high, len(pairs), nulls, notes)
 
     def _pairs(self) -> list[_Pair]:
         assert self.reference is not None

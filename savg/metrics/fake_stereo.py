@@ -43,8 +43,6 @@ class FakeStereo(StereoMeasure):
         values = self.values(rows_of(self.items))
         equal = values[np.isfinite(values)].astype(np.int64)
         low, high = share_interval(np.stack([equal, 1 - equal], axis=1), self.seed)
-        if len(equal) < 2:
-            low, high = None, None
         return MetricResult(self.name, result.value, low, high, result.n, notes=result.notes)
 
     @classmethod

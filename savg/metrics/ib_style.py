@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.metrics.base import Cells, Item, Metric, MetricResult, Need
+from savg.metrics.chance import uninformative
 from savg.metrics.statistics import mean_interval
 
 FEATURE = "synchformer_means"
@@ -57,13 +58,9 @@ class IbStyle(Metric):
             notes["retrieval"] = float((table.argmax(axis=1) == np.arange(len(table))).mean())
             notes["retrieval_chance"] = 1 / len(table)
         shuffled = float(others.mean()) if len(others) else None
-        if shuffled is not None and (own.mean() if low is None else low) <= shuffled:
-            notes["warnings"].append(
-                f"The clips' own audio ({own.mean():.3f}) is not clearly more alike than that of other "
-                f"clips ({shuffled:.3f})."
-            )
-        nulls = {"shuffled": shuffled}
-        return MetricResult(self.name, float(own.mean()), low, high, len(own), nulls, notes)
+        value, nulls = float(own.mean()), {"shuffled": shuffled}
+        notes["warnings"] += uninformative(value, low, high, nulls, digits=3)
+        return MetricResult(self.name, value, low, high, len(own), nulls, notes)
 
     @classmethod
     def cells(cls, item: Item) -> Cells:

@@ -115,7 +115,7 @@ class PixelError(Metric):
             return self.undefined(NO_EVENT, len(items), **notes)
         low, high = ratio_interval(sums, counts, self.seed)
         value, nulls = sum(sums) / sum(counts), self.nulls(items)
-        warnings = uninformative(low, high, nulls, higher_is_better=False, digits=0)
+        warnings = uninformative(value, low, high, nulls, higher_is_better=False, digits=0)
         notes |= {"median": with_median(errors, self.seed), **self.more(items, errors)}
         notes |= {"warnings": warnings}
         return MetricResult(self.name, value, low, high, len(items), nulls, notes)

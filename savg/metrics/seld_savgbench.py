@@ -15,12 +15,13 @@ from savg.metrics.base import Item, Metric, MetricResult, Need
 from savg.metrics.seld_blocks import (
     ROWS,
     SAVGBENCH_RULES,
+    Array,
     Located,
     block_scores,
     class_scores,
     count_blocks,
 )
-from savg.metrics.statistics import percentiles, resampled_clips
+from savg.metrics.statistics import Interval, fewer_than_two, percentiles, resampled_clips
 
 
 def located(events: SoundEvents | ClipLabels) -> Located:
@@ -49,13 +50,19 @@ class SeldErrorRate(Metric):
         if not np.isfinite(scores[self.score]):
             reason = "No clip has a labelled sound event in a block that counts."
             return self.undefined(reason, len(items))
-        drawn = tables[resampled_clips(len(items), self.seed)].sum(axis=1)
-        values = block_scores(drawn, SAVGBENCH_RULES)[self.score]
-        low, high = percentiles(values[np.isfinite(values)])
+        low, high = self._interval(tables)
         classes = class_scores(tables.sum(axis=0), SAVGBENCH_RULES).get(self.score)
         notes = {} if classes is None else {"classes": [float(value) for value in classes]}
         value = float(scores[self.score])
         return MetricResult(self.name, value, low, high, len(items), notes=notes)
+
+    def _interval(self, tables: Array) -> Interval:
+        """Percentile bootstrap over clips of the score of counts [clips, ROWS, classes]."""
+        if fewer_than_two(tables.any(axis=(1, 2))):
+            return None, None
+        drawn = tables[resampled_clips(len(tables), self.seed)].sum(axis=1)
+        values = block_scores(drawn, SAVGBENCH_RULES)[self.score]
+        return percentiles(values[np.isfinite(values)])
 
 
 class SeldFScore(SeldErrorRate):

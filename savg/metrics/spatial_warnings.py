@@ -37,9 +37,9 @@ def spatial_warnings(
         pairs: sound events and boxes of each clip.
         margin: pixels to either side of an event within which a box counts.
     """
-    if score is None or low is None or high is None:
+    if score is None:
         return []
-    sentences = uninformative(low, high, nulls)
+    sentences = uninformative(score, low, high, nulls)
     if anywhere is not None and anywhere >= MOST:
         sentences.append(
             f"This result is uninformative: the boxes fill the frame, so that a sound anywhere would "
@@ -59,7 +59,7 @@ def _about_clips(pairs: Sequence[tuple[SoundEvents, Boxes]], margin: float) -> l
     sentences = []
     if len(pairs) < FEW_CLIPS:
         clips = "clip" if len(pairs) == 1 else "clips"
-        sentences.append(f"The interval rests on only {len(pairs)} {clips} with sounds.")
+        sentences.append(f"The score rests on only {len(pairs)} {clips} with sounds.")
     empty = sum(len(boxes) == 0 for _, boxes in pairs)
     if empty:
         sentences.append(

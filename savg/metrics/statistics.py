@@ -41,11 +41,17 @@ def pooled_share(counts: NDArray[np.int64]) -> float | None:
     return float(first / (first + second)) if first + second else None
 
 
+def fewer_than_two(counted: ArrayLike) -> bool:
+    """Whether fewer than two clips count, by what was counted in each: resampling one says nothing."""
+    return int(np.count_nonzero(counted)) < 2
+
+
 def share_interval(
     counts: NDArray[np.int64], seed: int = 0, resamples: int = RESAMPLES
 ) -> Interval:
-    """Percentile bootstrap over whole clips of the pooled share of counts [clips, 2]."""
-    if not counts.sum():
+    """Percentile bootstrap over whole clips of the pooled share of counts [clips, 2]; None where fewer
+    than two clips have counts."""
+    if not len(counts) or fewer_than_two(counts.sum(axis=1)):
         return None, None
     drawn = counts[resampled_clips(len(counts), seed, resamples)].sum(axis=1)
     drawn = drawn[drawn.sum(axis=1) > 0]
@@ -56,9 +62,10 @@ def ratio_interval(
     sums: Values, counts: Values, seed: int = 0, resamples: int = RESAMPLES
 ) -> Interval:
     """Percentile bootstrap over clips of Σ sums / Σ counts, both [clips]: the mean of values that were
-    summed and counted in each clip. Resamples with nothing counted are left out."""
+    summed and counted in each clip. Resamples with nothing counted are left out; None where fewer than
+    two clips were counted."""
     totals, n = np.asarray(sums, np.float64), np.asarray(counts, np.float64)
-    if not n.sum():
+    if fewer_than_two(n):
         return None, None
     drawn = resampled_clips(len(n), seed, resamples)
     numbers = n[drawn].sum(axis=1)
@@ -69,10 +76,11 @@ def ratio_interval(
 def pooled_median_interval(
     values: Sequence[Values], seed: int = 0, resamples: int = RESAMPLES
 ) -> Interval:
-    """Percentile bootstrap over clips of the median of all their values; values: of each clip."""
-    pooled = np.array([value for clip in values for value in clip], np.float64)
-    if not len(pooled):
+    """Percentile bootstrap over clips of the median of all their values; values: of each clip. None
+    where fewer than two clips have values."""
+    if fewer_than_two([len(clip) for clip in values]):
         return None, None
+    pooled = np.array([value for clip in values for value in clip], np.float64)
     order = np.argsort(pooled)
     ordered = pooled[order]
     owner = np.repeat(np.arange(len(values)), [len(v) for v in values])[order]

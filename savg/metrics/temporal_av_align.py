@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from savg.audio.onsets import onset_times
 from savg.clip import Clip
 from savg.metrics.base import Cells, Extractor, Item, Metric, MetricResult, Need
+from savg.metrics.chance import uninformative
 from savg.metrics.optical_flow import flow_magnitudes, flow_peaks, grey_frames
 from savg.metrics.statistics import mean_interval, other_pairs
 
@@ -175,7 +176,7 @@ class TemporalAvAlign(Metric):
             high,
             len(scores),
             means,
-            notes | self._warnings(value, low, means),
+            notes | self._warnings(value, low, high, means),
         )
 
     def _nulls(self, events: Sequence[tuple[Times, Times, float]]) -> dict[str, list[float]]:
@@ -197,16 +198,14 @@ class TemporalAvAlign(Metric):
         return {"shuffled": means, "uniform": uniform, "metronome": metronome}
 
     def _warnings(
-        self, value: float, low: float | None, nulls: Mapping[str, float | None]
+        self,
+        value: float,
+        low: float | None,
+        high: float | None,
+        nulls: Mapping[str, float | None],
     ) -> dict[str, Any]:
         """The sentences that must stand beside the number, under their name."""
-        sentences = []
-        chance, name = max((null, name) for name, null in nulls.items() if null is not None)
-        if (value if low is None else low) <= chance:
-            sentences.append(
-                f"{self.label} is not clearly better than chance: {value:.3f} against {chance:.3f} for "
-                f"{NULLS[name]}."
-            )
+        sentences = uninformative(value, low, high, nulls, words=NULLS)
         flows = [item.observation.features["flow"] for item in self.items]
         still = float(np.mean([np.mean(flow < STILL) for flow in flows]))
         if still > 0.25:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.metrics.base import Extractor, Metric, MetricResult, Need
+from savg.metrics.chance import uninformative
 from savg.metrics.statistics import mean_interval, other_pairs
 from savg.metrics.stereo import TRACK, clip_track
 
@@ -68,9 +69,10 @@ class IldError(Metric):
             )
         pairs = [pair for pair, kept in zip(pairs, present, strict=True) if kept]
         low, high = mean_interval(errors[present], self.seed)
-        notes = {**counts, **_agreement(pairs), "warnings": self._warnings(counts)}
         nulls = _nulls(pairs, self.seed)
         value = float(errors[present].mean())
+        warnings = uninformative(value, low, high, nulls, higher_is_better=False)
+        notes = {**counts, **_agreement(pairs), "warnings": warnings + self._warnings(counts)}
         return MetricResult(self.name, value, low, high, len(pairs), nulls, notes)
 
     def _pairs(self) -> tuple[list[tuple[Track, Track]], int]:

@@ -19,6 +19,7 @@ from savg.metrics.person_position import person_centres
 from savg.metrics.spatial import within
 from savg.metrics.spatial_warnings import FEW_CLIPS
 from savg.metrics.statistics import (
+    fewer_than_two,
     mean_interval,
     other_pairs,
     percentiles,
@@ -93,9 +94,10 @@ class TrajectoryWithin(Metric):
         if not known:
             reason = "No clip has a person who moves and three sound events."
             return self.undefined(reason, len(items), moving_clips=0)
+        value = float(np.mean(known))
         low, high = mean_interval(known, self.seed)
         nulls = self._nulls(items)
-        warnings = uninformative(low, high, nulls)
+        warnings = uninformative(value, low, high, nulls)
         if len(known) < FEW_CLIPS:
             warnings.append(f"Somebody moves in only {len(known)} of {len(items)} clips.")
         notes = {
@@ -103,7 +105,7 @@ class TrajectoryWithin(Metric):
             "median": float(np.median(known)),
             "warnings": warnings,
         }
-        return MetricResult(self.name, float(np.mean(known)), low, high, len(items), nulls, notes)
+        return MetricResult(self.name, value, low, high, len(items), nulls, notes)
 
     def _nulls(self, items: Sequence[Item]) -> dict[str, float | None]:
         """The same with the sounds of other clips."""
@@ -131,13 +133,15 @@ class TrajectoryPooled(Metric):
         if value is None:
             reason = "A correlation needs three sounds with a person, and places that differ."
             return self.undefined(reason, len(items), events=events)
-        drawn = resampled_clips(len(items), self.seed)
-        found = [pooled_correlation(total) for total in table[drawn].sum(axis=1)]
+        found = []
+        if not fewer_than_two(table[:, 0]):
+            drawn = resampled_clips(len(items), self.seed)
+            found = [pooled_correlation(total) for total in table[drawn].sum(axis=1)]
         low, high = percentiles([r for r in found if r is not None])
         borrowed = [moments(paths) for paths in _borrowed(items, self.seed)]
         shuffled = pooled_correlation(np.sum(borrowed, axis=0)) if borrowed else None
         nulls = {"swapped": -value, "shuffled": shuffled}
-        notes = {"events": events, "warnings": uninformative(low, high, nulls)}
+        notes = {"events": events, "warnings": uninformative(value, low, high, nulls)}
         return MetricResult(self.name, value, low, high, len(items), nulls, notes)
 
 

@@ -100,6 +100,7 @@ def test_few_clips_give_a_number_or_a_sentence(name: str, items: list[Item]) -> 
     if result.value is None:
         reason = result.notes["reason"]
         assert reason.endswith(".") and reason[0].isupper() and len(reason.split()) > 3
+    if result.value is None or len(items) < 2:  # one clip says nothing of others
         assert result.low is None and result.high is None
     for item in items:
         json.dumps(dict(CLASSES[name].cells(item)), allow_nan=False)

@@ -70,7 +70,13 @@ def test_channels_baselines_and_the_interval() -> None:
     assert both.value == 0.5 and both.n == 2
     assert both.nulls == {"swapped": 0.5, "silence": 0.5, "shuffled": 0.5}
     counts = {"left": 0.5, "right": 0.5, "unpaired": 0, "cut": 0, "sample_rate": 44_100}
-    assert both.notes == counts
+    (doubt,) = both.notes["warnings"]  # no better than silence, though the clips are as loud
+    assert "0.0000…1.0000 does not lie below the chance baseline 'silence', 0.5000." in doubt
+    assert both.notes == {**counts, "warnings": [doubt]}
+    near = result({"a": left, "b": 0.9 * left[::-1]}, {"a": left, "b": left[::-1]})
+    assert "warnings" not in near.notes and near.nulls["silence"] == 0.5
+    equal = np.ones((2, 4))  # whose channels swap without a change
+    assert "warnings" not in result({"a": equal}, {"a": 0.9 * equal}).notes
     assert (both.low, both.high) == (0.0, 1.0)
     one = result({"a": left}, {"a": 0.5 * left, "b": left})
     assert one.value == 0.25 and one.notes["left"] == 0.5 and one.notes["right"] == 0.0
@@ -82,7 +88,8 @@ def test_clips_without_a_pair_are_counted_and_longer_ones_cut() -> None:
     some = result({"a": flat, "b": flat[:, :2], "c": flat}, {"a": flat, "b": 0 * flat})
     assert some.value == 0.5 and some.n == 2
     assert some.notes["unpaired"] == 1 and some.notes["cut"] == 1
-    assert some.notes["warnings"] == [
+    assert "uninformative" in some.notes["warnings"][0]
+    assert some.notes["warnings"][1:] == [
         "1 of 2 pairs differ in length: the end of the longer clip was left out.",
         "1 of 3 clips have no reference clip of the same name and are left out.",
     ]

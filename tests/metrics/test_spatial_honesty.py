@@ -20,7 +20,7 @@ def test_the_correction_by_hand() -> None:
     chance = {"centre": np.array([[5, 5]]), "swapped": np.array([[6, 4]])}
     corrected = corrected_score(counts, chance)
     assert corrected.value == pytest.approx((0.8 - 0.6) / (1 - 0.6))
-    assert corrected.baseline == "swapped" and corrected.low == pytest.approx(corrected.value)
+    assert corrected.baseline == "swapped" and corrected.low is corrected.high is None
     assert best_chance({"a": 0.5, "b": 0.2}, higher_is_better=False) == ("b", 0.2)
     assert best_chance({"a": 0.5, "b": None, "c": 0.5}) == ("a", 0.5) and best_chance({}) is None
     perfect_luck = corrected_score(counts, {"centre": np.array([[3, 0]])})
@@ -30,14 +30,30 @@ def test_the_correction_by_hand() -> None:
 
 def test_which_results_are_uninformative() -> None:
     nulls = {"centre": 0.5, "swapped": 0.3, "shuffled": None}
-    assert uninformative(0.51, 0.9, nulls) == []
-    assert uninformative(0.5, 0.9, nulls)[0].endswith(
+    assert uninformative(0.7, 0.51, 0.9, nulls) == []
+    assert uninformative(0.7, 0.5, 0.9, nulls)[0].endswith(
         "lie above the chance baseline 'centre', 0.50."
     )
-    assert uninformative(0.1, 0.29, nulls, higher_is_better=False) == []
-    lower = uninformative(0.1, 0.3, nulls, higher_is_better=False)
+    assert uninformative(0.2, 0.1, 0.29, nulls, higher_is_better=False) == []
+    lower = uninformative(0.2, 0.1, 0.3, nulls, higher_is_better=False)
     assert "0.10…0.30 does not lie below the chance baseline 'swapped', 0.30." in lower[0]
-    assert uninformative(None, None, nulls) == [] == uninformative(0.1, 0.2, {"centre": None})
+    assert uninformative(None, None, None, nulls) == []
+    assert uninformative(0.1, 0.1, 0.2, {"centre": None}) == []
+
+
+def test_a_value_without_an_interval_is_compared_itself() -> None:
+    nulls = {"centre": 0.5}
+    assert uninformative(0.6, None, None, nulls) == []
+    (sentence,) = uninformative(0.5, None, None, nulls, words={"centre": "no direction"})
+    assert sentence == (
+        "This result is uninformative: its value 0.50 does not lie above the chance baseline "
+        "'centre' (no direction), 0.50."
+    )
+    one = compute("spatial_av_align", items((sounds_at(128), boxes_at((128, 0)))))
+    assert one.value == 1.0 and one.low is one.high is None
+    first, second, *_ = one.notes["warnings"]
+    assert "its value 1.00 does not lie above the chance baseline 'centre', 1.00." in first
+    assert second == "The score rests on only 1 clip with sounds."
 
 
 def test_the_correction_is_resampled_with_its_baselines() -> None:
@@ -109,7 +125,7 @@ def test_groups_by_position_and_class() -> None:
     assert [(row["label"], row["value"], row["n"]) for row in notes["by_class"]] == [
         ("speech", 1.0, 50), ("instrument", 0.0, 50)
     ]  # fmt: skip
-    assert notes["by_class"][0]["low"] == notes["by_class"][0]["high"] == 1.0
+    assert notes["by_class"][0]["low"] is None  # one clip has speech
 
 
 def test_frames_beside_count_in_the_code_and_not_in_the_text() -> None:

@@ -13,7 +13,9 @@ from savg.metrics.statistics import (
     order_statistics,
     other_pairs,
     percentiles,
+    pooled_median_interval,
     pooled_share,
+    ratio_interval,
     share_interval,
 )
 
@@ -54,6 +56,8 @@ def test_a_mean_interval_is_about_students_for_many_clips() -> None:
 def test_too_few_clips_have_no_interval() -> None:
     nothing = (None, None)
     assert share_interval(np.zeros((3, 2), int)) == nothing == percentiles([])
+    assert share_interval(np.array([[3, 1], [0, 0]])) == nothing  # one clip counts
+    assert ratio_interval([2.0, 0.0], [4, 0]) == pooled_median_interval([[1.0, 2.0], []]) == nothing
     assert mean_interval([1.0]) == deviation_interval([1.0, 2.0]) == nothing
     assert correlation_interval(None, 0) == correlation_interval(0.5, 3) == nothing
     assert correlation_interval(1.0, 10) == nothing

@@ -199,6 +199,9 @@ def test_trajectories_of_the_reference_itself_and_of_swapped_channels(metric) ->
     assert centred.value == pytest.approx(same.nulls["centre"])
     assert centred.notes["correlation"] is None and centred.notes["moving"] == 0
     assert same.nulls["centre"] < same.nulls["swapped"] and same.nulls["shuffled"] > 0
+    assert same.notes["warnings"] == []
+    for useless in (swapped, centred):
+        assert "This result is uninformative" in useless.notes["warnings"][0]
 
 
 def test_an_ild_error_is_that_of_the_gains() -> None:

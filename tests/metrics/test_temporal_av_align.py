@@ -180,9 +180,12 @@ def test_counts_warnings_and_empty_clips() -> None:
     assert {k: both.notes[k] for k in ("onsets", "flow_peaks", "empty", "above_one")} == {
         "onsets": 3, "flow_peaks": 1, "empty": 1, "above_one": 1
     }  # fmt: skip
-    assert "not clearly better than chance: 1.500" in both.notes["warnings"][0]  # 0 and 3
+    assert both.notes["warnings"] == [
+        "This result is uninformative: its interval 0.00…3.00 does not lie above the chance baseline "
+        f"'metronome' (10 clicks a second whatever is seen), {both.nulls['metronome']:.2f}."
+    ]  # 0 and 3
     by_chance = result(item("a", [0.1], [4]), item("b", [4.9], [4]))
-    assert "not clearly better than chance: 0.000 against" in by_chance.notes["warnings"][0]
+    assert "uninformative: its interval 0.00…0.00 does not" in by_chance.notes["warnings"][0]
     still = replace(
         dense,
         observation=replace(
