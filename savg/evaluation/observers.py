@@ -147,6 +147,7 @@ class Observers:
     def observation(self, values: Mapping[str, Any]) -> Observation:
         """The observation of the parts' values by their names."""
         format: ClipFormat = values[Facts.name][0]
+        boxes, events = (values.get(part.name) for part in (Persons, Sounds))
         detectors = self.loaded_detectors
         features = {
             part.feature: values[part.name]
@@ -155,8 +156,8 @@ class Observers:
         }
         return observation(
             format,
-            values.get(Persons.name) or Boxes.empty(),
-            values.get(Sounds.name) or SoundEvents.empty(),
+            Boxes.empty() if boxes is None else boxes,  # an empty table keeps its column of scores
+            SoundEvents.empty() if events is None else events,
             features,
             None if detectors is None else detectors.threshold,
         )

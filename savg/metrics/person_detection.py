@@ -87,14 +87,14 @@ def person_ap50(
         )
     scores, hits, truths = [], [], 0
     for detected, labelled in zip(detections, truth, strict=True):
-        if detected.scores is None:
+        if len(detected) and detected.scores is None:
             raise ValueError("Detections must have scores.")
         detected, labelled = (
             detected.select(detected.categories == PERSON),
             labelled.select(labelled.categories == PERSON),
         )
         truths += len(labelled)
-        confidence = np.asarray(detected.scores)
+        confidence = np.zeros(0) if detected.scores is None else detected.scores
         for frame in np.unique(detected.frames):
             rows = np.flatnonzero(detected.frames == frame)
             rows = rows[np.argsort(-confidence[rows], kind="stable")]
@@ -121,6 +121,9 @@ class PersonAp50(Metric):
             candidates = item.observation.candidates
             detections.append(item.observation.boxes if candidates is None else candidates)
             truth.append(item.truth.boxes)
+        if any(len(boxes) and boxes.scores is None for boxes in detections):
+            reason = "The boxes have no scores, as those of tables, so that nothing ranks them."
+            return self.undefined(reason, len(detections))
         value = person_ap50(detections, truth)
         if value is None:
             return self.undefined("No clip has a true person.", len(detections))

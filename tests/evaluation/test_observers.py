@@ -254,6 +254,17 @@ def test_a_bad_clip_is_named_and_the_others_are_observed(tmp_path: Path) -> None
     assert len(reference_of(items).features) == 8
 
 
+def test_boxes_of_a_clip_without_persons_keep_their_column_of_scores(tmp_path: Path) -> None:
+    def nobody(_: Clip) -> Boxes:
+        return Boxes([], [], np.zeros((0, 4)), [])
+
+    for cache in (None, Cache(tmp_path), Cache(tmp_path)):
+        own = Observers(Detectors(nobody, sounds))
+        (item,) = observe_all(Reads(1).sources(), own, cache)
+        assert isinstance(item, Item) and len(item.observation.boxes) == 0
+        assert item.observation.boxes.scores is not None
+
+
 def test_few_clips_are_alive_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     alive: set[int] = set()
     peaks = []

@@ -5,8 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from savg.annotation import Boxes
-from savg.metrics.person_detection import average_precision, box_iou, match_boxes, person_ap50
+from savg.annotation import Boxes, SoundEvents
+from savg.metrics.base import Item, Observation, Truth
+from savg.metrics.person_detection import (
+    PersonAp50,
+    average_precision,
+    box_iou,
+    match_boxes,
+    person_ap50,
+)
 
 
 def table(frames, boxes, scores=None, categories=None):
@@ -83,8 +90,16 @@ def test_the_edges():
     assert person_ap50([scored], [person]) == 0.0
     chair = table([0], [[0, 0, 4, 4]], np.ones(1), np.array([56]))
     assert person_ap50([chair], [person]) == 0.0
+    assert person_ap50([nothing], [person]) == 0.0
+    bare = table([0], [[0, 0, 4, 4]])
     with pytest.raises(ValueError, match="scores"):
-        person_ap50([nothing], [person])
+        person_ap50([bare], [person])
+    metric = PersonAp50()
+    for name, found in (("a", nothing), ("b", bare)):
+        observation = Observation(SoundEvents.empty(), found)
+        metric.update(Item(name, observation, truth=Truth(SoundEvents.empty(), person)))
+    result = metric.compute()  # boxes of tables, which have no scores
+    assert result.value is None and "no scores" in result.notes["reason"]
     with pytest.raises(ValueError, match="clips"):
         person_ap50([], [person])
     assert average_precision(np.array([0.1, 0.9]), np.array([True, False]), 1) == 0.5
