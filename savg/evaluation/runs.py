@@ -279,6 +279,9 @@ class _Evaluating:
             scorer.add(item)
             if isinstance(item, Item):
                 features[item.name] = item.observation.features
+        if not features:
+            reason = scorer.rows[0]["error"]
+            raise SavgError(f"{request.reference.folder} has no clip to compare with: {reason}")
         self._finish(outcome, REFERENCE, scorer)
         return Reference(features)
 

@@ -239,6 +239,14 @@ def test_a_bad_clip_of_either_set_is_named(sets, capsys) -> None:
     assert failed == [("a", "generated"), ("b", "reference")]
     assert data["sets"]["generated"]["clips"] == data["sets"]["centre"]["clips"] == 4
     assert "2 of 10 clips could not be evaluated" in err and "Traceback" not in err
+    for file in reference.glob("*.mp4"):
+        file.write_bytes(b"no video")
+    SEEN.clear()
+    options = ("--reference", reference, "--metrics", "distance", "--no-cache")
+    assert main(["evaluate", *map(str, (generated, *options))]) == 1
+    words = capsys.readouterr().err.splitlines()[-1]
+    assert f"error: {reference} has no clip to compare with: " in words and "b.mp4" in words
+    assert not SEEN, "before the generated clips are observed"
 
 
 def test_oddities_are_said_before_long_work(sets, clips, capsys) -> None:
