@@ -22,11 +22,11 @@ from benchmarks.evaluation import write_reference
 from savg.clip import Clip
 from savg.evaluation.cache import Cache, content_key
 from savg.evaluation.observe import Detectors, Failure
-from savg.evaluation.observers import Observers, Source, observe_all
+from savg.evaluation.observers import Observers, Source, observe_all, reference_of
 from savg.evaluation.result_files import RESULTS, provenance, setting, write_result
 from savg.features.registry import backbone_class
 from savg.hub import Card, model_format, save_component
-from savg.metrics.base import Item, Metric, Need, Reference
+from savg.metrics.base import Item, Metric, Need
 from savg.metrics.registry import METRICS, metric_class
 
 RANDOM = ("i3d", "audioclip", "vggish")
@@ -117,7 +117,7 @@ def observed(
 
 def score(metrics: dict[str, type[Metric]], items: Sequence[Item]) -> None:
     """Compute all metrics, the items being their own reference."""
-    reference = Reference({item.name: item.observation.features for item in items})
+    reference = reference_of(items)
     for metric in metrics.values():
         made = metric(reference)
         for item in items:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from savg.errors import SavgError
 from savg.evaluation.pairs import paired_rows
-from savg.evaluation.report import label
+from savg.evaluation.report import aligned, label
 from savg.evaluation.results_file import Run
 from savg.evaluation.score import Row
 from savg.metrics.base import MetricResult, Need, format_number
@@ -268,7 +268,7 @@ def as_text(comparison: Comparison) -> str:
         blocks[1].append([label(name), *values, _between(d["difference"], d["low"], d["high"])])  # type: ignore[index]
     titles = (f"{comparison.pairs} clips in both runs, means of columns:", "Metrics of the sets:")
     return "\n\n".join(
-        f"{title}\n{_aligned(rows)}"
+        f"{title}\n{aligned(rows)}"
         for title, rows in zip(titles, blocks, strict=True)
         if len(rows) > 1
     )
@@ -277,8 +277,3 @@ def as_text(comparison: Comparison) -> str:
 def _between(value: float | None, low: float | None, high: float | None) -> str:
     interval = "" if low is None else f" ({format_number(low)}…{format_number(high)})"
     return format_number(value) + interval
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)

@@ -24,12 +24,13 @@ def as_text(evaluation: Evaluation) -> str:
         else:
             blocks[-1] += lines
     blocks[0].insert(0, ("clips", str(evaluation.clips)))
-    return "\n\n".join(_aligned(lines) for lines in blocks if lines)
+    return "\n\n".join(aligned(lines) for lines in blocks if lines)
 
 
-def _aligned(lines: Sequence[tuple[str, str]]) -> str:
-    width = max(len(name) for name, _ in lines)
-    return "\n".join(f"{name:{width}}  {value}" for name, value in lines)
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of equally many cells as lines, in columns of equal widths."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 def beside(sets: Mapping[str, SetResult]) -> str:
@@ -41,9 +42,7 @@ def beside(sets: Mapping[str, SetResult]) -> str:
         if sum(result is not None for result in results) > 1:
             values = ("–" if r is None else format_number(r.value) for r in results)
             rows.append([label(name), *values])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-    return "\n".join(lines)
+    return aligned(rows)
 
 
 def markdown_table(

@@ -19,7 +19,7 @@ from savg.errors import SavgError
 from savg.evaluation.cache import Cache, derived_key
 from savg.evaluation.damages import DAMAGES, damaged
 from savg.evaluation.observe import Failure
-from savg.evaluation.observers import Observers, Source, observe_all
+from savg.evaluation.observers import Observers, Source, observe_all, reference_of
 from savg.evaluation.report import label
 from savg.metrics.base import (
     Item,
@@ -203,20 +203,16 @@ def run_selftest(
             yield replace(item, truth=truths.get(item.name))
 
     report("reference clips", 0, total)
-    others = _reference(items(subject.source() for subject in reference))
+    others = reference_of(items(subject.source() for subject in reference))
     report("clips as they are", 1, total)
     clean = list(items(subject.source() for subject in subjects))
-    score = partial(_results, metrics, others, _reference(clean), seed)
+    score = partial(_results, metrics, others, reference_of(clean), seed)
     results = {}
     for number, (name, level) in enumerate(keys, 2):
         report(DAMAGES[name].title(level), number, total)
         sources = (s.damaged(name, level, seed, index) for index, s in enumerate(subjects))
         results[name, level] = score(items(sources))
     return SelfTest(len(subjects), len(others.features), score(clean), results)
-
-
-def _reference(items: Iterable[Item]) -> Reference:
-    return Reference({item.name: item.observation.features for item in items})
 
 
 def _results(
