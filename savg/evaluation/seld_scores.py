@@ -19,7 +19,7 @@ from savg.errors import SavgError
 from savg.evaluation.files import BOXES, EVENTS
 from savg.evaluation.seld_rules import Array, SeldRules, seld_rules
 from savg.folders import files_in
-from savg.metrics.statistics import RESAMPLES, percentiles, resampled_clips
+from savg.metrics.statistics import RESAMPLES, fewer_than_two, percentiles, resampled_clips
 
 FEW_FILES = 10
 """Files below which an interval over files says little."""
@@ -106,13 +106,15 @@ def summarise(
                         resampled_clips(len(tables), seed, resamples)])  # fmt: skip
     drawn = chosen.scores(np.tensordot(weights.astype(np.float64), tables, axes=1))
     left_out = chosen.scores(total - tables)
+    single = fewer_than_two(tables.any(axis=(1, 2)))
     scores = {}
     for name, value in values.items():
-        low, high = percentiles(drawn[name][np.isfinite(drawn[name])])
+        known = np.isfinite(value) and not single
+        low, high = percentiles(drawn[name][np.isfinite(drawn[name])]) if known else (None, None)
         scores[name] = {
             "value": _plain(value),
-            "low": low if np.isfinite(value) else None,
-            "high": high if np.isfinite(value) else None,
+            "low": low,
+            "high": high,
             "jackknife": jackknife(float(value), left_out[name]),
         }
     return SeldReport(
@@ -161,7 +163,8 @@ def _warnings(tables: Array, rules: SeldRules) -> list[str]:
             "these rules."
         )
     if len(tables) < FEW_FILES:
-        sentences.append(f"The intervals rest on only {len(tables)} files.")
+        files = "file" if len(tables) == 1 else "files"
+        sentences.append(f"The scores rest on only {len(tables)} {files}.")
     return sentences + rules.warn(total)
 
 

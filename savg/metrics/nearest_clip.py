@@ -14,8 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.clip import Clip
-from savg.metrics.base import Extractor, Metric, MetricResult, Need, Reference, format_number
-from savg.metrics.statistics import order_statistics
+from savg.metrics.base import (
+    Extractor,
+    Metric,
+    MetricResult,
+    Need,
+    Reference,
+    format_number,
+    with_interval,
+)
+from savg.metrics.statistics import order_statistics, pooled_median_interval
 
 EVERY = 5
 """Interval in frames between those of a clip that are compared."""
@@ -87,11 +95,12 @@ class NearestClip(Metric):
         summary = order_statistics(distances)
         if summary is None:
             return self.undefined("No clip has the length and shape of a reference clip.")
-        return MetricResult(self.name, summary["median"], n=len(distances), notes=summary)
+        low, high = pooled_median_interval([[distance] for distance in distances], self.seed)
+        return MetricResult(self.name, summary["median"], low, high, len(distances), notes=summary)
 
     @classmethod
     def text(cls, result: MetricResult) -> str:
         if result.value is None:
             return "–"
         least, p5 = (format_number(result.notes[name], 1) for name in ("least", "p5"))
-        return f"{format_number(result.value, 1)} (least {least}, 5 % below {p5})"
+        return with_interval(result, 1, f"least {least}, 5 % below {p5}")

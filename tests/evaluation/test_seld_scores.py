@@ -72,6 +72,13 @@ def test_scores_and_intervals_are_those_of_plain_loops(tmp_path: Path) -> None:
     assert [row["class"] for row in report.classes] == [0, 1] and report.warnings == []
 
 
+def test_one_file_has_no_interval(tmp_path: Path) -> None:
+    report = score_folders(*x_files(tmp_path, count=1), "savgbench")
+    assert report.scores["f"]["value"] is not None
+    assert report.scores["f"]["low"] is report.scores["f"]["high"] is None
+    assert "The scores rest on only 1 file." in report.warnings
+
+
 def test_bad_files_are_named_and_the_others_scored(tmp_path: Path, capsys) -> None:
     guesses, labels = x_files(tmp_path, count=4)
     whole = score_folders(guesses, labels, "savgbench")
@@ -107,7 +114,7 @@ def test_perfect_predictions_by_every_rule(tmp_path: Path, rules: str, capsys) -
     assert main(["score-seld", *arguments, "--rules", rules, "--out", str(out_file)]) == 0
     out = capsys.readouterr().out
     assert json.loads(out_file.read_text())["rules"] == rules
-    assert RULES[rules].label in out and "(2 files)" in out and "! The intervals rest" in out
+    assert RULES[rules].label in out and "(2 files)" in out and "! The scores rest" in out
     scores = score_folders(*folders, rules).scores
     assert scores["f"]["value"] == pytest.approx(1) == scores["f"]["high"]
     wrong = "le" if "le" in scores else "azimuth_error"

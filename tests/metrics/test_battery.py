@@ -152,3 +152,13 @@ def test_clips_of_another_length_are_left_out_of_the_nearest() -> None:
     both = result_of(CLASSES["nearest_clip"], [Item("short", observed), ITEMS[0]])
     assert both.n == 1 and both.value == pytest.approx(nearest([ITEMS[0]]), rel=1e-5)
     assert result_of(CLASSES["nearest_clip"], [Item("short", observed)]).value is None
+
+
+def test_the_nearest_has_an_interval_over_clips() -> None:
+    result = result_of(CLASSES["nearest_clip"], ITEMS)
+    distances = [nearest([item]) for item in ITEMS]
+    drawn = np.random.default_rng(0).integers(0, len(ITEMS), (2000, len(ITEMS)))
+    medians = np.median(np.array(distances)[drawn], axis=1)
+    expected = np.quantile(medians, [0.025, 0.975])
+    assert (result.low, result.high) == pytest.approx(tuple(expected), rel=1e-5)
+    assert "least" in CLASSES["nearest_clip"].text(result)
