@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.audio.stereo_measures import Likeness, active, ild, likeness, part_powers
+from savg.audio.levels import part_powers
+from savg.audio.stereo_measures import Likeness, active, ild, likeness
 
 Audio = NDArray[np.floating]
 
@@ -30,7 +31,7 @@ CLIPPED_SHARE = 1e-4
 """Share of a channel's samples that are clipped, from which it counts."""
 
 OFFSET = 0.005
-"""Mean of a channel, of full scale, from which it counts where it is a tenth of the channel's RMS."""
+"""Mean of a channel, of full scale, from which it counts where it is a tenth of the RMS of the rest."""
 
 _SIDES = ("left", "right")
 

@@ -30,16 +30,24 @@ def level_db(audio: Audio, floor_db: float = -120.0) -> float:
 def levels_db(audio: Audio, sample_rate: int, rate: int) -> NDArray[np.float64]:
     """Level [2, N] of each channel in each 1/`rate` second, never below FLOOR_DB.
 
-    N = seconds · rate, rounded up; half a sample more or less, as rounded lengths have, does not count.
+    N as of `part_powers`.
+    """
+    powers = part_powers(audio, sample_rate, rate)
+    return np.maximum(10.0 * np.log10(np.maximum(powers, 1e-12)), FLOOR_DB)
+
+
+def part_powers(audio: Audio, sample_rate: int, rate: float) -> NDArray[np.float64]:
+    """Mean power [2, N] of each channel in each 1/`rate` second.
+
+    N = seconds · rate, rounded up, at least 1; half a sample more or less, as rounded lengths have,
+    does not count.
     """
     samples = audio.shape[1]
-    count = -(-(2 * samples - 1) * rate // (2 * sample_rate))
-    edges = np.minimum(np.arange(count + 1) * sample_rate // rate, samples)
-    power = np.zeros((2, samples + 1))
-    np.cumsum(np.square(audio, dtype=np.float64), axis=1, out=power[:, 1:])
-    lengths = np.maximum(np.diff(edges), 1)
-    mean = np.maximum(np.diff(power[:, edges], axis=1), 0.0) / lengths
-    return np.maximum(10.0 * np.log10(np.maximum(mean, 1e-12)), FLOOR_DB)
+    count = max(1, int(np.ceil((samples - 0.5) * rate / sample_rate)))
+    edges = np.minimum(np.arange(count + 1) * sample_rate // rate, samples).astype(np.int64)
+    sums = np.zeros((2, samples + 1))
+    np.cumsum(np.square(audio, dtype=np.float64), axis=1, out=sums[:, 1:])
+    return np.maximum(np.diff(sums[:, edges], axis=1), 0.0) / np.maximum(np.diff(edges), 1)
 
 
 def level_difference_db(audio: Audio, bounded: bool = False) -> float:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from savg.audio.levels import part_powers
+
 Audio = NDArray[np.floating]
 Values = NDArray[np.float64]
 
@@ -62,17 +64,6 @@ class CrossSpectra:
         """The frequencies of an octave band."""
         low, high = centre / np.sqrt(2), centre * np.sqrt(2)
         return (self.frequencies >= low) & (self.frequencies < high)
-
-
-def part_powers(audio: Audio, rate: int, per_second: float) -> Values:
-    """Mean power [2, N] of the channels in each 1/`per_second` second; N seconds are rounded up, half a
-    sample aside."""
-    samples = audio.shape[1]
-    count = max(1, int(np.ceil((samples - 0.5) * per_second / rate)))
-    edges = np.minimum(np.arange(count + 1) * rate // per_second, samples).astype(np.int64)
-    sums = np.zeros((2, samples + 1))
-    np.cumsum(np.square(audio, dtype=np.float64), axis=1, out=sums[:, 1:])
-    return np.maximum(np.diff(sums[:, edges], axis=1), 0.0) / np.maximum(np.diff(edges), 1)
 
 
 def active(powers: Values) -> NDArray[np.bool_]:

@@ -8,7 +8,6 @@ tell of the two channels is how much there is in side, and how left and right di
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
@@ -20,6 +19,7 @@ from torch import Tensor
 from savg.audio.resample import resample
 from savg.clip import Clip
 from savg.features.base import views
+from savg.features.windows import covering
 
 Signal = NDArray[np.float32]
 
@@ -34,10 +34,7 @@ def windows(audio: NDArray[np.float32], length: int) -> list[NDArray[np.float32]
 
     Windows may overlap.
     """
-    samples = audio.shape[-1]
-    count = max(1, math.ceil(samples / length))
-    starts = np.linspace(0, max(0, samples - length), count).round().astype(int)
-    return [audio[..., start : start + length] for start in starts]
+    return [audio[..., start : start + length] for start in covering(audio.shape[-1], length)]
 
 
 def describe(

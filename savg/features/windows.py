@@ -33,9 +33,13 @@ def windows(video: Video, length: int) -> list[Video]:
     A shorter video is stretched to one window.
     """
     video = stretched(video, length)
-    count = math.ceil(len(video) / length)
-    starts = np.linspace(0, len(video) - length, count).round().astype(int)
-    return [video[start : start + length] for start in starts]
+    return [video[start : start + length] for start in covering(len(video), length)]
+
+
+def covering(total: int, length: int) -> NDArray[np.int64]:
+    """The starts of as few windows of `length` as cover `total`, evenly spaced."""
+    count = max(1, math.ceil(total / length))
+    return np.linspace(0, max(0, total - length), count).round().astype(np.int64)
 
 
 def describe(

@@ -74,6 +74,7 @@ class YoloxBackbone(Backbone):
                 "resize": f"{part}, shrunk or enlarged in proportion",
                 "frames": "all, at the clip's rate",
             },
+            "precision": "float32",
         }
 
     def __call__(self, clips: Sequence[Clip]) -> list[NDArray[np.float32]]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.audio import stereo_measures as measures
+from savg.audio.levels import part_powers
 from savg.clip import Clip
 from savg.metrics.base import Cells, Extractor, Item, Metric, MetricResult, Need
 from savg.metrics.statistics import mean_interval, order_statistics
@@ -43,7 +44,7 @@ def clip_stereo(clip: Clip) -> NDArray[np.float64]:
     spectra = measures.cross_spectra(clip.audio, rate)
     alike = measures.likeness(clip.audio, rate)
     delay, confidence = measures.itd(spectra)
-    powers = measures.part_powers(clip.audio, rate, 10)
+    powers = part_powers(clip.audio, rate, 10)
     left, right = powers[:, measures.active(powers)].sum(axis=1)
     kind = np.nan if np.isnan(alike.width) else KINDS.index(alike.kind)
     row = [
