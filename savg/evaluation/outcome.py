@@ -65,21 +65,17 @@ def evaluate_items(
         scorer.add(item)
         if isinstance(item, Item):
             outcome.frames.add(item)
-    outcome.sets[GENERATED] = with_facts(scorer.evaluation(), lambda name: {}, STANDARD)
+    outcome.sets[GENERATED] = with_facts(
+        scorer.evaluation(), lambda name: {"mode": STANDARD, "networks": {}}
+    )
     return outcome
 
 
-def with_facts(
-    evaluation: Evaluation, networks: Callable[[str], Mapping[str, Any]], mode: str
-) -> Evaluation:
-    """An evaluation with mode and networks in the notes of each result.
-
-    networks: provenance by name of what a metric of this name rests on.
-    """
+def with_facts(evaluation: Evaluation, facts: Callable[[str], Mapping[str, Any]]) -> Evaluation:
+    """An evaluation with further facts of a metric's name in the notes of its result: its mode, and its
+    networks' provenance by name."""
     results = {
-        name: replace(
-            result, notes={**result.notes, "mode": mode, "networks": dict(networks(name))}
-        )
+        name: replace(result, notes={**result.notes, **facts(name)})
         for name, result in evaluation.metrics.items()
     }
     return replace(evaluation, metrics=results)

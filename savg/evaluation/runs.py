@@ -288,12 +288,14 @@ class _Evaluating:
     def _finish(self, outcome: Outcome, key: str, scorer: Scorer) -> None:
         """Add a set's results, with mode and networks in their notes."""
 
-        def networks(name: str) -> dict[str, dict[str, Any]]:
-            facts = self._networks(self.request.metrics[name])
-            outcome.networks |= facts
-            return facts
+        def facts(name: str) -> dict[str, Any]:
+            metric = self.request.metrics[name]
+            networks = self._networks(metric)
+            outcome.networks |= networks
+            standard = metric.backbones and not self._officially(metric)
+            return {"mode": STANDARD if standard else self.request.mode, "networks": networks}
 
-        outcome.sets[key] = with_facts(scorer.evaluation(), networks, self.request.mode)
+        outcome.sets[key] = with_facts(scorer.evaluation(), facts)
 
     def _networks(self, metric: type[Metric]) -> dict[str, dict[str, Any]]:
         networks = self.observers.provenance(metric)

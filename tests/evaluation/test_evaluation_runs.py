@@ -368,11 +368,14 @@ def test_official_numbers_rest_on_official_features_alone(
     both = (sets[0], "--reference", sets[1], "--mode", "official", "--metrics")
     words = sentence(capsys, *both, "favd")
     assert "favd has no official form: the published evaluator does not have vggish." in words
-    data, _ = evaluate(capsys, *both, SPATIAL, "fvd", "fad-audioclip")
+    data, _ = evaluate(capsys, *both, SPATIAL, "fvd", "fad-audioclip", "distance")
     assert data["run"]["mode"] == "official"
     rows = {key: set(one["metrics"]) for key, one in data["sets"].items()}
-    assert rows["generated"] == {SPATIAL, "fvd", "fad-audioclip"}
-    assert rows["centre"] == rows["boxes"] == {SPATIAL, "fvd"}  # their audio is another one
+    assert rows["generated"] == {SPATIAL, "fvd", "fad-audioclip", "distance"}
+    assert rows["centre"] == rows["boxes"] == {SPATIAL, "fvd", "distance"}  # other audio
+    modes = {name: r["notes"]["mode"] for name, r in data["sets"]["generated"]["metrics"].items()}
+    assert modes.pop("distance") == "standard", "it rests on whole clips"
+    assert set(modes.values()) == {"official"}
     for name, backbone in (("fvd", "i3d"), ("fad-audioclip", "audioclip")):
         result = data["sets"]["generated"]["metrics"][name]
         assert result["value"] is not None
