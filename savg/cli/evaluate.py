@@ -21,9 +21,10 @@ from savg.evaluation.observe import Failure
 from savg.evaluation.official_tables import OfficialTables
 from savg.evaluation.outcome import OFFICIAL
 from savg.evaluation.processes import Processes
-from savg.evaluation.report import as_text, beside
+from savg.evaluation.report import as_text, beside, notes_text
 from savg.evaluation.results_file import GENERATED, REFERENCE, Run
 from savg.evaluation.selection import ALL, SETS, Selection, select_metrics
+from savg.features.networks import check_source
 from savg.folders import videos_in
 from savg.metrics.base import Item, Need
 from savg.paths import existing, writable_file, writable_folder
@@ -71,6 +72,8 @@ class _Command:
         if args.leaderboard:
             writable_file(args.leaderboard, "--leaderboard")
             read_leaderboard(args.leaderboard)
+        if args.networks:
+            check_source(args.networks)
         for folder in filter(None, (args.truth, args.reference)):
             existing(folder, "folder")
         self.tables = OfficialTables.of(args.seld_csv, args.detection_csv)
@@ -302,7 +305,6 @@ def _reader(generated: ClipSet, reference: ClipSet | None, reading: Reading) -> 
 
 
 def _print(run: Run, outcome: Outcome) -> None:
-    """The results of the generated set in lines, and below them those of the other sets."""
-    print(as_text(outcome.sets[GENERATED]))
-    if len(run.sets) > 1:
-        print("\n" + beside(run.sets))
+    """The results of the generated set in lines, below them those of the other sets, and notes."""
+    generated = outcome.sets[GENERATED]
+    print("\n\n".join(filter(None, (as_text(generated), beside(run.sets), notes_text(generated)))))

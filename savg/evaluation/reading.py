@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from savg.clip import Clip
-from savg.errors import SavgError
+from savg.errors import SavgError, whole_number
 from savg.evaluation.observers import GROUP
 from savg.format import SAVGBENCH, ClipFormat
 from savg.media.channels import AudioRules
@@ -15,6 +15,12 @@ from savg.media.clip_reader import MAX_SECONDS
 
 READER = 1
 """Version of the reader: raised when the same file becomes another clip, so that caches do not mix."""
+
+MOST_FPS = 240
+"""Most frames a second that are read."""
+
+SAMPLE_RATES = (8_000, 192_000)
+"""Least and highest sample rate; networks and measures of octaves hear too little below."""
 
 GROUP_BYTES = 2**30
 """Bytes that the clips that are computed together may have, were they as long as allowed."""
@@ -54,11 +60,12 @@ class Reading:
         audio: AudioRules | None = None,
     ) -> Reading:
         """The settings, those of SAVGBench where None; SavgError for values out of range."""
-        given = {"fps": fps, "sample_rate": sample_rate}
-        try:
-            format = replace(SAVGBENCH, **{k: v for k, v in given.items() if v is not None})
-        except ValueError as error:
-            raise SavgError(str(error)) from error
+        given = {}
+        if fps is not None:
+            given["fps"] = whole_number("--fps", fps, 1, MOST_FPS)
+        if sample_rate is not None:
+            given["sample_rate"] = whole_number("--sample-rate", sample_rate, *SAMPLE_RATES)
+        format = replace(SAVGBENCH, **given)
         longest = MAX_SECONDS if max_seconds is None else max_seconds
         return cls(format, seconds, longest, audio or AudioRules())
 

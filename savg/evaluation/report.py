@@ -27,6 +27,17 @@ def as_text(evaluation: Evaluation) -> str:
     return "\n\n".join(aligned(lines) for lines in blocks if lines)
 
 
+def notes_text(evaluation: Evaluation) -> str:
+    """Warnings of the values, and why some are missing, a line each with its metrics; "" if none."""
+    about: dict[str, list[str]] = {}
+    for result in evaluation.metrics.values():
+        reasons = [result.notes.get("reason")] if result.value is None else []
+        for sentence in filter(None, [*reasons, *(result.notes.get("warnings") or ())]):
+            about.setdefault(str(sentence), []).append(result.name)
+    lines = [f"{', '.join(names)}: {sentence}" for sentence, names in about.items()]
+    return "\n".join(["notes", *lines]) if lines else ""
+
+
 def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Rows of equally many cells as lines, in columns of equal widths."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -34,7 +45,13 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def beside(sets: Mapping[str, SetResult]) -> str:
-    """The values of several sets in aligned columns, a line for each metric that several have."""
+    """The values of several sets in aligned columns, a line for each metric that several have.
+
+    Sets without values have no column; "" where fewer than two sets are left.
+    """
+    sets = {key: one for key, one in sets.items() if one.metrics}
+    if len(sets) < 2:
+        return ""
     names = _in_order({key: one.metrics for key, one in sets.items()})
     rows = [["", *(one.label for one in sets.values())]]
     for name in names:

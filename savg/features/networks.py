@@ -61,6 +61,15 @@ def network_folder(kind: str, source: str | os.PathLike[str] | None = None) -> P
     return None
 
 
+def check_source(source: str) -> None:
+    """SavgError where a source of networks is neither a folder nor a Hub id."""
+    if not (_is_repo(source) or os.path.isdir(source)):
+        raise SavgError(
+            f"--networks {source}: expected a folder that `weights import` wrote, "
+            "or a Hugging Face repo id."
+        )
+
+
 def load_network(
     kind: str, source: str | os.PathLike[str] | None = None, device: str | None = None
 ) -> tuple[torch.nn.Module, str]:
