@@ -45,6 +45,9 @@ HELP = "Score a folder of clips, or of tables, by the metrics of the papers and 
 
 def run(args: argparse.Namespace) -> int:
     """Score the folder; a bad file becomes one sentence and exit code 1, the others are scored."""
+    from savg.features.networks import check_networks
+
+    check_networks(args.networks)
     if args.selftest is not None:
         return int(importlib.import_module("savg.cli.selftest").run(args))
     processes = Processes.of_environment()

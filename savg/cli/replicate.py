@@ -79,6 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Import, generate, evaluate, compare."""
+    from savg.features.networks import check_networks
+
     for name, least in {
         "num": 2,
         "seed": 0,
@@ -89,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
         value = getattr(args, name)
         if value is not None:
             whole_number(f"--{name.replace('_', '-')}", value, least)
+    check_networks(args.networks)
     out = writable_folder(args.out, "--out")
     reference = _evaluation_videos(args.data)
     weights = _weights(args.weights, out / "weights")
