@@ -41,7 +41,8 @@ def _behind(owner: Any) -> Iterator[tuple[str, str]]:
     packages = {PACKAGE, owner.__module__.partition(".")[0]}
     texts: set[str] = set()
     seen: set[int] = set()
-    waiting = [owner]
+    whole = owner.__mro__ if isinstance(owner, type) else (owner,)
+    waiting = list(whole)
     while waiting:
         value = waiting.pop()
         module = getattr(value, "__module__", None)
@@ -53,7 +54,7 @@ def _behind(owner: Any) -> Iterator[tuple[str, str]]:
         if module not in texts:
             texts.add(module)
             yield module, _text(sys.modules.get(module))
-        for function in _functions(value, whole=value is owner):
+        for function in _functions(value, value in whole):
             for name, used in _used(function, packages):
                 if isinstance(used, _PLAIN):
                     yield name, repr(used)

@@ -61,9 +61,14 @@ class Part(ABC):
         """The value of arrays; ValueError, LookupError or TypeError where they are none."""
 
     @property
+    def code(self) -> Mapping[str, Any]:
+        """The version of the code that computes it, where the provenance has none."""
+        return {}
+
+    @property
     def file(self) -> str:
         """The name of its files in the cache."""
-        key = digest({"part": self.name, **self.provenance})[:16]
+        key = digest({"part": self.name, **self.provenance, "code": self.code})[:16]
         return f"{_UNSAFE.sub('_', self.name)[:80]}-{key}"
 
 
@@ -100,6 +105,10 @@ class Persons(Part):
     def provenance(self) -> Mapping[str, Any]:
         return provenance_of(self.detector)
 
+    @cached_property
+    def code(self) -> Mapping[str, Any]:
+        return version_of(type(self.detector))
+
     def compute(self, clips: Sequence[Clip]) -> list[Boxes]:
         return many(self.detector, clips)
 
@@ -123,6 +132,10 @@ class Sounds(Part):
     @property
     def provenance(self) -> Mapping[str, Any]:
         return provenance_of(self.detector)
+
+    @cached_property
+    def code(self) -> Mapping[str, Any]:
+        return version_of(type(self.detector))
 
     def compute(self, clips: Sequence[Clip]) -> list[SoundEvents]:
         return many(self.detector, clips)
@@ -172,6 +185,10 @@ class Network(_Values):
     @property
     def provenance(self) -> Mapping[str, Any]:
         return self.backbone.provenance
+
+    @cached_property
+    def code(self) -> Mapping[str, Any]:
+        return version_of(type(self.backbone))
 
     def compute(self, clips: Sequence[Clip]) -> list[NDArray[Any]]:
         return [np.asarray(values) for values in self.backbone(clips)]

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from savg.audio import onsets, stereo_measures
+from savg.audio import mel, onsets, stereo_measures
 from savg.evaluation import code_version
 from savg.evaluation.code_version import version_of
+from savg.evaluation.parts import Network
 from savg.evaluation.trivial import centred
+from savg.features.vggish import VggishBackbone
 from savg.metrics import optical_flow
 from savg.metrics.pan import clip_pan
 from savg.metrics.registry import METRICS, metric_class
@@ -47,6 +49,25 @@ def test_a_feature_depends_on_the_modules_that_it_uses_and_on_no_others(
     module: object, features: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert changed_by(module, monkeypatch) == features
+
+
+def test_networks_are_computed_anew_when_their_code_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = inspect.getsource
+
+    def edited(value: Any) -> str:
+        return source(value) + ("# edited\n" if value is mel else "")
+
+    class Stub(VggishBackbone):
+        provenance = property(lambda self: {})  # type: ignore[assignment]
+
+        def __init__(self) -> None: ...
+
+    before = Network("vggish", Stub()).file
+    assert Network("vggish", Stub()).file == before
+    monkeypatch.setattr(code_version.inspect, "getsource", edited)
+    assert Network("vggish", Stub()).file != before
 
 
 def test_a_constant_of_another_module_counts(monkeypatch: pytest.MonkeyPatch) -> None:
