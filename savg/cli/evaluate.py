@@ -45,9 +45,8 @@ HELP = "Score a folder of clips, or of tables, by the metrics of the papers and 
 
 def run(args: argparse.Namespace) -> int:
     """Score the folder; a bad file becomes one sentence and exit code 1, the others are scored."""
-    from savg.features.networks import check_networks
-
-    check_networks(args.networks)
+    if args.networks:
+        check_source(args.networks)
     if args.selftest is not None:
         return int(importlib.import_module("savg.cli.selftest").run(args))
     processes = Processes.of_environment()
@@ -75,8 +74,6 @@ class _Command:
         if args.leaderboard:
             writable_file(args.leaderboard, "--leaderboard")
             read_leaderboard(args.leaderboard)
-        if args.networks:
-            check_source(args.networks)
         for folder in filter(None, (args.truth, args.reference)):
             existing(folder, "folder")
         self.tables = OfficialTables.of(args.seld_csv, args.detection_csv)

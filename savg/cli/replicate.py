@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Import, generate, evaluate, compare."""
-    from savg.features.networks import check_networks
+    from savg.features.networks import check_source
 
     for name, least in {
         "num": 2,
@@ -91,7 +91,8 @@ def run(args: argparse.Namespace) -> int:
         value = getattr(args, name)
         if value is not None:
             whole_number(f"--{name.replace('_', '-')}", value, least)
-    check_networks(args.networks)
+    if args.networks:
+        check_source(args.networks)
     out = writable_folder(args.out, "--out")
     reference = _evaluation_videos(args.data)
     weights = _weights(args.weights, out / "weights")

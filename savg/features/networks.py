@@ -115,12 +115,6 @@ def missing_network(kind: str, source: str | os.PathLike[str] | None = None) -> 
     )
 
 
-def check_networks(source: str | os.PathLike[str] | None) -> None:
-    """SavgError where a source of networks is neither a folder nor has the form of a Hub id."""
-    if source is not None and not _is_repo(source) and not os.path.isdir(source):
-        raise SavgError(f"--networks must be a folder or a Hub id, got {source}.")
-
-
 def _is_repo(source: str | os.PathLike[str] | None) -> bool:
     return isinstance(source, str) and bool(_REPO.fullmatch(source)) and not os.path.isdir(source)
 

@@ -294,7 +294,6 @@ def test_silence_is_said_and_a_set_without_audio_is_refused(sets, tmp_path: Path
         (["--seld-csv", "nowhere"], "nowhere: no such folder"),
         (["--generated", "x"], "given once: as DIR or as --generated"),
         (["--selftest", "4", "--seed", "-1"], "--seed must be"),
-        (["--networks", "nowhere"], "--networks must be a folder or a Hub id, got nowhere"),
         (["--truth", "nowhere"], "nowhere: no such folder"),
         (["--reference", "nowhere"], "nowhere: no such folder"),
     ],
