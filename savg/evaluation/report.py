@@ -79,7 +79,13 @@ def markdown_table(
         for baseline in dict.fromkeys(k for r in results if r for k in r.nulls):
             cells = ["–" if r is None else _baseline(r, baseline) for r in results]
             rows.append([f"chance: {baseline}", *cells])
-    return "\n".join(f"| {' | '.join(row)} |" for row in [*rows, *last])
+    return markdown_rows([*rows, *last])
+
+
+def markdown_rows(rows: Iterable[Sequence[str]]) -> str:
+    """Cells as rows of a Markdown table; bars within cells, as in |left − right|, do not end them."""
+    escaped = ([cell.replace("|", r"\|") for cell in row] for row in rows)
+    return "\n".join(f"| {' | '.join(row)} |" for row in escaped)
 
 
 def _in_order(sets: Mapping[str, Mapping[str, MetricResult]]) -> list[str]:

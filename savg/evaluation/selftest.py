@@ -20,7 +20,7 @@ from savg.evaluation.cache import Cache, derived_key
 from savg.evaluation.damages import DAMAGES, damaged
 from savg.evaluation.observe import Failure
 from savg.evaluation.observers import Observers, Source, observe_all, reference_of
-from savg.evaluation.report import label
+from savg.evaluation.report import label, markdown_rows
 from savg.metrics.base import (
     Item,
     Metric,
@@ -240,7 +240,7 @@ def as_markdown(test: SelfTest) -> str:
     for metric in test.metrics:
         clean = metric_class(metric).text(test.clean[metric])
         lines.append([label(metric), clean, *(_first_seen(test, metric, name) for name in names)])
-    return "\n".join(f"| {' | '.join(row)} |" for row in lines)
+    return markdown_rows(lines)
 
 
 def _first_seen(test: SelfTest, metric: str, damage: str) -> str:

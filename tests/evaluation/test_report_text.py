@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from savg.evaluation.report import beside, notes_text
+from savg.evaluation.report import beside, markdown_table, notes_text
 from savg.evaluation.result_files import SetResult
 from savg.evaluation.score import Evaluation
 from savg.metrics.base import MetricResult
@@ -33,3 +33,9 @@ def test_a_set_without_values_has_no_column() -> None:
         "0.500",
         "0.250",
     ]
+
+
+def test_bars_within_a_label_do_not_end_its_cell() -> None:
+    row = markdown_table({"one": {"ild": result("ild", 1.0)}}).splitlines()[-1]
+    assert row.startswith(r"| **ILD, mean of \|left − right\|** | 1.000")
+    assert row.replace(r"\|", "").count("|") == 3
