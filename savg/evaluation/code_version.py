@@ -18,7 +18,7 @@ from savg.evaluation.cache import digest
 
 PACKAGE = "savg"
 
-_PLAIN = int, float, str, bytes, tuple
+_PLAIN = int, float, str, bytes
 
 
 def version_of(function: Callable[..., Any]) -> dict[str, Any]:
@@ -56,10 +56,15 @@ def _behind(owner: Any) -> Iterator[tuple[str, str]]:
             yield module, _text(sys.modules.get(module))
         for function in _functions(value, value in whole):
             for name, used in _used(function, packages):
-                if isinstance(used, _PLAIN):
+                if _is_plain(used):
                     yield name, repr(used)
                 else:
                     waiting.append(used)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value has no address in its text."""
+    return isinstance(value, _PLAIN) or (isinstance(value, tuple) and all(map(_is_plain, value)))
 
 
 def _functions(value: Any, whole: bool) -> Iterator[FunctionType]:

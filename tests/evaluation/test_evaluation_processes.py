@@ -29,10 +29,8 @@ SCRIPT = """
     import savg.detectors
     from savg.cli import main
 
-    RANK = int(os.environ.get("RANK", "0"))
-
     def persons(clip):
-        with open(f"{{os.environ['SEEN']}}.{{RANK}}", "a") as file:
+        with open(f"{{os.environ['SEEN']}}.{{os.environ.get('RANK', 0)}}", "a") as file:
             file.write("x")
         return studio_fakes.find_persons(clip)
 
