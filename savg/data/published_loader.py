@@ -134,17 +134,6 @@ def evaluator_order(count: int, generator: random.Random | None = None) -> list[
     return order
 
 
-def evaluator_item(
-    path: str | os.PathLike[str],
-    piece: Piece,
-    size: int = SAVGBENCH.size,
-    samples: int = SAVGBENCH.samples,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """A piece as the evaluator reads it: video [20, 3, size, size] in −1..1, 44.1 kHz audio [2, T]."""
-    ((frames, audio),) = evaluator_items(path, [piece], size, samples)
-    return _network_values(frames), audio
-
-
 def evaluator_items(
     path: str | os.PathLike[str],
     pieces: Sequence[Piece],

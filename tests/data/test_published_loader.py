@@ -13,7 +13,7 @@ from goldens import case, find
 
 from savg.clip import Clip
 from savg.data.published_loader import (
-    evaluator_item,
+    evaluator_items,
     evaluator_order,
     evaluator_pieces,
     published_resize,
@@ -128,9 +128,9 @@ def test_a_training_item_is_flipped_in_its_frames_alone(tmp_path: Path) -> None:
     assert audio[0].std() > 3 * audio[1].std()  # and is louder on the left, as before
     assert np.corrcoef(audio[0], clip.audio[0])[0, 1] > 0.99
     piece = evaluator_pieces([20])[17]
-    video, audio = evaluator_item(tmp_path / "a.mp4", piece)
-    assert video.shape == (20, 3, 256, 256) and audio.shape == (2, 80_000)
-    assert video[0, 0, 128, :8].mean() < video[0, 0, 128, -8:].mean()
+    ((frames, audio),) = evaluator_items(tmp_path / "a.mp4", [piece])
+    assert frames.shape == (20, 256, 256, 3) and audio.shape == (2, 80_000)
+    assert frames[0, 128, :8].mean() < frames[0, 128, -8:].mean()
     begin = round(piece.start * 16_000)
     at = (np.arange(80_000) * 16_000 // 44_100) + begin
     assert np.corrcoef(audio[0], clip.audio[0, at])[0, 1] > 0.99
@@ -176,7 +176,9 @@ if find("loader_clips") and all(path.is_file() for path in VIDEOS):
         assert np.array_equal(np.array(table, float), golden["eval_clip_table"])
         assert evaluator_order(len(pieces)) == golden["eval_order_seed42"].tolist()
         for index in golden.meta["picked"]:
-            video, audio = evaluator_item(VIDEOS[pieces[index].file], pieces[index])
+            piece = pieces[index]
+            ((frames, audio),) = evaluator_items(VIDEOS[piece.file], [piece])
+            video = np.moveaxis(frames, -1, 1).astype(np.float32) / np.float32(127.5) - 1
             for name, values, step in (("video", video, 656), ("audio", audio, 27)):
                 expected = golden[f"eval_{name}_slice_{index}"]
                 apart = np.abs(values.reshape(-1)[::step] - expected)
