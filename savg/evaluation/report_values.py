@@ -257,7 +257,7 @@ def _networks(run: Run) -> Iterator[Network]:
             words(known.get("backbone") or known.get("detector") or (tables and "tables") or name),
             words(known.get("sha256")),
             words(tables or known.get("input")),
-            words(known.get("precision") or (None if tables else "float32")),
+            words(known.get("precision")),
         )
 
 

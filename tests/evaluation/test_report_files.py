@@ -273,3 +273,11 @@ def test_tables_in_place_of_a_network_are_called_tables() -> None:
     told = replace(run, about={**run.about, "networks": {"persons": {"tables": "found/boxes"}}})
     network = next(one for one in content_of(told).networks if one.name == "persons")
     assert network == Network("persons", "tables", "–", "found/boxes", "–")
+
+
+def test_a_network_that_tells_no_precision_has_a_dash() -> None:
+    run = evaluation_runs.run("a", ["x", "y", "z"])
+    facts = {"detector": "mine", "sha256": SHA, "input": "frames"}
+    told = replace(run, about={**run.about, "networks": {"persons": facts}})
+    network = next(one for one in content_of(told).networks if one.name == "persons")
+    assert network == Network("persons", "mine", SHA, "frames", "–")
