@@ -272,10 +272,11 @@ def official_provenance(name: str, source: str | None = None) -> dict[str, Any]:
 
     Raises:
         BackboneError: weights are missing.
+        CheckpointError: their folder is not a component of that kind.
     """
-    from savg.features.networks import load_network
+    from savg.features.networks import network_sha256
 
-    _, sha256 = load_network(name, source, "cpu")
+    sha256 = network_sha256(name, source)
     pieces = {"number": PIECES, "batch": BATCH, "seed": EVALUATOR_SEED, "seconds": "about 2"}
     inputs = {
         "i3d": "20 frames of 256×256 read at 10 fps, resized to 224×224",

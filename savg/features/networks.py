@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from savg.device import choose
 from savg.errors import SavgError
 from savg.features.base import BackboneError
-from savg.hub import CONFIG_FILE, WEIGHTS_FILE, load_component, resolve
+from savg.hub import CONFIG_FILE, WEIGHTS_FILE, component_card, load_component, resolve
 from savg.hub.published_files import METRIC_FILES, METRIC_KINDS, files_of, folder_name
 from savg.paths import file_sha256
 
@@ -83,14 +83,31 @@ def load_network(
         BackboneError: it is not on this machine; the sentence says which file to bring.
         CheckpointError: the weights do not fit, or are damaged.
     """
+    folder = _folder(kind, source)
+    module, card = load_component(folder, kind)
+    sha256 = card.sha256 or file_sha256(folder / WEIGHTS_FILE)
+    return module.to(choose(device, "float32").device), sha256
+
+
+def network_sha256(kind: str, source: str | os.PathLike[str] | None = None) -> str:
+    """The SHA-256 of a network's weights file as its card tells it, else that of the file; the network
+    is not loaded.
+
+    Arguments and BackboneError as of `load_network`, which holds the file against its card;
+    CheckpointError for a component without a readable card, or of another kind.
+    """
+    folder = _folder(kind, source)
+    return component_card(folder, kind).sha256 or file_sha256(folder / WEIGHTS_FILE)
+
+
+def _folder(kind: str, source: str | os.PathLike[str] | None) -> Path:
+    """The component folder of a network, fetched where a Hub id was not before."""
     folder = network_folder(kind, source)
     if folder is None and _is_repo(source):
         folder = resolve(str(source))
     if folder is None:
         raise BackboneError(missing_network(kind, source))
-    module, card = load_component(folder, kind)
-    sha256 = card.sha256 or file_sha256(folder / WEIGHTS_FILE)
-    return module.to(choose(device, "float32").device), sha256
+    return folder
 
 
 def missing_network(kind: str, source: str | os.PathLike[str] | None = None) -> str:

@@ -248,28 +248,50 @@ def load_component(
     the size that a configuration asks for is made before it is the size of the weights.
     """
     folder = Path(folder)
-    file, weights = folder / CONFIG_FILE, folder / WEIGHTS_FILE
-    data = read_config(file)
-    stored = data.get("kind")
-    if not isinstance(stored, str) or (kind is not None and stored != kind):
-        raise CheckpointError(
-            f"{folder}: expected weights of kind {kind!r}, found {brief(stored)}."
-        )
+    file = folder / CONFIG_FILE
+    stored, data = _read_component(folder, kind)
     try:
         spec = model_format(stored)
     except SavgError as error:
         raise CheckpointError(f"{file}: {error}") from error
     config = component_config(stored, data.get("config"), file)
-    card = from_json(
-        Card, data.get("card"), f"{file}: not a {stored} component: card", CheckpointError
-    )
-    if not weights.is_file():
-        raise CheckpointError(f"{stored}: no such weights file: {weights}.")
+    card, weights = _card(folder, stored, data), folder / WEIGHTS_FILE
     model = empty(spec.build, config, stored, str(file))
     compare(model, tensor_shapes(weights), stored, weights)
     if card.sha256 and card.sha256 != file_sha256(weights):
         raise CheckpointError(f"{weights} is not the file its card describes: SHA-256 differs.")
     return fill(model, load_tensors(weights), spec.build, stored, weights), card
+
+
+def component_card(folder: str | os.PathLike[str], kind: str | None = None) -> Card:
+    """The card of a component folder, whose weights are there but are not read.
+
+    kind: as of `load_component`; CheckpointError for a folder that is incomplete or of another kind.
+    """
+    folder = Path(folder)
+    stored, data = _read_component(folder, kind)
+    return _card(folder, stored, data)
+
+
+def _read_component(folder: Path, kind: str | None) -> tuple[str, dict[str, Any]]:
+    """The kind of a component folder, which must be the expected one, and its config.json."""
+    data = read_config(folder / CONFIG_FILE)
+    stored = data.get("kind")
+    if not isinstance(stored, str) or (kind is not None and stored != kind):
+        raise CheckpointError(
+            f"{folder}: expected weights of kind {kind!r}, found {brief(stored)}."
+        )
+    return stored, data
+
+
+def _card(folder: Path, kind: str, data: Mapping[str, Any]) -> Card:
+    """The card in a component's config.json; CheckpointError where the weights are missing too."""
+    where = f"{folder / CONFIG_FILE}: not a {kind} component: card"
+    card = from_json(Card, data.get("card"), where, CheckpointError)
+    weights = folder / WEIGHTS_FILE
+    if not weights.is_file():
+        raise CheckpointError(f"{kind}: no such weights file: {weights}.")
+    return card
 
 
 def component_config(kind: str, values: Any, file: Path) -> Any:

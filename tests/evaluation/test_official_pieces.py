@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -12,7 +13,12 @@ import torch
 from savg.clip import Clip
 from savg.data.published_loader import Piece, evaluator_items, evaluator_pieces, stored_frames
 from savg.errors import MediaError, SavgError
-from savg.evaluation.official import Networks, official_features, picked_batches
+from savg.evaluation.official import (
+    Networks,
+    official_features,
+    official_provenance,
+    picked_batches,
+)
 from savg.format import SAVGBENCH
 
 
@@ -128,3 +134,14 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
         official_features([one], [good], networks=deaf)
     with pytest.raises(SavgError, match="must be one of i3d, audioclip, got 'clap'"):
         official_features([good], [good], ["clap"], networks)
+
+
+def test_official_provenance_reads_the_card_and_loads_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "i3d"
+    folder.mkdir()
+    card = {"licence": "MIT", "origin": "a test", "sha256": "ab" * 32}
+    (folder / "config.json").write_text(json.dumps({"kind": "i3d", "config": {}, "card": card}))
+    (folder / "model.safetensors").write_bytes(b"no weights")
+    facts = official_provenance("i3d", str(tmp_path))
+    assert facts["sha256"] == "ab" * 32 and facts["pieces"]["seed"] == 42
+    assert "224" in facts["input"] and facts["precision"] == "float32"

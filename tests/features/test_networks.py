@@ -12,7 +12,12 @@ from savg.cli import main
 from savg.errors import CheckpointError
 from savg.features import networks
 from savg.features.base import BackboneError
-from savg.features.networks import load_network, missing_network, network_folder
+from savg.features.networks import (
+    load_network,
+    missing_network,
+    network_folder,
+    network_sha256,
+)
 from savg.hub import Card, save_component
 from savg.hub.published_files import METRIC_FILES, METRIC_KINDS, files_of
 from savg.models.synchformer import CONFIGS, Synchformer
@@ -124,3 +129,24 @@ def test_parts_of_pipelines_need_a_folder(place: Path, tmp_path: Path, capsys) -
             capsys.readouterr().err
         )
     assert not place.exists()
+
+
+def test_a_checksum_is_read_from_the_card_without_loading(place: Path) -> None:
+    with pytest.raises(BackboneError) as error:
+        network_sha256(KIND)
+    assert str(error.value) == missing_network(KIND)
+    save_component(network(), place / KIND, KIND, Card("MIT", "a test"))
+    weights, config = place / KIND / "model.safetensors", place / KIND / "config.json"
+    expected = load_network(KIND, None, "cpu")[1]
+    weights.write_bytes(b"damaged")
+    assert network_sha256(KIND) == expected, "the card is read alone"
+    data = json.loads(config.read_text())
+    del data["card"]["sha256"]
+    config.write_text(json.dumps(data))
+    assert network_sha256(KIND) == file_sha256(weights) != expected
+    weights.unlink()
+    with pytest.raises(CheckpointError, match="no such weights file"):
+        network_sha256(KIND)
+    config.write_text(json.dumps({**data, "kind": "seld"}))
+    with pytest.raises(CheckpointError, match="expected weights of kind 'synchformer'"):
+        network_sha256(KIND)
