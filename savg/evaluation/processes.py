@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from savg.errors import SavgError, first_line
+from savg.errors import SavgError, clause, first_line, whole_number
 from savg.evaluation.read_ahead import batched
+from savg.numerals import integer
 
 T = TypeVar("T")
+
 
 _FAILED, _DONE = "savg/failed", "savg/done"
 _EVERY = 0.1
@@ -29,6 +31,47 @@ _EVERY = 0.1
 
 class OtherProcessFailed(SavgError):
     """Another process failed; its sentence."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which process this is: `rank` among `count`, `local_rank` on its machine."""
+
+    rank: int = 0
+    count: int = 1
+    local_rank: int = 0
+
+    @classmethod
+    def of_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """As torchrun tells by variables; a single process without WORLD_SIZE, or with 1 there.
+
+        SavgError for values that torchrun does not set.
+        """
+        count = _number(environment, "WORLD_SIZE", 1, default=1)
+        if count == 1:
+            return cls()
+        rank = _number(environment, "RANK", 0, count - 1)
+        return cls(rank, count, _number(environment, "LOCAL_RANK", 0, count - 1, default=0))
+
+
+def _number(
+    environment: Mapping[str, str],
+    name: str,
+    least: int,
+    most: int | None = None,
+    default: int | None = None,
+) -> int:
+    """The whole number that a variable holds; without a default the variable must be set."""
+    text = environment.get(name)
+    if text is None:
+        if default is None:
+            raise SavgError(f"{name} must be set where WORLD_SIZE is: torchrun sets both.")
+        return default
+    try:
+        value: object = integer(text)
+    except ValueError:
+        value = text
+    return whole_number(f"The variable {name}", value, least, most)
 
 
 @dataclass(frozen=True)
@@ -45,13 +88,23 @@ class Processes:
 
     @classmethod
     def of_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """As torchrun tells; a single process without it."""
-        if int(environment.get("WORLD_SIZE", "1")) == 1 or "RANK" not in environment:
+        """As torchrun tells; a single process without it.
+
+        SavgError for variables that torchrun does not set so, or no meeting of the processes.
+        """
+        place = Place.of_environment(environment)
+        if place.count == 1:
             return cls()
+        if not environment.get("MASTER_ADDR"):
+            raise SavgError("MASTER_ADDR must be set where WORLD_SIZE is: torchrun sets both.")
+        _number(environment, "MASTER_PORT", 1, 65535)
         from torch.distributed import rendezvous
 
-        store, rank, count = next(rendezvous("env://"))
-        return cls(rank, count, int(environment.get("LOCAL_RANK", "0")), store)
+        try:
+            store, rank, count = next(rendezvous("env://"))
+        except (OSError, RuntimeError, ValueError) as error:
+            raise SavgError(f"The processes could not meet: {clause(error)}.") from error
+        return cls(rank, count, place.local_rank, store)
 
     @property
     def main(self) -> bool:

@@ -18,7 +18,7 @@ from torch.distributed import HashStore
 import savg.detectors
 from savg.cli import main
 from savg.errors import SavgError
-from savg.evaluation.processes import OtherProcessFailed, Processes
+from savg.evaluation.processes import OtherProcessFailed, Place, Processes
 from savg.format import SAVGBENCH
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,3 +123,41 @@ def test_batches_are_dealt_in_turns_and_stay_as_they_are() -> None:
     assert Processes().share(items, 4) == items
     alone = Processes.of_environment({"WORLD_SIZE": "1", "RANK": "0"})
     assert (alone.rank, alone.count, alone.store) == (0, 1, None)
+
+
+TOLD = {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1"}
+MEETING = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
+
+
+def test_the_place_of_a_process_is_what_torchrun_tells() -> None:
+    assert Place.of_environment({}) == Place.of_environment({"RANK": "3"}) == Place(0, 1, 0)
+    assert Place.of_environment(TOLD) == Place(1, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"WORLD_SIZE": "x"}, "WORLD_SIZE must be a whole number ≥ 1, got 'x'"),
+        ({"WORLD_SIZE": "0"}, "WORLD_SIZE must be a whole number ≥ 1, got 0"),
+        ({"RANK": None}, "RANK must be set where WORLD_SIZE is"),
+        ({"RANK": "2"}, r"RANK must be a whole number in 0\.\.1, got 2"),
+        ({"LOCAL_RANK": "first"}, "LOCAL_RANK must be a whole number"),
+        ({"MASTER_ADDR": None}, "MASTER_ADDR must be set"),
+        ({"MASTER_PORT": None}, "MASTER_PORT must be set"),
+        ({"MASTER_PORT": "http"}, r"MASTER_PORT must be a whole number in 1\.\.65535, got 'http'"),
+    ],
+)
+def test_broken_variables_are_one_sentence(changed: dict[str, str | None], words: str) -> None:
+    environment = {k: v for k, v in {**TOLD, **MEETING, **changed}.items() if v is not None}
+    with pytest.raises(SavgError, match=words):
+        Processes.of_environment(environment)
+
+
+def test_processes_that_cannot_meet_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rendezvous(url: str) -> Any:
+        raise RuntimeError("The port is taken.\nA trace.")
+        yield
+
+    monkeypatch.setattr("torch.distributed.rendezvous", rendezvous)
+    with pytest.raises(SavgError, match=r"^The processes could not meet: The port is taken\.$"):
+        Processes.of_environment({**TOLD, **MEETING})
