@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=48,
         metavar="N",
-        help="check which metric sees which known damage, on N synthetic clips (%(const)s); needs no "
-        "--generated",
+        help="check which metric sees which known damage, on N synthetic clips (%(const)s), in place "
+        "of --generated",
     )
     parser.add_argument("--generated", type=Path, metavar="DIR", help="the clips to score")
     parser.add_argument(

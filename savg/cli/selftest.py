@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from savg.errors import whole_number
+from savg.errors import SavgError, whole_number
+from savg.evaluation.outcome import STANDARD
 from savg.paths import atomic_file, writable_folder
 
 if TYPE_CHECKING:
@@ -33,8 +34,12 @@ def run(args: argparse.Namespace) -> int:
     from savg.cli.observing import load_detectors
     from savg.evaluation.cache import Cache
     from savg.evaluation.observers import Observers
+    from savg.evaluation.processes import Place
     from savg.evaluation.selftest import as_markdown, run_selftest
 
+    if Place.of_environment().rank:
+        return 0  # the first process does it, and says what is wrong
+    _refuse_others(args)
     count = whole_number("--selftest", args.selftest, LEAST)
     whole_number("--seed", args.seed, 0)
     if args.out:
@@ -62,6 +67,18 @@ def run(args: argparse.Namespace) -> int:
         _write(args.out, test)
     print(json.dumps(test.to_json(), allow_nan=False) if args.json else as_markdown(test))
     return 0
+
+
+def _refuse_others(args: argparse.Namespace) -> None:
+    """SavgError for an option that names clips, or what is done with the scores of some."""
+    for name in ("folder", "generated", "reference", "truth", "seld_csv", "detection_csv"):
+        if getattr(args, name) is not None:
+            option = "DIR" if name == "folder" else f"--{name.replace('_', '-')}"
+            raise SavgError(f"{option} does not go with --selftest, which makes its own clips.")
+    if args.mode != STANDARD:
+        raise SavgError(f"--mode {args.mode} does not go with --selftest, which knows {STANDARD}.")
+    if args.leaderboard is not None:
+        raise SavgError("--leaderboard does not go with --selftest, which scores no generated set.")
 
 
 def _metrics(args: argparse.Namespace) -> Mapping[str, type[Metric]]:

@@ -293,7 +293,7 @@ def test_silence_is_said_and_a_set_without_audio_is_refused(sets, tmp_path: Path
         (["--networks", "nowhere"], "--networks nowhere: expected a folder"),
         (["--seld-csv", "nowhere"], "nowhere: no such folder"),
         (["--generated", "x"], "given once: as DIR or as --generated"),
-        (["--selftest", "4", "--seed", "-1"], "--seed must be"),
+        (["--selftest", "4"], "DIR does not go with --selftest"),
         (["--truth", "nowhere"], "nowhere: no such folder"),
         (["--reference", "nowhere"], "nowhere: no such folder"),
     ],
