@@ -12,12 +12,13 @@ The JSON form of a comparison; differences are the first run minus the second:
 
 columns: per-clip columns that both runs have, their means over the n pairs in which both are defined;
 the column "tp / (tp + fn)" is the pooled share, whose pairs are drawn whole. metrics: results of the
-sets; difference, low, high are null where they cannot be told from the runs.
+sets; difference, low, high are null where they cannot be told from the runs. What rests on networks
+that differ is left out, with a warning.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -95,14 +96,16 @@ def compare_runs(first: Run, second: Run, seed: int = 0) -> Comparison:
         seed: of resampling.
 
     Raises:
-        SavgError: the runs are of different modes, read clips differently, rest on other networks, or
-            have no clip in common.
+        SavgError: the runs are of different modes, read clips differently, rest on other networks in
+            everything, or have no clip in common.
 
     Example:
         >>> print(as_text(compare_runs(read_run(Path("a")), read_run(Path("b")))))
     """
     shared = [name for name in first.generated.metrics if name in second.generated.metrics]
-    warnings = refuse_incomparable(first, second, shared)
+    refuse_incomparable(first, second)
+    apart, warnings = other_networks(first, second, shared)
+    shared = [name for name in shared if name not in apart]
     rows = paired_rows(first.each, second.each)
     if not rows:
         raise SavgError(
@@ -112,6 +115,10 @@ def compare_runs(first: Run, second: Run, seed: int = 0) -> Comparison:
     n, m = len(first.each), len(second.each)
     if not n == m == len(rows):
         warnings.append(f"{len(rows)} clips are in both runs, of {n} and {m}.")
+    columns = _columns(rows, seed, _vouched(first, second, shared, apart) if apart else None)
+    if apart and not shared and not columns:
+        what = "; ".join(dict.fromkeys(apart.values()))
+        raise SavgError(f"{first.name} and {second.name} cannot be compared: {what}.")
     metrics = {n: (first.generated.metrics[n], second.generated.metrics[n]) for n in shared}
     if not same_reference(first, second):
         others = [name for name in shared if _compares(name)]
@@ -122,16 +129,15 @@ def compare_runs(first: Run, second: Run, seed: int = 0) -> Comparison:
     return Comparison(
         (first, second),
         len(rows),
-        _columns(rows, seed),
+        columns,
         metrics,
         {name: _difference(*pair, whole) for name, pair in metrics.items()},
         tuple(warnings),
     )
 
 
-def refuse_incomparable(first: Run, second: Run, metrics: Sequence[str]) -> list[str]:
-    """SavgError, which says what differs, where the numbers of two runs cannot be compared; warnings
-    where they differ by rounding."""
+def refuse_incomparable(first: Run, second: Run) -> None:
+    """SavgError, which says what differs, where no numbers of two runs can be compared."""
     names = f"{first.name} and {second.name} cannot be compared"
     if first.mode != second.mode:
         raise SavgError(f"{names}: the mode of one is {first.mode}, of the other {second.mode}.")
@@ -141,18 +147,51 @@ def refuse_incomparable(first: Run, second: Run, metrics: Sequence[str]) -> list
             raise SavgError(
                 f"{names}: clips were read with {key} {ours.get(key)} and {theirs.get(key)}."
             )
-    warnings = []
+
+
+def other_networks(
+    first: Run, second: Run, metrics: Sequence[str]
+) -> tuple[dict[str, str], list[str]]:
+    """What differs, by the names of metrics that rest on other networks in two runs; and warnings of
+    those, and of metrics whose networks differ by rounding only."""
+    users: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for name in metrics:
-        for network, keys in _other_networks(first, second, name).items():
-            what = f"the {', '.join(keys)} of {network} (for {name}) differ"
-            if set(keys) == {PRECISION}:
-                warnings.append(f"Numbers may differ by rounding: {what}.")
-            else:
-                raise SavgError(f"{names}: {what}.")
-    return warnings
+        for network, keys in _differing(first, second, name).items():
+            users.setdefault((network, tuple(keys)), []).append(name)
+    apart: dict[str, str] = {}
+    warnings = []
+    for (network, differing), names in users.items():
+        what = f"the {', '.join(differing)} of {network} (for {', '.join(names)}) differ"
+        if set(differing) == {PRECISION}:
+            warnings.append(f"Numbers may differ by rounding: {what}.")
+        else:
+            warnings.append(f"Left out with their columns of clips: {what}.")
+            apart |= {name: what for name in names if name not in apart}
+    if apart and not all(_told_columns(run) for run in (first, second)):
+        warnings.append("No column of clips is compared: a run does not tell its metrics' columns.")
+    return apart, warnings
 
 
-def _other_networks(first: Run, second: Run, metric: str) -> dict[str, list[str]]:
+def _vouched(first: Run, second: Run, metrics: Collection[str], apart: Collection[str]) -> set[str]:
+    """The columns that metrics of both runs gave, without those that `apart` gave."""
+    ours, theirs = _told_columns(first), _told_columns(second)
+    of_others = {c for name in apart for told in (ours, theirs) for c in told.get(name, ())}
+    return {
+        c for name in metrics for c in ours.get(name, set()) & theirs.get(name, set())
+    } - of_others
+
+
+def _told_columns(run: Run) -> dict[str, set[str]]:
+    """The columns of clips by metric, as far as a run tells them."""
+    told = run.about.get("columns")
+    return {
+        str(name): {column for column in columns if isinstance(column, str)}
+        for name, columns in (told.items() if isinstance(told, Mapping) else ())
+        if isinstance(columns, list)
+    }
+
+
+def _differing(first: Run, second: Run, metric: str) -> dict[str, list[str]]:
     """What differs in the networks that a metric rests on in two runs, by their names."""
     ours, theirs = (
         _networks(run.generated.metrics[metric].notes.get("networks")) for run in (first, second)
@@ -199,11 +238,12 @@ def _in_one_order(rows: Sequence[tuple[Row, Row]], first: Run, second: Run) -> b
 
 
 def _columns(
-    rows: Sequence[tuple[Row, Row]], seed: int
+    rows: Sequence[tuple[Row, Row]], seed: int, among: Collection[str] | None
 ) -> dict[str, tuple[float, float, PairedDifference]]:
-    """Paired differences of the columns that both runs have."""
+    """Paired differences of the columns that both runs have (`among` others: only those)."""
     result: dict[str, tuple[float, float, PairedDifference]] = {}
-    shared = [name for name in _numeric(rows, 0) if name in _numeric(rows, 1)]
+    both = set(_numeric(rows, 1)) if among is None else set(_numeric(rows, 1)) & set(among)
+    shared = [name for name in _numeric(rows, 0) if name in both]
     if {"tp", "fn"} <= set(shared):
         counts = _values(rows, ("tp", "fn"))
         difference = share_difference(counts[:, 0], counts[:, 1], seed)

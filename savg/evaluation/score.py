@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from savg.evaluation.observe import Failure
@@ -15,10 +15,12 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Results of metrics for a set of clips, and a row for each clip."""
+    """Results of metrics for a set of clips, a row for each clip, and by metric the rows' columns that
+    it gave."""
 
     metrics: Mapping[str, MetricResult]
     rows: Sequence[Row]
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def failed(self) -> list[Row]:
@@ -42,6 +44,7 @@ class Scorer:
     ) -> None:
         self.metrics = {name: metric(reference, seed) for name, metric in metrics.items()}
         self.rows: list[Row] = []
+        self._columns: dict[str, dict[str, None]] = {}
 
     def add(self, item: Item | Failure, **more: Any) -> Row:
         """The row of a clip, with `more` columns; NeedError if a metric lacks an input."""
@@ -49,16 +52,20 @@ class Scorer:
         if isinstance(item, Failure):
             row["error"] = item.reason
         else:
-            for metric in self.metrics.values():
+            for name, metric in self.metrics.items():
                 metric.update(item)
-                row |= metric.cells(item)
+                cells = metric.cells(item)
+                if cells:
+                    self._columns.setdefault(name, {}).update(dict.fromkeys(cells))
+                row |= cells
         self.rows.append(row | more)
         return self.rows[-1]
 
     def evaluation(self) -> Evaluation:
         """The results over all clips added so far."""
         results = {name: metric.compute() for name, metric in self.metrics.items()}
-        return Evaluation(results, tuple(self.rows))
+        columns = {name: tuple(cells) for name, cells in self._columns.items()}
+        return Evaluation(results, tuple(self.rows), columns)
 
 
 def evaluate(

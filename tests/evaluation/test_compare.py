@@ -117,6 +117,39 @@ def test_tables_in_other_folders_are_compared_and_with_networks_refused() -> Non
         compare_runs(tables[0], second)
 
 
+def test_a_metric_on_another_network_is_left_out_with_its_columns() -> None:
+    columns = {"spatial_av_align": ["tp", "fn", "score"], "pan_spread": ["pan"]}
+    runs = []
+    for name, hits in (("a", [1, 2, 4]), ("b", [2, 3, 4])):
+        one = run(name, hits, columns=columns)
+        rows = tuple({**row, "pan": n / 10, "odd": n} for n, row in enumerate(one.each))
+        runs.append(replace(one, each=rows))
+    assert {SHARE, "score", "pan", "odd"} < set(compare_runs(*runs).columns)
+    other = {"networks": {"sounds": {**NETWORK, "sha256": "1"}}}
+    result = runs[1].generated.metrics["spatial_av_align"]
+    metrics = dict(runs[1].generated.metrics) | {
+        "spatial_av_align": replace(result, notes={**result.notes, **other}),
+        "pan_spread": MetricResult("pan_spread", 0.5, n=3),
+    }
+    with_spread = dict(runs[0].generated.metrics) | {
+        "pan_spread": MetricResult("pan_spread", 0.4, n=3)
+    }
+    first, second = (
+        replace(one, sets={"generated": replace(one.generated, metrics=values)})
+        for one, values in zip(runs, (with_spread, metrics), strict=True)
+    )
+    comparison = compare_runs(first, second)
+    assert list(comparison.metrics) == ["nearest_clip", "pan_spread"]
+    assert list(comparison.columns) == ["pan"], "what no compared metric gave is not compared"
+    assert comparison.warnings == (
+        "Left out with their columns of clips: the sha256 of sounds (for spatial_av_align) differ.",
+    )
+    silent = replace(second, about={k: v for k, v in second.about.items() if k != "columns"})
+    comparison = compare_runs(first, silent)
+    assert list(comparison.metrics) == ["nearest_clip", "pan_spread"] and not comparison.columns
+    assert "a run does not tell its metrics' columns" in comparison.warnings[1]
+
+
 def test_the_command_reads_folders_and_prints(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
