@@ -49,7 +49,9 @@ class SeldRules:
 
     label: for people; files: columns of a file of labels; units: of scores that have one; count: a file
     of predictions and one of labels to counts [K, classes], which add up; scores, by_class: scores of
-    counts [..., K, classes], over all classes and for each; rows: those counts [R, classes] that are
+    counts [..., K, classes], over all classes and for each; resampled: scores over all classes of
+    resamples of a set, from their counts and the set's, whose classes that a resample lacks are left
+    out of its means; rows: those counts [R, classes] that are
     above 0 where a class occurs; absent_count: whether classes that never occur count as F = 0; warn:
     sentences about summed counts.
     """
@@ -60,6 +62,7 @@ class SeldRules:
     count: Callable[[Path, Path], Array]
     scores: Scores
     by_class: Scores
+    resampled: Callable[[Array, Array], dict[str, Array]]
     rows: Callable[[Array], Array]
     absent_count: bool = True
     warn: Callable[[Array], list[str]] = lambda total: []
@@ -79,10 +82,13 @@ def _located(columns: Columns, *positions: str) -> Located:
     return Located(frames, classes, np.stack([columns[name] for name in positions], axis=1))
 
 
-def _blocks(rules: BlockRules) -> tuple[Scores, Scores, Callable[[Array], Array]]:
+def _blocks(
+    rules: BlockRules,
+) -> tuple[Scores, Scores, Callable[[Array, Array], dict[str, Array]], Callable[[Array], Array]]:
     return (
         lambda counts: seld_blocks.block_scores(counts, rules),
         lambda counts: seld_blocks.class_scores(counts, rules),
+        lambda counts, whole: seld_blocks.block_scores(counts, rules, whole),
         lambda counts: counts[[seld_blocks.LABELLED, seld_blocks.FP]],
     )
 
@@ -128,6 +134,7 @@ def _stereo_rules(label: str, official: bool) -> SeldRules:
         _count_stereo(official),
         lambda counts: seld_stereo.stereo_scores(counts, official),
         lambda counts: seld_stereo.stereo_class_scores(counts, official),
+        lambda counts, whole: seld_stereo.stereo_scores(counts, official, whole),
         lambda counts: counts[[seld_stereo.PAIRS, seld_stereo.FP, seld_stereo.FN]],
         official,
         _all_off_screen,

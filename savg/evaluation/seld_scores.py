@@ -1,9 +1,9 @@
 """Scores of a folder of SELD predictions against a folder of labels, by the rules of an evaluation.
 
 Files pair by name; NAME.events.csv, as `annotate` writes it, is NAME, and NAME.boxes.csv is passed
-over. Each score has a 95 % bootstrap interval over files and the jackknife of DCASE: estimate θ − bias,
-bias = (n − 1) (mean of the scores without one file − θ), and an interval of Student's t with n − 1
-degrees of freedom.
+over. Each score has a 95 % bootstrap interval over files, where classes that a resample lacks are left
+out of its means, and the jackknife of DCASE: estimate θ − bias, bias = (n − 1) (mean of the scores
+without one file − θ), and an interval of Student's t with n − 1 degrees of freedom.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def summarise(
     values = chosen.scores(total)
     weights = np.stack([np.bincount(d, minlength=len(tables)) for d in
                         resampled_clips(len(tables), seed, resamples)])  # fmt: skip
-    drawn = chosen.scores(np.tensordot(weights.astype(np.float64), tables, axes=1))
+    drawn = chosen.resampled(np.tensordot(weights.astype(np.float64), tables, axes=1), total)
     left_out = chosen.scores(total - tables)
     single = fewer_than_two(tables.any(axis=(1, 2)))
     scores = {}

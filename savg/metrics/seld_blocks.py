@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from savg.annotation import CATEGORY_NAMES, MARGIN
 from savg.format import SAVGBENCH
+from savg.metrics.statistics import fill_lacking
 
 Array = NDArray[np.float64]
 
@@ -156,9 +157,19 @@ def _common(a: dict[int, Array], b: dict[int, Array]) -> Iterator[int]:
     return (frame for frame in a if frame in b)
 
 
-def block_scores(counts: Array, rules: BlockRules) -> dict[str, Array]:
-    """Scores er, f, le, lr and seld of counts [..., ROWS, classes], each [...]; NaN without labels."""
+def block_scores(counts: Array, rules: BlockRules, whole: Array | None = None) -> dict[str, Array]:
+    """Scores er, f, le, lr and seld of counts [..., ROWS, classes], each [...]; NaN without labels.
+
+    whole: counts [ROWS, classes] of the set of which `counts` are resamples: a class of it that a
+    resample lacks is left out of that resample's means, where it would count as F = 0 otherwise.
+    """
     by_class = class_scores(counts, rules)
+    if whole is not None:
+        known = _defined(whole)
+        by_class = {
+            name: fill_lacking(by_class[name], here, known[name])
+            for name, here in _defined(counts).items()
+        }
     with np.errstate(invalid="ignore", divide="ignore"):
         er = counts[..., ERRORS, :].sum(-1) / counts[..., LABELLED, :].sum(-1)
     er = np.where(counts[..., LABELLED, :].sum(-1) > 0, er, np.nan)
@@ -181,6 +192,12 @@ def class_scores(counts: Array, rules: BlockRules) -> dict[str, Array]:
         "le": np.where(n[LOCALISED] > 0, _ratio(n[DISTANCE], n[LOCALISED]), rules.worst),
         "lr": _ratio(n[LOCALISED], n[LOCALISED] + n[FN]),
     }
+
+
+def _defined(counts: Array) -> dict[str, NDArray[np.bool_]]:
+    """For each score of a class [..., classes], where it follows from what was counted."""
+    labelled = counts[..., LABELLED, :] > 0
+    return {"f": labelled | (counts[..., FP, :] > 0), "le": labelled, "lr": labelled}
 
 
 def _ratio(part: Array, whole: Array) -> Array:

@@ -57,11 +57,12 @@ class SeldErrorRate(Metric):
         return MetricResult(self.name, value, low, high, len(items), notes=notes)
 
     def _interval(self, tables: Array) -> Interval:
-        """Percentile bootstrap over clips of the score of counts [clips, ROWS, classes]."""
+        """Percentile bootstrap over clips of the score of counts [clips, ROWS, classes]; a class that a
+        resample lacks is left out of its mean."""
         if fewer_than_two(tables.any(axis=(1, 2))):
             return None, None
         drawn = tables[resampled_clips(len(tables), self.seed)].sum(axis=1)
-        values = block_scores(drawn, SAVGBENCH_RULES)[self.score]
+        values = block_scores(drawn, SAVGBENCH_RULES, tables.sum(axis=0))[self.score]
         return percentiles(values[np.isfinite(values)])
 
 

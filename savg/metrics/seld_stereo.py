@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.geometry import wrap_degrees
+from savg.metrics.statistics import fill_lacking
 
 Array = NDArray[np.float64]
 
@@ -142,10 +143,18 @@ def _flags(rows: StereoEvents, official: bool) -> NDArray[np.bool_]:
     return rows.onscreen.astype(np.int64) > 0 if official else rows.onscreen >= 0.5
 
 
-def stereo_scores(counts: Array, official: bool) -> dict[str, Array]:
+def stereo_scores(counts: Array, official: bool, whole: Array | None = None) -> dict[str, Array]:
     """Scores f, f_onscreen, azimuth_error (°), distance_error, relative_distance_error and
-    onscreen_accuracy of counts [..., ROWS, classes], each [...]; NaN where nothing is defined."""
+    onscreen_accuracy of counts [..., ROWS, classes], each [...]; NaN where nothing is defined.
+
+    whole: counts [ROWS, classes] of the set of which `counts` are resamples: a class of it that a
+    resample lacks is left out of that resample's means.
+    """
     by_class = stereo_class_scores(counts, official)
+    if whole is not None:
+        here, known = _occurs(counts), _occurs(whole)
+        for name in ("f", "f_onscreen"):
+            by_class[name] = fill_lacking(by_class[name], here, known)
     return {name: _mean(values) for name, values in by_class.items()}
 
 
@@ -169,6 +178,12 @@ def stereo_class_scores(counts: Array, official: bool) -> dict[str, Array]:
         )
     }
     return shares | errors
+
+
+def _occurs(counts: Array) -> NDArray[np.bool_]:
+    """Which classes labels or predictions have, [..., classes]."""
+    present: NDArray[np.bool_] = counts[..., [PAIRS, FP, FN], :].sum(axis=-2) > 0
+    return present
 
 
 def _mean(values: Array) -> Array:

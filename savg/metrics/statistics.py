@@ -100,6 +100,28 @@ def _weighted_median(ordered: NDArray[np.floating], times: NDArray[np.int64]) ->
     return float(ordered[np.searchsorted(reached, middle, side="right")].mean())
 
 
+def fill_lacking(
+    values: NDArray[np.float64], here: NDArray[np.bool_], whole: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Values of resamples by class; those that a resample lacks become the mean of the others.
+
+    A mean over classes is then that of a set with the same classes: classes that a resample happens to
+    lack are left out of it, those that the whole set lacks keep their value.
+
+    Args:
+        values: [..., classes].
+        here: which classes each resample has, [..., classes].
+        whole: which the whole set has, [classes].
+
+    Returns:
+        The same shape; NaN for the lacking classes of a resample that has none.
+    """
+    number = here.sum(axis=-1, keepdims=True)
+    total = np.where(here, values, 0.0).sum(axis=-1, keepdims=True)
+    mean = np.where(number > 0, total / np.maximum(number, 1), np.nan)
+    return np.where(whole & ~here, mean, values)
+
+
 def mean_interval(values: Values, seed: int = 0, resamples: int = RESAMPLES) -> Interval:
     """Percentile bootstrap over clips of a mean; None for fewer than two."""
     x = np.asarray(values, np.float64)

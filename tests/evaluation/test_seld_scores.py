@@ -72,6 +72,53 @@ def test_scores_and_intervals_are_those_of_plain_loops(tmp_path: Path) -> None:
     assert [row["class"] for row in report.classes] == [0, 1] and report.warnings == []
 
 
+@pytest.mark.parametrize("rules", ["savgbench", "dcase2022", "dcase2025"])
+def test_classes_that_a_resample_lacks_do_not_count_against_it(tmp_path: Path, rules: str) -> None:
+    """Perfect predictions of four files, each of one class: every resample is perfect too."""
+    header = f"{STEREO}\n" if rules == "dcase2025" else ""
+    row = "0,{},120,1" if header else "0,{},10"
+    guesses, labels = {}, {}
+    for index, (guess, label) in enumerate([(0, 0), (0, 0), (0, 0), (1, 9)]):
+        rows = [(f, 10 + index) for f in range(31)]
+        if rules == "savgbench":
+            labels[f"c{index}"] = "".join(f"{f},{label},{x},70\n" for f, x in rows)
+            guesses[f"c{index}"] = "".join(f"{f},{guess},{x}\n" for f, x in rows)
+        else:
+            text = "".join(f"{f},{label},{row.format(x)}\n" for f, x in rows)
+            labels[f"c{index}"] = guesses[f"c{index}"] = header + text
+    folders = write(tmp_path / "guesses", guesses), write(tmp_path / "labels", labels)
+    for name, score in score_folders(*folders, rules).scores.items():
+        value = pytest.approx(score["value"], abs=1e-9)
+        assert (score["low"], score["high"]) == (value, value), name
+
+
+def test_intervals_of_lacking_classes_are_those_of_plain_loops(tmp_path: Path) -> None:
+    """Means over the classes whose labels a resample has, of counts where one class is rare."""
+    guesses, labels = x_files(tmp_path, count=6)
+    for path in sorted(labels.iterdir())[1:]:
+        for folder, rare in ((labels, "9"), (guesses, "1")):
+            lines = (folder / path.name).read_text().splitlines(keepends=True)
+            (folder / path.name).write_text("".join(x for x in lines if x.split(",")[1] != rare))
+    report = score_folders(guesses, labels, "savgbench", seed=3, resamples=300)
+    tables = np.stack(
+        [
+            count_blocks(located(guesses / p.name, False), located(p, True), SAVGBENCH_RULES)
+            for p in sorted(labels.iterdir())
+        ]
+    )
+    drawn = []
+    for rows in np.random.default_rng(3).integers(0, 6, (300, 6)):
+        tp, fp, spatial, fn, localised, distance, labelled, _ = tables[rows].sum(axis=0)
+        have = [c for c in (0, 1) if labelled[c]]
+        f = [tp[c] / (tp[c] + spatial[c] + (fp[c] + fn[c]) / 2) for c in have]
+        drawn.append((np.mean(f), np.mean([distance[c] / localised[c] for c in have])))
+        assert have == [0, 1] or 0 not in rows
+    for name, values in zip(("f", "le"), np.array(drawn).T, strict=True):
+        assert report.scores[name]["low"] == pytest.approx(np.quantile(values, 0.025))
+        assert report.scores[name]["high"] == pytest.approx(np.quantile(values, 0.975))
+    assert report.scores["f"]["low"] > 0.5 * report.scores["f"]["value"]
+
+
 def test_one_file_has_no_interval(tmp_path: Path) -> None:
     report = score_folders(*x_files(tmp_path, count=1), "savgbench")
     assert report.scores["f"]["value"] is not None
