@@ -24,8 +24,8 @@ arguments = parser.parse_args()
 clips = ClipSet.of(arguments.folder)
 inputs = {Need.PERSONS, Need.SOUNDS, Need.FEATURES, Need.CLIP}
 metrics = select_metrics(None, inputs).metrics
-outcome = evaluate_sets(Request(clips, metrics, Detectors.load, Cache(arguments.cache)))
-print(as_text(outcome.sets["generated"]))
-if arguments.out:
-    facts = about(clips.folder.name, clips.folder.resolve())
-    write_run(arguments.out, run_of(outcome, facts), outcome)
+with evaluate_sets(Request(clips, metrics, Detectors.load, Cache(arguments.cache))) as outcome:
+    print(as_text(outcome.sets["generated"]))
+    if arguments.out:
+        facts = about(clips.folder.name, clips.folder.resolve())
+        write_run(arguments.out, run_of(outcome, facts), outcome)

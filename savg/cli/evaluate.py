@@ -118,9 +118,9 @@ class _Command:
         selection = self._select({Need.PERSONS, Need.SOUNDS} | truth)
         if not self.processes.main:
             return 0
-        outcome = evaluate_items(items, selection.metrics, args.seed)
-        facts = about(args.name or Path(what).name, what, seed=args.seed)
-        return self._end(outcome, facts)
+        with evaluate_items(items, selection.metrics, args.seed) as outcome:
+            facts = about(args.name or Path(what).name, what, seed=args.seed)
+            return self._end(outcome, facts)
 
     def _read_all(self, tables: dict[str, Path]) -> Iterator[Item | Failure]:
         truth = self._truth()
@@ -176,6 +176,7 @@ class _Command:
             outcome = evaluate_sets(request, self.processes, self._bar)
             if outcome is None:
                 return 0
+            stack.enter_context(outcome)
             if outcome.silent:
                 from savg.evaluation.clip_set import listed
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 from savg.evaluation.frame_table import FrameTable
 from savg.evaluation.observe import Failure
@@ -29,7 +30,10 @@ LABELS = {
 
 @dataclass
 class Outcome:
-    """Results of an evaluation: by set an `Evaluation`; facts of the clips; what reports need."""
+    """Results of an evaluation: by set an `Evaluation`; facts of the clips; what reports need.
+
+    A context that closes the table of frames, which lies in a temporary file.
+    """
 
     sets: dict[str, Evaluation] = field(default_factory=dict)
     frames: FrameTable | None = None
@@ -54,20 +58,41 @@ class Outcome:
             for row in self.sets[key].failed
         ]
 
+    def close(self) -> None:
+        """Drop the table of frames."""
+        if self.frames is not None:
+            self.frames.close()
+
+    @contextmanager
+    def closed_on_error(self) -> Iterator[None]:
+        """A block that fills this outcome: it is closed where the block fails."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
 
 def evaluate_items(
     items: Iterable[Item | Failure], metrics: Mapping[str, type[Metric]], seed: int = 0
 ) -> Outcome:
     """The results of clips that are observed already, such as tables."""
-    scorer, outcome = Scorer(metrics, None, seed), Outcome(frames=FrameTable(metrics.values()))
-    assert outcome.frames is not None
-    for item in items:
-        scorer.add(item)
-        if isinstance(item, Item):
-            outcome.frames.add(item)
-    outcome.sets[GENERATED] = with_facts(
-        scorer.evaluation(), lambda name: {"mode": STANDARD, "networks": {}}
-    )
+    scorer, frames = Scorer(metrics, None, seed), FrameTable(metrics.values())
+    outcome = Outcome(frames=frames)
+    with outcome.closed_on_error():
+        for item in items:
+            scorer.add(item)
+            if isinstance(item, Item):
+                frames.add(item)
+        outcome.sets[GENERATED] = with_facts(
+            scorer.evaluation(), lambda name: {"mode": STANDARD, "networks": {}}
+        )
     return outcome
 
 

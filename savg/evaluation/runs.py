@@ -87,7 +87,9 @@ def evaluate_sets(
     Example:
         >>> clips = ClipSet.of(Path("clips"))
         >>> metrics = select_metrics(None, {Need.PERSONS, Need.SOUNDS, Need.FEATURES}).metrics
-        >>> outcome = evaluate_sets(Request(clips, metrics, Detectors.load, Cache(default_cache())))
+        >>> request = Request(clips, metrics, Detectors.load, Cache(default_cache()))
+        >>> with evaluate_sets(request) as outcome:
+        ...     print(as_text(outcome.sets["generated"]))
     """
     run = _Evaluating(request, processes or Processes(), progress)
     run.load()
@@ -236,7 +238,13 @@ class _Evaluating:
 
     def score(self) -> Outcome:
         """The results of all sets."""
-        request, outcome = self.request, Outcome()
+        outcome = Outcome()
+        with outcome.closed_on_error():
+            self._score(outcome)
+        return outcome
+
+    def _score(self, outcome: Outcome) -> None:
+        request = self.request
         ours, theirs = self._official_features()
         outcome.reference = self._reference(outcome, theirs)
         scorer = Scorer(self.rows[GENERATED], outcome.reference, request.seed)
@@ -264,7 +272,6 @@ class _Evaluating:
                 for item in self._observe(altered, self.observers, key):
                     scorer.add(_with_features(item, ours))
                 self._finish(outcome, key, scorer)
-        return outcome
 
     def _reference(self, outcome: Outcome, official: Features) -> Reference | None:
         """The features of the reference set; its own row is added to the outcome."""
