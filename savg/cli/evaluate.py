@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 from savg.cli.evaluate_arguments import add_arguments as add_arguments
 from savg.cli.observing import audio_rules, load_detectors
 from savg.errors import SavgError, whole_number
-from savg.evaluation.files import EVENTS, read_tables, read_truth, tables_in
+from savg.evaluation.files import (
+    EVENTS,
+    lacking_truth,
+    read_tables,
+    read_truth,
+    result_names,
+    tables_in,
+)
 from savg.evaluation.leaderboard import append_run, read_leaderboard
 from savg.evaluation.observe import Failure
 from savg.evaluation.official_tables import OfficialTables
@@ -83,6 +90,7 @@ class _Command:
         tables, videos = tables_in(self.folder), videos_in(self.folder)
         if not tables and not videos:
             raise SavgError(f"{self.folder} must hold videos or tables named NAME{EVENTS}.")
+        self._check_truth([*tables] or result_names(videos))
         if tables:
             return self._tables_alone(self._read_all(tables), str(self.folder))
         return self._clips()
@@ -112,6 +120,7 @@ class _Command:
             raise SavgError("--reference goes with videos: tables are compared with nothing.")
         if self.folder is None:
             self.tables.check(self.tables.names())
+            self.tables.check_positions()
         elif self.tables:
             raise SavgError("--seld-csv and --detection-csv go with videos or stand alone.")
         truth = {Need.TRUTH} if args.truth else set()
@@ -152,6 +161,7 @@ class _Command:
         selection = self._left(selection.without(problems))
         if self.tables:
             self.tables.check(generated.names)
+            self.tables.check_positions()
         if not reading.audio.silent:
             refuse_silent_set(generated)
         self._warn(*warnings_about(generated, reference))
@@ -259,6 +269,11 @@ class _Command:
     def _truth(self) -> Callable[[str], Truth] | None:
         folder = self.args.truth
         return partial(read_truth, existing(folder, "folder")) if folder else None
+
+    def _check_truth(self, names: list[str]) -> None:
+        """Say which true tables are missing, before clips are observed."""
+        if self.args.truth:
+            self._warn(*filter(None, [lacking_truth(self.args.truth, names)]))
 
     def _warn(self, *sentences: str) -> None:
         self.warnings += sentences

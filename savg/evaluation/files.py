@@ -18,6 +18,9 @@ from savg.metrics.spatial import spatial_av_align
 BOXES, EVENTS, LABELS = ".boxes.csv", ".events.csv", ".csv"
 """Suffixes of a clip's tables."""
 
+MISSING_SHOWN = 4
+"""Missing files that a sentence names."""
+
 
 def find_videos(inputs: Sequence[str]) -> list[Path]:
     """The files among `inputs` and the videos of the folders among them, in order, without repeats.
@@ -97,6 +100,34 @@ def read_truth(folder: Path, name: str) -> Truth:
         if not path.is_file():
             raise SavgError(f"{folder} has no {path.name}.")
     return Truth(ClipLabels.read_csv(labels), Boxes.read_csv(boxes))
+
+
+def lacking_truth(folder: Path, names: Sequence[str]) -> str:
+    """A sentence on the clips of which a folder lacks true tables, with the first of the missing files;
+    "" where it has all.
+
+    Raises:
+        SavgError: it has those of no clip.
+    """
+    present = {path.name.lower() for path in files_in(folder, {LABELS})}
+    missing = {
+        name: [
+            file for file in (f"{name}{LABELS}", f"{name}{BOXES}") if file.lower() not in present
+        ]
+        for name in names
+    }
+    files = [file for lacking in missing.values() for file in lacking]
+    clips = sum(map(bool, missing.values()))
+    if not files:
+        return ""
+    more = " …" if len(files) > MISSING_SHOWN else ""
+    sentence = (
+        f"--truth {folder} lacks tables of {clips} of {len(names)} clips: "
+        f"{', '.join(files[:MISSING_SHOWN])}{more}."
+    )
+    if clips == len(names):
+        raise SavgError(sentence)
+    return sentence
 
 
 def _format(path: Path) -> ClipFormat:

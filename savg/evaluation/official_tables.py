@@ -6,10 +6,15 @@ Rows of SELD: `frame,category,x` at 10 frames a second; of the person detector:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from savg.annotation import Boxes, SoundEvents
 from savg.errors import SavgError
@@ -20,7 +25,16 @@ from savg.metrics.base import Item, Observation
 from savg.metrics.spatial import FrameError, spatial_av_align
 from savg.paths import existing
 
+Array = NDArray[np.float64]
+Table = TypeVar("Table", SoundEvents, Boxes)
+
 SUFFIX = ".csv"
+
+NEAR, FAR = 16, 128
+"""Pixels beyond the sides of the picture that a few rows may have, as SELD's do, and that none has."""
+
+MOST_OFF, MOST_FAR = 0.1, 0.01
+"""Shares of all rows beyond which they are not of this picture."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +83,19 @@ class OfficialTables:
                 others = f" and {len(missing) - 1} other tables" if len(missing) > 1 else ""
                 raise SavgError(f"{option}: {folder} has no {missing[0]}{SUFFIX}{others}.")
 
+    def check_positions(self) -> None:
+        """SavgError where the tables' positions are not pixels of a frame 256 wide: degrees, shares of
+        the frame or pixels of a larger one. Tables that cannot be read are passed over."""
+        sounds = _read(SoundEvents, self._files[self.sounds]) if self.sounds else []
+        _refuse("--seld-csv", self.sounds, "x", [table.x for table in sounds])
+        persons = _read(Boxes, self._files[self.persons]) if self.persons else []
+        xyxy = [table.xyxy for table in persons]
+        _refuse("--detection-csv", self.persons, "x", [boxes[:, [0, 2]].ravel() for boxes in xyxy])
+        _refuse("--detection-csv", self.persons, "y", [boxes[:, [1, 3]].ravel() for boxes in xyxy])
+        corners = np.concatenate([boxes.ravel() for boxes in xyxy] or [np.zeros(0)])
+        if len(corners) and np.abs(corners).max() <= 1:
+            raise SavgError(_sentence("--detection-csv", self.persons, "corners", corners))
+
     def events(self, name: str) -> SoundEvents:
         """The sound events of a clip."""
         return SoundEvents.read_csv(self._files[self.sounds][name])
@@ -99,3 +126,26 @@ class OfficialTables:
         for name in self.names():
             empty = Observation(SoundEvents.empty(), Boxes.empty(), format)
             yield self.put_into(Item(name, empty))
+
+
+def _read(kind: type[Table], files: Mapping[str, Path]) -> list[Table]:
+    tables = []
+    for path in files.values():
+        with suppress(SavgError):
+            tables.append(kind.read_csv(path))
+    return tables
+
+
+def _refuse(option: str, folder: Path | None, what: str, values: Sequence[Array]) -> None:
+    """SavgError where many of these coordinates are off the picture, or some are far from it."""
+    pixels = np.concatenate([*values, np.zeros(0)])
+    off = np.maximum(-pixels, pixels - SAVGBENCH.size)
+    if len(off) and ((off > NEAR).mean() > MOST_OFF or (off > FAR).mean() > MOST_FAR):
+        raise SavgError(_sentence(option, folder, what, pixels))
+
+
+def _sentence(option: str, folder: Path | None, what: str, values: Array) -> str:
+    return (
+        f"{option}: {folder} must have {what} in pixels of a frame {SAVGBENCH.size} wide, not degrees, "
+        f"shares of it or pixels of a larger one: got {values.min():g} … {values.max():g}."
+    )

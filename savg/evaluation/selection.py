@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from savg.errors import SavgError
 from savg.features.registry import backbone_class
@@ -62,11 +63,18 @@ class Selection:
 
 
 def check_names(names: Iterable[str]) -> None:
-    """SavgError, which lists the possible names, where one is no metric and no set."""
+    """SavgError, which names those nearest to it and where all are listed, where one is no metric and
+    no set."""
+    known = [*METRICS, *SETS, ALL]
     for name in names:
-        if name not in METRICS and name not in SETS and name != ALL:
-            possible = ", ".join([*METRICS, *SETS, ALL])
-            raise SavgError(f"Metric must be one of {possible}, got {name!r}.")
+        if name not in known:
+            small = {one.lower(): one for one in known}
+            near = [small[one] for one in get_close_matches(name.lower(), small, 4, 0.6)]
+            meant = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise SavgError(
+                f"{name!r} is no metric.{meant} `python -m savg evaluate --help` and "
+                "docs/evaluation.md list all names."
+            )
 
 
 def select_metrics(

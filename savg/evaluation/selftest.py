@@ -36,6 +36,9 @@ from savg.viz.heat_table import HeatCell, heat_table
 SEEN, SURE = 2.0, 4.0
 """Standard errors from which a damage is seen, and from which it is plain."""
 
+FEW = 16
+"""Clips below which intervals are so wide that gross damages alone are seen."""
+
 CHANGED = 0.05
 """Relative change that counts where a metric has no interval."""
 
@@ -233,14 +236,25 @@ def _results(
 
 
 def as_markdown(test: SelfTest) -> str:
-    """A table of metrics by damages: from which level on each is seen."""
+    """A table of metrics by damages: from which level on each is seen; below it what to know of few
+    clips."""
     names = list(dict.fromkeys(name for name, _ in test.damaged))
     head = ["metric", "as they are", *(DAMAGES[name].label for name in names)]
     lines = [head, ["---"] * len(head)]
     for metric in test.metrics:
         clean = metric_class(metric).text(test.clean[metric])
         lines.append([label(metric), clean, *(_first_seen(test, metric, name) for name in names)])
-    return markdown_rows(lines)
+    return markdown_rows(lines) + few_clips(test.clips)
+
+
+def few_clips(count: int) -> str:
+    """A paragraph on what so few clips cannot show; "" for `FEW` or more."""
+    if count >= FEW:
+        return ""
+    return (
+        f"\n\n{count} clips can show gross damages alone: – says little here, and metrics without an "
+        f"interval may change by chance. Take {FEW} clips or more, better 32.\n"
+    )
 
 
 def _first_seen(test: SelfTest, metric: str, damage: str) -> str:

@@ -282,7 +282,15 @@ def test_silence_is_said_and_a_set_without_audio_is_refused(sets, tmp_path: Path
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (["--metrics", "fvdd"], "Metric must be one of speech_f_score, .*, got 'fvdd'"),
+        (
+            ["--metrics", "fvdd"],
+            r"error: 'fvdd' is no metric\. Did you mean fvd( or .*)?\? `python -m",
+        ),
+        (["--metrics", "FVD"], r"'FVD' is no metric\. Did you mean fvd( or .*)?\?"),
+        (
+            ["--metrics", "qqqqq"],
+            r"'qqqqq' is no metric\. `python -m savg evaluate --help` and docs",
+        ),
         (["--metrics", "distance"], r"distance needs a reference set \(--reference DIR\)"),
         (["--metrics", "person_ap50"], r"person_ap50 needs true tables \(--truth DIR\)"),
         (["--metrics", "paired"], r"paired needs reference clips of the same names \(--reference"),
@@ -388,6 +396,62 @@ def test_official_numbers_rest_on_official_features_alone(
     assert set(data["sets"]["generated"]["metrics"]) == {*SETS["savgbench"]} - {"fad-audioclip"}
     assert set(data["run"]["left_out"]) == {"fad-audioclip"}
     assert "left out: The metric fad-audioclip cannot be computed: Not here." in err
+
+
+@pytest.mark.parametrize(
+    "option, rows, words",
+    [
+        ("--seld-csv", [f"{f},0,{x}" for f, x in enumerate((-40, 10, 35))], "x .*: got -40 … 35"),
+        ("--seld-csv", ["0,0,960.5", "1,1,200"], r"x .*: got 200 … 960\.5"),
+        ("--detection-csv", ["0,0,900,200,1100,600"], "x .*: got 900 … 1100"),
+        ("--detection-csv", ["0,0,100,500,120,700"], "y .*: got 500 … 700"),
+        ("--detection-csv", ["0,0,0.2,0.1,0.4,0.9"], r"corners .*: got 0\.1 … 0\.9"),
+    ],
+)
+def test_official_tables_in_other_units_are_refused(
+    sets, tmp_path: Path, capsys, option, rows, words
+) -> None:
+    import re
+
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    for n in range(4):
+        (folder / f"seed0_{n:04d}.csv").write_text("\n".join(rows) if n == 1 else "")
+    error = sentence(capsys, sets[0], option, folder, *PLAIN)
+    assert re.match(f"error: {option}: {folder} must have {words}\\.$", error), error
+    assert "pixels of a frame 256 wide" in error
+
+
+def test_a_few_events_off_the_screen_are_allowed(sets, tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    for n in range(4):
+        rows = [f"{f % 10},0,{x}" for f, x in enumerate([-16, 272, -30, *range(0, 250, 10)])]
+        (folder / f"seed0_{n:04d}.csv").write_text("\n".join(rows))
+    data, _ = evaluate(capsys, sets[0], *PLAIN, "--no-baselines", "--seld-csv", folder)
+    assert data["sets"]["generated"]["metrics"][SPATIAL]["value"] is not None
+
+
+def test_missing_true_tables_are_told_before_clips_are_observed(
+    sets, tmp_path: Path, capsys
+) -> None:
+    truth = tmp_path / "truth"
+    truth.mkdir()
+    words = sentence(capsys, sets[0], "--truth", truth)
+    assert words == (
+        f"error: --truth {truth} lacks tables of 4 of 4 clips: seed0_0000.csv, seed0_0000.boxes.csv, "
+        "seed0_0001.csv, seed0_0001.boxes.csv …."
+    )
+    for n in range(4):
+        (truth / f"SEED0_{n:04d}.csv").write_text("0,0,100,70\n")
+        (truth / f"seed0_{n:04d}.boxes.csv").write_text("0,0,90,60,110,190\n")
+    names = ("--metrics", "speech_f_score", "--no-baselines")
+    data, _ = evaluate(capsys, sets[0], "--truth", truth, *names)
+    assert data["warnings"] == []
+    (truth / "seed0_0002.boxes.csv").unlink()
+    data, err = evaluate(capsys, sets[0], "--truth", truth, *names, code=1)
+    told = f"--truth {truth} lacks tables of 1 of 4 clips: seed0_0002.boxes.csv."
+    assert data["warnings"] == [told] and err.startswith(f"warning: {told}\n")
 
 
 def test_official_tables_stand_for_the_detectors(sets, tmp_path: Path, capsys) -> None:

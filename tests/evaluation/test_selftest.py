@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 from xml.etree import ElementTree
@@ -134,6 +135,9 @@ def test_a_small_run_tells_what_a_metric_sees(tmp_path: Path) -> None:
     table = as_markdown(test).splitlines()
     assert table[0].startswith("| metric | as they are | pan error | swapped channels |")
     assert "seen from 60°" in table[2] and "undefined" in table[2]
+    assert table[-2] == "" and table[-1].startswith("10 clips can show gross damages alone")
+    many = as_markdown(replace(test, clips=16)).splitlines()
+    assert many == table[: len(many)] and len(many) == 2 + len(metrics)
     root = ElementTree.fromstring(as_svg(test))
     titles = [node.text or "" for node in root.iter("{http://www.w3.org/2000/svg}title")]
     assert any(t.startswith("Spatial AV-Align, pan error 60°: 1.000 → ") for t in titles)
