@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--reference", type=int, default=128, metavar="N", help="held-out scenes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path("runs/evaluation"), metavar="DIR")
-    parser.add_argument("--out", type=Path, default=RESULTS / "runs", metavar="DIR")
+    parser.add_argument("--out", type=Path, default=RESULTS / "evaluations", metavar="DIR")
     args = parser.parse_args()
     reference = write_reference(args.work / "reference", args.reference)
     for name in PIPELINES:
