@@ -18,6 +18,7 @@ from savg.cli.observing import (
 )
 from savg.errors import SavgError, printable
 from savg.evaluation.files import find_videos, result_names
+from savg.paths import existing
 
 if TYPE_CHECKING:
     from savg.evaluation.channel_check import ClipChannels, SetChannels
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from savg.evaluation.observe import Failure
     from savg.evaluation.observers import Observers, Source, observe_all
 
-    files = find_videos(args.inputs)
+    files = find_videos([str(existing(name, "folder or video")) for name in args.inputs])
     by_name = dict(zip(result_names(files), files, strict=True))
     rules = audio_rules(args)
     detectors = load_detectors(args)

@@ -6,9 +6,14 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from savg.errors import whole_number
+from savg.errors import SavgError, whole_number
 from savg.numerals import integer
+from savg.paths import existing
+
+if TYPE_CHECKING:
+    from savg.evaluation.results_file import Run
 
 HELP = "Compare two runs of evaluate: paired differences of the same clips, metrics side by side."
 
@@ -29,10 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what the first run's clips gain over the second's."""
     from savg.evaluation.compare import as_text, compare_runs
-    from savg.evaluation.results_file import read_run
 
     whole_number("--seed", args.seed, 0)
-    comparison = compare_runs(read_run(args.first), read_run(args.second), args.seed)
+    comparison = compare_runs(_read(args.first), _read(args.second), args.seed)
     if args.json:
         print(json.dumps(comparison.to_json(), indent=1, allow_nan=False))
         return 0
@@ -40,3 +44,16 @@ def run(args: argparse.Namespace) -> int:
         print(f"warning: {warning}", file=sys.stderr)
     print(as_text(comparison))
     return 0
+
+
+def _read(path: Path) -> Run:
+    """The run of a folder or file; SavgError, which says what was expected, for anything else."""
+    from savg.evaluation.results_file import read_run
+
+    try:
+        return read_run(existing(path))
+    except SavgError as error:
+        raise SavgError(
+            f"{str(error).rstrip('.')}; expected a folder that `evaluate --out` wrote, or its "
+            "results.json."
+        ) from error

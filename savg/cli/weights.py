@@ -13,6 +13,7 @@ from pathlib import Path
 from savg.data.starss.archives import open_archive, unpack
 from savg.errors import SavgError
 from savg.features.networks import NETWORKS_VARIABLE, networks_folder
+from savg.folders import VIDEO_SUFFIXES
 from savg.hub import PIPELINE_FILE, Card, load_official, model_format, save_component, write_json
 from savg.hub.published_files import (
     METRIC_FILES,
@@ -26,6 +27,8 @@ from savg.input_file import slashed
 from savg.paths import atomic_file, existing, writable_folder
 
 HELP = "Convert published checkpoints into folders that this project loads."
+
+RELEASED_ZIP = "SAVGBench_PretrainedModels_V1.zip"
 
 LICENCE = "as stated by the authors of the file"
 
@@ -90,7 +93,7 @@ def import_files(
     problems: list[SavgError] = []
     for file in files:
         try:
-            path = existing(file, "checkpoint")
+            path = _checkpoint(file)
             released = kind or kind_of(path.name, for_metrics=not pipelines)
             if not pipelines:
                 _refuse_parts(path, released)
@@ -102,6 +105,27 @@ def import_files(
     if written and pipelines:
         written |= _pipelines(out)
     return written, problems
+
+
+def _checkpoint(file: Path) -> Path:
+    """A file as it is; SavgError, which lists what can be imported, for a folder or a video."""
+    path = existing(file, "checkpoint")
+    if path.is_dir():
+        inside = [name for name in _released() if (path / name).is_file()]
+        here = f"; it holds {', '.join(inside)}" if inside else ""
+        raise SavgError(f"{path} is a folder{here}: expected released files. {_expected()}")
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        raise SavgError(f"{path} is a video: expected a checkpoint. {_expected()}")
+    return path
+
+
+def _released() -> list[str]:
+    return list(dict.fromkeys([*PUBLISHED_FILES, *METRIC_FILES]))
+
+
+def _expected() -> str:
+    """What can be imported, as a sentence."""
+    return f"Released files: {', '.join(_released())}; or {RELEASED_ZIP}."
 
 
 def _refuse_parts(path: Path, kind: str | None) -> None:
@@ -143,7 +167,11 @@ def _checkpoints(path: Path, kind: str | None) -> Iterator[list[tuple[Path, str]
     """The checkpoints of a file, or of the released zip, each with its kind."""
     if path.suffix.lower() != ".zip":
         if kind is None:
-            raise SavgError(f"{path} is not the name of a released file; give its --kind.")
+            kinds = ", ".join(sorted({*PUBLISHED_FILES.values(), *METRIC_FILES.values()}))
+            raise SavgError(
+                f"{path} is not the name of a released file; if it is a renamed one, give its --kind "
+                f"({kinds}). {_expected()}"
+            )
         yield [(path, kind)]
         return
     with tempfile.TemporaryDirectory() as folder:

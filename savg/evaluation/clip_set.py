@@ -118,7 +118,8 @@ def refuse_silent_set(clips: ClipSet) -> None:
         except SavgError:
             return
     raise SavgError(
-        f"No clip in {clips.folder} has an audio track: an evaluation needs videos with sound."
+        f"No clip in {clips.folder} has an audio track: an evaluation needs videos with sound, or "
+        "--silent-ok to read them as silent."
     )
 
 

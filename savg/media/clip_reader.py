@@ -71,7 +71,8 @@ def read_clip(
     if not frames.images or screen.start is None:
         raise MediaError(f"{path} has no frame that can be decoded.")
     if audio.begin is None and not (rules and rules.silent):
-        raise MediaError(f"{path} has an audio track without a single sample.")
+        hint = ": --silent-ok reads it as silent" if rules else ""
+        raise MediaError(f"{path} has an audio track without a single sample{hint}.")
     start = screen.start
     if max_seconds is not None:
         if screen.end > limit + _GRACE:
@@ -126,7 +127,10 @@ def _streams(container: Any, path: Path, rules: AudioRules | None) -> tuple[Any,
     streams = audio_streams(container, rules.rank if rules else stereo_first)
     for kind, present in (("video", video), ("audio", streams or (rules and rules.silent))):
         if not present:
-            raise MediaError(f"{path} has no {kind} track: expected a video with stereo audio.")
+            silent = ", or --silent-ok to read it as silent" if rules and kind == "audio" else ""
+            raise MediaError(
+                f"{path} has no {kind} track: expected a video with stereo audio{silent}."
+            )
     if any(stream.codec_context is None for stream in (video, *streams)):
         raise MediaError(f"{path} uses a codec that cannot be read.")
     if not video.width or not video.height:

@@ -69,7 +69,10 @@ def test_other_layouts_are_said_and_bad_files_named(tmp_path: Path, capsys) -> N
         "equal": 1
     }
     assert [row["clip"] for row in data["failed"]] == ["b silent", "c"]
-    assert "has no audio track" in printed.err and "Traceback" not in printed.err
+    assert (
+        "has no audio track: expected a video with stereo audio, or --silent-ok to" in printed.err
+    )
+    assert "Traceback" not in printed.err
     (folder / "c.mp4").unlink()
     assert main(["check-channels", str(folder), "--silent-ok"]) == 0
     printed = capsys.readouterr()
@@ -84,6 +87,14 @@ def test_ambisonics_are_told_on_the_command_line(tmp_path: Path, capsys) -> None
     with pytest.raises(SystemExit) as stopped:
         main(["check-channels", str(path), "--ambisonic", "ambix"])
     assert stopped.value.code == 2
+
+
+def test_an_input_that_is_not_there_is_one_sentence(tmp_path: Path, capsys) -> None:
+    clip = make_video(tmp_path / "a.mkv")
+    assert main(["check-channels", str(clip), str(tmp_path / "nope")]) == 1
+    printed = capsys.readouterr()
+    assert printed.err == f"error: {tmp_path / 'nope'}: no such folder or video.\n"
+    assert not printed.out
 
 
 def test_a_folder_without_videos_is_one_sentence(tmp_path: Path, capsys) -> None:

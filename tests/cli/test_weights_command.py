@@ -83,3 +83,22 @@ def test_a_renamed_file_says_its_variant(tmp_path: Path, capsys) -> None:
     assert "large_44k_v2" in error and "enormous" in error and "Traceback" not in error
     assert main([*command, "--variant", "small_44k"]) == 1
     assert "latent_mean (1, 1, 4) instead of (1, 1, 40)" in capsys.readouterr().err
+
+
+def test_what_is_no_released_file_is_told_with_those_that_are(tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    (folder / "v1-16.pth").write_bytes(b"")
+    (tmp_path / "clip.MP4").write_bytes(b"")
+    (tmp_path / "mine.pth").write_bytes(b"")
+    for path, words in (
+        (folder, "downloads is a folder; it holds v1-16.pth: expected released files."),
+        (tmp_path, f"{tmp_path} is a folder: expected released files."),
+        (tmp_path / "clip.MP4", "clip.MP4 is a video: expected a checkpoint."),
+        (tmp_path / "mine.pth", "mine.pth is not the name of a released file; if it is a renamed "),
+    ):
+        assert main(["weights", "import", str(path), "--out", str(tmp_path / "out")]) == 1
+        error = capsys.readouterr().err
+        assert words in error and error.count("\n") == 1
+        assert all(name in error for name in PUBLISHED_FILES)
+        assert ("--kind (audioclip, bigvgan, " in error) == (path.suffix == ".pth")

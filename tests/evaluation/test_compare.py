@@ -163,3 +163,20 @@ def test_the_command_reads_folders_and_prints(
     assert main(["compare", *paths]) == 0 and "tp / (tp + fn)" in capsys.readouterr().out
     assert main(["compare", paths[0], str(tmp_path / "none")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_what_is_no_run_is_told_with_what_was_expected(tmp_path: Path, capsys) -> None:
+    (tmp_path / "clips.csv").write_text("clip,score\na,1\n")
+    (tmp_path / "other.json").write_text("{}")
+    for name, problem in (
+        ("clips.csv", "clips.csv is not valid JSON"),
+        ("other.json", "other.json must be the results of `evaluate`, version 1"),
+        ("", "results.json could not be read: no such file"),
+        ("nope", "nope: no such file or folder"),
+    ):
+        assert main(["compare", str(tmp_path / name), str(tmp_path)]) == 1
+        error = capsys.readouterr().err
+        assert problem in error and error.count("\n") == 1, error
+        assert error.endswith(
+            "; expected a folder that `evaluate --out` wrote, or its results.json.\n"
+        )

@@ -273,7 +273,8 @@ def test_silence_is_said_and_a_set_without_audio_is_refused(sets, tmp_path: Path
     mute.mkdir()
     make_video(mute / "a.mkv", seconds=1.0, audio=False)
     SEEN.clear()
-    assert "has an audio track: an evaluation needs videos with sound" in sentence(capsys, mute)
+    words = sentence(capsys, mute)
+    assert "has an audio track: an evaluation needs videos with sound, or --silent-ok to" in words
     data, _ = evaluate(capsys, mute, *PLAIN, "--no-baselines", "--silent-ok")
     assert "No audio: read as silent. (a in" in data["warnings"][0]
     assert data["each"][0]["audio_note"] == "No audio: read as silent."
