@@ -1,9 +1,7 @@
 """A whole evaluation: the generated set, the reference set, and rows to hold the numbers against.
 
-Rows beside the generated clips: the reference set itself, and two trivial baselines of the same videos:
-"centre", whose audio comes from the centre always, and "boxes", whose mono audio is panned by the boxes
-of the person detector. Their videos' features and boxes are those of the generated clips; what listens
-is computed again.
+Rows beside the generated clips are those of `savg.evaluation.baseline_rows`. Features and boxes of the
+trivial baselines' videos are those of the generated clips; what listens is computed again.
 """
 
 from __future__ import annotations
@@ -13,11 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from savg.annotation import Boxes
-from savg.clip import Clip
 from savg.errors import SavgError
-from savg.evaluation.cache import Cache, derived_key
+from savg.evaluation.baseline_rows import Metrics, altered_sources, baseline_rows
+from savg.evaluation.cache import Cache
 from savg.evaluation.clip_set import ClipSet
-from savg.evaluation.code_version import version_of
 from savg.evaluation.frame_table import FrameTable
 from savg.evaluation.observe import Detectors, Failure
 from savg.evaluation.observers import Observers, Source, cached_value, observe_all
@@ -28,7 +25,6 @@ from savg.evaluation.processes import Processes
 from savg.evaluation.reading import Reading
 from savg.evaluation.results_file import GENERATED, REFERENCE
 from savg.evaluation.score import Scorer
-from savg.features.registry import backbone_class
 from savg.metrics.base import Item, Metric, Need, Observation, Reference, Truth
 from savg.metrics.nearest_clip import FEATURE as THUMBNAILS
 
@@ -119,29 +115,12 @@ class _Evaluating:
         self.rows = self._rows()
         self._official_provenance: dict[str, Mapping[str, Any]] = {}
 
-    def _rows(self) -> dict[str, dict[str, type[Metric]]]:
+    def _rows(self) -> dict[str, Metrics]:
         """The sets of this evaluation with their metrics."""
         request = self.request
-        rows = {GENERATED: dict(request.metrics)}
-        if not request.baselines or request.tables:
-            return rows
-        needs = {need for metric in request.metrics.values() for need in metric.needs}
-        own = {
-            name: metric
-            for name, metric in request.metrics.items()
-            if not metric.needs & {Need.REFERENCE, Need.PAIRS, Need.TRUTH}
-        }
-        if request.reference is not None and own:
-            rows[REFERENCE] = own
-        altered = {
-            name: metric
-            for name, metric in request.metrics.items()
-            if all(backbone_class(b).modality == "video" for b in self._officially(metric))
-        }
-        if Need.SOUNDS in needs:
-            rows[CENTRE] = altered
-        if {Need.SOUNDS, Need.PERSONS} <= needs:
-            rows[BOXES] = altered
+        rows: dict[str, Metrics] = {GENERATED: request.metrics}
+        if request.baselines and not request.tables:
+            rows |= baseline_rows(request.metrics, request.reference is not None, self.official)
         return rows
 
     def _officially(self, metric: type[Metric]) -> list[str]:
@@ -217,24 +196,9 @@ class _Evaluating:
     def _altered(
         self, key: str, sources: Iterable[Source], boxes: Mapping[str, Boxes]
     ) -> list[Source]:
-        """The same videos with the audio of a trivial baseline."""
-        from savg.evaluation.trivial import centred, panned_by_boxes
-
+        """The clips of a trivial baseline."""
         part = next((p.file for p in self.observers.parts if isinstance(p, Persons)), "")
-        alter = centred if key == CENTRE else panned_by_boxes
-        facts = {"audio": key, **version_of(alter)} | ({"boxes": part} if key == BOXES else {})
-
-        def altered(source: Source) -> Source:
-            def read() -> Clip:
-                if source.name not in boxes:
-                    raise SavgError(f"{source.name} could not be observed.")
-                clip = source.read()
-                return centred(clip) if key == CENTRE else panned_by_boxes(clip, boxes[source.name])
-
-            own = source.key and derived_key(source.key, **facts)
-            return Source(source.name, read, own, source.key)
-
-        return [altered(source) for source in sources]
+        return altered_sources(key, sources, boxes, part)
 
     def score(self) -> Outcome:
         """The results of all sets."""
