@@ -86,6 +86,9 @@ def test_two_runs_stand_side_by_side(comparer: Comparer) -> None:
     board = page.locator("#savg-results-leaderboard")
     expect(board).to_contain_text("0.620 (0.600 … 0.640) best null: centre 0.610")
     expect(board).to_contain_text("Nothing is compared across modes")
+    hash_ = board.locator("abbr").first
+    expect(hash_).to_have_text(evaluation_runs.SHA[:12])
+    expect(hash_).to_have_attribute("title", evaluation_runs.SHA)
 
 
 def test_a_click_opens_the_clip_in_inspect(comparer: Comparer) -> None:

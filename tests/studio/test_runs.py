@@ -97,7 +97,9 @@ def test_tables_have_the_runs_numbers(compared: RunComparison) -> None:
     rows = {row[0]: row[1:] for row in scores["rows"]}
     assert rows["Spatial AV-Align ↑"] == ["0.500 (0.440 … 0.550)", "0.600 (0.540 … 0.650)"]
     assert rows["null: centre"] == ["0.600", "0.600"]
-    assert WARNING in scores["how"] and "[2]" in " ".join(map(str, scores["rows"]))
+    assert any(WARNING in note for note in scores["notes"]) and "[2]" in " ".join(
+        map(str, scores["rows"])
+    )
     assert metric["value"] == "spatial_av_align" and column["value"] == "score"
     assert figure["value"].data[-1].x == (0.5, 0.6)
     runs = [compared.runs.open(key) for key in chosen]
@@ -212,7 +214,10 @@ def test_leaderboards_stand_by_mode(tmp_path: Path) -> None:
     ]  # fmt: skip
     row = board["tables"][0]["rows"][0]
     assert row == ["joint", "96", "200", "0.620 (0.600 … 0.640)\nbest null: centre 0.610"]
-    assert evaluation_runs.SHA in str(board["tables"][1]["rows"])
+    networks, warnings = board["tables"][1]["rows"][0][-2:]
+    assert networks["what"] == "networks" and warnings["items"] == [evaluation_runs.WARNING]
+    assert [line.partition(":")[0] for line in networks["items"]] == [*evaluation_runs.NETWORKS]
+    assert evaluation_runs.SHA in networks["items"][0]
     (problem,) = board["notes"]
     assert problem.startswith("bad.json")
     assert Leaderboards([], Runs([tmp_path / "none"])).board() is None

@@ -3,10 +3,27 @@
 const root = element.querySelector('.rb');
 const part = (name) => root.querySelector('.rb-' + name);
 
+const HASH = /\b([0-9a-f]{64})\b/;
+const FOLDED = 3;  // lists of more items are folded
+
+// A text in which hashes are shortened; the whole ones are titles.
+function wordsOf(text) {
+  return String(text).split(HASH).map((part, i) =>
+    (i % 2 ? make('abbr', { title: part }, part.slice(0, 12)) : part));
+}
+
+function insideOf(cell) {
+  if (!cell.items) return wordsOf(cell);
+  if (cell.items.length === 1) return wordsOf(cell.items[0]);
+  const list = make('ul', null, ...cell.items.map((item) => make('li', null, ...wordsOf(item))));
+  if (cell.items.length <= FOLDED) return [list];
+  return [make('details', null, make('summary', null, cell.items.length + ' ' + cell.what), list)];
+}
+
 function tableOf(table) {
   const head = make('tr', null, ...table.head.map((cell) => make('th', { scope: 'col' }, cell)));
   const rows = table.rows.map((row) => make('tr', row[0].startsWith('null: ') ? { class: 'rb-null' } : null,
-    ...row.map((cell, i) => (i ? make('td', null, cell) : make('th', { scope: 'row' }, cell)))));
+    ...row.map((cell, i) => (i ? make('td', null, ...insideOf(cell)) : make('th', { scope: 'row' }, cell)))));
   const caption = make('caption', null, table.caption);
   const whole = make('table', null, caption, make('thead', null, head), make('tbody', null, ...rows));
   const scroll = make('div', { class: 'rb-scroll', tabindex: '0', role: 'region',
@@ -15,6 +32,9 @@ function tableOf(table) {
   const words = table.words ? ' rb-words' : '';
   const figure = make('div', { class: 'rb-table' + wide + words }, scroll);
   if (table.how) figure.append(make('p', { class: 'rb-how' }, table.how));
+  if (table.notes && table.notes.length) {
+    figure.append(make('ul', { class: 'rb-list' }, ...table.notes.map((note) => make('li', null, note))));
+  }
   return figure;
 }
 
@@ -25,7 +45,8 @@ function show(value) {
   part('badge').hidden = !value.badge;
   root.querySelector('h3').textContent = value.title;
   root.querySelector('h3').hidden = !value.title;
-  part('notes').replaceChildren(...value.notes.map((line) => make('p', null, line)));
+  part('notes').replaceChildren(...value.notes.map((line) => make('li', null, line)));
+  part('notes').hidden = !value.notes.length;
   part('lines').replaceChildren(...value.lines.map((line) => make('p', null, line)));
   part('tables').replaceChildren(...value.tables.map(tableOf));
   part('downloads').replaceChildren(...value.downloads.map((file) =>

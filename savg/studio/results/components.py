@@ -3,10 +3,12 @@ of pairs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
+from savg.evaluation.report_values import NOTHING
 from savg.studio.shared.components import DOM
 from savg.studio.shared.web import component
 
@@ -27,6 +29,14 @@ def pairs(elem_id: str) -> gr.HTML:
     return component("results/pairs.html", [DOM, "results/pairs.js"], elem_id)
 
 
+def listed(what: str, items: Sequence[str]) -> str | dict[str, Any]:
+    """A cell of a table of words with a list, which is folded where it is long; – for an empty one.
+
+    what: name of the items in its heading, such as "networks".
+    """
+    return {"what": what, "items": list(items)} if items else NOTHING
+
+
 def board_value(
     title: str,
     lines: list[str],
@@ -36,8 +46,8 @@ def board_value(
     notes: list[str] | None = None,
     downloads: list[dict[str, str]] | None = None,
 ) -> dict[str, Any]:
-    """What a board shows: tables as {caption, how, head, rows, words}, words: cells are
-    sentences; downloads as {label, name, url}."""
+    """What a board shows: tables as {caption, how, notes, head, rows, words}, how: a paragraph below,
+    notes: a list below, words: cells are sentences or of `listed`; downloads as {label, name, url}."""
     return {
         "title": title,
         "badge": badge,

@@ -21,8 +21,8 @@ from savg.evaluation.report_values import (
 )
 from savg.metrics.base import MetricResult
 from savg.metrics.registry import METRICS
-from savg.studio.results.components import board_value
-from savg.studio.results.run_tables import in_one_line
+from savg.studio.results.components import board_value, listed
+from savg.studio.results.run_tables import in_one_line, lines_of
 from savg.studio.results.runs import Runs
 
 VARIABLE = "SAVG_LEADERBOARD"
@@ -87,8 +87,9 @@ def _tables(mode: str, entries: Sequence[Entry]) -> list[dict[str, Any]]:
     origins = [
         [
             entry.name,
-            *map(in_one_line, (entry.created, dict(entry.reading), dict(entry.networks))),
-            " ".join(entry.warnings) or NOTHING,
+            *map(in_one_line, (entry.created, dict(entry.reading))),
+            listed("networks", lines_of(entry.networks)),
+            listed("warnings", entry.warnings),
         ]
         for entry in own
     ]

@@ -23,7 +23,7 @@ from savg.evaluation.report_values import (
 )
 from savg.evaluation.results_file import Run
 from savg.metrics.base import MetricResult
-from savg.studio.results.components import board_value
+from savg.studio.results.components import board_value, listed
 
 
 def metrics_in(runs: Sequence[Run]) -> list[str]:
@@ -67,8 +67,9 @@ def board_of(runs: Sequence[Run]) -> dict[str, Any]:
         "metric",
         *(f"{n}, {r.generated.clips} clips" for n, r in zip(names, runs, strict=True)),
     ]
-    how = " ".join(f"[{number}] {note}" for note, number in notes.items())
-    tables = [{"caption": f"Mode {runs[0].mode}", "how": how, "head": head, "rows": rows}]
+    numbered = [f"[{number}] {note}" for note, number in notes.items()]
+    scores = {"caption": f"Mode {runs[0].mode}", "how": "", "head": head, "rows": rows}
+    tables = [scores | {"notes": numbered}]
     compared, told = _compared(runs, names) if len(runs) > 1 else ([], [])
     notes_of_runs = [f"{run.name}: {warning}" for run in runs for warning in run.warnings]
     told += _differences(runs) if len(runs) > 2 or not compared else []
@@ -150,7 +151,7 @@ def _origins(runs: Sequence[Run], names: Sequence[str]) -> dict[str, Any]:
     facts = ("reference", "created", "version", "seed", "reading", "networks", "command")
     rows = []
     for fact in facts:
-        values = [without_folders(in_one_line(run.about.get(fact))) for run in runs]
+        values = [_origin(fact, run.about.get(fact)) for run in runs]
         if any(value != NOTHING for value in values):
             rows.append([fact, *values])
     return {
@@ -160,6 +161,17 @@ def _origins(runs: Sequence[Run], names: Sequence[str]) -> dict[str, Any]:
         "rows": rows,
         "words": True,
     }
+
+
+def _origin(fact: str, value: object) -> str | dict[str, Any]:
+    if fact == "networks" and isinstance(value, Mapping):
+        return listed(fact, [without_folders(line) for line in lines_of(value)])
+    return without_folders(in_one_line(value))
+
+
+def lines_of(facts: Mapping[str, Any]) -> list[str]:
+    """Facts by name, a line each."""
+    return [f"{name}: {in_one_line(value)}" for name, value in facts.items() if value is not None]
 
 
 def without_folders(text: str) -> str:
