@@ -66,8 +66,10 @@ class Runs:
         return list(files)
 
     def choices(self) -> tuple[list[RunChoice], list[str]]:
-        """The readable runs by title, and what is wrong with others."""
+        """The readable runs by title, those of the package last, and what is wrong with others."""
         choices: list[RunChoice] = []
+        bundled: set[str] = set()
+        package = RESULTS.resolve()
         problems: list[str] = []
         for path in self.files():
             try:
@@ -78,7 +80,9 @@ class Runs:
             clips = run.generated.clips
             title = f"{run.name} ({path.parent.name}, {clips} clips, {run.mode})"
             choices.append(RunChoice(_key(path), title, run.mode))
-        return sorted(choices, key=lambda choice: choice.title), problems
+            if package in path.resolve().parents:
+                bundled.add(choices[-1].key)
+        return sorted(choices, key=lambda c: (c.key in bundled, c.title)), problems
 
     def open(self, key: object) -> Run:
         """The run of a key; SavgError where it is not there."""
