@@ -20,6 +20,7 @@ from savg import hub
 from savg.cli import main
 from savg.cli import weights as weights_command
 from savg.errors import CheckpointError
+from savg.hub import published_files
 from savg.models import istft_vocoder
 
 CONFIG = istft_vocoder.CONFIGS["tiny"]
@@ -163,7 +164,8 @@ def test_a_compressed_checkpoint_is_refused_before_it_unpacks(tmp_path: Path) ->
 @pytest.fixture
 def released(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A checkpoint under the only released name."""
-    monkeypatch.setattr(weights_command, "PUBLISHED_FILES", {"toy.pt": KIND})
+    for module in (weights_command, published_files):
+        monkeypatch.setattr(module, "PUBLISHED_FILES", {"toy.pt": KIND})
     (tmp_path / "files").mkdir()
     path = tmp_path / "files" / "toy.pt"
     torch.save(state(), path)

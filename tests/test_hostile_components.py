@@ -21,6 +21,7 @@ from savg.models import (
     audioclip,
     bigvgan,
     griffin_lim,
+    i3d,
     istft_vocoder,
     joint_config,
     mel_vae,
@@ -51,6 +52,7 @@ CONFIGS: dict[str, Any] = {
     "griffin_lim": griffin_lim.CONFIGS["tiny"],
     "audioclip": audioclip.CONFIGS["tiny"],
     "vggish": vggish.CONFIGS["tiny"],
+    "i3d": i3d.I3dConfig(num_classes=12, width=0.0625),
 }
 
 WILD: tuple[Any, ...] = (
