@@ -93,12 +93,12 @@ class Facts(Part):
         return ClipFormat(**data), bool(arrays["silent"])
 
 
-class Persons(Part):
-    """Candidates of a person detector."""
+class _Detections(Part):
+    """What a detector finds."""
 
-    name, visual, batch = "persons", True, BATCH
+    batch = BATCH
 
-    def __init__(self, detector: Callable[[Clip], Boxes]) -> None:
+    def __init__(self, detector: Callable[[Clip], Any]) -> None:
         self.detector = detector
 
     @property
@@ -109,8 +109,14 @@ class Persons(Part):
     def code(self) -> Mapping[str, Any]:
         return version_of(type(self.detector))
 
-    def compute(self, clips: Sequence[Clip]) -> list[Boxes]:
+    def compute(self, clips: Sequence[Clip]) -> list[Any]:
         return many(self.detector, clips)
+
+
+class Persons(_Detections):
+    """Candidates of a person detector."""
+
+    name, visual = "persons", True
 
     def pack(self, value: Boxes) -> Arrays:
         rows = np.column_stack([value.frames, value.categories, value.xyxy])
@@ -121,24 +127,10 @@ class Persons(Part):
         return Boxes(rows[:, 0], rows[:, 1], rows[:, 2:], arrays.get("scores"))  # type: ignore[arg-type]
 
 
-class Sounds(Part):
+class Sounds(_Detections):
     """Events of a sound detector."""
 
-    name, batch = "sounds", BATCH
-
-    def __init__(self, detector: Callable[[Clip], SoundEvents]) -> None:
-        self.detector = detector
-
-    @property
-    def provenance(self) -> Mapping[str, Any]:
-        return provenance_of(self.detector)
-
-    @cached_property
-    def code(self) -> Mapping[str, Any]:
-        return version_of(type(self.detector))
-
-    def compute(self, clips: Sequence[Clip]) -> list[SoundEvents]:
-        return many(self.detector, clips)
+    name = "sounds"
 
     def pack(self, value: SoundEvents) -> Arrays:
         return {"rows": np.column_stack([value.frames, value.categories, value.x])}
