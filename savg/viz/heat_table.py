@@ -37,7 +37,8 @@ def heat_table(
 
     Args:
         rows: labels of the rows.
-        groups: labels of the columns by the group they stand in, in order.
+        groups: labels of the columns by the group they stand in, in order; the name of a group of one
+            column without a label stands in the label's place.
         cells: of each row, in the order of the columns.
         caption: says what is shown; also for those who do not see it.
         legend: cells with their meanings, below the table.
@@ -45,7 +46,11 @@ def heat_table(
     Raises:
         ValueError: a row of another number of cells.
     """
-    columns = [label for labels in groups.values() for label in labels]
+    columns = [
+        name if _stands_alone(labels) else label
+        for name, labels in groups.items()
+        for label in labels
+    ]
     for row in cells:
         if len(row) != len(columns):
             raise ValueError(f"A row must have {len(columns)} cells, got {len(row)}.")
@@ -54,8 +59,9 @@ def heat_table(
     starts = _starts(groups, left)
     parts = [_text(8, 18, caption, weight="bold")]
     for (name, labels), begin in zip(groups.items(), _group_starts(groups, left), strict=True):
-        width = len(labels) * COLUMN
-        parts.append(_text(begin + width / 2, 38, name, anchor="middle", weight="bold"))
+        if not _stands_alone(labels):
+            middle = begin + len(labels) * COLUMN / 2
+            parts.append(_text(middle, 38, name, anchor="middle", weight="bold"))
     for x, label in zip(starts, columns, strict=True):
         parts.append(_slanted(x + COLUMN / 2 + 4, top - 6, label))
     for number, (label, row) in enumerate(zip(rows, cells, strict=True)):
@@ -77,6 +83,10 @@ def heat_table(
         + "".join(parts)
         + "</svg>\n"
     )
+
+
+def _stands_alone(labels: Sequence[str]) -> bool:
+    return list(labels) == [""]
 
 
 def _group_starts(groups: Mapping[str, Sequence[str]], left: int) -> list[int]:

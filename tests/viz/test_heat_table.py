@@ -37,6 +37,16 @@ def test_every_cell_stands_in_its_row_and_column() -> None:
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
 
 
+def test_a_group_of_one_column_without_a_label_is_named_above_it() -> None:
+    groups = {"pan error": ["5°", "60°"], "swapped channels": [""], "mono": [""]}
+    text = heat_table(["x"], groups, [[cell(m) for m in "abcd"]], "t")
+    nodes = {n.text: n for n in ElementTree.fromstring(text).iter(f"{SVG}text")}
+    assert "rotate" in nodes["mono"].get("transform", "")
+    assert "transform" not in nodes["pan error"].attrib
+    apart = float(nodes["mono"].get("x")) - float(nodes["swapped channels"].get("x"))
+    assert apart > COLUMN  # side by side, at an angle: neither covers the other
+
+
 def test_strength_is_opacity_and_rows_must_fit() -> None:
     text = heat_table(["x"], {"": ["1", "2"]}, [[cell("weak", 0), cell("strong", 7)]], "t")
     opacity = [r.get("fill-opacity") for r in ElementTree.fromstring(text).iter(f"{SVG}rect")]
