@@ -14,3 +14,7 @@ TABLE = Table(
     {name: seed for room in _ROOMS for name, seed in room.SEEDS.items()},
 )
 """Every reader of the project."""
+
+# A name of two rooms would hide a seed, and readers would be handed another kind of file.
+assert len(TABLE.readers) == sum(len(room.READERS) for room in _ROOMS)
+assert len(TABLE.seeds) == sum(len(room.SEEDS) for room in _ROOMS)
