@@ -1,0 +1,1 @@
+"""The furnished world: people as sprites of textured models in panoramas of furnished rooms."""
