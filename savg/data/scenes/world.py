@@ -46,7 +46,8 @@ class World:
     looks: fixed people, or none for people drawn at random. rooms: number of rooms.
     reach: largest offset of a person from the frame's centre, as a share of half its width;
     separation: least difference of two people's offsets. bystanders: probabilities of 0, 1, 2, … idle
-    people. Raises ValueError for values that do not fit.
+    people. held_out: voices, phrases and programs of instruments that are never trained on. Raises
+    ValueError for values that do not fit.
     """
 
     rooms: int
@@ -61,6 +62,7 @@ class World:
     reach: float = 0.78
     separation: float = 0.45
     heads_turn: bool = True
+    held_out: bool = False
 
     def __post_init__(self) -> None:
         if self.rooms < 1 or not self.instruments:
