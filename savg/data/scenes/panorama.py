@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from savg.data.scenes.backdrop import backdrop_of
 from savg.data.scenes.camera import Camera, Equirectangular, Points
+from savg.data.scenes.furnished import around
+from savg.data.scenes.furnished.index import is_furnished
 from savg.data.scenes.render import corners_of, draw_people, shadows
 from savg.data.scenes.room import make_room
 from savg.data.scenes.scene import Person, Scene
@@ -85,6 +87,9 @@ def panoramas(
     The image, RGB [height, width, 3], is one array that is overwritten each time. voices: how loudly
     each person speaks [P, T], from `render.voices_of`.
     """
+    if is_furnished(scene.room_seed):
+        yield from around.panoramas(scene, times, voices, width, height)
+        return
     camera = Equirectangular(width, height)
     empty = _lit(panorama_backdrop(scene.room_seed, scene.room, width, height), scene.light)
     image = empty.copy()
@@ -110,6 +115,8 @@ def person_boxes(
     scene: Scene, times: NDArray[np.floating], width: int, height: int
 ) -> NDArray[np.floating]:
     """Boxes [P, T, 4] of the people (x0, y0, x1, y1 in pixels; x0 lies within the panorama)."""
+    if is_furnished(scene.room_seed):
+        return around.person_boxes(scene, times, width, height)
     boxes = np.zeros((len(scene.people), len(times), 4))
     silent = np.zeros((len(scene.people), len(times)))
     order, figures = draw_people(scene, Equirectangular(width, height), times, silent)

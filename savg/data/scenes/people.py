@@ -53,7 +53,7 @@ def pose(person: Person, times: Array, voice: Array, notes: tuple[Note, ...]) ->
     look, frames = person.look, len(times)
     tall, wide = look.height, look.breadth
     ground = person.track.at(times)
-    walk, direction = _walk(person, times, ground)
+    walk, direction = walking(person, times, ground)
     turn = np.where(
         np.abs(walk) > 0, direction, person.turn * 0.6 + 4 * wave(times, person.phase, 0.2)
     )
@@ -81,7 +81,7 @@ def pose(person: Person, times: Array, voice: Array, notes: tuple[Note, ...]) ->
     )  # fmt: skip
 
 
-def _walk(person: Person, times: Array, ground: Array) -> tuple[Array, Array]:
+def walking(person: Person, times: Array, ground: Array) -> tuple[Array, Array]:
     """Phase of the steps (0 while standing) and the turn of the body while walking [F]."""
     phase, direction = np.zeros_like(times), np.zeros_like(times)
     if not person.track.moves:

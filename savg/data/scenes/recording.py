@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from savg.data.scenes import events as kinds
+from savg.data.scenes.furnished.floor import is_free, path_points
 from savg.data.scenes.room import Room, make_room
 from savg.data.scenes.scene import (
     Event,
@@ -22,6 +23,7 @@ from savg.data.scenes.scene import (
     Track,
     draw_looks,
     draw_notes,
+    may_sit,
 )
 from savg.data.scenes.voices import bank
 from savg.data.scenes.world import World
@@ -106,8 +108,8 @@ def _draw_people(
         if action == "play":
             own_instrument = look.instrument in world.instruments and bool(world.looks)
             instrument = look.instrument if own_instrument else str(rng.choice(world.instruments))
-        seated = bool(instrument != "violin" and rng.random() < world.sit_share)
-        turn = float(rng.uniform(-20, 20)) if world.heads_turn else 0.0
+        seated = bool(may_sit(world, instrument) and rng.random() < world.sit_share)
+        turn = float(rng.uniform(-world.turn, world.turn)) if world.heads_turn else 0.0
         pose, phase = int(rng.integers(8)), float(rng.uniform(0, 100))
         track = Track((0.0,), (place[0],), (place[1],))
         people.append(Person(look, track, action, instrument, seated, pose, phase, turn))
@@ -129,8 +131,8 @@ def _distance_to_wall(room: Room, azimuth: float, gap: float, front: float) -> f
 def _draw_place(
     rng: np.random.Generator, world: World, room: Room, occupied: list[tuple[float, float]]
 ) -> tuple[float, float] | None:
-    """A free place on the floor, anywhere around the camera; None if 40 draws find none."""
-    for _ in range(40):
+    """A free place on the floor, anywhere around the camera; None if many draws find none."""
+    for _ in range(120 if world.is_furnished else 40):
         azimuth = float(rng.uniform(-np.pi, np.pi))
         far = _distance_to_wall(room, azimuth, WALL_GAP, FRONT_GAP)
         distance = max(NEAREST, min(float(rng.uniform(*world.depths)), far))
@@ -138,7 +140,9 @@ def _draw_place(
         if distance > far + 0.1:
             continue
         if (np.cos(others - azimuth) < np.cos(np.deg2rad(APART))).all():
-            return float(distance * np.cos(azimuth)), float(distance * np.sin(azimuth))
+            place = float(distance * np.cos(azimuth)), float(distance * np.sin(azimuth))
+            if not world.is_furnished or is_free(room, place):
+                return place
     return None
 
 
@@ -165,6 +169,9 @@ def _draw_walks(
             end = start + float(np.linalg.norm(goal - here)) / float(rng.uniform(0.6, 1.0))
             clear = _clearance(here, goal, np.zeros(2)) > NEAREST - 0.25
             clear &= all(_clearance(here, goal, other) > PASSING for other in others)
+            if world.is_furnished:
+                way = [(float(p[0]), float(p[1])) for p in (here, goal)]
+                clear &= is_free(room, path_points(way))
             if clear and end > start + 0.5 and end < seconds:
                 corners += [(start, here), (end, goal)]
                 here = goal

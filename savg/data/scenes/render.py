@@ -15,6 +15,8 @@ from savg.data.scenes.audio import dry_audio, envelope, stereo_audio, stereo_win
 from savg.data.scenes.backdrop import backdrop
 from savg.data.scenes.camera import Camera, Perspective
 from savg.data.scenes.events import LAUGHTER
+from savg.data.scenes.furnished import painter as furnished
+from savg.data.scenes.furnished.index import is_furnished
 from savg.data.scenes.people import draw_person
 from savg.data.scenes.room import make_room
 from savg.data.scenes.scene import Person, Scene
@@ -34,12 +36,14 @@ class Rendered:
     """A rendered scene: the clip, its labels, and the box of each visible person in each frame.
 
     Labels and boxes are in pixels of the requested format (256 wide by default), also where the clip
-    itself was rendered smaller.
+    itself was rendered smaller. depth: metres along the view's axis [F, size, size] float32 in the
+    clip's pixels, 0 in rows without picture; None unless it was requested.
     """
 
     clip: Clip
     labels: ClipLabels
     boxes: Boxes
+    depth: NDArray[np.float32] | None = None
 
 
 def render(
@@ -48,6 +52,7 @@ def render(
     size: int | None = None,
     view: float = 0.0,
     start: float | None = None,
+    depth: bool = False,
 ) -> Rendered:
     """The clip of a scene, with its labels and boxes.
 
@@ -58,9 +63,11 @@ def render(
         view: azimuth of the frames' centre in degrees.
         start: time (s) from which the clip is cut from a longer scene; without it the scene must be
             as long as the format.
+        depth: whether to return depths, which furnished worlds have.
 
     Raises:
-        ValueError: if the clip does not lie within the scene.
+        ValueError: if the clip does not lie within the scene, or depths of a drawn world are asked for.
+        SavgError: people or rooms of a furnished world are missing or altered.
 
     Example:
         >>> clip = render(draw_scene(7, World.demo())).clip
@@ -76,6 +83,8 @@ def render(
         raise ValueError(
             f"start must leave {format.seconds:g} s within {scene.seconds:g} s, got {begin:g} s."
         )
+    if depth and not is_furnished(scene.room_seed):
+        raise ValueError("depth must be False for a drawn world: only furnished ones have depths.")
     small = format if size is None else format.with_size(size)
     dry = [dry_audio(scene, sound, rate) for sound in scene.sounds]
     if start is None and not view:
@@ -84,13 +93,17 @@ def render(
         audio = stereo_window(scene, rate, begin, format.seconds, view)
     times = begin + np.arange(format.frames) / format.fps
     voices = voices_of(scene, times, dry, rate)
+    labels = labels_of(scene, format, view, begin)
+    if is_furnished(scene.room_seed):
+        video, extents, depths = furnished.render_video(scene, small, times, voices, view, depth)
+        boxes = boxes_of(extents, format, format.size)
+        return Rendered(Clip(video, audio, small), labels, boxes, depths)
     together = format.frames if start is None else TOGETHER
     segments = [
         render_video(scene, small, times[span], voices[:, span], view)
         for span in (slice(i, i + together) for i in range(0, format.frames, together))
     ]
     video, extents = (np.concatenate(p, axis=i) for i, p in enumerate(zip(*segments, strict=True)))
-    labels = labels_of(scene, format, view, begin)
     return Rendered(Clip(video, audio, small), labels, boxes_of(extents, format, format.size))
 
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from savg.data.scenes.furnished import index as furnished
 from savg.data.scenes.world import Colour
 
 
@@ -99,6 +100,8 @@ PAINTS: tuple[Colour, ...] = (
 @lru_cache(maxsize=256)
 def make_room(room_seed: int, index: int) -> Room:
     """Room `index` of a world; the same numbers always give the same room."""
+    if furnished.is_furnished(room_seed):
+        return _furnished_room(room_seed, index)
     rng = np.random.default_rng([room_seed, index, 5])
     front = float(rng.uniform(3.4, 4.6) if room_seed == 0 else rng.uniform(4.0, 6.0))
     left, right = float(rng.uniform(2.5, 3.6)), float(rng.uniform(2.5, 3.6))
@@ -130,6 +133,35 @@ def make_room(room_seed: int, index: int) -> Room:
         furniture=tuple(_furniture(rng, front, left, right)),
         lamps=((float(rng.uniform(0.8, 2.0)), float(rng.uniform(-0.8, 0.8)), height - 0.15),),
         daylight=float(rng.choice((-1.0, 1.0)) * rng.uniform(0.25, 0.6)),
+        reverberation=float(rng.uniform(0.25, 0.5)),
+        reflection=float(rng.uniform(0.45, 0.65)),
+    )
+
+
+def _furnished_room(room_seed: int, index: int) -> Room:
+    """A room of the furnished worlds: sizes and furniture as it was rendered, acoustics drawn."""
+    seen = furnished.turned(*furnished.room_of(room_seed, index))
+    rng = np.random.default_rng([room_seed, index // furnished.TURNS, 5])
+    pieces = [
+        Furniture("furnished", (x0, y0, 0.0), (x1, y1, top), (128, 128, 128))
+        for x0, y0, x1, y1, top in seen.furniture
+    ]
+    return Room(
+        key=(room_seed, index),
+        front=seen.front,
+        back=seen.back,
+        left=seen.left,
+        right=seen.right,
+        height=seen.height,
+        eye=seen.eye,
+        wall=WALLS[0],
+        accent=PAINTS[0],
+        floor=FLOORS[0][1],
+        floor_kind=FLOORS[0][0],
+        fixtures=(),
+        furniture=tuple(pieces),
+        lamps=(),
+        daylight=0.4,
         reverberation=float(rng.uniform(0.25, 0.5)),
         reflection=float(rng.uniform(0.45, 0.65)),
     )

@@ -7,16 +7,18 @@ in degrees, azimuth positive to the left. Times in seconds.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from savg.data.scenes.room import make_room
+from savg.data.scenes.furnished.casting import draw_figures
+from savg.data.scenes.furnished.floor import is_free, path_points, places
+from savg.data.scenes.room import Room, make_room
 from savg.data.scenes.voices import bank
 from savg.data.scenes.world import INSTRUMENTS, Look, World
-from savg.geometry import x_to_azimuth
+from savg.geometry import FIELD_OF_VIEW, x_to_azimuth
 
 SPLITS = {"train": 0, "valid": 100_000_000, "test": 200_000_000}
 SPLIT_SIZE = 100_000_000
@@ -36,6 +38,11 @@ class Track:
         return np.stack(
             [np.interp(t, self.times, self.x), np.interp(t, self.times, self.y)], axis=-1
         )
+
+    @property
+    def corners(self) -> list[tuple[float, float]]:
+        """The floor positions between which the path is straight."""
+        return list(zip(self.x, self.y, strict=True))
 
     @property
     def moves(self) -> bool:
@@ -195,7 +202,7 @@ def draw_scene(seed: int, world: World, seconds: float = 5.0) -> Scene:
     room = int(rng.integers(world.rooms))
     playing = bool(rng.random() < world.instrument_share)
     count = 1 + int(rng.choice(len(world.bystanders), p=world.bystanders))
-    tracks = _draw_tracks(rng, world, count, seconds, playing)
+    tracks = _draw_tracks(rng, world, count, seconds, playing, make_room(world.room_seed, room))
     looks = draw_looks(rng, world, len(tracks), playing)
     people = []
     for index, (look, track) in enumerate(zip(looks, tracks, strict=True)):
@@ -203,8 +210,8 @@ def draw_scene(seed: int, world: World, seconds: float = 5.0) -> Scene:
         instrument = ""
         if action == "play":
             instrument = look.instrument if world.looks else str(rng.choice(world.instruments))
-        seated = not track.moves and instrument != "violin" and rng.random() < world.sit_share
-        turn = float(rng.uniform(-20, 20)) if world.heads_turn else 0.0
+        seated = not track.moves and may_sit(world, instrument) and rng.random() < world.sit_share
+        turn = float(rng.uniform(-world.turn, world.turn)) if world.heads_turn else 0.0
         people.append(
             Person(
                 look,
@@ -239,6 +246,17 @@ def draw_looks(rng: np.random.Generator, world: World, count: int, playing: bool
 
     playing: whether the first must play one of the world's instruments.
     """
+    if world.is_furnished:
+        figures = draw_figures(rng, world.held_out, count)
+        return [
+            replace(
+                _random_look(rng, world, figure.female),
+                figure=figure.name,
+                variant=variant,
+                height=figure.height,
+            )
+            for figure, variant in figures
+        ]
     if not world.looks:
         return [_random_look(rng, world) for _ in range(count)]
     first = [
@@ -251,8 +269,13 @@ def draw_looks(rng: np.random.Generator, world: World, count: int, playing: bool
     return [world.looks[i] for i in chosen]
 
 
-def _random_look(rng: np.random.Generator, world: World) -> Look:
-    female = bool(rng.random() < 0.5)
+def may_sit(world: World, instrument: str) -> bool:
+    """Whether somebody with this instrument, or none, may sit."""
+    return not instrument if world.is_furnished else instrument != "violin"
+
+
+def _random_look(rng: np.random.Generator, world: World, female: bool | None = None) -> Look:
+    female = bool(rng.random() < 0.5) if female is None else female
     voices = np.flatnonzero(bank().female == female)
     skins = ((244, 206, 178), (232, 186, 152), (204, 152, 112), (160, 110, 78), (112, 74, 54))
     hairs = (
@@ -286,13 +309,13 @@ def _random_look(rng: np.random.Generator, world: World) -> Look:
 
 
 def _draw_tracks(
-    rng: np.random.Generator, world: World, count: int, seconds: float, playing: bool
+    rng: np.random.Generator, world: World, count: int, seconds: float, playing: bool, room: Room
 ) -> list[Track]:
     """One path per person, the active one first; bystanders for whom no place is free are left out."""
     tracks: list[Track] = []
     occupied: list[tuple[float, float]] = []
     for index in range(count):
-        for _ in range(20):
+        for _ in range(60 if world.is_furnished else 20):
             walks = not (playing and index == 0) and rng.random() < world.walk_share
             offsets = np.sort(rng.uniform(-world.reach, world.reach, 2))
             if walks:
@@ -302,9 +325,18 @@ def _draw_tracks(
             low, high = float(offsets.min()), float(offsets.max())
             gap = world.separation
             if all(high + gap < a or low - gap > b for a, b in occupied):
+                path = _path(rng, offsets, world.depths, seconds, walks)
+                if world.is_furnished and not is_free(room, path_points(path.corners)):
+                    continue
                 occupied.append((low, high))
-                tracks.append(_path(rng, offsets, world.depths, seconds, walks))
+                tracks.append(path)
                 break
+        if not tracks:
+            slope = world.reach * float(np.tan(np.deg2rad(FIELD_OF_VIEW / 2)))
+            x, y = rng.choice(places(room, world.depths, slope))
+            tracks.append(Track((0.0,), (float(x),), (float(y),)))
+            share = -float(y / x) / float(np.tan(np.deg2rad(FIELD_OF_VIEW / 2)))
+            occupied.append((share, share))
     return tracks
 
 

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from savg.data.scenes.furnished.index import (
+    HELD_OUT_SEED,
+    TRAIN_SEED,
+    TURNS,
+    is_furnished,
+    rooms,
+)
+
 Colour = tuple[int, int, int]
 """Red, green, blue in 0..255."""
 
@@ -16,7 +24,8 @@ class Look:
     """A person's appearance and voice. `height` in metres, `breadth` relative to the average.
 
     `voice` is an index of the bank in assets/voices; `instrument` is what this person plays in a
-    world with fixed roles.
+    world with fixed roles. `figure` and `variant` are a person of the furnished world's bank and one of
+    their recolours; the colours here are those of drawn people.
     """
 
     skin: Colour
@@ -31,6 +40,8 @@ class Look:
     breadth: float = 1.0
     voice: int = 0
     instrument: str = "guitar"
+    figure: str = ""
+    variant: int = 0
 
     def __post_init__(self) -> None:
         if self.hair_style not in HAIR_STYLES:
@@ -46,8 +57,9 @@ class World:
     looks: fixed people, or none for people drawn at random. rooms: number of rooms.
     reach: largest offset of a person from the frame's centre, as a share of half its width;
     separation: least difference of two people's offsets. bystanders: probabilities of 0, 1, 2, … idle
-    people. held_out: voices, phrases and programs of instruments that are never trained on. Raises
-    ValueError for values that do not fit.
+    people. turn: largest turn of a standing person in degrees, where heads_turn. held_out: voices,
+    phrases and programs of instruments that are never trained on (and people and rooms of a furnished
+    world). Raises ValueError for values that do not fit.
     """
 
     rooms: int
@@ -62,6 +74,7 @@ class World:
     reach: float = 0.78
     separation: float = 0.45
     heads_turn: bool = True
+    turn: float = 20.0
     held_out: bool = False
 
     def __post_init__(self) -> None:
@@ -74,6 +87,11 @@ class World:
             raise ValueError(f"bystanders must sum to 1, got {sum(self.bystanders)}.")
         if not 0 < self.depths[0] <= self.depths[1]:
             raise ValueError(f"depths must be (near, far) with 0 < near ≤ far, got {self.depths}.")
+
+    @property
+    def is_furnished(self) -> bool:
+        """Whether its people and rooms are photographed or rendered ones, not drawn."""
+        return is_furnished(self.room_seed)
 
     @classmethod
     def demo(cls) -> World:
@@ -99,6 +117,43 @@ class World:
             depths=(1.6, 3.6),
             reach=0.86,
             separation=0.3,
+        )
+
+    @classmethod
+    def furnished(cls, held_out: bool = False, bystanders: int | None = None) -> World:
+        """Textured people who speak, play, walk and sit in furnished rooms.
+
+        Args:
+            held_out: with the people, rooms, voices and notes that are never trained on.
+            bystanders: number of silent people; without it none, one or two.
+
+        Raises:
+            SavgError: the bundled people or rooms are missing or altered.
+            ValueError: bystanders is neither 0, 1 nor 2.
+
+        Example:
+            >>> World.furnished(bystanders=1).bystanders
+            (0.0, 1.0)
+        """
+        from savg.data.scenes.furnished.sprites import bank
+
+        if bystanders not in (None, 0, 1, 2):
+            raise ValueError(f"bystanders must be 0, 1 or 2, got {bystanders}.")
+        seed = HELD_OUT_SEED if held_out else TRAIN_SEED
+        shares = (0.4, 0.35, 0.25) if bystanders is None else (0.0,) * bystanders + (1.0,)
+        return cls(
+            rooms=TURNS * len(rooms(seed)),
+            looks=(),
+            instruments=tuple(name for name in INSTRUMENTS if name in bank().actions),
+            room_seed=seed,
+            bystanders=shares,
+            walk_share=0.3,
+            sit_share=0.25,
+            depths=(1.6, 3.6),
+            reach=0.86,
+            separation=0.3,
+            turn=75.0,
+            held_out=held_out,
         )
 
 
