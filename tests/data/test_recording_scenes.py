@@ -70,7 +70,7 @@ def _plain(value):
     if isinstance(value, float):
         return f"{value:.6f}"
     if isinstance(value, dict):
-        later_fields = {"events", "span", "height"}
+        later_fields = {"events", "span", "height", "figure", "variant"}
         empty_tracks = {k for k, v in value.items() if k == "track" and v is None}
         return {k: _plain(v) for k, v in value.items() if k not in later_fields | empty_tracks}
     return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
