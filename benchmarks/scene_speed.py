@@ -21,7 +21,7 @@ from savg.evaluation.result_files import RESULTS
 from savg.format import ClipFormat
 from savg.paths import atomic_file
 
-WORLDS = {"demo": World.demo(), "varied": World.varied()}
+NAMES = ("demo", "varied", "furnished")
 
 
 def averaged(scene: Scene) -> np.ndarray:
@@ -62,13 +62,13 @@ def measure(world: World, clips: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure both worlds, print the table and write it."""
+    """Measure the worlds, print the table and write it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=60, help="clips of each world")
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    table = {name: measure(world, args.clips) for name, world in WORLDS.items()}
+    table = {name: measure(World.named(name), args.clips) for name in NAMES}
     machine = f"{platform.processor() or platform.machine()}, one core"
     versions = f"numpy {np.__version__}, OpenCV {cv2.__version__}"
     lines = [
@@ -76,11 +76,12 @@ def main() -> None:
         "",
         f"`python -m benchmarks.scene_speed --clips {args.clips}` on {machine}, {versions}.",
         "",
-        "| | demo world | varied world |",
-        "|---|---|---|",
+        "| | " + " | ".join(f"{name} world" for name in NAMES) + " |",
+        "|---|" + "---|" * len(NAMES),
     ]
     for row in table["demo"]:
-        lines.append(f"| {row} | {table['demo'][row]:.1f} | {table['varied'][row]:.1f} |")
+        values = " | ".join(f"{table[name][row]:.1f}" for name in NAMES)
+        lines.append(f"| {row} | {values} |")
     text = "\n".join(lines) + "\n"
     print(text)
     result = {"machine": machine, "versions": versions, "clips": args.clips, "worlds": table}

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from savg.data.scenes import Rendered, World, draw_scene, render, split_seed
+from savg.data.scenes.world import WORLDS as NAMES
 from savg.evaluation.observe import extract
 from savg.metrics.base import Reference
 from savg.metrics.nearest_clip import FEATURE, SIDE, thumbnails
 
-WORLDS = {"solo": World.solo, "demo": World.demo, "varied": World.varied}
+HELD_OUT = frozenset(name for name in NAMES if name.startswith("furnished"))
+WORLDS = {name: partial(World.named, name, held_out=name in HELD_OUT) for name in NAMES}
+"""Names of worlds → them; furnished ones with the people, rooms, voices and notes never trained on."""
 
 TRAINED_ON = World.solo, 4000
 """World and number of training clips of the bundled joint network."""

@@ -1,6 +1,6 @@
 """Makes assets/furnished/rooms: panoramas of furnished rooms with depth, and their index world.json.
 
-    python assets/furnished/make_rooms.py LIBRARIES [--rooms 0,1,2] [--samples 10] [--keep FOLDER]
+    python assets/furnished/make_rooms.py LIBRARIES [--rooms 0,1,2] [--samples 8] [--keep FOLDER]
 
 LIBRARIES is /usr/share/sweethome3d/furniture unpacked: a folder with one folder for each of the
 libraries (BlendSwap-CC-0, BlendSwap-CC-BY, Scopia, KatorLegaz) of Debian's package
@@ -31,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("libraries", type=Path)
     parser.add_argument("--rooms", default=",".join(map(str, TRAIN + HELD_OUT)))
-    parser.add_argument("--samples", type=int, default=10)
+    parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--width", type=int, default=WIDTH)
     parser.add_argument("--keep", type=Path, default=Path("rooms_rendered"))
     parser.add_argument("--threads", type=int, default=1)

@@ -131,6 +131,9 @@ def get_recipe(name: str, config: str) -> Recipe:
 def override(config: C, changes: Iterable[str]) -> C:
     """`config` with changes such as "optim.lr=1e-4" or, where the name is unambiguous, "lr=1e-4".
 
+    "world=furnished" draws all synthetic clips, as many as before, from that world; names of worlds and
+    of mixes ("mixed") may be joined by commas.
+
     Raises:
         SavgError: no setting or several have that name, or the value has another type or is invalid.
 
@@ -142,6 +145,9 @@ def override(config: C, changes: Iterable[str]) -> C:
         path, equals, text = change.partition("=")
         if not equals:
             raise SavgError(f"A setting must be KEY=VALUE, got {change!r}.")
+        if path.strip() == "world":
+            config = _with_world(config, text.strip())
+            continue
         places = list(_find(config, path.strip().split(".")))
         if len(places) != 1:
             problem = "no setting" if not places else "more than one setting"
@@ -151,6 +157,18 @@ def override(config: C, changes: Iterable[str]) -> C:
         except (TypeError, ValueError) as error:
             raise SavgError(_about(".".join(places[0]), change, str(error))) from error
     return config
+
+
+def _with_world(config: Any, names: str) -> Any:
+    """The configuration with other worlds wherever synthetic clips are drawn."""
+    drawn = [f for f in _fields(config) if hasattr(getattr(config, f), "with_world")]
+    try:
+        changes = {field: getattr(config, field).with_world(names) for field in drawn}
+    except ValueError as error:
+        raise SavgError(str(error)) from error
+    if not changes:
+        raise SavgError("The recipe has no synthetic clips, so that it takes no world.")
+    return dataclasses.replace(config, **changes)
 
 
 def plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from savg.clip import Clip
 from savg.data.packed import PackedClips, PackLayout, Progress, pack_clips, pack_scenes
 from savg.data.packing import Purpose, bench_layout, pack_bench
 from savg.data.savgbench import SPLITS, SavgBench, splits_in
+from savg.data.scenes.world import WORLDS
 from savg.errors import SavgError
 from savg.folders import files_in, videos_in
 from savg.format import SAVGBENCH, ClipFormat
@@ -26,7 +27,8 @@ from savg.train.clip_set import ClipSet
 if TYPE_CHECKING:
     from savg.data.scenes import World
 
-WORLDS = ("demo", "solo", "varied")
+MIXES = {"mixed": ("furnished", "furnished1", "furnished2", "varied")}
+"""Names that stand for several worlds, in equal parts."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,19 @@ class Synthetic:
             raise ValueError(
                 f"Synthetic.worlds must be among {', '.join(WORLDS)}, got {self.worlds}."
             )
+
+    def with_world(self, names: str) -> Synthetic:
+        """As many clips of other worlds: `names` of worlds or mixes, separated by commas.
+
+        ValueError for an unknown name, or more worlds than clips.
+        """
+        worlds = [w for name in names.split(",") for w in MIXES.get(name.strip(), (name.strip(),))]
+        if any(world not in WORLDS for world in worlds):
+            known = ", ".join((*WORLDS, *MIXES))
+            raise ValueError(f"world must be among {known}, got {names!r}.")
+        total, count = sum(self.clips), len(worlds)
+        clips = tuple((total + k) // count for k in range(count))
+        return replace(self, worlds=tuple(worlds), clips=clips)
 
 
 @dataclass(frozen=True)
@@ -143,11 +158,15 @@ def _scenes(run: Path, world: str, count: int, spec: ClipSpec, synthetic: Synthe
     def draw() -> PackedClips:
         if not spec.video:
             return pack_clips(
-                out, _audio_only(world, seeds, spec), layout, seeds, _progress_bar(name)
+                out,
+                _audio_only(world_of(world, synthetic.split), seeds, spec),
+                layout,
+                seeds,
+                _progress_bar(name),
             )
         return pack_scenes(
             out,
-            world_of(world),
+            world_of(world, synthetic.split),
             seeds,
             spec.format,
             spec.size,
@@ -194,12 +213,11 @@ def card_of(data: str, facts: Mapping[str, Any]) -> Card:
     return Card("as the training data's", origin, facts=facts)
 
 
-def world_of(name: str) -> World:
-    """The world of that name."""
+def world_of(name: str, split: str = "train") -> World:
+    """The world of that name; of the test split with what is never trained on."""
     from savg.data.scenes import World
 
-    worlds = {"demo": World.demo, "solo": World.solo, "varied": World.varied}
-    return worlds[name]()
+    return World.named(name, held_out=split == "test" and name.startswith("furnished"))
 
 
 def _checked(pack: PackedClips, spec: ClipSpec) -> PackedClips:
@@ -223,7 +241,7 @@ class _Labelled:
     boxes: Boxes | None
 
 
-def _audio_only(world: str, seeds: Sequence[int], spec: ClipSpec) -> Iterator[_Labelled]:
+def _audio_only(world: World, seeds: Sequence[int], spec: ClipSpec) -> Iterator[_Labelled]:
     """Synthetic clips with labels and black frames."""
     from savg.data.scenes import draw_scene
     from savg.data.scenes.audio import dry_audio, stereo_audio
@@ -231,9 +249,8 @@ def _audio_only(world: str, seeds: Sequence[int], spec: ClipSpec) -> Iterator[_L
 
     format, small = spec.format, spec.small_format
     video = np.zeros((small.frames, small.size, small.size, 3), np.uint8)
-    world_settings = world_of(world)
     for seed in seeds:
-        scene = draw_scene(seed, world_settings, format.seconds)
+        scene = draw_scene(seed, world, format.seconds)
         dry = [dry_audio(scene, sound, format.sample_rate) for sound in scene.sounds]
         audio = stereo_audio(scene, format.sample_rate, dry)
         yield _Labelled(Clip(video, audio, small), labels_of(scene, format), None)

@@ -30,6 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=integer, default=0, metavar="S", help="of the recordings (default: 0)")
     add("--seconds", type=number, default=60.0, help="length of each (default: 60)")
     add("--size", type=_size, default=(1920, 960), metavar="WxH", help="default: 1920x960")
+    add(
+        "--world",
+        default="varied",
+        help="varied (drawn, the default), furnished (textured people in furnished rooms) or another",
+    )
+    add("--held-out", action="store_true", help="people, rooms, voices and notes never trained on")
     add("--processes", type=integer, help="recordings made at a time (default: one a core)")
     add("--json", action="store_true", help="print what was written as JSON")
 
@@ -60,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
             args.size,
             processes,
             progress=lambda done, total: bar.update(done - bar.n),
+            world=args.world,
+            held_out=args.held_out,
         )
     minutes = args.recordings * args.seconds / 60
     if args.json:

@@ -15,6 +15,8 @@ from savg.data.scenes.furnished.index import (
 Colour = tuple[int, int, int]
 """Red, green, blue in 0..255."""
 
+WORLDS = ("demo", "solo", "varied", "furnished", "furnished1", "furnished2")
+"""Names of worlds, for `World.named`."""
 HAIR_STYLES = ("short", "long", "bun", "bald", "cap")
 INSTRUMENTS = ("guitar", "violin", "keyboard", "drum")
 
@@ -118,6 +120,25 @@ class World:
             reach=0.86,
             separation=0.3,
         )
+
+    @classmethod
+    def named(cls, name: str, held_out: bool = False) -> World:
+        """A world by its name, one of `WORLDS`.
+
+        furnished1 and furnished2 are the furnished world with just one and two silent people. held_out:
+        with what is never trained on; drawn worlds have such voices and notes only.
+
+        Raises:
+            ValueError: no world has that name.
+            SavgError: as `furnished` does.
+        """
+        if name not in WORLDS:
+            raise ValueError(f"world must be one of {', '.join(WORLDS)}, got {name!r}.")
+        if name.startswith("furnished"):
+            silent = name.removeprefix("furnished")
+            return cls.furnished(held_out, int(silent) if silent else None)
+        drawn = {"demo": cls.demo, "solo": cls.solo, "varied": cls.varied}[name]()
+        return replace(drawn, held_out=held_out)
 
     @classmethod
     def furnished(cls, held_out: bool = False, bystanders: int | None = None) -> World:

@@ -22,6 +22,7 @@ from savg.data.scenes import Scene, World
 from savg.data.scenes.audio import dry_audio
 from savg.data.scenes.recording import draw_recording
 from savg.data.scenes.reverberation import require_acoustics, room_audio
+from savg.data.scenes.world import WORLDS
 from savg.data.starss.panorama_video import write_panorama_video
 from savg.errors import SavgError
 from savg.json_files import read_object
@@ -45,13 +46,20 @@ MAX_RECORDINGS = 10_000
 
 @dataclass(frozen=True)
 class Plan:
-    """Settings of all recordings of a folder; seconds each, size (width, height) in pixels."""
+    """Settings of all recordings of a folder; seconds each, size (width, height) in pixels.
+
+    world: name of the world, as in `World.named`; held_out: with what is never trained on.
+    """
 
     seed: int
     seconds: float = 60.0
     size: tuple[int, int] = (1920, 960)
+    world: str = "varied"
+    held_out: bool = False
 
     def __post_init__(self) -> None:
+        if self.world not in WORLDS:
+            raise SavgError(f"world must be one of {', '.join(WORLDS)}, got {self.world!r}.")
         width, height = self.size
         if self.seed < 0:
             raise SavgError(f"seed must be ≥ 0, got {self.seed}.")
@@ -67,7 +75,8 @@ class Plan:
 
 def draw_take(plan: Plan, index: int) -> tuple[str, Scene]:
     """Name and scene of recording `index` of a plan."""
-    scene = draw_recording(plan.seed * MAX_RECORDINGS + index, World.varied(), plan.seconds)
+    world = World.named(plan.world, plan.held_out)
+    scene = draw_recording(plan.seed * MAX_RECORDINGS + index, world, plan.seconds)
     return f"fold3_room{scene.room + 1}_mix{index + 1:03d}", scene
 
 
@@ -79,13 +88,15 @@ def write_starss(
     size: tuple[int, int] = (1920, 960),
     processes: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    world: str = "varied",
+    held_out: bool = False,
 ) -> list[str]:
     """Write recordings 0 … `recordings` - 1 of a seed below `out` and return their names.
 
     Existing ones are not written again, so that a stopped run is resumed and a later one adds to it.
     Raises SavgError where `out` holds recordings of another plan. progress: called with done and total.
     """
-    plan = Plan(seed, float(seconds), size)
+    plan = Plan(seed, float(seconds), size, world, held_out)
     if not 1 <= recordings <= MAX_RECORDINGS:
         raise SavgError(f"recordings must be in 1…{MAX_RECORDINGS}, got {recordings}.")
     require_acoustics()
@@ -176,7 +187,7 @@ def _record_plan(out: Path, plan: Plan) -> None:
     path = out / PLAN_FILE
     values = json.loads(json.dumps(asdict(plan)))
     if path.exists():
-        existing = read_object(path)
+        existing = {"world": "varied", "held_out": False, **read_object(path)}
         if existing != values:
             raise SavgError(
                 f"{out} holds synthetic recordings made with other settings ({existing}); "
