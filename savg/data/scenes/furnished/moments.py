@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from savg.data.scenes.furnished.phases import phase_at
 from savg.data.scenes.furnished.sprites import bank
 from savg.data.scenes.furnished.stamps import Moment
 from savg.data.scenes.people import walking, wave
@@ -23,8 +24,6 @@ def moments(
     notes: tuple[Note, ...],
 ) -> list[Moment]:
     """The sprites [F] of a person at `times`; voice: how loudly they speak, 0..1 [F]."""
-    from savg.data.scenes.furnished.phases import phase_at
-
     times = np.asarray(times, float)
     actions = bank().actions
     ground = person.track.at(times)
