@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from savg.annotation import PERSON, Boxes
 from savg.clip import Clip
-from savg.detectors.persons import FRAME_SIZE, known_categories, load_persons
+from savg.detectors.frames import FRAME_SIZE, known_categories
+from savg.detectors.persons import load_persons
 from savg.extras import import_extra
 from savg.models.yolox import STRIDES, Yolox, YoloxConfig
 from savg.models.yolox_boxes import PAD_VALUE
@@ -83,7 +84,7 @@ class MmdetDetector:
     ) -> None:
         build, compose = _import_mmdet()
         self.config = model.config
-        self.known = known_categories(model.config, categories)
+        self.known = known_categories(model.config.num_classes, categories)
         self.score_threshold = score_threshold
         self.batch_size = batch_size
         self.pipeline = compose(image_pipeline(model.config))

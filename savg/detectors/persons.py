@@ -8,8 +8,8 @@ weights know all 80, the bundled ones persons alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,41 +19,16 @@ from numpy.typing import NDArray
 
 from savg.annotation import PERSON, Boxes
 from savg.clip import Clip
+from savg.detectors.frames import Found, Placement, detect_in, known_categories
 from savg.detectors.weights import module_sha256, precision, weights_sha256
 from savg.device import choose
-from savg.errors import CheckpointError, SavgError
-from savg.format import SAVGBENCH, ClipFormat
+from savg.errors import CheckpointError
+from savg.format import ClipFormat
 from savg.hub import load_component, load_official, part_folder
 from savg.models.yolox import Yolox, YoloxConfig, decode, letterbox
 from savg.models.yolox_boxes import Candidates, detections
 
 __all__ = ["Placement", "YoloxDetector", "detect_persons", "detect_persons_in", "prepare"]
-
-FRAME_SIZE = SAVGBENCH.size
-
-COCO_CATEGORIES = 80
-"""Number of categories of COCO."""
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Position of a clip's frame in the network's input: input = (frame − (0, top)) · scale, in
-    pixels."""
-
-    scale: tuple[float, float]
-    top: int
-
-    def to_input(self, xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Boxes [N, 4] of the frame as boxes of the network's input."""
-        return (np.asarray(xyxy, np.float64) - self._offset) * np.tile(self.scale, 2)
-
-    def to_frame(self, xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Boxes [N, 4] of the network's input as boxes of the frame."""
-        return np.asarray(xyxy, np.float64) / np.tile(self.scale, 2) + self._offset
-
-    @property
-    def _offset(self) -> NDArray[np.float64]:
-        return np.array([0, self.top, 0, self.top], np.float64)
 
 
 def prepare(
@@ -97,49 +72,17 @@ def detect_persons_in(
 ) -> list[Boxes]:
     """As `detect_persons` for several videos, whose frames share batches."""
     weight = next(model.parameters())
-    tables: list[list[tuple[NDArray[Any], ...]]] = [[] for _ in videos]
-    for pieces in _batches([len(video) for video, _ in videos], batch_size):
-        inputs, placements = [], []
-        for index, first, end in pieces:
-            video, format = videos[index]
-            images, placement = prepare(video[first:end], format, model.config)
-            inputs.append(images)
-            placements += [(index, frame, placement) for frame in range(first, end)]
-        batch = torch.from_numpy(np.concatenate(inputs)).to(weight.device, weight.dtype)
+
+    def find(images: NDArray[np.uint8]) -> list[Found]:
+        batch = torch.from_numpy(images).to(weight.device, weight.dtype)
         raw = model(batch.contiguous(memory_format=torch.channels_last))
         likely = _likely(decode(raw), categories, score_threshold)
-        per_frame = detections(likely, 0.0, iou_threshold)
-        for (index, frame, placement), boxes in zip(placements, per_frame, strict=True):
-            xyxy, scores, labels = (t.cpu().numpy() for t in boxes)
-            scale = FRAME_SIZE / videos[index][1].size
-            placed = placement.to_frame(xyxy) * scale
-            tables[index].append((np.full(len(scores), frame), labels, placed, scores))
-    return [_table(rows) for rows in tables]
+        return [
+            (xyxy.cpu().numpy(), scores.cpu().numpy(), labels.cpu().numpy())
+            for xyxy, scores, labels in detections(likely, 0.0, iou_threshold)
+        ]
 
-
-def _batches(lengths: Sequence[int], size: int) -> Iterator[list[tuple[int, int, int]]]:
-    """Batches of `size` frames of videos of these lengths: (video, first frame, end) of each piece."""
-    pieces: list[tuple[int, int, int]] = []
-    room = size
-    for index, length in enumerate(lengths):
-        first = 0
-        while first < length:
-            end = min(length, first + room)
-            pieces.append((index, first, end))
-            room -= end - first
-            first = end
-            if not room:
-                yield pieces
-                pieces, room = [], size
-    if pieces:
-        yield pieces
-
-
-def _table(rows: Sequence[tuple[NDArray[Any], ...]]) -> Boxes:
-    if not rows:
-        return Boxes.empty()
-    frames, labels, xyxy, scores = (np.concatenate(column) for column in zip(*rows, strict=True))
-    return Boxes(frames, labels, xyxy, scores)
+    return detect_in(videos, batch_size, partial(prepare, config=model.config), find)
 
 
 def _likely(candidates: Candidates, categories: Collection[int], threshold: float) -> Candidates:
@@ -167,7 +110,7 @@ class YoloxDetector:
         categories: Collection[int] = (PERSON,),
     ) -> None:
         self.model = model.eval()
-        self.known = known_categories(model.config, categories)
+        self.known = known_categories(model.config.num_classes, categories)
         self.sha256 = sha256
         self.score_threshold = score_threshold
         self.iou_threshold = iou_threshold
@@ -219,22 +162,6 @@ class YoloxDetector:
             "categories": list(self.known),
             "precision": precision(self.model),
         }
-
-
-def known_categories(config: YoloxConfig, categories: Collection[int]) -> tuple[int, ...]:
-    """Those of the categories that a network knows, in order. SavgError where it knows none, or for a
-    category that COCO does not have."""
-    wrong = [category for category in categories if not 0 <= category < COCO_CATEGORIES]
-    if wrong:
-        raise SavgError(f"A category must be in 0…{COCO_CATEGORIES - 1}, got {wrong[0]}.")
-    count = config.num_classes
-    known = tuple(sorted(category for category in set(categories) if category < count))
-    if not known:
-        raise SavgError(
-            f"categories must have one that the detector knows, 0…{count - 1}, "
-            f"got {', '.join(map(str, categories)) or 'none'}."
-        )
-    return known
 
 
 def load_persons(source: str | os.PathLike[str]) -> Yolox:

@@ -1,6 +1,7 @@
 """Where weights come from: component folders, the Hub, and checkpoints as their authors publish them.
 
-A component is a folder with `config.json` (kind, configuration, card) and `model.safetensors`.
+A component is a folder with `config.json` (kind, configuration, card) and `model.safetensors`, whose
+numbers may be stored as `savg.hub.int8` tells ("storage": "int8").
 Files from strangers are opened as data only: safetensors, or `torch.load(weights_only=True)`.
 """
 
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from savg.errors import CheckpointError, SavgError, brief, first_line
 from savg.fields import Text, check, from_json
+from savg.hub import int8
 from savg.hub.networks import State, compare, empty, fill
 from savg.json_files import MAX_CONFIG_BYTES, read_object
 from savg.paths import assets_dir, atomic_folder, file_sha256
@@ -39,6 +41,7 @@ KINDS: dict[str, str] = {
     "superres_unet": "savg.models.superres_unet:FORMAT",
     "seld": "savg.models.seld:FORMAT",
     "yolox": "savg.models.yolox:FORMAT",
+    "nanodet": "savg.models.nanodet:FORMAT",
     "mmaudio": "savg.models.mmaudio:FORMAT",
     "mel_vae": "savg.models.mel_vae:FORMAT",
     "bigvgan": "savg.models.bigvgan:FORMAT",
@@ -217,13 +220,18 @@ def save_component(
 ) -> None:
     """Write `model` (which has a dataclass `.config`) as a component folder, whole or not at all.
 
-    dtype: the number format of floating-point weights in the file (default: as they are).
-    extra: further text files of the folder, such as a model card, by name.
+    dtype: the number format of floating-point weights in the file (default: as they are); torch.int8
+    stores them as `savg.hub.int8` tells. extra: further text files of the folder, such as a model card,
+    by name. ValueError for weights that cannot be stored so.
     """
-    state = {
-        key: (value.to(dtype) if dtype and value.is_floating_point() else value).cpu().contiguous()
-        for key, value in model.state_dict().items()
-    }
+    import torch
+
+    state = {key: value.cpu().contiguous() for key, value in model.state_dict().items()}
+    storage = {}
+    if dtype == torch.int8:
+        state, storage = int8.quantise(state), {"storage": int8.STORAGE}
+    elif dtype is not None:
+        state = {k: v.to(dtype) if v.is_floating_point() else v for k, v in state.items()}
     with atomic_folder(folder) as part:
         save_tensors(state, part / WEIGHTS_FILE)
         (part / WEIGHTS_FILE).chmod(0o644)  # safetensors leaves it to its owner alone
@@ -231,6 +239,7 @@ def save_component(
         config = {
             "kind": kind,
             "config": dataclasses.asdict(model.config),  # type: ignore[call-overload]
+            **storage,
             "card": dataclasses.asdict(card),
         }
         write_json(part / CONFIG_FILE, config)
@@ -257,10 +266,22 @@ def load_component(
     config = component_config(stored, data.get("config"), file)
     card, weights = _card(folder, stored, data), folder / WEIGHTS_FILE
     model = empty(spec.build, config, stored, str(file))
-    compare(model, tensor_shapes(weights), stored, weights)
+    is_int8, shapes = _is_int8(data, file), tensor_shapes(weights)
+    compare(model, int8.plain_shapes(shapes) if is_int8 else shapes, stored, weights)
     if card.sha256 and card.sha256 != file_sha256(weights):
         raise CheckpointError(f"{weights} is not the file its card describes: SHA-256 differs.")
-    return fill(model, load_tensors(weights), spec.build, stored, weights), card
+    state = load_tensors(weights)
+    if is_int8:
+        state = int8.dequantise(state, weights)
+    return fill(model, state, spec.build, stored, weights), card
+
+
+def _is_int8(data: Mapping[str, Any], file: Path) -> bool:
+    """Whether a config.json says that the weights are stored as int8."""
+    storage = data.get("storage")
+    if storage not in (None, int8.STORAGE):
+        raise CheckpointError(f"{file}: storage must be {int8.STORAGE!r}, got {brief(storage)}.")
+    return storage is not None
 
 
 def component_card(folder: str | os.PathLike[str], kind: str | None = None) -> Card:

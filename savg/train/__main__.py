@@ -26,7 +26,12 @@ def build_parser() -> argparse.ArgumentParser:
     child = commands.add_parser("export", help="averaged weights of a run as a component folder")
     child.add_argument("run", type=Path, metavar="RUN")
     child.add_argument("--out", type=Path, required=True, metavar="DIR")
-    child.add_argument("--dtype", choices=("float16", "bfloat16", "float32"), default="float16")
+    child.add_argument(
+        "--dtype",
+        choices=("float16", "bfloat16", "float32", "int8"),
+        default="float16",
+        help="of the weights in the file (float16); int8 has a scale for each output channel",
+    )
     return parser
 
 

@@ -66,7 +66,8 @@ def export(run: Path, out: Path, dtype: str = "float16") -> str:
     Args:
         run: folder of a run with a checkpoint.
         out: folder to write, atomically.
-        dtype: of the weights in the file: "float16", "bfloat16" or "float32".
+        dtype: of the weights in the file: "float16", "bfloat16", "float32", or "int8" with a scale for
+            each output channel.
 
     Raises:
         CheckpointError: the run has no checkpoint, or one that does not fit its description.
@@ -89,7 +90,8 @@ def export(run: Path, out: Path, dtype: str = "float16") -> str:
         raise CheckpointError(
             f"{run / RUN_FILE} does not fit its checkpoints: {reason}."
         ) from error
-    torch_dtype = {"float16": torch.float16, "bfloat16": torch.bfloat16}.get(dtype)
+    formats = {"float16": torch.float16, "bfloat16": torch.bfloat16, "int8": torch.int8}
+    torch_dtype = formats.get(dtype)
     if torch_dtype is torch.float16:
         _check_range(model, run)
     texts = {"README.md": card_text}

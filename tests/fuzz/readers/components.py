@@ -25,6 +25,8 @@ from savg.models.joint_config import CONFIGS as JOINT
 from savg.models.joint_unet import JointUNet
 from savg.models.mel_vae import CONFIGS as VAE
 from savg.models.mel_vae import MelVae
+from savg.models.nanodet import CONFIGS as NANODET
+from savg.models.nanodet import Nanodet
 from savg.models.seld import CONFIGS as SELD
 from savg.models.seld import Seld
 from savg.models.yolox import CONFIGS as YOLOX
@@ -46,12 +48,16 @@ from tests.mos_clips import panned_clip
 NETWORKS = {
     "seld": lambda: Seld(SELD["tiny"]),
     "yolox": lambda: Yolox(YOLOX["test"]),
+    "nanodet": lambda: Nanodet(NANODET["test"]),
     "mel_vae": lambda: MelVae(VAE["tiny"]),
     "joint_unet": lambda: JointUNet(JOINT["tiny"]),
     "istft_vocoder": lambda: IstftVocoder(ISTFT["tiny"]),
     "griffin_lim": lambda: GriffinLim(GRIFFIN_LIM["tiny"]),
     "i3d": lambda: I3d(I3dConfig(num_classes=4, width=0.02)),
 }
+
+INT8 = ("nanodet",)
+"""Kinds whose seeds are stored as int8."""
 
 
 def _seal(folder: Path) -> None:
@@ -72,7 +78,8 @@ def _seal(folder: Path) -> None:
 def _component(kind: str) -> Seed:
     def build(folder: Path) -> None:
         torch.manual_seed(0)
-        save_component(NETWORKS[kind](), folder / "component", kind, Card("MIT", "random"))
+        dtype = torch.int8 if kind in INT8 else None
+        save_component(NETWORKS[kind](), folder / "component", kind, Card("MIT", "random"), dtype)
 
     return Seed(
         build, "component", (f"component/{CONFIG_FILE}", f"component/{WEIGHTS_FILE}"), _seal
