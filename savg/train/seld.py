@@ -44,7 +44,8 @@ class SeldData:
 class SeldRecipe(Recipe):
     """position_weight: of the masked squared error; gain_db: the audio is made louder or softer by up
     to this; noise_db: white noise is added at a level drawn between this and 30 dB above (0: none);
-    silent: share of windows whose audio is that noise alone, or silence."""
+    silent: share of windows whose audio is that noise alone, or silence; overlap: share of the others
+    to which another clip is added, if that has sounds of other classes."""
 
     model: SeldConfig
     synthetic: Synthetic
@@ -53,6 +54,7 @@ class SeldRecipe(Recipe):
     gain_db: float = 0.0
     noise_db: float = 0.0
     silent: float = 0.0
+    overlap: float = 0.0
     samples: int = 32
     kind: ClassVar[str] = "seld"
     free: ClassVar[frozenset[str]] = Recipe.free | {"valid"}
@@ -72,6 +74,11 @@ class SeldRecipe(Recipe):
             rng = draw.rng
             audio, labels = data.train.audio(draw.index), data.train.labels(draw.index)
             start = draw_starts(audio.shape[1], 1, rng, self.model)
+            if self.overlap and rng.random() < self.overlap:
+                other = int(rng.integers(len(data.train)))
+                audio, labels = _together(
+                    (audio, labels), (data.train.audio(other), data.train.labels(other)), rng
+                )
             audio, labels = self.augmented(audio, labels, rng)
             mirrored = bool(rng.random() < 0.5)
             parts.append(training_windows(audio, labels, start, self.model, mirrored))
@@ -129,6 +136,25 @@ class SeldRecipe(Recipe):
 
     def card(self, data: str) -> Card:
         return card_of(data, {})
+
+
+def _together(
+    one: tuple[NDArray[np.float32], ClipLabels],
+    other: tuple[NDArray[np.float32], ClipLabels],
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float32], ClipLabels]:
+    """Two clips at once, the other one up to 6 dB louder or softer; the first alone if both have
+    sounds of one class, which has one position in a frame."""
+    (audio, labels), (added, more) = one, other
+    if set(labels.categories.tolist()) & set(more.categories.tolist()):
+        return one
+    loudness = np.sqrt(np.mean(np.square(audio))) / max(np.sqrt(np.mean(np.square(added))), 1e-6)
+    gain = np.float32(min(loudness, 10.0) * 10 ** (rng.uniform(-6, 6) / 20))
+    samples = min(audio.shape[1], added.shape[1])
+    mixed = audio.copy()
+    mixed[:, :samples] += gain * added[:, :samples]
+    columns = zip(*((c.frames, c.classes, c.x, c.y) for c in (labels, more)), strict=True)
+    return mixed, ClipLabels(*(np.concatenate(column) for column in columns))
 
 
 def _tracks(events: SoundEvents, labels: ClipLabels) -> Image:

@@ -33,12 +33,18 @@ MIXES = {"mixed": ("furnished", "furnished1", "furnished2", "varied")}
 
 @dataclass(frozen=True)
 class Synthetic:
-    """Synthetic clips: a number of clips for each world, with the seeds of `split` from `first`."""
+    """Synthetic clips: a number of clips for each world, with the seeds of `split` from `first`.
+
+    microphones: "ideal", or "real" for sound as real rooms and microphones make it; held_out: voices
+    and instruments that are never trained on.
+    """
 
     worlds: tuple[str, ...] = ("demo",)
     clips: tuple[int, ...] = (1000,)
     split: str = "train"
     first: int = 0
+    microphones: str = "ideal"
+    held_out: bool = False
 
     def __post_init__(self) -> None:
         if len(self.worlds) != len(self.clips) or not self.worlds or min(self.clips) < 1:
@@ -49,6 +55,19 @@ class Synthetic:
             raise ValueError(
                 f"Synthetic.worlds must be among {', '.join(WORLDS)}, got {self.worlds}."
             )
+        if self.microphones not in ("ideal", "real"):
+            raise ValueError(f"microphones must be ideal or real, got {self.microphones!r}.")
+
+    def world(self, name: str) -> World:
+        """The world of that name with these microphones and voices."""
+        world = world_of(name, "test" if self.held_out else self.split)
+        held_out = self.held_out or world.held_out
+        return replace(world, real_microphones=self.microphones == "real", held_out=held_out)
+
+    @property
+    def tag(self) -> str:
+        """What differs from the world as it is, for the name of a pack."""
+        return "-real" * (self.microphones == "real") + "-held" * self.held_out
 
     def with_world(self, names: str) -> Synthetic:
         """As many clips of other worlds: `names` of worlds or mixes, separated by commas.
@@ -151,7 +170,7 @@ def _scenes(run: Path, world: str, count: int, spec: ClipSpec, synthetic: Synthe
 
     from savg.data.scenes import split_seed
 
-    name = f"{synthetic.split}-{world}-{spec.tag}"
+    name = f"{synthetic.split}-{world}-{spec.tag}{synthetic.tag}"
     out, layout = run / "data" / name, spec.layout(count)
     seeds = [split_seed(synthetic.split, synthetic.first + index) for index in range(count)]
 
@@ -159,14 +178,14 @@ def _scenes(run: Path, world: str, count: int, spec: ClipSpec, synthetic: Synthe
         if not spec.video:
             return pack_clips(
                 out,
-                _audio_only(world_of(world, synthetic.split), seeds, spec),
+                _audio_only(synthetic.world(world), seeds, spec),
                 layout,
                 seeds,
                 _progress_bar(name),
             )
         return pack_scenes(
             out,
-            world_of(world, synthetic.split),
+            synthetic.world(world),
             seeds,
             spec.format,
             spec.size,

@@ -16,6 +16,7 @@ from scipy import fft
 
 from savg.data.scenes.events import synthesise_event
 from savg.data.scenes.instruments import play
+from savg.data.scenes.microphones import IDEAL, Microphones, as_recorded, diffuse_tail
 from savg.data.scenes.room import Room, make_room
 from savg.data.scenes.scene import Scene, Sound, Track
 from savg.data.scenes.voices import BANK_RATE, bank
@@ -115,7 +116,11 @@ def _mix(
     room = make_room(scene.room_seed, scene.room)
     seconds = scene.seconds if seconds is None else seconds
     samples = round(seconds * rate)
-    tail = _tail(room.key, room.reverberation, rate)
+    microphones = scene.microphones
+    if microphones == IDEAL:
+        tail = _tail(room.key, room.reverberation, rate)
+    else:
+        tail = diffuse_tail(microphones, room.reverberation, rate)
     size = fft.next_fast_len(samples + tail.shape[1], real=True)
     high_pass = _high_pass(size, rate)
     rng = np.random.default_rng([scene.seed, 71])
@@ -129,7 +134,7 @@ def _mix(
         source = _in_window(source, round((first - start) * rate), samples)
         track = scene.track_of(sound)
         mean = track.at(start + np.linspace(0, seconds, 11)).mean(axis=0)
-        response = _reflections(room, mean, tail, rate)[list(channels)]
+        response = _reflections(room, mean, tail, rate, microphones)[list(channels)]
         spectrum = fft.rfft(source.astype(np.float32), size) * high_pass
         if track.moves:
             gains = _moving_gains(track, samples, rate, start)[list(channels)]
@@ -139,7 +144,7 @@ def _mix(
         spectra = fft.rfft(response.astype(np.float32), size)
         spectra *= spectrum
         mixed += fft.irfft(spectra, size, overwrite_x=True)[:, :samples]
-    return mixed
+    return as_recorded(mixed, microphones, rate)
 
 
 def _in_window(source: Array, begin: int, samples: int) -> Array:
@@ -181,9 +186,12 @@ def _tail(key: tuple[int, int], reverberation: float, rate: int) -> NDArray[np.f
     return (smooth / np.sqrt(np.square(smooth[0]).sum())).astype(np.float32)
 
 
-def _reflections(room: Room, floor: Array, tail: Array, rate: int) -> Array:
+def _reflections(
+    room: Room, floor: Array, tail: Array, rate: int, microphones: Microphones = IDEAL
+) -> Array:
     """Impulse response [4, samples] of a room without the direct sound, whose arrival is time 0."""
-    response = 0.28 * room.reflection * tail.astype(float)
+    late, early = (10 ** (db / 20) for db in (microphones.late_db, microphones.early_db))
+    response = 0.28 * late * room.reflection * tail.astype(float)
     source = np.array([floor[0], floor[1], 0.2])
     direct = float(np.linalg.norm(source))
     bounds = (
@@ -200,7 +208,7 @@ def _reflections(room: Room, floor: Array, tail: Array, rate: int) -> Array:
             if 0 <= delay < response.shape[1]:
                 azimuth = np.rad2deg(np.arctan2(image[1], image[0]))
                 elevation = np.rad2deg(np.arcsin(image[2] / distance))
-                gain = 0.6 * room.reflection * REFERENCE / distance
+                gain = 0.6 * early * room.reflection * REFERENCE / distance
                 response[:, delay] += gain * foa_gains(azimuth, elevation)
     return response
 

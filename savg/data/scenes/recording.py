@@ -22,6 +22,7 @@ from savg.data.scenes.scene import (
     Sound,
     Track,
     draw_looks,
+    draw_microphones,
     draw_notes,
     may_sit,
 )
@@ -77,7 +78,7 @@ def draw_recording(seed: int, world: World, seconds: float = 60.0) -> Scene:
     room = make_room(world.room_seed, index)
     people = _draw_people(rng, world, room, seconds)
     acts = _draw_acts(rng, seconds, any(p.action == "play" for p in people))
-    director = _Director(rng, room, people, seconds)
+    director = _Director(rng, room, people, seconds, world.held_out)
     for kind, begin, end in acts:
         getattr(director, kind)(begin, end)
     director.footsteps([act for act in acts if act[0] != "mixed"])
@@ -85,7 +86,17 @@ def draw_recording(seed: int, world: World, seconds: float = 60.0) -> Scene:
     light = (brightness * (1 + warmth), brightness, brightness * (1 - warmth))
     noise = float(rng.uniform(0.001, 0.0025))
     sounds = tuple(sorted(director.sounds, key=lambda sound: sound.span or (0.0, 0.0)))
-    return Scene(seed, float(seconds), index, world.room_seed, light, tuple(people), sounds, noise)
+    return Scene(
+        seed,
+        float(seconds),
+        index,
+        world.room_seed,
+        light,
+        tuple(people),
+        sounds,
+        noise,
+        draw_microphones(seed, world),
+    )
 
 
 def _draw_people(
@@ -215,9 +226,15 @@ class _Director:
     """Draws the sounds of the people and objects of one take, act by act."""
 
     def __init__(
-        self, rng: np.random.Generator, room: Room, people: list[Person], seconds: float
+        self,
+        rng: np.random.Generator,
+        room: Room,
+        people: list[Person],
+        seconds: float,
+        held_out: bool = False,
     ) -> None:
         self.rng, self.room, self.people, self.seconds = rng, room, people, seconds
+        self.held_out = held_out
         self.speakers = [i for i, p in enumerate(people) if p.action == "speak"]
         self.players = [i for i, p in enumerate(people) if p.action == "play"]
         idle = [i for i, p in enumerate(people) if p.action == "idle"]
@@ -275,7 +292,7 @@ class _Director:
     def _talk(self, person: int, begin: float, end: float) -> None:
         """Phrases one after the other, the last one cut at the end of the turn."""
         voice = self.people[person].look.voice
-        own_phrases = self.rng.permutation(np.flatnonzero(bank().voices == voice))
+        own_phrases = self.rng.permutation(bank().phrases_of(voice))
         rate, time = float(self.rng.uniform(0.94, 1.08)), begin
         phrases: list[Phrase] = []
         while time < end - 0.4:
@@ -288,7 +305,8 @@ class _Director:
             self._add(Sound(person, label, tuple(phrases), span=(begin, end)))
 
     def _perform(self, person: int, begin: float, end: float) -> None:
-        melody = draw_notes(self.rng, self.people[person].instrument, end - begin)
+        instrument = self.people[person].instrument
+        melody = draw_notes(self.rng, instrument, end - begin, self.held_out)
         notes = tuple(
             replace(n, start=n.start + begin, length=min(n.length, end - begin - n.start))
             for n in melody

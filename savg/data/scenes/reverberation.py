@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from savg.data.scenes.audio import REFERENCE, SPEED_OF_SOUND, dry_audio
+from savg.data.scenes.microphones import as_recorded
 from savg.data.scenes.room import Room, make_room
 from savg.data.scenes.scene import Scene, Sound
 from savg.extras import import_extra
@@ -50,7 +51,7 @@ def room_audio(scene: Scene, rate: int, dry: list[Array] | None = None) -> NDArr
         first = round(scene.span_of(sound)[0] * rate)
         audio = source_at_camera(scene, sound, source, rate)[:, : samples - first]
         mixed[:, first : first + audio.shape[1]] += audio
-    return mixed
+    return as_recorded(mixed, scene.microphones, rate)
 
 
 def source_at_camera(

@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from savg.data.scenes.furnished.casting import draw_figures
 from savg.data.scenes.furnished.floor import is_free, path_points, places
+from savg.data.scenes.microphones import IDEAL, Microphones
+from savg.data.scenes.note_bank import note_bank
 from savg.data.scenes.room import Room, make_room
 from savg.data.scenes.voices import bank
 from savg.data.scenes.world import INSTRUMENTS, Look, World
@@ -79,12 +81,16 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Note:
-    """A note: start and length in seconds, MIDI pitch (for drums 0, 1 or 2), strength 0..1."""
+    """A note: start and length in seconds, MIDI pitch (for drums 0, 1 or 2), strength 0..1.
+
+    program: of the bank of notes; below 0 the first of the instrument.
+    """
 
     start: float
     length: float
     pitch: int
     strength: float
+    program: int = -1
 
     @property
     def end(self) -> float:
@@ -149,6 +155,7 @@ class Scene:
     people: tuple[Person, ...]
     sounds: tuple[Sound, ...]
     noise: float = 0.001
+    microphones: Microphones = IDEAL
 
     def azimuths(self, person: int, times: ArrayLike) -> NDArray[np.float64]:
         """Azimuth of a person in degrees at `times` [T] → [T]."""
@@ -227,7 +234,7 @@ def draw_scene(seed: int, world: World, seconds: float = 5.0) -> Scene:
     phrases: tuple[Phrase, ...] = ()
     notes: tuple[Note, ...] = ()
     if playing:
-        label, notes = 9, draw_notes(rng, people[0].instrument, seconds)
+        label, notes = 9, draw_notes(rng, people[0].instrument, seconds, world.held_out)
     else:
         voice = people[0].look.voice
         label = 0 if bank().female[voice] else 1
@@ -238,7 +245,25 @@ def draw_scene(seed: int, world: World, seconds: float = 5.0) -> Scene:
     light = (brightness * (1 + warmth), brightness, brightness * (1 - warmth))
     sound = Sound(0, label, phrases, notes, level)
     noise = float(rng.uniform(0.0005, 0.0015))
-    return Scene(seed, float(seconds), room, world.room_seed, light, tuple(people), (sound,), noise)
+    microphones = draw_microphones(seed, world)
+    return Scene(
+        seed,
+        float(seconds),
+        room,
+        world.room_seed,
+        light,
+        tuple(people),
+        (sound,),
+        noise,
+        microphones,
+    )
+
+
+def draw_microphones(seed: int, world: World) -> Microphones:
+    """The microphones of a scene's seed: ideal, or drawn where the world has real ones."""
+    if not world.real_microphones:
+        return IDEAL
+    return Microphones.draw(np.random.default_rng([seed, 97]))
 
 
 def draw_looks(rng: np.random.Generator, world: World, count: int, playing: bool) -> list[Look]:
@@ -276,7 +301,7 @@ def may_sit(world: World, instrument: str) -> bool:
 
 def _random_look(rng: np.random.Generator, world: World, female: bool | None = None) -> Look:
     female = bool(rng.random() < 0.5) if female is None else female
-    voices = np.flatnonzero(bank().female == female)
+    voices = bank().of(female, world.held_out)
     skins = ((244, 206, 178), (232, 186, 152), (204, 152, 112), (160, 110, 78), (112, 74, 54))
     hairs = (
         (30, 24, 22),
@@ -364,8 +389,7 @@ def _path(
 
 def _draw_phrases(rng: np.random.Generator, voice: int, seconds: float) -> tuple[Phrase, ...]:
     """Phrases with short pauses; together they cover at least 84 % of the time."""
-    own_phrases = np.flatnonzero(bank().voices == voice)
-    order = rng.permutation(own_phrases)
+    order = rng.permutation(bank().phrases_of(voice))
     silence = 0.16 * seconds
     time = float(rng.uniform(0, 0.25 * silence))
     silence -= time
@@ -391,10 +415,16 @@ def _pitches(instrument: str, key: int) -> tuple[int, ...]:
     return tuple(p for p in range(low, high) if (p - key) % 12 in SCALE)
 
 
-def draw_notes(rng: np.random.Generator, instrument: str, seconds: float) -> tuple[Note, ...]:
-    """A melody (a rhythm for drums) of `seconds`; ValueError for an unknown instrument."""
+def draw_notes(
+    rng: np.random.Generator, instrument: str, seconds: float, held_out: bool = False
+) -> tuple[Note, ...]:
+    """A melody (a rhythm for drums) of `seconds` by one program of the instrument.
+
+    held_out: by a program that is never trained on. ValueError for an unknown instrument.
+    """
     if instrument not in INSTRUMENTS:
         raise ValueError(f"instrument must be one of {INSTRUMENTS}, got {instrument!r}.")
+    program = int(rng.choice(note_bank().of(instrument, held_out)))
     beat = float(rng.choice((0.24, 0.28, 0.32, 0.36)))
     lengths = {"violin": (1, 2, 2, 3, 4), "drum": (1, 1, 1, 2)}.get(instrument, (1, 1, 2, 2, 3))
     key = int(rng.choice((0, 2, 5, 7)))
@@ -410,10 +440,10 @@ def draw_notes(rng: np.random.Generator, instrument: str, seconds: float) -> tup
         else:
             place = int(np.clip(place + draw(-2, 3), 0, len(pitches) - 1))
         strength = float(rng.uniform(0.6, 1.0))
-        notes.append(Note(time, length, pitches[place], strength))
+        notes.append(Note(time, length, pitches[place], strength, program))
         if instrument in ("guitar", "keyboard") and rng.random() < 0.3:
             second = pitches[min(place + 2, len(pitches) - 1)]
-            notes.append(Note(time, length, second, 0.7 * strength))
+            notes.append(Note(time, length, second, 0.7 * strength, program))
         time += length
         if rest_left > 0 and rng.random() < 0.08:
             time += 0.3
