@@ -32,8 +32,8 @@ def reset(width: int, samples: int, threads: int) -> Any:
     cycles.device, cycles.samples = "CPU", samples
     cycles.use_denoising, cycles.denoiser = True, "OPENIMAGEDENOISE"
     cycles.use_adaptive_sampling = False
-    cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 5, 3, 2
-    cycles.transparent_max_bounces = 12
+    cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 4, 2, 1
+    cycles.transparent_max_bounces = 8
     cycles.caustics_reflective = cycles.caustics_refractive = False
     cycles.sample_clamp_indirect = 4.0
     scene.view_settings.view_transform = "AgX"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from savg.data.scenes.camera import Equirectangular
 from savg.data.scenes.furnished.effects import draw_exposure
-from savg.data.scenes.furnished.painter import cast_of, light_on, paste, shadow
+from savg.data.scenes.furnished.painter import cast_of, light_on, lit, paste, shadow
 from savg.data.scenes.furnished.stamps import Stamp, stamp
 from savg.data.scenes.furnished.views import View, equirectangular_of
 from savg.data.scenes.room import make_room
@@ -94,7 +94,7 @@ def _paint(
     else:
         x0, y0 = made.x0 - corner[0], made.y0 - corner[1]
         moved = Stamp(x0, y0, made.rgba, made.relief, made.box, made.depth)
-        paste(part, moved, light, behind)
+        paste(part, lit(moved, light, behind))
     canvas[area] = part
 
 

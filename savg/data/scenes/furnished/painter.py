@@ -77,28 +77,39 @@ def render_video(
     camera = Perspective(format.size, format.picture_height, view)
     room = view_of(scene.room_seed, scene.room, camera)
     rows = slice(format.top, format.bottom)
-    painted = np.repeat(room.image[None], len(times), axis=0)
     depths = np.zeros((len(times), format.size, format.size), np.float32) if depth else None
     order, cast = cast_of(scene, times, voices)
     extents = np.zeros((len(order), len(times), 4))
     eye = make_room(scene.room_seed, scene.room).eye
     lights = _lights(scene, times)
-    floors = [scene.people[i].track.at(times) for i in order]
-    for frame in range(len(times)):
-        image = painted[frame]
-        far = room.depth.copy() if depths is not None else None
-        stamps: list[tuple[int, Stamp]] = []
-        for place, person in enumerate(order):
-            floor = floors[place][frame]
+    base = room.image.copy()
+    for person in order:
+        if not scene.people[person].track.moves:
+            _shade(base, camera, scene.people[person].track.at(0.0), eye, lights[person], room)
+    painted = np.repeat(base[None], len(times), axis=0)
+    for person in order:
+        track = scene.people[person].track
+        floors = track.at(times)
+        if track.moves:
+            for image, floor in zip(painted, floors, strict=True):
+                _shade(image, camera, floor, eye, lights[person], room)
+    if depths is not None:
+        depths[:, rows] = room.depth
+    for place, person in enumerate(order):
+        floors = scene.people[person].track.at(times)
+        seen: dict[tuple[Moment, float, float], Figure] = {}
+        for frame, (image, floor) in enumerate(zip(painted, floors, strict=True)):
             if floor @ camera.ahead(floor) <= NEAREST:
                 continue
-            shadow(image, camera, floor, eye, lights[person], room)
-            stamps.append((place, stamp(camera, cast[person][frame], floor, eye)))
-        for place, made in stamps:
-            seen = paste(image, made, lights[order[place]], room, far)
-            extents[place, frame] = seen / format.size
-        if depths is not None:
-            depths[frame, rows] = far
+            key = (cast[person][frame], float(floor[0]), float(floor[1]))
+            figure = seen.get(key)
+            if figure is None:
+                figure = lit(stamp(camera, key[0], floor, eye), lights[person], room)
+                seen[key] = figure
+            paste(image, figure)
+            extents[place, frame] = figure.box / format.size
+            if depths is not None:
+                figure.cover(depths[frame, rows])
     exposure = draw_exposure(scene.seed, scene.light)
     video = np.zeros((len(times), format.size, format.size, 3), np.uint8)
     first = round(float(times[0]) * format.fps) if len(times) else 0
@@ -124,22 +135,35 @@ def _lights(scene: Scene, times: NDArray[np.floating]) -> list[Light]:
     return [light_on(scene, azimuth) for azimuth in azimuths]
 
 
-def paste(
-    image: Image, made: Stamp, light: Light, room: View, depth: NDArray[np.float32] | None = None
-) -> NDArray[np.float64]:
-    """Paint a stamp that lies within the image; returns the box (x0, y0, x1, y1) of what is seen.
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """A person as they are seen in an image: rows and columns, lit colours times alpha float32
+    [h, w, 3], what is left of the background [h, w, 1], the box of what is seen (zeros where that is
+    less than `VISIBLE` of the body), the depth in metres."""
 
-    Zeros where less than `VISIBLE` of the body is seen. depth: [h, w] of what is painted, updated.
-    """
+    area: tuple[slice, slice]
+    colours: NDArray[np.float32]
+    rest: NDArray[np.float32]
+    box: NDArray[np.float64]
+    depth: float
+
+    def cover(self, depths: NDArray[np.float32]) -> None:
+        """Write the person's depth into those [h, w] of an image."""
+        body = depths[self.area]
+        np.copyto(body, self.depth, where=(self.rest[..., 0] < 0.5) & (body > self.depth - MARGIN))
+
+
+def lit(made: Stamp, light: Light, room: View) -> Figure:
+    """A stamp that lies within the image of `room`, in its light and behind its furniture."""
     height, width = made.rgba.shape[:2]
-    if not height or not width:
-        return made.box
-    area = np.s_[made.y0 : made.y0 + height, made.x0 : made.x0 + width]
-    target = image[area]
+    area = slice(made.y0, made.y0 + height), slice(made.x0, made.x0 + width)
     colours = made.rgba[..., :3].astype(np.float32)
-    alpha = made.rgba[..., 3:].astype(np.float32) * np.float32(1 / 255)
-    shade = made.relief[..., 0] * light.side + made.relief[..., 1] * light.top
-    colours *= np.clip(shade + 1, 0.4, 1.7)[..., None] * light.gains
+    alpha = made.rgba[..., 3:].astype(np.float32)
+    alpha *= np.float32(1 / 255)
+    shade = made.relief @ np.array([light.side, light.top], np.float32)
+    shade += 1
+    np.clip(shade, 0.4, 1.7, out=shade)
+    colours *= shade[..., None] * light.gains
     np.minimum(colours, 255 * alpha, out=colours)
     box = made.box
     hidden = room.cover[area] * (room.near[area] < made.depth - MARGIN)
@@ -147,12 +171,16 @@ def paste(
         left = 1 - hidden[..., None]
         box = _visible(made, alpha[..., 0], left[..., 0])
         colours *= left
-        alpha = alpha * left
-    target[:] = np.clip(target * (1 - alpha) + colours + 0.5, 0, 255)
-    if depth is not None:
-        body = depth[area]
-        np.copyto(body, made.depth, where=(alpha[..., 0] > 0.5) & (body > made.depth - MARGIN))
-    return box
+        alpha *= left
+    return Figure(area, colours + np.float32(0.5), 1 - alpha, box, made.depth)
+
+
+def paste(image: Image, figure: Figure) -> None:
+    """Paint a person into an image."""
+    target = image[figure.area]
+    mixed = target * figure.rest
+    mixed += figure.colours
+    target[:] = mixed
 
 
 def _visible(
@@ -175,6 +203,15 @@ def _visible(
         if found[-1] < whole[-1]:
             box[axis + 2] = begin + found[-1] + 1
     return box
+
+
+def _shade(
+    image: Image, camera: Perspective, floor: NDArray[np.floating], eye: float, light: Light,
+    room: View,
+) -> None:  # fmt: skip
+    """The shadow of somebody before the camera."""
+    if floor @ camera.ahead(floor) > NEAREST:
+        shadow(image, camera, floor, eye, light, room)
 
 
 def shadow(

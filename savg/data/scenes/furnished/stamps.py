@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from savg.data.scenes.camera import Camera, Perspective
 from savg.data.scenes.furnished.sprites import Sprite, bank
+from savg.geometry import focal_length
 
 CACHED_BYTES = 96 * 2**20
 LEVEL = 2**-0.5
@@ -74,6 +75,8 @@ def sprite_of(moment: Moment) -> Sprite:
 def stamp(camera: Camera, moment: Moment, floor: NDArray[np.floating], eye: float) -> Stamp:
     """The sprite of `moment` standing on the floor at (x, y), seen by a camera `eye` m above it."""
     sprite = sprite_of(moment)
+    if isinstance(camera, Perspective):
+        return _flat(camera, moment, sprite, floor, eye)
     x, y = (float(v) for v in floor)
     local = camera.towards(float(np.rad2deg(np.arctan2(y, x))))
     ahead = camera.ahead(np.array([x, y]))
@@ -93,26 +96,44 @@ def stamp(camera: Camera, moment: Moment, floor: NDArray[np.floating], eye: floa
     x1, y1 = (int(v) for v in np.ceil(high) + 1)
     _, (scale,) = local.project(np.array([[x, y, -eye]]))
     small = _small(moment, sprite, float(scale) / sprite.pixels_per_metre)
-    if isinstance(camera, Perspective):
-        y0, y1 = max(y0, 0), min(y1, camera.height)
-        x0, x1 = max(x0, 0), min(x1, camera.width)
-        size = max(x1 - x0, 0), max(y1 - y0, 0)
-        if not all(size):
-            return Stamp(
-                x0, y0, np.zeros((0, 0, 4), np.uint8), np.zeros((0, 0, 2), np.float32), body, depth
-            )
-        matrix = np.empty((2, 3))
-        for axis, begin in ((0, x0), (1, y0)):
-            factor = (high[axis] - low[axis]) / (width, height)[axis] / small.scale[axis]
-            matrix[axis] = 0.0
-            matrix[axis, axis] = factor
-            matrix[axis, 2] = low[axis] - begin + (0.5 - PAD) * factor - 0.5
-        rgba = np.asarray(cv2.warpAffine(small.rgba, matrix, size), np.uint8)
-        relief = np.asarray(cv2.warpAffine(small.relief, matrix, size), np.float32)
-        return Stamp(x0, y0, rgba, relief, body, depth)
     return _around(
         local, small, sprite, (x0, max(y0, 0), x1, min(y1, camera.height)), eye, depth, body, (x, y)
     )
+
+
+def _flat(
+    camera: Perspective, moment: Moment, sprite: Sprite, floor: NDArray[np.floating], eye: float
+) -> Stamp:
+    """A stamp in a perspective image, whose plane the sprite's is parallel to; cut to the image."""
+    angle = np.deg2rad(camera.view)
+    cos, sin = float(np.cos(angle)), float(np.sin(angle))
+    x, y = (float(v) for v in floor)
+    depth = cos * x + sin * y
+    scale = float(focal_length(camera.width, camera.field_of_view)) / max(depth, 0.05)
+    centre = camera.width / 2 - (cos * y - sin * x) * scale
+    ground = camera.height / 2 + eye * scale
+    factor = scale / sprite.pixels_per_metre
+    left, top = centre - sprite.anchor[0] * factor, ground - sprite.anchor[1] * factor
+    body = np.array(sprite.body, float) * factor + (left, top, left, top)
+    height, width = sprite.rgba.shape[:2]
+    x0, y0 = max(int(np.floor(left)) - 1, 0), max(int(np.floor(top)) - 1, 0)
+    x1 = min(int(np.ceil(left + width * factor)) + 1, camera.width)
+    y1 = min(int(np.ceil(top + height * factor)) + 1, camera.height)
+    size = max(x1 - x0, 0), max(y1 - y0, 0)
+    if not all(size):
+        nothing = np.zeros((0, 0, 4), np.uint8)
+        return Stamp(0, 0, nothing, np.zeros((0, 0, 2), np.float32), body, depth)
+    small = _small(moment, sprite, factor)
+    across, down = factor / small.scale[0], factor / small.scale[1]
+    matrix = np.array(
+        [
+            [across, 0.0, left - x0 + (0.5 - PAD) * across - 0.5],
+            [0.0, down, top - y0 + (0.5 - PAD) * down - 0.5],
+        ]
+    )
+    rgba = np.asarray(cv2.warpAffine(small.rgba, matrix, size), np.uint8)
+    relief = np.asarray(cv2.warpAffine(small.relief, matrix, size), np.float32)
+    return Stamp(x0, y0, rgba, relief, body, depth)
 
 
 def _around(
