@@ -2,9 +2,8 @@
 
     python assets/furnished/make_rooms.py LIBRARIES [--rooms 0,1,2] [--samples 8] [--keep FOLDER]
 
-LIBRARIES is /usr/share/sweethome3d/furniture unpacked: a folder with one folder for each of the
-libraries (BlendSwap-CC-0, BlendSwap-CC-BY, Scopia, KatorLegaz) of Debian's package
-sweethome3d-furniture 1.8. Needs Blender as a module: `pip install "savg[rooms]"` (Python 3.11). Nothing
+LIBRARIES is a folder with the libraries of Debian's package sweethome3d-furniture 1.8, unpacked as the
+README says. Needs Blender as a module: `pip install "savg[furnished]"` (Python 3.11). Nothing
 that runs, trains or tests needs it. Rooms that are already in --keep are not rendered again.
 """
 
@@ -35,7 +34,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=WIDTH)
     parser.add_argument("--keep", type=Path, default=Path("rooms_rendered"))
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--quality", type=int, default=72)
+    parser.add_argument("--quality", type=int, default=85)
     parser.add_argument("--render-only", action="store_true")
     args = parser.parse_args()
     sys.path.insert(0, str(HERE))
@@ -48,6 +47,12 @@ def main() -> None:
 
 
 def _render(index: int, args: argparse.Namespace) -> None:
+    for library in ("BlendSwap-CC-0", "BlendSwap-CC-BY", "Scopia", "KatorLegaz"):
+        if not (args.libraries / library / "PluginFurnitureCatalog.properties").is_file():
+            raise SystemExit(
+                f"{args.libraries} must hold the unpacked library {library} of Debian's package "
+                "sweethome3d-furniture (see assets/furnished/README.md)."
+            )
     try:
         import bpy  # noqa: F401
         import cv2  # noqa: F401
@@ -55,7 +60,7 @@ def _render(index: int, args: argparse.Namespace) -> None:
         import OpenEXR  # noqa: F401
     except ImportError as error:
         raise SystemExit(
-            f'{error.name} is not installed; making the rooms needs it: pip install "savg[rooms]".'
+            f'{error.name} is not installed; making the rooms needs it: pip install "savg[furnished]".'
         ) from error
     from room_making import building, rendering
 

@@ -18,7 +18,7 @@ def rendered_rows(height: int) -> np.ndarray:
 def continued(image: np.ndarray) -> np.ndarray:
     """The picture whose rows beyond the band run from the band's last into their mean at the poles."""
     done = np.flatnonzero(rendered_rows(image.shape[0]))
-    made = image.astype(np.float32)
+    made = _without_seam(image.astype(np.float32))
     for edge, rows in ((done[0], range(done[0])), (done[-1], range(done[-1] + 1, len(image)))):
         line = made[edge].copy()
         mean = line.mean(axis=0, keepdims=True)
@@ -29,6 +29,16 @@ def continued(image: np.ndarray) -> np.ndarray:
             soft = cv2.GaussianBlur(wide, (width, 1), 0)[0, width:-width]
             made[row] = soft + (mean - soft) * share * share * (3 - 2 * share)
     return np.clip(np.round(made), 0, 255).astype(np.uint8)
+
+
+def _without_seam(image: np.ndarray) -> np.ndarray:
+    """The picture whose left and right edges, denoised apart, meet in one tone."""
+    step = cv2.GaussianBlur((image[:, 0] - image[:, -1])[:, None], (1, 31), 0)[:, 0]
+    width = image.shape[1] // 16
+    ramp = 0.5 * (1 - np.arange(width) / width)[None, :, None]
+    image[:, :width] -= ramp * step[:, None]
+    image[:, -width:] += ramp[:, ::-1] * step[:, None]
+    return image
 
 
 def share_of_walls(distance: np.ndarray, empty: np.ndarray) -> np.ndarray:
