@@ -1,6 +1,6 @@
 """Makes assets/furnished/rooms: panoramas of furnished rooms with depth, and their index world.json.
 
-    python assets/furnished/make_rooms.py LIBRARIES [--rooms 0,1,2] [--samples 8] [--keep FOLDER]
+    python assets/furnished/make_rooms.py LIBRARIES [--rooms 0,1,2] [--samples 5] [--keep FOLDER]
 
 LIBRARIES is a folder with the libraries of Debian's package sweethome3d-furniture 1.8, unpacked as the
 README says. Needs Blender as a module: `pip install "savg[furnished]"` (Python 3.11). Nothing
@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("libraries", type=Path)
     parser.add_argument("--rooms", default=",".join(map(str, TRAIN + HELD_OUT)))
-    parser.add_argument("--samples", type=int, default=8)
+    parser.add_argument("--samples", type=int, default=5)
     parser.add_argument("--width", type=int, default=WIDTH)
     parser.add_argument("--keep", type=Path, default=Path("rooms_rendered"))
     parser.add_argument("--threads", type=int, default=1)

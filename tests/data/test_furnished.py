@@ -28,6 +28,7 @@ from savg.data.scenes.furnished.floor import BESIDE, WALL, is_free, path_points
 from savg.data.scenes.panorama import panoramas, person_boxes
 from savg.data.scenes.room import make_room
 from savg.data.scenes.scene import Note, Person, Sound, Track
+from savg.data.starss.synth import Plan, draw_take, label_rows
 from savg.errors import SavgError
 from savg.format import ClipFormat
 from savg.geometry import azimuth_to_x
@@ -306,3 +307,47 @@ def test_light_comes_from_where_the_room_has_it() -> None:
     assert json.dumps(views.light_at(SEED, 0, 0.0).tolist())
     format = ClipFormat()
     assert render(one(2.5, 0.2)).clip.video.shape == (format.frames, 256, 256, 3)
+
+
+def test_takes_show_people_all_around_on_free_floor_with_exact_labels() -> None:
+    name, scene = draw_take(Plan(3, 20.0, (480, 240), "furnished"), 1)
+    assert name == f"fold3_room{scene.room + 1}_mix002"
+    assert scene.room_seed == SEED
+    room = make_room(SEED, scene.room)
+    for person in scene.people:
+        assert is_free(room, path_points(person.track.corners))
+    rows = np.array(label_rows(scene))
+    people = rows[rows[:, 2] <= len(scene.people)]
+    frame, _, source, azimuth, _, _ = people[len(people) // 2]
+    expected = scene.azimuths(source - 1, [(frame + 0.5) / 10])[0]
+    assert (azimuth - expected + 180) % 360 - 180 == pytest.approx(0, abs=0.6)
+    assert draw_take(Plan(3, 20.0, (480, 240), "furnished", held_out=True), 1)[1].room_seed != SEED
+    with pytest.raises(SavgError, match=r"world must be one of demo, .*, got 'moon'\."):
+        Plan(3, world="moon")
+
+
+def test_the_camera_changes_tones_and_adds_noise_the_same_every_time() -> None:
+    video = np.full((3, 36, 64, 3), 100, np.uint8)
+    bright = effects.Exposure((1.5, 1.2, 0.5), 1.0, 0.0, 0.0, 0)
+    np.testing.assert_array_equal(effects.develop(video, bright, 1)[0, 0, 0], (150, 120, 50))
+    noisy = effects.Exposure((1.0, 1.0, 1.0), 1.0, 0.0, 4.0, 0)
+    first, again = (effects.develop(video, noisy, 1) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert first.std() == pytest.approx(4.0 * (64 / 256) ** 0.5, rel=0.15)
+    assert np.abs(first[0].astype(int) - first[1]).max() > 2
+    whole = effects.develop(video, noisy, 1, first=1)
+    np.testing.assert_array_equal(whole[:2], first[1:])
+
+
+def test_near_people_are_painted_over_far_ones(plain_camera) -> None:
+    far, near = one(3.2, 0.0), one(1.9, 0.0)
+    both = replace(far, people=(near.people[0], far.people[0]), sounds=())
+    made, alone = render(both, depth=True), render(replace(near, sounds=()))
+    assert made.depth is not None
+    x0, y0, x1, y1 = (int(v) for v in render(near).boxes.xyxy[0])
+    middle = (x0 + x1) // 2
+    assert made.depth[0, (y0 + y1) // 2, middle] == pytest.approx(1.9)
+    rows = slice(y0 + 20, y0 + 40)
+    np.testing.assert_array_equal(
+        made.clip.video[0, rows, middle], alone.clip.video[0, rows, middle]
+    )

@@ -447,16 +447,20 @@ class Builder:
         rng = self.rng
         for name in WALLS:
             wall = self.walls[name]
-            hung, wanted = 0, int(rng.integers(1, 4))
+            hung: list[tuple[float, float]] = []
+            wanted = int(rng.integers(1, 4))
             for _ in range(12):
                 w = float(rng.uniform(0.3, 1.1))
                 h = w * float(rng.uniform(0.6, 1.3))
                 u = float(rng.uniform(0.2 + w / 2, wall.length - w / 2 - 0.2))
                 z = 1.55 + float(rng.uniform(-0.05, 0.2))
                 span = (u - w / 2 - 0.05, u + w / 2 + 0.05)
-                if hung == wanted or h > 1.0 or not self._above_is_free(name, span):
+                apart = all(span[1] < a or span[0] > b for a, b in hung)
+                if len(hung) == wanted or h > 1.0 or not apart:
                     continue
-                hung += 1
+                if not self._above_is_free(name, span):
+                    continue
+                hung.append(span)
                 frame = materials.plain(
                     "frame", tuple(rng.choice((0.04, 0.2, 0.6)) * np.array([1, 0.8, 0.6])), 0.3
                 )
