@@ -409,17 +409,8 @@ class Builder:
 
     def _rug(self, x: float, y: float) -> None:
         rng = self.rng
-        if rng.random() < 0.4:
-            self._stand(
-                (catalogue.KATOR, 85), (x, y, 0.0), float(rng.choice((0, math.pi / 2))), False
-            )
-            return
         w, d = rng.uniform(0.8, 1.4, 2)
-        tone = rng.uniform(0.08, 0.5) * np.array(
-            [1.0, rng.uniform(0.6, 1.0), rng.uniform(0.45, 1.0)]
-        )
-        weave = float(rng.choice((3.0, 40.0, 90.0)))
-        fabric = materials.cloth(tuple(tone), tuple(tone * rng.uniform(0.6, 1.5)), weave)
+        fabric = materials.image("rug", pictures.rug(rng))
         front, back, left, right, *_ = self.plan.dims
         x0, x1 = max(x - w, 0.2 - back), min(x + w, front - 0.2)
         y0, y1 = max(y - d, 0.2 - right), min(y + d, left - 0.2)

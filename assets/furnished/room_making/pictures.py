@@ -59,6 +59,27 @@ def painting(rng: np.random.Generator, height: int = 96, width: int = 128) -> Im
     return np.clip(image * (0.85 + 0.3 * fractal(rng, height, width, 12)[..., None]), 0, 1)
 
 
+def rug(rng: np.random.Generator, side: int = 256) -> Image:
+    """A rug [side, side, 3] in 0..1: borders around a field of diamonds, stripes or wool."""
+    tones = [t * np.array([1.0, rng.uniform(0.55, 1.0), rng.uniform(0.4, 0.95)])
+             for t in rng.uniform(0.1, 0.6, 4)]  # fmt: skip
+    y, x = np.mgrid[0:side, 0:side] / (side - 1) * 2 - 1
+    edge = np.maximum(np.abs(x), np.abs(y))[..., None]
+    count = int(rng.integers(3, 8))
+    kind = int(rng.integers(3))
+    if kind == 0:
+        field = (np.abs((x * count) % 2 - 1) + np.abs((y * count) % 2 - 1) > 1)[..., None]
+    elif kind == 1:
+        field = ((y * count) % 1 > rng.uniform(0.3, 0.7))[..., None]
+    else:
+        field = fractal(rng, side, side, 6)[..., None] > 0.55
+    image = np.where(field, tones[0], tones[1])
+    if rng.random() < 0.7:
+        image = np.where(edge > 0.78, tones[2], image)
+        image = np.where((edge > 0.84) & (edge < 0.9), tones[3], image)
+    return np.clip(image * (0.75 + 0.5 * fractal(rng, side, side, 60)[..., None]), 0, 1)
+
+
 def outdoors(rng: np.random.Generator, night: bool, height: int = 256, width: int = 512) -> Image:
     """What is seen through a window [height, width, 3] in 0..1, horizon at about half the height."""
     y = np.linspace(0, 1, height)[:, None, None]
