@@ -37,14 +37,14 @@ class Exposure:
 def draw_exposure(seed: int, light: tuple[float, float, float]) -> Exposure:
     """The camera of a scene; light: the scene's own factors of red, green and blue."""
     rng = np.random.default_rng([seed, 83])
-    exposure = 2 ** rng.uniform(-0.35, 0.28)
+    exposure = 2 ** rng.uniform(-0.25, 0.3)
     warmth, tint = rng.uniform(-0.05, 0.05), rng.uniform(-0.02, 0.02)
     balance = exposure * np.array([1 + warmth, 1 + tint, 1 - warmth]) * light
     red, green, blue = (float(v) for v in balance)
-    quality = int(rng.integers(55, 92)) if rng.random() < 0.4 else 0
+    quality = int(rng.integers(60, 93)) if rng.random() < 0.4 else 0
     return Exposure(
-        (red, green, blue), float(rng.uniform(0.88, 1.15)), float(rng.uniform(0.0, 0.9)),
-        float(rng.uniform(0.0, 4.0)), quality,
+        (red, green, blue), float(rng.uniform(0.88, 1.15)), float(rng.uniform(0.0, 0.8)),
+        float(rng.uniform(0.0, 3.0)), quality,
     )  # fmt: skip
 
 

@@ -23,14 +23,17 @@ def is_free(room: Room, floor: ArrayLike) -> bool:
     inside &= (y < room.left - WALL) & (y > WALL - room.right)
     if not inside.all():
         return False
-    for piece in room.furniture:
-        (x0, y0, _), (x1, y1, top) = piece.low, piece.high
-        on = (x > x0 - BESIDE) & (x < x1 + BESIDE) & (y > y0 - BESIDE) & (y < y1 + BESIDE)
-        if on.any():
-            return False
-        if top > HIDING * room.eye and _crosses(x, y, (x0, y0, x1, y1)).any():
-            return False
-    return True
+    if not room.furniture:
+        return True
+    pieces = np.array([(*p.low[:2], *p.high[:2], p.high[2]) for p in room.furniture]).T
+    x0, y0, x1, y1, top = pieces[:, None]
+    x, y = x[:, None], y[:, None]
+    on = (x > x0 - BESIDE) & (x < x1 + BESIDE) & (y > y0 - BESIDE) & (y < y1 + BESIDE)
+    if on.any():
+        return False
+    tall = top[0] > HIDING * room.eye
+    boxes = (x0[:, tall], y0[:, tall], x1[:, tall], y1[:, tall])
+    return not _cross(x, y, boxes).any()
 
 
 def path_points(corners: Sequence[tuple[float, float]], step: float = 0.1) -> NDArray[np.float64]:
@@ -50,12 +53,12 @@ def places(room: Room, depths: tuple[float, float], slope: float) -> NDArray[np.
     return grid[[is_free(room, place) for place in grid]]
 
 
-def _crosses(
-    x: NDArray[np.float64], y: NDArray[np.float64], box: tuple[float, float, float, float]
+def _cross(
+    x: NDArray[np.float64], y: NDArray[np.float64], boxes: tuple[NDArray[np.float64], ...]
 ) -> NDArray[np.bool_]:
-    """Whether the lines from the camera at the origin to (x, y) [N] pass over a rectangle."""
-    x0, y0, x1, y1 = box
-    low, high = np.zeros_like(x), np.ones_like(x)
+    """Whether the lines from the camera at the origin to (x, y) [N, 1] pass over rectangles [1, K]."""
+    x0, y0, x1, y1 = boxes
+    low, high = np.zeros_like(x * x0), np.ones_like(x * x0)
     for part, a, b in ((x, x0, x1), (y, y0, y1)):
         safe = np.where(np.abs(part) < 1e-9, 1e-9, part)
         first, second = a / safe, b / safe

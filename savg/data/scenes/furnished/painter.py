@@ -23,7 +23,7 @@ from savg.format import ClipFormat
 Image = NDArray[np.uint8]
 NEAREST = 0.3
 """Least depth in metres of people who are painted; the others are beside or behind the camera."""
-NEUTRAL = 0.66
+NEUTRAL = 0.62
 """Brightness of the white ball of `light_at` in whose light a sprite is as it is stored."""
 SIDE, TOP = 2.2, 1.0
 """How much stronger the light on a surface across is than that on half a ball."""
