@@ -3,7 +3,8 @@
     python assets/furnished/make_people.py LIBRARIES [--only NAME,NAME] [--out FOLDER] [--jobs N]
 
 LIBRARIES holds a folder for each unpacked library (Reallusion, BlendSwap-CC-0, KatorLegaz, Scopia); the
-README beside this file says how to get them. Takes about six minutes on one core.
+README beside this file says how to get them. Who is drawn stays in FOLDER/parts, so that a run that was
+broken off goes on; remove it to draw everybody anew. Takes about six minutes on one core.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -31,7 +33,7 @@ from maker.palette import recolours  # noqa: E402
 from maker.sprites import PIXELS_PER_METRE, PLANS, SEES_MOUTH, Studio, encode, posed  # noqa: E402
 
 from savg.data.scenes.furnished.sprites import COLUMNS  # noqa: E402
-from savg.paths import file_sha256  # noqa: E402
+from savg.paths import atomic_file, file_sha256  # noqa: E402
 
 SOURCES = {
     "reallusion": "People: Reallusion (http://www.reallusion.com), CC BY 3.0 US, modified: posed, "
@@ -40,9 +42,12 @@ SOURCES = {
 }
 
 
-def draw(libraries: Path, number: int) -> tuple[dict, list[list[int]], bytes]:
-    """A person's entry of the index, rows of the table (person and offset 0 to be set), pictures."""
+def draw(libraries: Path, parts: Path, number: int) -> None:
+    """Draw a person into a file of `parts`, unless it is there."""
     outfit = OUTFITS[number]
+    path = parts / f"{outfit.name}.npz"
+    if path.is_file():
+        return
     joints = json.loads((HERE / "maker" / "joints.json").read_text())
     studio = Studio(libraries)
     model = studio.person(outfit, number, np.array(joints[str(outfit.model)]))
@@ -62,8 +67,18 @@ def draw(libraries: Path, number: int) -> tuple[dict, list[list[int]], bytes]:
         "source": "reallusion", "split": outfit.split,
         "recolours": recolours(model.textures, number),
     }  # fmt: skip
+    with atomic_file(path) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file, entry=np.array(json.dumps(entry)), rows=np.array(rows, np.int32),
+            bytes=np.frombuffer(bytes(data), np.uint8),
+        )  # fmt: skip
     print(f"{outfit.name}: {len(data) / 1024:.0f} KiB", flush=True)
-    return entry, rows, bytes(data)
+
+
+def read_part(path: Path) -> tuple[dict, np.ndarray, bytes]:
+    """A person's entry of the index, rows of the table (person 0, offsets from 0), pictures."""
+    with np.load(path, allow_pickle=False) as part:
+        return json.loads(str(part["entry"])), part["rows"], part["bytes"].tobytes()
 
 
 def main() -> None:
@@ -71,19 +86,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make the bank of people.")
     parser.add_argument("libraries", type=Path)
     parser.add_argument("--only", default="")
-    parser.add_argument("--out", type=Path, default=HERE)
+    parser.add_argument("--out", type=Path, default=Path("runs/people"))
     parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args()
     for library in ("Reallusion", "BlendSwap-CC-0", "KatorLegaz", "Scopia"):
         if not (arguments.libraries / library / "PluginFurnitureCatalog.properties").is_file():
             sys.exit(f"{arguments.libraries / library} must be an unpacked library: see README.md.")
+    parts = arguments.out / "parts"
+    parts.mkdir(parents=True, exist_ok=True)
     names = [n for n in arguments.only.split(",") if n]
     numbers = [k for k, outfit in enumerate(OUTFITS) if not names or outfit.name in names]
     with ProcessPoolExecutor(arguments.jobs, get_context("spawn")) as pool:
-        drawn = list(pool.map(draw, [arguments.libraries] * len(numbers), numbers))
+        list(pool.map(partial(draw, arguments.libraries, parts), numbers))
+    drawn = [read_part(parts / f"{OUTFITS[k].name}.npz") for k in numbers]
     data, table = bytearray(), []
     for person, (_, rows, pictures) in enumerate(drawn):
-        table += [[person, *row[1:4], row[4] + len(data), *row[5:]] for row in rows]
+        rows[:, COLUMNS.index("person")] = person
+        rows[:, COLUMNS.index("offset")] += len(data)
+        table.append(rows)
         data += pictures
     actions = {
         name: {
@@ -93,17 +113,16 @@ def main() -> None:
         }
         for name, plan in PLANS.items()
     }  # fmt: skip
-    arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / "people.npz"
-    columns = np.array(table, np.int32).reshape(-1, len(COLUMNS))
-    np.savez(path, bytes=np.frombuffer(bytes(data), np.uint8), table=columns)
+    columns = np.concatenate(table)
+    np.savez_compressed(path, bytes=np.frombuffer(bytes(data), np.uint8), table=columns)
     index = {
         "sha256": file_sha256(path), "pixels_per_metre": PIXELS_PER_METRE,
         "people": [entry for entry, _, _ in drawn], "actions": actions, "sources": SOURCES,
     }  # fmt: skip
     text = json.dumps(index, indent=1, ensure_ascii=False)
     (arguments.out / "people.json").write_text(text + "\n", encoding="utf-8")
-    print(f"{path}: {len(table)} sprites, {path.stat().st_size / 2**20:.2f} MiB")
+    print(f"{path}: {len(columns)} sprites, {path.stat().st_size / 2**20:.2f} MiB")
 
 
 if __name__ == "__main__":

@@ -97,10 +97,8 @@ def walking(rig: Rig, phases: int) -> list[Target]:
         target = _target(rig, joints, k)
         reach = target.feet[:, 2]
         lift = target.feet[:, 1] - rig.ankle
-        pitch = tuple(
-            float(50 * max(0, -z - 0.05) + 100 * y - 60 * max(0, z - 0.1))
-            for z, y in zip(reach, lift, strict=True)
-        )
+        heel, sole = 25 * np.maximum(0, -reach - 0.05) + 45 * lift, 50 * np.maximum(0, reach - 0.1)
+        pitch = float(heel[0] - sole[0]), float(heel[1] - sole[1])
         feet = target.feet.copy()
         feet[:, 1] += 0.35 * np.maximum(0, -reach - 0.05)
         legs = 0.995 * min(a + b for a, b in rig.leg)

@@ -21,7 +21,7 @@ from maker.skeleton import (
     Joints,
     rest_joints,
 )  # fmt: skip
-from maker.weights import skin_weights
+from maker.weights import skin_weights, tucked
 
 
 def rotation_between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -73,12 +73,13 @@ class Target:
 
 
 class Rig:
-    """A character that can be posed."""
+    """A character that can be posed. dress: whether shoes are worn over the legs."""
 
-    def __init__(self, character: Character, spread: float = 8.0) -> None:
+    def __init__(self, character: Character, dress: bool = False) -> None:
         self.character = character
         self.joints = rest_joints(character)
-        self.weights = skin_weights(character, spread)
+        self.weights = skin_weights(character)
+        self.rest = tucked(character, self.joints, dress)
         j = self.joints
         norm = lambda x: float(np.linalg.norm(x))  # noqa: E731
         self.arm = [
@@ -140,7 +141,7 @@ class Rig:
                 f"knee{k}": knee,
                 f"ankle{k}": ankle,
             }
-        rest = self.character.points
+        rest = self.rest
         turn, move = np.stack(turns), np.stack(moves)
         points = np.einsum("vb,bij,vj->vi", self.weights, turn, rest) + self.weights @ move
         return points, normals(points, self.character.faces), out

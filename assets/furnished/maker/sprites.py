@@ -23,7 +23,7 @@ from savg.data.scenes.furnished.sprites import CAMERA_DISTANCE, CAMERA_HEIGHT, M
 PIXELS_PER_METRE = 80
 FINE = 3
 """Pixels that are drawn for one of a sprite, each way."""
-WIDTH, HALF_HEIGHT = 2.4, 1.56
+WIDTH, HALF_HEIGHT = 2.0, 1.56
 """Metres that a picture holds at the person: across, and above and below the camera's height."""
 ALPHAS = 4
 """Levels of alpha: more cost as much as the colours and are not seen."""
@@ -52,7 +52,7 @@ PLANS = {
     "sit_speak": Plan(5, (0, 30), True),
     "sit_idle": Plan(2, (0, 30, 75), True),
     "guitar": Plan(6, (-30, 0, 30), False, 3, 2),
-    "keyboard": Plan(6, (-30, 0, 30), False, 3, 2),
+    "keyboard": Plan(3, (-30, 0, 30), False, 3, 1),
     "violin": Plan(4, (-30, 0, 30), False, 4, 1),
     "drum": Plan(3, (-30, 0, 30), False, 3, 1),
 }
@@ -92,7 +92,7 @@ class Model:
 
     def __init__(self, outfit: Outfit, number: int, character: Character, libraries: Path) -> None:
         self.outfit, self.number, self.libraries = outfit, number, libraries
-        self.character, self.rig = character, Rig(character)
+        self.character, self.rig = character, Rig(character, outfit.dress)
         self.textures = textures(outfit, character, self.rig, libraries / "Reallusion")
         self.mouth = _mouth(outfit, character)
 
@@ -202,13 +202,11 @@ def _turned(meshes: list[dict], degrees: float) -> list[dict]:
 
 
 def _reduced(fine: np.ndarray) -> np.ndarray:
-    """Float RGBA, colours not multiplied by alpha, at the sprite's size."""
-    alpha = fine[..., 3:].astype(np.float32) / 255
-    colours = fine[..., :3].astype(np.float32) * alpha
+    """Float RGBA at the sprite's size, colours not multiplied by alpha; `fine` is black outside."""
     size = fine.shape[1] // FINE, fine.shape[0] // FINE
-    together = cv2.resize(np.concatenate([colours, alpha], -1), size, interpolation=cv2.INTER_AREA)
+    together = cv2.resize(fine, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     share = together[..., 3:]
-    return np.concatenate([together[..., :3] / np.maximum(share, 1e-3), share * 255], -1)
+    return np.concatenate([together[..., :3] * (255 / np.maximum(share, 1)), share], -1)
 
 
 def _dilated(rgba: np.ndarray) -> np.ndarray:

@@ -53,9 +53,46 @@ def skin_weights(character: Character, spread: float = 8.0) -> np.ndarray:
     heat = splu((sparse.eye(len(points)) + spread / 6 * laplacian).tocsc())
     weights = np.clip(heat.solve(weights), 0, None)
     weights[weights < 0.02] = 0
+    weights = _skirted(character, joints, weights)
     rigid = allowed[:, HEAD] & (points[:, 1] > 0.35 * joints.neck[1] + 0.65 * joints.head[1])
     weights[rigid] = np.eye(BONES)[HEAD]
     return weights / weights.sum(1, keepdims=True)
+
+
+def _skirted(character: Character, joints: Joints, weights: np.ndarray) -> np.ndarray:
+    """Weights where cloth of the trunk hangs over separate legs: there it follows the thighs."""
+    points, count = character.points, np.bincount(character.component)
+    main = character.component == np.argmax(count)
+    if weights[main][:, list(SHIN)].sum(1).max() > 0.9:
+        return weights
+    below = np.clip((joints.pelvis[1] - 0.05 - points[:, 1]) / 0.16, 0, 1) * main
+    below = (below**2 * (3 - 2 * below))[:, None]
+    right = 1 / (1 + np.exp(-(points[:, 0] - joints.hip[:, 0].mean()) / 0.035))
+    thighs = np.zeros_like(weights)
+    thighs[:, THIGH[0]], thighs[:, THIGH[1]] = 1 - right, right
+    return (1 - below) * weights + below * thighs
+
+
+def tucked(character: Character, joints: Joints, dress: bool) -> np.ndarray:
+    """The points [N, 3], what is worn beneath (legs in a coat, shoes in trousers) thinner."""
+    points, count = character.points, np.bincount(character.component)
+    main = int(np.argmax(count))
+    hem = points[character.component == main][:, 1].min()
+    depth = np.zeros(len(points))
+    for piece in range(len(count)):
+        members = character.component == piece
+        high = points[members][:, 1].max()
+        height = points[members][:, 1]
+        if (
+            piece != main
+            and count[piece] > 100
+            and high > hem + 0.05
+            and high < joints.pelvis[1] + 0.22
+        ):
+            depth[members] = 0.016 * np.clip((height - hem - 0.02) / 0.05, 0, 1)
+        elif not dress and high < joints.knee[:, 1].min() + 0.02:
+            depth[members] = 0.02 * np.clip((height - joints.ankle[:, 1].min() + 0.03) / 0.03, 0, 1)
+    return points - depth[:, None] * normals(points, character.faces)
 
 
 def _allowed(character: Character, joints: Joints) -> np.ndarray:
@@ -64,7 +101,7 @@ def _allowed(character: Character, joints: Joints) -> np.ndarray:
     arms = [[UPPER_ARM[k], FOREARM[k], HAND[k]] for k in (0, 1)]
     legs = [THIGH[0], THIGH[1], SHIN[0], SHIN[1], FOOT[0], FOOT[1]]
     for piece in range(character.component.max() + 1):
-        bones = list(range(BONES))
+        bones, shaft = list(range(BONES)), None
         members = character.component == piece
         points = character.points[members]
         low, high, middle = points.min(0), points.max(0), points.mean(0)
@@ -77,9 +114,12 @@ def _allowed(character: Character, joints: Joints) -> np.ndarray:
         elif high[1] < joints.knee[:, 1].min() + 0.02:
             side = int(np.argmin(np.linalg.norm(joints.ankle - middle, axis=1)))
             bones = [SHIN[side], FOOT[side]]
+            shaft = (members & (character.points[:, 1] > joints.ankle[side, 1] + 0.02), FOOT[side])
         elif high[1] < joints.pelvis[1] + 0.22:
             bones = [PELVIS, *legs]
         allowed[members] = np.isin(np.arange(BONES), bones)
+        if shaft:
+            allowed[shaft] = False
     return allowed
 
 
