@@ -34,6 +34,9 @@ HELP = "Run the published evaluation of published joint weights, and print ours 
 CLIPS, SEED = 96, 1010
 """Of the published run."""
 
+TRIAL_SAMPLER = "dpmpp_multistep"
+"""Where --steps is given: the published adaptive solver takes as many steps as it needs."""
+
 MODES = ("official", "standard")
 
 SETTINGS_JSON = "settings.json"
@@ -63,7 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--num", type=integer, default=CLIPS, metavar="N", help="number of clips")
     parser.add_argument("--seed", type=integer, default=SEED)
     parser.add_argument(
-        "--steps", type=integer, metavar="K", help="of the joint network; to try out"
+        "--steps",
+        type=integer,
+        metavar="K",
+        help="of the joint network, by the multistep solver in place of the adaptive one; to try out",
     )
     parser.add_argument(
         "--superres-steps", type=integer, metavar="K", help="of super-resolution; to try out"
@@ -208,6 +214,7 @@ def _clips(
         seed=args.seed,
         first=first,
         steps=args.steps,
+        sampler=None if args.steps is None else TRIAL_SAMPLER,
         batch_size=batch,
         as_published=True,
         superres_steps=args.superres_steps,

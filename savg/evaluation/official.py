@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,33 +19,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.data.published_loader import (
-    EVALUATOR_SEED,
-    Piece,
-    evaluator_items,
-    evaluator_order,
-    evaluator_pieces,
-    stored_frames,
-)
+from savg.data.published_loader import EVALUATOR_SEED
 from savg.errors import SavgError
-from savg.evaluation.files import result_names
+from savg.evaluation.cache import Cache, digest
+from savg.evaluation.code_version import version_of
+from savg.evaluation.official_pieces import (
+    BATCH,
+    PIECES,
+    Features,
+    Networks,
+    PiecePlan,
+    UnreadableFileError,
+)
 from savg.metrics.base import Metric
-
-PIECES = 96
-"""Pieces of each set that are taken."""
-
-BATCH = 8
-"""Pieces that go through the networks together."""
 
 OFFICIAL_BACKBONES = ("i3d", "audioclip")
 """Backbones that the published evaluator uses."""
-
-Features = dict[str, dict[str, NDArray[np.float32]]]
-"""Clip's name → backbone → features of its pieces, [k, 400] or [1, k, 1024]; k may be 0."""
-
-_NETWORK_LEVELS = np.arange(256, dtype=np.float32) / np.float32(127.5) - np.float32(1)
-_EVALUATED = ((_NETWORK_LEVELS + np.float32(1)) * np.float32(127.5)).clip(0, 255).astype(np.uint8)
-"""Level of a frame → level that the evaluator hands to I3D."""
 
 
 def official_problems(metrics: Iterable[type[Metric]]) -> dict[str, str]:
@@ -59,15 +47,6 @@ def official_problems(metrics: Iterable[type[Metric]]) -> dict[str, str]:
         if (others := [b for b in metric.backbones if b not in OFFICIAL_BACKBONES])
         and len(others) < len(metric.backbones)
     }
-
-
-@dataclass(frozen=True)
-class Networks:
-    """The evaluator's networks: frames uint8 [B, F, H, W, 3] → [B, 400], and audio [B, 2, T] at
-    44.1 kHz → [B, 1024] with the batch's statistics; None where one is not wanted."""
-
-    i3d: Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None = None
-    audioclip: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
 
 
 def load_networks(
@@ -92,10 +71,12 @@ def load_networks(
 
     where = torch.device(device or "cpu")
     video = audio = None
+    versions: dict[str, str] = {}
     if "i3d" in wanted:
         from savg.features.i3d import official_logits
 
-        i3d, _ = load_network("i3d", source, device)
+        i3d, sha256 = load_network("i3d", source, device)
+        versions["i3d"] = _version(sha256, official_logits)
 
         def video(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
             with torch.inference_mode():
@@ -105,7 +86,8 @@ def load_networks(
     if "audioclip" in wanted:
         from savg.features.audioclip import official_embeddings
 
-        audioclip, _ = load_network("audioclip", source, device)
+        audioclip, sha256 = load_network("audioclip", source, device)
+        versions["audioclip"] = _version(sha256, official_embeddings)
 
         def audio(samples: NDArray[np.float32]) -> NDArray[np.float32]:
             with torch.inference_mode():
@@ -114,21 +96,21 @@ def load_networks(
                 )
                 return heard.float().cpu().numpy()
 
-    return Networks(video, audio)
+    return Networks(video, audio, versions)
 
 
-def picked_batches(
-    pieces: Sequence[Piece], generator: random.Random, total: int = PIECES, batch: int = BATCH
-) -> list[list[Piece]]:
-    """The pieces that are taken, in batches: the shuffled list, again from its beginning where it has
-    fewer than `total`; its last batch may be smaller, and the last one taken is cut at `total`."""
-    order = evaluator_order(len(pieces), generator)
-    batches: list[list[Piece]] = []
-    while (taken := sum(map(len, batches))) < total:
-        first = taken % len(order)
-        numbers = order[first : first + batch]
-        batches.append([pieces[number] for number in numbers])
-    return batches
+def _version(sha256: str, function: Callable[..., Any]) -> str:
+    """Of features: weights, and the code of the network and of the reader."""
+    return digest([sha256, version_of(function), version_of(PiecePlan.of)])[:16]
+
+
+@dataclass(frozen=True)
+class OfficialSet:
+    """What the published evaluator has of a set: features of its clips by their names, and the names of
+    clips that cannot be read, each with its sentence."""
+
+    features: Features
+    failures: dict[str, str]
 
 
 def official_features(
@@ -138,8 +120,12 @@ def official_features(
     networks: str | Networks | None = None,
     device: str | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[Features, Features]:
+    cache: Cache | None = None,
+) -> tuple[OfficialSet, OfficialSet]:
     """Features of the pieces of both sets, by the result names of their files.
+
+    A file that cannot be read is told, and the pieces are those of the other files (the published
+    evaluator takes the next piece, silently).
 
     Args:
         generated: files of the generated clips, in the order of their sorted names.
@@ -148,10 +134,10 @@ def official_features(
         networks: folder of their weights (None: the usual one), or the networks.
         device: of torch.
         progress: called with files done and files to do.
+        cache: of features, by the content of the files.
 
     Raises:
         SavgError: a set has no piece of 2 s, or weights are missing.
-        MediaError: a file cannot be read (the published evaluator takes the next piece, silently).
 
     Example:
         >>> ours, theirs = official_features(videos_in(generated), videos_in(reference))
@@ -162,8 +148,22 @@ def official_features(
         raise SavgError(f"An official backbone must be one of {names}, got {min(unknown)!r}.")
     if not isinstance(networks, Networks):
         networks = load_networks(wanted, networks, device)
-    generator = random.Random(EVALUATOR_SEED)
-    plans = [_Plan.of(files, generator) for files in (generated, reference)]
+    sets = [[Path(file) for file in files] for files in (generated, reference)]
+    unreadable: dict[Path, str] = {}
+    while True:
+        generator = random.Random(EVALUATOR_SEED)
+        plans = [PiecePlan.of(files, generator, unreadable, cache) for files in sets]
+        try:
+            ours, theirs = _features(plans, networks, progress)
+        except UnreadableFileError as error:
+            unreadable[error.path] = str(error)
+        else:
+            return ours, theirs
+
+
+def _features(
+    plans: Sequence[PiecePlan], networks: Networks, progress: Callable[[int, int], None] | None
+) -> list[OfficialSet]:
     total, done = sum(len(plan.used) for plan in plans), 0
 
     def step() -> None:
@@ -172,95 +172,7 @@ def official_features(
         if progress:
             progress(done, total)
 
-    ours, theirs = (plan.features(networks, step) for plan in plans)
-    return ours, theirs
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Which pieces of a set's files are taken, in batches."""
-
-    files: list[Path]
-    batches: list[list[Piece]]
-
-    @classmethod
-    def of(cls, files: Sequence[str | os.PathLike[str]], generator: random.Random) -> _Plan:
-        paths = [Path(file) for file in files]
-        facts = [stored_frames(path) for path in paths]
-        pieces = evaluator_pieces([count for count, _ in facts], [fps for _, fps in facts])
-        if not pieces:
-            raise SavgError(
-                f"Official mode needs a clip of at least 2 s in each set, got {len(paths)} clips "
-                f"without one{f', such as {paths[0]}' if paths else ''}."
-            )
-        return cls(paths, picked_batches(pieces, generator))
-
-    @property
-    def picked(self) -> list[Piece]:
-        return [piece for batch in self.batches for piece in batch]
-
-    @property
-    def used(self) -> list[int]:
-        """Numbers of the files that have a picked piece."""
-        return sorted({piece.file for piece in self.picked})
-
-    def features(self, networks: Networks, step: Callable[[], None]) -> Features:
-        video: dict[Piece, NDArray[np.float32]] = {}
-        audio: dict[Piece, NDArray[np.float32]] = {}
-        of_file: dict[int, list[Piece]] = defaultdict(list)
-        for piece in dict.fromkeys(self.picked):
-            of_file[piece.file].append(piece)
-        for number in self.used:
-            pieces = of_file[number]
-            items = evaluator_items(self.files[number], pieces)
-            if networks.i3d:
-                for first in range(0, len(pieces), BATCH):
-                    part = slice(first, first + BATCH)
-                    seen = networks.i3d(_EVALUATED[np.stack([video for video, _ in items[part]])])
-                    video |= dict(zip(pieces[part], seen, strict=True))
-            audio |= {piece: heard for piece, (_, heard) in zip(pieces, items, strict=True)}
-            step()
-        rows: dict[str, dict[int, list[NDArray[np.float32]]]] = {}
-        if networks.i3d:
-            rows["i3d"] = _by_file((piece, video[piece]) for piece in self.picked[:PIECES])
-        if networks.audioclip:
-            rows["audioclip"] = _by_file(self._heard(networks.audioclip, audio))
-        return self._named(rows)
-
-    def _heard(
-        self, network: Callable[[NDArray[np.float32]], Any], audio: dict[Piece, Any]
-    ) -> Iterator[tuple[Piece, NDArray[np.float32]]]:
-        """The audio features of the taken pieces; a batch is heard whole, also where it is cut."""
-        if any(len(batch) == 1 for batch in self.batches):
-            raise SavgError(
-                f"Official FAD needs batches of two pieces or more, got one of {self.files[0].parent} "
-                "by itself: the published network takes none alone. Add or take away a clip."
-            )
-        left = PIECES
-        for batch in self.batches:
-            heard = network(np.stack([audio[piece] for piece in batch]))
-            yield from list(zip(batch, heard, strict=True))[:left]
-            left -= len(batch)
-
-    def _named(self, rows: dict[str, dict[int, list[NDArray[np.float32]]]]) -> Features:
-        widths = {name: len(next(iter(values.values()))[0]) for name, values in rows.items()}
-        features: Features = {}
-        for number, name in enumerate(result_names(self.files)):
-            features[name] = {}
-            for backbone, values in rows.items():
-                own = values.get(number) or np.zeros((0, widths[backbone]), np.float32)
-                stacked = np.asarray(own, np.float32)
-                features[name][backbone] = stacked[None] if backbone == "audioclip" else stacked
-        return features
-
-
-def _by_file(
-    values: Iterable[tuple[Piece, NDArray[np.float32]]],
-) -> dict[int, list[NDArray[np.float32]]]:
-    rows: dict[int, list[NDArray[np.float32]]] = defaultdict(list)
-    for piece, value in values:
-        rows[piece.file].append(value)
-    return rows
+    return [OfficialSet(plan.features(networks, step), plan.failures) for plan in plans]
 
 
 def official_provenance(name: str, source: str | None = None) -> dict[str, Any]:

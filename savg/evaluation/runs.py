@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from savg.annotation import Boxes
 from savg.errors import SavgError
@@ -28,11 +28,11 @@ from savg.evaluation.score import Scorer
 from savg.metrics.base import Item, Metric, Need, Observation, Reference, Truth
 from savg.metrics.nearest_clip import FEATURE as THUMBNAILS
 
+if TYPE_CHECKING:
+    from savg.evaluation.official import OfficialSet
+
 Progress = Callable[[Iterable[Source], str], Iterable[Source]]
 """(sources, name of their set) → the same sources, while a bar is shown."""
-
-Features = Mapping[str, Mapping[str, Any]]
-"""Features of clips by the clips' names."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ class _Evaluating:
         boxes: dict[str, Boxes] = {}
         for item in self._observe(sources, self.observers, GENERATED):
             item = request.tables.put_into(item) if isinstance(item, Item) else item
-            item = _with_features(item, ours)
+            item = _with_official(item, ours)
             scorer.add(item, **notes.get(item.name, {}))
             if isinstance(item, Item):
                 boxes[item.name] = item.observation.boxes
@@ -234,10 +234,10 @@ class _Evaluating:
                 scorer = Scorer(self.rows[key], outcome.reference, request.seed)
                 altered = self._altered(key, sources, boxes)
                 for item in self._observe(altered, self.observers, key):
-                    scorer.add(_with_features(item, ours))
+                    scorer.add(_with_official(item, ours))
                 self._finish(outcome, key, scorer)
 
-    def _reference(self, outcome: Outcome, official: Features) -> Reference | None:
+    def _reference(self, outcome: Outcome, official: OfficialSet | None) -> Reference | None:
         """The features of the reference set; its own row is added to the outcome."""
         request = self.request
         if request.reference is None or not self.has_reference:
@@ -246,7 +246,7 @@ class _Evaluating:
         features: dict[str, Mapping[str, Any]] = {}
         sources = request.reference.sources(request.reading)
         for item in self._observe(sources, self.reference_observers, REFERENCE):
-            item = _with_features(item, official)
+            item = _with_official(item, official)
             scorer.add(item)
             if isinstance(item, Item):
                 features[item.name] = item.observation.features
@@ -281,17 +281,22 @@ class _Evaluating:
                 networks[name] = {"tables": str(folder)}
         return networks
 
-    def _official_features(self) -> tuple[Features, Features]:
+    def _official_features(self) -> tuple[OfficialSet | None, OfficialSet | None]:
         """Features of the published evaluator's pieces of both sets."""
         request = self.request
         if not self.official or request.reference is None:
-            return {}, {}
+            return None, None
         from savg.evaluation.official import official_features
 
         generated = [file.path for file in request.generated.files]
         reference = [file.path for file in request.reference.files]
         return official_features(
-            generated, reference, self.official, request.networks, request.device
+            generated,
+            reference,
+            self.official,
+            request.networks,
+            request.device,
+            cache=request.cache,
         )
 
     def _silent(self, sources: Iterable[Source]) -> list[str]:
@@ -311,13 +316,15 @@ def _official_names(metrics: Collection[type[Metric]]) -> list[str]:
     return sorted(names & set(OFFICIAL_BACKBONES))
 
 
-def _with_features(item: Item | Failure, features: Features) -> Item | Failure:
-    """The item with further features of the clip of its name."""
-    if not features or isinstance(item, Failure):
+def _with_official(item: Item | Failure, official: OfficialSet | None) -> Item | Failure:
+    """The item with the official features of the clip of its name; a Failure where the published
+    evaluator's reader could not read it."""
+    if official is None or isinstance(item, Failure):
         return item
-    more = features.get(item.name, {})
+    if item.name in official.failures:
+        return Failure(item.name, official.failures[item.name])
     observation = item.observation
-    together = {**observation.features, **more}
+    together = {**observation.features, **official.features.get(item.name, {})}
     return replace(item, observation=replace(observation, features=together))
 
 

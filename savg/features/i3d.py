@@ -52,10 +52,7 @@ class I3dBackbone(Backbone):
     def __init__(self, network: I3d, sha256: str, compute: Compute) -> None:
         self.compute = compute
         self.sha256 = sha256
-        is_fast = compute.dtype != torch.float32
-        # The plain path is the reference; the fast one gains by the matrix units of low precision.
-        model = FastI3d(network, compute.dtype) if is_fast else network
-        self.network = model.to(compute.device).eval()
+        self.network = FastI3d(network, compute.dtype).to(compute.device).eval()
 
     @classmethod
     def load(cls, source: str | None = None, device: str | None = None) -> Self:

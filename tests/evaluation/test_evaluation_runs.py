@@ -363,11 +363,14 @@ def test_an_output_that_cannot_be_written_is_refused_first(sets, tmp_path: Path,
 def test_official_numbers_rest_on_official_features_alone(
     sets, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def features(generated, reference, wanted, *_: object):
+    def features(generated, reference, wanted, *_: object, cache: object = None):
         rng = np.random.default_rng(0)
         shapes = {"i3d": (3, 4), "audioclip": (1, 3, 4)}
         return tuple(
-            {path.stem: {name: rng.normal(size=shapes[name]) for name in wanted} for path in files}
+            official.OfficialSet(
+                {p.stem: {name: rng.normal(size=shapes[name]) for name in wanted} for p in files},
+                {},
+            )
             for files in (generated, reference)
         )
 

@@ -12,13 +12,10 @@ import torch
 
 from savg.clip import Clip
 from savg.data.published_loader import Piece, evaluator_items, evaluator_pieces, stored_frames
-from savg.errors import MediaError, SavgError
-from savg.evaluation.official import (
-    Networks,
-    official_features,
-    official_provenance,
-    picked_batches,
-)
+from savg.errors import SavgError
+from savg.evaluation.cache import Cache
+from savg.evaluation.official import official_features, official_provenance
+from savg.evaluation.official_pieces import Networks, picked_batches
 from savg.format import SAVGBENCH
 
 
@@ -70,7 +67,8 @@ def test_features_are_those_of_a_plain_evaluator(sets: tuple[list[Path], list[Pa
         level = np.abs(audio).mean(axis=2)
         return np.concatenate([level, level - level.mean(axis=0)], axis=1)
 
-    ours, theirs = official_features(*sets, networks=Networks(video_network, audio_network))
+    networks = Networks(video_network, audio_network)
+    ours, theirs = (one.features for one in official_features(*sets, networks=networks))
     generator = random.Random(42)
     for files, features in zip(sets, (ours, theirs), strict=True):
         video_rows, audio_rows = plain(files, generator, video_network, audio_network)
@@ -126,7 +124,7 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
         official_features([short], [good], networks=networks)
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(b"no video")
-    with pytest.raises(MediaError, match=r"bad\.mp4"):
+    with pytest.raises(SavgError, match=r"got 1 clips without one.*bad\.mp4"):
         official_features([good], [bad], networks=networks)
     one = write_clip(tmp_path / "one.mp4", 3, 8)  # one piece
     deaf = Networks(audioclip=lambda audio: np.zeros((len(audio), 3), np.float32))
@@ -134,6 +132,93 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
         official_features([one], [good], networks=deaf)
     with pytest.raises(SavgError, match="must be one of i3d, audioclip, got 'clap'"):
         official_features([good], [good], ["clap"], networks)
+
+
+def counted() -> tuple[Networks, dict[str, int]]:
+    """Networks with versions, which count the pieces that they get."""
+    counts = {"i3d": 0, "audioclip": 0}
+
+    def i3d(frames: np.ndarray) -> np.ndarray:
+        counts["i3d"] += len(frames)
+        return frames[:, :, 0, 0, 0].astype(np.float32)
+
+    def audioclip(audio: np.ndarray) -> np.ndarray:  # depends on the batch
+        counts["audioclip"] += len(audio)
+        level = np.abs(audio).mean(axis=2)
+        return np.concatenate([level, level - level.mean(axis=0)], axis=1)
+
+    return Networks(i3d, audioclip, {"i3d": "a", "audioclip": "b"}), counts
+
+
+def assert_same(one, other) -> None:  # type: ignore[no-untyped-def]
+    assert one.failures == other.failures and one.features.keys() == other.features.keys()
+    for name, features in one.features.items():
+        for backbone, values in features.items():
+            np.testing.assert_array_equal(values, other.features[name][backbone])
+
+
+def test_features_are_cached_by_content(sets, tmp_path: Path, monkeypatch) -> None:
+    from savg.evaluation import official_pieces
+
+    networks, counts = counted()
+    cache = Cache(tmp_path / "cache")
+    plain_sets = official_features(*sets, networks=Networks(networks.i3d, networks.audioclip))
+    counts |= {"i3d": 0, "audioclip": 0}
+    first = official_features(*sets, networks=networks, cache=cache)
+    # the few pieces of ours are taken several times, 96 of theirs once
+    pieces = len(evaluator_pieces([13, 11], 4.0)) + 96
+    assert counts["i3d"] == pieces and counts["audioclip"] >= 2 * 96
+    for one, other in zip(plain_sets, first, strict=True):
+        assert_same(one, other)
+    counts |= {"i3d": 0, "audioclip": 0}
+    renamed = tmp_path / "renamed.mp4"
+    renamed.write_bytes(sets[0][0].read_bytes())
+    monkeypatch.setattr(official_pieces, "evaluator_items", lambda *_: pytest.fail("decoded"))
+    again = official_features([renamed, *sets[0][1:]], sets[1], networks=networks, cache=cache)
+    assert counts == {"i3d": 0, "audioclip": 0}
+    np.testing.assert_array_equal(
+        again[0].features["renamed"]["i3d"], first[0].features["g0"]["i3d"]
+    )
+    assert_same(first[1], again[1])
+    monkeypatch.undo()
+    for path in (tmp_path / "cache").rglob("*.safetensors"):
+        path.write_bytes(b"damaged")
+    for one, other in zip(
+        first, official_features(*sets, networks=networks, cache=cache), strict=True
+    ):
+        assert_same(one, other)
+    assert counts["i3d"] == pieces
+    counts["i3d"] = 0
+    other = Networks(networks.i3d, networks.audioclip, {"i3d": "c", "audioclip": "b"})
+    official_features(*sets, networks=other, cache=cache)
+    assert counts["i3d"] == pieces  # of other weights
+
+
+def test_unreadable_files_are_told_and_the_others_are_scored_as_without_them(
+    sets, tmp_path: Path
+) -> None:
+    networks, _ = counted()
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(b"no video")
+    deaf = tmp_path / "deaf.mp4"  # its frames can be counted, its audio is missing
+    import av
+
+    with av.open(str(sets[0][0])) as source, av.open(str(deaf), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    ours, theirs = sets
+    expected = official_features(ours, theirs, networks=networks)
+    found = official_features([bad, *ours, deaf], [*theirs, bad], networks=networks)
+    for one, other in zip(expected, found, strict=True):
+        for name, features in one.features.items():
+            for backbone, values in features.items():
+                np.testing.assert_array_equal(values, other.features[name][backbone])
+    assert sorted(found[0].failures) == ["bad", "deaf"] and list(found[1].failures) == ["bad"]
+    assert "bad.mp4" in found[0].failures["bad"] and "audio" in found[0].failures["deaf"]
+    assert "bad" not in found[0].features
 
 
 def test_official_provenance_reads_the_card_and_loads_nothing(tmp_path: Path) -> None:

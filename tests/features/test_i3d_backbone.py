@@ -50,7 +50,7 @@ def test_features_are_the_logits_of_all_frames() -> None:
     clip = moving_clip(0, 11)
     video = torch.from_numpy(clip.video)[None]
     expected = small()(prepare(video)).numpy()
-    np.testing.assert_allclose(backbone("float32")([clip])[0], expected, atol=1e-6)
+    np.testing.assert_allclose(backbone("float32")([clip])[0], expected, atol=1e-4)
     logits = official_logits(small(), video.repeat(9, 1, 1, 1, 1))
     assert logits.dtype == torch.float32
     np.testing.assert_allclose(logits.numpy(), expected.repeat(9, 0), atol=1e-5)
