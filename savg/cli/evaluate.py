@@ -27,7 +27,7 @@ from savg.evaluation.leaderboard import append_run, read_leaderboard
 from savg.evaluation.observe import Failure
 from savg.evaluation.official_tables import OfficialTables
 from savg.evaluation.outcome import OFFICIAL
-from savg.evaluation.processes import Processes
+from savg.evaluation.processes import MeetingError, Processes, is_first
 from savg.evaluation.report import as_text, beside, notes_text
 from savg.evaluation.results_file import GENERATED, REFERENCE, Run
 from savg.evaluation.selection import ALL, SETS, Selection, select_metrics
@@ -56,7 +56,12 @@ def run(args: argparse.Namespace) -> int:
         check_source(args.networks)
     if args.selftest is not None:
         return int(importlib.import_module("savg.cli.selftest").run(args))
-    processes = Processes.of_environment()
+    try:
+        processes = Processes.of_environment()
+    except MeetingError:
+        if is_first():
+            raise
+        return 1  # the first process says why
     try:
         with processes:
             return _Command(args, processes).run()
@@ -86,7 +91,9 @@ class _Command:
         self.tables = OfficialTables.of(args.seld_csv, args.detection_csv)
         self.folder = self._folder()
         if self.folder is None:
-            return self._tables_alone(self.tables.items(), str(args.seld_csv))
+            self._check_truth(self.tables.names())
+            items = self.tables.items(truth=self._truth())
+            return self._tables_alone(items, str(args.seld_csv))
         tables, videos = tables_in(self.folder), videos_in(self.folder)
         if not tables and not videos:
             raise SavgError(f"{self.folder} must hold videos or tables named NAME{EVENTS}.")
@@ -120,7 +127,7 @@ class _Command:
             raise SavgError("--reference goes with videos: tables are compared with nothing.")
         if self.folder is None:
             self.tables.check(self.tables.names())
-            self.tables.check_positions()
+            self._warn(*self.tables.check_positions())
         elif self.tables:
             raise SavgError("--seld-csv and --detection-csv go with videos or stand alone.")
         truth = {Need.TRUTH} if args.truth else set()
@@ -161,7 +168,7 @@ class _Command:
         selection = self._left(selection.without(problems))
         if self.tables:
             self.tables.check(generated.names)
-            self.tables.check_positions()
+            self._warn(*self.tables.check_positions())
         if not reading.audio.silent:
             refuse_silent_set(generated)
         self._warn(*warnings_about(generated, reference))

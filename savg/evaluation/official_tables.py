@@ -6,7 +6,7 @@ Rows of SELD: `frame,category,x` at 10 frames a second; of the person detector:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,7 +21,7 @@ from savg.errors import SavgError
 from savg.evaluation.observe import Failure
 from savg.folders import by_stem
 from savg.format import SAVGBENCH, ClipFormat
-from savg.metrics.base import Item, Observation
+from savg.metrics.base import Item, Observation, Truth
 from savg.metrics.spatial import FrameError, spatial_av_align
 from savg.paths import existing
 
@@ -32,6 +32,9 @@ SUFFIX = ".csv"
 
 NEAR, FAR = 16, 128
 """Pixels beyond the sides of the picture that a few rows may have, as SELD's do, and that none has."""
+
+RIGHT_ANGLE, MANY, SEVERAL = 90, 10, 2
+"""Largest angle of a view, and the rows and tables from which x that never exceeds it is doubtful."""
 
 MOST_OFF, MOST_FAR = 0.1, 0.01
 """Shares of all rows beyond which they are not of this picture."""
@@ -83,11 +86,17 @@ class OfficialTables:
                 others = f" and {len(missing) - 1} other tables" if len(missing) > 1 else ""
                 raise SavgError(f"{option}: {folder} has no {missing[0]}{SUFFIX}{others}.")
 
-    def check_positions(self) -> None:
+    def check_positions(self) -> list[str]:
         """SavgError where the tables' positions are not pixels of a frame 256 wide: degrees, shares of
-        the frame or pixels of a larger one. Tables that cannot be read are passed over."""
+        the frame or pixels of a larger one. Tables that cannot be read are passed over.
+
+        Returns: sentences about positions that may be degrees as well as pixels.
+        """
         sounds = _read(SoundEvents, self._files[self.sounds]) if self.sounds else []
         _refuse("--seld-csv", self.sounds, "x", [table.x for table in sounds])
+        x = np.concatenate([*(table.x for table in sounds), np.zeros(0)])
+        if len(x) >= MANY and np.abs(x).max() <= 1:
+            raise SavgError(_sentence("--seld-csv", self.sounds, "x", x))
         persons = _read(Boxes, self._files[self.persons]) if self.persons else []
         xyxy = [table.xyxy for table in persons]
         _refuse("--detection-csv", self.persons, "x", [boxes[:, [0, 2]].ravel() for boxes in xyxy])
@@ -95,6 +104,14 @@ class OfficialTables:
         corners = np.concatenate([boxes.ravel() for boxes in xyxy] or [np.zeros(0)])
         if len(corners) and np.abs(corners).max() <= 1:
             raise SavgError(_sentence("--detection-csv", self.persons, "corners", corners))
+        heard = sum(len(table) > 0 for table in sounds)
+        if heard >= SEVERAL and len(x) >= MANY and x.min() >= 0 and x.max() <= RIGHT_ANGLE:
+            return [
+                f"--seld-csv: x of all {len(x)} rows in {self.sounds} is {x.min():g} … {x.max():g}: as "
+                "pixels all sounds lie in the left third of the frame, as degrees anywhere on one "
+                f"side. They must be pixels of a frame {SAVGBENCH.size} wide."
+            ]
+        return []
 
     def events(self, name: str) -> SoundEvents:
         """The sound events of a clip."""
@@ -121,11 +138,23 @@ class OfficialTables:
             return Failure(item.name, str(error))
         return replace(item, observation=observation)
 
-    def items(self, format: ClipFormat = SAVGBENCH) -> Iterator[Item | Failure]:
-        """An item for each clip that has tables, without a clip; format: of all of them."""
+    def items(
+        self,
+        format: ClipFormat = SAVGBENCH,
+        truth: Callable[[str], Truth] | None = None,
+    ) -> Iterator[Item | Failure]:
+        """An item for each clip that has tables, without a clip.
+
+        format: of all of them; truth: ground truth of a clip by name, where it is known.
+        """
         for name in self.names():
             empty = Observation(SoundEvents.empty(), Boxes.empty(), format)
-            yield self.put_into(Item(name, empty))
+            try:
+                labels = truth(name) if truth else None
+            except SavgError as error:
+                yield Failure(name, str(error))
+            else:
+                yield self.put_into(Item(name, empty, truth=labels))
 
 
 def _read(kind: type[Table], files: Mapping[str, Path]) -> list[Table]:

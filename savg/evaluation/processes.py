@@ -29,6 +29,10 @@ _EVERY = 0.1
 """Seconds between looks into the store."""
 
 
+class MeetingError(SavgError):
+    """Variables that all processes share are broken, or they could not meet: one sentence of all."""
+
+
 class OtherProcessFailed(SavgError):
     """Another process failed; its sentence."""
 
@@ -47,7 +51,7 @@ class Place:
 
         SavgError for values that torchrun does not set.
         """
-        count = _number(environment, "WORLD_SIZE", 1, default=1)
+        count = _shared_number(environment, "WORLD_SIZE", 1, default=1)
         if count == 1:
             return cls()
         rank = _number(environment, "RANK", 0, count - 1)
@@ -74,6 +78,28 @@ def _number(
     return whole_number(f"The variable {name}", value, least, most)
 
 
+def _shared_number(
+    environment: Mapping[str, str],
+    name: str,
+    least: int,
+    most: int | None = None,
+    default: int | None = None,
+) -> int:
+    """As `_number`, of a variable that is the same in all processes: MeetingError."""
+    try:
+        return _number(environment, name, least, most, default)
+    except SavgError as error:
+        raise MeetingError(str(error)) from error
+
+
+def is_first(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process says what is wrong with all of them, as far as its rank can be read."""
+    try:
+        return integer(environment.get("RANK", "0")) <= 0
+    except ValueError:
+        return True
+
+
 @dataclass(frozen=True)
 class Processes:
     """This process among those of an evaluation; a context that tells the others of its failure.
@@ -96,14 +122,14 @@ class Processes:
         if place.count == 1:
             return cls()
         if not environment.get("MASTER_ADDR"):
-            raise SavgError("MASTER_ADDR must be set where WORLD_SIZE is: torchrun sets both.")
-        _number(environment, "MASTER_PORT", 1, 65535)
+            raise MeetingError("MASTER_ADDR must be set where WORLD_SIZE is: torchrun sets both.")
+        _shared_number(environment, "MASTER_PORT", 1, 65535)
         from torch.distributed import rendezvous
 
         try:
             store, rank, count = next(rendezvous("env://"))
         except (OSError, RuntimeError, ValueError) as error:
-            raise SavgError(f"The processes could not meet: {clause(error)}.") from error
+            raise MeetingError(f"The processes could not meet: {clause(error)}.") from error
         return cls(rank, count, place.local_rank, store)
 
     @property

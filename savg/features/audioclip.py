@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,17 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from savg.clip import Clip
-from savg.device import choose
-from savg.errors import CheckpointError
-from savg.features.base import Backbone
-from savg.features.networks import load_network, missing_network
+from savg.device import Compute
+from savg.features.imported import ImportedBackbone
 from savg.features.signals import describe, views_at, windows
 from savg.models.audioclip import AudioClip, batch_statistics
-from savg.models.audioclip_fast import folded
+from savg.models.audioclip_fast import FastAudioClip
 
 __all__ = ["AudioClipBackbone", "official_embeddings"]
-
-KIND = "audioclip"
 
 MOST_SECONDS = 10
 """Longer clips are heard in windows of this length, which bounds the memory."""
@@ -53,7 +49,7 @@ def official_embeddings(network: nn.Module, audio: Tensor) -> Tensor:
         return network(audio.to(weight))
 
 
-class AudioClipBackbone(Backbone):
+class AudioClipBackbone(ImportedBackbone[AudioClip]):
     """Clips → embeddings [4, W, 1024], a row for a clip of up to 10 s.
 
     Unlike the published evaluator: evaluation mode; each view is a mono signal; the network hears the
@@ -62,24 +58,17 @@ class AudioClipBackbone(Backbone):
     own rate there is the rounding of resampling, so that sets must be read at one rate.
     """
 
-    name = KIND
+    name = "audioclip"
+    network_class = AudioClip
     label = "AudioCLIP"
     modality = "audio"
 
-    def __init__(self, network: AudioClip, sha256: str) -> None:
-        self.network = folded(network)
+    dtype = "float32"
+
+    def __init__(self, network: AudioClip, sha256: str, compute: Compute) -> None:
+        self.device = compute.device
+        self.network: AudioClip | FastAudioClip = FastAudioClip(network).to(self.device)
         self.sha256 = sha256
-
-    @classmethod
-    def load(cls, source: str | None = None, device: str | None = None) -> Self:
-        network, sha256 = load_network(KIND, source, str(choose(device, "float32").device))
-        if not isinstance(network, AudioClip):
-            raise CheckpointError(f"{source} must hold AudioCLIP's audio branch.")
-        return cls(network, sha256)
-
-    @classmethod
-    def missing(cls, source: str | None = None) -> str:
-        return missing_network(KIND, source)
 
     @property
     def provenance(self) -> Mapping[str, Any]:
@@ -100,8 +89,7 @@ class AudioClipBackbone(Backbone):
     def __call__(self, clips: Sequence[Clip]) -> list[NDArray[np.float32]]:
         rate = self.network.config.sample_rate
         heard = [windows(views_at(clip, rate), MOST_SECONDS * rate) for clip in clips]
-        device = self.network.fc.weight.device
-        return describe(heard, self._embeddings, device, SAMPLES_AT_ONCE)
+        return describe(heard, self._embeddings, self.device, SAMPLES_AT_ONCE)
 
     def _embeddings(self, signals: Tensor) -> Tensor:
         return self.network.embed(signals[:, None])

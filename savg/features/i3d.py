@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,15 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from savg.clip import Clip
-from savg.device import Compute, choose
-from savg.errors import CheckpointError
-from savg.features.base import Backbone
-from savg.features.networks import load_network, missing_network
+from savg.device import Compute
+from savg.features.imported import ImportedBackbone
 from savg.features.windows import describe, parts, stretched
 from savg.models.i3d import LEAST_FRAMES, SIDE, I3d, prepare
 from savg.models.i3d_fast import FastI3d
-
-KIND = "i3d"
 
 MOST_FRAMES = 320
 """Longer clips are shown in parts, which bounds the memory."""
@@ -41,30 +37,20 @@ def official_logits(network: nn.Module, videos: Tensor) -> Tensor:
         return torch.cat([network(prepare(batch)) for batch in videos.split(at_once)])
 
 
-class I3dBackbone(Backbone):
+class I3dBackbone(ImportedBackbone[I3d]):
     """Clips → logits [1, 400], over all frames at the clips' own rate; parts of ≤ 320 frames give a
     row each. Of clips with fewer than 9 frames these are repeated evenly."""
 
-    name = KIND
+    name = "i3d"
+    network_class = I3d
     label = "I3D"
     modality = "video"
 
     def __init__(self, network: I3d, sha256: str, compute: Compute) -> None:
         self.compute = compute
         self.sha256 = sha256
-        self.network = FastI3d(network, compute.dtype).to(compute.device).eval()
-
-    @classmethod
-    def load(cls, source: str | None = None, device: str | None = None) -> Self:
-        compute = choose(device)
-        network, sha256 = load_network(KIND, source, "cpu")
-        if not isinstance(network, I3d):
-            raise CheckpointError(f"{source} must hold an I3D network.")
-        return cls(network, sha256, compute)
-
-    @classmethod
-    def missing(cls, source: str | None = None) -> str:
-        return missing_network(KIND, source)
+        fast = FastI3d(network, compute.dtype)
+        self.network: I3d | FastI3d = fast.to(compute.device).eval()
 
     @property
     def provenance(self) -> Mapping[str, Any]:

@@ -8,7 +8,6 @@ tell of the two channels is how much there is in side, and how left and right di
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -19,6 +18,7 @@ from torch import Tensor
 from savg.audio.resample import resample
 from savg.clip import Clip
 from savg.features.base import views
+from savg.features.batches import described
 from savg.features.windows import covering
 
 Signal = NDArray[np.float32]
@@ -52,22 +52,8 @@ def describe(
         device: where it takes them.
         samples_at_once: N · T is at most this, but for single signals that are longer.
     """
-    by_length: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
-    for c, several in enumerate(clips):
-        for w, window in enumerate(several):
-            by_length[window.shape[1]] += [(c, v, w) for v in range(len(window))]
-    rows: dict[tuple[int, int, int], NDArray[np.float32]] = {}
-    for samples, places in by_length.items():
-        at_once = max(1, samples_at_once // samples)
-        for first in range(0, len(places), at_once):
-            batch = places[first : first + at_once]
-            signals = np.stack([clips[c][w][v] for c, v, w in batch])
-            with torch.inference_mode():
-                features = network(torch.from_numpy(signals).to(device)).float().cpu().numpy()
-            rows |= dict(zip(batch, features, strict=True))
+    flat = [signal for several in clips for window in several for signal in window]
+    rows = iter(described(flat, network, device, samples_at_once))
     return [
-        np.stack(
-            [[rows[c, v, w] for w in range(len(several))] for v in range(len(several[0]))]
-        ).astype(np.float32, copy=False)
-        for c, several in enumerate(clips)
+        np.stack([[next(rows) for _ in window] for window in several], axis=1) for several in clips
     ]

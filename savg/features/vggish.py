@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,29 +11,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from savg.clip import Clip
-from savg.device import Compute, choose
-from savg.errors import CheckpointError
-from savg.features.base import Backbone
-from savg.features.networks import load_network, missing_network
+from savg.device import Compute
+from savg.features.imported import ImportedBackbone
 from savg.features.signals import describe, views_at
 from savg.models.vggish import FRAMES, HOP, SAMPLE_RATE, SHORTEST, Vggish, examples
 
 __all__ = ["VggishBackbone"]
 
-KIND = "vggish"
-
 EXAMPLES_AT_ONCE = 32
 """Of a batch."""
 
 
-class VggishBackbone(Backbone):
+class VggishBackbone(ImportedBackbone[Vggish]):
     """Clips → embeddings [4, W, 128], a row for each 0.96 s, before the last rectifier.
 
     As published, a rest that fills no example is not heard: 5 s give 5 rows. A clip under 0.975 s,
     of which the published code makes nothing, is followed by silence to that length and gives one row.
     """
 
-    name = KIND
+    name = "vggish"
+    network_class = Vggish
     label = "VGGish"
     modality = "audio"
 
@@ -43,17 +40,6 @@ class VggishBackbone(Backbone):
         if compute.channels_last:
             self.network.features.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.sha256 = sha256
-
-    @classmethod
-    def load(cls, source: str | None = None, device: str | None = None) -> Self:
-        network, sha256 = load_network(KIND, source, "cpu")
-        if not isinstance(network, Vggish):
-            raise CheckpointError(f"{source} must hold VGGish.")
-        return cls(network, sha256, choose(device))
-
-    @classmethod
-    def missing(cls, source: str | None = None) -> str:
-        return missing_network(KIND, source)
 
     @property
     def provenance(self) -> Mapping[str, Any]:

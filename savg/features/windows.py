@@ -6,12 +6,14 @@ Videos are uint8 RGB [T, H, W, 3].
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from savg.features.batches import described
 
 Video = NDArray[np.uint8]
 
@@ -55,24 +57,6 @@ def describe(
         device: where it takes them.
         frames_at_once: B · T is at most this, but for single videos that are longer.
     """
-    flat = [(clip, video) for clip, several in enumerate(videos) for video in several]
-    rows: list[list[NDArray[np.float32]]] = [[] for _ in videos]
-    for batch in _batches([video.shape for _, video in flat], frames_at_once):
-        stack = torch.from_numpy(np.stack([flat[i][1] for i in batch])).to(device)
-        with torch.inference_mode():
-            features = network(stack).float().cpu().numpy()
-        for i, row in zip(batch, features, strict=True):
-            rows[flat[i][0]].append(row)
-    return [np.stack(several).astype(np.float32, copy=False) for several in rows]
-
-
-def _batches(shapes: Sequence[tuple[int, ...]], frames_at_once: int) -> Iterator[range]:
-    """Ranges of neighbours of one shape, within the limit on frames."""
-    first = 0
-    while first < len(shapes):
-        shape, end = shapes[first], first + 1
-        most = first + max(1, frames_at_once // shape[0])
-        while end < min(most, len(shapes)) and shapes[end] == shape:
-            end += 1
-        yield range(first, end)
-        first = end
+    flat = [video for several in videos for video in several]
+    rows = iter(described(flat, network, device, frames_at_once))
+    return [np.stack([next(rows) for _ in several]) for several in videos]

@@ -8,10 +8,59 @@ right show a swap where the set favours a direction, the side shows lost or adde
 
 from __future__ import annotations
 
-from savg.metrics.distribution import FrechetMetric, GaussianMetric
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savg.clip import Clip
+from savg.features.base import VIEWS, views
+from savg.metrics.base import Extractor
+from savg.metrics.distribution import DistributionMetric, FrechetMetric, GaussianMetric
+from savg.metrics.feature_sets import FeatureSet
+
+SILENT_VIEWS = "silent_views"
 
 
-class FadAudioClip(FrechetMetric):
+def silent_views(clip: Clip) -> NDArray[np.bool_]:
+    """Which of the views of a clip's audio are exactly silent, [4] in the order of `VIEWS`."""
+    return ~views(clip.audio).any(axis=1)
+
+
+class WithoutFloor(DistributionMetric):
+    """A distance of features that have no floor of decibels: exact silence is far from all sound, and
+    is told."""
+
+    features: ClassVar[Mapping[str, Extractor]] = {SILENT_VIEWS: silent_views}
+
+    def _warnings(self, x: FeatureSet, y: FeatureSet, notes: Mapping[str, Any]) -> list[str]:
+        warnings = super()._warnings(x, y, notes)
+        if "views" not in notes:  # official features: one view, of samples that are never silent
+            return warnings
+        assert self.reference is not None
+        generated = (item.observation.features for item in self.items)
+        for whose, clips in (
+            ("generated", generated),
+            ("reference", self.reference.features.values()),
+        ):
+            if told := _silence(clips):
+                warnings.append(
+                    f"Exactly silent, and so heard as −180 dB, of the {whose} clips: {told}. Distances "
+                    "of these views tell silence from sound, however soft."
+                )
+        return warnings
+
+
+def _silence(clips: Iterable[Mapping[str, NDArray[Any]]]) -> str:
+    """In how many clips each view is silent, "" where none is."""
+    rows = [clip[SILENT_VIEWS] for clip in clips if SILENT_VIEWS in clip]
+    counts = np.sum(rows, axis=0) if rows else np.zeros(len(VIEWS))
+    named = zip(VIEWS, counts.astype(int).tolist(), strict=True)
+    return ", ".join(f"{name} of {count}" for name, count in named if count)
+
+
+class FadAudioClip(WithoutFloor, FrechetMetric):
     """Fréchet audio distance of AudioCLIP embeddings, times 1000 [code]."""
 
     name = "fad-audioclip"
@@ -48,7 +97,7 @@ class FadSeld(FrechetMetric):
     stand_in = True
 
 
-class KadAudioClip(GaussianMetric):
+class KadAudioClip(WithoutFloor, GaussianMetric):
     name = "kad-audioclip"
     label = "KAD (AudioCLIP)"
     backbones = ("audioclip",)

@@ -33,6 +33,13 @@ def cosines(visual: NDArray[np.floating], audio: NDArray[np.floating]) -> NDArra
     return np.divide(a @ b.T, lengths, out=np.zeros(lengths.shape), where=lengths > 0)
 
 
+def retrieval(table: NDArray[np.float64]) -> float:
+    """Share of clips whose own audio is the most alike in a table of cosines [frames, audio]; of k
+    clips of the same greatest cosine each counts as 1 / k."""
+    best = table == table.max(axis=1, keepdims=True)
+    return float((np.diagonal(best) / best.sum(axis=1)).mean())
+
+
 class IbStyle(Metric):
     """Mean over clips of the cosine of their frames' and their audio's features."""
 
@@ -55,7 +62,7 @@ class IbStyle(Metric):
         others = table[~np.eye(len(table), dtype=bool)]
         notes: dict[str, Any] = {"too_short": short, "warnings": [CAUTION]}
         if len(others):
-            notes["retrieval"] = float((table.argmax(axis=1) == np.arange(len(table))).mean())
+            notes["retrieval"] = retrieval(table)
             notes["retrieval_chance"] = 1 / len(table)
         shuffled = float(others.mean()) if len(others) else None
         value, nulls = float(own.mean()), {"shuffled": shuffled}

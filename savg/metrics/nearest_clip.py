@@ -2,6 +2,7 @@
 
 Distance is the root mean square difference, in 0…255, of small frames; each reference clip counts
 together with its mirror image. Neither small nor large is good: small is copied, large is off the data.
+Beside it stands what real clips have: the median distance of reference clips to the nearest other one.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ SIDE = 64
 """Side of a thumbnail in pixels."""
 
 FEATURE = "thumbnails"
+
+MOST_OTHERS = 128
+"""Reference clips, drawn at random, whose nearest other ones are looked for."""
 
 
 def thumbnails(clip: Clip) -> NDArray[np.uint8]:
@@ -68,6 +72,15 @@ class ThumbnailIndex:
         distance = np.sqrt(np.square(self.rows[row] - x).mean())
         return row // 2, bool(row % 2), float(distance)
 
+    def nearest_others(self, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Root mean square differences [N] of the clips of these numbers to the nearest other ones."""
+        x = self.rows[2 * numbers]
+        squares = self.squares - 2 * (x @ self.rows.T) + self.squares[2 * numbers, None]
+        own = np.arange(len(numbers))
+        squares[own, 2 * numbers] = squares[own, 2 * numbers + 1] = np.inf
+        others = self.rows[squares.argmin(axis=1)]
+        return np.sqrt(np.square(others - x).mean(axis=1, dtype=np.float64))
+
 
 @lru_cache(maxsize=1)
 def reference_index(reference: Reference) -> dict[tuple[int, ...], ThumbnailIndex]:
@@ -78,8 +91,23 @@ def reference_index(reference: Reference) -> dict[tuple[int, ...], ThumbnailInde
     return {shape: ThumbnailIndex(np.stack(same)) for shape, same in shapes.items()}
 
 
+@lru_cache(maxsize=1)
+def among_reference(reference: Reference, seed: int = 0) -> float | None:
+    """The median distance of reference clips, of at most `MOST_OTHERS`, to the nearest other one of
+    their shape; None where there is none."""
+    rng = np.random.default_rng(seed)
+    distances: list[float] = []
+    for index in reference_index(reference).values():
+        count = len(index.rows) // 2
+        if count > 1:
+            drawn = rng.permutation(count)[:MOST_OTHERS]
+            distances += index.nearest_others(np.sort(drawn)).tolist()
+    return float(np.median(distances)) if distances else None
+
+
 class NearestClip(Metric):
-    """Median distance to the nearest reference clip."""
+    """Median distance to the nearest reference clip; its null is that of reference clips to the nearest
+    other one, and a warning says where generated clips are surely nearer than that."""
 
     name = "nearest_clip"
     label = "distance to the nearest training clip"
@@ -96,7 +124,16 @@ class NearestClip(Metric):
         if summary is None:
             return self.undefined("No clip has the length and shape of a reference clip.")
         low, high = pooled_median_interval([[distance] for distance in distances], self.seed)
-        return MetricResult(self.name, summary["median"], low, high, len(distances), notes=summary)
+        others = among_reference(self.reference, self.seed)
+        warnings = []
+        if others is not None and high is not None and high < others:
+            warnings.append(
+                f"These clips are nearer to reference clips than those are to each other (median "
+                f"{others:.1f}): look at the nearest pairs for copies."
+            )
+        value, nulls = summary["median"], {"among_reference": others}
+        notes = {**summary, "warnings": warnings}
+        return MetricResult(self.name, value, low, high, len(distances), nulls, notes)
 
     @classmethod
     def text(cls, result: MetricResult) -> str:

@@ -31,7 +31,7 @@ def spatial_warnings(
     Args:
         score: share of matched events, with its interval.
         low: end of the interval.
-        high: end of the interval.
+        high: end of the interval, above which the swapped score must lie to be told.
         nulls: chance baselines by name.
         anywhere: score of sounds spread evenly over the frame.
         pairs: sound events and boxes of each clip.
@@ -46,10 +46,11 @@ def spatial_warnings(
             f"match in {anywhere:.0%} of the cases."
         )
     swapped = nulls.get("swapped")
-    if swapped is not None and swapped > score:
+    if swapped is not None and swapped > (score if high is None else high):
+        own = "" if high is None else f", above the interval's {high:.2f}"
         sentences.append(
-            f"With left and right swapped the score is higher, {swapped:.2f}: the channels of these "
-            "clips, or their frames, may be the wrong way round."
+            f"With left and right swapped the score is higher, {swapped:.2f}{own}: the channels of "
+            "these clips, or their frames, may be the wrong way round."
         )
     return sentences + _about_clips([pair for pair in pairs if len(pair[0])], margin)
 

@@ -75,8 +75,8 @@ def pooled_correlation(total: Moments) -> float | None:
 class TrajectoryWithin(Metric):
     """Mean over clips of the correlation, over time, of the sound's x with the person's.
 
-    Clips in which nobody moves do not count; a sound that stays in one place follows nobody: 0.
-    Notes: how many clips count, and the median.
+    Clips in which nobody moves do not count, nor in n; a sound that stays in one place follows nobody:
+    0. Notes: how many clips there are, how many count, and the median.
     """
 
     name = "trajectory_within"
@@ -93,7 +93,7 @@ class TrajectoryWithin(Metric):
         known = [r for i in items if (r := clip_correlation(trajectories(i))) is not None]
         if not known:
             reason = "No clip has a person who moves and three sound events."
-            return self.undefined(reason, len(items), moving_clips=0)
+            return self.undefined(reason, clips=len(items), moving_clips=0)
         value = float(np.mean(known))
         low, high = mean_interval(known, self.seed)
         nulls = self._nulls(items)
@@ -101,11 +101,12 @@ class TrajectoryWithin(Metric):
         if len(known) < FEW_CLIPS:
             warnings.append(f"Somebody moves in only {len(known)} of {len(items)} clips.")
         notes = {
+            "clips": len(items),
             "moving_clips": len(known),
             "median": float(np.median(known)),
             "warnings": warnings,
         }
-        return MetricResult(self.name, value, low, high, len(items), nulls, notes)
+        return MetricResult(self.name, value, low, high, len(known), nulls, notes)
 
     def _nulls(self, items: Sequence[Item]) -> dict[str, float | None]:
         """The same with the sounds of other clips."""
@@ -117,7 +118,8 @@ class TrajectoryWithin(Metric):
 class TrajectoryPooled(Metric):
     """Correlation of the sounds' x with the persons' over all sound events of all clips.
 
-    It sees where clips place their persons as well as how they move. The interval is over clips.
+    It sees where clips place their persons as well as how they move. The interval is over clips; n is
+    the number of those that have a sound and a person.
     """
 
     name = "trajectory_pooled"
@@ -129,10 +131,10 @@ class TrajectoryPooled(Metric):
         items = self.items
         table = np.array([moments(trajectories(item)) for item in items]).reshape(-1, 6)
         value = pooled_correlation(table.sum(axis=0))
-        events = int(table[:, 0].sum())
+        events, used = int(table[:, 0].sum()), int((table[:, 0] > 0).sum())
         if value is None:
             reason = "A correlation needs three sounds with a person, and places that differ."
-            return self.undefined(reason, len(items), events=events)
+            return self.undefined(reason, used, clips=len(items), events=events)
         found = []
         if not fewer_than_two(table[:, 0]):
             drawn = resampled_clips(len(items), self.seed)
@@ -141,8 +143,9 @@ class TrajectoryPooled(Metric):
         borrowed = [moments(paths) for paths in _borrowed(items, self.seed)]
         shuffled = pooled_correlation(np.sum(borrowed, axis=0)) if borrowed else None
         nulls = {"swapped": -value, "shuffled": shuffled}
-        notes = {"events": events, "warnings": uninformative(value, low, high, nulls)}
-        return MetricResult(self.name, value, low, high, len(items), nulls, notes)
+        warnings = uninformative(value, low, high, nulls)
+        notes = {"clips": len(items), "events": events, "warnings": warnings}
+        return MetricResult(self.name, value, low, high, used, nulls, notes)
 
 
 def _borrowed(items: Sequence[Item], seed: int) -> list[NDArray[np.float64]]:

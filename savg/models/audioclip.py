@@ -94,7 +94,8 @@ class Attention(nn.Module):
         self.bn = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor, size: torch.Size) -> Tensor:
-        x = functional.adaptive_max_pool2d(x, list(size))
+        if x.shape[-2:] != size:
+            x = functional.adaptive_max_pool2d(x, list(size))
         return torch.sigmoid(self.bn(self.conv_point(self.conv_depth(x))))
 
 

@@ -161,3 +161,27 @@ def test_processes_that_cannot_meet_are_one_sentence(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("torch.distributed.rendezvous", rendezvous)
     with pytest.raises(SavgError, match=r"^The processes could not meet: The port is taken\.$"):
         Processes.of_environment({**TOLD, **MEETING})
+
+
+@pytest.mark.parametrize(
+    ("changed", "first", "other"),
+    [
+        ({"MASTER_PORT": "http"}, "MASTER_PORT must be a whole number", ""),
+        ({"WORLD_SIZE": "x"}, "WORLD_SIZE must be a whole number", ""),
+        ({"LOCAL_RANK": "x"}, "LOCAL_RANK must be", "LOCAL_RANK must be"),  # of one process alone
+    ],
+)
+def test_broken_variables_of_all_processes_are_told_by_the_first(
+    changed: dict[str, str],
+    first: str,
+    other: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for rank, words in (("0", first), ("1", other)):
+        for name, value in {**TOLD, **MEETING, "RANK": rank, **changed}.items():
+            monkeypatch.setenv(name, value)
+        assert main(["evaluate", str(tmp_path)]) == 1
+        told = capsys.readouterr().err
+        assert words in told and (told.count("must be") == bool(words))

@@ -458,6 +458,25 @@ def test_missing_true_tables_are_told_before_clips_are_observed(
     assert data["warnings"] == [told] and err.startswith(f"warning: {told}\n")
 
 
+def test_positive_degrees_are_doubted(sets, tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    for n in range(4):
+        rows = "".join(f"{frame},0,{10 * n + frame}\n" for frame in range(10))
+        (folder / f"seed0_{n:04d}.csv").write_text(rows)
+    data, err = evaluate(capsys, sets[0], *PLAIN, "--no-baselines", "--seld-csv", folder)
+    (told,) = data["warnings"]
+    assert "x of all 40 rows" in told and "is 0 … 39" in told and f"warning: {told}" in err
+    (folder / "seed0_0003.csv").write_text("0,0,200\n")
+    data, _ = evaluate(capsys, sets[0], *PLAIN, "--no-baselines", "--seld-csv", folder)
+    assert data["warnings"] == []
+    for n in range(4):
+        rows = "".join(f"{frame},0,{frame / 20}\n" for frame in range(10))
+        (folder / f"seed0_{n:04d}.csv").write_text(rows)
+    words = sentence(capsys, sets[0], *PLAIN, "--seld-csv", folder)
+    assert "--seld-csv" in words and "shares of it" in words
+
+
 def test_official_tables_stand_for_the_detectors(sets, tmp_path: Path, capsys) -> None:
     folders = [tmp_path / "seld", tmp_path / "boxes"]
     for folder in folders:
@@ -475,6 +494,18 @@ def test_official_tables_stand_for_the_detectors(sets, tmp_path: Path, capsys) -
     assert "--reference goes with videos" in words
     alone, _ = evaluate(capsys, *PLAIN, *options)
     assert alone["sets"]["generated"]["metrics"][SPATIAL]["value"] == 7 / 8
+    truth = tmp_path / "truth"
+    truth.mkdir()
+    for n in range(3):
+        (truth / f"seed0_{n:04d}.csv").write_text("".join(f"{f},0,128,0\n" for f in range(31)))
+        (truth / f"seed0_{n:04d}.boxes.csv").write_text("0,0,90,60,110,190\n")
+    data, err = evaluate(
+        capsys, "--metrics", "seld_f", "person_ap50", *options, "--truth", truth, code=1
+    )
+    assert "lacks tables of 1 of 4 clips" in err
+    assert set(data["sets"]["generated"]["metrics"]) == {"seld_f", "person_ap50"}
+    assert data["sets"]["generated"]["metrics"]["seld_f"]["n"] == 3
+    assert [row["clip"] for row in data["failed"]] == ["seed0_0003"]
     (folders[0] / "seed0_0001.csv").write_text("30,0,5\n")
     data, _ = evaluate(capsys, sets[0], *PLAIN, *options, code=1)
     assert [row["clip"] for row in data["failed"]] == ["seed0_0001"]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from savg.device import choose
 from savg.errors import CheckpointError
 from savg.features import audioclip as module
 from savg.features.audioclip import AudioClipBackbone, official_embeddings
@@ -18,7 +19,7 @@ from savg.features.registry import backbone_class
 from savg.features.signals import views_at
 from savg.hub import Card, save_component
 from savg.models.audioclip import AudioClip, batch_statistics
-from savg.models.audioclip_fast import folded
+from savg.models.audioclip_fast import FastAudioClip, folded
 from savg.models.audioclip_spectrum import published_scale
 from savg.models.vggish import CONFIGS as VGGISH
 from savg.models.vggish import Vggish
@@ -51,7 +52,7 @@ def network() -> AudioClip:
 
 @pytest.fixture(scope="module")
 def backbone(network: AudioClip) -> AudioClipBackbone:
-    return AudioClipBackbone(network, "0" * 64)
+    return AudioClipBackbone(network, "0" * 64, choose("cpu", "float32"))
 
 
 def test_features_are_those_of_the_clip_alone(backbone: AudioClipBackbone) -> None:
@@ -70,7 +71,7 @@ def test_the_network_hears_the_waveform_in_evaluation_mode(
     waveform = torch.from_numpy(views_at(clip, 44_100))[:, None]
     (features,) = backbone([clip])
     assert features.shape == (4, 1, WIDTH)
-    allowed = 1e-3 * spread([features])
+    allowed = 1e-2 * spread([features])  # bands without sound hold rounding, which differs
     np.testing.assert_allclose(features[:, 0], network.embed(waveform), atol=allowed)
     integers = waveform.double() * 32767.5 - 0.5  # what the published mapping is made for
     torch.testing.assert_close(published_scale(integers), waveform.double(), atol=1e-12, rtol=0)
@@ -84,6 +85,16 @@ def test_a_folded_network_is_the_same_function(network: AudioClip) -> None:
         torch.testing.assert_close(folded(network).pool(image), expected, atol=1e-4, rtol=1e-4)
     assert not any("bn" in key for key in folded(network).state_dict())
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
+
+
+def test_filters_as_long_as_the_window_give_the_same_image(network: AudioClip) -> None:
+    views = views_at(sounding_clip(5), 44_100)
+    sounds = torch.from_numpy(np.concatenate([views, np.zeros_like(views[:1])]))
+    with torch.inference_mode():
+        expected, image = network.image(sounds), FastAudioClip(network).image(sounds)
+    heard = expected > -90
+    assert heard[:4].float().mean() > 0.2 and (image[4] == -180).all()
+    torch.testing.assert_close(image[heard], expected[heard], atol=0.05, rtol=0)
 
 
 def test_long_clips_are_heard_in_windows(monkeypatch, backbone: AudioClipBackbone) -> None:

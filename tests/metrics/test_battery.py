@@ -57,7 +57,7 @@ def test_the_contract_is_filled_in(name: str) -> None:
 def test_the_value_is_the_oracles(name: str) -> None:
     result = result_of(CLASSES[name], ITEMS)
     assert result.value == pytest.approx(ORACLES[name](ITEMS), rel=1e-5)
-    assert result.n == len(ITEMS)
+    assert result.notes.get("clips", result.n) == len(ITEMS) and 0 < result.n <= len(ITEMS)
     if result.low is not None and result.high is not None:
         assert result.low <= result.value <= result.high
 
@@ -162,3 +162,30 @@ def test_the_nearest_has_an_interval_over_clips() -> None:
     expected = np.quantile(medians, [0.025, 0.975])
     assert (result.low, result.high) == pytest.approx(tuple(expected), rel=1e-5)
     assert "least" in CLASSES["nearest_clip"].text(result)
+
+
+def test_reference_clips_stand_beside_the_distance_to_the_nearest_one() -> None:
+    rng = np.random.default_rng(0)
+    clips = rng.integers(0, 256, (9, 4, 36, 64, 3)).astype(np.uint8)
+    clips[8] = clips[0, :, :, ::-1]  # a mirrored copy
+
+    def compute(generated: np.ndarray) -> MetricResult:
+        reference = {f"r{i}": {"thumbnails": clip} for i, clip in enumerate(clips)}
+        metric = metric_class("nearest_clip")(Reference(reference))
+        for i, thumbs in enumerate(generated):
+            features = {"thumbnails": thumbs}
+            observed = Observation(SoundEvents.empty(), Boxes.empty(), features=features)
+            metric.update(Item(f"g{i}", observed))
+        return metric.compute()
+
+    rows = clips.reshape(9, -1).astype(float)
+    mirrored = clips[:, :, :, ::-1].reshape(9, -1).astype(float)
+    others = [[x for j in range(9) if j != i for x in (rows[j], mirrored[j])] for i in range(9)]
+    apart = [min(np.sqrt(((rows[i] - x) ** 2).mean()) for x in others[i]) for i in range(9)]
+    assert sorted(apart)[:2] == [0, 0]
+    own = compute(rng.integers(0, 256, (8, 4, 36, 64, 3)).astype(np.uint8))
+    assert own.nulls["among_reference"] == pytest.approx(np.median(apart), rel=1e-6)
+    assert own.notes["warnings"] == []
+    copied = compute(clips[:8] ^ 1)
+    assert copied.value == 1.0
+    assert "nearer to reference clips than those are to each other" in copied.notes["warnings"][0]

@@ -69,6 +69,15 @@ def test_similarity_by_hand() -> None:
     assert crossed.notes["retrieval"] == 0.0 and len(crossed.notes["warnings"]) == 2
 
 
+def test_ties_count_as_what_a_guess_among_them_gives() -> None:
+    x, y = [1.0, 0.0], [0.0, 2.0]
+    assert similarity([x, x], [x, x], [y, y]).notes["retrieval"] == pytest.approx(
+        (0.5 + 0.5 + 1) / 3
+    )
+    silent = similarity(*[[x, [0.0, 0.0]]] * 4)  # nothing is told apart: chance
+    assert silent.notes["retrieval"] == silent.notes["retrieval_chance"] == 0.25
+
+
 def test_similarity_of_few_and_of_short_clips() -> None:
     one = similarity([[3.0, 4.0], [3.0, 4.0]], np.zeros((2, 0)))
     assert one.value == pytest.approx(1.0) and one.n == 1 and one.notes["too_short"] == 1

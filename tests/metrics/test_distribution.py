@@ -9,8 +9,17 @@ import numpy as np
 import pytest
 
 from savg.annotation import Boxes, SoundEvents
+from savg.clip import Clip
 from savg.features.base import views
-from savg.metrics.audio_distances import FadAudioClip, FadSeld, FadVggish, KadVggish
+from savg.format import SAVGBENCH
+from savg.metrics.audio_distances import (
+    FadAudioClip,
+    FadSeld,
+    FadVggish,
+    KadAudioClip,
+    KadVggish,
+    silent_views,
+)
 from savg.metrics.base import Item, MetricResult, NeedError, Observation, Reference
 from savg.metrics.distribution import DistributionMetric
 from savg.metrics.favd import Favd
@@ -28,9 +37,10 @@ def result_of(
 ) -> MetricResult:
     """A metric of clips whose one feature is that of its first backbone."""
     name = metric.backbones[0]
-    filled = metric(Reference({clip: {name: array} for clip, array in reference.items()}))
+    sound = {feature: np.zeros(4, bool) for feature in metric.features}  # no view is silent
+    filled = metric(Reference({clip: {name: array, **sound} for clip, array in reference.items()}))
     for clip, array in generated.items():
-        observed = Observation(SoundEvents.empty(), Boxes.empty(), features={name: array})
+        observed = Observation(SoundEvents.empty(), Boxes.empty(), features={name: array, **sound})
         filled.update(Item(clip, observed))
     result = filled.compute()
     json.dumps(result.to_json(), allow_nan=False)
@@ -280,3 +290,34 @@ def test_rotated_sets_keep_their_distances() -> None:
     assert a.dimensions == 10
     assert a.rows @ b.rows.T == pytest.approx(x.rows @ y.rows.T)
     assert rotated(a, b) == (a, b)
+
+
+def test_exact_silence_is_told_where_decibels_have_no_floor() -> None:
+    arrays = {"audioclip": drawn(0, 6, (4, 1, 3)), "vggish": drawn(0, 6, (4, 1, 3))}
+    silent = np.array([False, True, False, False])
+    assert silent_views(Clip(*_one_sided())).tolist() == silent.tolist()
+    for metric, told in ((FadAudioClip, True), (KadAudioClip, True), (FadVggish, False)):
+        (name,) = metric.backbones
+        sets = [
+            {
+                clip: {name: array, "silent_views": silent & (index < count)}
+                for index, (clip, array) in enumerate(arrays[name].items())
+            }
+            for count in (2, 0)
+        ]
+        filled = metric(Reference(sets[1]))
+        for clip, features in sets[0].items():
+            observed = Observation(SoundEvents.empty(), Boxes.empty(), features=features)
+            filled.update(Item(clip, observed))
+        said = [s for s in filled.compute().notes["warnings"] if "silent" in s]
+        assert len(said) == told
+        if told:
+            assert "of the generated clips: right of 2." in said[0] and "−180 dB" in said[0]
+
+
+def _one_sided() -> tuple[np.ndarray, np.ndarray]:
+    format = SAVGBENCH
+    video = np.zeros((format.frames, format.size, format.size, 3), np.uint8)
+    audio = np.zeros((2, format.samples), np.float32)
+    audio[0, 5] = 0.5
+    return video, audio

@@ -70,7 +70,8 @@ def test_sounds_that_follow_a_walker() -> None:
     against = Item("against", Observation(sounds_at(256 - at_events), walker(path)))
     still = Item("still", Observation(sounds_at(at_events), walker(np.full(20, 90.0))))
     within = compute("trajectory_within", [follows, still])
-    assert within.value > 0.99 and within.notes["moving_clips"] == 1 and within.n == 2
+    assert within.value > 0.99 and within.notes["moving_clips"] == 1
+    assert within.n == 1 and within.notes["clips"] == 2
     assert compute("trajectory_within", [against]).value < -0.99
     assert compute("trajectory_within", [still]).value is None
     trembling = Item("a", Observation(sounds_at(at_events), walker(90 + path / 40)))
@@ -109,3 +110,16 @@ def test_intervals_of_sums_and_medians_are_plain_resampling() -> None:
     expected = np.quantile([np.median(d) for d in drawn], [0.025, 0.975])
     assert pooled_median_interval(values, 4, 300) == pytest.approx(tuple(expected))
     assert ratio_interval([], [], 0) == pooled_median_interval([], 0) == (None, None)
+
+
+def test_n_is_the_number_of_clips_that_are_used() -> None:
+    path = np.linspace(40, 220, 20)
+    at_events = np.interp(np.arange(FRAMES) / 10, np.arange(20) / 4, path)
+    used = Item("used", Observation(sounds_at(at_events), walker(path)))
+    mute = Item("mute", Observation(SoundEvents.empty(), walker(path)))
+    result = compute("trajectory_pooled", [used, mute])
+    assert result.n == 1 and result.notes["clips"] == 2
+    none = compute("trajectory_pooled", [mute])
+    assert (none.value, none.n, none.notes["clips"]) == (None, 0, 1)
+    none = compute("trajectory_within", [mute])
+    assert (none.value, none.n, none.notes["clips"]) == (None, 0, 1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from savg.annotation import Boxes, ClipLabels, SoundEvents
-from savg.metrics.base import Item, Observation, Truth
+from savg.metrics.base import Item, MetricResult, Observation, Truth
 from savg.metrics.registry import metric_class
 from savg.metrics.sound_detection import count_pairs, count_sounds, seld_f_score
 
@@ -93,3 +93,28 @@ def test_a_class_that_a_resample_lacks_leaves_its_mean(name: str, value: float) 
         metric.update(Item(f"c{index}", item, truth=Truth(table, Boxes.empty())))
     result = metric.compute()
     assert (result.value, result.low, result.high) == pytest.approx((value, value, value))
+
+
+def test_seld_scores_beside_chance_by_hand() -> None:
+    """Two clips that are all right, their sounds 100 px to either side of the centre."""
+    items = []
+    for index, x in enumerate((28.0, 228.0)):
+        table = events([(frame, 0, x) for frame in range(31)])
+        truth = Truth(table, Boxes.empty())
+        items.append(Item(f"c{index}", Observation(table, Boxes.empty()), truth=truth))
+
+    def result_of(name: str) -> MetricResult:
+        metric = metric_class(name)()
+        for item in items:
+            metric.update(item)
+        return metric.compute()
+
+    error = result_of("seld_le")  # the class that never occurs has the worst distance, 256 px
+    assert error.value == 128
+    assert error.nulls == {"centre": (100 + 256) / 2, "shuffled": (200 + 256) / 2}
+    assert not error.notes["warnings"] and metric_class("seld_le").higher_is_better is False
+    assert result_of("seld_f").nulls == {"centre": 0, "shuffled": 0}
+    assert result_of("seld_er").nulls == {"centre": 1, "shuffled": 1}
+    recall = result_of("seld_lr")
+    assert recall.nulls == {"shuffled": recall.value}  # it does not ask where
+    assert "uninformative" in recall.notes["warnings"][0]

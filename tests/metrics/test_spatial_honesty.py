@@ -114,6 +114,18 @@ def test_filled_frames_swapped_channels_and_nobody() -> None:
     assert any("No box was found in 1 of 1 clips" in s for s in alone.notes["warnings"])
 
 
+def test_swapped_channels_are_told_where_they_exceed_the_interval_alone() -> None:
+    """Some clips are the right way round, some the wrong one: the swapped score is a little higher."""
+    right, wrong = (sounds_at(30), boxes_at((30, 0))), (sounds_at(226), boxes_at((30, 0)))
+    for count, told in ((6, False), (10, True)):
+        clips = items(*[right] * (10 - count), *[wrong] * count)
+        result = compute("spatial_av_align", clips)
+        assert result.nulls["swapped"] == count / 10 > result.value
+        assert (result.nulls["swapped"] > result.high) == told
+        sentences = [s for s in result.notes["warnings"] if "left and right swapped" in s]
+        assert len(sentences) == told
+
+
 def test_groups_by_position_and_class() -> None:
     left, right = sounds_at(-10), sounds_at(250, category=1)
     clips = items((left, boxes_at((10, 0))), (right, boxes_at((10, 0))))
