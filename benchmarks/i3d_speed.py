@@ -1,6 +1,6 @@
 """Speed of FVD's features: `python -m benchmarks.i3d_speed`.
 
-The backbone `i3d` over clips of 20 frames as `evaluate` runs it (in bfloat16 by the fast path, where
+The backbone `i3d` over clips of 20 frames as `evaluate` runs it (by the fast path, in bfloat16 where
 this machine has it) against the plain network clip by clip in float32, in turns of one run. The
 weights are random: time does not depend on them.
 """
@@ -38,6 +38,7 @@ def measure(clips: int, turn: int) -> dict[str, dict[str, float]]:
     """Wall and processor seconds of both ways over as many clips, `turn` clips each in turns."""
     network = I3d(I3dConfig()).eval()
     plain, fast = (I3dBackbone(network, "", choose("cpu", d)) for d in ("float32", None))
+    plain.network = network
     ways: dict[str, Callable[[list[Clip]], object]] = {
         NAMES[0]: lambda batch: [plain([one]) for one in batch],
         NAMES[1]: fast,

@@ -61,6 +61,13 @@ def level_difference_db(audio: Audio, bounded: bool = False) -> float:
 
 
 def pan(audio: Audio) -> float:
-    """(right − left) / (right + left) of the RMS levels, −1 left … +1 right; NaN for silence."""
-    left, right = np.sqrt(np.square(audio.astype(np.float64)).mean(axis=1))
-    return float((right - left) / (right + left)) if left + right > SILENCE else float("nan")
+    """`power_pan` of a signal [2, T]; NaN for silence."""
+    left, right = np.square(audio.astype(np.float64)).mean(axis=1)
+    return power_pan(float(left), float(right))
+
+
+def power_pan(left: float, right: float) -> float:
+    """(right − left) / (right + left) of the RMS levels of two powers, −1 left … +1 right; NaN for
+    silence, whose levels add up to at most `SILENCE`."""
+    a, b = np.sqrt(left), np.sqrt(right)
+    return float((b - a) / (b + a)) if a + b > SILENCE else float("nan")

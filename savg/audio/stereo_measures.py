@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.audio.levels import part_powers
+from savg.audio.levels import part_powers, power_pan
 
 Audio = NDArray[np.floating]
 Values = NDArray[np.float64]
@@ -97,16 +97,10 @@ def tracks(audio: Audio, rate: int, per_second: float = 10) -> Values:
         left, right = powers[:, i]
         result[i] = (
             level_difference(left, right),
-            pan(left, right),
+            power_pan(left, right),
             10 * np.log10(powers[:, i].mean()),
         )
     return result
-
-
-def pan(left: float, right: float) -> float:
-    """Pan −1…1 of two powers; NaN where both are 0."""
-    a, b = np.sqrt(left), np.sqrt(right)
-    return float((b - a) / (b + a)) if a + b > 0 else float("nan")
 
 
 def cross_spectra(audio: Audio, rate: int) -> CrossSpectra:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.audio import stereo_measures as measures
-from savg.audio.levels import part_powers
+from savg.audio.levels import part_powers, power_pan
 from savg.clip import Clip
 from savg.metrics.base import Cells, Extractor, Item, Metric, MetricResult, Need
 from savg.metrics.statistics import mean_interval, order_statistics
@@ -49,7 +49,7 @@ def clip_stereo(clip: Clip) -> NDArray[np.float64]:
     kind = np.nan if np.isnan(alike.width) else KINDS.index(alike.kind)
     row = [
         *(measures.level_difference(left, right), delay, confidence, measures.coherence(spectra)),
-        *(alike.width, measures.pan(left, right), alike.mono_db, alike.correlation, kind),
+        *(alike.width, power_pan(left, right), alike.mono_db, alike.correlation, kind),
         *measures.band_ild(spectra),
         *measures.band_coherence(spectra),
     ]

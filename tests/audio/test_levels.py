@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from savg.audio.levels import FLOOR_DB, level_db, level_difference_db, levels_db, pan
+from savg.audio.levels import FLOOR_DB, level_db, level_difference_db, levels_db, pan, power_pan
 
 
 def noise(left: float, right: float) -> np.ndarray:
@@ -64,3 +64,13 @@ def test_pan_is_the_balance_of_levels(left: float, right: float, expected: float
 
 def test_silence_has_no_pan() -> None:
     assert np.isnan(pan(np.zeros((2, 100), np.float32)))
+
+
+def test_pan_of_a_signal_is_that_of_its_powers_and_silence_has_none() -> None:
+    audio = np.random.default_rng(0).normal(0, [[0.3], [0.1]], (2, 4000))
+    left, right = np.sqrt((audio**2).mean(axis=1))
+    assert pan(audio) == pytest.approx((right - left) / (right + left))
+    assert pan(audio) == power_pan(left**2, right**2)
+    assert power_pan(0.0, 1.0) == 1.0 and power_pan(1.0, 0.0) == -1.0
+    assert np.isnan(power_pan(0.0, 0.0)) and np.isnan(power_pan(1e-14, 1e-14))
+    assert np.isnan(pan(np.full((2, 100), 1e-7)))
