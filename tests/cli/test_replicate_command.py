@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from savg.cli import main
+from savg.cli import main, replicate
 from savg.clip import Clip
 from savg.format import SAVGBENCH
 from savg.paths import assets_dir
-from savg.pipelines.joint import tiny
+from savg.pipelines.joint import JointPipeline, tiny
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +125,23 @@ def test_mistakes_are_one_sentence_before_anything_is_made(
         assert not list(out.rglob("*.mp4"))
     assert main([*command[:-4], "--data", str(data), "--out", str(out), "--num", "1"]) == 1
     assert "--num must be" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("steps", "sampler"), [(3, "dpmpp_multistep"), (None, None)])
+def test_a_trial_takes_as_many_steps_as_it_is_told(
+    weights: Path, steps: int | None, sampler: str | None
+) -> None:
+    """The published solver chooses its own steps, whatever is asked for."""
+    asked: dict[str, Any] = {}
+
+    def pipeline(count: int, **options: Any) -> list[Clip]:
+        asked.update(options)
+        return []
+
+    args = Namespace(seed=1, steps=steps, superres_steps=None)
+    replicate._clips(args, pipeline, 0, 1, 1)  # type: ignore[arg-type]
+    assert (asked["steps"], asked["sampler"]) == (steps, sampler)
+    own = JointPipeline.from_pretrained(str(weights), "cpu")
+    adaptive = own.sampler.with_overrides(steps, "dpmpp_adaptive")
+    trial = adaptive.with_overrides(steps, sampler)
+    assert (trial.total == steps) == (sampler is not None)
