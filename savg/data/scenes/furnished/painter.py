@@ -98,9 +98,9 @@ def render_video(
     for place, person in enumerate(order):
         floors = scene.people[person].track.at(times)
         seen: dict[tuple[Moment, float, float], Figure] = {}
-        for frame, (image, floor) in enumerate(zip(painted, floors, strict=True)):
-            if floor @ camera.ahead(floor) <= NEAREST:
-                continue
+        front = (floors * camera.ahead(floors)).sum(axis=1) > NEAREST
+        for frame in np.flatnonzero(front).tolist():
+            image, floor = painted[frame], floors[frame]
             key = (cast[person][frame], float(floor[0]), float(floor[1]))
             figure = seen.get(key)
             if figure is None:
