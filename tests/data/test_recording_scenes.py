@@ -247,12 +247,12 @@ def test_a_clip_of_a_take_lies_within_it() -> None:
 
 
 def test_walks_in_several_legs_turn_the_body_the_way_they_go() -> None:
-    from savg.data.scenes.people import _walk
+    from savg.data.scenes.people import walking
 
     there = Track((1.0, 3.0, 5.0, 7.0), (2.0, 2.0, 2.0, 2.0), (1.0, -1.0, -1.0, 1.0))
     look = one_person(0.0).people[0].look
     times = np.array([0.5, 2.0, 4.0, 6.0, 8.0])
-    phase, direction = _walk(Person(look, there, "idle"), times, there.at(times))
+    phase, direction = walking(Person(look, there, "idle"), times, there.at(times))
     assert (phase != 0).tolist() == [False, True, False, True, False]
     assert direction[1] == pytest.approx(90) and direction[3] == pytest.approx(-90)
     assert phase[3] - phase[1] == pytest.approx(2 * np.pi * 2.0 / 1.24)
