@@ -213,12 +213,13 @@ CONFIGS = {
             sample_every=80,
         ),
         model=NETWORKS["demo"],
-        synthetic=Synthetic(("demo", "varied"), (1000, 2000)),
-        valid=Synthetic(("demo", "varied"), (20, 20), "valid"),
+        synthetic=Synthetic(("demo", "varied"), (500, 4500), microphones="mixed"),
+        valid=Synthetic(("varied",), (48,), "valid", microphones="mixed", held_out=True),
         position_weight=10.0,
         gain_db=9.0,
         noise_db=-75.0,
         silent=0.05,
+        overlap=0.2,
     ),
     "tiny": SeldRecipe(
         optim=Optimisation(

@@ -27,6 +27,8 @@ from savg.train.clip_set import ClipSet
 if TYPE_CHECKING:
     from savg.data.scenes import World
 
+MICROPHONES = {"ideal": 0.0, "mixed": 0.75, "real": 1.0}
+"""Name → share of scenes whose sound is as real rooms and microphones make it."""
 MIXES = {"mixed": ("furnished", "furnished1", "furnished2", "varied")}
 """Names that stand for several worlds, in equal parts."""
 
@@ -35,8 +37,8 @@ MIXES = {"mixed": ("furnished", "furnished1", "furnished2", "varied")}
 class Synthetic:
     """Synthetic clips: a number of clips for each world, with the seeds of `split` from `first`.
 
-    microphones: "ideal", or "real" for sound as real rooms and microphones make it; held_out: voices
-    and instruments that are never trained on.
+    microphones: "ideal", "real" for sound as real rooms and microphones make it, or "mixed" for three
+    quarters of it; held_out: voices and instruments that are never trained on.
     """
 
     worlds: tuple[str, ...] = ("demo",)
@@ -55,19 +57,21 @@ class Synthetic:
             raise ValueError(
                 f"Synthetic.worlds must be among {', '.join(WORLDS)}, got {self.worlds}."
             )
-        if self.microphones not in ("ideal", "real"):
-            raise ValueError(f"microphones must be ideal or real, got {self.microphones!r}.")
+        if self.microphones not in MICROPHONES:
+            known = ", ".join(MICROPHONES)
+            raise ValueError(f"microphones must be one of {known}, got {self.microphones!r}.")
 
     def world(self, name: str) -> World:
         """The world of that name with these microphones and voices."""
         world = world_of(name, "test" if self.held_out else self.split)
         held_out = self.held_out or world.held_out
-        return replace(world, real_microphones=self.microphones == "real", held_out=held_out)
+        return replace(world, real_microphones=MICROPHONES[self.microphones], held_out=held_out)
 
     @property
     def tag(self) -> str:
         """What differs from the world as it is, for the name of a pack."""
-        return "-real" * (self.microphones == "real") + "-held" * self.held_out
+        microphones = "" if self.microphones == "ideal" else f"-{self.microphones}"
+        return microphones + "-held" * self.held_out
 
     def with_world(self, names: str) -> Synthetic:
         """As many clips of other worlds: `names` of worlds or mixes, separated by commas.

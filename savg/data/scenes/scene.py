@@ -260,10 +260,9 @@ def draw_scene(seed: int, world: World, seconds: float = 5.0) -> Scene:
 
 
 def draw_microphones(seed: int, world: World) -> Microphones:
-    """The microphones of a scene's seed: ideal, or drawn where the world has real ones."""
-    if not world.real_microphones:
-        return IDEAL
-    return Microphones.draw(np.random.default_rng([seed, 97]))
+    """The microphones of a scene's seed: ideal, or drawn for the world's share of real ones."""
+    rng = np.random.default_rng([seed, 97])
+    return Microphones.draw(rng) if rng.random() < world.real_microphones else IDEAL
 
 
 def draw_looks(rng: np.random.Generator, world: World, count: int, playing: bool) -> list[Look]:
@@ -406,6 +405,8 @@ def _draw_phrases(rng: np.random.Generator, voice: int, seconds: float) -> tuple
 
 
 SCALE = (0, 2, 4, 7, 9)
+CHORDS = (0.1, 0.3, 0.8)
+"""Shares of a melody's notes that become chords on a guitar or keyboard; one is drawn."""
 RANGES = {"guitar": (43, 64), "violin": (57, 79), "keyboard": (55, 79), "drum": (0, 3)}
 
 
@@ -431,6 +432,7 @@ def draw_notes(
     pitches = tuple(range(3)) if instrument == "drum" else _pitches(instrument, key)
     place = int(rng.integers(len(pitches)))
     time, rest_left = float(rng.uniform(0, 0.2)), 0.4
+    chords = float(rng.choice(CHORDS))
     notes: list[Note] = []
     draw: Callable[[int, int], int] = lambda a, b: int(rng.integers(a, b))  # noqa: E731
     while time < seconds:
@@ -441,9 +443,10 @@ def draw_notes(
             place = int(np.clip(place + draw(-2, 3), 0, len(pitches) - 1))
         strength = float(rng.uniform(0.6, 1.0))
         notes.append(Note(time, length, pitches[place], strength, program))
-        if instrument in ("guitar", "keyboard") and rng.random() < 0.3:
-            second = pitches[min(place + 2, len(pitches) - 1)]
-            notes.append(Note(time, length, second, 0.7 * strength, program))
+        if instrument in ("guitar", "keyboard") and rng.random() < chords:
+            for step in (2, 4, -3)[: draw(1, 4)]:
+                other = pitches[int(np.clip(place + step, 0, len(pitches) - 1))]
+                notes.append(Note(time, length, other, 0.7 * strength, program))
         time += length
         if rest_left > 0 and rng.random() < 0.08:
             time += 0.3

@@ -61,8 +61,8 @@ class World:
     separation: least difference of two people's offsets. bystanders: probabilities of 0, 1, 2, … idle
     people. turn: largest turn of a standing person in degrees, where heads_turn. held_out: voices,
     phrases and programs of instruments that are never trained on (and people and rooms of a furnished
-    world). real_microphones: sound as real rooms and microphones make it (see `microphones`). Raises
-    ValueError for values that do not fit.
+    world). real_microphones: share of scenes whose sound is as real rooms and microphones make it (see
+    `microphones`). Raises ValueError for values that do not fit.
     """
 
     rooms: int
@@ -79,7 +79,7 @@ class World:
     heads_turn: bool = True
     turn: float = 20.0
     held_out: bool = False
-    real_microphones: bool = False
+    real_microphones: float = 0.0
 
     def __post_init__(self) -> None:
         if self.rooms < 1 or not self.instruments:
