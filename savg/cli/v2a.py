@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from savg.detectors import default_detector, detectors, person_detector
 from savg.errors import SavgError, printable, whole_number
 from savg.numerals import integer, number
 from savg.paths import writable_folder
@@ -44,6 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="withhold persons' boxes from a network that takes them",
     )
+    persons = detectors("persons")
+    parser.add_argument(
+        "--detector",
+        choices=list(persons),
+        help="person detector for such a network; default: "
+        f"{default_detector('persons')} for the bundled weights, else the weights' own",
+    )
     parser.add_argument(
         "--max-seconds", type=number, default=120.0, metavar="S", help="refuse longer videos"
     )
@@ -64,6 +72,9 @@ def run(args: argparse.Namespace) -> int:
     files = find_videos(args.inputs)
     targets = _targets(files, result_names(files), args.out)
     pipeline = AUDIO.load(args.weights, args.pipeline, args.device, args.dtype)
+    detector = args.detector or (args.weights == "demo" and default_detector("persons"))
+    if detector and pipeline.takes_boxes and not args.no_boxes:
+        pipeline = pipeline.with_persons(person_detector(detector, device=args.device))
     print(
         f"{AUDIO.entries[pipeline.name].title.lower()} on {pipeline.compute.reason}",
         file=sys.stderr,

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from savg.data.starss.archives import open_archive, unpack
 from savg.errors import SavgError
-from savg.features.networks import NETWORKS_VARIABLE, networks_folder
 from savg.folders import VIDEO_SUFFIXES
 from savg.hub import PIPELINE_FILE, Card, load_official, model_format, save_component, write_json
+from savg.hub.imported import NETWORKS_VARIABLE, networks_folder
 from savg.hub.published_files import (
+    DETECTOR_KINDS,
     METRIC_FILES,
     METRIC_KINDS,
     PUBLISHED_FILES,
@@ -41,8 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     imported.add_argument(
         "--out",
         type=Path,
-        help="folder of the new components; needed for those of pipelines, metrics' networks go where "
-        f"metrics look (the folder of {NETWORKS_VARIABLE}, else savg/networks in the data folder)",
+        help="folder of the new components; needed for those of pipelines; metrics' networks and the "
+        "published person detector go where they are looked for (the folder of "
+        f"{NETWORKS_VARIABLE}, else savg/networks in the data folder)",
     )
     kinds = {*PUBLISHED_FILES.values(), *METRIC_FILES.values()}
     imported.add_argument("--kind", choices=sorted(kinds))
@@ -129,8 +131,10 @@ def _expected() -> str:
 
 
 def _refuse_parts(path: Path, kind: str | None) -> None:
-    """SavgError for a file that is not of a metric's network alone, and so needs a folder."""
-    if path.suffix.lower() == ".zip" or (kind is not None and kind not in METRIC_KINDS):
+    """SavgError for a file that is of neither a metric's network nor a detector's alone, and so needs a
+    folder."""
+    alone = {*METRIC_KINDS, *DETECTOR_KINDS}
+    if path.suffix.lower() == ".zip" or (kind is not None and kind not in alone):
         raise SavgError(f"{path} holds parts of a pipeline: give its folder with --out.")
 
 

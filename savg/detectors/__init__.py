@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from savg.errors import SavgError
+from savg.hub import CONFIG_FILE, PIPELINE_FILE, part_folder, read_config, resolve
+from savg.hub.imported import imported
 
 if TYPE_CHECKING:
     from savg.annotation import Boxes, SoundEvents
@@ -38,17 +40,24 @@ class Detector:
     """A line of the table.
 
     kind: "persons" or "sounds"; label: its name in interfaces; where: "module:class"; module: the
-    package that must be installed.
+    package that must be installed; imported: the kind of the weights that the user must have imported;
+    words: which weights it has where nobody names others; threshold: score above which metrics use a
+    candidate as a box.
     """
 
     kind: Kind
     label: str
     where: str
     module: str = ""
+    imported: str = ""
+    words: str = "bundled weights"
+    threshold: float = 0.3
 
     @property
     def available(self) -> bool:
-        """Whether the package that it needs is installed."""
+        """Whether the package that it needs is installed, and its weights are imported."""
+        if self.imported and imported(self.imported) is None:
+            return False
         return not self.module or importlib.util.find_spec(self.module) is not None
 
     def load(self, source: str | os.PathLike[str] = "demo", **options: Any) -> Any:
@@ -60,13 +69,68 @@ class Detector:
 
 
 DETECTORS: dict[str, Detector] = {
-    "yolox": Detector("persons", "YOLOX", "savg.detectors.persons:YoloxDetector"),
-    "mmdet": Detector(
-        "persons", "YOLOX by mmdet", "savg.detectors.mmdet_persons:MmdetDetector", "mmdet"
+    "yolox-tiny": Detector(
+        "persons",
+        "YOLOX-tiny",
+        "savg.detectors.persons:PublishedYoloxDetector",
+        imported="yolox",
+        words="published weights, trained on COCO",
     ),
-    "seld": Detector("sounds", "stereo SELD", "savg.detectors.sounds:SeldDetector"),
+    "nanodet": Detector(
+        "persons",
+        "NanoDet",
+        "savg.detectors.nanodet:NanodetDetector",
+        words="bundled weights, trained on COCO",
+        threshold=0.22,
+    ),
+    "yolox": Detector(
+        "persons",
+        "YOLOX, drawn scenes",
+        "savg.detectors.persons:YoloxDetector",
+        words="bundled weights, trained on synthetic scenes",
+    ),
+    "mmdet": Detector(
+        "persons",
+        "YOLOX by mmdet",
+        "savg.detectors.mmdet_persons:MmdetDetector",
+        "mmdet",
+        words="bundled weights, trained on synthetic scenes",
+    ),
+    "seld": Detector(
+        "sounds",
+        "stereo SELD",
+        "savg.detectors.sounds:SeldDetector",
+        words="bundled weights, trained on synthetic scenes",
+    ),
 }
-"""name → detector, the default of each kind first."""
+"""name → detector; the first of a kind that is available is its default for users' videos."""
+
+EVALUATION_DETECTOR = "yolox"
+"""Detector of persons by which sets of clips are evaluated unless another is named: results of the
+bundled pipelines, and the published ones [S1], come from it."""
+
+
+def default_detector(kind: Kind) -> str:
+    """The name of the detector of a kind for users' videos: the published YOLOX-tiny where the user has
+    imported it, else the bundled NanoDet."""
+    return next(name for name, entry in detectors(kind).items() if entry.available)
+
+
+def detector_of(source: str | os.PathLike[str]) -> str:
+    """The name of the person detector for weights: what a pipeline's "persons" or a component are,
+    `default_detector` for "demo", "yolox" for a published file.
+
+    SavgError or CheckpointError for a source without a person detector.
+    """
+    if source == "demo":
+        return default_detector("persons")
+    if os.path.isfile(source):
+        return EVALUATION_DETECTOR
+    folder = resolve(source)
+    if (folder / "nanodet" / CONFIG_FILE).is_file() and not (folder / PIPELINE_FILE).is_file():
+        return "nanodet"
+    kind = read_config(part_folder(source, "persons") / CONFIG_FILE).get("kind")
+    return kind if isinstance(kind, str) and kind in detectors("persons") else EVALUATION_DETECTOR
 
 
 def detectors(kind: Kind) -> dict[str, Detector]:
@@ -84,12 +148,12 @@ def detector(kind: Kind, name: str) -> Detector:
 
 
 def person_detector(
-    name: str = "yolox", source: str | os.PathLike[str] = "demo", **options: Any
+    name: str | None = None, source: str | os.PathLike[str] = "demo", **options: Any
 ) -> PersonDetector:
     """A person detector.
 
     Args:
-        name: in `DETECTORS`.
+        name: in `DETECTORS`; None: as `detector_of` says.
         source: "demo", a component or pipeline folder, or a Hub repo id.
         options: of the class's `from_pretrained`.
 
@@ -98,9 +162,11 @@ def person_detector(
         CheckpointError: the weights do not fit.
 
     Example:
-        >>> boxes = person_detector("yolox")(Clip.read("clip.mp4"))
+        >>> boxes = person_detector()(Clip.read("clip.mp4"))
     """
-    loaded: PersonDetector = detector("persons", name).load(source, **options)
+    loaded: PersonDetector = detector("persons", name or detector_of(source)).load(
+        source, **options
+    )
     return loaded
 
 

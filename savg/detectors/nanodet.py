@@ -33,6 +33,10 @@ __all__ = ["NanodetDetector", "detect_in_videos", "prepare"]
 FOLDER = "nanodet"
 """Of the component beside those of a pipeline."""
 
+SCORE_THRESHOLD = 0.22
+"""Least score of a box. NanoDet's scores are classes weighted by how well a box fits, and lower than
+YOLOX's: see benchmarks/person_detectors.md."""
+
 
 def prepare(
     video: NDArray[np.uint8], format: ClipFormat, config: NanodetConfig
@@ -49,7 +53,7 @@ def detect_in_videos(
     model: nn.Module,
     config: NanodetConfig,
     videos: Sequence[Video],
-    score_threshold: float = 0.3,
+    score_threshold: float = SCORE_THRESHOLD,
     iou_threshold: float = 0.6,
     batch_size: int = 20,
     categories: Collection[int] = (PERSON,),
@@ -81,7 +85,7 @@ class NanodetDetector:
     def __init__(
         self,
         model: Nanodet,
-        score_threshold: float = 0.3,
+        score_threshold: float = SCORE_THRESHOLD,
         iou_threshold: float = 0.6,
         batch_size: int = 20,
         sha256: str = "",
@@ -98,7 +102,7 @@ class NanodetDetector:
     def from_pretrained(
         cls,
         source: str | os.PathLike[str] = "demo",
-        score_threshold: float = 0.3,
+        score_threshold: float = SCORE_THRESHOLD,
         device: str | None = None,
         dtype: str = "float32",
         categories: Collection[int] = (PERSON,),

@@ -22,13 +22,22 @@ from savg.clip import Clip
 from savg.detectors.frames import Found, Placement, detect_in, known_categories
 from savg.detectors.weights import module_sha256, precision, weights_sha256
 from savg.device import choose
-from savg.errors import CheckpointError
+from savg.errors import CheckpointError, SavgError
 from savg.format import ClipFormat
 from savg.hub import load_component, load_official, part_folder
+from savg.hub.imported import imported, networks_folder
+from savg.hub.published_files import files_of
 from savg.models.yolox import Yolox, YoloxConfig, decode, letterbox
 from savg.models.yolox_boxes import Candidates, detections
 
-__all__ = ["Placement", "YoloxDetector", "detect_persons", "detect_persons_in", "prepare"]
+__all__ = [
+    "Placement",
+    "PublishedYoloxDetector",
+    "YoloxDetector",
+    "detect_persons",
+    "detect_persons_in",
+    "prepare",
+]
 
 
 def prepare(
@@ -162,6 +171,29 @@ class YoloxDetector:
             "categories": list(self.known),
             "precision": precision(self.model),
         }
+
+
+class PublishedYoloxDetector(YoloxDetector):
+    """YOLOX-tiny as published, which the user has imported: the detector of official metrics [S1]."""
+
+    @classmethod
+    def from_pretrained(
+        cls, source: str | os.PathLike[str] = "demo", **options: Any
+    ) -> PublishedYoloxDetector:
+        """The detector of a source as `YoloxDetector` takes it; "demo" stands for the imported weights.
+
+        SavgError, which says what to bring, where nobody has imported them.
+        """
+        if source == "demo":
+            folder = imported("yolox")
+            if folder is None:
+                (file,) = files_of("yolox")
+                raise SavgError(
+                    f"The published YOLOX-tiny is not in {networks_folder()}: bring {file} and run "
+                    f"`python -m savg weights import {file}`."
+                )
+            source = folder
+        return super().from_pretrained(source, **options)  # type: ignore[return-value]
 
 
 def load_persons(source: str | os.PathLike[str]) -> Yolox:

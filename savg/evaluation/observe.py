@@ -20,9 +20,6 @@ Features = Mapping[str, Extractor]
 CURVE_THRESHOLD = 0.01
 """Least score of candidates; those below the working threshold are the tail of average precision."""
 
-WORKING_THRESHOLD = 0.3
-"""Score above which metrics use a candidate as a box [S1]."""
-
 
 @dataclass(frozen=True)
 class Detectors:
@@ -40,7 +37,7 @@ class Detectors:
     def load(
         cls,
         weights: str = "demo",
-        person: str = "yolox",
+        person: str | None = None,
         sound: str = "seld",
         person_weights: str | None = None,
         sound_weights: str | None = None,
@@ -52,7 +49,8 @@ class Detectors:
 
         Args:
             weights: source of both detectors: "demo", a pipeline folder, or a Hub repo id.
-            person: name of the person detector.
+            person: name of the person detector (None: the one of its weights, and of "demo" the one by
+                which sets of clips are evaluated).
             sound: name of the sound detector.
             person_weights: another source for the person detector.
             sound_weights: another source for the sound detector.
@@ -64,9 +62,17 @@ class Detectors:
             SavgError: a name is not registered.
             CheckpointError: the weights do not fit.
         """
-        from savg.detectors import person_detector, sound_detector
+        from savg.detectors import (
+            EVALUATION_DETECTOR,
+            detector,
+            detector_of,
+            person_detector,
+            sound_detector,
+        )
 
         person_source, sound_source = person_weights or weights, sound_weights or weights
+        if person is None:
+            person = EVALUATION_DETECTOR if person_source == "demo" else detector_of(person_source)
         place = {} if device is None else {"device": device}
         options: dict[str, Any] = {"score_threshold": CURVE_THRESHOLD} if candidates else {}
         options |= {"categories": SOUNDING} if objects else {}
@@ -74,7 +80,7 @@ class Detectors:
             person_detector(person, person_source, **options, **place),
             sound_detector(sound, sound_source, **place),
             {"persons": f"{person}: {person_source}", "sounds": f"{sound}: {sound_source}"},
-            WORKING_THRESHOLD if candidates else None,
+            detector("persons", person).threshold if candidates else None,
         )
 
 

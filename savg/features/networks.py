@@ -16,31 +16,24 @@ from savg.device import choose
 from savg.errors import SavgError
 from savg.features.base import BackboneError
 from savg.hub import CONFIG_FILE, WEIGHTS_FILE, component_card, load_component, resolve
+from savg.hub.imported import NETWORKS_VARIABLE, networks_folder
 from savg.hub.published_files import METRIC_FILES, METRIC_KINDS, files_of, folder_name
 from savg.paths import file_sha256
 
 if TYPE_CHECKING:
     import torch
 
-NETWORKS_VARIABLE = "SAVG_NETWORKS"
-"""Environment variable that names another folder of networks."""
+__all__ = [
+    "NETWORKS_VARIABLE",
+    "check_source",
+    "load_network",
+    "missing_network",
+    "network_folder",
+    "network_sha256",
+    "networks_folder",
+]
 
 _REPO = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
-
-
-def networks_folder() -> Path:
-    """The folder of imported networks: SAVG_NETWORKS, else savg/networks in the user's data folder."""
-    named = os.environ.get(NETWORKS_VARIABLE)
-    if named:
-        return Path(named)
-    data = os.environ.get("XDG_DATA_HOME")
-    try:
-        base = Path(data) if data else Path.home() / ".local" / "share"
-    except RuntimeError as error:
-        raise SavgError(
-            f"This account has no home folder: name a folder of networks in {NETWORKS_VARIABLE}."
-        ) from error
-    return base / "savg" / "networks"
 
 
 def network_folder(kind: str, source: str | os.PathLike[str] | None = None) -> Path | None:

@@ -52,6 +52,10 @@ METRIC_KINDS = {
 """Kind → what it is, of the networks that metrics use: `weights import` puts them where metrics look,
 unless told another folder."""
 
+DETECTOR_KINDS = {"yolox": "YOLOX-tiny, the published person detector"}
+"""Kind → what it is, of the networks that detectors look for where metrics look: `weights import` puts
+them there too, unless told another folder."""
+
 
 def folder_name(kind: str) -> str:
     """The name of a kind's component folder."""

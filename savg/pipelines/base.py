@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from savg.annotation import Boxes
 from savg.clip import Clip
 from savg.device import Compute, choose
 from savg.errors import SavgError
@@ -212,6 +213,10 @@ class AudioPipeline(Pipeline):
     def takes_boxes(self) -> bool:
         """Whether a network takes persons' boxes."""
         return False
+
+    def with_persons(self, persons: Callable[[Clip], Boxes]) -> Self:
+        """The same pipeline with another detector of persons; itself where no network takes boxes."""
+        return self
 
     @abstractmethod
     def for_videos(

@@ -31,6 +31,7 @@ from savg.models.istft_vocoder import IstftVocoder
 from savg.models.mel_vae import MelVae
 from savg.models.mmaudio import MMAudio
 from savg.models.mmaudio_lengths import MEL_HOPS, SequenceLengths
+from savg.models.nanodet import Nanodet
 from savg.models.stereo import per_channel, split_latents, to_stereo
 from savg.models.synchformer import Synchformer
 from savg.models.visual_flow import VisualFlow, VisualInputs
@@ -113,10 +114,11 @@ class VideoToAudio(AudioPipeline):
             parts["synchformer"], cards["synchformer"] = load_component(place, "synchformer")
         persons = None
         if values.get("persons") is not None:
-            from savg.detectors.persons import YoloxDetector
+            from savg.detectors import detector_of, person_detector
 
             place = component_folder(folder, values, "persons")
-            persons = YoloxDetector.from_pretrained(place, device=str(compute.device))
+            name = detector_of(place)
+            persons = person_detector(name, place, device=str(compute.device))
         return cls.build(parts, cards, values, compute, persons)
 
     @classmethod
@@ -186,7 +188,8 @@ class VideoToAudio(AudioPipeline):
         finder = getattr(self.persons, "model", None)
         if finder is not None:
             card = self.cards.get("persons", Card("", "beside the pipeline"))
-            save_component(finder, place / "persons", "yolox", card)
+            kind = "nanodet" if isinstance(finder, Nanodet) else "yolox"
+            save_component(finder, place / "persons", kind, card)
 
     def _networks(self) -> dict[str, tuple[str, nn.Module]]:
         """Kind and network of each component by role."""
@@ -211,6 +214,9 @@ class VideoToAudio(AudioPipeline):
     @property
     def batch_size(self) -> int:
         return 4 if self.compute.device.type == "cpu" else 32
+
+    def with_persons(self, persons: Persons) -> Self:
+        return replace(self, persons=persons) if self.takes_boxes else self
 
     def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
         """For a video of one window."""

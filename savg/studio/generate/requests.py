@@ -114,7 +114,7 @@ class GenerateRequest:
         if choice.boxes and not self.boxes:
             origin += ", without boxes"
         stored = self.context.library.add(clip, title, origin, self.owner)
-        return stored, self._row(stored, choice.name)
+        return stored, self._row(stored, self.names[place], choice.name)
 
     def _words(self, index: int, place: int) -> tuple[str, str]:
         """What progress calls a clip, and its title."""
@@ -139,11 +139,11 @@ class GenerateRequest:
         options = {"boxes": self.boxes} if self.context.services.pipelines[name].boxes else {}
         return one_clip(pipeline, index, self.seed, self.steps, on_step, **options)
 
-    def _row(self, stored: StoredClip, name: str) -> dict[str, Any]:
-        """Score and annotation of a clip, as the shelf shows them."""
+    def _row(self, stored: StoredClip, pipeline: str, name: str) -> dict[str, Any]:
+        """Score and annotation of a pipeline's clip, as the shelf shows them."""
         from savg.evaluation.annotate import summary
 
-        detector = next(iter(self.context.services.persons))
+        detector = self.context.services.clip_detector(pipeline)
         annotation = self.context.annotations.annotation(stored, detector)
         url = media_url(stored.results(detector) / f"{RESULTS}.json")
         return summary(annotation.alignment) | {"name": name, "annotation": url}

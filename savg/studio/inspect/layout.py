@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from savg.studio.shared import components
+from savg.studio.shared.inputs import person_detectors
 from savg.studio.shared.services import DetectorChoice
 
 SCRIPTS = [components.SCORE_SCRIPT, "inspect/timeline.js"]
@@ -53,15 +54,7 @@ def _tools(detectors: Mapping[str, DetectorChoice]) -> tuple[gr.UploadButton, gr
         size="md",
         min_width=170,
     )
-    detector = gr.Dropdown(
-        [(choice.label, name) for name, choice in detectors.items()],
-        value=next(iter(detectors)),
-        label="Person detector",
-        visible=len(detectors) > 1,
-        scale=0,
-        min_width=220,
-        elem_id="savg-detector",
-    )
+    detector = person_detectors(detectors, "savg-detector", scale=0, min_width=220)
     gr.HTML(
         '<p class="savg-hint">Any video of up to 30 s with stereo audio. '
         "It stays on this server and goes half an hour after you do.</p>",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from savg.studio.shared.handlers import QUICK
+
+if TYPE_CHECKING:
+    from savg.studio.shared.services import DetectorChoice
 
 MAX_SEED = 2**31 - 1
 
@@ -27,6 +31,20 @@ def start_and_stop(prefix: str, label: str) -> tuple[gr.Button, gr.Button]:
         start = gr.Button(label, variant="primary", elem_id=f"{prefix}-go", scale=2)
         stop = gr.Button("Stop", elem_id=f"{prefix}-stop", interactive=False, scale=1, min_width=80)
     return start, stop
+
+
+def person_detectors(
+    detectors: Mapping[str, DetectorChoice], elem_id: str, **place: Any
+) -> gr.Dropdown:
+    """A choice of person detectors, the first one chosen; hidden where there is one alone."""
+    return gr.Dropdown(
+        [(choice.label, name) for name, choice in detectors.items()],
+        value=next(iter(detectors)),
+        label="Person detector",
+        visible=len(detectors) > 1,
+        elem_id=elem_id,
+        **place,
+    )
 
 
 def entered(value: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from savg.annotation import SoundEvents
 from savg.clip import Clip
-from savg.detectors import Kind, detectors
+from savg.detectors import EVALUATION_DETECTOR, Kind, detectors
 from savg.errors import SavgError, brief, is_whole
 from savg.paths import assets_dir
 from savg.pipelines.description import Description, DescriptionError, descriptions
@@ -88,16 +88,31 @@ class Services:
         loaded: ClipPipeline = self._once(f"pipeline {name}", self.pipelines[name].load)
         return loaded
 
-    def audio_pipeline(self, name: str) -> AudioPipeline:
-        """What gives videos audio by that name: a stage of the pipeline of that name, if any."""
-        if name in self.pipelines:
-            stage = self.pipeline(name).audio_stage
-            if stage is not None:
-                return stage
-        loaded: AudioPipeline = self._once(
+    def audio_pipeline(self, name: str, persons: str | None = None) -> AudioPipeline:
+        """What gives videos audio by that name: a stage of the pipeline of that name, if any.
+
+        persons: the detector of the boxes that it takes (None: its own).
+        """
+        stage = self.pipeline(name).audio_stage if name in self.pipelines else None
+        loaded: AudioPipeline = stage or self._once(
             f"audio pipeline {name}", self.audio_pipelines[name].load
         )
-        return loaded
+        if persons is None or not loaded.takes_boxes:
+            return loaded
+        return loaded.with_persons(self._once(f"persons {persons}", self.persons[persons].load))
+
+    @property
+    def video_detector(self) -> str:
+        """The person detector for visitors' own videos, unless they choose another."""
+        return next(iter(self.persons))
+
+    def clip_detector(self, pipeline: str) -> str:
+        """The person detector that judges what a pipeline generates: for the bundled ones, which draw,
+        that of the evaluation of sets of clips."""
+        is_bundled = pipeline == "demo" or pipeline.startswith("demo/")
+        if is_bundled and EVALUATION_DETECTOR in self.persons:
+            return EVALUATION_DETECTOR
+        return self.video_detector
 
     def annotate(self, clip: Clip, persons: str) -> Any:
         """The annotation of a clip by the person detector of that name."""
@@ -116,8 +131,8 @@ class Services:
                 self.pipeline(name)
         with suppress(Exception):
             self._once("sounds", self.sounds)
-            name, choice = next(iter(self.persons.items()))
-            self._once(f"persons {name}", choice.load)
+            for name in {self.video_detector, *map(self.clip_detector, self.pipelines)}:
+                self._once(f"persons {name}", self.persons[name].load)
 
     def _once(self, name: str, load: Callable[[], Any]) -> Any:
         with self._lock:
@@ -289,7 +304,7 @@ def _wrong(description: Description, problem: str) -> SavgError:
 def _detectors(kind: Kind) -> dict[str, DetectorChoice]:
     """The registered detectors of a kind that can be used here."""
     return {
-        name: DetectorChoice(entry.label, f"{entry.label}, bundled demo weights", entry.load)
+        name: DetectorChoice(entry.label, f"{entry.label}, {entry.words}", entry.load)
         for name, entry in detectors(kind).items()
         if entry.available
     }

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import gradio as gr
 
 from savg.studio.shared import components
-from savg.studio.shared.inputs import seed_row, start_and_stop
+from savg.studio.shared.inputs import person_detectors, seed_row, start_and_stop
 from savg.studio.shared.library import MAX_UPLOAD_SECONDS
 from savg.studio.shared.long_job import Controls
-from savg.studio.shared.services import AudioChoice
+from savg.studio.shared.services import AudioChoice, DetectorChoice
 from savg.studio.video_to_audio.components import version_player
 from savg.studio.video_to_audio.resound import MAX_GUIDANCE
 from savg.studio.video_to_audio.uploads import MAX_BYTES
@@ -35,15 +35,19 @@ class Layout:
     steps: gr.Slider
     guidance: gr.Slider
     boxes: gr.Checkbox
+    detector: gr.Dropdown
     player: gr.HTML
 
 
 def lay_out(
-    choices: Mapping[str, AudioChoice], videos: list[tuple[str, str]], facts: str
+    choices: Mapping[str, AudioChoice],
+    videos: list[tuple[str, str]],
+    facts: str,
+    detectors: Mapping[str, DetectorChoice],
 ) -> Layout:
     """Settings on the left, progress on the right, the player below.
 
-    videos: names and keys; facts: what is known of the first.
+    videos: names and keys; facts: what is known of the first; detectors: of people.
     """
     notice = components.notice_line("savg-resound-notice")
     choice = next(iter(choices.values()))
@@ -53,6 +57,7 @@ def lay_out(
             pipeline = _pipeline(choices)
             seed = seed_row("savg-resound")
             steps, guidance, boxes = _sampling(choice)
+            detector = person_detectors(detectors, "savg-resound-detector")
             start, stop = start_and_stop("savg-resound", "Make audio")
         with gr.Column(scale=3, min_width=300):
             progress = components.progress(
@@ -60,7 +65,7 @@ def lay_out(
             )
     player = version_player("savg-resound")
     controls = Controls(notice, progress, start, stop)
-    return Layout(controls, upload, video, pipeline, seed, steps, guidance, boxes, player)
+    return Layout(controls, upload, video, pipeline, seed, steps, guidance, boxes, detector, player)
 
 
 def _video(videos: list[tuple[str, str]], facts: str) -> tuple[gr.UploadButton, gr.Dropdown]:
@@ -110,7 +115,7 @@ def _sampling(choice: AudioChoice) -> tuple[gr.Slider, gr.Slider, gr.Checkbox]:
         boxes = gr.Checkbox(
             True,
             label="Person boxes",
-            info="The flow network gets the boxes of people that YOLOX detects.",
+            info="The flow network gets the boxes of people that the person detector finds.",
             visible=choice.boxes,
             elem_id="savg-resound-boxes",
         )

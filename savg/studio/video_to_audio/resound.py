@@ -44,12 +44,14 @@ WRITING = "Writing the video …"
 class ResoundResult:
     """A video with new audio, and with its own where it has some.
 
-    quieter: by how many dB each is played quieter, so that both are equally loud.
+    quieter: by how many dB each is played quieter, so that both are equally loud; detector: of the
+    people in both.
     """
 
     new: StoredClip
     own: StoredClip | None
     quieter: tuple[float, float] = (0.0, 0.0)
+    detector: str = ""
 
     @property
     def clips(self) -> list[StoredClip]:
@@ -70,9 +72,13 @@ class ResoundRequest:
         guidance: Any,
         boxes: Any = True,
         owner: str = NOBODY,
+        detector: Any = None,
     ) -> None:
         self.context, self.source, self.pipeline = context, source, pipeline
         self.owner = owner
+        self.detector = detector or context.services.video_detector
+        if self.detector not in context.services.persons:
+            raise SavgError("This person detector is not known: choose one of the list.")
         choices = context.services.audio_pipelines
         if pipeline not in choices:
             raise SavgError("This pipeline is not known: choose one of the list.")
@@ -107,7 +113,7 @@ class ResoundRequest:
     def _resound(self, job: Job, stored: list[StoredClip]) -> ResoundResult:
         """Make the audio and store both videos, adding them to `stored`."""
         job.step(0, 1, "Loading the networks …")
-        pipeline = self.context.services.audio_pipeline(self.pipeline)
+        pipeline = self.context.services.audio_pipeline(self.pipeline, self.detector)
         video = self._read(job)
         poster = middle_frame(video)
         audio = self._generated(job, pipeline, video, poster)
@@ -117,13 +123,14 @@ class ResoundRequest:
         stored.append(new)
         own = audio_of(self.source.path, float(video.duration), RATE)
         if own is None:
-            return ResoundResult(new, None)
+            return ResoundResult(new, None, detector=self.detector)
         checking = watch(job, WRITTEN, WRITTEN, 1, WRITING)
         frames = new.path(VIDEO)
         stored.append(
             self._store(frames, own, RATE, poster, "its own audio", "As it was uploaded", checking)
         )
-        return ResoundResult(new, stored[1], quieter_by(resample(audio, rate, RATE), own))
+        quieter = quieter_by(resample(audio, rate, RATE), own)
+        return ResoundResult(new, stored[1], quieter, self.detector)
 
     @property
     def _seconds(self) -> float:
@@ -176,12 +183,11 @@ class ResoundRequest:
         )
 
     def _annotate(self, job: Job, stored: list[StoredClip]) -> None:
-        detector = next(iter(self.context.services.persons))
         for place, clip in enumerate(stored):
             share = WRITTEN + (1 - WRITTEN) * place / len(stored)
             job.step(share, 1, "Looking for people and sounds …")
             job.check()
-            self.context.annotations.annotation(clip, detector)
+            self.context.annotations.annotation(clip, self.detector)
 
 
 def find_source(context: Context, uploads: Uploads, visitor: str, key: Any) -> Source:

@@ -40,7 +40,7 @@ def build(context: Context, page: Page) -> None:
     )
     videos = video_choices(context, uploads, "", [])
     facts = _facts(context, uploads, "", videos[0][1] if videos else None)
-    layout = lay_out(choices, videos, facts)
+    layout = lay_out(choices, videos, facts, context.services.persons)
 
     def receive(path: str | None, own: list[str], request: gr.Request) -> list[Any]:
         return receive_video(context, uploads, path, visitor(request), own)
@@ -65,9 +65,10 @@ def build(context: Context, page: Page) -> None:
         return gr.update(choices=videos, value=chosen if known else first)
 
     def ask(who: str, key: Any, *values: Any) -> Task:
-        pipeline, seed, steps, guidance, boxes, own = values
+        pipeline, seed, steps, guidance, boxes, detector, own = values
         source = find_source(context, uploads, who, key)
-        request = ResoundRequest(context, source, pipeline, seed, steps, guidance, boxes, who)
+        settings = pipeline, seed, steps, guidance, boxes
+        request = ResoundRequest(context, source, *settings, who, detector=detector)
         return task(context, uploads, who, request, own)
 
     def inspect(event: gr.EventData) -> list[Any]:
@@ -80,7 +81,7 @@ def build(context: Context, page: Page) -> None:
     page.clips.change(offer, [page.clips, layout.video], layout.video, **QUICK)
     sampling = [layout.steps, layout.guidance, layout.boxes]
     layout.pipeline.change(describe, layout.pipeline, [layout.pipeline, *sampling], **QUICK)
-    inputs = [layout.video, layout.pipeline, layout.seed, *sampling, page.clips]
+    inputs = [layout.video, layout.pipeline, layout.seed, *sampling, layout.detector, page.clips]
     long_job(context).connect(layout.controls, ask, inputs, [layout.player, page.clips])
     layout.player.select(inspect, None, [page.inspected, page.tabs], **QUICK)
 
@@ -127,7 +128,7 @@ def receive_video(
 
 def player_value(context: Context, result: ResoundResult) -> dict[str, Any]:
     """What the player shows of a result: the new audio first, then the video's own."""
-    detector = next(iter(context.services.persons))
+    detector = result.detector or context.services.video_detector
     labels = ("New audio", "Its own audio")
     versions = []
     for stored, label, quieter in zip(
