@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from savg.detectors import default_detector, detectors
+from savg.detectors import DETECTORS, PUBLISHED_DETECTOR, default_detector, detectors
 from savg.media.channels import AMBISONICS, AudioRules
 
 if TYPE_CHECKING:
@@ -57,12 +57,16 @@ def load_detectors(
     device: str | None = None,
     objects: bool = False,
 ) -> Detectors:
-    """The detectors that the arguments name."""
+    """The detectors that the arguments name; `evaluate --mode official` takes the published YOLOX-tiny
+    where it is imported."""
     from savg.detectors import detector_of
     from savg.evaluation.observe import Detectors
 
     source = args.person_weights or args.weights
     default = args.default_detector if source == "demo" else None
+    is_official = getattr(args, "mode", "") == "official"
+    if default and is_official and DETECTORS[PUBLISHED_DETECTOR].available:
+        default = PUBLISHED_DETECTOR
     return Detectors.load(
         args.weights,
         args.detector or default or detector_of(source),

@@ -105,6 +105,9 @@ DETECTORS: dict[str, Detector] = {
 }
 """name → detector; the first of a kind that is available is its default for users' videos."""
 
+PUBLISHED_DETECTOR = "yolox-tiny"
+"""Detector of persons of the published metrics [S1], where the user has imported its weights."""
+
 EVALUATION_DETECTOR = "yolox"
 """Detector of persons by which sets of clips are evaluated unless another is named: results of the
 bundled pipelines, and the published ones [S1], come from it."""

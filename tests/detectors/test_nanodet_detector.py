@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from savg.annotation import Boxes
+from savg.cli import build_parser
+from savg.cli.observing import load_detectors
 from savg.clip import Clip
 from savg.detectors import DETECTORS, default_detector, detector_of, detectors, person_detector
 from savg.detectors.nanodet import NanodetDetector, prepare
@@ -164,3 +166,35 @@ def test_nothing_is_found_in_black_frames(bundled: NanodetDetector) -> None:
     clip = Clip(black, np.zeros((2, format.samples), np.float32), format)
     boxes = bundled(clip)
     assert isinstance(boxes, Boxes) and len(boxes) == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "imported", "expected"),
+    [
+        (["annotate", "v", "--out", "o"], False, "nanodet"),
+        (["annotate", "v", "--out", "o"], True, "yolox-tiny"),
+        (["annotate", "v", "--out", "o", "--detector", "yolox"], True, "yolox"),
+        (["annotate", "v", "--out", "o", "--weights", "WEIGHTS"], True, "yolox"),
+        (["evaluate", "v"], True, "yolox"),
+        (["evaluate", "v", "--detector", "nanodet"], True, "nanodet"),
+        (["evaluate", "v", "--mode", "official"], True, "yolox-tiny"),
+        (["evaluate", "v", "--mode", "official"], False, "yolox"),
+        (["evaluate", "v", "--mode", "official", "--weights", "WEIGHTS"], True, "yolox"),
+    ],
+)
+def test_whose_boxes_a_command_takes(
+    command: list[str],
+    imported: bool,
+    expected: str,
+    tmp_path: Path,
+    networks: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if imported:
+        save_component(Yolox(YOLOX["test"]), networks / "yolox", "yolox", Card("MIT", "a test"))
+    weights = str(tiny_weights(tmp_path / "w"))
+    names: list[str] = []
+    monkeypatch.setattr(Detectors, "load", lambda weights, person, *rest: names.append(person))
+    args = build_parser().parse_args([weights if c == "WEIGHTS" else c for c in command])
+    load_detectors(args)
+    assert names == [expected]
