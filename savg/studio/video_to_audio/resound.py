@@ -209,8 +209,12 @@ def watch(job: Job, start: float, end: float, total: float, words: str) -> Calla
     start, end: shares of the whole work.
     """
 
+    furthest = 0.0
+
     def on_seconds(seconds: float) -> None:
-        if not job.step(start + (end - start) * min(seconds / total, 1), 1, words):
+        nonlocal furthest
+        furthest = max(furthest, seconds)  # packets of B-frames are not in the order of time
+        if not job.step(start + (end - start) * min(furthest / total, 1), 1, words):
             raise Cancelled
 
     return on_seconds
