@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from savg.cpu_speed import FASTER, bfloat16_gain
 from savg.errors import SavgError
 
 if TYPE_CHECKING:
@@ -43,45 +47,115 @@ class Compute:
         return module
 
 
-def choose(device: str | None = None, dtype: str | None = None) -> Compute:
+def choose(
+    device: str | None = None, dtype: str | None = None, *, training: bool = False
+) -> Compute:
     """The compute settings for this machine.
 
     Args:
-        device: "cuda", "cpu", …; None for the first accelerator of this machine.
-        dtype: "float32" or "bfloat16"; None for bfloat16 where the hardware multiplies it natively
-            (GPUs from Ampere on, CPUs with AMX or AVX-512-BF16), else float32.
+        device: "cuda", "cuda:1", "cpu", …; None for that of `preferring`, or the first accelerator of
+            this machine.
+        dtype: "float32", "bfloat16" or, on a GPU, "float16"; None for the fastest that this hardware
+            computes well. On a GPU that is bfloat16 from Ampere on, float16 on Volta and Turing (but
+            float32 in training, which would need its loss scaled). On a CPU both formats are timed
+            once: see `savg.cpu_speed`.
+        training: whether a network is trained there.
 
     Raises:
         SavgError: the device or the number format is not available on this machine.
 
     Example:
         compute = choose()
-        print(compute.reason)  # "cpu, bfloat16: AMX tiles"
+        print(compute.reason)  # "cpu, bfloat16: 3.1 times as fast as float32 here"
     """
     import torch
 
+    preferred = _PREFERRED.get()
+    if device is None and preferred is not None:
+        device = str(preferred.device)
     place = _usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dtype is not None:
-        if dtype not in ("float32", "bfloat16"):
-            raise SavgError(f"dtype must be float32 or bfloat16, got {dtype}.")
-        return Compute(place, getattr(torch, dtype), True, f"{place.type}, {dtype} as requested")
+        known = ("float32", "bfloat16", "float16") if _takes_half(place, training) else (
+            "float32", "bfloat16"
+        )  # fmt: skip
+        if dtype not in known:
+            raise SavgError(f"dtype must be {' or '.join(known)}, got {dtype}.")
+        return Compute(place, getattr(torch, dtype), True, f"{place}, {dtype} as requested")
     if place.type == "cuda":
-        if torch.cuda.is_bf16_supported(including_emulation=False):
-            return Compute(place, torch.bfloat16, True, "cuda, bfloat16: native on this GPU")
-        return Compute(place, torch.float32, True, "cuda, float32: no native bfloat16")
-    unit = _bfloat16_unit() if place.type == "cpu" else None
-    if unit is not None:
-        return Compute(place, torch.bfloat16, True, f"cpu, bfloat16: {unit}")
-    return Compute(place, torch.float32, True, f"{place.type}, float32: no fast bfloat16")
+        return _on_gpu(place, training)
+    if place.type != "cpu":
+        return Compute(place, torch.float32, True, f"{place}, float32: no fast bfloat16")
+    gain = bfloat16_gain()
+    faster = gain >= FASTER
+    name = "bfloat16" if faster else "float32"
+    why = f"{gain:.2g} times as fast as float32 here"
+    why = why if faster else f"bfloat16 is {why}"
+    return Compute(place, getattr(torch, name), True, f"cpu, {name}: {why}")
 
 
-def _bfloat16_unit() -> str | None:
-    """The CPU's unit that multiplies bfloat16, by name; None without one."""
+def processes() -> int:
+    """How many processes `torchrun` started, 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def process() -> int:
+    """The number of this process among those that `torchrun` started."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def own_device(device: str | None) -> str | None:
+    """The device that this process is to use, where the run was asked for `device`.
+
+    Process n of a machine takes its n-th GPU. SavgError where all were told to share one.
+    """
     import torch
 
-    if torch.cpu._is_amx_tile_supported():
-        return "AMX tiles"
-    return "AVX-512-BF16" if torch.cpu._is_avx512_bf16_supported() else None
+    if processes() == 1:
+        return device
+    if device is None and not torch.cuda.is_available():
+        return None
+    if device not in (None, "cuda"):
+        if device is not None and device.startswith("cuda"):
+            raise SavgError(
+                f"device must be cuda or cpu under torchrun, which gives each process its own GPU, "
+                f"got {device}."
+            )
+        return device
+    return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}"
+
+
+@contextmanager
+def preferring(compute: Compute) -> Iterator[None]:
+    """In its body `choose` without a device takes that of `compute`."""
+    token = _PREFERRED.set(compute)
+    try:
+        yield
+    finally:
+        _PREFERRED.reset(token)
+
+
+_PREFERRED: ContextVar[Compute | None] = ContextVar("preferred device", default=None)
+
+
+def _on_gpu(place: torch.device, training: bool) -> Compute:
+    """The fastest format; products that stay in float32 may use TensorFloat-32."""
+    import torch
+
+    torch.set_float32_matmul_precision("high")
+    if torch.cuda.is_bf16_supported(including_emulation=False):
+        return Compute(place, torch.bfloat16, True, f"{place}, bfloat16: native on this GPU")
+    if _takes_half(place, training):
+        return Compute(place, torch.float16, True, f"{place}, float16: no native bfloat16")
+    return Compute(place, torch.float32, True, f"{place}, float32: no native bfloat16")
+
+
+def _takes_half(place: torch.device, training: bool) -> bool:
+    """Whether networks may run in float16 there: on GPUs from Volta on, not in training."""
+    import torch
+
+    return (
+        place.type == "cuda" and not training and torch.cuda.get_device_capability(place) >= (7, 0)
+    )
 
 
 def _usable(name: str) -> torch.device:

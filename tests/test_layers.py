@@ -25,6 +25,7 @@ LAYERS = (
         "extras",
         "numerals",
         "device",
+        "cpu_speed",
     ),
     ("arrays", "fields", "json_files", "checksums", "tensor_files", "format"),
     ("audio",),

@@ -50,19 +50,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write DIR/PIPELINE_seedS_NNNN.mp4, each atomically, as soon as it is generated."""
+    """Write DIR/PIPELINE_seedS_NNNN.mp4, each atomically, as soon as it is generated.
+
+    Under `torchrun` each process takes its own GPU and makes its share of the batches.
+    """
     from tqdm import tqdm
 
+    from savg.device import own_device, process, processes
     from savg.pipelines.registry import CLIPS
 
     _check(args)
-    pipeline = CLIPS.load(args.weights, args.pipeline, args.device, args.dtype)
+    pipeline = CLIPS.load(args.weights, args.pipeline, own_device(args.device), args.dtype)
     print(f"{args.pipeline} pipeline on {pipeline.compute.reason}", file=sys.stderr)
-    batch = args.batch_size or pipeline.batch_size
+    batch = args.batch_size or min(pipeline.batch_size, -(-args.num // processes()))
     options = _options(args)
     clip_rows = []
     with tqdm(unit="step", file=sys.stderr) as bar:
-        for first in range(0, args.num, batch):
+        for first in range(process() * batch, args.num, batch * processes()):
             count = min(batch, args.num - first)
             clips = pipeline(
                 count,
@@ -121,6 +125,9 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
 def _advance(bar: Any, start: float, share: float) -> Any:
     """A callback that updates the bar; steps are counted over all batches."""
 
+    from savg.pipelines.progress import without_preview
+
+    @without_preview
     def on_step(done: int, total: int, _: object) -> None:
         bar.total = round(total / share)
         bar.n = round(bar.total * (start + share * done / total))

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from savg.diffusion.host import factor_for
+from savg.diffusion.host import factor_for, on_device
 from savg.diffusion.process import Diffusion, Model, State
 from savg.diffusion.progress import OnStep, report
 from savg.diffusion.thresholding import Thresholding
@@ -342,8 +342,11 @@ def _error(higher: State, lower: State, before: State, atol: float, rtol: float)
 
 
 def _choose(mask: Tensor, yes: State, no: State) -> State:
+    if bool((mask == mask[0]).all()):  # known on the host: nothing is copied
+        return yes if bool(mask[0]) else no
+    chosen = on_device(mask, yes[0].device)
     return tuple(
-        torch.where(mask.to(a.device).reshape(-1, *[1] * (a.ndim - 1)), a, b)
+        torch.where(chosen.reshape(-1, *[1] * (a.ndim - 1)), a, b)
         for a, b in zip(yes, no, strict=True)
     )
 

@@ -38,8 +38,11 @@ class FlowMatching:
             raise ValueError(f"min_sigma must be ≥ 0 and below 1, got {self.min_sigma}")
 
     def draw_times(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """Random times [count] for training: the logistic function of a standard normal."""
-        return torch.sigmoid(torch.randn(count, generator=generator))
+        """Random times [count] for training: the logistic function of a standard normal.
+
+        They are on the generator's device."""
+        device = None if generator is None else generator.device
+        return torch.sigmoid(torch.randn(count, generator=generator, device=device))
 
     def interpolate(self, noise: Tensor, data: Tensor, t: Tensor) -> Tensor:
         """x_t [B, …] at times t [B]."""
@@ -88,13 +91,15 @@ def euler(
     evaluated, as in the published code. Raises Cancelled if `on_step` returns False.
     """
     x = noise
-    times = flow.times(steps).to(x.device, x.dtype)
+    times = flow.times(steps).to(
+        x.dtype
+    )  # on the host: reading one from a device would wait for it
     for done, (now, then) in enumerate(pairwise(times), 1):
-        t = now.expand(len(x))
+        t = torch.full((len(x),), float(now), dtype=x.dtype, device=x.device)
         velocity = model(x, t, conditions)
         if empty is not None and guidance >= 1:
             velocity = guide(velocity, model(x, t, empty), guidance)
         if on_step is not None:
             report(on_step, done, steps, (flow.predicted_data(x, float(now), velocity),))
-        x = x + (then - now) * velocity
+        x = x + float(then - now) * velocity
     return x

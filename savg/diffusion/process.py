@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from savg.diffusion.host import on_device
 from savg.diffusion.schedule import Schedule
 
 State = tuple[Tensor, ...]
@@ -91,7 +93,7 @@ class Diffusion:
                 bounds.append(self._variational_bound(x, x_t, output.detach(), extra, step))
             target = self._target(x, e, step)
             parts.append((output - target).square().flatten(1).mean(1))
-        factor = self._snr_weight(step, min_snr, v_limit).to(parts[0].device)
+        factor = self._snr_weight(step, min_snr, v_limit)
         shares = weights if weights is not None else [1.0] * len(parts)
         total = sum(share * part for share, part in zip(shares, parts, strict=True)) * factor
         return torch.as_tensor(total + sum(bounds)), parts
@@ -150,14 +152,19 @@ class Diffusion:
 
     def _table(self, name: str, device: torch.device) -> Tensor:
         """A row of the schedule on a device, copied there once: a copy waits for the device."""
+        return self._kept(name, lambda: getattr(self.schedule, name), device)
+
+    def _kept(
+        self, name: object, values: Callable[[], NDArray[Any]], device: torch.device
+    ) -> Tensor:
         key = (name, str(device))
         if key not in self._tables:
             with torch.inference_mode(False):  # training may use it after sampling
-                self._tables[key] = torch.as_tensor(getattr(self.schedule, name), device=device)
+                self._tables[key] = on_device(torch.as_tensor(values()), device)
         return self._tables[key]
 
     @cached_property
-    def _tables(self) -> dict[tuple[str, str], Tensor]:
+    def _tables(self) -> dict[tuple[object, str], Tensor]:
         return {}
 
     def _target(self, clean: Tensor, noise: Tensor, step: Tensor) -> Tensor:
@@ -168,20 +175,31 @@ class Diffusion:
         alpha, sigma = self.coefficients(step, clean)
         return alpha * noise - sigma * clean
 
-    def _snr_weight(self, step: Tensor, gamma: float | None, v_limit: float | None) -> Tensor:
+    def _snr_weight(
+        self, step: Tensor, gamma: float | None, v_limit: float | None
+    ) -> Tensor | float:
+        """Weights of the samples [B] at steps [B], on their device."""
+        if v_limit is not None and (gamma is not None or self.prediction != "x0"):
+            raise ValueError(
+                "v_limit must be None for predictions other than x0 and with min_snr, "
+                f"got {v_limit}"
+            )
+        if v_limit is None and gamma is None:
+            return 1.0
+        device = step.device
+        table = self._kept(
+            ("weight", gamma, v_limit), lambda: self._weights(gamma, v_limit), device
+        )
+        return table[step]
+
+    def _weights(self, gamma: float | None, v_limit: float | None) -> NDArray[np.float32]:
         snr = self.schedule.alphas_cumprod / (1.0 - self.schedule.alphas_cumprod)
         if v_limit is not None:
-            if gamma is not None or self.prediction != "x0":
-                raise ValueError(
-                    "v_limit must be None for predictions other than x0 and with min_snr, "
-                    f"got {v_limit}"
-                )
-            return torch.from_numpy(np.minimum(snr + 1.0, v_limit)).float()[step.cpu()]
-        if gamma is None:
-            return torch.ones(len(step))
+            return np.minimum(snr + 1.0, v_limit).astype(np.float32)
+        assert gamma is not None
         capped = np.minimum(snr, gamma)
         weight = {"eps": capped / snr, "v": capped / (snr + 1.0), "x0": capped}[self.prediction]
-        return torch.from_numpy(weight).float()[step.cpu()]
+        return np.asarray(weight, np.float32)
 
     def _variational_bound(
         self, clean: Tensor, noisy: Tensor, output: Tensor, extra: Tensor, step: Tensor

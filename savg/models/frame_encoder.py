@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from savg.fields import Between, Channels, check
+from savg.models.device_tables import device_table
 from savg.models.mmaudio_lengths import (
     CLIP_FPS,
     SEGMENT_FEATURES,
@@ -132,5 +133,10 @@ class FrameEncoder(nn.Module):
     def _at(self, times: list[Fraction], x: Tensor) -> Tensor:
         """Index of the frame of x[B, F, D] that is shown at each time."""
         last = x.shape[1] - 1
-        indices = [min(int(time * self.config.fps), last) for time in times]
-        return torch.tensor(indices, device=x.device)
+        return frame_table(x.device, tuple(times), self.config.fps, last)
+
+
+@device_table
+def frame_table(times: tuple[Fraction, ...], fps: int, last: int) -> Tensor:
+    """Index of the frame, `last` at most, that is shown at each time."""
+    return torch.tensor([min(int(time * fps), last) for time in times])

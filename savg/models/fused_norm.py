@@ -32,7 +32,16 @@ def _forward(
     rstd = (variance + eps).rsqrt()
     scale = gain.float() * _by_channel(rstd, c)
     shift = offset.float() - _by_channel(mean, c) * scale
-    return torch.addcmul(shift.to(kind)[:, None], x, scale.to(kind)[:, None]), mean, rstd
+    return _affine(x, scale, shift[:, None]), mean, rstd
+
+
+def _affine(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """x[B, S, C] · scale[B, C] + shift in x's number format: one kernel that computes in float32.
+
+    In bfloat16 coefficients the difference of two large numbers would be lost where the mean is many
+    deviations.
+    """
+    return torch.addcmul(shift, x, scale[:, None], out=torch.empty_like(x))
 
 
 def _by_channel(x: Tensor, channels: int) -> Tensor:
@@ -67,8 +76,12 @@ class _NormAct(torch.autograd.Function):
         on_x = -rstd_c.square() * m2
         constant = -(on_x * mean_c + rstd_c * m1)
         kind = x.dtype
-        dx = dz.mul_((gain.float() * rstd_c).to(kind)[:, None])
-        dx.add_((x * on_x.to(kind)[:, None]).add_(constant.to(kind)[:, None]))
+        if x.device.type == "cpu":
+            dx = dz.mul_((gain.float() * rstd_c).to(kind)[:, None])
+            dx.add_((x * on_x.to(kind)[:, None]).add_(constant.to(kind)[:, None]))
+        else:
+            through_statistics = torch.addcmul(constant[:, None], x, on_x[:, None])  # float32
+            dx = _affine(dz, gain.float() * rstd_c, through_statistics)
         shape = gain.shape
         return (
             dx,

@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from savg.fields import Between, Channels, Depth, Heads, Scale, check
 from savg.hub import ModelFormat, State
+from savg.models.device_tables import device_table
 from savg.models.mmaudio_layers import (
     Block,
     FinalLayer,
@@ -38,6 +39,8 @@ from savg.models.mmaudio_lengths import (
 )
 
 __all__ = ["CONFIGS", "FORMAT", "Conditions", "Features", "MMAudio", "MMAudioConfig"]
+
+rotation_table = device_table(rotations)
 
 
 @dataclass(frozen=True)
@@ -169,9 +172,14 @@ def stretch(x: Tensor, length: int) -> Tensor:
     The positions are those that float32 gives, on any device and in any precision: at some lengths
     they differ from exact arithmetic by one, and published weights were trained with them.
     """
-    positions = torch.arange(x.shape[1], dtype=torch.float32)[None, None]
-    indices = functional.interpolate(positions, size=length, mode="nearest-exact")[0, 0].long()
-    return x[:, indices.to(x.device)]
+    return x[:, nearest(x.device, x.shape[1], length)]
+
+
+@device_table
+def nearest(tokens: int, length: int) -> Tensor:
+    """Index of the nearest of `tokens` tokens at each of `length` times."""
+    positions = torch.arange(tokens, dtype=torch.float32)[None, None]
+    return functional.interpolate(positions, size=length, mode="nearest-exact")[0, 0].long()
 
 
 class MMAudio(nn.Module):
@@ -269,11 +277,11 @@ class MMAudio(nn.Module):
         summary = self.clip_cond_proj(clip.mean(dim=1)) + text_summary
         channels = self.config.hidden_dim // self.config.num_heads
         tables = (
-            rotations(lengths.latent, channels),
-            rotations(lengths.clip, channels, lengths.latent / lengths.clip),
+            rotation_table(clip.device, lengths.latent, channels),
+            rotation_table(clip.device, lengths.clip, channels, lengths.latent / lengths.clip),
         )
         text = text.expand(batch, -1, -1) if len(text) == 1 else text
-        return Conditions(clip, sync, text, summary, *(table.to(clip.device) for table in tables))
+        return Conditions(clip, sync, text, summary, *tables)
 
     def empty_conditions(
         self, lengths: SequenceLengths, batch: int, negative_text: Tensor | None = None

@@ -9,24 +9,24 @@ positions. Measured gains are in benchmarks/.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from savg.models.device_tables import device_table
 from savg.models.fused_norm import norm_act
 from savg.models.unet_ops import Operations
 
 
-@lru_cache(maxsize=64)
-def window_table(frames: int, step: int, length: int, window: int, device: str) -> Tensor:
+@device_table
+def window_table(frames: int, step: int, length: int, window: int) -> Tensor:
     """Positions of the window at each starting frame, int64 [2·frames, window·step], round the end.
 
     A shift s of the window is the slice of rows s … s+frames−1: no index is computed in an evaluation.
     """
     start = torch.arange(2 * frames)[:, None] * step
-    return ((start + torch.arange(window * step)) % length).to(device)
+    return (start + torch.arange(window * step)) % length
 
 
 def linear(x: Tensor, layer: nn.Conv1d | nn.Conv2d | nn.Conv3d) -> Tensor:
@@ -45,13 +45,25 @@ def _heads(x: Tensor, heads: int) -> Tensor:
     return x.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
+MAX_BATCH = 65_535
+"""Sequences that CUDA's attention kernels take at once: an axis of their grid."""
+
+
+def _fused_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention of [N, heads, L, C] by PyTorch's kernels, in as many calls as they need."""
+    if len(q) <= MAX_BATCH:
+        return F.scaled_dot_product_attention(q, k, v)
+    parts = zip(*(x.split(MAX_BATCH) for x in (q, k, v)), strict=True)
+    return torch.cat([F.scaled_dot_product_attention(*part) for part in parts])
+
+
 def _attend(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
     """Attention of sequences [N, L, C] → [N, L, C]."""
     q, k, v = _heads(q, heads), _heads(k, heads), _heads(v, heads)
     if q.device.type == "cpu" and torch.is_grad_enabled():
         y = _matrix_attention(q, k, v)
     else:
-        y = F.scaled_dot_product_attention(q, k, v)
+        y = _fused_attention(q, k, v)
     return y.transpose(1, 2).flatten(2)
 
 
@@ -74,7 +86,7 @@ def _windows(x: Tensor, frames: int, window: int, shift: int) -> Tensor:
         y = x.unflatten(1, (frames, step))
         parts = [y.roll(-((shift + i) % frames), 1) if shift + i else y for i in range(window)]
         return torch.cat(parts, dim=2).flatten(0, 1)
-    rows = window_table(frames, step, length, window, str(x.device))[shift : shift + frames]
+    rows = window_table(x.device, frames, step, length, window)[shift : shift + frames]
     return x.index_select(1, rows.flatten()).reshape(b * frames, window * step, c)
 
 
@@ -190,7 +202,7 @@ class Fast(Operations):
             q, k, v = qkv.chunk(3, dim=-1)
             return _attend(q, k, v, heads)
         q, k, v = qkv.unflatten(-1, (heads, 3, -1)).permute(3, 0, 2, 1, 4)
-        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return _fused_attention(q, k, v).transpose(1, 2).flatten(2)
 
     def attend_windows(
         self, video: Tensor, audio: Tensor, frames: int, heads: int, window: int, shift: int

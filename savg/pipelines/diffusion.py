@@ -252,7 +252,7 @@ class DiffusionPipeline(SeedPipeline[Result]):
         listener = report if progress.on_step else None
         later = ClipNoise(seed, clips, NoisePurpose.ON_THE_WAY)
         state = sampler.run(self.diffusion, self.denoiser(seed, clips), start, later, listener)
-        if not all(bool(part.isfinite().all()) for part in state):
+        if not bool(torch.stack([part.isfinite().all() for part in state]).all()):
             raise SavgError(
                 f"The {self.name} network's output must be finite, got NaN or infinity: check its "
                 "weights, or try float32."

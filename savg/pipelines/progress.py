@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,23 @@ from savg.errors import Cancelled
 
 OnStep = Callable[[int, int, NDArray[np.uint8]], object]
 """on_step(done, total, preview): preview is uint8 frames [F, H, W, 3] of the current clip, as
-predicted at this step; returning False (or raising Cancelled) stops."""
+predicted at this step; returning False (or raising Cancelled) stops. One that was marked by
+`without_preview` gets no frames (F = 0): they would be copied from the device at every step."""
+
+L = TypeVar("L", bound=Callable[..., object])
+
+NO_FRAMES = np.zeros((0, 1, 1, 3), np.uint8)
+
+
+def without_preview(on_step: L) -> L:
+    """The listener, marked as one that does not look at previews."""
+    on_step.without_preview = True  # type: ignore[attr-defined]
+    return on_step
+
+
+def looks(on_step: OnStep | None) -> bool:
+    """Whether a listener looks at previews."""
+    return on_step is not None and not getattr(on_step, "without_preview", False)
 
 
 @dataclass
@@ -32,7 +49,8 @@ class Progress:
         """Report `done` steps of the current part; Cancelled if the listener returns False."""
         if self.on_step is None:
             return
-        frames = flipped(preview()) if self.flip else preview()
+        frames = preview() if looks(self.on_step) else NO_FRAMES
+        frames = flipped(frames) if self.flip else frames
         if self.on_step(self.base + done, self.total, frames) is False:
             raise Cancelled(f"stopped after step {self.base + done} of {self.total}")
 

@@ -21,6 +21,7 @@ from savg.diffusion.dpm_solver import (
     singlestep,
     time_steps,
 )
+from savg.diffusion.host import on_device
 from savg.diffusion.process import Model, Prediction, State, Variance
 from savg.diffusion.progress import OnStep
 from savg.diffusion.thresholding import THRESHOLDING, Thresholding
@@ -207,7 +208,7 @@ class ClipNoise:
     def draw(self, shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
         """Noise [clips, *shape]."""
         noise = [torch.randn(tuple(shape), generator=stream) for stream in self.generators]
-        return torch.stack(noise).to(device)
+        return on_device(torch.stack(noise), device)
 
     def like(self, state: State) -> State:
         """Noise of the shapes and on the device of `state`."""

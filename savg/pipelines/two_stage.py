@@ -18,7 +18,7 @@ from savg.errors import brief
 from savg.hub import Card
 from savg.pipelines.base import AudioPipeline, ClipPipeline, Pipeline, check_call
 from savg.pipelines.description import KEY, STAGES, Description, DescriptionError
-from savg.pipelines.progress import OnStep, Progress
+from savg.pipelines.progress import OnStep, Progress, looks, without_preview
 from savg.pipelines.registry import AUDIO
 from savg.pipelines.video import VideoPipeline
 from savg.video import Video
@@ -168,6 +168,8 @@ class TwoStagePipeline(ClipPipeline):
         def report(done: int, _: int, preview: NDArray[np.uint8]) -> None:
             progress.report(done, lambda: preview)
 
+        if not looks(on_step):
+            report = without_preview(report)
         clips: list[Clip] = []
         for numbers in _batches(first, num_clips, batch):
             common: dict[str, Any] = {

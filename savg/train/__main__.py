@@ -51,6 +51,7 @@ def _training_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", help="default: the first accelerator, else the CPU")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting")
     add("--fresh", action="store_true", help="remove the run's checkpoints and logs first")
+    add("--compile", action="store_true", help="compile the network's blocks, for GPUs")
     add("--quiet", action="store_true", help="no progress bar")
 
 
@@ -87,6 +88,7 @@ def run_training(args: argparse.Namespace) -> int:
         args.stop_at,
         args.quiet,
         args.init,
+        args.compile,
     )
     step = train(recipe, session)
     print(f"{args.out}: step {step} of {recipe.optim.steps}.", file=sys.stderr)

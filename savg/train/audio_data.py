@@ -93,7 +93,8 @@ class AudioRecipe(Recipe):
 @lru_cache(maxsize=4)
 def spectrogram(config: MelConfig, device: torch.device) -> MelSpectrogram:
     """The module that computes mel spectrograms, on a device."""
-    return MelSpectrogram(config).to(device)
+    with torch.inference_mode(False):  # training may use it after sampling
+        return MelSpectrogram(config).to(device)
 
 
 def log_mel(audio: Tensor, config: MelConfig) -> Tensor:
@@ -136,7 +137,8 @@ def load_vae(source: str, channels: int | None = None) -> tuple[MelVae, str]:
 @lru_cache(maxsize=2)
 def frozen_vae(source: str, device: torch.device) -> MelVae:
     """The VAE of `load_vae` on a device, loaded once."""
-    return load_vae(source)[0].to(device)
+    with torch.inference_mode(False):
+        return load_vae(source)[0].to(device)
 
 
 def spectral_distance(predicted: Tensor, real: Tensor) -> Tensor:

@@ -28,8 +28,13 @@ class Average:
         }
 
     @torch.no_grad()
-    def update(self, model: torch.nn.Module, step: int) -> None:
-        """Include the weights after `step` steps (counted from 1)."""
+    def update(
+        self, model: torch.nn.Module, step: int, skipped: torch.Tensor | None = None
+    ) -> None:
+        """Include the weights after `step` steps (counted from 1).
+
+        skipped: on the device, 1 where the step was left out and the average stays as it is.
+        """
         weight = self.weight(step)
         if not weight:
             return
@@ -40,7 +45,12 @@ class Average:
                 sources.append(value.float())
             else:
                 self.state[key].copy_(value)
-        torch._foreach_lerp_(floats, sources, weight)
+        if skipped is None:
+            torch._foreach_lerp_(floats, sources, weight)
+            return
+        changes = torch._foreach_sub(sources, floats)
+        torch._foreach_mul_(changes, weight * (1 - skipped))
+        torch._foreach_add_(floats, changes)
 
     def weight(self, step: int) -> float:
         """The share of the latest weights in the average after `step` steps."""

@@ -46,6 +46,8 @@ class Checkpoint:
     model: Tensors
     average: Tensors
     optimizer: Tensors
+    parts: int = 0
+    """Into how many parts, over all processes, each batch was divided; 0 if that is not known."""
 
 
 def folders(run: Path) -> list[Path]:
@@ -77,6 +79,7 @@ def save(run: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
             "seconds": round(checkpoint.seconds, 3),
             "shards": names,
             "recipe": dict(checkpoint.recipe),
+            "parts": checkpoint.parts,
         }
         (folder / STATE_FILE).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
         write_sums(folder, [STATE_FILE, *names])
@@ -103,7 +106,8 @@ def load(folder: Path) -> Checkpoint:
             for key, value in load_tensors(folder / name).items():
                 part, own = key.split(".", 1)
                 parts[part][own] = value
-        return Checkpoint(step, seconds, recipe, **parts)
+        divided = whole_number("parts", state.get("parts", 0), 0, _LAST_STEP)
+        return Checkpoint(step, seconds, recipe, **parts, parts=divided)
     except (OSError, ValueError, KeyError, TypeError, SavgError) as error:
         raise CheckpointError(
             f"{folder} is not a complete training checkpoint: {_reason(error)}; remove it to resume "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,7 +22,7 @@ from savg.models.joint_unet import CoupledUNet
 from savg.pipelines.guidance import Denoiser
 from savg.train.clip_set import ClipSet
 from savg.train.muon import Muon, split
-from savg.train.recipe import Batch, Recipe, Scalars
+from savg.train.recipe import Batch, Recipe, Scalars, on_gpu
 from savg.train.sheets import evenly_spaced, write_sheet
 from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
 
@@ -58,9 +59,9 @@ class ClipDiffusion(Recipe):
     audio: ClassVar[bool] = True
     """Whether the clips' audio is needed."""
 
-    @property
+    @cached_property
     def diffusion(self) -> Diffusion:
-        """The process that training and sampling share."""
+        """The process that training and sampling share; its tables stay on the device."""
         return Diffusion(Schedule.linear(self.diffusion_steps), self.prediction)  # type: ignore[arg-type]
 
     @property
@@ -135,6 +136,7 @@ class ClipDiffusion(Recipe):
             lr=self.optim.lr,
             betas=(0.9, 0.99),
             weight_decay=self.optim.weight_decay,
+            fused=on_gpu(model),
         )
 
     @abstractmethod

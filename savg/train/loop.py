@@ -9,40 +9,51 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from savg.device import choose
+from savg.device import Compute, preferring
 from savg.errors import CheckpointError, SavgError, clause
+from savg.models.regions import compile_regions
 from savg.train import checkpoint as checkpoints
+from savg.train.arithmetic import Pace
 from savg.train.averaging import Average
 from savg.train.optim import draws, seed_of
+from savg.train.placement import Together, start
 from savg.train.recipe import Batch, Recipe, differences
 from savg.train.records import Records
 from savg.train.start import start_from
+from savg.train.stepping import Guard, Means, Scalar
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-MAX_NONFINITE_STEPS = 10
-"""Steps in a row without a finite gradient after which a run gives up."""
+
+STOP_FILE = "stop"
+"""A file in the run's folder that ends it after the current step, with a checkpoint and exit code 0;
+`torchrun` exits with 1 when it is stopped by a signal, and leaves its processes half a minute."""
+
+AHEAD = 2
+"""Batches that are prepared while one is computed."""
 
 
 @dataclass(frozen=True)
 class Session:
     """One call of the loop. run: its folder; data: "synthetic" or a folder; precision: "bfloat16",
     "float32" or None to choose for the machine; max_minutes, stop_at: end with a checkpoint after
-    that time or step; quiet: no progress bar; init: see `start_from`, for new runs."""
+    that time or step; quiet: no progress bar; init: see `start_from`, for new runs; compile: the
+    network's blocks (see `savg.models.regions`)."""
 
     run: Path
     data: str = "synthetic"
@@ -52,18 +63,19 @@ class Session:
     stop_at: int | None = None
     quiet: bool = False
     init: str | None = None
+    compile: bool = False
 
 
 @dataclass
 class State:
-    """All that changes while training; nonfinite_steps: in a row, without a finite gradient."""
+    """All that changes while training, and into how many parts all processes divide a batch."""
 
     model: torch.nn.Module
     optimizer: torch.optim.Optimizer
     average: Average
+    parts: int
     step: int = 0
     seconds: float = 0.0
-    nonfinite_steps: int = 0
     started: float = field(default_factory=time.monotonic)
 
     def elapsed(self) -> float:
@@ -86,51 +98,56 @@ def train(recipe: Recipe, session: Session) -> int:
     Example:
         >>> step = train(get_recipe("seld", "tiny"), Session(Path("run"), stop_at=2))
     """
-    accelerator = _accelerator(session)
-    main = accelerator.is_main_process
-    with accelerator.main_process_first():
-        data = recipe.open(session.data, session.run)
-    state = _state(recipe, session, accelerator, data)
+    compute, accelerator = start(session.device, session.precision, recipe)
+    with preferring(compute):
+        return _train(recipe, session, compute, accelerator)
+
+
+def _train(recipe: Recipe, session: Session, compute: Compute, accelerator: Accelerator) -> int:
+    main, together = accelerator.is_main_process, Together()
+    data = together.in_turn(accelerator, lambda: recipe.open(session.data, session.run))
+    state = _state(recipe, session, compute, accelerator, data)
     if main and not session.quiet:
-        _announce(recipe, accelerator, state, len(data))
+        _announce(recipe, compute, accelerator, state, len(data))
     model = accelerator.prepare_model(state.model)
+    guard, means = Guard(state.optimizer, state.average), Means()
+    pace, first = Pace(compute.device), state.step + 1
     records = Records(session.run, state.step, main)
     end = min(recipe.optim.steps, session.stop_at or recipe.optim.steps)
     with _signals() as signals, _progress(state.step, end, main and not session.quiet) as bar:
-        batches = _batches(recipe, data, state.step, end, accelerator)
-        totals: dict[str, list[float]] = {}
+        batches = _batches(recipe, data, state.step, end, compute.device, accelerator)
         for batch in batches:
-            values = _step(recipe, state, model, batch, accelerator)
-            for key, value in values.items():
-                totals.setdefault(key, []).append(value)
-            bar.set_postfix_str(f"loss {values['loss']:.4f}", refresh=False)
+            with _enough_memory(recipe, accelerator), pace.step():
+                values = _step(recipe, state, guard, model, batch, accelerator)
+            means.add(values)
+            if session.compile and state.step == first:
+                compile_regions(state.model)  # once operations are counted
             bar.update()
-            stop = _agree(accelerator, bool(signals) or _over(session, state))
+            stop = together.any(bool(signals) or _over(session, state) or _told_to_stop(session))
             last = stop or state.step == end
-            _report(recipe, session, state, data, records, totals, accelerator, last)
+            if compute.device.type == "cpu":  # elsewhere a number is worth a wait only in the log
+                guard.check(state.step, float(values["loss"]))
+                bar.set_postfix_str(f"loss {float(values['loss']):.4f}", refresh=False)
+            if state.step % recipe.optim.log_every == 0 or last:
+                logged = _log(recipe, state, guard, means, pace, records, together)
+                bar.set_postfix_str(f"loss {logged['loss']:.4f}", refresh=False)
+            if main:
+                _report(recipe, session, state, data, records)
             if stop:
                 break
         batches.close()
     if main and not _saved(session.run, state.step):
         _save(recipe, session, state)
+    if main:
+        (session.run / STOP_FILE).unlink(missing_ok=True)
     records.close()
     accelerator.wait_for_everyone()
     return state.step
 
 
-def _accelerator(session: Session) -> Accelerator:
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
-
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        # It remembers the precision of an earlier run in this process, and refuses another.
-        AcceleratorState._reset_state(reset_partial_state=True)
-    compute = choose(session.device, session.precision)
-    mixed = {"bfloat16": "bf16", "float16": "fp16"}.get(str(compute.dtype).split(".")[-1], "no")
-    return Accelerator(mixed_precision=mixed, cpu=compute.device.type == "cpu")
-
-
-def _state(recipe: Recipe, session: Session, accelerator: Accelerator, data: Any) -> State:
+def _state(
+    recipe: Recipe, session: Session, compute: Compute, accelerator: Accelerator, data: Any
+) -> State:
     """A fresh state, or the one of the newest checkpoint of the run."""
     torch.manual_seed(seed_of(recipe.optim.seed, 3))
     model = recipe.build()
@@ -140,9 +157,10 @@ def _state(recipe: Recipe, session: Session, accelerator: Accelerator, data: Any
         start_from(model, recipe, session.init)
     elif saved is None:
         recipe.fit(model, data)
-    model = model.to(accelerator.device).train()
+    model = model.to(compute.device).train()
     optimizer = recipe.optimizer(model)
-    state = State(model, optimizer, Average(model, recipe.optim))
+    parts = accelerator.num_processes * recipe.optim.accumulation
+    state = State(model, optimizer, Average(model, recipe.optim), parts)
     if saved is None:
         return state
     before = {key: value for key, value in saved.recipe.items() if key not in recipe.free}
@@ -162,6 +180,11 @@ def _state(recipe: Recipe, session: Session, accelerator: Accelerator, data: Any
             f"{clause(error)}."
         ) from error
     state.step, state.seconds = saved.step, saved.seconds
+    if main and saved.parts not in (0, state.parts):
+        _tell(
+            f"{session.run} was trained with batches in {saved.parts} parts (processes × accumulation) "
+            f"and goes on with {state.parts}: on the same samples, with other noise."
+        )
     return state
 
 
@@ -174,9 +197,14 @@ def _ignore(sentence: str) -> None:
 
 
 def _batches(
-    recipe: Recipe, data: Any, first: int, end: int, accelerator: Accelerator
+    recipe: Recipe,
+    data: Any,
+    first: int,
+    end: int,
+    device: torch.device,
+    accelerator: Accelerator,
 ) -> Generator[list[Batch], None, None]:
-    """The parts of each step's batch, prepared one step ahead in a thread."""
+    """The parts of each step's batch, prepared ahead in threads, for a GPU in pinned memory."""
     optim = recipe.optim
     processes = accelerator.num_processes
     parts = processes * optim.accumulation
@@ -186,89 +214,113 @@ def _batches(
             f"{optim.batch}."
         )
     size = optim.batch // parts
+    on_gpu = device.type == "cuda"
 
     def make(step: int) -> list[Batch]:
         batch_draws = draws(
             len(data), optim.batch, step, optim.seed, accelerator.process_index, processes
         )
-        return [
+        made = [
             recipe.batch(data, batch_draws[i : i + size]) for i in range(0, len(batch_draws), size)
         ]
+        return [tuple(tensor.pin_memory() for tensor in part) for part in made] if on_gpu else made
 
-    with ThreadPoolExecutor(1, "batches") as pool:
-        ahead = pool.submit(make, first) if first < end else None
+    # Memory is pinned by way of the thread's own GPU, which is the first one unless it is set.
+    settle = partial(torch.cuda.set_device, device) if on_gpu else None
+    with ThreadPoolExecutor(1, "batches", settle) as pool:
+        ahead = deque(pool.submit(make, step) for step in range(first, min(first + AHEAD, end)))
         for step in range(first, end):
-            assert ahead is not None
-            batch_parts = ahead.result()
-            ahead = pool.submit(make, step + 1) if step + 1 < end else None
-            yield [tuple(tensor.to(accelerator.device) for tensor in part) for part in batch_parts]
+            batch_parts = ahead.popleft().result()
+            if step + AHEAD < end:
+                ahead.append(pool.submit(make, step + AHEAD))
+            yield [
+                tuple(tensor.to(device, non_blocking=on_gpu) for tensor in part)
+                for part in batch_parts
+            ]
 
 
 def _step(
     recipe: Recipe,
     state: State,
+    guard: Guard,
     model: torch.nn.Module,
     parts: list[Batch],
     accelerator: Accelerator,
-) -> dict[str, float]:
-    """One optimiser step; a step whose gradient is not finite changes nothing but the count."""
+) -> dict[str, Scalar]:
+    """One optimiser step; a step whose gradient is not finite changes nothing but the count.
+
+    The noise of a part depends on its place in the whole batch, so that processes that share the parts
+    draw what one process would.
+    """
     optim, step = recipe.optim, state.step
     lr = optim.lr_at(step)
     for group in state.optimizer.param_groups:
         group["lr"] = lr * group.get("lr_scale", 1.0)
     state.optimizer.zero_grad(set_to_none=True)
-    values: dict[str, float] = {}
+    values: dict[str, Scalar] = {}
     for number, part in enumerate(parts):
-        seed = seed_of(optim.seed, 4, step, accelerator.process_index, number)
+        place = accelerator.process_index * len(parts) + number
+        seed = seed_of(optim.seed, 4, step, 0, place)
         torch.manual_seed(seed)
         last = number == len(parts) - 1
         with nullcontext() if last else accelerator.no_sync(model):
             loss, scalars = recipe.loss(model, part, step, seed)
             accelerator.backward(loss / len(parts))
         for key, value in {"loss": loss, **scalars}.items():
-            values[key] = values.get(key, 0.0) + float(torch.as_tensor(value).detach()) / len(parts)
-    max_norm = optim.clip_norm or math.inf
-    norm = float(torch.nn.utils.clip_grad_norm_(state.model.parameters(), max_norm))
+            share = torch.as_tensor(value).detach() / len(parts)
+            values[key] = values.get(key, 0.0) + share
     state.step += 1
-    if math.isfinite(norm):
-        state.optimizer.step()
-        state.average.update(state.model, state.step)
-        state.nonfinite_steps = 0
-    else:
-        state.nonfinite_steps += 1
-        if state.nonfinite_steps >= MAX_NONFINITE_STEPS:
-            raise SavgError(
-                f"The gradient has not been finite for {MAX_NONFINITE_STEPS} steps in a row (at step "
-                f"{state.step}, loss {values['loss']}): the run stops; resume it from its last "
-                "checkpoint with a lower lr."
-            )
-    return {**values, "grad_norm": norm, "lr": lr, "skipped": float(not math.isfinite(norm))}
+    norm, skipped = guard.step(state.model, optim.clip_norm or math.inf, state.step)
+    return {**values, "grad_norm": norm, "lr": lr, "skipped": skipped}
 
 
-def _report(
+def _log(
     recipe: Recipe,
-    session: Session,
     state: State,
-    data: Any,
+    guard: Guard,
+    means: Means,
+    pace: Pace,
     records: Records,
-    totals: dict[str, list[float]],
-    accelerator: Accelerator,
-    last: bool,
-) -> None:
-    """Logs, samples and checkpoints that are due after this step."""
+    together: Together,
+) -> dict[str, float]:
+    """A line of the log: means over the steps since the last one and over all processes."""
+    own = means.read()
+    logged = dict(zip(own, together.mean(list(own.values())), strict=True))
+    guard.check(state.step, logged["loss"])
+    facts = {"samples": state.step * recipe.optim.batch, "seconds": round(state.elapsed(), 1)}
+    records.training(state.step, {**facts, **logged, **pace.read()})
+    return logged
+
+
+def _report(recipe: Recipe, session: Session, state: State, data: Any, records: Records) -> None:
+    """Samples and checkpoints that are due after this step."""
     optim, step = recipe.optim, state.step
-    if not accelerator.is_main_process:
-        return
-    if step % optim.log_every == 0 or last:
-        means = {key: sum(value) / len(value) for key, value in totals.items() if value}
-        totals.clear()
-        records.training(
-            step, {"samples": step * optim.batch, "seconds": round(state.elapsed(), 1), **means}
-        )
     if optim.save_every and step % optim.save_every == 0:
         _save(recipe, session, state)
     if optim.sample_every and step % optim.sample_every == 0:
         records.samples(step, sample(recipe, state, data, session.run))
+
+
+@contextmanager
+def _enough_memory(recipe: Recipe, accelerator: Accelerator) -> Iterator[None]:
+    """SavgError that says what to change where a GPU's memory is too small for a part of the batch."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        optim = recipe.optim
+        own = optim.batch // accelerator.num_processes
+        part = own // optim.accumulation
+        finer = next((n for n in range(optim.accumulation + 1, own + 1) if own % n == 0), None)
+        advice = (
+            f"--set accumulation={finer} computes {own // finer} at a time and trains the same"
+            if finer
+            else "it takes a GPU with more memory or a smaller network"
+        )
+        if finer and hasattr(recipe, "checkpoint_attention"):
+            advice += "; --set checkpoint_attention=true takes less too"
+        raise SavgError(
+            f"The device's memory is too small for {part} samples at a time: {advice}."
+        ) from error
 
 
 def sample(recipe: Recipe, state: State, data: Any, run: Path) -> dict[str, float]:
@@ -291,6 +343,7 @@ def _save(recipe: Recipe, session: Session, state: State) -> None:
             state.model.state_dict(),
             state.average.state,
             checkpoints.optimizer_tensors(state.optimizer),
+            state.parts,
         ),
     )
 
@@ -305,12 +358,8 @@ def _over(session: Session, state: State) -> bool:
     return minutes is not None and time.monotonic() - state.started > 60 * minutes
 
 
-def _agree(accelerator: Accelerator, stop: bool) -> bool:
-    """Whether any process wants to stop."""
-    if accelerator.num_processes == 1:
-        return stop
-    flag = torch.tensor(float(stop), device=accelerator.device)
-    return bool(accelerator.reduce(flag, "sum") > 0)
+def _told_to_stop(session: Session) -> bool:
+    return (session.run / STOP_FILE).exists()
 
 
 @contextmanager
@@ -352,12 +401,13 @@ def _progress(first: int, end: int, visible: bool) -> Iterator[Any]:
         yield bar
 
 
-def _announce(recipe: Recipe, accelerator: Accelerator, state: State, items: int) -> None:
+def _announce(
+    recipe: Recipe, compute: Compute, accelerator: Accelerator, state: State, items: int
+) -> None:
     size = sum(p.numel() for p in state.model.parameters()) / 1e6
     print(
         f"{recipe.kind}: {size:.2f} M parameters, {items} training items, "
-        f"{accelerator.num_processes} process(es) on {accelerator.device.type}, "
-        f"{accelerator.mixed_precision if accelerator.mixed_precision != 'no' else 'float32'}, "
+        f"{accelerator.num_processes} process(es) on {compute.reason}, "
         f"{torch.get_num_threads()} thread(s), "
         + (f"resuming after step {state.step}" if state.step else "from the start"),
         file=sys.stderr,

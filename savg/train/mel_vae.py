@@ -21,7 +21,7 @@ from savg.models.mel_vae import MelVae, MelVaeConfig
 from savg.train.audio_data import AudioRecipe, band_statistics, log_mel, mel_image
 from savg.train.clip_set import ClipSet
 from savg.train.optim import Optimisation
-from savg.train.recipe import Batch, Scalars
+from savg.train.recipe import Batch, Scalars, on_gpu
 from savg.train.sheets import write_sheet
 from savg.train.sources import Synthetic
 
@@ -73,6 +73,7 @@ class MelVaeRecipe(AudioRecipe):
             lr=self.optim.lr,
             betas=(0.9, 0.99),
             weight_decay=self.optim.weight_decay,
+            fused=on_gpu(model),
         )
 
     def evaluate(self, model: torch.nn.Module, data: ClipSet, sheet: Path) -> dict[str, float]:

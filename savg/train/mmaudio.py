@@ -44,7 +44,7 @@ from savg.train.feature_maps import Row, feature_maps
 from savg.train.mel_vae import level_db
 from savg.train.muon import Muon
 from savg.train.optim import Draw, Optimisation
-from savg.train.recipe import Batch, Recipe, Scalars
+from savg.train.recipe import Batch, Recipe, Scalars, on_gpu
 from savg.train.sheets import write_sheet
 from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
 from savg.video import Video
@@ -117,7 +117,7 @@ class MMAudioRecipe(Recipe):
             raise SavgError(
                 f"{data} has no person boxes: annotate the clips first, or set boxes=0."
             )
-        device = choose().device
+        device = choose().device  # the run's own: see `savg.device.preferring`
         vae, name = self._vae()
         folder = run / "data"
         maps = feature_maps(
@@ -174,19 +174,19 @@ class MMAudioRecipe(Recipe):
         moments, *tensors = batch
         device = moments.device
         flow = FlowMatching()
-        generator = torch.Generator().manual_seed(seed)
-        t = flow.draw_times(len(moments), generator).to(device)
-        dropped = (torch.rand(len(moments), generator=generator) < self.drop).to(device)
+        random: dict[str, Any] = {
+            "generator": torch.Generator(device).manual_seed(seed), "device": device
+        }  # fmt: skip
+        t = flow.draw_times(len(moments), random["generator"])
+        dropped = torch.rand(len(moments), **random) < self.drop
         mean, deviation = (join_latents(part) for part in moments.float().unbind(2))
-        latent_noise, noise = (
-            torch.randn(mean.shape, generator=generator).to(device) for _ in range(2)
-        )
+        latent_noise, noise = (torch.randn(mean.shape, **random) for _ in range(2))
         unwrapped: Any = getattr(model, "module", model)  # out of DistributedDataParallel
         data = unwrapped.flow.normalize(mean + deviation * latent_noise)
         inputs = VisualInputs(**dict(zip(self.input_names, tensors, strict=True)))
         if self.box_drop and inputs.boxes is not None:
-            withheld = torch.rand(len(moments), generator=generator) < self.box_drop
-            inputs = without_boxes(inputs, withheld.to(device))
+            withheld = torch.rand(len(moments), **random) < self.box_drop
+            inputs = without_boxes(inputs, withheld)
         velocity = model(flow.interpolate(noise, data, t), t, inputs, self.lengths, dropped)
         losses = flow.loss(velocity.float(), noise, data)
         return losses.mean(), {}
@@ -197,7 +197,11 @@ class MMAudioRecipe(Recipe):
             assert isinstance(model, VisualFlow)
             return Muon(*matrices(model, trained), self.optim.lr, self.optim.weight_decay)
         return torch.optim.AdamW(
-            trained, lr=self.optim.lr, betas=(0.9, 0.95), weight_decay=self.optim.weight_decay
+            trained,
+            lr=self.optim.lr,
+            betas=(0.9, 0.95),
+            weight_decay=self.optim.weight_decay,
+            fused=on_gpu(model),
         )
 
     def evaluate(self, model: torch.nn.Module, data: LatentSet, sheet: Path) -> dict[str, float]:

@@ -20,7 +20,14 @@ RMS = 0.2
 
 
 class Muon(torch.optim.Optimizer):
-    """Orthogonalised Nesterov momentum for `matrices` (first axis = rows), AdamW for `others`."""
+    """Orthogonalised Nesterov momentum for `matrices` (first axis = rows), AdamW for `others`.
+
+    Where the tensor `found_inf` is set, as by a gradient scaler, a step is left out where it is 1; the
+    host does not read it.
+    """
+
+    found_inf: Tensor | None = None
+    _step_supports_amp_scaling = True
 
     def __init__(
         self,
@@ -44,15 +51,23 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """One update of every parameter that has a gradient."""
         loss = closure() if closure is not None else None
+        keep = None if self.found_inf is None else 1 - self.found_inf
         for group in self.param_groups:
             with_gradient = [p for p in group["params"] if p.grad is not None]
+            if keep is not None:
+                for p in with_gradient:  # whatever is not finite is multiplied by zero below
+                    p.grad.nan_to_num_(0.0, 0.0, 0.0)
             if group["matrices"]:
-                self._orthogonal_step(with_gradient, group)
-            else:
+                self._orthogonal_step(with_gradient, group, keep)
+            elif keep is None:
                 self._adam_step(with_gradient, group)
+            else:
+                self._adam_step_on_device(with_gradient, group, keep)
         return loss
 
-    def _orthogonal_step(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
+    def _orthogonal_step(
+        self, parameters: list[nn.Parameter], group: dict[str, Any], keep: Tensor | None = None
+    ) -> None:
         lr, beta = group["lr"], group["momentum"]
         by_shape: dict[tuple[int, ...], list[tuple[nn.Parameter, Tensor]]] = {}
         for p in parameters:
@@ -60,7 +75,8 @@ class Muon(torch.optim.Optimizer):
             if not state:
                 state["momentum"] = torch.zeros_like(p)
             assert p.grad is not None
-            state["momentum"].lerp_(p.grad, 1 - beta)
+            share = 1 - beta if keep is None else (1 - beta) * keep
+            state["momentum"].lerp_(p.grad, share)
             lookahead = p.grad.lerp(state["momentum"], beta).flatten(1)
             by_shape.setdefault(tuple(lookahead.shape), []).append((p, lookahead))
         for shape, members in by_shape.items():
@@ -69,8 +85,13 @@ class Muon(torch.optim.Optimizer):
             )
             scale = RMS * max(shape) ** 0.5
             for (p, _), update in zip(members, updates, strict=True):
+                change = update.reshape(p.shape).to(p.dtype)
+                if keep is not None:
+                    p.mul_(1 - lr * group["weight_decay"] * keep)
+                    p.sub_(change * (lr * scale * keep))
+                    continue
                 p.mul_(1 - lr * group["weight_decay"])
-                p.add_(update.reshape(p.shape).to(p.dtype), alpha=-lr * scale)
+                p.add_(change, alpha=-lr * scale)
 
     def _adam_step(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
         lr, (b1, b2) = group["lr"], group["betas"]
@@ -87,6 +108,26 @@ class Muon(torch.optim.Optimizer):
             denominator = (state["square"] / (1 - b2**step)).sqrt_().add_(1e-8)
             p.mul_(1 - lr * group["weight_decay"])
             p.addcdiv_(state["mean"], denominator, value=-lr / (1 - b1**step))
+
+    def _adam_step_on_device(
+        self, parameters: list[nn.Parameter], group: dict[str, Any], keep: Tensor
+    ) -> None:
+        """The same with the count of steps on the device, and no change where `keep` is 0."""
+        lr, (b1, b2) = group["lr"], group["betas"]
+        for p in parameters:
+            state = self.state[p]
+            if not state:
+                state["step"] = torch.zeros((), device=p.device)
+                state["mean"], state["square"] = torch.zeros_like(p), torch.zeros_like(p)
+            assert p.grad is not None
+            state["step"] = state["step"].to(p.device)  # a resumed run's is on the host
+            state["step"] += keep
+            state["mean"].lerp_(p.grad, (1 - b1) * keep)
+            state["square"].lerp_(p.grad.square(), (1 - b2) * keep)
+            step = state["step"].clamp(min=1)
+            denominator = (state["square"] / (1 - b2**step)).sqrt_().add_(1e-8)
+            p.mul_(1 - lr * group["weight_decay"] * keep)
+            p.sub_(state["mean"] / denominator * (lr * keep / (1 - b1**step)))
 
 
 def orthogonal(x: Tensor, iterations: int = 5) -> Tensor:

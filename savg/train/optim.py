@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,15 @@ def draws(
     """
     share = batch // processes
     first = step * batch + rank * share
-    batch_draws, orders = [], {}
+    batch_draws = []
     for position in range(first, first + share):
         epoch, place = divmod(position, items)
-        if epoch not in orders:
-            orders[epoch] = np.random.default_rng((seed, 1, epoch)).permutation(items)
-        batch_draws.append(Draw(int(orders[epoch][place]), step, seed_of(seed, 2, position)))
+        index = int(_order(items, seed, epoch)[place])
+        batch_draws.append(Draw(index, step, seed_of(seed, 2, position)))
     return batch_draws
+
+
+@lru_cache(maxsize=4)
+def _order(items: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """The items of an epoch in their order; drawing a million takes 20 ms."""
+    return np.random.default_rng((seed, 1, epoch)).permutation(items)

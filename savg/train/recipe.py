@@ -51,6 +51,8 @@ class Recipe(ABC):
     """Kind of weights, as in `savg.hub.KINDS`; the network's configuration is the field `model`."""
     network: ClassVar[str] = ""
     """Prefix of the network's own weights, where the trained module holds more than the network."""
+    unused_parameters: ClassVar[bool] = False
+    """Whether some steps leave some of the trained parameters without a gradient."""
     free: ClassVar[frozenset[str]] = frozenset({"optim", "synthetic", "samples", "sample_steps"})
     """Settings that may change when a run is resumed."""
 
@@ -87,7 +89,10 @@ class Recipe(ABC):
         import torch
 
         return torch.optim.AdamW(
-            model.parameters(), lr=self.optim.lr, weight_decay=self.optim.weight_decay
+            model.parameters(),
+            lr=self.optim.lr,
+            weight_decay=self.optim.weight_decay,
+            fused=on_gpu(model),
         )
 
     def evaluate(self, model: torch.nn.Module, data: Any, sheet: Path) -> dict[str, float]:
@@ -98,6 +103,11 @@ class Recipe(ABC):
         """The settings that a checkpoint must share with the recipe that resumes it: all but `free`."""
         values = {k: v for k, v in dataclasses.asdict(self).items() if k not in self.free}
         return plain({"kind": self.kind, **values})
+
+
+def on_gpu(model: torch.nn.Module) -> bool:
+    """Whether the network is on a GPU, where optimisers take all parameters in one kernel."""
+    return next(model.parameters()).is_cuda
 
 
 def recipe_names() -> list[str]:

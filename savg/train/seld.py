@@ -22,7 +22,7 @@ from savg.models.seld import Seld, SeldConfig
 from savg.models.seld_loss import seld_loss
 from savg.train.clip_set import ClipSet
 from savg.train.optim import Draw, Optimisation
-from savg.train.recipe import Batch, Recipe, Scalars
+from savg.train.recipe import Batch, Recipe, Scalars, on_gpu
 from savg.train.sheets import Image, write_sheet
 from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
 
@@ -116,7 +116,10 @@ class SeldRecipe(Recipe):
 
     def optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
         return torch.optim.Adam(
-            model.parameters(), lr=self.optim.lr, weight_decay=self.optim.weight_decay
+            model.parameters(),
+            lr=self.optim.lr,
+            weight_decay=self.optim.weight_decay,
+            fused=on_gpu(model),
         )
 
     def evaluate(self, model: torch.nn.Module, data: SeldData, sheet: Path) -> dict[str, float]:

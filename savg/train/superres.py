@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -71,12 +72,17 @@ class SuperResRecipe(Recipe):
         "late",
     }
 
-    @property
+    @cached_property
     def diffusion(self) -> Diffusion:
         """The process of training and sampling."""
         variance: Any = "learned_range" if self.model.learn_variance else "fixed_large"
         prediction: Any = self.prediction
         return Diffusion(Schedule.linear(self.diffusion_steps), prediction, variance)
+
+    @cached_property
+    def unbounded(self) -> Diffusion:
+        """The process where variances are not trained."""
+        return replace(self.diffusion, variance="fixed_large")
 
     def build(self) -> torch.nn.Module:
         if self.pretrained:
@@ -156,7 +162,7 @@ class SuperResRecipe(Recipe):
         noise = torch.randn(large.shape, generator=generator, device=large.device)
         process, channels = self.diffusion, None
         if not self.bound:
-            process, channels = replace(process, variance="fixed_large"), large.shape[1]
+            process, channels = self.unbounded, large.shape[1]
         total, (error,) = process.training_loss(
             lambda state, t: (model(state[0], t, small)[:, :channels],), (large,), times, (noise,)
         )

@@ -34,7 +34,7 @@ from savg.train.audio_data import (
 )
 from savg.train.clip_set import ClipSet
 from savg.train.optim import Optimisation
-from savg.train.recipe import Batch, Recipe, Scalars
+from savg.train.recipe import Batch, Recipe, Scalars, on_gpu
 from savg.train.sheets import write_sheet
 from savg.train.sources import Synthetic
 
@@ -57,6 +57,7 @@ class VocoderRecipe(AudioRecipe):
     decoded: float = 0.5
     kind: ClassVar[str] = "istft_vocoder"
     network: ClassVar[str] = "network."
+    unused_parameters: ClassVar[bool] = True
     free: ClassVar[frozenset[str]] = Recipe.free | {"vae"}
 
     @property
@@ -96,8 +97,9 @@ class VocoderRecipe(AudioRecipe):
         if not self.vae:
             return mel
         vae = frozen_vae(self.vae, mel.device)
-        uniform = torch.rand(len(mel), generator=torch.Generator().manual_seed(seed))
-        chosen = (uniform < self.decoded).to(mel.device)[:, None, None]
+        generator = torch.Generator(mel.device).manual_seed(seed)
+        uniform = torch.rand(len(mel), generator=generator, device=mel.device)
+        chosen = (uniform < self.decoded)[:, None, None]
         with torch.no_grad():
             return torch.where(chosen, vae.decode(vae.encode(mel).mean), mel)
 
@@ -107,6 +109,7 @@ class VocoderRecipe(AudioRecipe):
             lr=self.optim.lr,
             betas=(0.8, 0.99),
             weight_decay=self.optim.weight_decay,
+            fused=on_gpu(model),
         )
 
     def evaluate(self, model: torch.nn.Module, data: ClipSet, sheet: Path) -> dict[str, float]:

@@ -18,11 +18,11 @@ from savg.hub import Card
 from savg.metrics.person_detection import person_ap50
 from savg.models.yolox import CONFIGS as NETWORKS
 from savg.models.yolox import Yolox, YoloxConfig
-from savg.models.yolox_loss import yolox_loss
+from savg.models.yolox_loss import padded_yolox_loss
 from savg.train.augment import Degradation, Jitter, jittered, mosaic
 from savg.train.clip_set import ClipSet
 from savg.train.optim import Draw, Optimisation
-from savg.train.recipe import Batch, Recipe, Scalars
+from savg.train.recipe import Batch, Recipe, Scalars, on_gpu
 from savg.train.sheets import with_boxes, write_sheet
 from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
 
@@ -114,9 +114,8 @@ class YoloxRecipe(Recipe):
 
     def loss(self, model: nn.Module, batch: Batch, step: int, seed: int) -> tuple[Tensor, Scalars]:
         images, tables, counts = batch
-        boxes = [table[:count] for table, count in zip(tables, counts.tolist(), strict=True)]
         raw = model(images.float().contiguous(memory_format=torch.channels_last))
-        parts = yolox_loss(raw, boxes, l1=self.plain(step))
+        parts = padded_yolox_loss(raw, tables, counts, l1=self.plain(step))
         scalars = {"box": parts.box, "objectness": parts.objectness, "classes": parts.classes}
         return parts.total, scalars
 
@@ -128,7 +127,9 @@ class YoloxRecipe(Recipe):
             {"params": decayed, "weight_decay": self.optim.weight_decay},
             {"params": rest, "weight_decay": 0.0},
         ]
-        return torch.optim.SGD(groups, lr=self.optim.lr, momentum=0.9, nesterov=True)
+        return torch.optim.SGD(
+            groups, lr=self.optim.lr, momentum=0.9, nesterov=True, fused=on_gpu(model)
+        )
 
     def evaluate(self, model: nn.Module, data: YoloxData, sheet: Path) -> dict[str, float]:
         format, detections, truth, panels = data.valid.small_format, [], [], []

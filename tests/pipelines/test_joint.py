@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from savg.cli import main
+from savg.clip import Clip
 from savg.data.joint_codec import JointCodec
 from savg.device import choose
 from savg.errors import Cancelled, CheckpointError, SavgError
@@ -262,6 +263,33 @@ def test_generate_names_missing_weights(tmp_path, capsys) -> None:
     missing = str(tmp_path / "none")
     assert main(["generate", "--weights", missing, "--out", str(tmp_path / "o")]) == 1
     assert missing in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("num", "options"), [(3, []), (4, ["--batch-size", "1"]), (1, [])])
+def test_processes_share_the_clips_and_make_the_same(
+    pipeline, tmp_path, monkeypatch, num: int, options: list[str]
+) -> None:
+    """Each clip once, whatever the number of processes; one that has none to make ends well."""
+    pipeline.save_pretrained(tmp_path / "p")
+    arguments = ["generate", "--weights", str(tmp_path / "p"), "--num", str(num), "--device", "cpu"]
+    assert main([*arguments, "--out", str(tmp_path / "one")]) == 0
+    made: list[set[str]] = []
+    for process in range(2):
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        monkeypatch.setenv("RANK", str(process))
+        before = set(names(tmp_path / "two"))
+        assert main([*arguments, *options, "--out", str(tmp_path / "two")]) == 0
+        made.append(set(names(tmp_path / "two")) - before)
+    assert not made[0] & made[1] and len(made[0] | made[1]) == num
+    assert names(tmp_path / "one") == names(tmp_path / "two")
+    for name in names(tmp_path / "one"):
+        one, two = (Clip.read(tmp_path / folder / name) for folder in ("one", "two"))
+        assert np.abs(one.video.astype(int) - two.video).mean() < 0.1
+        assert np.abs(one.audio - two.audio).max() < 1e-3
+
+
+def names(folder) -> list[str]:
+    return sorted(path.name for path in folder.glob("*.mp4"))
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "quantum"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import subprocess
 import sys
@@ -47,7 +48,7 @@ def test_two_processes_train_the_same_network_as_one(tmp_path: Path) -> None:
     env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     for name, launcher in (("one", []), ("two", torchrun)):
         command = [sys.executable, *launcher, str(script), str(tmp_path / name)]
-        process = subprocess.run(command, capture_output=True, text=True, env=env, timeout=180)
+        process = subprocess.run(command, capture_output=True, text=True, env=env, timeout=900)
         assert process.returncode == 0, process.stderr[-2000:]
     one, two = (
         checkpoints.load(checkpoints.folders(tmp_path / name)[-1]) for name in ("one", "two")
@@ -57,3 +58,49 @@ def test_two_processes_train_the_same_network_as_one(tmp_path: Path) -> None:
         a, b = getattr(one, part), getattr(two, part)
         assert a.keys() == b.keys()
         assert all(torch.allclose(a[key], b[key], atol=1e-6) for key in a)
+
+
+RECIPES = """
+    import sys; sys.path.insert(0, {root!r})
+    from dataclasses import replace
+    from pathlib import Path
+    import torch
+    from savg.train.loop import Session, train
+    from savg.train.recipe import get_recipe, override
+
+    torch.set_num_threads(1)
+    run, parts = Path(sys.argv[1]), sys.argv[2]
+    for name, changes in (("joint", []), ("vocoder", ["discriminators_from=1"])):
+        changes += [f"accumulation={{parts}}", "batch=2", "sample_every=0", "steps=3", "log_every=1"]
+        recipe = override(get_recipe(name, "tiny"), changes)
+        for stop in (2, 3):  # a run that is resumed by as many processes
+            session = Session(run / name, precision="float32", device="cpu", stop_at=stop, quiet=True)
+            train(recipe, session)
+"""
+
+
+def test_two_processes_have_the_losses_of_one_with_as_many_parts(tmp_path: Path) -> None:
+    """Noise belongs to a place in the whole batch, and the log has the mean of all processes. The
+    vocoder's discriminators begin in its second step, and have no gradient before."""
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(RECIPES.format(root=str(ROOT))))
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    for name, launcher, parts in (("one", [], "2"), ("two", torchrun, "1")):
+        command = [sys.executable, *launcher, str(script), str(tmp_path / name), parts]
+        process = subprocess.run(command, capture_output=True, text=True, env=env, timeout=1800)
+        assert process.returncode == 0, process.stderr[-2000:]
+    for recipe in ("joint", "vocoder"):
+        runs = [tmp_path / name / recipe for name in ("one", "two")]
+        one, two = (checkpoints.load(checkpoints.folders(run)[-1]) for run in runs)
+        assert one.step == two.step == 3 and one.parts == two.parts == 2
+        assert all(torch.allclose(one.model[k], two.model[k], atol=1e-6) for k in one.model), recipe
+        logs = [list(csv.DictReader((run / "log.csv").open())) for run in runs]
+        assert len(logs[0]) == len(logs[1]) == 3
+        for a, b in zip(*logs, strict=True):
+            assert a.keys() == b.keys()
+            for key in a.keys() - {"seconds"}:
+                same = a[key] == b[key] or abs(float(a[key]) - float(b[key])) < 1e-4 * abs(
+                    float(a[key])
+                )
+                assert same, (recipe, key, a[key], b[key])
