@@ -178,8 +178,13 @@ class PublishedYoloxDetector(YoloxDetector):
 
     @classmethod
     def from_pretrained(
-        cls, source: str | os.PathLike[str] = "demo", **options: Any
-    ) -> PublishedYoloxDetector:
+        cls,
+        source: str | os.PathLike[str] = "demo",
+        score_threshold: float = 0.3,
+        device: str | None = None,
+        dtype: str = "float32",
+        categories: Collection[int] = (PERSON,),
+    ) -> YoloxDetector:
         """The detector of a source as `YoloxDetector` takes it; "demo" stands for the imported weights.
 
         SavgError, which says what to bring, where nobody has imported them.
@@ -193,7 +198,7 @@ class PublishedYoloxDetector(YoloxDetector):
                     f"`python -m savg weights import {file}`."
                 )
             source = folder
-        return super().from_pretrained(source, **options)  # type: ignore[return-value]
+        return super().from_pretrained(source, score_threshold, device, dtype, categories)
 
 
 def load_persons(source: str | os.PathLike[str]) -> Yolox:
