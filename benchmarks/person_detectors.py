@@ -204,7 +204,11 @@ def _speed(count: int) -> str:
 
 
 def _how(args: argparse.Namespace) -> str:
-    return f"{hardware()}. `python -m benchmarks.person_detectors`, boxes at each detector's threshold."
+    given = [("--clips …", args.clips), ("--dataset …", args.dataset), ("--world …", args.world)]
+    options = [text for text, value in given if value]
+    options += [f"--every {args.every}"] * (args.every > 1) + [f"--speed {args.speed}"]
+    command = " ".join(["python -m benchmarks.person_detectors", *options])
+    return f"{hardware()}. `{command}`, boxes at each detector's threshold."
 
 
 if __name__ == "__main__":
