@@ -32,6 +32,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.evaluation import write_reference
+from benchmarks.unet_speed import hardware
 from savg.clip import Clip
 from savg.evaluation.cache import Cache, content_key
 from savg.evaluation.observe import Detectors, Failure
@@ -72,7 +73,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_networks(Path(folder) / "networks")
         result = measure(files, args.alone, args.turns, Path(folder))
-    facts = setting("evaluation_speed")
+    facts = setting("evaluation_speed") | {"hardware": hardware()}
     write_result(
         "evaluation_speed", {"setting": facts, **result}, as_markdown(facts, result), args.out
     )
@@ -259,6 +260,7 @@ def as_markdown(facts: dict[str, Any], result: dict[str, Any]) -> str:
     return "\n".join(
         [
             f"# Speed of an evaluation\n\n{provenance(facts)}\n",
+            f"{facts['hardware']}. The machine did other work too: processor seconds are the fair ones.\n",
             f"{len(result['metrics'])} metrics on {result['threads']} thread(s) without a cache: "
             f"{', '.join(result['metrics'])}.\n",
             *head,
