@@ -260,7 +260,8 @@ def as_markdown(facts: dict[str, Any], result: dict[str, Any]) -> str:
     return "\n".join(
         [
             f"# Speed of an evaluation\n\n{provenance(facts)}\n",
-            f"{facts['hardware']}. The machine did other work too: processor seconds are the fair ones.\n",
+            f"{facts['hardware']}. Where the machine does other work too, processor seconds are the "
+            "fair ones.\n",
             f"{len(result['metrics'])} metrics on {result['threads']} thread(s) without a cache: "
             f"{', '.join(result['metrics'])}.\n",
             *head,

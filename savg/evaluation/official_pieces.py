@@ -117,7 +117,8 @@ class PiecePlan:
                 f"Official mode needs a clip of at least 2 s in each set, got {len(files)} clips "
                 f"without one{such}{why}."
             )
-        return cls(list(files), picked_batches(pieces, generator), failed, cache)
+        batches = picked_batches(pieces, generator, PIECES, BATCH)
+        return cls(list(files), batches, failed, cache)
 
     @property
     def failures(self) -> dict[str, str]:

@@ -25,7 +25,7 @@ SILENT_VIEWS = "silent_views"
 
 def silent_views(clip: Clip) -> NDArray[np.bool_]:
     """Which of the views of a clip's audio are exactly silent, [4] in the order of `VIEWS`."""
-    return ~views(clip.audio).any(axis=1)
+    return np.array([not view.any() for view in views(clip.audio)])
 
 
 class WithoutFloor(DistributionMetric):

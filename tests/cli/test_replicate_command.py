@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,26 @@ import pytest
 
 from savg.cli import main, replicate
 from savg.clip import Clip
+from savg.evaluation import official_pieces
 from savg.format import SAVGBENCH
+from savg.hub import Card, save_component
+from savg.models.audioclip import CONFIGS, AudioClip
+from savg.models.joint_config import CONFIGS as JOINT
+from savg.models.superres_unet import CONFIGS as SUPERRES
 from savg.paths import assets_dir
 from savg.pipelines.joint import JointPipeline, tiny
+from tests.models.test_i3d import small
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A mirrored joint pipeline with the bundled detectors in its folder."""
-    folder = tmp_path_factory.mktemp("weights") / "pipeline"
-    tiny(mirrored=True).save_pretrained(folder)
+    """A mirrored joint pipeline for clips of 1 s with the bundled detectors in its folder."""
+    return with_detectors(tiny(mirrored=True), tmp_path_factory.mktemp("weights") / "pipeline")
+
+
+def with_detectors(pipeline: JointPipeline, folder: Path) -> Path:
+    """A pipeline's folder, with the bundled detectors in it."""
+    pipeline.save_pretrained(folder)
     for name in ("yolox", "seld"):
         shutil.copytree(assets_dir() / "demo" / name, folder / name)
     description = json.loads((folder / "pipeline.json").read_text())
@@ -125,6 +136,48 @@ def test_mistakes_are_one_sentence_before_anything_is_made(
         assert not list(out.rglob("*.mp4"))
     assert main([*command[:-4], "--data", str(data), "--out", str(out), "--num", "1"]) == 1
     assert "--num must be" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("no_networks")
+def test_all_five_metrics_of_both_modes_with_networks(
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    networks = tmp_path / "networks"
+    save_component(small(), networks / "i3d", "i3d", Card("MIT", "a test"))
+    hearing = AudioClip(CONFIGS["tiny"]).eval()
+    save_component(hearing, networks / "audioclip", "audioclip", Card("MIT", "a test"))
+    monkeypatch.setattr(official_pieces, "PIECES", 8)
+    longer = replace(JOINT["tiny"], frames=9)  # three pieces of 2 s
+    pipeline = JointPipeline.random(longer, SUPERRES["tiny"], 0, mirrored=True)
+    weights = with_detectors(pipeline, tmp_path / "weights")
+    out = tmp_path / "out"
+    command = ["replicate", "--weights", str(weights), "--data", str(data), "--out", str(out)]
+    command += ["--num", "2", "--steps", "1", "--networks", str(networks), "--json"]
+    assert main(command) == 0
+    printed = capsys.readouterr()
+    table = json.loads(printed.out)
+    names = {"fvd", "kvd", "fad-audioclip", "temporal_av_align", "spatial_av_align"}
+    assert "left out" not in printed.err and set(table["columns"]) == names
+    ours = {label: row for label, row in table["rows"].items() if "published)" not in label}
+    assert len(ours) == 4
+    for row in ours.values():
+        assert set(row) == names
+        for name in ("fvd", "kvd", "fad-audioclip"):
+            assert np.isfinite(row[name]["value"])
+    official, standard = (ours[f"as_published, {mode}"] for mode in ("official", "standard"))
+    assert official["fvd"]["value"] != standard["fvd"]["value"]
+    flipped = ours["flipped_back, official"]
+    assert flipped["fvd"]["value"] != official["fvd"]["value"]
+    assert flipped["fad-audioclip"]["value"] == pytest.approx(
+        official["fad-audioclip"]["value"], rel=1e-3
+    )  # the same audio
+    shutil.rmtree(out / "results")
+    monkeypatch.setattr(official_pieces, "evaluator_items", lambda *_: pytest.fail("decoded"))
+    assert main(command) == 0  # from the cache
+    assert json.loads(capsys.readouterr().out)["rows"] == table["rows"]
 
 
 @pytest.mark.parametrize(("steps", "sampler"), [(3, "dpmpp_multistep"), (None, None)])
