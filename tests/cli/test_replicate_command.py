@@ -153,6 +153,9 @@ def test_all_five_metrics_of_both_modes_with_networks(
     longer = replace(JOINT["tiny"], frames=9)  # three pieces of 2 s
     pipeline = JointPipeline.random(longer, SUPERRES["tiny"], 0, mirrored=True)
     weights = with_detectors(pipeline, tmp_path / "weights")
+    description = json.loads((weights / "pipeline.json").read_text())
+    description["format"]["frames"] = 9
+    (weights / "pipeline.json").write_text(json.dumps(description))
     out = tmp_path / "out"
     command = ["replicate", "--weights", str(weights), "--data", str(data), "--out", str(out)]
     command += ["--num", "2", "--steps", "1", "--networks", str(networks), "--json"]
