@@ -17,7 +17,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 WIDTH, DEPTH_WIDTH = 1280, 640
-TRAIN, HELD_OUT = (0, 1, 2, 3, 4, 5, 6, 7), (8, 9, 10)
+TRAIN, HELD_OUT = (0, 1, 2, 3, 4, 5), (8, 9)
 ATTRIBUTION = (
     "Furniture: BlendSwap contributors (CC0 1.0; CC BY 3.0), Scopia (CC BY 3.0, http://www.scopia.fr), "
     "Kator Legaz (CC BY 3.0, http://www.katorlegaz.com), as packed by Sweet Home 3D; rooms rendered "
