@@ -27,7 +27,7 @@ def test_there_are_enough_people_of_both_splits(people: SpriteBank) -> None:
     assert len(train) + len(held_out) == len(people.people)
     for group in (train, held_out):
         assert {p.female for p in group} == {True, False}
-        assert len({p.skin_tone for p in group}) >= 2
+        assert len({p.skin_tone for p in group}) >= 3
     assert len({p.name for p in people.people}) == len(people.people)
 
 

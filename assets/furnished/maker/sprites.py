@@ -27,7 +27,7 @@ WIDTH, HALF_HEIGHT = 2.0, 1.56
 """Metres that a picture holds at the person: across, and above and below the camera's height."""
 ALPHAS = 4
 """Levels of alpha: more cost as much as the colours and are not seen."""
-GAIN = 1.22
+GAIN = 1.3
 OPENINGS = ((0.024, 0.014), (0.026, 0.028))
 """Half width and height (m) of a mouth that is half open and open."""
 AROUND = (0, 45, 90, 135, 180)
@@ -281,7 +281,7 @@ def _lossy(image: np.ndarray, quality: int) -> bytes:
 
 def _webp(picture: Image.Image, **options) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", method=6, **options)
+    picture.save(buffer, "WEBP", method=4, **options)
     return buffer.getvalue()
 
 

@@ -70,6 +70,7 @@ def _labels(part, index, character: Character, rig: Rig, image, outfit: Outfit):
     count = np.bincount(character.component)
     hands = _hand_pieces(character, rig)
     main = int(np.argmax(count))
+    short = points[character.component == main][:, 1].min() > joints.pelvis[1] - 0.2
     trousers = any(
         count[k] > 100 and np.ptp(points[character.component == k][:, 1]) > 0.6
         for k in range(len(count)) if k != main
@@ -88,7 +89,8 @@ def _labels(part, index, character: Character, rig: Rig, image, outfit: Outfit):
         if edge or feet[welded].mean() > 0.6:
             kind = 0
         elif piece == main and trousers:
-            kind = PARTS["top"]
+            waist = short and middle[1] < joints.pelvis[1] + 0.02
+            kind = PARTS["bottom" if waist else "top"]
         elif outfit.dress:
             leg = lower[welded].mean() > 0.5 and middle[1] < joints.knee[:, 1].max() + 0.08
             kind = PARTS["bottom" if leg else "top"]

@@ -63,7 +63,7 @@ def _skirted(character: Character, joints: Joints, weights: np.ndarray) -> np.nd
     """Weights where cloth of the trunk hangs over separate legs: there it follows the thighs."""
     points, count = character.points, np.bincount(character.component)
     main = character.component == np.argmax(count)
-    if weights[main][:, list(SHIN)].sum(1).max() > 0.9:
+    if points[main][:, 1].min() < joints.knee[:, 1].min():
         return weights
     below = np.clip((joints.pelvis[1] - 0.05 - points[:, 1]) / 0.16, 0, 1) * main
     below = (below**2 * (3 - 2 * below))[:, None]
