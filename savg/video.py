@@ -1,4 +1,4 @@
-"""A video without audio: its frames at a constant rate, from a clip or any video file.
+"""A video as pipelines take it: its frames at a constant rate, from a clip or any video file.
 
 Frames are fitted into a clip's square frame, as networks see them; the file itself keeps its own when
 audio is written to it (`savg.media.mux`). Times count from the first frame.
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import Boxes
+from savg.audio.resample import resample
 from savg.clip import Clip
 from savg.errors import MediaError
 from savg.format import SAVGBENCH, ClipFormat
@@ -31,8 +32,33 @@ MAX_SECONDS = 120.0
 
 
 @dataclass(frozen=True, eq=False)
+class Soundtrack:
+    """Audio float32 [channels, samples] at `rate` Hz that begins with a video; channel 0 is left.
+
+    ValueError for another shape, or audio that is not finite.
+    """
+
+    samples: NDArray[np.float32]
+    rate: int
+
+    def __post_init__(self) -> None:
+        shape = np.shape(self.samples)
+        if len(shape) != 2 or not shape[0]:
+            raise ValueError(f"Soundtrack.samples must be [channels, samples], got {shape}.")
+        if not np.isfinite(self.samples).all():
+            raise ValueError("Soundtrack.samples must be finite, got NaN or infinity.")
+        if self.rate < 1:
+            raise ValueError(f"Soundtrack.rate must be ≥ 1, got {self.rate}.")
+
+    def mono(self, rate: int, count: int) -> NDArray[np.float32]:
+        """The mean of the channels [count] at `rate` Hz, cut or followed by silence."""
+        mixed = resample(self.samples.mean(axis=0, keepdims=True), self.rate, rate)[0, :count]
+        return np.pad(mixed, (0, count - len(mixed))).astype(np.float32, copy=False)
+
+
+@dataclass(frozen=True, eq=False)
 class Video:
-    """Frames uint8 [F, size, size, 3] at `fps`; boxes: people in them, if known.
+    """Frames uint8 [F, size, size, 3] at `fps`; boxes: people in them; audio: its own. Both if known.
 
     Boxes are in pixels of the 256×256 frame, whatever the frames' size. ValueError for another shape or
     type.
@@ -41,6 +67,7 @@ class Video:
     frames: NDArray[np.uint8]
     fps: Fraction
     boxes: Boxes | None = None
+    audio: Soundtrack | None = None
 
     def __post_init__(self) -> None:
         shape = np.shape(self.frames)
@@ -59,8 +86,9 @@ class Video:
 
     @classmethod
     def of(cls, clip: Clip, boxes: Boxes | None = None) -> Video:
-        """The frames of a clip."""
-        return cls(clip.video, Fraction(clip.format.fps), boxes)
+        """The frames and the audio of a clip."""
+        audio = Soundtrack(clip.audio, clip.format.sample_rate)
+        return cls(clip.video, Fraction(clip.format.fps), boxes, audio)
 
     @classmethod
     def of_frames(
@@ -116,6 +144,7 @@ class Video:
         return nearest_frames(self.fps, len(self.frames), rate, until)[start * rate :]
 
     def mirrored(self) -> Video:
-        """The video flipped left to right."""
+        """The video flipped left to right, its channels swapped."""
         boxes = None if self.boxes is None else self.boxes.mirrored()
-        return Video(np.ascontiguousarray(self.frames[:, :, ::-1]), self.fps, boxes)
+        audio = self.audio and Soundtrack(self.audio.samples[::-1], self.audio.rate)
+        return Video(np.ascontiguousarray(self.frames[:, :, ::-1]), self.fps, boxes, audio)

@@ -23,6 +23,7 @@ from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card
 from savg.pipelines.base import AudioPipeline, ClipPipeline, check_call
 from savg.pipelines.description import Description
+from savg.pipelines.pan import PanPipeline, PanSettings
 from savg.pipelines.progress import Progress
 from savg.studio.shared.services import AudioChoice, DetectorChoice, PipelineChoice, Services
 from savg.video import Video
@@ -247,8 +248,16 @@ def services(
     second = PipelineChoice("Two stand-ins", about, (4, 10, 100), lambda: two, "Two-stage", True)
     pipelines = {"fake": replace(choice, name="Joint"), "second": second}
     sound = AudioChoice("Two stand-ins", about, (1, 10, 60), lambda: two.audio, boxes=True)
+    pan = PanPipeline(
+        PanSettings(sample_rate=16_000), two.audio.compute, {}, find_persons, two.audio
+    )
+    about = "Its own audio, moved."
+    moves = AudioChoice("Pan", about, (1, 10, 60), lambda: pan, follows=True)
     return Services(
-        pipelines, *plain[1:], together=("fake", "second"), audio_pipelines={"second": sound}
+        pipelines,
+        *plain[1:],
+        together=("fake", "second"),
+        audio_pipelines={"second": sound, "pan": moves},
     )
 
 

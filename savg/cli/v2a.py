@@ -1,4 +1,4 @@
-"""`python -m savg v2a`: new stereo audio for any video, with or without audio of its own.
+"""`python -m savg v2a`: new stereo audio for any video, or its own audio moved with a person.
 
 A video's new audio depends on the video, the seed and the settings, not on the other videos.
 """
@@ -16,7 +16,7 @@ from savg.errors import SavgError, printable, whole_number
 from savg.numerals import integer, number
 from savg.paths import writable_folder
 
-HELP = "Generate new stereo audio for videos (the second stage of the two-stage method)."
+HELP = "Give videos stereo audio: generated for them, or their own moved with a person."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pipeline",
         choices=sorted(AUDIO),
-        help="one of the weights' pipelines (default: the first)",
+        help="video_to_audio makes audio; pan moves the video's own with a person (default: the first "
+        "of the weights')",
+    )
+    parser.add_argument(
+        "--audio",
+        metavar="own|network|FILE",
+        help="what pan moves: the video's own audio (the default), what the network makes for it, or "
+        "a .wav or .flac file; always as mono",
+    )
+    parser.add_argument(
+        "--person",
+        metavar="longest|N",
+        help="whom pan follows: the person seen longest (the default), or number N from the left",
     )
     parser.add_argument("--seed", type=integer, default=0)
     parser.add_argument(
@@ -49,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detector",
         choices=list(persons),
-        help="person detector for such a network; default: "
+        help="person detector for such a network, and of pan; default: "
         f"{default_detector('persons')} for the bundled weights, else the weights' own",
     )
     parser.add_argument(
@@ -72,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
     files = find_videos(args.inputs)
     targets = _targets(files, result_names(files), args.out)
     pipeline = AUDIO.load(args.weights, args.pipeline, args.device, args.dtype)
+    following = _following(args, pipeline.name)
     detector = args.detector or (args.weights == "demo" and default_detector("persons"))
     if detector and pipeline.takes_boxes and not args.no_boxes:
         pipeline = pipeline.with_persons(person_detector(detector, device=args.device))
@@ -92,6 +105,7 @@ def run(args: argparse.Namespace) -> int:
                     boxes=not args.no_boxes,
                     max_seconds=args.max_seconds,
                     on_step=_advance(bar),
+                    **following,
                 )
             except SavgError as error:
                 tqdm.write(f"error: {error}", file=sys.stderr)
@@ -121,6 +135,34 @@ def _check(args: argparse.Namespace) -> None:
         raise SavgError(f"--guidance must be ≥ 0, got {args.guidance:g}.")
     if not args.max_seconds > 0:
         raise SavgError(f"--max-seconds must be > 0, got {args.max_seconds:g}.")
+
+
+def _following(args: argparse.Namespace, name: str) -> dict[str, Any]:
+    """Options of a pipeline that moves audio with a person; SavgError for one that does not."""
+    from savg.media.audio_file import read_audio
+    from savg.pipelines.registry import AUDIO
+    from savg.video import Soundtrack
+
+    given = [option for option in ("audio", "person") if getattr(args, option) is not None]
+    if given and not AUDIO.entries[name].follows:
+        ones = " and ".join(one for one, entry in AUDIO.entries.items() if entry.follows)
+        raise SavgError(f"--{given[0]} is an option of --pipeline {ones}, not of {name}.")
+    options: dict[str, Any] = {}
+    if args.audio is not None:
+        known = args.audio in ("own", "network")
+        options["audio"] = args.audio if known else Soundtrack(*read_audio(args.audio))
+    if args.person is not None:
+        options["person"] = "longest" if args.person == "longest" else _person(args.person)
+    return options
+
+
+def _person(text: str) -> int:
+    try:
+        return whole_number("--person", integer(text), 1)
+    except (SavgError, ValueError) as error:
+        raise SavgError(
+            f"--person must be 'longest' or a number counted from the left, got {text!r}."
+        ) from error
 
 
 def _advance(bar: Any) -> Any:

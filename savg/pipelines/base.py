@@ -266,10 +266,12 @@ class AudioPipeline(Pipeline):
         guidance: float | None = None,
         boxes: bool = True,
         on_step: OnStep | None = None,
+        **options: Any,
     ) -> NDArray[np.float32]:
         """Audio [2, T] for a video, a clip, or frames uint8 [F, H, W, 3] at `fps`, of its length.
 
-        index: the video's number. The others, and errors, as in `for_videos`.
+        index: the video's number; options: further `options` of the pipeline. The others, and errors,
+        as in `for_videos`.
 
         Example:
             audio = VideoToAudio.from_pretrained("demo")(clip, seed=3)
@@ -288,8 +290,19 @@ class AudioPipeline(Pipeline):
             guidance=guidance,
             boxes=boxes,
             on_step=on_step,
+            **options,
         )
         return audio
+
+    def read(
+        self,
+        source: str | os.PathLike[str],
+        *,
+        max_seconds: float = MAX_SECONDS,
+        watch: Callable[[float], object] | None = None,
+    ) -> Video:
+        """What the pipeline needs of a video file; arguments and errors as of `Video.read`."""
+        return Video.read(source, max_seconds=max_seconds, watch=watch)
 
     def clip(self, clip: Clip, **options: Any) -> Clip:
         """The clip with new audio. Options as in a call.
@@ -323,7 +336,7 @@ class AudioPipeline(Pipeline):
         Example:
             VideoToAudio.from_pretrained("demo").file("holiday.mp4", "new.mp4", seed=3)
         """
-        audio = self(Video.read(source, max_seconds=max_seconds), **options)
+        audio = self(self.read(source, max_seconds=max_seconds), **options)
         with_audio(source, target, audio, self.sample_rate)
         return audio
 

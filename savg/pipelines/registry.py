@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from savg.errors import SavgError
-from savg.hub import resolve
+from savg.hub import PIPELINE_FILE, resolve
 from savg.pipelines.description import pipelines_in, refuse
 
 if TYPE_CHECKING:
@@ -23,11 +23,15 @@ P = TypeVar("P", bound="Pipeline")
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a pipeline's class is ("module:Class"), its title, and a sentence for users."""
+    """Where a pipeline's class is ("module:Class"), its title, and a sentence for users.
+
+    follows: whether it moves audio with a person: its options are "audio" and "person".
+    """
 
     place: str
     title: str
     about: str = ""
+    follows: bool = False
 
 
 class Registry(Generic[P]):
@@ -61,8 +65,8 @@ class Registry(Generic[P]):
 
         Args:
             source: "demo" (the bundled weights), a folder, or a Hugging Face repo id.
-            name: which one (None: the first of this output that the folder describes, be it a part
-                of another).
+            name: which one (None: that of pipeline.json, or else the first registered one that the
+                folder describes, be it a part of another).
             device, dtype: as in `savg.device.choose`.
 
         Raises:
@@ -74,10 +78,11 @@ class Registry(Generic[P]):
         """
         folder = resolve(source)
         if name is None:
-            names = [part.name for part in pipelines_in(folder) if part.name in self]
-            if not names:
+            parts = [part for part in pipelines_in(folder) if part.name in self]
+            if not parts:
                 raise refuse(folder, f"one of the pipelines {', '.join(self)}")
-            name = names[0]
+            order = list(self)
+            name = min(parts, key=lambda p: (p.file != PIPELINE_FILE, order.index(p.name))).name
         return self[name].from_pretrained(folder, device, dtype)
 
 
@@ -105,6 +110,13 @@ AUDIO: Registry[AudioPipeline] = Registry(
             "savg.pipelines.video_to_audio:VideoToAudio",
             "Video to audio",
             "A flow network makes both audio channels from the frames, in windows of 5 s.",
+        ),
+        "pan": Entry(
+            "savg.pipelines.pan:PanPipeline",
+            "Pan",
+            "The video's own audio as mono, moved between the channels with a person: by the law of "
+            "the benchmark's data, without a trained network.",
+            follows=True,
         ),
     }
 )

@@ -107,14 +107,14 @@ def with_boxes(
     if video.boxes is not None:
         tokens = box_tokens(video.boxes, len(video.frames), count)[chosen]
     elif persons is not None:
-        boxes = persons(_silent(video.frames[shown]))
+        boxes = persons(silent_clip(video.frames[shown]))
         tokens = box_tokens(boxes, len(shown), count)[places]
     else:
         raise ValueError("boxes must come with the video or from a person detector, got neither")
     return VisualInputs(inputs.clip, inputs.sync, inputs.frames, torch.from_numpy(tokens)[None])
 
 
-def _silent(frames: NDArray[np.uint8]) -> Clip:
+def silent_clip(frames: NDArray[np.uint8]) -> Clip:
     """Frames uint8 [F, size, size, 3] as a silent clip, which detectors take."""
     format = ClipFormat(frames=len(frames)).with_size(frames.shape[1])
     return Clip(frames, np.zeros((2, format.samples), np.float32), format)

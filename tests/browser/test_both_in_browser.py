@@ -215,6 +215,28 @@ def test_an_uploaded_video_gets_audio_beside_its_own(guest: Visitor, tmp_path: P
     assert page.locator("#savg-player .sp-title").inner_text() == "holiday, new audio"
 
 
+def test_its_own_audio_is_moved_with_the_person(guest: Visitor, tmp_path: Path) -> None:
+    page = guest.page
+    open_video(guest, person_film(tmp_path / "left.mp4", 0.2))
+    page.wait_for_function(
+        "document.querySelector('#savg-resound-video input').value === 'left.mp4'"
+    )
+    assert not page.locator("#savg-resound-person").is_visible()
+    page.locator("#savg-resound-pipeline input").click()
+    page.get_by_role("option", name="Pan").click()
+    page.locator("#savg-resound-person").wait_for()
+    page.locator("#savg-resound-moved input").click()
+    page.get_by_role("option", name="Its own audio").click()
+    page.locator("#savg-resound-go").click()
+    page.wait_for_function(DONE)
+    page.wait_for_function(f"{RESOUND} && {RESOUND}.state().ready")
+    state = page.evaluate(f"{RESOUND}.state()")
+    levels = page.evaluate(DECODE, state["source"])
+    azimuth = np.arctan((0.5 - 0.2) / 0.5 * np.tan(np.deg2rad(50)))
+    law = 20 * np.log10((1 + np.sin(azimuth)) / (1 - np.sin(azimuth)))
+    assert levels["left"] - levels["right"] == pytest.approx(law, abs=1)
+
+
 def test_a_silent_tall_video(guest: Visitor, tmp_path: Path) -> None:
     path = make_video(tmp_path / "tall.mp4", seconds=2, width=90, height=160, fps=25, audio=False,
                       codecs=("libx264", "aac"))  # fmt: skip

@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 from nested_values import changed, places
 
+from savg.detectors import persons
 from savg.errors import CheckpointError
 from savg.hub import load_component
-from savg.pipelines import diffusion, joint, two_stage, video_to_audio
+from savg.pipelines import diffusion, joint, pan, two_stage, video_to_audio
 from savg.pipelines.base import Pipeline
 
 MAKERS: dict[str, Any] = {
     "joint": joint.tiny,
     "two_stage": two_stage.tiny,
     "video_to_audio": video_to_audio.tiny,
+    "pan": pan.tiny,
 }
 
 WILD: tuple[Any, ...] = (
@@ -52,7 +54,7 @@ def test_a_wild_value_of_any_setting_is_refused_or_harmless(
 ) -> None:
     kind, source = saved
     cached = cache(load_component)  # the networks are good, and the same in all cases
-    for module in (diffusion, video_to_audio):
+    for module in (diffusion, persons, video_to_audio):
         monkeypatch.setattr(module, "load_component", cached)
     folder = tmp_path / "p"
     folder.mkdir()

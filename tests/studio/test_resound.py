@@ -330,3 +330,37 @@ def test_a_library_that_cannot_write_is_a_message(
     last = visitors.run(visitors.request(stored.key))[-1]
     assert last[1]["state"] == FAILED and "The disk is full" in last[0]["value"]["text"]
     assert [path.name for path in context.library.root.iterdir()] == [stored.key]
+
+
+@pytest.mark.parametrize(("x", "azimuth"), [(0.15, 39.8), (0.85, -39.8)])
+def test_its_own_audio_is_moved_with_the_person(
+    context: Context, visitors: Visitors, tmp_path: Path, x: float, azimuth: float
+) -> None:
+    key = visitors.upload(person_film(tmp_path / "holiday.mp4", x))
+    updates = visitors.run(visitors.request(key, pipeline="pan"))
+    assert updates[-1][1]["state"] == DONE, updates[-1][0]
+    new, own = updates[-1][2]["versions"]
+    stored = context.library[new["id"]]
+    law = 20 * np.log10((1 + np.sin(np.deg2rad(azimuth))) / (1 - np.sin(np.deg2rad(azimuth))))
+    assert level_difference(stored.path(VIDEO)) == pytest.approx(law, abs=1)
+    assert stored.origin == "Pan, its own audio with the person seen longest"
+    assert own["label"] == "Its own audio"
+
+
+def test_a_silent_video_has_nothing_to_move_but_what_the_network_makes(
+    context: Context, visitors: Visitors, tmp_path: Path
+) -> None:
+    silent = make_video(tmp_path / "a.mkv", seconds=2, audio=False)
+    key = visitors.upload(silent)
+    with pytest.raises(
+        SavgError, match="“a” has no audio of its own to move: choose audio that the"
+    ):
+        visitors.request(key, pipeline="pan")
+    value = visitors.run(visitors.request(key, pipeline="pan", moved="network"))[-1]
+    assert (
+        value[1]["state"] == FAILED
+        and "No person was found in the video" in value[0]["value"]["text"]
+    )
+    for name, wrong in (("moved", "mine"), ("person", 9), ("person", True), ("moved", ["own"])):
+        with pytest.raises(SavgError, match="must be one of the list"):
+            visitors.request(key, pipeline="pan", **{"moved": "network", name: wrong})

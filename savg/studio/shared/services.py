@@ -43,7 +43,10 @@ class PipelineChoice:
 
 @dataclass(frozen=True)
 class AudioChoice:
-    """A pipeline that gives videos audio; steps are (least, default, most)."""
+    """A pipeline that gives videos audio; steps are (least, default, most).
+
+    follows: whether it moves audio with a person.
+    """
 
     label: str
     about: str
@@ -51,6 +54,7 @@ class AudioChoice:
     load: Callable[[], AudioPipeline]
     guidance: float = 4.5
     boxes: bool = False
+    follows: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,9 @@ def bundled() -> Services:
         sounds.words,
         missing="" if _is_complete(folder) else MISSING,
         together=next((names for names in groups if len(names) > 1), ()),
-        audio_pipelines=offers.audio_pipelines,
+        audio_pipelines=dict(
+            sorted(offers.audio_pipelines.items(), key=lambda item: item[1].follows)
+        ),
         problems=tuple(offers.problems),
     )
 
@@ -283,6 +289,7 @@ def _audio_choice(label: str, description: Description) -> AudioChoice:
         partial(AUDIO.load, description.folder, description.name),
         guidance=float(guidance),
         boxes=description.takes_boxes,
+        follows=AUDIO.entries[description.name].follows,
     )
 
 

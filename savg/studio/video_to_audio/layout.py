@@ -13,7 +13,7 @@ from savg.studio.shared.library import MAX_UPLOAD_SECONDS
 from savg.studio.shared.long_job import Controls
 from savg.studio.shared.services import AudioChoice, DetectorChoice
 from savg.studio.video_to_audio.components import version_player
-from savg.studio.video_to_audio.resound import MAX_GUIDANCE
+from savg.studio.video_to_audio.resound import MAX_GUIDANCE, MOVED, PERSONS
 from savg.studio.video_to_audio.uploads import MAX_BYTES
 
 HINT = "Your video appears here while its audio is made."
@@ -36,6 +36,8 @@ class Layout:
     guidance: gr.Slider
     boxes: gr.Checkbox
     detector: gr.Dropdown
+    moved: gr.Dropdown
+    person: gr.Dropdown
     player: gr.HTML
 
 
@@ -55,6 +57,7 @@ def lay_out(
         with gr.Column(scale=2, min_width=280, elem_classes="savg-settings"):
             upload, video = _video(videos, facts)
             pipeline = _pipeline(choices)
+            moved, person = _following(choice)
             seed = seed_row("savg-resound")
             steps, guidance, boxes = _sampling(choice)
             detector = person_detectors(detectors, "savg-resound-detector")
@@ -65,7 +68,20 @@ def lay_out(
             )
     player = version_player("savg-resound")
     controls = Controls(notice, progress, start, stop)
-    return Layout(controls, upload, video, pipeline, seed, steps, guidance, boxes, detector, player)
+    return Layout(
+        controls,
+        upload,
+        video,
+        pipeline,
+        seed,
+        steps,
+        guidance,
+        boxes,
+        detector,
+        moved,
+        person,
+        player,
+    )
 
 
 def _video(videos: list[tuple[str, str]], facts: str) -> tuple[gr.UploadButton, gr.Dropdown]:
@@ -97,6 +113,26 @@ def _pipeline(choices: Mapping[str, AudioChoice]) -> gr.Dropdown:
         visible=len(choices) > 1,
         elem_id="savg-resound-pipeline",
     )
+
+
+def _following(choice: AudioChoice) -> tuple[gr.Dropdown, gr.Dropdown]:
+    """What a pipeline moves that follows a person, and whom it follows."""
+    moved = gr.Dropdown(
+        [(words.capitalize(), key) for key, words in MOVED.items()],
+        value="own",
+        label="What is moved",
+        info="It becomes mono first.",
+        visible=choice.follows,
+        elem_id="savg-resound-moved",
+    )
+    person = gr.Dropdown(
+        [(words.capitalize(), key) for key, words in PERSONS.items()],
+        value="longest",
+        label="Whom it follows",
+        visible=choice.follows,
+        elem_id="savg-resound-person",
+    )
+    return moved, person
 
 
 def _sampling(choice: AudioChoice) -> tuple[gr.Slider, gr.Slider, gr.Checkbox]:

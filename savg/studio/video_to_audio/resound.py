@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from savg.audio.loudness import RATE, quieter_by
 from savg.audio.resample import resample
-from savg.errors import Cancelled, SavgError, whole_number
+from savg.errors import Cancelled, SavgError, brief, whole_number
 from savg.media.audio_track import audio_of
 from savg.media.mux import with_audio
 from savg.media.probe import video_info
@@ -36,6 +36,18 @@ MAX_GUIDANCE = 15.0
 
 READ, GENERATED, WRITTEN = 0.12, 0.75, 0.88
 """Shares of the whole when the video has been read, its audio made, and the files written."""
+
+MOVED = {"own": "its own audio", "network": "audio that the network makes"}
+"""What a pipeline that follows a person can move."""
+
+PERSONS: dict[str | int, str] = {
+    "longest": "the person seen longest",
+    1: "the first person from the left",
+    2: "the second from the left",
+    3: "the third from the left",
+    4: "the fourth from the left",
+}
+"""Whom it can follow."""
 
 WRITING = "Writing the video …"
 
@@ -73,6 +85,9 @@ class ResoundRequest:
         boxes: Any = True,
         owner: str = NOBODY,
         detector: Any = None,
+        *,
+        moved: Any = "own",
+        person: Any = "longest",
     ) -> None:
         self.context, self.source, self.pipeline = context, source, pipeline
         self.owner = owner
@@ -90,6 +105,19 @@ class ResoundRequest:
             raise SavgError(f"Guidance must be from 0 to {MAX_GUIDANCE:g}, got {guidance}.")
         self.guidance = float(guidance)
         self.options = {} if boxes or not self.choice.boxes else {"boxes": False}
+        self.following = self._following(moved, person) if self.choice.follows else {}
+
+    def _following(self, moved: Any, person: Any) -> dict[str, Any]:
+        """Options of a pipeline that follows a person; SavgError for wrong ones, or nothing to move."""
+        for name, value, known in (("What is moved", moved, MOVED), ("Person", person, PERSONS)):
+            if isinstance(value, bool) or not isinstance(value, str | int) or value not in known:
+                raise SavgError(f"{name} must be one of the list, got {brief(value)}.")
+        if moved == "own" and not self.source.facts.channels:
+            raise SavgError(
+                f"“{Path(self.source.name).stem}” has no audio of its own to move: choose audio that "
+                "the network makes, or a video with audio."
+            )
+        return {"audio": moved, "person": person}
 
     def __call__(self, job: Job) -> None:
         """Read, make the audio, write both videos, look for people and sounds.
@@ -114,7 +142,7 @@ class ResoundRequest:
         """Make the audio and store both videos, adding them to `stored`."""
         job.step(0, 1, "Loading the networks …")
         pipeline = self.context.services.audio_pipeline(self.pipeline, self.detector)
-        video = self._read(job)
+        video = self._read(job, pipeline)
         poster = middle_frame(video)
         audio = self._generated(job, pipeline, video, poster)
         rate = pipeline.sample_rate
@@ -138,14 +166,18 @@ class ResoundRequest:
 
     @property
     def _origin(self) -> str:
-        origin = (
-            f"{self.choice.label}, seed {self.seed}, {self.steps} steps, guidance {self.guidance:g}"
-        )
+        label = self.choice.label
+        if self.following:
+            moved, person = self.following.values()
+            label = f"{label}, {MOVED[moved]} with {PERSONS[person]}"
+            if moved == "own":
+                return label
+        origin = f"{label}, seed {self.seed}, {self.steps} steps, guidance {self.guidance:g}"
         return f"{origin}, without boxes" if self.options else origin
 
-    def _read(self, job: Job) -> Video:
+    def _read(self, job: Job, pipeline: AudioPipeline) -> Video:
         reading = watch(job, 0, READ, self._seconds, "Reading the video …")
-        return Video.read(self.source.path, max_seconds=MAX_UPLOAD_SECONDS, watch=reading)
+        return pipeline.read(self.source.path, max_seconds=MAX_UPLOAD_SECONDS, watch=reading)
 
     def _generated(
         self, job: Job, pipeline: AudioPipeline, video: Video, poster: NDArray[np.uint8]
@@ -161,6 +193,7 @@ class ResoundRequest:
             guidance=self.guidance,
             on_step=on_step,
             **self.options,
+            **self.following,
         )
 
     def _store(

@@ -56,6 +56,8 @@ def build(context: Context, page: Page) -> None:
             gr.update(minimum=least, maximum=most, value=default),
             gr.update(value=choice.guidance),
             gr.update(visible=choice.boxes),
+            gr.update(visible=choice.follows),
+            gr.update(visible=choice.follows),
         ]
 
     def offer(own: list[str], chosen: str | None, request: gr.Request) -> dict[str, Any]:
@@ -65,10 +67,11 @@ def build(context: Context, page: Page) -> None:
         return gr.update(choices=videos, value=chosen if known else first)
 
     def ask(who: str, key: Any, *values: Any) -> Task:
-        pipeline, seed, steps, guidance, boxes, detector, own = values
+        pipeline, seed, steps, guidance, boxes, moved, person, detector, own = values
         source = find_source(context, uploads, who, key)
-        settings = pipeline, seed, steps, guidance, boxes
-        request = ResoundRequest(context, source, *settings, who, detector=detector)
+        settings = pipeline, seed, steps, guidance, boxes, who
+        following = {"moved": moved, "person": person}
+        request = ResoundRequest(context, source, *settings, detector=detector, **following)
         return task(context, uploads, who, request, own)
 
     def inspect(event: gr.EventData) -> list[Any]:
@@ -79,7 +82,7 @@ def build(context: Context, page: Page) -> None:
     )
     layout.video.change(describe_video, layout.video, layout.video, **QUICK)
     page.clips.change(offer, [page.clips, layout.video], layout.video, **QUICK)
-    sampling = [layout.steps, layout.guidance, layout.boxes]
+    sampling = [layout.steps, layout.guidance, layout.boxes, layout.moved, layout.person]
     layout.pipeline.change(describe, layout.pipeline, [layout.pipeline, *sampling], **QUICK)
     inputs = [layout.video, layout.pipeline, layout.seed, *sampling, layout.detector, page.clips]
     long_job(context).connect(layout.controls, ask, inputs, [layout.player, page.clips])
