@@ -18,7 +18,6 @@ from torch.nn import functional
 
 from savg.fields import Between, Channels, Items, check
 from savg.hub import ModelFormat
-from savg.models.nanodet_boxes import STRIDES
 
 MEAN = (103.53, 116.28, 123.675)
 DEVIATION = (57.375, 57.12, 58.395)
@@ -63,6 +62,10 @@ CONFIGS: dict[str, NanodetConfig] = {
     "test": NanodetConfig(num_classes=3, stem=4, depths=(1, 1, 1, 1), neck=8, input_size=(64, 96)),
 }
 """Configurations by name."""
+
+
+STRIDES = (8, 16, 32)
+"""Input pixels between the locations of each level."""
 
 
 class Level(NamedTuple):

@@ -7,17 +7,14 @@ stride (8, 16, 32), row by row; a location is the centre of its cell.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from savg.models.nanodet import Level
-
-STRIDES = (8, 16, 32)
+from savg.models.nanodet import STRIDES, Level
 
 MAX_BOXES = 100
 """Of an image; the published detector keeps as many."""

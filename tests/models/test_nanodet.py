@@ -16,6 +16,7 @@ from savg.errors import SavgError
 from savg.hub import load_component
 from savg.models.nanodet import (
     CONFIGS,
+    STRIDES,
     Nanodet,
     NanodetConfig,
     aggregate,
@@ -23,7 +24,6 @@ from savg.models.nanodet import (
     normalise,
 )
 from savg.models.nanodet_boxes import (
-    STRIDES,
     Detections,
     boxes,
     decode,
