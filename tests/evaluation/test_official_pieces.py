@@ -189,8 +189,8 @@ def test_features_are_cached_by_content(sets, tmp_path: Path, monkeypatch) -> No
         assert_same(one, other)
     assert counts["i3d"] == pieces
     counts["i3d"] = 0
-    other = Networks(networks.i3d, networks.audioclip, {"i3d": "c", "audioclip": "b"})
-    official_features(*sets, networks=other, cache=cache)
+    retrained = Networks(networks.i3d, networks.audioclip, {"i3d": "c", "audioclip": "b"})
+    official_features(*sets, networks=retrained, cache=cache)
     assert counts["i3d"] == pieces  # of other weights
 
 
