@@ -122,6 +122,7 @@ class PanPipeline(AudioPipeline):
 
         settings = setting(description.values, "pan", PanSettings)
         place = component_folder(description.folder, description.values, "persons")
+        cards = {"persons": component_card(place, "yolox")}
         persons = YoloxDetector.from_pretrained(place, settings.score, device=str(compute.device))
         sound, stage = None, description.stages.get("sound")
         if stage is not None:
@@ -133,7 +134,6 @@ class PanPipeline(AudioPipeline):
                 sound = AUDIO[stage.name].load(stage, compute)
             except DescriptionError as error:
                 raise error.within("sound") from error
-        cards = {"persons": component_card(place)}
         return cls(settings, compute, cards, persons, sound)
 
     @property
