@@ -86,7 +86,8 @@ def run(args: argparse.Namespace) -> int:
     pipeline = AUDIO.load(args.weights, args.pipeline, args.device, args.dtype)
     following = _following(args, pipeline.name)
     detector = args.detector or (args.weights == "demo" and default_detector("persons"))
-    if detector and pipeline.takes_boxes and not args.no_boxes:
+    needed = AUDIO.entries[pipeline.name].follows or not args.no_boxes
+    if detector and pipeline.takes_boxes and needed:
         pipeline = pipeline.with_persons(person_detector(detector, device=args.device))
     print(
         f"{AUDIO.entries[pipeline.name].title.lower()} on {pipeline.compute.reason}",

@@ -23,7 +23,7 @@ from savg.detectors.weights import module_sha256, precision
 from savg.device import choose
 from savg.errors import CheckpointError
 from savg.format import ClipFormat
-from savg.hub import WEIGHTS_FILE, load_component, resolve
+from savg.hub import WEIGHTS_FILE, load_component, part_folder, resolve
 from savg.models.nanodet import Nanodet, NanodetConfig, normalise
 from savg.models.nanodet_boxes import detections, letterbox
 from savg.paths import file_sha256
@@ -107,15 +107,15 @@ class NanodetDetector:
         dtype: str = "float32",
         categories: Collection[int] = (PERSON,),
     ) -> NanodetDetector:
-        """The detector of "demo", a component's folder, a folder that holds one named nanodet, or a Hub
-        repo id.
+        """The detector of "demo", a component's folder, a folder that holds one named nanodet, a
+        pipeline's folder, or a Hub repo id.
 
         device, dtype: as in `savg.device.choose`; categories: of the objects to find, such as
         `savg.metrics.sounding.SOUNDING`. Raises CheckpointError or SavgError.
         """
         folder = resolve(source)
-        if (folder / FOLDER).is_dir():
-            folder = folder / FOLDER
+        beside = folder / FOLDER
+        folder = beside if beside.is_dir() else part_folder(folder, "persons")
         network, _ = load_component(folder, "nanodet")
         if not isinstance(network, Nanodet):
             raise CheckpointError(f"{folder} must hold a NanoDet network.")

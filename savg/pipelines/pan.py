@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from savg.annotation import Boxes
 from savg.audio.resample import resample
 from savg.clip import Clip
-from savg.detectors.persons import YoloxDetector
+from savg.detectors import person_detector
 from savg.detectors.tracking import Track, Who, choose_person, track
 from savg.device import Compute, choose
 from savg.errors import SavgError, brief, whole_number
@@ -32,6 +32,7 @@ from savg.format import SAVGBENCH
 from savg.geometry import FIELD_OF_VIEW, stereo_gains, x_to_azimuth
 from savg.hub import Card, component_card, component_folder, save_component
 from savg.media.audio_track import audio_of
+from savg.models.nanodet import Nanodet
 from savg.pipelines.base import AudioPipeline, check_batch
 from savg.pipelines.description import KEY, Description, DescriptionError, setting
 from savg.pipelines.progress import OnStep, Progress
@@ -122,8 +123,10 @@ class PanPipeline(AudioPipeline):
 
         settings = setting(description.values, "pan", PanSettings)
         place = component_folder(description.folder, description.values, "persons")
-        cards = {"persons": component_card(place, "yolox")}
-        persons = YoloxDetector.from_pretrained(place, settings.score, device=str(compute.device))
+        cards = {"persons": component_card(place)}
+        persons = person_detector(
+            None, place, score_threshold=settings.score, device=str(compute.device)
+        )
         sound, stage = None, description.stages.get("sound")
         if stage is not None:
             if stage.name not in AUDIO or AUDIO.entries[stage.name].follows:
@@ -170,7 +173,9 @@ class PanPipeline(AudioPipeline):
         place = Path(folder) / "persons"
         model = getattr(self.persons, "model", None)
         if model is not None and not place.exists():
-            save_component(model, place, "yolox", self.cards["persons"])
+            card = self.cards.get("persons", Card("", "beside the pipeline"))
+            kind = "nanodet" if isinstance(model, Nanodet) else "yolox"
+            save_component(model, place, kind, card)
 
     def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
         """For a video of 5 s, or of one window of the network's."""
@@ -338,6 +343,7 @@ def _onward(progress: Progress) -> OnStep:
 
 def tiny(seed: int = 0) -> PanPipeline:
     """A pipeline of random weights that runs in a second, whose network makes what is panned."""
+    from savg.detectors.persons import YoloxDetector
     from savg.models.yolox import CONFIGS, Yolox
     from savg.pipelines import video_to_audio
 

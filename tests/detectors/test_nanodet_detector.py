@@ -119,6 +119,9 @@ def test_a_component_or_a_folder_of_them(tmp_path: Path) -> None:
     for source in (tmp_path / "w", tmp_path / "w" / "nanodet"):
         assert NanodetDetector.from_pretrained(source).model.config == CONFIGS["test"]
         assert detector_of(source) == "nanodet"
+    save_component(Nanodet(CONFIGS["test"]), tmp_path / "p" / "finder", "nanodet", card)
+    (tmp_path / "p" / "pipeline.json").write_text('{"pipeline": "pan", "persons": "finder"}')
+    assert type(person_detector(None, tmp_path / "p")) is NanodetDetector
     save_component(Yolox(YOLOX["test"]), tmp_path / "yolox", "yolox", card)
     with pytest.raises(CheckpointError, match="'nanodet', found 'yolox'"):
         NanodetDetector.from_pretrained(tmp_path / "yolox")

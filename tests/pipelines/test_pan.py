@@ -15,13 +15,16 @@ from videos import make_video
 
 from savg.annotation import Boxes
 from savg.cli import main
+from savg.cli import v2a as v2a_command
 from savg.clip import Clip
+from savg.detectors.nanodet import NanodetDetector
 from savg.device import choose
 from savg.errors import CheckpointError, SavgError
 from savg.format import SAVGBENCH
 from savg.geometry import rotate_foa
 from savg.media.audio_file import write_audio
 from savg.media.audio_track import audio_of
+from savg.models.nanodet import CONFIGS, Nanodet
 from savg.paths import assets_dir
 from savg.pipelines import pan as pan_module
 from savg.pipelines.pan import PanPipeline, PanSettings, pan, tiny
@@ -209,6 +212,37 @@ def test_a_folder_of_pan_in_pan_is_refused(tmp_path: Path) -> None:
     file.write_text(json.dumps({**values, "pan": {"fps": 0}}))
     with pytest.raises(CheckpointError, match="fps must be"):
         PanPipeline.from_pretrained(tmp_path / "p", "cpu")
+
+
+def test_a_saved_pan_keeps_the_detector_that_it_was_given(tmp_path: Path) -> None:
+    found = NanodetDetector(Nanodet(CONFIGS["test"]))
+    made = tiny().with_persons(found)
+    made.save_pretrained(tmp_path / "p")
+    loaded = PanPipeline.from_pretrained(tmp_path / "p", "cpu")
+    assert isinstance(loaded.persons, NanodetDetector)
+    assert loaded.persons.score_threshold == made.settings.score
+    for key, value in found.model.state_dict().items():
+        assert (loaded.persons.model.state_dict()[key] == value).all()
+    alone = replace(made, settings=replace(made.settings, audio="own"), sound=None)
+    alone.save_pretrained(tmp_path / "alone")
+    loaded = PanPipeline.from_pretrained(tmp_path / "alone", "cpu")
+    assert isinstance(loaded.persons, NanodetDetector)
+
+
+def test_withholding_boxes_from_a_network_leaves_pan_its_detector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+
+    def persons(clip: Clip) -> Boxes:
+        looked.append(len(clip.video))
+        return people(np.full(len(clip.video), 64.0))
+
+    monkeypatch.setattr(v2a_command, "person_detector", lambda *_, **__: persons)
+    monkeypatch.setattr(AUDIO, "load", lambda *_: pipeline())
+    source = make_video(tmp_path / "a.mkv")
+    assert v2a(source, "--pipeline", "pan", "--no-boxes", "--out", tmp_path / "out") == 0
+    assert looked
 
 
 def test_the_bundled_weights_make_audio_unless_told_to_pan() -> None:
