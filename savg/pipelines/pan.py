@@ -23,18 +23,17 @@ from numpy.typing import NDArray
 from savg.annotation import Boxes
 from savg.audio.resample import resample
 from savg.clip import Clip
-from savg.detectors import person_detector
 from savg.detectors.tracking import Track, Who, choose_person, track
 from savg.device import Compute, choose
 from savg.errors import SavgError, brief, whole_number
 from savg.fields import Between, Rate, Share, check
 from savg.format import SAVGBENCH
 from savg.geometry import FIELD_OF_VIEW, stereo_gains, x_to_azimuth
-from savg.hub import Card, component_card, component_folder, save_component
+from savg.hub import Card, component_folder
 from savg.media.audio_track import audio_of
-from savg.models.nanodet import Nanodet
 from savg.pipelines.base import AudioPipeline, check_batch
 from savg.pipelines.description import KEY, Description, DescriptionError, setting
+from savg.pipelines.person_parts import read_persons, write_persons
 from savg.pipelines.progress import OnStep, Progress
 from savg.pipelines.visual_features import Persons, silent_clip
 from savg.video import MAX_SECONDS, Soundtrack, Video
@@ -123,10 +122,7 @@ class PanPipeline(AudioPipeline):
 
         settings = setting(description.values, "pan", PanSettings)
         place = component_folder(description.folder, description.values, "persons")
-        cards = {"persons": component_card(place)}
-        persons = person_detector(
-            None, place, score_threshold=settings.score, device=str(compute.device)
-        )
+        persons, card = read_persons(place, compute.device, settings.score)
         sound, stage = None, description.stages.get("sound")
         if stage is not None:
             if stage.name not in AUDIO or AUDIO.entries[stage.name].follows:
@@ -137,7 +133,7 @@ class PanPipeline(AudioPipeline):
                 sound = AUDIO[stage.name].load(stage, compute)
             except DescriptionError as error:
                 raise error.within("sound") from error
-        return cls(settings, compute, cards, persons, sound)
+        return cls(settings, compute, {"persons": card}, persons, sound)
 
     @property
     def components(self) -> Mapping[str, Card]:
@@ -170,12 +166,7 @@ class PanPipeline(AudioPipeline):
     def save_components(self, folder: str | os.PathLike[str]) -> None:
         if self.sound:
             self.sound.save_components(folder)
-        place = Path(folder) / "persons"
-        model = getattr(self.persons, "model", None)
-        if model is not None and not place.exists():
-            card = self.cards.get("persons", Card("", "beside the pipeline"))
-            kind = "nanodet" if isinstance(model, Nanodet) else "yolox"
-            save_component(model, place, kind, card)
+        write_persons(self.persons, Path(folder) / "persons", self.cards.get("persons"))
 
     def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
         """For a video of 5 s, or of one window of the network's."""

@@ -31,7 +31,6 @@ from savg.models.istft_vocoder import IstftVocoder
 from savg.models.mel_vae import MelVae
 from savg.models.mmaudio import MMAudio
 from savg.models.mmaudio_lengths import MEL_HOPS, SequenceLengths
-from savg.models.nanodet import Nanodet
 from savg.models.stereo import per_channel, split_latents, to_stereo
 from savg.models.synchformer import Synchformer
 from savg.models.visual_flow import VisualFlow, VisualInputs
@@ -39,6 +38,7 @@ from savg.pipelines.base import AudioPipeline, check_batch
 from savg.pipelines.clip_images import MODEL, OpenClipImages
 from savg.pipelines.description import Description, DescriptionError, setting
 from savg.pipelines.flow_sampling import FlowSampler, Window, cross_faded
+from savg.pipelines.person_parts import read_persons, write_persons
 from savg.pipelines.progress import OnStep, Progress
 from savg.pipelines.visual_features import (
     ClipAndSync,
@@ -114,11 +114,8 @@ class VideoToAudio(AudioPipeline):
             parts["synchformer"], cards["synchformer"] = load_component(place, "synchformer")
         persons = None
         if values.get("persons") is not None:
-            from savg.detectors import detector_of, person_detector
-
             place = component_folder(folder, values, "persons")
-            name = detector_of(place)
-            persons = person_detector(name, place, device=str(compute.device))
+            persons, cards["persons"] = read_persons(place, compute.device)
         return cls.build(parts, cards, values, compute, persons)
 
     @classmethod
@@ -185,11 +182,7 @@ class VideoToAudio(AudioPipeline):
         place = Path(folder)
         for role, (kind, model) in self._networks().items():
             save_component(model, place / role, kind, self.cards[role])
-        finder = getattr(self.persons, "model", None)
-        if finder is not None:
-            card = self.cards.get("persons", Card("", "beside the pipeline"))
-            kind = "nanodet" if isinstance(finder, Nanodet) else "yolox"
-            save_component(finder, place / "persons", kind, card)
+        write_persons(self.persons, place / "persons", self.cards.get("persons"))
 
     def _networks(self) -> dict[str, tuple[str, nn.Module]]:
         """Kind and network of each component by role."""
