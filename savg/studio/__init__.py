@@ -28,7 +28,7 @@ from savg.errors import SavgError
 from savg.private_files import private_umask
 from savg.studio.dataset.sets import Sets
 from savg.studio.listening.hosted import Hosted, end_by_signal
-from savg.studio.shared import theme
+from savg.studio.shared import about, theme
 from savg.studio.shared.annotation_cache import AnnotationCache
 from savg.studio.shared.context import Context, Page, Tab
 from savg.studio.shared.guard.connections import believed, watch_connections
@@ -164,6 +164,7 @@ def _blocks(context: Context) -> gr.Blocks:
                 tab = cast(Tab, importlib.import_module(module))
                 with gr.Tab(tab.TITLE, id=tab.NAME, elem_id=f"savg-tab-{tab.NAME}"):
                     tab.build(context, page)
+        about.build()
         blocks.unload(leave)
     blocks.queue(max_size=None, api_open=False)  # the guard limits what may be pending
     return blocks

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from savg.data.credits import Credit, of_worlds
 from savg.errors import CheckpointError, SavgError, clause
 from savg.fields import from_json
 from savg.hub import Card, component_config, network_of, read_config, save_component
@@ -148,6 +149,7 @@ def model_card(
         f"({optim['schedule']}), average {optim['average']}; {saved.seconds / 60:.0f} minutes",
         f"- torch {facts['torch']}; curves in log.csv, all scores in scores.csv",
         f"- Licence of the weights: {card.licence}",
+        *(f"- Trained on works of others: {credit.line()}" for credit in _credits(facts)),
         "",
         "## Scores while training (averaged weights, clips not trained on where the recipe keeps some)",
         "",
@@ -163,6 +165,15 @@ def model_card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _credits(facts: dict[str, Any]) -> tuple[Credit, ...]:
+    """The works of others in the synthetic clips of a run; none where it took other clips."""
+    if facts["data"] != "synthetic":
+        return ()
+    drawn = [value for value in facts["settings"].values() if isinstance(value, dict)]
+    worlds = [world for value in drawn for world in value.get("worlds", ())]
+    return of_worlds(worlds) if worlds else ()
 
 
 def _last_scores(run: Path) -> dict[str, str]:
