@@ -44,6 +44,14 @@ def test_a_weight_and_its_names_must_be_storable() -> None:
         int8.quantise({"w": torch.full((2, 2), torch.nan)})
     with pytest.raises(ValueError, match=r"w\.scale must not name another tensor"):
         int8.quantise({"w": torch.ones(2, 2), "w.scale": torch.ones(2)})
+    with pytest.raises(ValueError, match=r"b\.scale must not name another tensor"):
+        int8.quantise({"b": torch.ones(2), "b.scale": torch.ones(2)})
+
+
+def test_numbers_too_small_to_scale_come_back_as_nearly_nothing() -> None:
+    stored = int8.quantise({"w": torch.full((1, 2), 1e-44)})
+    back = int8.dequantise(stored, "f")["w"]
+    assert bool(back.isfinite().all()) and float(back.abs().max()) < 1e-36
 
 
 @pytest.fixture
@@ -111,8 +119,10 @@ KEY, BIAS = "stem.conv.weight", "stem.conv.bias"
         (lambda t: t.update({f"{KEY}.scale": torch.ones(3)}), r"float32 \[4\].*got float32 \[3\]"),
         (lambda t: t.update({f"{KEY}.scale": torch.ones(4).half()}), r"float32 \[4\].*got float16"),
         (lambda t: t.pop(f"{KEY}.scale"), rf"{KEY} is int8, and {KEY}\.scale is missing"),
-        (lambda t: t.update({KEY: t[KEY].to(torch.int16)}), r"must be torch.float32, got torch.int16"),
+        (lambda t: t.update({BIAS: t[BIAS].to(torch.int16)}), r"must be torch.float32, got torch.int16"),
         (lambda t: t.update({"other.scale": torch.ones(4)}), r"1 unexpected \(first: other\.scale\)"),
+        (lambda t: t.update({KEY: t[KEY].float()}), rf"{KEY}\.scale must be of numbers of int8"),
+        (lambda t: t.update({f"{BIAS}.scale": torch.ones(4)}), r"bias\.scale must be of numbers"),
         (lambda t: t.update({BIAS: t[BIAS].to(torch.int8)}), r"bias of int8 must have two or more"),
     ],
 )  # fmt: skip

@@ -35,6 +35,8 @@ def quantise(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
     stored: dict[str, torch.Tensor] = {}
     for key, value in state.items():
+        if key + SUFFIX in state:
+            raise ValueError(f"{key + SUFFIX} must not name another tensor")
         if not value.is_floating_point():
             stored[key] = value
             continue
@@ -47,11 +49,10 @@ def quantise(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         largest = (
             value.abs().flatten(1).amax(dim=1) if value.numel() else value.new_zeros(len(value))
         )
-        scale = torch.where(largest > 0, largest / LARGEST, torch.ones_like(largest))
+        least = torch.finfo(torch.float32).tiny
+        scale = torch.where(largest > 0, (largest / LARGEST).clamp(min=least), 1.0)
         shape = (-1, *[1] * (value.ndim - 1))
         numbers = (value / scale.reshape(shape)).round().clamp(-LARGEST, LARGEST)
-        if key + SUFFIX in state:
-            raise ValueError(f"{key + SUFFIX} must not name another tensor")
         stored[key], stored[key + SUFFIX] = numbers.to(torch.int8).contiguous(), scale
     return stored
 
@@ -67,8 +68,13 @@ def dequantise(
     import torch
 
     state: dict[str, torch.Tensor] = {}
+    scales = _scales(stored)
     for key, value in stored.items():
-        if key in _scales(stored):
+        if key in scales:
+            if stored[key.removesuffix(SUFFIX)].dtype != torch.int8:
+                raise CheckpointError(
+                    f"{path}: {key} must be of numbers of int8, which are missing."
+                )
             continue
         if value.dtype != torch.int8:
             state[key] = value
@@ -87,7 +93,8 @@ def dequantise(
 
 def plain_shapes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
     """Shapes by name of the state dict in a file of int8 storage that holds these."""
-    return {key: shape for key, shape in shapes.items() if key not in _scales(shapes)}
+    scales = _scales(shapes)
+    return {key: shape for key, shape in shapes.items() if key not in scales}
 
 
 def _scales(stored: Mapping[str, object]) -> set[str]:
