@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from savg.models.nanodet import STRIDES, Level
+from savg.models.yolox_boxes import non_maximum_suppression
 
 MAX_BOXES = 100
 """Of an image; the published detector keeps as many."""
@@ -111,19 +112,9 @@ def detections(
         found = Detections(
             boxes(image_sides[place], places[place]), image_scores[place, which], classes[which]
         )
-        keep = suppress(found, iou_threshold)[:MAX_BOXES]
+        keep = non_maximum_suppression(*found, iou_threshold)[:MAX_BOXES]
         results.append(Detections(*(values[keep] for values in found)))
     return results
-
-
-def suppress(found: Detections, iou_threshold: float = 0.6) -> Tensor:
-    """Indices of the boxes to keep, best score first: none overlaps a better one of its label.
-
-    Two boxes overlap if intersection over union exceeds `iou_threshold`.
-    """
-    from torchvision.ops import batched_nms
-
-    return batched_nms(found.boxes, found.scores, found.labels, iou_threshold)
 
 
 def _rows(maps: Sequence[Tensor]) -> Tensor:
