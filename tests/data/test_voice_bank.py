@@ -169,15 +169,12 @@ def test_a_missing_or_altered_file_is_one_sentence_with_its_hash(
     target = tmp_path / "voices" / name
     with pytest.raises(SavgError) as missing:
         recorded.bundled_bank(name, sha256)
-    assert (
-        str(missing.value)
-        == f"{target} must be the bundled file with SHA-256 {sha256}, got no file."
-    )
+    assert str(missing.value) == f"{target} is missing: it must be the file with SHA-256 {sha256}."
     target.parent.mkdir()
     shutil.copy(source, target)
     assert recorded.bundled_bank(name, sha256)["streams"].dtype == np.uint8
     data = bytearray(target.read_bytes())
     data[5000] ^= 1
     target.write_bytes(data)
-    with pytest.raises(SavgError, match=f"SHA-256 {sha256}, got [0-9a-f]{{64}}\\.$"):
+    with pytest.raises(SavgError, match=f"SHA-256 must be {sha256}, got [0-9a-f]{{64}}\\.$"):
         recorded.bundled_bank(name, sha256)

@@ -290,7 +290,14 @@ def draw_looks(rng: np.random.Generator, world: World, count: int, playing: bool
     rest = [i for i in range(len(world.looks)) if i not in chosen]
     while len(chosen) < count and rest:
         chosen.append(rest.pop(int(rng.integers(len(rest)))))
-    return [world.looks[i] for i in chosen]
+    looks = [world.looks[i] for i in chosen]
+    return [_with_held_out_voice(look) for look in looks] if world.held_out else looks
+
+
+def _with_held_out_voice(look: Look) -> Look:
+    """A fixed person with a voice of the same sex that is never trained on."""
+    voices = bank().of(bool(bank().female[look.voice]), held_out=True)
+    return replace(look, voice=int(voices[look.voice % len(voices)]))
 
 
 def may_sit(world: World, instrument: str) -> bool:
