@@ -45,6 +45,16 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def checked_file(path: Path, sha256: object) -> Path:
+    """A bundled file; SavgError naming file and hash where it is missing, or another than that."""
+    if not path.is_file():
+        raise SavgError(f"{path} is missing: it must be the file with SHA-256 {sha256}.")
+    digest = file_sha256(path)
+    if digest != sha256:
+        raise SavgError(f"{path} is altered: its SHA-256 must be {sha256}, got {digest}.")
+    return path
+
+
 def writable_folder(path: str | os.PathLike[str], name: str = "folder") -> Path:
     """`path` as a Path where a folder is or can be made, and files can be written in it.
 

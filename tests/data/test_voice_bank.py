@@ -133,17 +133,20 @@ def test_held_out_programs_are_drawn_only_where_they_are_wanted() -> None:
         note_bank().of("harp")
 
 
+@pytest.mark.parametrize("name", ["demo", "solo", "varied"])
 @pytest.mark.parametrize("held_out", [False, True])
-def test_a_world_draws_voices_and_programs_of_its_part(held_out: bool) -> None:
-    world = Synthetic(("varied",), (1,), held_out=held_out).world("varied")
+def test_a_world_draws_voices_and_programs_of_its_part(held_out: bool, name: str) -> None:
+    world = Synthetic((name,), (1,), held_out=held_out).world(name)
     for index in range(40):
         scene = draw_scene(split_seed("valid", index), world)
         (sound,) = scene.sounds
+        for person in scene.people:
+            assert bank().held_out[person.look.voice] == held_out
         for phrase in sound.phrases:
             assert bank().held_out[bank().voices[phrase.index]] == held_out
         for note in sound.notes:
             assert note_bank().held_out[note.program] == held_out
-    assert World.varied() == Synthetic(("varied",), (1,)).world("varied")
+    assert World.named(name) == Synthetic((name,), (1,)).world(name)
 
 
 def test_playing_keeps_time_and_level() -> None:

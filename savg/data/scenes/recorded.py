@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from savg.arrays import read_arrays
 from savg.errors import SavgError
-from savg.paths import assets_dir, file_sha256
+from savg.paths import assets_dir, checked_file
 
 BANK_RATE = 16_000
 """Samples per second of voices and notes."""
@@ -21,11 +21,7 @@ def bundled_bank(name: str, sha256: str) -> dict[str, NDArray]:
     Raises:
         SavgError: the file is missing or is another one than that with this SHA-256.
     """
-    path = assets_dir() / "voices" / name
-    digest = file_sha256(path) if path.is_file() else "no file"
-    if digest != sha256:
-        raise SavgError(f"{path} must be the bundled file with SHA-256 {sha256}, got {digest}.")
-    return read_arrays(path)
+    return read_arrays(checked_file(assets_dir() / "voices" / name, sha256))
 
 
 def decoded(
