@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from made_up_sprites import ACTIONS, PIXELS_PER_METRE, made_up_bank, made_up_contents
 
-from savg.data.scenes.furnished.sprites import MOUTHS, SpriteBank, read_bank
+from savg.data.scenes.furnished.sprites import COLUMNS, MOUTHS, SpriteBank, read_bank
 from savg.errors import SavgError
 from savg.paths import file_sha256
 
@@ -116,5 +116,16 @@ def test_an_index_of_another_form_is_refused() -> None:
     index, arrays = made_up_contents()
     with pytest.raises(SavgError, match="of another form"):
         SpriteBank({k: v for k, v in index.items() if k != "actions"}, arrays)
-    with pytest.raises(SavgError, match="of another form"):
-        SpriteBank(index, arrays | {"table": arrays["table"][:, :5]})
+    table = arrays["table"]
+    for column, value in (("action", 99), ("action", -1)):
+        spoiled = table.copy()
+        spoiled[3, COLUMNS.index(column)] = value
+        with pytest.raises(SavgError, match="of another form"):
+            SpriteBank(index, arrays | {"table": spoiled})
+    for wrong in (table[:, :5], table[0], np.zeros((), np.int32)):
+        with pytest.raises(SavgError, match="of another form"):
+            SpriteBank(index, arrays | {"table": wrong})
+    spoiled = table.copy()
+    spoiled[:, COLUMNS.index("offset")] = 2**30
+    with pytest.raises(SavgError, match="cannot be decoded"):
+        SpriteBank(index, arrays | {"table": spoiled}).sprite("person0", "speak", 0, 0)

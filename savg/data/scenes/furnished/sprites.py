@@ -25,7 +25,7 @@ from savg.arrays import read_arrays
 from savg.data.scenes.furnished.recolour import Recolour, recolour
 from savg.errors import SavgError, brief
 from savg.json_files import read_json
-from savg.paths import assets_dir, file_sha256
+from savg.paths import assets_dir, checked_file
 
 CAMERA_HEIGHT = 1.2
 CAMERA_DISTANCE = 3.0
@@ -129,16 +129,12 @@ class SpriteBank:
             self.sources: dict[str, str] = dict(index["sources"])
             self.pixels_per_metre = float(index["pixels_per_metre"])
             self._bytes, table = arrays["bytes"], arrays["table"]
-            columns = dict(zip(COLUMNS, table.T.tolist(), strict=True))
-        except (KeyError, TypeError, ValueError) as error:
+            rows = [dict(zip(COLUMNS, row, strict=True)) for row in table.tolist()]
+            names = dict(enumerate(self.actions))
+            keys = [(r["person"], names[r["action"]], r["phase"], r["turn"]) for r in rows]
+            self._rows = dict(zip(keys, rows, strict=True))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise SavgError(f"The bank of people is of another form: {brief(error)}.") from error
-        names = list(self.actions)
-        keys = zip(
-            columns["person"], (names[a] for a in columns["action"]), columns["phase"],
-            columns["turn"], strict=True,
-        )  # fmt: skip
-        rows = (dict(zip(COLUMNS, row, strict=True)) for row in table.tolist())
-        self._rows = dict(zip(keys, rows, strict=True))
         self._index = {person.name: k for k, person in enumerate(self.people)}
         self._cache: LRUCache[tuple[Any, ...], Any] = LRUCache(CACHED_BYTES, getsizeof=_size)
 
@@ -268,8 +264,9 @@ class SpriteBank:
 
     def _image(self, start: int, end: int) -> NDArray[np.uint8]:
         """A stored picture as RGB or RGBA."""
-        image = cv2.imdecode(self._bytes[start:end], cv2.IMREAD_UNCHANGED)
-        if image is None:
+        data = self._bytes[start:end]
+        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+        if image is None or image.ndim != 3:
             raise SavgError("The bank of people holds a picture that cannot be decoded.")
         order = cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB
         return cv2.cvtColor(image, order).astype(np.uint8, copy=False)
@@ -289,11 +286,7 @@ def read_bank(folder: Path) -> SpriteBank:
     """The bank in a folder that holds people.json and people.npz; SavgError as for `bank`."""
     index = read_json(folder / "people.json")
     expected = index.get("sha256") if isinstance(index, dict) else None
-    path = folder / "people.npz"
-    if not path.is_file() or file_sha256(path) != expected:
-        state = "altered" if path.is_file() else "missing"
-        raise SavgError(f"{path} is {state}: expected the file of SHA-256 {expected}.")
-    return SpriteBank(index, read_arrays(path))
+    return SpriteBank(index, read_arrays(checked_file(folder / "people.npz", expected)))
 
 
 def _person(entry: Mapping[str, Any]) -> SpritePerson:
