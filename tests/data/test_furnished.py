@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -290,9 +289,13 @@ def test_a_missing_or_altered_room_names_file_and_hash() -> None:
         render(one(2.5, 0.0), size=64)
     path.unlink()
     with pytest.raises(
-        SavgError, match=rf"is missing; expected a file with SHA-256 {room.image[1]}\."
+        SavgError, match=rf"is missing: it must be the file with SHA-256 {room.image[1]}\."
     ):
         render(one(2.5, 0.0), size=64)
+    (index.folder() / "world.json").write_text('{"rooms": [{"split": "train"}]}')
+    index.rooms.cache_clear()
+    with pytest.raises(SavgError, match=r"world\.json is of another form: .*image"):
+        World.furnished()
     (index.folder() / "world.json").unlink()
     index.rooms.cache_clear()
     with pytest.raises(SavgError, match="index of the furnished world is missing"):
@@ -304,9 +307,23 @@ def test_light_comes_from_where_the_room_has_it() -> None:
     assert right * left < 0
     mirrored = views.light_at(SEED, 4, 90.0)[3]
     assert mirrored == pytest.approx(-right)
-    assert json.dumps(views.light_at(SEED, 0, 0.0).tolist())
+    between = views.light_at(SEED, 0, 15.0)
+    np.testing.assert_allclose(
+        between, (views.light_at(SEED, 0, 0.0) + views.light_at(SEED, 0, 30.0)) / 2
+    )
     format = ClipFormat()
     assert render(one(2.5, 0.2)).clip.video.shape == (format.frames, 256, 256, 3)
+
+
+def test_light_on_a_walker_behind_the_camera_comes_from_behind() -> None:
+    """Azimuths jump from 180 to −180 there: their mean is a place where nobody was."""
+    scene = one(2.5, 0.0)
+    track = Track((0.0, 5.0), (-2.0, -2.0), (0.3, -1.5))
+    scene = replace(scene, people=(replace(scene.people[0], track=track),))
+    (light,) = painter._lights(scene, np.linspace(0, 5, 21))
+    expected = painter.light_on(scene, float(np.rad2deg(np.arctan2(-0.6, -2.0))))
+    assert light.side == pytest.approx(expected.side, abs=1e-6)
+    assert light.side != pytest.approx(painter.light_on(scene, -102.0).side, abs=0.05)
 
 
 def test_takes_show_people_all_around_on_free_floor_with_exact_labels() -> None:

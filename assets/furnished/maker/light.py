@@ -19,7 +19,7 @@ def sky() -> tuple[np.ndarray, np.ndarray]:
     return directions, np.where(up > 0, 0.72 + 0.5 * up, 0.62 + 0.25 * up)
 
 
-def irradiance(renderer: Renderer, points, normals, faces, of_surface=slice(None)) -> np.ndarray:
+def irradiance(renderer: Renderer, points, normals, faces) -> np.ndarray:
     """Light at each point [N], 1 for a free surface that faces the sky above.
 
     faces: of all that throws shadows, in `points`.
@@ -27,7 +27,7 @@ def irradiance(renderer: Renderer, points, normals, faces, of_surface=slice(None
     directions, strength = sky()
     centre = (points.min(0) + points.max(0)) / 2
     radius = float(np.linalg.norm(points - centre, axis=1).max()) + 0.02
-    total, free = np.zeros(len(points)), np.zeros(len(points))
+    total = np.zeros(len(points))
     for direction, light in zip(directions, strength, strict=True):
         camera = orthographic(direction, centre, radius)
         depth = renderer.depth_map(points, faces, camera)
@@ -38,7 +38,6 @@ def irradiance(renderer: Renderer, points, normals, faces, of_surface=slice(None
         lit = (seen[:, 2] + 1) / 2 <= depth[row, column] + 0.004
         facing = np.clip(normals @ direction, 0, None)
         total += light * facing * lit
-        free += facing
     above = np.clip(directions[:, 1], 0, None)
     reference = float((strength * above).sum())
     return total / reference

@@ -8,7 +8,7 @@ import numpy as np
 
 from maker.rig import Rig, Target
 from savg.data.scenes.people import STRIDE, pose
-from savg.data.scenes.scene import Note, Person, Track
+from savg.data.scenes.scene import Person, Track
 from savg.data.scenes.world import Look
 
 STANDING = Track((0.0, 100.0), (2.0, 2.0), (0.0, 0.0))
@@ -106,20 +106,4 @@ def walking(rig: Rig, phases: int) -> list[Target]:
         pelvis = target.pelvis - [0, drop, 0]
         hands = target.hands - [0, drop, 0]
         targets.append(replace(target, feet=feet, pitch=pitch, pelvis=pelvis, hands=hands))
-    return targets
-
-
-def playing(rig: Rig, instrument: str, strokes: int, pitches: int) -> list[Target]:
-    """Phase = stroke · pitches + pitch; strokes as `phases.stroke_at` counts them."""
-    notes = tuple(Note(1.0 + k, 0.9, k, 1.0) for k in range(pitches))
-    targets = []
-    for stroke in range(strokes):
-        share = stroke / max(strokes - 1, 1)
-        for pitch in range(pitches):
-            person = Person(_look(rig), STANDING, "play", instrument=instrument, phase=0.3)
-            time = 1.0 + pitch + (0.16 * share if instrument == "guitar" else 0.0)
-            if instrument == "violin":
-                time = 1.0 + pitch + 0.9 * share
-            joints = pose(person, np.array([time]), np.zeros(1), notes)
-            targets.append(_target(rig, joints, 0))
     return targets

@@ -163,7 +163,7 @@ def _frame(along: np.ndarray, aside: np.ndarray) -> np.ndarray:
     z = np.cross(x, aside)
     size = np.linalg.norm(z)
     if size < 1e-6:
-        z, size = np.cross(x, [0.3, 0.2, 1.0]), 1.0
+        z = np.cross(x, [0.3, 0.2, 1.0])
         size = np.linalg.norm(z)
     z = z / size
     return np.stack([x, np.cross(z, x), z], axis=1)

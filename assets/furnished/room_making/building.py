@@ -21,8 +21,6 @@ from room_making.catalogue import Piece
 WALLS = ("front", "left", "back", "right")
 CLEAR = 1.1
 """Metres around the camera that stay free of furniture."""
-TALL = 1.9
-"""Height in metres above which a piece does not take floor."""
 
 Rectangle = tuple[float, float, float, float]
 """x0, y0, x1, y1 in metres."""

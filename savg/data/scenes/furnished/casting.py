@@ -1,4 +1,4 @@
-"""Which people of the bank appear, and which of their sprites show a moment of a scene."""
+"""Which people of the bank appear in a scene."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.errors import SavgError
+from savg.errors import SavgError, brief
 from savg.json_files import read_object
-from savg.paths import assets_dir, file_sha256
+from savg.paths import assets_dir
 
 TRAIN_SEED, HELD_OUT_SEED = 7001, 7002
 """The `room_seed` of the furnished worlds, by split."""
@@ -61,7 +61,10 @@ def rooms(room_seed: int) -> tuple[FurnishedRoom, ...]:
     if not path.is_file():
         raise SavgError(f"{path}: the index of the furnished world is missing.")
     split = "train" if room_seed == TRAIN_SEED else "held_out"
-    return tuple(_room(r) for r in read_object(path).get("rooms", ()) if r["split"] == split)
+    try:
+        return tuple(_room(r) for r in read_object(path)["rooms"] if r["split"] == split)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise SavgError(f"{path} is of another form: {brief(error)}.") from error
 
 
 def _room(entry: dict[str, Any]) -> FurnishedRoom:
@@ -136,15 +139,3 @@ def empty_distance(
         reach = np.where(part > 0, high, low) / np.maximum(np.abs(part), 1e-9)
         distance = np.minimum(distance, reach)
     return distance.astype(np.float32)
-
-
-def checked_file(name: str, sha256: str) -> Path:
-    """A file of the furnished world; SavgError naming file and hash where missing or altered."""
-    path = folder() / name
-    if not path.is_file():
-        raise SavgError(f"{path} is missing; expected a file with SHA-256 {sha256}.")
-    if file_sha256(path) != sha256:
-        raise SavgError(
-            f"{path} is altered: its SHA-256 must be {sha256}, got {file_sha256(path)}."
-        )
-    return path

@@ -130,9 +130,9 @@ def cast_of(
 
 
 def _lights(scene: Scene, times: NDArray[np.floating]) -> list[Light]:
-    """The light on each person, where they are in the middle of the time."""
-    azimuths = (float(scene.azimuths(i, times).mean()) for i in range(len(scene.people)))
-    return [light_on(scene, azimuth) for azimuth in azimuths]
+    """The light on each person, where they are on average."""
+    middles = (person.track.at(times).mean(axis=0) for person in scene.people)
+    return [light_on(scene, float(np.rad2deg(np.arctan2(y, x)))) for x, y in middles]
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.data.scenes.camera import Camera, Equirectangular, Perspective
+from savg.data.scenes.furnished import index as catalogue
 from savg.data.scenes.furnished.index import (
     FurnishedRoom,
-    checked_file,
     empty_distance,
     room_of,
-    rooms,
 )
 from savg.errors import SavgError
+from savg.paths import checked_file
 
 FINE = 512
 """Width in pixels at which views are cut out before they are averaged down."""
@@ -72,7 +72,7 @@ def panorama_of(room: FurnishedRoom) -> Panorama:
 
 
 def _read(name: str, sha256: str) -> NDArray[np.uint8]:
-    path = checked_file(name, sha256)
+    path = checked_file(catalogue.folder() / name, sha256)
     image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise SavgError(f"{path} must be a WebP image, got something else.")
@@ -155,8 +155,3 @@ def light_at(room_seed: int, index: int, azimuth: float) -> NDArray[np.float64]:
     if mirrored:
         light[3] = -light[3]
     return np.asarray(light, float)
-
-
-def count(room_seed: int) -> int:
-    """Number of rendered rooms of a split."""
-    return len(rooms(room_seed))
