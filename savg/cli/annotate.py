@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         result = run_of(Outcome({GENERATED: evaluation}), facts)
         print(json.dumps(result.to_json(), indent=1, allow_nan=False))
     else:
-        _report(evaluation)
+        _report(evaluation, detectors.names)
     return 1 if evaluation.failed else 0
 
 
@@ -120,8 +121,8 @@ def _sentence(row: dict[str, Any]) -> str:
     return f"{counts}, {score}{note}"
 
 
-def _report(evaluation: Evaluation) -> None:
-    """Print the set's score with its chance baselines, and the number of failed files."""
+def _report(evaluation: Evaluation, names: Mapping[str, str]) -> None:
+    """Print the set's score, its chance baselines and who judged, and the number of failed files."""
     result: MetricResult = evaluation.metrics["spatial_av_align"]
     if result.value is not None:
         baselines = ", ".join(
@@ -132,6 +133,9 @@ def _report(evaluation: Evaluation) -> None:
             f"{clips}: Spatial AV-Align {result.value:.2f} "
             f"({result.notes['tp']} TP, {result.notes['fn']} FN); chance baselines: {baselines}"
         )
+    if evaluation.clips:
+        by = f"Boxes by {names['persons']}, sound events by {names['sounds']}."
+        print(printable(by))
     if evaluation.failed:
         count = f"{len(evaluation.failed)} of {len(evaluation.rows)}"
         print(f"{count} files could not be annotated.", file=sys.stderr)

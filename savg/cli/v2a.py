@@ -87,10 +87,12 @@ def run(args: argparse.Namespace) -> int:
     following = _following(args, pipeline.name)
     detector = args.detector or (args.weights == "demo" and default_detector("persons"))
     needed = AUDIO.entries[pipeline.name].follows or not args.no_boxes
+    finder = ""
     if detector and pipeline.takes_boxes and needed:
         pipeline = pipeline.with_persons(person_detector(detector, device=args.device))
+        finder = f"; persons by {detector}"
     print(
-        f"{AUDIO.entries[pipeline.name].title.lower()} on {pipeline.compute.reason}",
+        f"{AUDIO.entries[pipeline.name].title.lower()} on {pipeline.compute.reason}{finder}",
         file=sys.stderr,
     )
     rows: list[dict[str, Any]] = []
@@ -109,8 +111,11 @@ def run(args: argparse.Namespace) -> int:
                     **following,
                 )
             except SavgError as error:
-                tqdm.write(f"error: {error}", file=sys.stderr)
-                rows.append({"source": str(source), "error": str(error)})
+                told = str(error)
+                if str(source) not in told:
+                    told = f"{printable(str(source))}: {told}"
+                tqdm.write(f"error: {told}", file=sys.stderr)
+                rows.append({"source": str(source), "error": told})
                 continue
         seconds = audio.shape[1] / pipeline.sample_rate
         rows.append({"source": str(source), "file": str(target), "seconds": round(seconds, 3)})

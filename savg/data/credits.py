@@ -84,12 +84,15 @@ VOICES = (
 """Works in the sound of every world that networks are trained on."""
 
 
-def of_worlds(worlds: Iterable[str]) -> tuple[Credit, ...]:
-    """The works in synthetic clips of these worlds (names of `savg.data.scenes.world.WORLDS`).
+def of_worlds(
+    worlds: Iterable[str], pictures: bool = True, sound: bool = True
+) -> tuple[Credit, ...]:
+    """The works in pictures, in sound or in both of synthetic clips of these worlds (names of
+    `savg.data.scenes.world.WORLDS`).
 
     Example:
         >>> [credit.licence for credit in of_worlds(["demo"])]
         ['CC BY 3.0', 'CC BY 3.0', 'MIT']
     """
     furnished = any(world.startswith("furnished") for world in worlds)
-    return (FURNISHED if furnished else ()) + VOICES
+    return (FURNISHED if furnished and pictures else ()) + (VOICES if sound else ())

@@ -49,7 +49,8 @@ CORNER = 0.01
 """Seconds between the moments at which gains are computed; they are linear in between."""
 
 NO_AUDIO = (
-    "The video has no audio of its own to pan: choose an audio file, or audio made by the network."
+    "The video has no audio of its own to pan: choose an audio file (--audio FILE), or audio made by "
+    "the network (--audio network)."
 )
 
 

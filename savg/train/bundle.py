@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 RUN_FILE = "run.json"
 
+SILENT, SIGHTLESS = ("video", "superres", "yolox"), ("seld", "mel_vae", "vocoder")
+"""Recipes that learn from pictures alone, and from sound alone."""
+
 
 def describe(
     run: Path,
@@ -173,7 +176,9 @@ def _credits(facts: dict[str, Any]) -> tuple[Credit, ...]:
         return ()
     drawn = [value for value in facts["settings"].values() if isinstance(value, dict)]
     worlds = [world for value in drawn for world in value.get("worlds", ())]
-    return of_worlds(worlds) if worlds else ()
+    if not worlds:
+        return ()
+    return of_worlds(worlds, facts["recipe"] not in SIGHTLESS, facts["recipe"] not in SILENT)
 
 
 def _last_scores(run: Path) -> dict[str, str]:

@@ -91,6 +91,7 @@ def test_a_bad_file_does_not_stop_the_others(
         "b.mkv: 4 person boxes, 2 sound events, Spatial AV-Align 1.00 (2 TP, 0 FN)" in printed.out
     )
     assert "chance baselines: centre 0.00, swapped 0.00, shuffled –" in printed.out
+    assert "\nBoxes by nanodet: demo, sound events by seld: demo.\n" in printed.out
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
         "b.boxes.csv",
         "b.events.csv",
@@ -105,7 +106,7 @@ def test_a_name_with_control_characters_is_one_line(
     source = make_video(tmp_path / "new.mp4").rename(tmp_path / "new\nline\x1b[2J.mp4")
     assert main(["annotate", str(source), "--out", str(tmp_path / "out")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 and lines[0].startswith(f"{tmp_path}/new\\nline\\x1b[2J.mp4: ")
+    assert len(lines) == 3 and lines[0].startswith(f"{tmp_path}/new\\nline\\x1b[2J.mp4: ")
     assert (tmp_path / "out" / "new\nline\x1b[2J.json").exists()
 
 

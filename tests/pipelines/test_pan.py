@@ -282,7 +282,8 @@ def test_the_command_pans_the_clips_own_audio(
     capsys.readouterr()
     silent = make_video(tmp_path / "silent.mkv", audio=False)
     assert v2a(silent, "--pipeline", "pan", "--out", tmp_path / "none") == 1
-    assert pan_module.NO_AUDIO in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"error: {silent}: {pan_module.NO_AUDIO}" in told and "; persons by yolox\n" in told
     for wrong, words in (
         (
             ("--person", "x"),

@@ -64,17 +64,20 @@ def test_a_drawn_world_owes_its_voices_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "data, worlds, credited",
+    "recipe, data, worlds, credited",
     [
-        ("synthetic", ["furnished"], FURNISHED + VOICES),
-        ("synthetic", ["demo"], VOICES),
-        ("starss", ["furnished"], ()),
+        ("joint", "synthetic", ["varied", "furnished"], FURNISHED + VOICES),
+        ("yolox", "synthetic", ["furnished", "demo"], FURNISHED),
+        ("seld", "synthetic", ["furnished"], VOICES),
+        ("joint", "synthetic", ["demo"], VOICES),
+        ("superres", "synthetic", ["demo"], ()),
+        ("joint", "starss", ["furnished"], ()),
     ],
 )
-def test_model_cards_credit_what_was_trained_on(data, worlds, credited) -> None:
+def test_model_cards_credit_what_was_trained_on(recipe, data, worlds, credited) -> None:
     optim = {"batch": 2, "lr": 0.1, "schedule": "cosine", "average": "ema"}
     settings = {"optim": optim, "model": {}, "synthetic": {"worlds": worlds, "clips": [1]}}
-    facts = {"kind": "seld", "recipe": "seld", "config": "demo", "data": data, "torch": "2"}
+    facts = {"kind": recipe, "recipe": recipe, "config": "demo", "data": data, "torch": "2"}
     weights = dict(nn.Linear(2, 2).state_dict())
     saved = checkpoint.Checkpoint(1, 60.0, {}, weights, weights, {})
     card = bundle.model_card(
@@ -84,3 +87,10 @@ def test_model_cards_credit_what_was_trained_on(data, worlds, credited) -> None:
         line for line in card.splitlines() if line.startswith("- Trained on works of others: ")
     ]
     assert [line.partition(": ")[2] for line in lines] == [credit.line() for credit in credited]
+
+
+@pytest.mark.parametrize("name, credited", [("seld", VOICES), ("yolox", FURNISHED)])
+def test_bundled_cards_credit_what_was_trained_on(name: str, credited) -> None:
+    card = (ASSETS / "demo" / name / "README.md").read_text(encoding="utf-8").splitlines()
+    for credit in credited:
+        assert f"- Trained on works of others: {credit.line()}" in card
