@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--world",
         default="varied",
-        help="varied (drawn, the default), furnished (textured people in furnished rooms) or another",
+        help="varied (drawn, the default), furnished (textured people in furnished rooms), furnished1 "
+        "or furnished2 (with one or two silent people), demo or solo",
     )
     add("--held-out", action="store_true", help="people, rooms, voices and notes never trained on")
     add("--processes", type=integer, help="recordings made at a time (default: one a core)")
