@@ -1,9 +1,9 @@
 """How much faster this machine's CPU is in bfloat16 than in float32, measured once.
 
 No name of a unit or vendor decides: a convolution and a matrix product of the sizes that small
-networks have are timed in both formats. The result is kept in the user's cache folder for this
+networks have are timed in both formats. The first result is kept in the user's cache folder for this
 processor, version of torch and limit on oneDNN's instructions, so that a machine does not choose
-differently from one day to the next.
+differently from one day to the next; where that folder cannot be written each process measures.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import math
 import os
 import platform
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,48 +30,94 @@ FASTER = 1.3
 
 REPEATS = 5
 
+LARGEST = 1e6
+"""No gain is as large: a file that says so is damaged."""
+
 
 def cache_file() -> Path:
-    """Where the measurement is kept."""
+    """Where measurements are kept, one for each machine that shares the folder.
+
+    RuntimeError where the account has no home folder and XDG_CACHE_HOME names none.
+    """
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "savg" / "cpu_speed.json"
 
 
 def bfloat16_gain() -> float:
     """Time of float32 by time of bfloat16, from the cache or measured now (a tenth of a second)."""
-    return _gain(cache_file(), _machine())
+    try:
+        file = cache_file()
+    except RuntimeError:
+        file = None
+    return _gain(file, _machine())
 
 
 @lru_cache(maxsize=4)
-def _gain(file: Path, machine: str) -> float:
-    known = recall(file, machine)
+def _gain(file: Path | None, machine: str) -> float:
+    known = None if file is None else recall(file, machine)
     if known is not None:
         return known
-    gain = measure()
-    remember(gain, file, machine)
-    return gain
+    gain = _rounded(measure())  # now as later runs read it: the choice may hang on the last digit
+    return gain if file is None else remember(gain, file, machine)
 
 
 def recall(file: Path, machine: str) -> float | None:
     """The gain that was measured on this machine; None without one."""
-    try:
-        gain = json.loads(file.read_text(encoding="utf-8"))[machine]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    number = isinstance(gain, int | float) and not isinstance(gain, bool)
-    return float(gain) if number and math.isfinite(gain) and gain > 0 else None
+    return _kept(file).get(machine)
 
 
-def remember(gain: float, file: Path | None = None, machine: str | None = None) -> None:
-    """Keep a gain in place of a measurement; without a word where the folder cannot be written."""
-    file = file or cache_file()
+def remember(gain: float, file: Path | None = None, machine: str | None = None) -> float:
+    """Keep a gain in place of a measurement; returns what is kept for the machine.
+
+    That is an earlier one, where there is one: processes that measure at the same time choose alike.
+    Other machines' gains stay. Without a word where the folder cannot be written.
+    """
+    file, machine = file or cache_file(), machine or _machine()
+    gain = _rounded(gain)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(file) as part:
-            values = {machine or _machine(): round(gain, 3)}
-            part.write_text(json.dumps(values) + "\n", encoding="utf-8")
+        with _alone(file.with_suffix(".lock")):
+            kept = _kept(file)
+            if machine in kept:
+                return kept[machine]
+            with atomic_file(file) as part:
+                text = json.dumps({**kept, machine: gain}, indent=1)
+                part.write_text(text + "\n", encoding="utf-8")
     except (OSError, SavgError):
-        return
+        pass
+    return gain
+
+
+def _kept(file: Path) -> dict[str, float]:
+    """The gains of all machines; what is damaged is left out."""
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(values, dict):
+        return {}
+    return {
+        machine: float(gain)
+        for machine, gain in values.items()
+        if isinstance(gain, int | float) and not isinstance(gain, bool) and 0 < gain < LARGEST
+    }
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """In its body no other process writes, where the system has such locks."""
+    with lock.open("a") as file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except (ImportError, OSError):  # on Windows, or a disk without locks
+            pass
+        yield
+
+
+def _rounded(gain: float) -> float:
+    return float(f"{gain:.4g}")
 
 
 def measure() -> float:

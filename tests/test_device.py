@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,8 @@ def test_an_emulated_format_is_tried_once_alone(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", '{"here": "fast"}', '{"here": -1}', '{"here": true}']
+    "text",
+    ["", "[]", "{", *(f'{{"here": {x}}}' for x in ('"fast"', -1, "true", "NaN", "1" + "0" * 400))],
 )
 def test_a_damaged_or_foreign_cache_is_measured_again(tmp_path: Path, text: str) -> None:
     file = tmp_path / "cpu_speed.json"
@@ -67,6 +69,44 @@ def test_a_damaged_or_foreign_cache_is_measured_again(tmp_path: Path, text: str)
     cpu_speed.remember(1.5, file, "here")
     assert cpu_speed.recall(file, "here") == 1.5
     assert cpu_speed.recall(file, "another machine") is None
+
+
+def test_the_first_choice_is_the_later_one_at_the_limit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A gain that is kept rounded is used rounded in the process that measured it too."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(cpu_speed, "measure", lambda: 1.2999999)
+    first = choose("cpu").dtype
+    cpu_speed._gain.cache_clear()  # as in another process
+    assert choose("cpu").dtype == first == torch.bfloat16
+
+
+def test_machines_that_share_a_home_keep_their_own_gains(tmp_path: Path) -> None:
+    file = tmp_path / "cpu_speed.json"
+    cpu_speed.remember(1.5, file, "here")
+    cpu_speed.remember(0.2, file, "there")
+    assert cpu_speed.recall(file, "here") == 1.5 and cpu_speed.recall(file, "there") == 0.2
+
+
+def test_processes_that_measure_at_once_keep_one_gain(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    file = tmp_path / "cpu_speed.json"
+    with ThreadPoolExecutor(8) as pool:
+        gains = list(pool.map(lambda n: cpu_speed.remember(1 + n / 10, file, "here"), range(8)))
+    assert set(gains) == {cpu_speed.recall(file, "here")}
+
+
+def test_an_account_without_a_home_measures(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(cpu_speed.Path, "home", no_home)
+    monkeypatch.setattr(cpu_speed, "measure", lambda: 2.0)
+    cpu_speed._gain.cache_clear()
+    assert cpu_speed.bfloat16_gain() == 2.0
+    cpu_speed._gain.cache_clear()
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
