@@ -106,7 +106,8 @@ def process() -> int:
 def own_device(device: str | None) -> str | None:
     """The device that this process is to use, where the run was asked for `device`.
 
-    Process n of a machine takes its n-th GPU. SavgError where all were told to share one.
+    Process n of a machine takes its n-th GPU. SavgError where all were told to share one, or to take
+    one where there is none.
     """
     import torch
 
@@ -121,7 +122,10 @@ def own_device(device: str | None) -> str | None:
                 f"got {device}."
             )
         return device
-    return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}"
+    gpus = torch.cuda.device_count()
+    if not gpus:
+        raise SavgError("device must be cpu on a machine without a GPU, got cuda.")
+    return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % gpus}"
 
 
 @contextmanager

@@ -50,6 +50,16 @@ def test_processes_are_not_told_to_share_a_gpu(monkeypatch: pytest.MonkeyPatch) 
         own_device("cuda:1")
 
 
+def test_processes_that_are_to_take_gpus_say_that_there_are_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    under_torchrun(monkeypatch, 1, 0)
+    with pytest.raises(
+        SavgError, match=r"device must be cpu on a machine without a GPU, got cuda\."
+    ):
+        own_device("cuda")
+
+
 def test_one_process_takes_the_gpu_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     assert own_device("cuda:1") == "cuda:1" and own_device(None) is None
