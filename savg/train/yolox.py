@@ -127,9 +127,15 @@ class YoloxRecipe(Recipe):
             {"params": decayed, "weight_decay": self.optim.weight_decay},
             {"params": rest, "weight_decay": 0.0},
         ]
-        return torch.optim.SGD(
-            groups, lr=self.optim.lr, momentum=0.9, nesterov=True, fused=on_gpu(model)
+        fused = on_gpu(model)
+        optimizer = torch.optim.SGD(
+            groups, lr=self.optim.lr, momentum=0.9, nesterov=True, fused=fused
         )
+        if fused:
+            # torch fills the buffers in the first step, and not where that step is left out
+            for p in model.parameters():
+                optimizer.state[p]["momentum_buffer"] = torch.zeros_like(p)
+        return optimizer
 
     def evaluate(self, model: nn.Module, data: YoloxData, sheet: Path) -> dict[str, float]:
         format, detections, truth, panels = data.valid.small_format, [], [], []

@@ -6,6 +6,7 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -236,3 +237,27 @@ def test_the_second_stage_opens_its_data_as_on_a_gpu(
     assert moments.shape == (1, 2, 2, flow.latent_dim // 2, lengths.latent)
     assert clip.shape == (1, lengths.clip, flow.clip_dim)
     assert sync.shape == (1, lengths.sync, flow.sync_dim)
+
+
+def test_a_first_step_that_a_gpu_leaves_out_leaves_no_momentum(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Torch's fused SGD takes buffers of any content in a first step, which must not stay."""
+    monkeypatch.setattr("savg.train.yolox.on_gpu", lambda model: True)
+    recipe = get_recipe("yolox", "tiny")
+    model = recipe.build()
+    optimizer: Any = recipe.optimizer(model)
+    before = [p.detach().clone() for p in model.parameters()]
+    for p in model.parameters():
+        p.grad = torch.full_like(p, torch.inf)
+    optimizer.found_inf = torch.ones(())
+    optimizer.step()
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+    assert all(not state["momentum_buffer"].any() for state in optimizer.state.values())
+    for p in model.parameters():
+        p.grad = torch.ones_like(p)
+    optimizer.found_inf = torch.zeros(())
+    optimizer.step()
+    biases = [(a, b) for a, b in zip(before, model.parameters(), strict=True) if b.ndim <= 1]
+    change = (1 + 0.9) * recipe.optim.lr  # of a gradient of 1 by Nesterov's rule, without decay
+    assert all(torch.allclose(b, a - change, atol=1e-6) for a, b in biases)
