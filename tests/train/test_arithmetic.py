@@ -21,8 +21,10 @@ def test_operations_of_a_matrix_product_and_its_gradients() -> None:
     [
         ("NVIDIA H200", 989e12),
         ("NVIDIA A100-SXM4-80GB", 312e12),
-        ("NVIDIA A10G", 125e12),
-        ("NVIDIA L40S", 181e12),
+        ("NVIDIA A10", 125e12),
+        ("NVIDIA A10G", 70e12),
+        ("NVIDIA L40", 181e12),
+        ("NVIDIA L40S", 362e12),
         ("NVIDIA L4", 121e12),
         ("Tesla T4", 65e12),
         ("NVIDIA GeForce GTX 1060", None),
