@@ -168,7 +168,7 @@ def measure(files: Sequence[Path], alone: int, turns: int, folder: Path) -> dict
 
 def make_plain(observers: Observers, networks: str) -> None:
     """Load observers with the plain networks in float32."""
-    with patch("savg.device._bfloat16_unit", lambda: None):
+    with patch("savg.device.bfloat16_gain", lambda: 1.0):
         _ = observers.parts
     for kind in RANDOM:
         network, _ = load_network(kind, networks, "cpu")
