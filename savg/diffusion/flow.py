@@ -40,7 +40,8 @@ class FlowMatching:
     def draw_times(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Random times [count] for training: the logistic function of a standard normal.
 
-        They are on the generator's device."""
+        They are on the generator's device.
+        """
         device = None if generator is None else generator.device
         return torch.sigmoid(torch.randn(count, generator=generator, device=device))
 
@@ -91,9 +92,8 @@ def euler(
     evaluated, as in the published code. Raises Cancelled if `on_step` returns False.
     """
     x = noise
-    times = flow.times(steps).to(
-        x.dtype
-    )  # on the host: reading one from a device would wait for it
+    # on the host: reading one from a device would wait for it
+    times = flow.times(steps).to(x.dtype)
     for done, (now, then) in enumerate(pairwise(times), 1):
         t = torch.full((len(x),), float(now), dtype=x.dtype, device=x.device)
         velocity = model(x, t, conditions)
