@@ -147,9 +147,10 @@ def _together(
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float32], ClipLabels]:
     """Two clips at once, the other one up to 6 dB louder or softer; the first alone if both have
-    sounds of one class, which has one position in a frame."""
+    sounds of one class, which has one position in a frame, or if one of them is silent."""
     (audio, labels), (added, more) = one, other
-    if set(labels.categories.tolist()) & set(more.categories.tolist()):
+    shared = set(labels.categories.tolist()) & set(more.categories.tolist())
+    if shared or not (audio.any() and added.any()):
         return one
     loudness = np.sqrt(np.mean(np.square(audio))) / max(np.sqrt(np.mean(np.square(added))), 1e-6)
     gain = np.float32(min(loudness, 10.0) * 10 ** (rng.uniform(-6, 6) / 20))

@@ -45,6 +45,14 @@ def test_clips_of_one_class_are_not_mixed() -> None:
     assert _together(one, clip(1, 0.1, 200.0), np.random.default_rng(0)) is one
 
 
+def test_labels_of_what_cannot_be_heard_are_not_added() -> None:
+    """The other clip is as loud as the first: beside silence it would have labels and no sound."""
+    speech, music, rng = clip(1, 0.1, 40.0), clip(9, 0.1, 200.0), np.random.default_rng(0)
+    silent = np.zeros_like(speech[0]), ClipLabels(*(np.zeros(0, int) for _ in range(4)))
+    assert _together(silent, music, rng) is silent
+    assert _together(speech, (silent[0], music[1]), rng) is speech
+
+
 def test_a_recipe_without_overlap_draws_what_it_drew_before(tmp_path: Path) -> None:
     recipe = get_recipe("seld", "tiny")
     assert isinstance(recipe, SeldRecipe) and recipe.overlap == 0
