@@ -33,7 +33,7 @@ from savg.hub import Card, component_folder
 from savg.media.audio_track import audio_of
 from savg.pipelines.base import AudioPipeline, check_batch
 from savg.pipelines.description import KEY, Description, DescriptionError, setting
-from savg.pipelines.person_parts import read_persons, write_persons
+from savg.pipelines.person_parts import other_cards, read_persons, write_persons
 from savg.pipelines.progress import OnStep, Progress
 from savg.pipelines.visual_features import Persons, silent_clip
 from savg.video import MAX_SECONDS, Soundtrack, Video
@@ -151,7 +151,7 @@ class PanPipeline(AudioPipeline):
 
     def with_persons(self, persons: Persons) -> Self:
         sound = self.sound and self.sound.with_persons(persons)
-        return replace(self, persons=persons, sound=sound)
+        return replace(self, persons=persons, sound=sound, cards=other_cards(self.cards))
 
     @property
     def batch_size(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -27,6 +28,11 @@ def read_persons(
     options = {} if score is None else {"score_threshold": score}
     finder = person_detector(detector_of(place), place, device=str(device), **options)
     return finder, component_card(place)
+
+
+def other_cards(cards: Mapping[str, Card]) -> dict[str, Card]:
+    """The cards but that of the person detector, which does not describe another one."""
+    return {role: card for role, card in cards.items() if role != "persons"}
 
 
 def write_persons(persons: Persons | None, place: Path, card: Card | None) -> None:

@@ -38,7 +38,7 @@ from savg.pipelines.base import AudioPipeline, check_batch
 from savg.pipelines.clip_images import MODEL, OpenClipImages
 from savg.pipelines.description import Description, DescriptionError, setting
 from savg.pipelines.flow_sampling import FlowSampler, Window, cross_faded
-from savg.pipelines.person_parts import read_persons, write_persons
+from savg.pipelines.person_parts import other_cards, read_persons, write_persons
 from savg.pipelines.progress import OnStep, Progress
 from savg.pipelines.visual_features import (
     ClipAndSync,
@@ -209,7 +209,9 @@ class VideoToAudio(AudioPipeline):
         return 4 if self.compute.device.type == "cpu" else 32
 
     def with_persons(self, persons: Persons) -> Self:
-        return replace(self, persons=persons) if self.takes_boxes else self
+        if not self.takes_boxes:
+            return self
+        return replace(self, persons=persons, cards=other_cards(self.cards))
 
     def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
         """For a video of one window."""

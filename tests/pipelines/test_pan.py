@@ -217,6 +217,8 @@ def test_a_folder_of_pan_in_pan_is_refused(tmp_path: Path) -> None:
 def test_a_saved_pan_keeps_the_detector_that_it_was_given(tmp_path: Path) -> None:
     found = NanodetDetector(Nanodet(CONFIGS["test"]))
     made = tiny().with_persons(found)
+    assert tiny().components["persons"].origin == "random"
+    assert "persons" not in made.components  # its licence and origin are not the other's
     made.save_pretrained(tmp_path / "p")
     loaded = PanPipeline.from_pretrained(tmp_path / "p", "cpu")
     assert isinstance(loaded.persons, NanodetDetector)
