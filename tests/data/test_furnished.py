@@ -354,6 +354,9 @@ def test_the_camera_changes_tones_and_adds_noise_the_same_every_time() -> None:
     assert np.abs(first[0].astype(int) - first[1]).max() > 2
     whole = effects.develop(video, noisy, 1, first=1)
     np.testing.assert_array_equal(whole[:2], first[1:])
+    large = effects.develop(np.full((1, 675, 1200, 3), 100, np.uint8), noisy, 1)
+    assert large.shape == (1, 675, 1200, 3)
+    assert large[0, -50:].std() == pytest.approx(4.0, rel=0.1)
 
 
 def test_near_people_are_painted_over_far_ones(plain_camera) -> None:

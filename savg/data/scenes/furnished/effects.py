@@ -67,8 +67,11 @@ def develop(
         if sigma > 0.3:
             frame = cv2.GaussianBlur(frame, (5, 5), sigma)
         if noise > 0.3:
-            begin = (seed * 7919 + (first + index) * 104729) % (bank.size - frame.size)
-            grain = bank[begin : begin + frame.size].reshape(frame.shape)
+            begin = (seed * 7919 + (first + index) * 104729) % max(bank.size - frame.size, 1)
+            grain = bank[begin : begin + frame.size]
+            if grain.size < frame.size:  # a frame larger than the bank: its noise repeats
+                grain = np.resize(grain, frame.size)
+            grain = grain.reshape(frame.shape)
             frame = cv2.addWeighted(frame, 1.0, grain, noise / 16, 0.0, dtype=cv2.CV_8U)
         if exposure.quality:
             _, code = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, exposure.quality])
