@@ -68,8 +68,13 @@ def derived_key(key: str, **facts: Any) -> str:
 
 
 def default_cache() -> Path:
-    """The user's folder of observations."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    """The user's folder of observations; SavgError where the account has no home folder."""
+    try:
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError as error:
+        raise SavgError(
+            "This account has no home folder: name one for the cache with --cache or XDG_CACHE_HOME."
+        ) from error
     return Path(home) / "savg" / "observations"
 
 
