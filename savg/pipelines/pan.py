@@ -52,6 +52,7 @@ NO_AUDIO = (
     "The video has no audio of its own to pan: choose an audio file (--audio FILE), or audio made by "
     "the network (--audio network)."
 )
+SILENT = "The audio that is to be panned must not be silent."
 
 
 @dataclass(frozen=True)
@@ -259,7 +260,7 @@ class PanPipeline(AudioPipeline):
     ) -> Audio:
         mono = source.mono(rate, round(video.duration * rate))
         if not mono.any():
-            raise SavgError(NO_AUDIO)
+            raise SavgError(NO_AUDIO if source is video.audio else SILENT)
         return pan(mono, rate, *follow, self.settings.field_of_view)
 
     def _follow(self, video: Video, person: Who, progress: Progress) -> tuple[Track, Fraction]:

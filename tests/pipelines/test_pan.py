@@ -143,6 +143,12 @@ def test_a_silent_video_is_told_in_one_sentence(audio: NDArray[np.float32] | Non
         pipeline()(video(people(np.full(20, 40.0)), audio))
 
 
+def test_other_audio_that_is_silent_is_not_called_the_videos_own() -> None:
+    silence = Soundtrack(np.zeros((1, SAVGBENCH.samples), np.float32), SAVGBENCH.sample_rate)
+    with pytest.raises(SavgError, match=r"^The audio that is to be panned must not be silent\.$"):
+        pipeline()(video(people(np.full(20, 40.0)), noise()), audio=silence)
+
+
 def test_wrong_choices_are_refused() -> None:
     one = video(people(np.full(20, 40.0)), noise())
     with pytest.raises(SavgError, match="these weights make no audio"):
