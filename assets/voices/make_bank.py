@@ -17,7 +17,6 @@ unicode, `female` and `held_out` bool [voices].
 from __future__ import annotations
 
 import hashlib
-import io
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from opus import encoded
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
 RATE = 16_000
@@ -167,18 +167,6 @@ def levelled(samples: np.ndarray) -> np.ndarray:
     return np.tanh(samples / 0.9) * 0.9 if np.abs(samples).max() > 0.9 else samples
 
 
-def encoded(samples: np.ndarray) -> bytes:
-    """An Ogg Opus file."""
-    import soundfile
-
-    out = io.BytesIO()
-    with soundfile.SoundFile(
-        out, "w", RATE, 1, format="OGG", subtype="OPUS", compression_level=COMPRESSION
-    ) as file:
-        file.write(samples)
-    return out.getvalue()
-
-
 def main() -> None:
     if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
         raise SystemExit("python assets/voices/make_bank.py DEBS: DEBS must be a folder.")
@@ -193,7 +181,7 @@ def main() -> None:
         seconds = 0.0
         for origin, samples in speakers[voice.speaker]:
             samples = levelled(changed(samples, voice))
-            streams.append(encoded(samples))
+            streams.append(encoded(samples, RATE, COMPRESSION))
             lengths.append(len(samples))
             voices.append(index)
             origins.append(origin)

@@ -13,12 +13,12 @@ of the notes.
 from __future__ import annotations
 
 import hashlib
-import io
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from opus import encoded
 from scipy.signal import resample_poly
 
 RATE, RENDERED = 16_000, 48_000
@@ -114,18 +114,6 @@ def tuned(note: np.ndarray, cents: float, samples: int) -> np.ndarray:
     return 0.9 * note / np.abs(note).max()
 
 
-def encoded(samples: np.ndarray) -> bytes:
-    """An Ogg Opus file."""
-    import soundfile
-
-    out = io.BytesIO()
-    with soundfile.SoundFile(
-        out, "w", RATE, 1, format="OGG", subtype="OPUS", compression_level=COMPRESSION
-    ) as file:
-        file.write(samples)
-    return out.getvalue()
-
-
 def main() -> None:
     if len(sys.argv) != 2 or not Path(sys.argv[1]).is_file():
         raise SystemExit("python assets/voices/make_notes.py FONT: FONT must be FluidR3_GM.sf2.")
@@ -148,7 +136,7 @@ def main() -> None:
             pitches.append(key)
             owners.append(index)
             print(f"{program.name} {key}: {cents:+.1f} cents")
-        streams.append(encoded(np.concatenate(parts)))
+        streams.append(encoded(np.concatenate(parts), RATE, COMPRESSION))
     path = Path(__file__).with_name("notes.npz")
     np.savez(
         path,

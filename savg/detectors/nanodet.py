@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +16,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from savg.annotation import PERSON, Boxes
-from savg.clip import Clip
-from savg.detectors.frames import Found, Placement, Video, detect_in, known_categories
-from savg.detectors.weights import module_sha256, precision
+from savg.detectors.frames import Found, Placement, Video, detect_in
+from savg.detectors.network_detector import NetworkDetector
 from savg.device import choose
 from savg.errors import CheckpointError
 from savg.format import ClipFormat
@@ -75,28 +73,12 @@ def detect_in_videos(
     return detect_in(videos, batch_size, partial(prepare, config=config), find)
 
 
-class NanodetDetector:
-    """Detects persons in a clip of any length: `detector(clip) -> Boxes`.
+class NanodetDetector(NetworkDetector[Nanodet]):
+    """NanoDet: arguments as of `NetworkDetector`."""
 
-    categories: of the objects to find, persons alone by default; those that the network knows are its
-    `known`. SavgError where it knows none.
-    """
-
-    def __init__(
-        self,
-        model: Nanodet,
-        score_threshold: float = SCORE_THRESHOLD,
-        iou_threshold: float = 0.6,
-        batch_size: int = 20,
-        sha256: str = "",
-        categories: Collection[int] = (PERSON,),
-    ) -> None:
-        self.model = model.eval()
-        self.known = known_categories(model.config.num_classes, categories)
-        self.sha256 = sha256
-        self.score_threshold = score_threshold
-        self.iou_threshold = iou_threshold
-        self.batch_size = batch_size
+    title = "NanoDet-g"
+    score = SCORE_THRESHOLD
+    overlap = 0.6
 
     @classmethod
     def from_pretrained(
@@ -124,32 +106,13 @@ class NanodetDetector:
             model, score_threshold, sha256=file_sha256(folder / WEIGHTS_FILE), categories=categories
         )
 
-    def __call__(self, clip: Clip) -> Boxes:
-        return self.many([clip])[0]
-
-    def many(self, clips: Sequence[Clip]) -> list[Boxes]:
-        """The boxes of each clip; the clips' frames share batches."""
+    def find(self, videos: Sequence[Video]) -> list[Boxes]:
         return detect_in_videos(
             self.model,
             self.model.config,
-            [(clip.video, clip.format) for clip in clips],
+            videos,
             self.score_threshold,
             self.iou_threshold,
             self.batch_size,
             self.known,
         )
-
-    @property
-    def provenance(self) -> dict[str, Any]:
-        """What the boxes depend on, ready for JSON."""
-        height, width = self.model.config.input_size
-        rows = "the picture's rows" if self.model.config.picture_only else "whole frames"
-        return {
-            "detector": "NanoDet-g",
-            "sha256": self.sha256 or module_sha256(self.model),
-            "input": f"{rows} within {width}×{height}",
-            "score_threshold": self.score_threshold,
-            "iou_threshold": self.iou_threshold,
-            "categories": list(self.known),
-            "precision": precision(self.model),
-        }

@@ -11,16 +11,15 @@ import os
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from savg.annotation import PERSON, Boxes
-from savg.clip import Clip
-from savg.detectors.frames import Found, Placement, detect_in, known_categories
-from savg.detectors.weights import module_sha256, precision, weights_sha256
+from savg.detectors.frames import Found, Placement, Video, detect_in
+from savg.detectors.network_detector import NetworkDetector
+from savg.detectors.weights import weights_sha256
 from savg.device import choose
 from savg.errors import CheckpointError, SavgError
 from savg.format import ClipFormat
@@ -73,7 +72,7 @@ def detect_persons(
 @torch.inference_mode()
 def detect_persons_in(
     model: Yolox,
-    videos: Sequence[tuple[NDArray[np.uint8], ClipFormat]],
+    videos: Sequence[Video],
     score_threshold: float = 0.3,
     iou_threshold: float = 0.65,
     batch_size: int = 20,
@@ -102,28 +101,12 @@ def _likely(candidates: Candidates, categories: Collection[int], threshold: floa
     return candidates._replace(scores=candidates.scores.where(keep, -1.0))
 
 
-class YoloxDetector:
-    """Detects persons in a clip of any length: `detector(clip) -> Boxes`.
+class YoloxDetector(NetworkDetector[Yolox]):
+    """YOLOX: arguments as of `NetworkDetector`."""
 
-    categories: of the objects to find, persons alone by default; those that the network knows are its
-    `known`. SavgError where it knows none.
-    """
-
-    def __init__(
-        self,
-        model: Yolox,
-        score_threshold: float = 0.3,
-        iou_threshold: float = 0.65,
-        batch_size: int = 20,
-        sha256: str = "",
-        categories: Collection[int] = (PERSON,),
-    ) -> None:
-        self.model = model.eval()
-        self.known = known_categories(model.config.num_classes, categories)
-        self.sha256 = sha256
-        self.score_threshold = score_threshold
-        self.iou_threshold = iou_threshold
-        self.batch_size = batch_size
+    title = "YOLOX"
+    score = 0.3
+    overlap = 0.65
 
     @classmethod
     def from_pretrained(
@@ -143,34 +126,15 @@ class YoloxDetector:
         sha256 = weights_sha256(source, "persons")
         return cls(model, score_threshold, sha256=sha256, categories=categories)
 
-    def __call__(self, clip: Clip) -> Boxes:
-        return self.many([clip])[0]
-
-    def many(self, clips: Sequence[Clip]) -> list[Boxes]:
-        """The boxes of each clip; the clips' frames share batches."""
+    def find(self, videos: Sequence[Video]) -> list[Boxes]:
         return detect_persons_in(
             self.model,
-            [(clip.video, clip.format) for clip in clips],
+            videos,
             self.score_threshold,
             self.iou_threshold,
             self.batch_size,
             self.known,
         )
-
-    @property
-    def provenance(self) -> dict[str, Any]:
-        """What the boxes depend on, ready for JSON."""
-        height, width = self.model.config.input_size
-        rows = "the picture's rows" if self.model.config.picture_only else "whole frames"
-        return {
-            "detector": "YOLOX",
-            "sha256": self.sha256 or module_sha256(self.model),
-            "input": f"{rows} within {width}×{height}",
-            "score_threshold": self.score_threshold,
-            "iou_threshold": self.iou_threshold,
-            "categories": list(self.known),
-            "precision": precision(self.model),
-        }
 
 
 class PublishedYoloxDetector(YoloxDetector):

@@ -78,16 +78,10 @@ def _number(
     return whole_number(f"The variable {name}", value, least, most)
 
 
-def _shared_number(
-    environment: Mapping[str, str],
-    name: str,
-    least: int,
-    most: int | None = None,
-    default: int | None = None,
-) -> int:
+def _shared_number(environment: Mapping[str, str], name: str, *limits: int, **rest: int) -> int:
     """As `_number`, of a variable that is the same in all processes: MeetingError."""
     try:
-        return _number(environment, name, least, most, default)
+        return _number(environment, name, *limits, **rest)
     except SavgError as error:
         raise MeetingError(str(error)) from error
 
