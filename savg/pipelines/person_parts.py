@@ -25,9 +25,9 @@ def read_persons(
     score: of a detection, at least; None: the detector's own. CheckpointError or SavgError for a
     folder without a person detector.
     """
+    card = component_card(place)
     options = {} if score is None else {"score_threshold": score}
-    finder = person_detector(detector_of(place), place, device=str(device), **options)
-    return finder, component_card(place)
+    return person_detector(detector_of(place), place, device=str(device), **options), card
 
 
 def other_cards(cards: Mapping[str, Card]) -> dict[str, Card]:

@@ -118,7 +118,7 @@ def test_one_stop_stops_both(guest: Visitor) -> None:
     began = time.monotonic()
     page.locator("#savg-stop").click()
     page.wait_for_function("document.querySelector('.sg-text').textContent.startsWith('Stopped')")
-    assert time.monotonic() - began < 10 and page.locator(".sv-card").count() == 0
+    assert time.monotonic() - began < 30 and page.locator(".sv-card").count() == 0
 
 
 def test_a_single_pipeline_works_as_before(guest: Visitor) -> None:
