@@ -193,9 +193,11 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "other settings" in capsys.readouterr().err
     assert main([*arguments, "--processes", "0"]) == 1
     assert "--processes must be ≥ 1, got 0." in capsys.readouterr().err
-    with pytest.raises(SystemExit) as stop:
-        main([*arguments, "--size", "wide"])
-    assert stop.value.code == 2
+    for wrong in (["--size", "wide"], ["--world", "garden"]):
+        with pytest.raises(SystemExit) as stop:
+            main([*arguments, *wrong])
+        assert stop.value.code == 2
+        assert f"argument {wrong[0]}: must be" in capsys.readouterr().err
 
 
 def test_training_scenes_have_no_need_of_room_acoustics(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--size", type=_size, default=(1920, 960), metavar="WxH", help="default: 1920x960")
     add(
         "--world",
+        type=_world,
         default="varied",
         help="varied (drawn, the default), furnished (textured people in furnished rooms), furnished1 "
         "or furnished2 (with one or two silent people), demo or solo",
@@ -46,6 +47,14 @@ def _size(text: str) -> tuple[int, int]:
     if size is None:
         raise argparse.ArgumentTypeError(f"must be WIDTHxHEIGHT such as 1920x960, got {text}")
     return int(size[1]), int(size[2])
+
+
+def _world(name: str) -> str:
+    from savg.data.scenes.world import WORLDS
+
+    if name not in WORLDS:
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(WORLDS)}, got {name}")
+    return name
 
 
 def run(args: argparse.Namespace) -> int:
