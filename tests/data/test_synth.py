@@ -164,10 +164,10 @@ def test_wrong_values_are_refused_in_a_sentence(
 
 
 def test_recordings_have_a_level_that_suits_the_gain(tmp_path: Path) -> None:
-    """At +38 dB most windows are neither faint nor too loud, and a few clip, as in the real set."""
+    """At +38 dB windows use the range of the samples, and few clip."""
     from savg.media.audio_file import write_audio
 
-    settings, levels, clipped = Construction(), [], []
+    settings, levels, peaks = Construction(), [], []
     for index in range(8):
         _, scene = draw_take(Plan(31, 20.0), index)
         quiet = synth.room_audio(scene, RATE) * np.float32(10 ** (synth.GAIN_DB / 20))
@@ -176,9 +176,10 @@ def test_recordings_have_a_level_that_suits_the_gain(tmp_path: Path) -> None:
         audio = load_audio(tmp_path / "take.wav", settings)
         for candidate in judge(labels_of_take(scene), 20.0, settings).candidates:
             clip = audio.clip(candidate.start * 1600, candidate.view, 80_000)
-            clipped.append(np.abs(clip).max() > 1)
+            peaks.append(np.abs(clip).max())
             levels.append(float(np.sqrt(np.mean(np.square(clip, dtype=float)))))
-    assert 0.01 < np.mean(clipped) < 0.4
+    assert np.mean(np.asarray(peaks) > 1) < 0.4
+    assert np.quantile(peaks, 0.9) > 0.4
     assert 0.03 < np.median(levels) < 0.15
 
 
