@@ -53,6 +53,8 @@ KINDS: dict[str, str] = {
     "audioclip": "savg.models.audioclip:FORMAT",
     "vggish": "savg.models.vggish:FORMAT",
     "i3d": "savg.models.i3d:FORMAT",
+    "stable_audio": "savg.models.stable_audio:FORMAT",
+    "stereosync": "savg.models.stereosync:FORMAT",
 }
 """kind → where its `ModelFormat` is; resolved on first use, so that this module imports no network."""
 

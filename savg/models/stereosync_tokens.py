@@ -54,6 +54,7 @@ class TokenConfig:
 
 CONFIGS: dict[str, TokenConfig] = {
     "full": TokenConfig(),
+    "demo": TokenConfig(width=64, frames=20, fourier=32, maps=1, depth_width=16, audio_width=96),
     "tiny": TokenConfig(width=16, frames=4, fourier=8, maps=2, depth_width=6, audio_width=5),
 }
 
@@ -97,7 +98,8 @@ class NumberConditioner(nn.Module):
 class ConditionTokens(nn.Module):
     """StereoSync's conditions as one sequence of tokens [B, tokens, W], for cross-attention.
 
-    A condition that is withheld (None), and the boxes of frames without one, are tokens of zeros.
+    A condition that is withheld (None, or NaN for some clips of a batch), and the boxes of frames
+    without one, are tokens of zeros.
     """
 
     def __init__(self, config: TokenConfig) -> None:
@@ -121,8 +123,8 @@ class ConditionTokens(nn.Module):
 
         Args:
             boxes: corners in pixels [B, F, 4]; NaN in frames without a box.
-            depth: embeddings of depth maps [B, M, depth_width].
-            audio: an embedding [B, audio_width].
+            depth: embeddings of depth maps [B, M, depth_width]; NaN for maps that are withheld.
+            audio: an embedding [B, audio_width]; NaN where it is withheld.
             batch: B where nothing is given.
 
         Raises:
@@ -141,19 +143,27 @@ class ConditionTokens(nn.Module):
         zeros = self.depth.weight.new_zeros
         parts = [
             self._sequences(boxes) if boxes is not None else zeros(batch, 4 * c.frames, c.width),
-            self.depth(depth.to(self.depth.weight))
-            if depth is not None
-            else zeros(batch, c.maps, c.width),
-            self.audio(audio.to(self.audio.weight))[:, None]
+            _projected(self.depth, depth) if depth is not None else zeros(batch, c.maps, c.width),
+            _projected(self.audio, audio)[:, None]
             if audio is not None
             else zeros(batch, 1, c.width),
         ]
         return torch.cat(parts, dim=1)
 
     def _sequences(self, boxes: Tensor) -> Tensor:
-        known = ~boxes.isnan().any(dim=-1, keepdim=True)
+        known = _known(boxes)
         numbers = boxes.nan_to_num().unbind(dim=-1)
         tokens = [
             embed(one) * known for embed, one in zip(self.boxes.values(), numbers, strict=True)
         ]
         return torch.cat(tokens, dim=1)
+
+
+def _known(values: Tensor) -> Tensor:
+    """Where no value along the last axis is NaN, bool [..., 1]."""
+    return ~values.isnan().any(dim=-1, keepdim=True)
+
+
+def _projected(layer: nn.Linear, values: Tensor) -> Tensor:
+    """Embeddings through a linear layer; zeros where they are withheld."""
+    return layer(values.nan_to_num().to(layer.weight)) * _known(values)
