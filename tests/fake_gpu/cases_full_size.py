@@ -1,0 +1,243 @@
+"""One training step of every recipe at the published size, on fake GPU tensors.
+
+    python cases_full_size.py LIBRARIES RESULT.json [CASE …]
+
+Fake tensors have shapes, devices and number formats, and no numbers: whatever would mix devices or
+formats, or would not fit together at full size, fails as it would on a GPU. RESULT.json has for each
+case the parameters, the arithmetic (FLOP, a multiplication and an addition being two), the most memory
+that tensors take at once (less than an allocator reserves), and where the host asked for a value.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import MethodType
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2])]
+from fake_gpu import machine  # noqa: E402
+
+machine.start(Path(sys.argv[1]))
+
+import torch  # noqa: E402
+import torchaudio  # noqa: E402
+from fake_gpu.pretended import DeviceGenerator, attention  # noqa: E402
+from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
+from torch.utils._python_dispatch import (  # noqa: E402
+    TorchDispatchMode,
+    _disable_current_modes,
+)
+from torch.utils._pytree import tree_leaves  # noqa: E402
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
+
+from savg.train.recipe import Batch, Recipe, get_recipe, recipe_names  # noqa: E402
+
+FORMAT = torch.bfloat16
+
+
+class Memory(TorchDispatchMode):
+    """Bytes of the storages on the GPU that are alive, now and at most, and reads of their values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self.known: dict[int, int] = {}
+        self.waits: Counter[str] = Counter()
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if function.overloadpacket is torch.ops.aten._local_scalar_dense:
+            if args[0].device.type == "cuda":
+                self.waits[machine.where()] += 1
+            return True if args[0].dtype == torch.bool else 1.0
+        if function.overloadpacket is torch.ops.aten._fused_sgd_:  # has no version without numbers
+            tensors = [x for x in tree_leaves(args) if isinstance(x, torch.Tensor)]
+            assert all(x.device.type == "cuda" for x in tensors), "an optimiser's tensor on the CPU"
+            return None
+        out = function(*args, **(kwargs or {}))
+        for x in tree_leaves(out):
+            if isinstance(x, torch.Tensor) and x.device.type == "cuda":
+                self.see(x.untyped_storage())
+        return out
+
+    def see(self, storage: torch.UntypedStorage) -> None:
+        key, size = storage._cdata, storage.nbytes()
+        if key in self.known:
+            return
+        self.known[key] = size
+        self.now += size
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self.forget, key)
+
+    def forget(self, key: int) -> None:
+        self.now -= self.known.pop(key, 0)
+
+
+def real(table: Callable[..., Any]) -> Callable[..., Any]:
+    """A table that is computed with numbers, as some of its operations need them."""
+
+    def compute(*args: Any) -> Any:
+        with _disable_current_modes():
+            return table(*args)
+
+    return compute
+
+
+def constant(usual: Callable[..., Any]) -> Callable[..., Any]:
+    """torch.tensor, whose numbers fake tensors would really copy to the GPU."""
+
+    def tensor(data: Any, *, dtype: Any = None, device: Any = None, **others: Any) -> Any:
+        made = usual(data, dtype=dtype, **others)
+        gpu = device is not None and torch.device(device).type == "cuda"
+        return torch.empty(made.shape, dtype=made.dtype, device=device) if gpu else made
+
+    return tensor
+
+
+@contextmanager
+def fake() -> Iterator[Memory]:
+    """In its body all tensors are fake; made where they are used, as they cannot be moved."""
+
+    def memory_format(x: Any, weight: Any, backend: Any) -> torch.memory_format:
+        """cuDNN's rule: channels last where either is."""
+        last = torch.channels_last
+        if x.dim() == 4 and any(
+            t.is_contiguous(memory_format=last) and not t.is_contiguous() for t in (x, weight)
+        ):
+            return last
+        return torch.contiguous_format
+
+    functional, attend = torch.nn.functional, "scaled_dot_product_attention"
+    places: list[tuple[Any, str, Any]] = [
+        (torch._C, "_select_conv_backend", lambda *args, **kwargs: torch._C._ConvBackend.Cudnn),
+        (torch._C, "_conv_determine_backend_memory_format", memory_format),
+        (torch, "tensor", constant(torch.tensor)),
+        (torch, "Generator", DeviceGenerator),
+        (torch.backends.cudnn, "enabled", False),  # recurrent layers would hand it their addresses
+        (torch.nn.RNNBase, "flatten_parameters", lambda layer: None),
+        (torch.Tensor, "pin_memory", lambda x, device=None: x),
+        (functional, attend, attention(getattr(functional, attend))),
+        (torchaudio.functional, "melscale_fbanks", real(torchaudio.functional.melscale_fbanks)),
+    ]
+    usual = [(place, name, getattr(place, name)) for place, name, _ in places]
+    torch.__future__.set_swap_module_params_on_conversion(False)
+    for place, name, value in places:
+        setattr(place, name, value)
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True), Memory() as memory:
+            yield memory
+    finally:
+        for place, name, value in usual:
+            setattr(place, name, value)
+
+
+def mixed(model: torch.nn.Module) -> torch.nn.Module:
+    """The network under autocast, with results in float32, as accelerate prepares it."""
+    from accelerate.utils import convert_outputs_to_fp32
+
+    forward: Any = model.forward
+    model.forward = MethodType(torch.autocast("cuda", FORMAT)(forward.__func__), model)
+    forward = model.forward
+    model.forward = MethodType(convert_outputs_to_fp32(forward.__func__), model)
+    return model
+
+
+def batch_of(recipe: Any, count: int) -> Batch:
+    """A batch as the recipe's own `batch` makes it, on the GPU."""
+    on: dict[str, Any] = {"device": "cuda"}
+    model = recipe.model
+    if recipe.kind in ("joint_unet", "video_unet"):
+        return tuple(torch.randn(count, *shape, **on) for shape in recipe.shapes)
+    if recipe.kind == "superres_unet":
+        rows, columns = recipe.crop if recipe.crop[0] else (recipe.rows, recipe.clips.size // 4)
+        large = torch.randn(count, 3, 4 * rows, 4 * columns, **on)
+        return large, torch.randn(count, 3, rows, columns, **on)
+    if recipe.kind == "seld":
+        activity = torch.zeros(count, model.class_num, model.window_frames, **on)
+        sound = torch.randn(count, model.in_channels, model.bins, model.window_frames, **on)
+        return sound, activity, torch.zeros_like(activity)
+    if recipe.kind == "yolox":
+        images = torch.randn(count, 3, *model.input_size, **on)
+        boxes = torch.zeros(count, 16, 4, **on)
+        return images, boxes, torch.zeros(count, dtype=torch.int64, **on)
+    if recipe.kind == "visual_flow":
+        n, flow = recipe.lengths, model.flow
+        shapes = {"clip": (n.clip, flow.clip_dim), "sync": (n.sync, flow.sync_dim)}
+        seen = tuple(torch.randn(count, *shapes[name], **on) for name in recipe.input_names)
+        return torch.randn(count, 2, 2, flow.latent_dim // 2, n.latent, **on), *seen
+    return (torch.randn(count, recipe.frames * recipe.mel.hop_size, **on),)  # of sound alone
+
+
+def placed(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
+    """The network on the GPU, tables that it made from numbers too."""
+    with torch.device("cuda"):
+        model = build()
+    for module in model.modules():
+        for key, buffer in module.named_buffers(recurse=False):
+            module._buffers[key] = torch.empty(buffer.shape, dtype=buffer.dtype, device="cuda")
+    return model
+
+
+def training_step(recipe: Recipe, count: int) -> dict[str, Any]:
+    """Loss, gradients, clipping and update of one batch in bfloat16."""
+    with fake() as memory:
+        model = placed(recipe.build).train()
+        optimizer = recipe.optimizer(model)
+        parameters = sum(p.numel() for p in model.parameters())
+        model = mixed(model)
+        batch = batch_of(recipe, count)
+        gc.collect()
+        memory.peak = memory.now
+        memory.waits.clear()
+        with FlopCounterMode(display=False) as flops:
+            loss, _ = recipe.loss(model, batch, 0, 0)
+            loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0, foreach=True)
+        optimizer.step()
+        result = {
+            "parameters": parameters,
+            "flop": flops.get_total_flops() / count,
+            "gib": memory.peak / 2**30,
+            "waits": dict(memory.waits),
+            "loss": [str(loss.dtype), str(loss.device)],
+        }
+    return result
+
+
+def label_on_the_cpu() -> dict[str, Any]:
+    """A step that is broken on purpose."""
+    recipe = get_recipe("seld", "full")
+    usual = recipe.loss
+
+    def loss(model: torch.nn.Module, batch: Batch, step: int, seed: int) -> Any:
+        return usual(model, (*batch[:2], torch.zeros(batch[2].shape, device="cpu")), step, seed)
+
+    object.__setattr__(recipe, "loss", loss)
+    return training_step(recipe, 1)
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    cases: dict[str, Callable[[], dict[str, Any]]] = {}
+    for name in recipe_names():
+        cases[f"train {name}"] = lambda name=name: training_step(get_recipe(name, "full"), 1)
+    cases["broken: a label on the CPU"] = label_on_the_cpu
+    results: dict[str, Any] = {}
+    for name in sys.argv[3:] or cases:
+        try:
+            results[name] = cases[name]()
+        except Exception as error:
+            results[name] = {"problem": machine.problem(error)}
+    Path(sys.argv[2]).write_text(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()
