@@ -36,8 +36,10 @@ BOX_VALUES = 5
 
 MOST_SECONDS = 512.0
 
-CONDITIONS = ("spatial", "envelope", "semantic")
-"""What can be withheld by itself: boxes and depth, the envelope, the audio embedding."""
+PARTS = {"spatial": ("boxes", "depth"), "envelope": ("envelope",), "semantic": ("audio",)}
+"""What can be withheld by itself, and the fields of `Conditions` that it is made of."""
+
+CONDITIONS = tuple(PARTS)
 
 
 @dataclass(frozen=True)
@@ -120,15 +122,20 @@ class Conditions:
         names = [name for name, _ in parts[0].given()]
         return cls(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
 
+    def has(self, kind: str) -> bool:
+        """Whether one of `CONDITIONS` is given for some clip."""
+        return any(
+            not bool(value.isnan().all()) for name, value in self.given() if name in PARTS[kind]
+        )
+
     def without(self, kind: str, clips: Tensor | None = None) -> Conditions:
         """The conditions with one of `CONDITIONS` withheld, from the clips [B] that are true or all."""
-        names = {"spatial": ("boxes", "depth"), "envelope": ("envelope",), "semantic": ("audio",)}
-        changed: dict[str, Any] = dict.fromkeys(names[kind])
+        changed: dict[str, Any] = dict.fromkeys(PARTS[kind])
         if clips is not None:
             changed = {
                 name: value.masked_fill(clips.reshape(-1, *[1] * (value.ndim - 1)), torch.nan)
                 for name, value in self.given()
-                if name in names[kind]
+                if name in PARTS[kind]
             }
         return replace(self, **changed)
 

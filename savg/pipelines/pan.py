@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from savg.annotation import Boxes
 from savg.audio.resample import resample
 from savg.clip import Clip
 from savg.detectors.tracking import Track, Who, choose_person, track
@@ -33,17 +32,20 @@ from savg.hub import Card, component_folder
 from savg.media.audio_track import audio_of
 from savg.pipelines.base import AudioPipeline, check_batch
 from savg.pipelines.description import KEY, Description, DescriptionError, setting
-from savg.pipelines.person_parts import other_cards, read_persons, write_persons
+from savg.pipelines.person_parts import (
+    looks_in,
+    other_cards,
+    people_in,
+    read_persons,
+    write_persons,
+)
 from savg.pipelines.progress import OnStep, Progress
-from savg.pipelines.visual_features import Persons, silent_clip
+from savg.pipelines.visual_features import Persons
 from savg.video import MAX_SECONDS, Soundtrack, Video
 
 Audio = NDArray[np.float32]
 
 Source = Literal["own", "network"]
-
-CHUNK = 20
-"""Frames that people are looked for in at once."""
 
 CORNER = 0.01
 """Seconds between the moments at which gains are computed; they are linear in between."""
@@ -183,7 +185,7 @@ class PanPipeline(AudioPipeline):
 
     def _looks(self, duration: Fraction) -> int:
         """Steps in which people are looked for in a video of `duration` seconds."""
-        return max(1, -(-ceil(duration * self.settings.fps) // CHUNK))
+        return looks_in(duration, self.settings.fps)
 
     def total(
         self,
@@ -265,38 +267,13 @@ class PanPipeline(AudioPipeline):
 
     def _follow(self, video: Video, person: Who, progress: Progress) -> tuple[Track, Fraction]:
         """The person whom the audio follows, and the frames a second of that track."""
-        looks = self._looks(video.duration)
 
         def report(done: int) -> None:
             progress.report(done, lambda: video.frames)
 
-        if video.boxes is not None:
-            for done in range(1, looks + 1):
-                report(done)
-            boxes, fps = video.boxes, video.fps
-        else:
-            fps = min(Fraction(self.settings.fps), video.fps)
-            boxes = self._detect(video, fps, looks, report)
-        progress.base += looks
+        boxes, fps = people_in(video, self.settings.fps, self.persons, report)
+        progress.base += self._looks(video.duration)
         return choose_person(track(boxes, fps), person), fps
-
-    def _detect(
-        self, video: Video, fps: Fraction, looks: int, report: Callable[[int], None]
-    ) -> Boxes:
-        """Boxes of people in the frames on screen at the middles of frames at `fps`."""
-        if self.persons is None:
-            raise SavgError(
-                "boxes must come with the video or from a person detector, got neither."
-            )
-        middles = (np.arange(ceil(video.duration * fps)) + 0.5) / float(fps)
-        shown = (middles * float(video.fps)).astype(np.int64).clip(0, len(video.frames) - 1)
-        tables = []
-        for done, part in enumerate(np.array_split(np.arange(len(shown)), looks), 1):
-            if len(part):
-                found = self.persons(silent_clip(video.frames[shown[part]]))
-                tables.append((part[found.frames], found.categories, found.xyxy))
-            report(done)
-        return Boxes(*(np.concatenate(column) for column in zip(*tables, strict=True)))
 
     def read(
         self,

@@ -118,6 +118,12 @@ AUDIO: Registry[AudioPipeline] = Registry(
             "the benchmark's data, without a trained network.",
             follows=True,
         ),
+        "stereosync": Entry(
+            "savg.pipelines.stereosync:StereoSyncPipeline",
+            "StereoSync",
+            "A diffusion model makes both audio channels, steered by a person's boxes, an envelope and "
+            "what sounds: the video's own audio, another recording, or a drawn curve.",
+        ),
     }
 )
 """Audio for a video."""

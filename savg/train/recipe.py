@@ -34,6 +34,7 @@ RECIPES = {
     "mel_vae": "savg.train.mel_vae:CONFIGS",
     "vocoder": "savg.train.vocoder:CONFIGS",
     "mmaudio": "savg.train.mmaudio:CONFIGS",
+    "stereosync": "savg.train.stereosync:CONFIGS",
 }
 """Name → module and attribute of its configurations, a mapping with at least full, demo, tiny."""
 

@@ -203,7 +203,7 @@ def test_the_registries_hold_pipelines_of_one_output(registry: Any, output: str)
 def test_a_folder_without_a_pipeline_of_the_output_is_refused(tmp_path: Path) -> None:
     MAKERS["joint"]().save_pretrained(tmp_path / "p")
     with pytest.raises(
-        CheckpointError, match="one of the pipelines video_to_audio, pan, found 'joint'"
+        CheckpointError, match="one of the pipelines video_to_audio, pan, stereosync, found 'joint'"
     ):
         AUDIO.load(tmp_path / "p")
     assert CLIPS.load(tmp_path / "p", device="cpu").name == "joint"

@@ -20,7 +20,17 @@ from savg.train.loop import Session, train
 from savg.train.optim import draws
 from savg.train.recipe import Recipe, get_recipe, override, recipe_names
 
-NAMES = ("joint", "video", "superres", "seld", "yolox", "mel_vae", "vocoder", "mmaudio")
+NAMES = (
+    "joint",
+    "video",
+    "superres",
+    "seld",
+    "yolox",
+    "mel_vae",
+    "vocoder",
+    "mmaudio",
+    "stereosync",
+)
 
 
 @pytest.fixture(scope="module")
