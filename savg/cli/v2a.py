@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from savg.cli import v2a_steering as steering
 from savg.detectors import default_detector, detectors, person_detector
 from savg.errors import SavgError, printable, whole_number
 from savg.numerals import integer, number
@@ -33,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pipeline",
         choices=sorted(AUDIO),
-        help="video_to_audio makes audio; pan moves the video's own with a person (default: the first "
-        "of the weights')",
+        help="video_to_audio makes audio; pan moves the video's own with a person; stereosync makes "
+        "audio that follows a person and an envelope (default: the first of the weights')",
     )
     parser.add_argument(
         "--audio",
@@ -45,13 +46,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--person",
         metavar="longest|N",
-        help="whom pan follows: the person seen longest (the default), or number N from the left",
+        help="whom pan and stereosync follow: the person seen longest (the default), or number N from "
+        "the left",
     )
+    steering.add_arguments(parser)
     parser.add_argument("--seed", type=integer, default=0)
     parser.add_argument(
-        "--steps", type=integer, metavar="K", help="of the flow network (default: 25)"
+        "--steps", type=integer, metavar="K", help="of the network (default: its own, 25)"
     )
-    parser.add_argument("--guidance", type=number, metavar="G", help="strength (default: 4.5)")
+    parser.add_argument(
+        "--guidance", type=number, metavar="G", help="strength (default: the pipeline's, 4.5)"
+    )
     parser.add_argument(
         "--no-boxes",
         action="store_true",
@@ -84,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     files = find_videos(args.inputs)
     targets = _targets(files, result_names(files), args.out)
     pipeline = AUDIO.load(args.weights, args.pipeline, args.device, args.dtype)
-    following = _following(args, pipeline.name)
+    options = steering.options(args, pipeline.name)
     detector = args.detector or (args.weights == "demo" and default_detector("persons"))
     needed = AUDIO.entries[pipeline.name].follows or not args.no_boxes
     finder = ""
@@ -108,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
                     boxes=not args.no_boxes,
                     max_seconds=args.max_seconds,
                     on_step=_advance(bar),
-                    **following,
+                    **options,
                 )
             except SavgError as error:
                 told = str(error)
@@ -141,34 +146,6 @@ def _check(args: argparse.Namespace) -> None:
         raise SavgError(f"--guidance must be ≥ 0, got {args.guidance:g}.")
     if not args.max_seconds > 0:
         raise SavgError(f"--max-seconds must be > 0, got {args.max_seconds:g}.")
-
-
-def _following(args: argparse.Namespace, name: str) -> dict[str, Any]:
-    """Options of a pipeline that moves audio with a person; SavgError for one that does not."""
-    from savg.media.audio_file import read_audio
-    from savg.pipelines.registry import AUDIO
-    from savg.video import Soundtrack
-
-    given = [option for option in ("audio", "person") if getattr(args, option) is not None]
-    if given and not AUDIO.entries[name].follows:
-        ones = " and ".join(one for one, entry in AUDIO.entries.items() if entry.follows)
-        raise SavgError(f"--{given[0]} is an option of --pipeline {ones}, not of {name}.")
-    options: dict[str, Any] = {}
-    if args.audio is not None:
-        known = args.audio in ("own", "network")
-        options["audio"] = args.audio if known else Soundtrack(*read_audio(args.audio))
-    if args.person is not None:
-        options["person"] = "longest" if args.person == "longest" else _person(args.person)
-    return options
-
-
-def _person(text: str) -> int:
-    try:
-        return whole_number("--person", integer(text), 1)
-    except (SavgError, ValueError) as error:
-        raise SavgError(
-            f"--person must be 'longest' or a number counted from the left, got {text!r}."
-        ) from error
 
 
 def _advance(bar: Any) -> Any:

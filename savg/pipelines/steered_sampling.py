@@ -51,8 +51,13 @@ class StereoSyncSampler(FlowSampler):
         changes: dict[str, Any] = dict(weights or {})
         return replace(self, **changes)
 
-    def guided(self, v: SteeredModel, conditions: Conditions) -> VModel:
-        """model(x, t) of the weighted prediction; each weight but 1 costs one evaluation more."""
+    def guided(
+        self, v: SteeredModel, conditions: Conditions, device: torch.device | str = "cpu"
+    ) -> VModel:
+        """model(x, t) on a device of the weighted prediction; each weight but 1 costs an evaluation.
+
+        conditions: on the host.
+        """
         variants, shares = [conditions], [1.0]
         for kind in CONDITIONS:
             share = getattr(self, kind) - 1
@@ -67,6 +72,8 @@ class StereoSyncSampler(FlowSampler):
             variants.append(nothing)
             shares.append(1 - self.guidance)
             shares[0] += self.guidance - 1
+
+        variants = [variant.to(torch.device(device)) for variant in variants]
 
         def model(x: Tensor, t: Tensor) -> Tensor:
             total = torch.zeros_like(x)

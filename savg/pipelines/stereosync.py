@@ -285,12 +285,12 @@ class StereoSyncPipeline(AudioPipeline):
         def v(x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
             return self.network(x.to(dtype), t, conditions).float()
 
-        given = Conditions.stack([self.conditions(*one) for one in windows]).to(device)
+        given = Conditions.stack([self.conditions(*one) for one in windows])
         shape = (self.network.config.audio.latents, self.lengths.latent)
         noise = torch.cat([window.noise(seed, shape) for window, _ in windows]).to(device)
         latents = multistep(
             CosineDiffusion(sampler.sigma_min, sampler.sigma_max),
-            sampler.guided(v, given),
+            sampler.guided(v, given, device),
             noise,
             steps=sampler.steps,
             on_step=report if progress.on_step else None,

@@ -13,7 +13,7 @@ from nested_values import changed, places
 from savg.detectors import persons
 from savg.errors import CheckpointError
 from savg.hub import load_component
-from savg.pipelines import diffusion, joint, pan, two_stage, video_to_audio
+from savg.pipelines import diffusion, joint, pan, stereosync, two_stage, video_to_audio
 from savg.pipelines.base import Pipeline
 
 MAKERS: dict[str, Any] = {
@@ -21,6 +21,7 @@ MAKERS: dict[str, Any] = {
     "two_stage": two_stage.tiny,
     "video_to_audio": video_to_audio.tiny,
     "pan": pan.tiny,
+    "stereosync": stereosync.tiny,
 }
 
 WILD: tuple[Any, ...] = (
@@ -54,7 +55,7 @@ def test_a_wild_value_of_any_setting_is_refused_or_harmless(
 ) -> None:
     kind, source = saved
     cached = cache(load_component)  # the networks are good, and the same in all cases
-    for module in (diffusion, persons, video_to_audio):
+    for module in (diffusion, persons, stereosync, video_to_audio):
         monkeypatch.setattr(module, "load_component", cached)
     folder = tmp_path / "p"
     folder.mkdir()

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from videos import make_video
 
 from savg.annotation import Boxes
+from savg.cli import main
 from savg.detectors.tracking import Track
 from savg.errors import CheckpointError, SavgError
+from savg.media.audio_file import write_audio
+from savg.media.audio_track import audio_of
 from savg.models.mmaudio_lengths import SequenceLengths
 from savg.models.stereosync import Conditions
 from savg.pipelines.envelope_file import Curve, read_curve
+from savg.pipelines.registry import AUDIO
 from savg.pipelines.steered_sampling import StereoSyncSampler
 from savg.pipelines.stereosync import StereoSyncPipeline, tiny
 from savg.pipelines.stereosync_features import boxes_of, drawn_envelope, envelope_of, level_values
@@ -206,3 +212,51 @@ def test_files_that_hold_no_envelope_are_told(
     with pytest.raises(SavgError, match=words) as caught:
         read_curve(tmp_path / name)
     assert name in str(caught.value)
+
+
+def v2a(*arguments: object) -> int:
+    return main(["v2a", "--pipeline", "stereosync", "--device", "cpu", *map(str, arguments)])
+
+
+def test_the_command_steers_a_silent_video(
+    tmp_path: Path,
+    pipeline: StereoSyncPipeline,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[dict[str, Any]] = []
+
+    class Recorded(StereoSyncPipeline):
+        def for_videos(self, *args: Any, **options: Any) -> list[np.ndarray]:
+            calls.append(options)
+            return super().for_videos(*args, **options)
+
+    values = {field.name: getattr(pipeline, field.name) for field in fields(pipeline)}
+    monkeypatch.setattr(AUDIO, "load", lambda *_: Recorded(**values))
+    source = make_video(tmp_path / "silent.mkv", audio=False)
+    pipeline.save_pretrained(tmp_path / "w")
+    (tmp_path / "curve.csv").write_text("0,0.01\n1,0.1\n")
+    write_audio(tmp_path / "tone.wav", tone(0.1)[None].repeat(2, axis=0), RATE)
+    where = (source, "--weights", tmp_path / "w", "--steps", 2)
+    out = tmp_path / "out"
+    drawn = ("--envelope", tmp_path / "curve.csv", "--sounds-like", tmp_path / "tone.wav")
+    strength = ("--strength", "spatial=2", "--strength", "envelope=0.5")
+    assert v2a(*where, "--out", out, *drawn, *strength) == 0
+    assert v2a(*where, "--out", out, "--envelope-from", tmp_path / "tone.wav", "--person", 1,
+               "--sounds-like", "none") == 0  # fmt: skip
+    made = audio_of(out / "silent.mp4", 1, RATE)
+    assert made is not None and made.std() > 0
+    first, second = calls
+    assert isinstance(first["envelope"], Curve) and first["envelope"].levels.tolist() == [0.01, 0.1]
+    assert isinstance(first["semantic"], Soundtrack) and second["semantic"] is None
+    assert first["weights"] == {"spatial": 2.0, "envelope": 0.5}
+    assert isinstance(second["envelope"], Soundtrack) and second["person"] == 1
+    capsys.readouterr()
+    for wrong, words in (
+        (("--envelope", "own", "--envelope-from", tmp_path / "tone.wav"), "got both"),
+        (("--strength", "spatial"), "--strength must be CONDITION=NUMBER, got 'spatial'"),
+        (("--audio", "own"), "--audio is an option of --pipeline pan, not of stereosync"),
+        (("--envelope", tmp_path / "none.csv"), "none.csv"),
+    ):
+        assert v2a(*where, "--out", out, *wrong) != 0
+        assert words in capsys.readouterr().err

@@ -32,7 +32,7 @@ from savg.models.seld import Seld
 from savg.models.yolox import CONFIGS as YOLOX
 from savg.models.yolox import Yolox
 from savg.paths import file_sha256
-from savg.pipelines import joint, pan, two_stage, video_to_audio
+from savg.pipelines import joint, pan, stereosync, two_stage, video_to_audio
 from savg.pipelines.description import descriptions, pipelines_in
 from savg.pipelines.registry import AUDIO, CLIPS
 from savg.train.bundle import describe, export
@@ -135,6 +135,7 @@ SEEDS = {
     "two_stage": _pipeline(two_stage.tiny),
     "video_to_audio": _pipeline(video_to_audio.tiny),
     "pan": _pipeline(pan.tiny),
+    "stereosync": _pipeline(stereosync.tiny),
     "run": Seed(
         _run,
         targets=("run.json", "checkpoints/*/*", "checkpoints/*/*", "log.csv", "scores.csv"),
@@ -197,7 +198,9 @@ READERS = {
         lambda trial: load_component(trial.path),
         tuple(f"component_{kind}" for kind in NETWORKS), 8, renamed=False,
     ),
-    "pipeline": Reader(_load_pipeline, ("joint", "two_stage", "video_to_audio", "pan"), 5),
+    "pipeline": Reader(
+        _load_pipeline, ("joint", "two_stage", "video_to_audio", "pan", "stereosync"), 5
+    ),
     "checkpoint": Reader(_checkpoint, ("run",)),
     "export": Reader(_export, ("run",)),
     "records": Reader(_records, ("run",), 2),

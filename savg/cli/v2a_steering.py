@@ -1,0 +1,103 @@
+"""Options of `v2a` that say what audio is moved, and what new audio follows."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from savg.errors import SavgError, whole_number
+from savg.numerals import integer, number
+
+if TYPE_CHECKING:
+    from savg.video import Soundtrack
+
+OPTIONS = {
+    "audio": "audio",
+    "person": "person",
+    "envelope": "envelope",
+    "envelope_from": "envelope",
+    "sounds_like": "semantic",
+    "strength": "weights",
+}
+"""Name of an argument → the option of a pipeline's call that it sets."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of stereosync; those that pan has too stand in `v2a`."""
+    parser.add_argument(
+        "--envelope",
+        metavar="own|none|FILE",
+        help="the level that stereosync follows: the video's own (the default), none, or a .json or "
+        ".csv file of points: seconds,level (RMS of full scale, 0 to 1)",
+    )
+    parser.add_argument(
+        "--envelope-from", metavar="FILE", help="the level of a .wav or .flac file, in its place"
+    )
+    parser.add_argument(
+        "--sounds-like",
+        metavar="own|none|FILE",
+        help="what stereosync shall sound like: the video's own audio (the default), nothing, or a "
+        ".wav or .flac file",
+    )
+    parser.add_argument(
+        "--strength",
+        action="append",
+        metavar="CONDITION=W",
+        help="how closely stereosync follows one of spatial, envelope and semantic: 1 as trained",
+    )
+
+
+def options(args: argparse.Namespace, name: str) -> dict[str, Any]:
+    """The options of a call of the pipeline `name`; SavgError for one that it does not have."""
+    from savg.pipelines.envelope_file import read_curve
+    from savg.pipelines.registry import AUDIO
+
+    given = {key: getattr(args, key) for key in OPTIONS if getattr(args, key) is not None}
+    for key in given:
+        if OPTIONS[key] not in AUDIO[name].options:
+            ones = " and ".join(one for one in AUDIO if OPTIONS[key] in AUDIO[one].options)
+            option = key.replace("_", "-")
+            raise SavgError(f"--{option} is an option of --pipeline {ones}, not of {name}.")
+    if "envelope" in given and "envelope_from" in given:
+        raise SavgError("Either --envelope or --envelope-from must be given, got both.")
+    result: dict[str, Any] = {}
+    if "audio" in given:
+        known = args.audio in ("own", "network")
+        result["audio"] = args.audio if known else _recording(args.audio)
+    if "person" in given:
+        result["person"] = "longest" if args.person == "longest" else _person(args.person)
+    for key in ("envelope", "sounds_like"):
+        if given.get(key) in ("own", "none"):
+            result[OPTIONS[key]] = "own" if given[key] == "own" else None
+        elif key in given:
+            file = given[key]
+            result[OPTIONS[key]] = read_curve(file) if key == "envelope" else _recording(file)
+    if "envelope_from" in given:
+        result["envelope"] = _recording(given["envelope_from"])
+    if "strength" in given:
+        result["weights"] = dict(map(_strength, given["strength"]))
+    return result
+
+
+def _recording(path: str) -> Soundtrack:
+    from savg.media.audio_file import read_audio
+    from savg.video import Soundtrack
+
+    return Soundtrack(*read_audio(path))
+
+
+def _strength(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, number(value)
+    except (SavgError, ValueError, argparse.ArgumentTypeError) as error:
+        raise SavgError(f"--strength must be CONDITION=NUMBER, got {text!r}.") from error
+
+
+def _person(text: str) -> int:
+    try:
+        return whole_number("--person", integer(text), 1)
+    except (SavgError, ValueError) as error:
+        raise SavgError(
+            f"--person must be 'longest' or a number counted from the left, got {text!r}."
+        ) from error
