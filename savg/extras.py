@@ -11,7 +11,6 @@ from savg.errors import SavgError, first_line
 
 EXTRA_OF = {
     "accelerate": "train",
-    "librosa": "metrics",
     "open_clip": "clip",
     "psycopg": "postgres",
     "pyroomacoustics": "dataset",

@@ -1,4 +1,4 @@
-"""Oracles of alignment in time: librosa's and OpenCV's own calls, sets and SciPy's matching."""
+"""Oracles of alignment in time: onsets by hand, OpenCV's own calls, sets and SciPy's matching."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from functools import cache
 from itertools import pairwise
 
 import cv2
-import librosa
 import numpy as np
+import onsets_by_hand
 import scipy.signal
 from metric_items import REFERENCE_CLIPS
 from scipy.sparse import csr_matrix
@@ -28,9 +28,9 @@ def events(item: Item) -> tuple[Seconds, Seconds]:
     assert item.clip is not None
     clip = item.clip
     pcm = np.round(clip.audio * 2.0**15).clip(-(2**15), 2**15 - 1).astype(np.int16)
-    mono = librosa.to_mono(librosa.util.buf_to_float(pcm, n_bytes=2).reshape(pcm.shape))
-    audio = librosa.resample(mono, orig_sr=clip.format.sample_rate, target_sr=22_050)
-    onsets = librosa.onset.onset_detect(y=audio, sr=22_050, units="time")
+    audio = onsets_by_hand.resampled(pcm.mean(axis=0) / 2.0**15, clip.format.sample_rate)
+    frames = onsets_by_hand.peaks(onsets_by_hand.strength(audio))
+    onsets = [frame * 512 / 22_050 for frame in frames]
     grey = [cv2.cvtColor(frame[..., ::-1].copy(), cv2.COLOR_BGR2GRAY) for frame in clip.video]
     fields = [
         cv2.calcOpticalFlowFarneback(
@@ -41,7 +41,7 @@ def events(item: Item) -> tuple[Seconds, Seconds]:
     ]  # fmt: skip
     flow = [float(np.linalg.norm(field, axis=-1).mean()) for field in fields]
     peaks, _ = scipy.signal.find_peaks([flow[0], *flow])
-    return onsets.tolist(), [float(peak) / clip.format.fps for peak in peaks]
+    return onsets, [float(peak) / clip.format.fps for peak in peaks]
 
 
 def shared(item: Item) -> float:
@@ -62,7 +62,9 @@ def matched(item: Item) -> float:
 def level(clip: Clip) -> np.ndarray:
     """The RMS envelope as in the public code of E-L1."""
     padded = np.pad(clip.audio, ((0, 0), (192, 192)), mode="reflect")
-    return librosa.feature.rms(y=padded, frame_length=512, hop_length=128, center=False)[:, 0]
+    starts = range(0, padded.shape[1] - 511, 128)
+    windows = [padded[:, start : start + 512].astype(np.float64) for start in starts]
+    return np.stack([np.sqrt((window**2).mean(axis=1)) for window in windows], axis=1)
 
 
 def e_l1(items: Sequence[Item]) -> float:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import librosa
 import numpy as np
 import pytest
+import scipy.signal
 
 from savg.annotation import Boxes, SoundEvents
 from savg.audio.envelope import rms_envelope
@@ -31,13 +31,14 @@ def result(items: dict[str, np.ndarray], reference: dict[str, np.ndarray]):
 
 
 @pytest.mark.parametrize("samples", [128, 129, 500, 4096, 80_000])
-def test_the_envelope_is_librosas(samples: int) -> None:
+def test_the_envelope_is_a_moving_mean_of_squares(samples: int) -> None:
     audio = np.random.default_rng(0).normal(0, 0.2, (2, samples)).astype(np.float32)
     padded = np.pad(audio, ((0, 0), (192, 192)), mode="reflect")
-    expected = librosa.feature.rms(y=padded, frame_length=512, hop_length=128, center=False)
+    squares = padded.astype(np.float64) ** 2
+    means = scipy.signal.convolve(squares, np.full((1, 512), 1 / 512), "valid", "fft")
     envelope = rms_envelope(audio)
     assert envelope.shape == (2, samples // 128)
-    np.testing.assert_allclose(envelope, expected[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(envelope, np.sqrt(means[:, ::128]), rtol=1e-5)
 
 
 def test_the_envelope_of_plain_signals() -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import librosa
 import numpy as np
 import pytest
+import scipy.signal
 import torch
 from torch import Tensor, nn
 from transformers import ASTConfig, ASTModel
@@ -147,12 +147,17 @@ def _theirs(key: str) -> str:
     return key
 
 
-def test_spectrograms_are_librosas() -> None:
+def test_spectrograms_are_scipys() -> None:
     audio = np.random.default_rng(0).normal(0, 0.1, (3, SEGMENT_SAMPLES)).astype(np.float32)
-    power = librosa.feature.melspectrogram(
-        y=audio, sr=16_000, n_fft=1024, win_length=400, hop_length=160, n_mels=128,
-        htk=True, norm=None, fmin=0, fmax=8000, pad_mode="reflect",
-    )  # fmt: skip
+    window = np.pad(scipy.signal.get_window("hann", 400), 312)
+    padded = np.pad(audio, ((0, 0), (512, 512)), mode="reflect").astype(np.float64)
+    _, _, spectra = scipy.signal.stft(
+        padded, 16_000, window, 1024, 864, boundary=None, padded=False
+    )
+    edges = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + 8000 / 700), 130) / 2595) - 1)
+    hertz = np.arange(513) * 16_000 / 1024
+    bands = np.stack([np.interp(hertz, edges[b : b + 3], [0, 1, 0]) for b in range(128)])
+    power = bands @ np.abs(spectra * window.sum()) ** 2
     assert power.shape == (3, 128, 65)
     expected = np.pad(np.log(power + 1e-6), ((0, 0), (0, 0), (0, 1)))  # a zero, not silence
     expected = (expected + 4.2677393) / (2 * 4.5689974)
