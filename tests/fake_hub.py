@@ -1,6 +1,8 @@
-"""A small Hugging Face Hub on this machine: private datasets with a history, and failures on demand.
+"""A small Hugging Face Hub on this machine: datasets, models and Spaces with a history, and failures on
+demand.
 
-It answers what the Hub's client asks when a dataset is made, listed, committed to and downloaded.
+It answers what the Hub's client asks when a repository is made, listed, committed to and downloaded,
+and when a Space gets variables, secrets and hardware.
 """
 
 from __future__ import annotations
@@ -14,18 +16,46 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
+
+import huggingface_hub
+import pytest
 
 TOKEN = "hf_a_test_token"
 
 
+@contextmanager
+def hub_here(patch: pytest.MonkeyPatch, cache: Path) -> Iterator[FakeHub]:
+    """A fake Hub that the Hub's client takes for the real one, with its token, while the block runs."""
+    hub = FakeHub()
+    patch.setenv("HF_TOKEN", TOKEN)
+    patch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    patch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
+    template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+    patch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    patch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
+    patch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+    try:
+        yield hub
+    finally:
+        hub.close()
+
+
+History = list[tuple[str, dict[str, bytes]]]
+"""Commits of a repository: names, and files by path."""
+
+
 class FakeHub:
-    """Datasets by name, each a list of commits (files by path)."""
+    """Repositories by name, each a list of commits; `settings`: of Spaces, by name."""
 
     def __init__(self) -> None:
-        self.datasets: dict[str, list[tuple[str, dict[str, bytes]]]] = {}
+        self.datasets: dict[str, History] = {}
+        self.models: dict[str, History] = {}
+        self.spaces: dict[str, History] = {}
         self.public: set[str] = set()
+        self.settings: dict[str, dict[str, Any]] = {}
         self.status = 0
         self.only = ""
         self.silence = 0.0
@@ -49,29 +79,41 @@ class FakeHub:
         finally:
             self.status, self.silence, self.only = 0, 0.0, ""
 
-    def files(self, name: str) -> dict[str, bytes]:
-        return self.datasets[name][-1][1]
+    def repos(self, kind: str) -> dict[str, History]:
+        return {"datasets": self.datasets, "models": self.models, "spaces": self.spaces}[kind]
 
-    def commits(self, name: str) -> int:
-        return len(self.datasets[name]) - 1
+    def files(self, name: str, kind: str = "datasets") -> dict[str, bytes]:
+        return self.repos(kind)[name][-1][1]
 
-    def make(self, name: str) -> None:
-        if name not in self.datasets:
-            self.datasets[name] = []
-            self.commit(name, {".gitattributes": b""})
+    def commits(self, name: str, kind: str = "datasets") -> int:
+        return len(self.repos(kind)[name]) - 1
 
-    def commit(self, name: str, changes: dict[str, bytes]) -> str:
+    def make(self, name: str, kind: str = "datasets") -> None:
+        if name not in self.repos(kind):
+            self.repos(kind)[name] = []
+            self.commit(name, {".gitattributes": b""}, kind)
+
+    def commit(
+        self,
+        name: str,
+        changes: dict[str, bytes],
+        kind: str = "datasets",
+        deleted: frozenset[str] = frozenset(),
+    ) -> str:
         """As another server would."""
         with self.lock:
-            history = self.datasets[name]
+            history = self.repos(kind)[name]
             files = {**(history[-1][1] if history else {}), **changes}
+            files = {path: data for path, data in files.items() if path not in deleted}
             words = f"{name} {len(history)} {time.time_ns()}".encode()
             commit = hashlib.sha1(words).hexdigest()
             history.append((commit, files))
             return commit
 
-    def at(self, name: str, revision: str) -> tuple[str, dict[str, bytes]] | None:
-        history = self.datasets.get(name, [])
+    def at(
+        self, name: str, revision: str, kind: str = "datasets"
+    ) -> tuple[str, dict[str, bytes]] | None:
+        history = self.repos(kind).get(name, [])
         if revision == "main" and history:
             return history[-1]
         return next((c for c in history if c[0] == revision), None)
@@ -104,13 +146,19 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
                 return self.reply({"error": "Invalid username or password."}, 401)
             if path == "/api/repos/create":
                 return self.create(json.loads(body))
-            if match := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)(?:/revision/(.+))?", path):
-                return self.info(match[1], match[2] or "main")
-            if match := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/(\w+)/([^/]+)", path):
+            if path == "/api/validate-yaml":
+                return self.reply({"errors": [], "warnings": []})
+            repo = r"/api/(datasets|models|spaces)/([^/]+/[^/]+)"
+            if match := re.fullmatch(repo + r"(?:/revision/(.+))?", path):
+                return self.info(match[1], match[2], match[3] or "main")
+            if match := re.fullmatch(repo + r"/(secrets|variables|hardware|runtime)", path):
+                return self.settings(method, match[2], match[3], body)
+            if match := re.fullmatch(repo + r"/(\w+)/([^/]+)", path):
                 act = {"tree": self.tree, "preupload": self.preupload, "commit": self.commit}
-                return act[match[2]](match[1], match[3], body)
-            if match := re.fullmatch(r"/datasets/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
-                return self.resolve(method, *match.groups())
+                return act[match[3]](match[1], match[2], match[4], body)
+            resolve = r"/(?:(datasets|spaces)/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)"
+            if match := re.fullmatch(resolve, path):
+                return self.resolve(method, match[1] or "models", *match.groups()[1:])
             self.reply({"error": "unknown"}, 404)
 
         def body(self) -> bytes:
@@ -137,25 +185,43 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
 
         def create(self, request: dict[str, Any]) -> None:
+            kind = f"{request.get('type') or 'model'}s"
             name = f"{request.get('organization') or 'lab'}/{request['name']}"
-            there = name in hub.datasets
+            there = name in hub.repos(kind)
             if not there:
-                hub.make(name)
+                hub.make(name, kind)
                 if not request.get("private") and request.get("visibility") != "private":
                     hub.public.add(name)
-            url = {"url": f"{hub.url}/datasets/{name}", "name": name}
-            self.reply(url, 409 if there else 200)
+                if kind == "spaces":
+                    known = {"sdk": request["sdk"], "hardware": request.get("hardware")}
+                    hub.settings[name] = {**known, "secrets": {}, "variables": {}}
+            place = name if kind == "models" else f"{kind}/{name}"
+            self.reply({"url": f"{hub.url}/{place}", "name": name}, 409 if there else 200)
 
-        def info(self, name: str, revision: str) -> None:
-            match = hub.at(name, revision)
-            if match is None:
+        def settings(self, method: str, name: str, what: str, body: bytes) -> None:
+            if name not in hub.spaces:
                 return self.reply({"error": "none"}, 404, X_Error_Code="RepoNotFound")
+            own, value = hub.settings[name], json.loads(body or b"{}")
+            if method == "POST" and what == "hardware":
+                own["hardware"] = value["flavor"]
+            elif method == "POST" and what != "runtime":
+                own[what][value["key"]] = value["value"]
+            if what == "variables":
+                return self.reply({key: {"value": text} for key, text in own[what].items()})
+            hardware = {"current": None, "requested": own["hardware"]}
+            self.reply({"stage": "BUILDING", "hardware": hardware, "gcTimeout": None})
+
+        def info(self, kind: str, name: str, revision: str) -> None:
+            match = hub.at(name, revision, kind)
+            if match is None:
+                error = "RevisionNotFound" if name in hub.repos(kind) else "RepoNotFound"
+                return self.reply({"error": "none"}, 404, X_Error_Code=error)
             siblings = [{"rfilename": path} for path in match[1]]
             facts = {"id": name, "sha": match[0], "private": name not in hub.public}
             self.reply({**facts, "siblings": siblings, "tags": [], "downloads": 0, "likes": 0})
 
-        def tree(self, name: str, revision: str, body: bytes) -> None:
-            match = hub.at(name, revision)
+        def tree(self, kind: str, name: str, revision: str, body: bytes) -> None:
+            match = hub.at(name, revision, kind)
             assert match is not None
             self.reply(
                 [
@@ -164,31 +230,34 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
                 ]
             )
 
-        def preupload(self, name: str, revision: str, body: bytes) -> None:
+        def preupload(self, kind: str, name: str, revision: str, body: bytes) -> None:
             files = [
                 {"path": f["path"], "uploadMode": "regular", "shouldIgnore": False}
                 for f in json.loads(body)["files"]
             ]
             self.reply({"files": files})
 
-        def commit(self, name: str, revision: str, body: bytes) -> None:
+        def commit(self, kind: str, name: str, revision: str, body: bytes) -> None:
             changes: dict[str, bytes] = {}
+            deleted: set[str] = set()
             for line in body.splitlines():
                 entry = json.loads(line)
                 value = entry["value"]
                 if entry["key"] == "header":
                     parent = value.get("parentCommit")
-                    if parent and parent != hub.at(name, "main")[0]:  # type: ignore[index]
+                    if parent and parent != hub.at(name, "main", kind)[0]:  # type: ignore[index]
                         return self.reply({"error": "main has moved"}, 412)
+                elif entry["key"] == "deletedFile":
+                    deleted.add(value["path"])
                 else:
                     assert entry["key"] == "file" and value["encoding"] == "base64"
                     changes[value["path"]] = base64.b64decode(value["content"])
-            commit_id = hub.commit(name, changes)
-            url = f"{hub.url}/datasets/{name}/commit/{commit_id}"
+            commit_id = hub.commit(name, changes, kind, frozenset(deleted))
+            url = f"{hub.url}/{kind}/{name}/commit/{commit_id}".replace("/models/", "/")
             self.reply({"success": True, "commitUrl": url, "commitOid": commit_id})
 
-        def resolve(self, method: str, name: str, revision: str, path: str) -> None:
-            match = hub.at(name, revision)
+        def resolve(self, method: str, kind: str, name: str, revision: str, path: str) -> None:
+            match = hub.at(name, revision, kind)
             if match is None or path not in match[1]:
                 return self.reply({"error": "none"}, 404, X_Error_Code="EntryNotFound")
             data = match[1][path]

@@ -44,6 +44,7 @@ LAYERS = (
     ("mos",),
     ("pipelines",),
     ("train",),
+    ("space",),
     ("studio",),
     ("cli", "__main__"),
 )

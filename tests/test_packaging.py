@@ -104,7 +104,7 @@ def test_a_space_installs_what_the_app_is_locked_to() -> None:
 def test_readme_has_the_front_matter_of_a_space() -> None:
     text = (ROOT / "README.md").read_text()
     front = text.split("---")[1]
-    for line in ("sdk: gradio", 'python_version: "3.11"', "app_file: app.py", "license: mit"):
+    for line in ("sdk: gradio", 'python_version: "3.12.12"', "app_file: app.py", "license: mit"):
         assert line in front
     assert f"sdk_version: {locked('requirements/app.txt')['gradio']}\n" in front
     assert "make app" in text and "make test" in text

@@ -28,6 +28,7 @@ COMMANDS = {
     "dataset": "savg.cli.dataset",
     "mos": "savg.cli.mos",
     "weights": "savg.cli.weights",
+    "space": "savg.cli.space",
 }
 """Command → its module, whose slow imports stand in its functions, so that every `--help` is fast."""
 

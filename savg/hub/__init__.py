@@ -64,6 +64,10 @@ FOLDER_NAME = re.compile(r"\w[\w.-]{0,99}")
 """Of a component beside the file that names it."""
 
 
+REPO = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}", re.ASCII)
+"""A Hugging Face repo id, USER/NAME."""
+
+
 def _same(state: State) -> State:
     return state
 
@@ -194,7 +198,7 @@ def resolve(source: str | os.PathLike[str]) -> Path:
     with suppress(OSError, ValueError):  # a name that no file can have
         if Path(source).is_dir():
             return Path(source)
-    if isinstance(source, str) and re.fullmatch(r"[\w.-]{1,96}/[\w.-]{1,96}", source):
+    if isinstance(source, str) and REPO.fullmatch(source):
         return _download(source)
     raise SavgError(f"{source}: expected 'demo', a folder of weights, or a Hugging Face repo id.")
 

@@ -26,6 +26,7 @@ from starlette.types import ASGIApp
 
 from savg.errors import SavgError
 from savg.private_files import private_umask
+from savg.studio.api import endpoints
 from savg.studio.dataset.sets import Sets
 from savg.studio.listening.hosted import Hosted, end_by_signal
 from savg.studio.shared import about, theme
@@ -166,6 +167,8 @@ def _blocks(context: Context) -> gr.Blocks:
                     tab.build(context, page)
         about.build()
         blocks.unload(leave)
+        endpoints.keep_private(blocks)
+        endpoints.build(context)
     blocks.queue(max_size=None, api_open=False)  # the guard limits what may be pending
     return blocks
 
@@ -181,7 +184,8 @@ def launch(studio: Studio, **options: Any) -> Any:
         "theme": theme.theme(),
         "css": theme.css(TABS),
         "ssr_mode": False,
-        "footer_links": [],
+        "footer_links": ["api"],
+        "mcp_server": endpoints.mcp_is_here(),
         "allowed_paths": [str(studio.library.root)],
         "max_file_size": MAX_UPLOAD,
         "max_threads": THREADS,
@@ -195,7 +199,6 @@ def launch(studio: Studio, **options: Any) -> Any:
     }
     for problem in studio.services.problems:
         print(f"* Warning: {problem}", flush=True)
-    threading.Thread(target=studio.services.warm_up, name="savg-warm-up", daemon=True).start()
     settings |= options
     waits = not settings.pop("prevent_thread_lock", False)
     if waits:
@@ -203,6 +206,8 @@ def launch(studio: Studio, **options: Any) -> Any:
     try:
         result = studio.blocks.launch(**settings, prevent_thread_lock=True)
         watch_connections(studio.blocks.server, proxies)
+        # Not before: the first page would wait for the networks.
+        threading.Thread(target=studio.services.warm_up, name="savg-warm-up", daemon=True).start()
         if waits:
             studio.blocks.block_thread()
         return result

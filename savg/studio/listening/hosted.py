@@ -14,18 +14,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from starlette.routing import BaseRoute
 
 from savg.errors import SavgError
 from savg.mos.hub import DATASET_VARIABLE
-from savg.mos.hub.push import Pushes, pushes_of
-from savg.mos.web.app import admin_app, routes
-from savg.mos.web.studies import Studies
 from savg.numerals import integer
 from savg.paths import existing
-from savg.web.addresses import Proxies
-from savg.web.server import address_of, listening_socket, organiser_password, serve_in_thread
+
+if TYPE_CHECKING:  # slow to import, and needed where there are listening tests alone
+    from savg.mos.hub.push import Pushes
+    from savg.mos.web.studies import Studies
 
 VARIABLE = "SAVG_STUDIES"
 """Environment variable: folders of studies, or one folder in which studies lie (also later ones)."""
@@ -83,6 +83,8 @@ class Hosted:
         clips = tuple(existing(p, "folder of clips") for p in roots if p)
         admin = _admin_address(environment)
         url = environment.get(URL_VARIABLE, "").strip()
+        from savg.mos.hub.push import pushes_of
+
         return cls(studies, pushes_of(studies, environment), clips, admin, url)
 
     def __bool__(self) -> bool:
@@ -97,6 +99,15 @@ class Hosted:
         """What comes before Gradio's own routes; restores, and tells the operator the way in."""
         if self.studies is None:
             return []
+        from savg.mos.web.app import admin_app, routes
+        from savg.web.addresses import Proxies
+        from savg.web.server import (
+            address_of,
+            listening_socket,
+            organiser_password,
+            serve_in_thread,
+        )
+
         if self.pushes is not None:
             self.pushes.start()
             for sentence in self.pushes.messages():
@@ -134,6 +145,8 @@ def _admin_address(environment: Mapping[str, str]) -> tuple[str, int] | None:
 
 def opened(folders: list[Path]) -> Studies:
     """Studies of some folders, at most one of which may be a folder of studies."""
+    from savg.mos.web.studies import Studies
+
     studies = [folder for folder in folders if (folder / "study.json").is_file()]
     roots = [folder for folder in folders if folder not in studies]
     for folder in roots:

@@ -78,9 +78,12 @@ class JobQueue:
     running: Ticket | None = None
     durations: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
 
-    def join(self, session: str, address: str) -> Ticket:
-        """Wait at the end. SavgError if too many wait."""
-        own = [one for one in self.waiting if one.session == session]
+    def join(self, session: str, address: str, *, replaces: bool = True) -> Ticket:
+        """Wait at the end. SavgError if too many wait.
+
+        replaces: False where several share a session, so that one does not take another's place.
+        """
+        own = [one for one in self.waiting if one.session == session] if replaces else []
         if self.per_session == 1:
             for other in own:
                 self._drop(other)

@@ -18,6 +18,7 @@ from savg.annotation import SoundEvents
 from savg.clip import Clip
 from savg.detectors import EVALUATION_DETECTOR, Kind, detectors
 from savg.errors import SavgError, brief, is_whole
+from savg.hub import REPO, resolve
 from savg.paths import assets_dir
 from savg.pipelines.description import Description, DescriptionError, descriptions
 from savg.pipelines.registry import AUDIO, CLIPS
@@ -174,7 +175,7 @@ def bundled() -> Services:
     offers = _Offers()
     groups = [offers.add("demo", "diffusion, demo", folder, "joint")]
     for path in filter(None, os.environ.get("SAVG_WEIGHTS", "").split(os.pathsep)):
-        groups.append(offers.add(path, f"of {Path(path).name}", Path(path), "unknown"))
+        groups.append(offers.add(path, f"of {Path(path).name}", _weights(path), "unknown"))
     return Services(
         offers.pipelines | offers.broken,
         persons,
@@ -187,6 +188,17 @@ def bundled() -> Services:
         ),
         problems=tuple(offers.problems),
     )
+
+
+def _weights(source: str) -> Path:
+    """The folder of weights that SAVG_WEIGHTS names: itself, or that of a Hugging Face repository."""
+    folder = Path(source)
+    if folder.exists() or not REPO.fullmatch(source):
+        return folder
+    try:
+        return resolve(source)
+    except SavgError:
+        return folder  # its offer says that nothing is there
 
 
 def _is_complete(folder: Path) -> bool:

@@ -24,6 +24,7 @@ READ = frozenset(
         "app_id",
         "info",
         "login_check",
+        "mcp/schema",
         "queue/data",
         "queue/status",
         "startup-events",
@@ -36,6 +37,9 @@ READ = frozenset(
 
 CONTROL = frozenset(f"{API}/{name}" for name in ("cancel", "reset", "reset/"))
 """Gradio's addresses that take a small JSON object."""
+
+AGENTS = frozenset((f"{API}/mcp", f"{API}/mcp/"))
+"""Where agents call (MCP): one JSON object a request, files in it by the names of clips alone."""
 
 LOGIN = frozenset(("/login", "/login/"))
 
@@ -77,4 +81,4 @@ def is_open(method: str, path: str) -> bool:
         if path == API or path.startswith(f"{API}/"):
             return path in READ or bool(HEARTBEAT.fullmatch(path))
         return not CLOSED.match(path)
-    return method == "POST" and path in {JOIN, UPLOAD} | CONTROL | LOGIN
+    return method == "POST" and path in {JOIN, UPLOAD} | CONTROL | LOGIN | AGENTS
