@@ -29,7 +29,7 @@ from savg.private_files import private_umask
 from savg.studio.api import endpoints
 from savg.studio.dataset.sets import Sets
 from savg.studio.listening.hosted import Hosted, end_by_signal
-from savg.studio.shared import about, theme
+from savg.studio.shared import about, theme, zero_gpu
 from savg.studio.shared.annotation_cache import AnnotationCache
 from savg.studio.shared.context import Context, Page, Tab
 from savg.studio.shared.guard.connections import believed, watch_connections
@@ -199,6 +199,8 @@ def launch(studio: Studio, **options: Any) -> Any:
     }
     for problem in studio.services.problems:
         print(f"* Warning: {problem}", flush=True)
+    if zero_gpu.is_here():
+        studio.services.load_all()  # in this thread, before Gradio is told to serve
     settings |= options
     waits = not settings.pop("prevent_thread_lock", False)
     if waits:
@@ -206,8 +208,9 @@ def launch(studio: Studio, **options: Any) -> Any:
     try:
         result = studio.blocks.launch(**settings, prevent_thread_lock=True)
         watch_connections(studio.blocks.server, proxies)
-        # Not before: the first page would wait for the networks.
-        threading.Thread(target=studio.services.warm_up, name="savg-warm-up", daemon=True).start()
+        if not zero_gpu.is_here():  # not before: the first page would wait for the networks
+            warm_up = studio.services.warm_up
+            threading.Thread(target=warm_up, name="savg-warm-up", daemon=True).start()
         if waits:
             studio.blocks.block_thread()
         return result

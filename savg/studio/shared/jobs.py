@@ -6,6 +6,7 @@ looking at its progress.
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 import time
@@ -82,7 +83,11 @@ class Job:
 
         Closing the iterator stops the work and waits for its current step.
         """
-        thread = threading.Thread(target=self._do, args=(work,), name="savg-job", daemon=True)
+        # In the caller's context, which tells ZeroGPU whose daily minutes a GPU is borrowed for.
+        context = contextvars.copy_context()
+        thread = threading.Thread(
+            target=context.run, args=(self._do, work), name="savg-job", daemon=True
+        )
         began = time.monotonic()
         version = -1
         thread.start()

@@ -22,6 +22,7 @@ from savg.hub import REPO, resolve
 from savg.paths import assets_dir
 from savg.pipelines.description import Description, DescriptionError, descriptions
 from savg.pipelines.registry import AUDIO, CLIPS
+from savg.studio.shared import zero_gpu
 
 if TYPE_CHECKING:
     from savg.pipelines.base import AudioPipeline, ClipPipeline
@@ -90,7 +91,10 @@ class Services:
 
     def pipeline(self, name: str) -> ClipPipeline:
         """The pipeline of that name, loaded."""
-        loaded: ClipPipeline = self._once(f"pipeline {name}", self.pipelines[name].load)
+        key = f"pipeline {name}"
+        loaded: ClipPipeline = self._once(
+            key, lambda: zero_gpu.borrowing(key, self.pipelines[name].load())
+        )
         return loaded
 
     def audio_pipeline(self, name: str, persons: str | None = None) -> AudioPipeline:
@@ -99,12 +103,13 @@ class Services:
         persons: the detector of the boxes that it takes (None: its own).
         """
         stage = self.pipeline(name).audio_stage if name in self.pipelines else None
+        key = f"audio pipeline {name}"
         loaded: AudioPipeline = stage or self._once(
-            f"audio pipeline {name}", self.audio_pipelines[name].load
+            key, lambda: zero_gpu.borrowing(key, self.audio_pipelines[name].load())
         )
         if persons is None or not loaded.takes_boxes:
             return loaded
-        return loaded.with_persons(self._once(f"persons {persons}", self.persons[persons].load))
+        return loaded.with_persons(self._detector(f"persons {persons}", self.persons[persons].load))
 
     @property
     def video_detector(self) -> str:
@@ -124,8 +129,8 @@ class Services:
         from savg.evaluation.annotate import annotate
 
         choice = self.persons[persons]
-        find_persons = self._once(f"persons {persons}", choice.load)
-        find_sounds = self._once("sounds", self.sounds)
+        find_persons = self._detector(f"persons {persons}", choice.load)
+        find_sounds = self._detector("sounds", self.sounds)
         words = {"persons": choice.words, "sounds": self.sounds_words}
         return annotate(clip, find_persons, find_sounds, words)
 
@@ -135,9 +140,30 @@ class Services:
             with suppress(Exception):
                 self.pipeline(name)
         with suppress(Exception):
-            self._once("sounds", self.sounds)
+            self._detector("sounds", self.sounds)
             for name in {self.video_detector, *map(self.clip_detector, self.pipelines)}:
-                self._once(f"persons {name}", self.persons[name].load)
+                self._detector(f"persons {name}", self.persons[name].load)
+
+    def load_all(self) -> None:
+        """Load everything, as ZeroGPU needs it before the studio is served; problems are left for the
+        click that meets them."""
+        for name in self.pipelines:
+            with suppress(Exception):
+                self.pipeline(name)
+        for name in self.audio_pipelines:
+            with suppress(Exception):
+                self.audio_pipeline(name)
+        for name, choice in self.persons.items():
+            with suppress(Exception):
+                self._detector(f"persons {name}", choice.load)
+        with suppress(Exception):
+            self._detector("sounds", self.sounds)
+
+    def _detector(self, key: str, load: Callable[[], Any]) -> Any:
+        """A detector, loaded; on ZeroGPU it is on the CPU, as it looks at clips outside of calls."""
+        if not zero_gpu.is_here():
+            return self._once(key, load)
+        return self._once(key, lambda: zero_gpu.keep(key, zero_gpu.on_cpu(load)))
 
     def _once(self, name: str, load: Callable[[], Any]) -> Any:
         with self._lock:
