@@ -1,5 +1,5 @@
-"""ZeroGPU with a stand-in for the package `spaces`: what crosses the border of processes is pickled, and
-a GPU is borrowed for a time of steps and clips."""
+"""ZeroGPU with a stand-in for the package `spaces`: what crosses the border of processes is pickled,
+and a GPU is borrowed for a time of steps and clips."""
 
 from __future__ import annotations
 
