@@ -55,6 +55,7 @@ KINDS: dict[str, str] = {
     "i3d": "savg.models.i3d:FORMAT",
     "stable_audio": "savg.models.stable_audio:FORMAT",
     "stereosync": "savg.models.stereosync:FORMAT",
+    "oobleck": "savg.models.oobleck:FORMAT",
 }
 """kind → where its `ModelFormat` is; resolved on first use, so that this module imports no network."""
 
