@@ -201,9 +201,12 @@ def from_published(published: Mapping[str, Any] | None = None) -> OobleckConfig:
         "channel_multiples": "multiples", "downsampling_ratios": "strides",
         "sampling_rate": "sample_rate",
     }  # fmt: skip
-    arguments = dict(published or {})
-    values = {names[key]: value for key, value in arguments.items() if key in names}
-    return OobleckConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    values: dict[str, Any] = {
+        names[key]: tuple(value) if isinstance(value, list) else value
+        for key, value in (published or {}).items()
+        if key in names
+    }
+    return OobleckConfig(**values)
 
 
 def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

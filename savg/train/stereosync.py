@@ -5,11 +5,13 @@ in for stable-audio-open-1.0. Stage "branch" copies its first blocks into the Co
 and the projections of boxes and audio embedding; the transformer stays as it is. Features are computed
 first. Half of the clips are mirrored: boxes flipped, channels swapped.
 
-Published: v-prediction, AdamW 1e-4, batch 12, 3,000 steps.
+Published: v-prediction, AdamW 1e-4, batch 12, 3,000 steps, windows of 2 s of 44.1 kHz with 60 boxes;
+`base` is then stable-audio-open-1.0 imported as a network of this kind, and `vae` its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -19,15 +21,14 @@ import torch
 from torch import Tensor, nn
 
 from savg.device import choose
-from savg.diffusion.cosine import CosineDiffusion, multistep
+from savg.diffusion.cosine import STEPS, CosineDiffusion, multistep
 from savg.errors import CheckpointError, SavgError
 from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card, load_component, part_folder
 from savg.metrics.statistics import correlation
 from savg.models import seld
-from savg.models.mmaudio_lengths import SequenceLengths
+from savg.models.oobleck import Oobleck
 from savg.models.seld import Seld
-from savg.models.stereo import per_channel
 from savg.models.stereosync import CONDITIONS, Conditions, StereoSync, StereoSyncConfig
 from savg.models.stereosync import CONFIGS as NETWORKS
 from savg.pipelines.stereosync_features import SoundEmbedding
@@ -40,6 +41,7 @@ from savg.train.optim import Draw, Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars, on_gpu
 from savg.train.sheets import write_sheet
 from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
+from savg.train.stereosync_codec import Codec, codec_of
 from savg.train.stereosync_data import SteeredSet, mirrored, rows, statistics
 
 
@@ -73,11 +75,6 @@ class StereoSyncRecipe(Recipe):
             raise ValueError(f"stage must be 'base' or 'branch', got {self.stage!r}.")
 
     @property
-    def lengths(self) -> SequenceLengths:
-        """Lengths of the clips' sequences."""
-        return SequenceLengths(self.clips.duration, self.clips.sample_rate)
-
-    @property
     def diffusion(self) -> CosineDiffusion:
         """The process, with the sheets' times."""
         return CosineDiffusion(self.sigma_min, self.sigma_max)
@@ -93,14 +90,9 @@ class StereoSyncRecipe(Recipe):
 
     def open(self, data: str, run: Path) -> SteeredSet:
         clips = open_clips(data, run, ClipSpec(self.clips, self.size), self.synthetic)
-        vae, name = load_vae(self.vae, self.model.audio.latents // 2)
-        if 2 * vae.config.embed_dim != self.model.audio.latents:
-            raise CheckpointError(
-                f"{self.vae}: latent channels of the VAE must be half of the transformer's "
-                f"{self.model.audio.latents}, got {vae.config.embed_dim}."
-            )
+        codec, name = self._codec()
         sound, sounding = self._sound()
-        device = choose().device
+        codec.vae.to(choose().device)
         origin = {
             "vae": name,
             "semantic": sounding,
@@ -108,14 +100,16 @@ class StereoSyncRecipe(Recipe):
             "seconds": float(self.clips.seconds),
             "frames": self.model.tokens.frames,
             "envelope": self.model.envelope,
+            "layout": 2,
         }
         maps = feature_maps(
             run / "data" / "stereosync",
             origin,
             len(clips),
-            lambda: rows(clips, vae.to(device), sound, self.model, self.lengths),
+            lambda: rows(clips, codec, sound, self.model),
         )
-        return SteeredSet(clips, maps, vae.cpu())
+        codec.vae.cpu()
+        return SteeredSet(clips, maps, codec)
 
     def fit(self, model: nn.Module, data: SteeredSet) -> None:
         """Set the latents' statistics, or take a trained transformer and copy it into the branch."""
@@ -123,9 +117,11 @@ class StereoSyncRecipe(Recipe):
         if self.stage == "branch" and self.base != RANDOM:
             base = self._base()
             model.network.load_state_dict(base.network.state_dict())
+            if model.seconds is not None and base.seconds is not None:
+                model.seconds.load_state_dict(base.seconds.state_dict())
             model.latent_mean.copy_(base.latent_mean)
             model.latent_std.copy_(base.latent_std)
-        else:
+        elif data.codec.normalised:
             mean, deviation = statistics(data)
             model.latent_mean.copy_(mean)
             model.latent_std.copy_(deviation)
@@ -134,7 +130,7 @@ class StereoSyncRecipe(Recipe):
     def batch(self, data: SteeredSet, draws: list[Draw]) -> Batch:
         columns: list[list[Tensor]] = [[], [], [], []]
         for draw in draws:
-            flip = bool(draw.rng.random() < 0.5)
+            flip = data.codec.flips and bool(draw.rng.random() < 0.5)
             for column, value in zip(columns, self._item(data, draw.index, flip), strict=True):
                 column.append(value)
         return tuple(torch.stack(column) for column in columns)
@@ -146,7 +142,7 @@ class StereoSyncRecipe(Recipe):
         )
         boxes[(boxes == -1).all(axis=1)] = np.nan
         if flip:
-            moments, boxes = moments[::-1].copy(), mirrored(boxes, SAVGBENCH.size)
+            moments, boxes = data.codec.swapped(moments), mirrored(boxes, SAVGBENCH.size)
         if not audio.any():
             audio[:] = np.nan
         return tuple(map(torch.from_numpy, (moments, boxes, envelope, audio)))
@@ -155,7 +151,15 @@ class StereoSyncRecipe(Recipe):
         """Moments and conditions of clips."""
         items = zip(*(self._item(data, index, False) for index in indices), strict=True)
         moments, boxes, envelope, audio = (torch.stack(column) for column in items)
-        return moments, Conditions(boxes=boxes, envelope=envelope, audio=audio)
+        return moments, self._conditions(boxes, envelope, audio)
+
+    def _conditions(self, boxes: Tensor, envelope: Tensor, audio: Tensor) -> Conditions:
+        """Conditions of a batch, with its length for a network that is told it."""
+        seconds = None
+        if self.model.audio.overall:
+            seconds = torch.zeros(len(boxes), 2, device=boxes.device)
+            seconds[:, 1] = float(self.clips.seconds)
+        return Conditions(boxes=boxes, envelope=envelope, audio=audio, seconds=seconds)
 
     def loss(self, model: nn.Module, batch: Batch, step: int, seed: int) -> tuple[Tensor, Scalars]:
         moments, boxes, envelope, audio = batch
@@ -164,12 +168,12 @@ class StereoSyncRecipe(Recipe):
             "generator": torch.Generator(device).manual_seed(seed), "device": device
         }  # fmt: skip
         t = self.diffusion.draw_times(count, random["generator"])
-        mean, deviation = (part.flatten(1, 2) for part in moments.float().unbind(2))
+        mean, deviation = moments.float().unbind(1)
         latent_noise, noise = (torch.randn(mean.shape, **random) for _ in range(2))
         unwrapped: Any = getattr(model, "module", model)  # out of DistributedDataParallel
         data = unwrapped.normalize(mean + deviation * latent_noise)
         branch = self.stage == "branch"
-        conditions = Conditions(boxes=boxes, envelope=envelope, audio=audio)
+        conditions = self._conditions(boxes, envelope, audio)
         alone = torch.rand(count, **random) < self.drop
         for kind in CONDITIONS:
             dropped = alone | (torch.rand(count, **random) < self.drop)
@@ -203,8 +207,9 @@ class StereoSyncRecipe(Recipe):
         chosen = np.linspace(0, len(data) - 1, count).round().astype(int).tolist()
         moments, conditions = self.conditions(data, chosen)
         device = next(model.parameters()).device
-        vae, conditions = data.vae.to(device), conditions.to(device)
-        real = per_channel(vae.decode, moments[:, :, 0].float().to(device))
+        data.codec.vae.to(device)
+        conditions = conditions.to(device)
+        real = data.codec.mel(moments[:, 0].float().to(device))
         variants = {"": conditions}
         if self.stage == "branch":
             variants |= {
@@ -212,8 +217,7 @@ class StereoSyncRecipe(Recipe):
             }
         scores: dict[str, float] = {}
         for name, given in variants.items():
-            latents = self.generate(model, given, count)
-            mel = per_channel(vae.decode, latents.unflatten(1, (2, -1)))
+            mel = data.codec.mel(self.generate(model, given, moments.shape[2:]))
             if not name:
                 images = [
                     [mel_image(side) for side in clip] for one in (real, mel) for clip in one[:4]
@@ -223,16 +227,18 @@ class StereoSyncRecipe(Recipe):
         return scores
 
     def generate(
-        self, model: StereoSync, conditions: Conditions, count: int, seed: int = 1
+        self, model: StereoSync, conditions: Conditions, size: Sequence[int], seed: int = 1
     ) -> Tensor:
-        """Latents [count, 2C, L] of the VAE from fixed noise."""
+        """Latents [B, C, L] of the VAE, of this `size` [C, L], from fixed noise."""
         device = next(model.parameters()).device
-        shape = (count, self.model.audio.latents, self.lengths.latent)
+        boxes = conditions.boxes if conditions.boxes is not None else conditions.audio
+        assert boxes is not None
+        shape = (len(boxes), *size)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)
-        branch = self.stage == "branch"
+        branch, nothing = self.stage == "branch", Conditions(seconds=conditions.seconds)
         latents = multistep(
             self.diffusion,
-            lambda x, t: model(x, t, conditions if branch else Conditions(), branch),
+            lambda x, t: model(x, t, conditions if branch else nothing, branch),
             noise,
             steps=self.sample_steps,
         )
@@ -253,6 +259,29 @@ class StereoSyncRecipe(Recipe):
                 f"{self.base}: the transformer must be {self.model.audio}, got {base.config.audio}."
             )
         return base
+
+    def _codec(self) -> tuple[Codec, str]:
+        """What latents are of, and the SHA-256 of the VAE's file."""
+        expected = self.model.audio.latents
+        if self.vae != RANDOM and self.vae:
+            vae, card = load_component(part_folder(self.vae, "vae"))
+            if isinstance(vae, Oobleck):
+                codec, name = (
+                    codec_of(vae.requires_grad_(False), self.clips.sample_rate),
+                    card.sha256,
+                )
+                return self._fitting(codec), name
+        loaded, name = load_vae(self.vae, expected // 2)
+        return self._fitting(codec_of(loaded, self.clips.sample_rate)), name
+
+    def _fitting(self, codec: Codec) -> Codec:
+        expected = self.model.audio.latents, self.clips.sample_rate
+        if (codec.channels, codec.rate) != expected:
+            raise CheckpointError(
+                f"{self.vae}: the VAE must give latents of {expected[0]} channels at {expected[1]} Hz, "
+                f"got {codec.channels} at {codec.rate} Hz."
+            )
+        return codec
 
     def _sound(self) -> tuple[SoundEmbedding | None, str]:
         """What says what sounds, and the SHA-256 of its file."""
@@ -301,8 +330,14 @@ CONFIGS = {
         optim=Optimisation(
             steps=3000, batch=12, lr=1e-4, ema_decay=0.999, save_every=250, sample_every=500
         ),
-        model=replace(NETWORKS["demo"]),
+        model=NETWORKS["full"],
         synthetic=Synthetic(worlds=("varied",), clips=(4000,)),
+        semantic="",
+        clips=ClipFormat(frames=60, fps=30, sample_rate=44_100),
+        samples=4,
+        sample_steps=STEPS,
+        sigma_min=0.3,
+        sigma_max=500.0,
     ),
     "demo": StereoSyncRecipe(
         optim=Optimisation(

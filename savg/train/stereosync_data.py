@@ -7,7 +7,7 @@ seen longest.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -18,26 +18,26 @@ from numpy.typing import NDArray
 from savg.annotation import Boxes, ClipLabels
 from savg.detectors.tracking import Track, choose_person, persons, track
 from savg.format import ClipFormat
-from savg.models.mel import CONFIGS as MELS
-from savg.models.mel import MelSpectrogram
-from savg.models.mel_vae import MelVae
-from savg.models.mmaudio_lengths import SequenceLengths
 from savg.models.stereosync import StereoSyncConfig
-from savg.pipelines.stereosync_features import SoundEmbedding, boxes_of, envelope_of, mono
+from savg.pipelines.stereosync_features import SoundEmbedding, boxes_of, mono
 from savg.train.clip_set import ClipSet
 from savg.train.feature_maps import Row
+from savg.train.stereosync_codec import Codec
 
 Map = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
 class SteeredSet:
-    """Clips with maps of their features by name: moments [clips, 2 channels, 2, C, L] of the VAE,
-    boxes [clips, F, 4] (−1: none), envelope [clips, channels, L], audio [clips, ·] (zeros: none)."""
+    """Clips with maps of their features by name.
+
+    moments [clips, 2, C, L] of the codec's VAE, boxes [clips, F, 4] (−1: none), envelope
+    [clips, channels, L], audio [clips, ·] (zeros: none).
+    """
 
     clips: ClipSet
     maps: dict[str, Map]
-    vae: MelVae
+    codec: Codec
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -58,41 +58,31 @@ def followed(boxes: Boxes, labels: ClipLabels, format: ClipFormat) -> Track | No
     return min(people, key=distance)
 
 
-@torch.inference_mode()
 def rows(
-    clips: ClipSet,
-    vae: MelVae,
-    sound: SoundEmbedding | None,
-    config: StereoSyncConfig,
-    lengths: SequenceLengths,
+    clips: ClipSet, codec: Codec, sound: SoundEmbedding | None, config: StereoSyncConfig
 ) -> Iterator[Row]:
     """The features of each clip."""
-    device = vae.data_mean.device
-    mel = MelSpectrogram(replace(MELS["16k"], num_mels=vae.config.data_dim)).to(device)
+    seconds = clips.small_format.duration
     for index in range(len(clips)):
-        audio = clips.audio(index)[:, : lengths.samples]
-        filled = np.pad(audio, ((0, 0), (0, lengths.samples - audio.shape[1])))
-        posterior = vae.encode(mel(torch.from_numpy(filled).to(device)))
-        moments = torch.stack((posterior.mean, posterior.std), dim=1)
-        mixed = mono(audio)
-        embedding = None if sound is None else sound(mixed, lengths.sample_rate)
+        audio = clips.audio(index)
+        embedding = None if sound is None else sound(mono(audio), codec.rate)
         width = config.tokens.audio_width
         yield {
-            "moments": moments.float().cpu().numpy(),
-            "boxes": _boxes(clips, index, config, lengths),
-            "envelope": envelope_of(mixed, lengths, config.envelope),
+            "moments": codec.encode(codec.filled(audio, seconds)).float().cpu().numpy(),
+            "boxes": _boxes(clips, index, config, float(seconds)),
+            "envelope": codec.envelope(audio, seconds, config.envelope),
             "audio": np.zeros(width, np.float32) if embedding is None else embedding,
         }
 
 
 def _boxes(
-    clips: ClipSet, index: int, config: StereoSyncConfig, lengths: SequenceLengths
+    clips: ClipSet, index: int, config: StereoSyncConfig, seconds: float
 ) -> NDArray[np.float32]:
     format, count = clips.small_format, config.tokens.frames
     person = followed(clips.boxes(index), clips.labels(index), format)
     if person is None:
         return np.full((count, 4), -1, np.float32)
-    boxes = boxes_of(person, Fraction(format.fps), 0.0, float(lengths.duration), count)
+    boxes = boxes_of(person, Fraction(format.fps), 0.0, seconds, count)
     return np.nan_to_num(boxes, nan=-1.0)
 
 
@@ -102,15 +92,14 @@ def mirrored(boxes: NDArray[np.float32], width: float) -> NDArray[np.float32]:
 
 
 def statistics(data: SteeredSet) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and deviation [1, 2C, 1] of the latents over clips and time, alike for both channels."""
-    channels = data.vae.config.embed_dim
+    """Mean and deviation [1, C, 1] of the latents over clips and time, alike for both channels."""
+    channels = data.codec.channels
     total, squares = np.zeros(channels), np.zeros(channels)
     for row in data.maps["moments"]:
-        mean = row[:, 0].astype(np.float64)
-        total += mean.mean((0, 2))
-        squares += np.square(mean).mean((0, 2))
-    mean = total / len(data)
-    deviation = np.sqrt(np.maximum(squares / len(data) - mean**2, 1e-6))
-    both = (torch.from_numpy(np.tile(values, 2)).float() for values in (mean, deviation))
-    first, second = (values[None, :, None] for values in both)
-    return first, second
+        mean = row[0].astype(np.float64)
+        total += mean.mean(1)
+        squares += np.square(mean).mean(1)
+    total, squares = (x.reshape(2, -1).mean(0) / len(data) for x in (total, squares))
+    deviation = np.sqrt(np.maximum(squares - total**2, 1e-6))
+    first, second = (torch.from_numpy(np.tile(x, 2)).float() for x in (total, deviation))
+    return first[None, :, None], second[None, :, None]

@@ -173,6 +173,12 @@ def batch_of(recipe: Any, count: int) -> Batch:
         shapes = {"clip": (n.clip, flow.clip_dim), "sync": (n.sync, flow.sync_dim)}
         seen = tuple(torch.randn(count, *shapes[name], **on) for name in recipe.input_names)
         return torch.randn(count, 2, 2, flow.latent_dim // 2, n.latent, **on), *seen
+    if recipe.kind == "stereosync":
+        tokens, latents = model.tokens, 44  # of 2 s
+        boxes = torch.rand(count, tokens.frames, 4, **on) * 256
+        moments = torch.randn(count, 2, model.audio.latents, latents, **on)
+        envelope = torch.randn(count, model.envelope, latents, **on)
+        return moments, boxes, envelope, torch.randn(count, tokens.audio_width, **on)
     return (torch.randn(count, recipe.frames * recipe.mel.hop_size, **on),)  # of sound alone
 
 

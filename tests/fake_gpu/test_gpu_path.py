@@ -120,11 +120,13 @@ def test_audio_for_a_video_waits_for_its_inputs_and_results_alone(
 ) -> None:
     result = results[f"pipeline {name}"]
     assert "problem" not in result, result["problem"]
+    allowed = dict(SOUND)
     if "person" in AUDIO[name].options:
+        allowed["copy to the device"] += 2  # boxes, envelope and embedding, in place of frames
         boxes = {k: v for k, v in result["waits"].items() if any(part in k for part in LOOKING)}
         assert boxes and max(boxes.values()) <= FRAMES
         result["waits"] = {k: v for k, v in result["waits"].items() if k not in boxes}
-    assert all(count <= SOUND.get(k, 0) for k, count in of_kind(result["waits"]).items()), result
+    assert all(count <= allowed.get(k, 0) for k, count in of_kind(result["waits"]).items()), result
     assert result["worst"] < 1e-3
 
 

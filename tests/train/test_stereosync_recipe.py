@@ -50,7 +50,9 @@ def test_the_person_who_sounds_is_followed() -> None:
 
 def test_a_mirrored_clip_is_mirrored_as_a_whole(recipe: StereoSyncRecipe, data: SteeredSet) -> None:
     plain, flipped = recipe._item(data, 0, False), recipe._item(data, 0, True)
-    assert torch.equal(plain[0], flipped[0].flip(0)) and not torch.equal(plain[0], flipped[0])
+    left, right = plain[0].chunk(2, dim=1)
+    assert torch.equal(flipped[0], torch.cat((right, left), dim=1))
+    assert not torch.equal(plain[0], flipped[0])
     known = ~plain[1].isnan().any(dim=1)
     assert known.any()
     torch.testing.assert_close(flipped[1][known][:, 0], 256 - plain[1][known][:, 2])
@@ -64,7 +66,8 @@ def test_latents_are_normalised_alike_in_both_channels(
     recipe: StereoSyncRecipe, data: SteeredSet
 ) -> None:
     mean, deviation = statistics(data)
-    means = np.moveaxis(data.maps["moments"][:, :, 0], 2, 0).reshape(2, -1)
+    means = data.maps["moments"][:, 0].reshape(3, 2, 2, -1)  # clips, channels, values, latents
+    means = np.moveaxis(means, 2, 0).reshape(2, -1)
     for half in (slice(0, 2), slice(2, 4)):
         np.testing.assert_allclose(mean[0, half, 0], means.mean(1), atol=1e-5)
         np.testing.assert_allclose(deviation[0, half, 0], means.std(1), atol=1e-4)
