@@ -207,16 +207,6 @@ class StereoSync(nn.Module):
             )
         self.control.copy(self.network)
 
-    def take(self, network: Mapping[str, Tensor], seconds: Mapping[str, Tensor]) -> None:
-        """Take a transformer's weights, and those of its number conditioners; the branch copies them.
-
-        RuntimeError for weights of other names or shapes.
-        """
-        self.network.load_state_dict(network)
-        if self.seconds is not None:
-            self.seconds.load_state_dict(seconds)
-        self.control.copy(self.network)
-
     def trained(self) -> list[nn.Module]:
         """The parts that are trained on a frozen transformer: branch and projections."""
         return [self.control, self.tokens]
@@ -283,14 +273,25 @@ def from_published(published: Mapping[str, Any] | None = None) -> StereoSyncConf
 
 
 def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A whole new network for the weights of `stable-audio-open-1.0`: transformer, its copy in the
-    branch, conditions drawn. ValueError where the file is of another size."""
-    network, seconds = stable_audio.rename(state), seconds_rename(state)
+    """A whole new network for the weights of `stable-audio-open-1.0`: the transformer, its number
+    conditioners, a copy of its first blocks in the branch, and conditions drawn from seed 0."""
+    config = CONFIGS["full"]
+    with torch.device("meta"):
+        names = StereoSync(config).state_dict()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = StereoSync(CONFIGS["full"])
-    model.take(network, seconds)
-    return model.state_dict()
+        tokens = ConditionTokens(config.tokens).state_dict()
+    network = stable_audio.rename(state)
+    result = {f"network.{key}": value for key, value in network.items()}
+    result |= {f"seconds.{key}": value for key, value in seconds_rename(state).items()}
+    result |= {f"tokens.{key}": value for key, value in tokens.items()}
+    for key, value in names.items():
+        if key.startswith("control."):
+            own = network.get(key.removeprefix("control."))
+            result[key] = torch.zeros(value.shape) if own is None else own
+    result["latent_mean"] = torch.zeros(names["latent_mean"].shape)
+    result["latent_std"] = torch.ones(names["latent_std"].shape)
+    return result
 
 
 FORMAT = ModelFormat(

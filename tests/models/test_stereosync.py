@@ -156,7 +156,15 @@ def test_published_weights_become_a_new_network(monkeypatch: pytest.MonkeyPatch)
     state = {f"model.model.{k}": v for k, v in model.network.state_dict().items()}
     state |= {f"conditioner.conditioners.{k}": v for k, v in model.seconds.state_dict().items()}
     fresh = StereoSync(config)
-    fresh.load_state_dict(rename(state))
+    fresh.load_state_dict(rename(state), strict=True)
+    copied = fresh.control.transformer.layers[0].ff.ff[2].weight
+    assert copied.any() and torch.equal(copied, model.network.transformer.layers[0].ff.ff[2].weight)
+    seconds = fresh.seconds.state_dict()  # type: ignore[union-attr]
+    assert all(torch.equal(v, seconds[k]) for k, v in model.seconds.state_dict().items())
+    part = {k: v for k, v in state.items() if "layers.1" not in k}
+    assert StereoSync(config).state_dict().keys() - rename(part).keys() == {
+        f"network.{k}" for k in model.network.state_dict() if "layers.1" in k
+    }
     x, t, conditions = inputs(config)
     expected = {**model.network.state_dict()}
     assert all(torch.equal(v, expected[k]) for k, v in fresh.network.state_dict().items())
