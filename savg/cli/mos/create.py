@@ -79,11 +79,13 @@ def run(args: argparse.Namespace) -> int:
 
     from savg.mos.study.folder import create_folder
     from savg.mos.study.options import OPTIONS, plan_study
+    from savg.mos.study.stimuli import find_clips
 
     writable_folder(args.study, "The study")
     folders = named_folders(args.conditions, "--conditions")
     values = {option.name: _value(option, getattr(args, option.name)) for option in OPTIONS}
-    plan = plan_study(args.study.resolve().name, list(folders), args.reference, values)
+    available = {name: len(find_clips(folder)) for name, folder in folders.items()}
+    plan = plan_study(args.study.resolve().name, list(folders), args.reference, values, available)
     study = plan.study
     if plan.note:
         print(plan.note, file=sys.stderr)

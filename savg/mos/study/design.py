@@ -33,6 +33,9 @@ CONSENT = (
 ANCHORS = ("swapped", "mono")
 """Anchors made from off-centre ground truth: channels swapped (low), both channels equal (middle)."""
 
+LONG = 30
+"""Ratings of a listener from which a break half-way is offered."""
+
 Kind = Literal["system", "reference", "swapped", "mono", "practice", "catch"]
 Level = Literal["in_person", "remote"]
 
@@ -236,7 +239,9 @@ class Study:
 
     @property
     def break_after(self) -> int:
-        """The position after which a break is offered."""
+        """The position after which a break is offered; −1 in a test too short for one."""
+        if self.positions < LONG:
+            return -1
         return self.practice + (self.positions - self.practice) // 2 - 1
 
     @property

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from savg.format import SAVGBENCH, ClipFormat
 from savg.mos.study.design import CONSENT, LABELS, QUESTION, DesignError, Study, standard
+from savg.mos.study.fitting import SIZES, fitted
 
 REFERENCE = "ground_truth"
 """The condition of this name is the hidden reference unless another is named."""
@@ -115,13 +116,19 @@ class Plan:
 
 
 def plan_study(
-    name: str, conditions: Sequence[str], reference: str | None, values: Mapping[str, Any]
+    name: str,
+    conditions: Sequence[str],
+    reference: str | None,
+    values: Mapping[str, Any],
+    available: Mapping[str, int] | None = None,
 ) -> Plan:
     """A study from values of OPTIONS (defaults where missing); DesignError if they do not fit.
 
-    The default number of trials becomes the largest one below it that the conditions share evenly.
+    The default number of trials becomes the largest one below it that the conditions share evenly, and
+    sizes that nobody chose become what the clips allow.
 
-    reference: a condition, NO_REFERENCE, or None for REFERENCE if it is among the conditions.
+    reference: a condition, NO_REFERENCE, or None for REFERENCE if it is among the conditions;
+    available: number of clips of each condition, None for as many as it takes.
     """
     by_name = {option.name: option for option in OPTIONS}
     if unknown := sorted(set(values) - set(by_name)):
@@ -132,13 +139,24 @@ def plan_study(
     note = ""
     if chosen["trials"] == by_name["trials"].default:
         chosen["trials"], note = _shared_evenly(chosen["trials"], len(conditions))
+    reference = None if reference == NO_REFERENCE else reference
+    if available and (reference is None or reference in available):
+        given = frozenset(
+            n for n in SIZES if values.get(n, by_name[n].default) != by_name[n].default
+        )
+        clips = {condition: min(count, chosen["clips"]) for condition, count in available.items()}
+        smaller, told = fitted({n: chosen[n] for n in SIZES}, given, clips, reference)
+        chosen |= smaller
+        note = told or note
     settings = {n: v for n, v in chosen.items() if n not in _OF_MEDIA}
+    if len(conditions) == 1:
+        settings["max_run"] = 500
     from savg.mos.study.folder import format_of
 
     study = standard(
         name,
         list(conditions),
-        None if reference == NO_REFERENCE else reference,
+        reference,
         **{**settings, "labels": tuple(settings["labels"])},
     )
     return Plan(study, chosen["clips"], format_of(chosen["fps"], chosen["size"]), note)

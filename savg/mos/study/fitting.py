@@ -1,0 +1,147 @@
+"""How large a study the clips allow: defaults become smaller where there are few, and what does not fit
+is told at once, with the smallest change that does.
+
+A listener rates the same number of clips of each condition. Practice and catch trials use clips that
+nobody rates, all from one condition; anchors use further clips of the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from savg.mos.study.design import ANCHORS, DesignError
+
+SIZES = ("trials", "anchor_trials", "practice", "repeats", "catch")
+"""The settings that become smaller, by the names of options."""
+
+GAP = 10
+"""Trials between the first time and the repeat of a clip; repeats need so many more trials."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many clips a listener rates of each condition and of each anchor, and the other trials."""
+
+    each: int
+    anchor_trials: int
+    practice: int
+    repeats: int
+    catch: int
+
+    @property
+    def aside(self) -> int:
+        """Clips that nobody rates."""
+        return max(self.practice, 1 if self.catch else 0)
+
+    def lacking(self, clips: Mapping[str, int], reference: str | None) -> dict[str, int]:
+        """By condition, how many clips are too few; empty where the study can be made."""
+        spare = {name: count - self.each for name, count in clips.items()}
+        if reference is not None:
+            spare[reference] -= len(ANCHORS) * self.anchor_trials
+        if self.aside:
+            most = max(spare, key=lambda name: (min(spare[name], self.aside), name == reference))
+            spare[most] -= self.aside
+        return {name: -count for name, count in spare.items() if count < 0}
+
+
+def fitted(
+    wanted: Mapping[str, int],
+    given: frozenset[str],
+    clips: Mapping[str, int],
+    reference: str | None,
+) -> tuple[dict[str, Any], str]:
+    """Settings of the largest study up to the wanted one that the clips allow, and a sentence on what
+    became smaller, empty if nothing did.
+
+    Args:
+        wanted: values of SIZES; trials are of all conditions together.
+        given: names of settings that somebody chose, which stay as they are.
+        clips: number of clips of each condition.
+        reference: the condition that anchors are made of, if any.
+
+    Raises:
+        DesignError: the chosen settings need more clips; one sentence with everything that is too few
+            and the smallest change that works.
+    """
+    count = len(clips)
+    most = Sizes(
+        wanted["trials"] // count,
+        wanted["anchor_trials"] if reference else 0,
+        *(wanted[name] for name in SIZES[2:]),
+    )
+    found = _largest(most, given, clips, reference)
+    if found is None:
+        raise DesignError(_what_works(most, clips, reference))
+    settings = _settings(found, count) if found != most else {}
+    return settings, _note(most, found, clips) if settings else ""
+
+
+def _largest(
+    most: Sizes, given: frozenset[str], clips: Mapping[str, int], reference: str | None
+) -> Sizes | None:
+    """The largest sizes that fit: trials are kept before practice, practice before anchors."""
+
+    def down(name: str, value: int, least: int) -> range:
+        return range(value, (value if name in given else min(least, value)) - 1, -1)
+
+    best = None
+    for practice in down("practice", most.practice, 0):
+        for catch in {most.catch, 0 if "catch" not in given else most.catch}:
+            for anchors in down("anchor_trials", most.anchor_trials, 0):
+                for each in down("trials", most.each, 1):
+                    sizes = Sizes(each, anchors, practice, most.repeats, catch)
+                    if not sizes.lacking(clips, reference):
+                        rank = (min(each, 5), catch > 0, practice, anchors > 0, each, anchors)
+                        best = max(best or (rank, sizes), (rank, sizes), key=lambda pair: pair[0])
+                        break
+    if best is None:
+        return None
+    sizes = best[1]
+    rated = sizes.each * len(clips) + sizes.anchor_trials * (len(ANCHORS) if reference else 0)
+    if sizes.repeats and rated < GAP + sizes.repeats:
+        return None if "repeats" in given else replace(sizes, repeats=0)
+    return sizes
+
+
+def _settings(sizes: Sizes, conditions: int) -> dict[str, Any]:
+    settings = {name: getattr(sizes, name) for name in SIZES[1:]}
+    return settings | {"trials": sizes.each * conditions}
+
+
+def _note(most: Sizes, found: Sizes, clips: Mapping[str, int]) -> str:
+    words = {
+        "each": "{} trials of each condition",
+        "anchor_trials": "{} of each anchor",
+        "practice": "{} practice clips",
+        "repeats": "{} repeats",
+        "catch": "{} catch trials",
+    }
+    changed = [
+        f"{text.format(getattr(found, name))} (usually {getattr(most, name)})"
+        for name, text in words.items()
+        if getattr(found, name) != getattr(most, name)
+    ]
+    return f"Scaled to the clips that there are ({_counts(clips)}): {', '.join(changed)}."
+
+
+def _what_works(most: Sizes, clips: Mapping[str, int], reference: str | None) -> str:
+    short = most.lacking(clips, reference)
+    lacks = "; ".join(f"{name} has {clips[name]}, {n} too few" for name, n in short.items())
+    reason = lacks or f"{most.repeats} repeats need {GAP + most.repeats} trials"
+    free = _largest(most, frozenset(), clips, reference)
+    if free is None:
+        return (
+            f"These folders hold too few clips for any study ({_counts(clips)}): the smallest one "
+            "needs one clip of each condition."
+        )
+    settings = _settings(free, len(clips))
+    if not reference:
+        del settings["anchor_trials"]
+    options = " ".join(f"--{name.replace('_', '-')} {n}" for name, n in settings.items())
+    return f"The study needs more clips than there are ({reason}). This works: {options}."
+
+
+def _counts(clips: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in clips.items())
