@@ -59,7 +59,7 @@ def inspect(page: Page, address: str) -> None:
     page.get_by_role("tab", name="Inspect").last.click()
     page.locator("#savg-inspect-shelf .sv-thumb").nth(EXAMPLE).click()
     page.wait_for_function("window.savgPlayer && window.savgPlayer.state().ready")
-    page.wait_for_selector(".sp-downloads a[download$='-overlay.mp4']")
+    page.wait_for_selector("#savg-player .sp-downloads a[download$='-overlay.mp4']")
     page.wait_for_selector("#savg-spectrograms .main-svg")
     page.evaluate("document.activeElement.blur()")
     page.evaluate("t => window.savgPlayer.seek(t)", SECONDS)

@@ -100,8 +100,11 @@ class Clip:
         """
         return cls(*read_clip(Path(path), format, max_seconds, audio))
 
-    def write(self, path: str | os.PathLike[str]) -> None:
+    def write(self, path: str | os.PathLike[str], comment: str = "") -> None:
         """Write an mp4 that plays in browsers (H.264 yuv420p, AAC stereo), whole or not at all.
+
+        Args:
+            comment: words about the file, kept in its metadata.
 
         Raises:
             SavgError: the file cannot be written.
@@ -109,7 +112,8 @@ class Clip:
         Example:
             clip.write("clip.mp4")
         """
-        write_video(path, self.video, self.format.fps, self.audio, self.format.sample_rate)
+        rate = self.format.sample_rate
+        write_video(path, self.video, self.format.fps, self.audio, rate, comment=comment)
 
     def write_audio(self, path: str | os.PathLike[str]) -> None:
         """Write the audio as .wav or .flac, whole or not at all. MediaError for another suffix."""

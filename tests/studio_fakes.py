@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -235,7 +234,7 @@ def services(
     """A studio's services on the stand-ins; both: with a second pipeline beside the first."""
     pipeline = FakePipeline(seconds)
     choice = PipelineChoice(
-        "Stand-in", "A made-up figure and a tone.", (4, 20, 200), lambda: pipeline
+        "Stand-in", "A made-up figure and a tone.", (4, 20, 200), lambda: pipeline, "Joint"
     )
     persons = {
         "yolox": DetectorChoice("By colour", "by colour", lambda: find_persons),
@@ -246,7 +245,7 @@ def services(
         return Services(*plain)
     about, two = "Two made-up stages.", FakeTwoStage(seconds)
     second = PipelineChoice("Two stand-ins", about, (4, 10, 100), lambda: two, "Two-stage", True)
-    pipelines = {"fake": replace(choice, name="Joint"), "second": second}
+    pipelines = {"fake": choice, "second": second}
     sound = AudioChoice("Two stand-ins", about, (1, 10, 60), lambda: two.audio, boxes=True)
     pan = PanPipeline(
         PanSettings(sample_rate=16_000), two.audio.compute, {}, find_persons, two.audio

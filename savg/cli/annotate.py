@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _write(item: Item, names: Any, out: Path, overlay: bool) -> dict[str, Any]:
     """Write a clip's results; returns further columns of its row."""
-    from savg.evaluation.annotate import judge
+    from savg.evaluation.annotate import distance_json, judge
 
     assert item.clip is not None
     observation = item.observation
@@ -107,6 +107,8 @@ def _write(item: Item, names: Any, out: Path, overlay: bool) -> dict[str, Any]:
         "persons": len(annotation.boxes),
         "sounds": len(annotation.events),
         "nulls": dict(annotation.nulls),
+        "distance": distance_json(annotation.distance),
+        "warnings": annotation.warnings,
     }
 
 
@@ -115,9 +117,14 @@ def _sentence(row: dict[str, Any]) -> str:
     boxes, events = row["persons"], row["sounds"]
     counts = f"{boxes} person box{'es' * (boxes != 1)}, {events} sound event{'s' * (events != 1)}"
     note = f". {row['audio_note']}" if row.get("audio_note") else ""
+    note += "".join(f". {sentence.rstrip('.')}" for sentence in row["warnings"])
+    if not boxes:
+        return f"{counts}, no Spatial AV-Align without a person{note}" if events else counts + note
     if row["score"] is None:
         return f"{counts}, no Spatial AV-Align without a sound event{note}"
     score = f"Spatial AV-Align {row['score']:.2f} ({row['tp']} TP, {row['fn']} FN)"
+    if (apart := row["distance"])["px"] is not None:
+        score += f", sound and person {apart['px']:.0f} px ({apart['degrees']:.1f}°) apart"
     return f"{counts}, {score}{note}"
 
 

@@ -50,7 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write DIR/PIPELINE_seedS_NNNN.mp4, each atomically, as soon as it is generated.
+    """Write DIR/PIPELINE_seedS_NNNN.mp4, each atomically, as soon as it is generated, with its settings
+    as the file's comment.
 
     Under `torchrun` each process takes its own GPU and makes its share of the batches.
     """
@@ -79,7 +80,8 @@ def run(args: argparse.Namespace) -> int:
             )
             for index, clip in enumerate(clips, first):
                 path = args.out / f"{args.pipeline}_seed{args.seed}_{index:04d}.mp4"
-                clip.write(path)
+                settings = _settings(args, index, options)
+                clip.write(path, settings.to_text())
                 clip_rows.append({"file": str(path), "seed": args.seed, "index": index})
                 if not args.json:
                     tqdm.write(str(path), file=sys.stdout)
@@ -120,6 +122,14 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
         "boxes": False if args.no_boxes else None,
     }
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _settings(args: argparse.Namespace, index: int, options: dict[str, Any]) -> Any:
+    """What a clip was generated with, to be kept in its file."""
+    from savg.pipelines.settings import GenerationSettings
+
+    name = args.weights if args.weights == "demo" else Path(args.weights).name
+    return GenerationSettings(args.pipeline, args.seed, index, args.steps, name, options)
 
 
 def _advance(bar: Any, start: float, share: float) -> Any:

@@ -11,6 +11,8 @@
                  "score": 0.93}, ...],
       "events": [{"frame": 3, "category": 0, "label": "speech", "x": 131.5, "matched": true}, ...],
       "alignment": {"tp": 12, "fn": 4, "score": 0.75},
+      "distance": {"px": 21.3, "degrees": 9.1, "events": 14},
+      "warnings": ["Both channels are the same: …", ...],
       "nulls": {"centre": 0.5, "swapped": 0.25, "shuffled": null},
       "levels": {"rate": 20, "left_db": [-31.2, ...], "right_db": [-35.0, ...]},
       "band": {"half_width": 40.0},
@@ -25,12 +27,15 @@
   instrument; x may lie outside the frame. `matched` is true for a true positive, false for a
   false negative. In the order of the sound detector.
 - alignment.score is null where nothing sounded.
+- distance: mean distance of sound events to the middle of the nearest person, in pixels and in degrees
+  of azimuth, over the events during which somebody is in the frame; null where there is none.
+- warnings: sentences that must stand beside the score.
 - nulls: the chance baselines, scores of the same boxes with every sound event at the centre, with left
   and right swapped, and with the events of other clips (null for a clip by itself); null where nothing
   sounded.
 - levels: entry i is the RMS from i/rate to (i+1)/rate seconds in dB below full scale, at least -80.
 - band.half_width: pixels on either side of an event's x within which a person counts.
-- detectors: names and weights of the detectors; either may be missing.
+- detectors: names and weights of the detectors, and how far to trust them; any may be missing.
 - colors: those of the overlay video, for players that are to look the same.
 """
 
@@ -47,12 +52,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.annotation import MARGIN, Alignment, Boxes, SoundEvents
+from savg.annotation import MARGIN, PERSON, Alignment, Boxes, SoundEvents
 from savg.audio.levels import levels_db
 from savg.clip import Clip
 from savg.errors import SavgError
 from savg.evaluation.observe import Detectors, observe
 from savg.format import SAVGBENCH, ClipFormat
+from savg.metrics.pixel_error import Distance, mean_distance
 from savg.metrics.spatial import chance_baselines, spatial_av_align
 from savg.temporary import remove_abandoned_once, temporary_path
 from savg.viz import palette
@@ -60,6 +66,13 @@ from savg.viz.overlay import overlay_fps, write_overlay
 
 VERSION = 1
 """Version of the JSON form; raised when a reader of the old form would misunderstand the new one."""
+
+
+MONO = "Both channels are the same (mono): the audio says nothing about left and right."
+NOBODY = "Nobody was detected, so nothing was measured: the sound events have no person to be near."
+UNINFORMATIVE = (
+    "This score is uninformative: with every sound at the centre it would be {centre:.2f}."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +107,26 @@ class Annotation:
         """RMS level [2, N] in dB below full scale at the overlay's frame rate."""
         return levels_db(self.clip.audio, self.format.sample_rate, overlay_fps(self.format))
 
+    @property
+    def distance(self) -> Distance:
+        """How far sound events are from the nearest person."""
+        return mean_distance(self.events, self.boxes, self.format.with_size(SAVGBENCH.size))
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences without which the score says more than it may."""
+        sentences, audio = [], self.clip.audio
+        if audio.any() and np.array_equal(audio[0], audio[1]):
+            sentences.append(MONO)
+        if not len(self.events):
+            return sentences
+        if not (self.boxes.categories == PERSON).any():
+            return [*sentences, NOBODY]
+        score, centre = self.alignment.score, self.nulls.get("centre")
+        if score is not None and centre is not None and centre >= score - 1e-4:
+            sentences.append(UNINFORMATIVE.format(centre=centre))
+        return sentences
+
     def to_json(self) -> dict[str, Any]:
         """The documented form of this module, ready for `json.dumps`."""
         left, right = np.round(self.levels, 1).tolist()
@@ -103,6 +136,8 @@ class Annotation:
             "boxes": _boxes(self.boxes),
             "events": _events(self.events, self.alignment),
             "alignment": summary(self.alignment),
+            "distance": distance_json(self.distance),
+            "warnings": self.warnings,
             "nulls": dict(self.nulls),
             "levels": {"rate": overlay_fps(self.format), "left_db": left, "right_db": right},
             "band": {"half_width": float(self.alignment.margin)},
@@ -199,6 +234,12 @@ def judge(
 def summary(alignment: Alignment) -> dict[str, Any]:
     """Counts and score, ready for JSON."""
     return {"tp": alignment.tp, "fn": alignment.fn, "score": _rounded(alignment.score)}
+
+
+def distance_json(distance: Distance) -> dict[str, Any]:
+    """A distance, ready for JSON."""
+    px, degrees = (None if v is None else round(v, 2) for v in (distance.px, distance.degrees))
+    return {"px": px, "degrees": degrees, "events": distance.events}
 
 
 def _rounded(score: float | None) -> float | None:

@@ -50,6 +50,7 @@ def write_video(
     sample_rate: int,
     encoding: Encoding | None = None,
     colour: ColourTags | None = None,
+    comment: str = "",
 ) -> None:
     """Write an mp4 of H.264 yuv420p frames at exactly `fps` and AAC stereo audio, whole or not at all.
 
@@ -59,6 +60,7 @@ def write_video(
         audio: float32 [2, samples] in −1..1, channel 0 left.
         colour: how colours are coded, by default as `tags_for` the size says, or as the first of
             PyAV's frames is.
+        comment: words about the file, kept in its metadata.
 
     Raises:
         SavgError: the file cannot be written.
@@ -74,6 +76,8 @@ def write_video(
         colour = colour or ColourTags(frame_matrix(image), range=image.color_range or LIMITED)
     frames = (_frame(image, colour) for image in chain((image,), images))
     with atomic_file(path) as part, new_mp4(part) as container:
+        if comment:
+            container.metadata["comment"] = comment
         stream = add_h264(container, size, fps, encoding.video_options(), encoding.threads, colour)
         track = add_aac(container, sample_rate, encoding.audio_bit_rate, encoding.audio_options)
         for frame in frames:

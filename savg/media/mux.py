@@ -84,6 +84,23 @@ def with_audio(
     return False
 
 
+def without_audio(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Write the video stream of an mp4 of ours untouched, without its audio, whole or not at all.
+
+    Raises:
+        MediaError: the source cannot be read.
+        SavgError: the target cannot be written.
+    """
+    source = Path(source)
+    with open_container(source) as container, atomic_file(target) as part, new_mp4(part) as out:
+        video = video_stream(container, source)
+        stream = out.add_stream_from_template(video)
+        for packet in demux(container, [video]):
+            if packet.dts is not None:
+                packet.stream = stream
+                out.mux(packet)
+
+
 def _encode(
     source: Path,
     target: str | os.PathLike[str],

@@ -7,12 +7,15 @@ Spatial AV-Align says near or not near within 40 pixels; these say how near. Pix
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.annotation import SoundEvents
+from savg.annotation import Boxes, SoundEvents
+from savg.format import SAVGBENCH, ClipFormat
+from savg.geometry import x_to_azimuth
 from savg.metrics.base import Cells, Item, Metric, MetricResult, Need
 from savg.metrics.chance import uninformative
 from savg.metrics.event_rows import event_rows
@@ -33,6 +36,29 @@ def signed_errors(item: Item, events: SoundEvents | None = None) -> Errors:
     return (
         events.x - person_centres(events, item.observation.boxes, item.observation.format).nearest
     )
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far sound events are from the nearest person on average, in pixels of a 256-wide frame and
+    in degrees of azimuth, over `events` of them; None where no event has a person."""
+
+    px: float | None
+    degrees: float | None
+    events: int
+
+
+def mean_distance(events: SoundEvents, boxes: Boxes, format: ClipFormat = SAVGBENCH) -> Distance:
+    """The mean distance of a clip's sound events to the nearest person's middle; events during which
+    nobody is in the frame do not count."""
+    persons = person_centres(events, boxes, format).nearest
+    known = np.isfinite(persons)
+    if not known.any():
+        return Distance(None, None, 0)
+    x, persons = events.x[known], persons[known]
+    turned = x_to_azimuth(x, format.size) - x_to_azimuth(persons, format.size)
+    px, degrees = np.abs(x - persons).mean(), np.abs(turned).mean()
+    return Distance(float(px), float(degrees), int(known.sum()))
 
 
 def summed(errors: Sequence[Errors]) -> tuple[list[float], list[int]]:

@@ -29,7 +29,7 @@ from savg.private_files import private_umask
 from savg.studio.api import endpoints
 from savg.studio.dataset.sets import Sets
 from savg.studio.listening.hosted import Hosted, end_by_signal
-from savg.studio.shared import about, theme, zero_gpu
+from savg.studio.shared import about, components, theme, zero_gpu
 from savg.studio.shared.annotation_cache import AnnotationCache
 from savg.studio.shared.context import Context, Page, Tab
 from savg.studio.shared.guard.connections import believed, watch_connections
@@ -158,9 +158,10 @@ def _blocks(context: Context) -> gr.Blocks:
         title="SAVG Studio", analytics_enabled=False, delete_cache=(age // 10, age)
     ) as blocks:
         gr.HTML(text("shared/header.html"), apply_default_css=False, elem_id="savg-header")
-        clips, inspected = gr.State([]), gr.State(None)
+        clicks = components.clicker("savg-clicks")
+        clips, inspected, resounded = gr.State([]), gr.State(None), gr.State(None)
         with gr.Tabs(elem_id="savg-tabs") as tabs:
-            page = Page(clips, tabs, inspected)
+            page = Page(clips, tabs, inspected, resounded, clicks, blocks)
             for module in TABS:
                 tab = cast(Tab, importlib.import_module(module))
                 with gr.Tab(tab.TITLE, id=tab.NAME, elem_id=f"savg-tab-{tab.NAME}"):

@@ -110,7 +110,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 SHOWN = """() => [window.savgPlayer && window.savgPlayer.state().source,
-    document.querySelector(".sp-downloads a[download$='-overlay.mp4']")?.href]"""
+    document.querySelector("#savg-player .sp-downloads a[download$='-overlay.mp4']")?.href]"""
 """Addresses of the clip that is shown and of its overlay video, the last of its files."""
 
 
@@ -135,7 +135,7 @@ class Visitor:
     def arrive(self) -> None:
         self.page.goto(self.address)
         self.page.wait_for_selector("#savg-go")
-        self.page.wait_for_selector("#savg-progress .sg-hint:not(:empty)")
+        self.page.wait_for_selector("#savg-progress .sg-hint:not(:empty)", state="attached")
 
     def tab(self, name: str) -> None:
         """Open a tab; on a narrow page it may be in the menu of those that found no room."""

@@ -47,7 +47,14 @@ def guest(browser, both: str) -> Iterator[Visitor]:
     assert visit.off_host() == [] and visit.problems == []
 
 
+def choose_both(visitor: Visitor) -> None:
+    visitor.page.locator("#savg-pipeline input").click()
+    visitor.page.get_by_role("option", name="Both, side by side").click()
+    visitor.page.wait_for_selector("#savg-boxes input", state="visible")
+
+
 def generated(visitor: Visitor) -> None:
+    choose_both(visitor)
     set_number(visitor, "#savg-seed", 4)
     set_number(visitor, "#savg-steps", 6)
     visitor.page.locator("#savg-go").click()
@@ -74,9 +81,9 @@ def test_the_pair_is_downloaded_as_one_video(guest: Visitor, tmp_path: Path) -> 
 
 def test_one_seed_two_clips_side_by_side(guest: Visitor) -> None:
     page = guest.page
-    assert page.locator("#savg-pipeline input").input_value() == "Both, side by side"
-    assert page.locator("#savg-boxes input").is_checked()
+    assert page.locator("#savg-pipeline input").input_value() == "Stand-in"
     generated(guest)
+    assert page.locator("#savg-boxes input").is_checked()
     cards = page.locator(".sv-pair .sv-card")
     assert cards.locator("h4").all_inner_texts() == ["Seed 4, joint", "Seed 4, two-stage"]
     assert all(" TP, " in text for text in cards.locator(".sv-badge").all_inner_texts())
@@ -110,6 +117,7 @@ def test_one_seed_two_clips_side_by_side(guest: Visitor) -> None:
 
 def test_one_stop_stops_both(guest: Visitor) -> None:
     page = guest.page
+    choose_both(guest)
     set_number(guest, "#savg-steps", 100)
     page.locator("#savg-go").click()
     page.wait_for_function(

@@ -32,8 +32,8 @@ def test_a_stranger_generates_a_clip_and_sees_where_things_are(
     page.wait_for_selector(".sg-image img:not([hidden])", timeout=120_000)
     page.wait_for_selector(".sv-card", timeout=240_000)
     page.wait_for_function(
-        "() => { const v = document.querySelector('.sv-card video');"
-        " return !v.paused && v.currentTime > 0 && !v.muted; }"
+        "() => { const s = window.savgPlayers['savg-view'].state();"
+        " return !s.paused && s.currentTime > 0 && !s.muted; }"
     )
     seconds = time.monotonic() - began
     record_property("seconds_from_click_to_playing", round(seconds, 1))
@@ -43,7 +43,9 @@ def test_a_stranger_generates_a_clip_and_sees_where_things_are(
     assert heard["channels"] == 2 and heard["seconds"] == pytest.approx(5, abs=0.15)
     page.locator(".sv-card .sv-main").first.click()
     visitor.wait_for_player()
-    page.wait_for_selector(".sp-downloads a[download$='-overlay.mp4']", timeout=120_000)
+    page.wait_for_selector(
+        "#savg-player .sp-downloads a[download$='-overlay.mp4']", timeout=120_000
+    )
     annotation = json.loads(downloaded(visitor, ".json"))
     assert annotation["format"]["frames"] == 20 and len(annotation["levels"]["left_db"]) == 100
     for moment in (0.4, 2.3, 4.6):

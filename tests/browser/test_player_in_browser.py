@@ -24,7 +24,7 @@ def rows(annotation: dict, kind: str, frame: int) -> list[dict]:
 
 
 def downloaded(visitor: Visitor, suffix: str) -> bytes:
-    link = visitor.page.locator(f".sp-downloads a[download$='{suffix}']")
+    link = visitor.page.locator(f"#savg-player .sp-downloads a[download$='{suffix}']")
     answer = visitor.page.request.get(link.evaluate("a => a.href"))
     assert answer.status == 200
     return answer.body()

@@ -158,7 +158,9 @@ def test_those_who_wait_see_their_place(browser: Any, tmp_path: Path, record_pro
         )
         second.page.locator("#savg-go").click()
         text = "document.querySelector('.sg-text').textContent"
-        second.page.wait_for_function(f"/1 job is before yours: about \\d+ (s|min)/.test({text})")
+        second.page.wait_for_function(
+            f"/In the queue .position 2.: about \\d+ (s|min)/.test({text})"
+        )
         shot = tmp_path / "waiting.png"
         second.page.screenshot(path=shot)
         record_property("screenshot", str(shot))

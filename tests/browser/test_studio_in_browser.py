@@ -45,10 +45,11 @@ def test_generate_play_and_inspect(visitor: Visitor) -> None:
     assert cards.locator("h4").all_inner_texts() == ["Seed 1, clip 2", "Seed 1"]
     first = cards.nth(1)
     assert " TP, " in first.locator(".sv-badge").inner_text()
-    page.wait_for_function(  # the first clip of a run plays by itself
-        "() => { const v = document.querySelectorAll('.sv-card video')[1];"
-        " return !v.paused && v.currentTime > 0.2 && !v.muted; }"
+    page.wait_for_function(  # the first clip of a run plays by itself in the big view
+        "() => { const s = window.savgPlayers['savg-view'].state();"
+        " return !s.paused && s.currentTime > 0.2 && !s.muted; }"
     )
+    assert page.locator("#savg-view .sp-title").inner_text() == "Seed 1"
     heard = page.evaluate(DECODE, first.locator("video").evaluate("v => v.src"))
     assert heard["channels"] == 2 and heard["right"] > heard["left"] + 4
     saved = first.get_by_role("link", name="Download")
@@ -99,9 +100,9 @@ def test_a_visitor_who_leaves_frees_the_studio(visitor: Visitor, browser, studio
 def test_audio_stops_in_a_hidden_tab(visitor: Visitor) -> None:
     page = visitor.page
     page.locator("#savg-go").click()
-    page.wait_for_function("(document.querySelector('.sv-card video') || {}).paused === false")
+    page.wait_for_function("window.savgPlayers['savg-view'].state().paused === false")
     visitor.tab("Inspect")
-    page.wait_for_function("document.querySelector('.sv-card video').paused")
+    page.wait_for_function("window.savgPlayers['savg-view'].state().paused")
     visitor.open_example()
     page.locator("#savg-player .sp-play").click()
     page.wait_for_function("!window.savgPlayer.state().paused")
@@ -174,7 +175,9 @@ def test_a_longer_video_keeps_its_length(visitor: Visitor, tmp_path: Path) -> No
     state = visitor.seek(10.6)
     assert state["frame"] == 42 and state["eventFrame"] == 106
     assert state["boxes"] == [row for row in annotation["boxes"] if row["frame"] == 42]
-    assert visitor.page.evaluate("document.querySelector('.sp-strip').scrollLeft") > 200
+    assert (
+        visitor.page.evaluate("document.querySelector('#savg-player .sp-strip').scrollLeft") > 200
+    )
     assert visitor.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
@@ -215,7 +218,7 @@ def test_it_fits_the_screen(browser, studio: str, tmp_path: Path, width: int, sc
     assert stage["width"] > 0.5 * min(width, 700)
     assert stage["width"] / stage["height"] == pytest.approx(256 / 144, rel=0.02)
     small = page.evaluate(
-        "() => [...document.querySelectorAll('.sp-controls button')].filter(b => "
+        "() => [...document.querySelectorAll('#savg-player .sp-controls button')].filter(b => "
         "{ const r = b.getBoundingClientRect(); return r.height < 28 || r.width < 28; }).length"
     )
     assert small == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import savg.evaluation.annotate as module
 from savg.annotation import Alignment, Boxes, SoundEvents
 from savg.clip import Clip
 from savg.errors import SavgError
-from savg.evaluation.annotate import Annotation, annotate, judge
+from savg.evaluation.annotate import MONO, NOBODY, UNINFORMATIVE, Annotation, annotate, judge
 from savg.format import SAVGBENCH, ClipFormat
 
 FORMAT = ClipFormat(frames=8)
@@ -69,7 +70,7 @@ def test_the_json_form_is_the_documented_one(annotation: Annotation) -> None:
         )
     )
     assert {key: data[key] for key in documented} == documented
-    assert set(data) == {*documented, "boxes", "events", "levels", "colors"}
+    assert set(data) == {*documented, "boxes", "events", "distance", "warnings", "levels", "colors"}
     named = module.__doc__ or ""
     assert all(f'"{key}"' in named for key in [*data, *data["format"], *data["colors"]])
 
@@ -96,6 +97,29 @@ def test_rows_of_the_json_form(annotation: Annotation) -> None:
     assert levels["rate"] == 20 and len(levels["left_db"]) == len(levels["right_db"]) == 40
     difference = np.subtract(levels["left_db"], levels["right_db"])
     assert np.mean(difference) == pytest.approx(20.0, abs=0.5)
+
+
+def test_the_distance_of_sound_and_person_stands_beside_the_score(annotation: Annotation) -> None:
+    """The box's middle is at 40.128; a view of 100° has its edges at 50° to either side."""
+    focal, middle = 128 / math.tan(math.radians(50)), 40.128
+    angles = [math.degrees(math.atan((128 - x) / focal)) for x in (middle, 50, 30, 230)]
+    distance = annotation.to_json()["distance"]
+    assert distance["px"] == pytest.approx((9.872 + 10.128 + 189.872) / 3, abs=0.01)
+    assert distance["degrees"] == pytest.approx(
+        sum(abs(angle - angles[0]) for angle in angles[1:]) / 3, abs=0.01
+    )
+    assert distance["events"] == 3 and annotation.warnings == []
+
+
+def test_what_a_score_does_not_say_is_said() -> None:
+    one = clip()
+    mono = Clip(one.video, np.stack([one.audio[0]] * 2), one.format)
+    centre = SoundEvents(np.array([0, 3]), np.array([0, 0]), np.array([128.0, 128.0]))
+    wide = Boxes(np.arange(8), np.zeros(8), np.tile([100.0, 70.0, 150.0, 190.0], (8, 1)))
+    assert judge(mono, wide, centre).warnings == [MONO, UNINFORMATIVE.format(centre=1.0)]
+    nobody = judge(one, Boxes.empty(), centre)
+    assert nobody.warnings == [NOBODY]
+    assert nobody.to_json()["distance"] == {"px": None, "degrees": None, "events": 0}
 
 
 def test_nothing_detected_is_an_annotation_too() -> None:

@@ -49,7 +49,12 @@ def test_generated_clips_come_one_by_one_with_their_scores(context: Context) -> 
     clips = last[2]["clips"]
     assert [clip["title"] for clip in clips] == ["Seed 4, clip 2", "Seed 4"]
     assert all(clip["tp"] > 0 and clip["fn"] > 0 and 0 < clip["score"] < 1 for clip in clips)
-    assert last[2]["autoplay"] == clips[1]["id"]
+    view = last[5]
+    assert (
+        view["id"] == clips[1]["id"] and view["autoplay"] and view["annotation"]["distance"]["px"]
+    )
+    assert view["link"] == "?pipeline=fake&seed=4&steps=6"
+    assert view["command"].startswith("python -m savg generate --pipeline fake --seed 4 --steps 6")
     assert last[3] == [clip["id"] for clip in clips]
     shares = [u[1]["share"] for u in updates]
     assert shares == sorted(shares)

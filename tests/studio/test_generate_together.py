@@ -35,9 +35,9 @@ def run(context: Context, request: GenerateRequest) -> list[list]:
     return list(follow(context, request, Job()))
 
 
-def test_both_is_the_natural_choice(context: Context) -> None:
+def test_one_alone_is_the_natural_choice(context: Context) -> None:
     choices = generate_choices(context.services)
-    assert list(choices) == [TOGETHER, "fake", "second"]
+    assert list(choices) == ["fake", "second", TOGETHER]
     both = choices[TOGETHER]
     assert both.label == "Both, side by side" and both.names == ("fake", "second")
     assert both.steps == (4, 20, 100) and both.boxes

@@ -53,8 +53,8 @@ def test_the_estimate_is_the_mean_of_recent_jobs_less_what_is_done() -> None:
     assert queue.poll(next_one) == Place(1, 15.0) and queue.poll(last) == Place(2, 35.0)
     running.share = 0.5
     assert queue.poll(next_one) == Place(1, 5.0)
-    assert Place(1, 5.0).words == "1 job is before yours: about 5 s to wait …"
-    assert Place(2, 61.0).words == "2 jobs are before yours: about 2 min to wait …"
+    assert Place(1, 5.0).words == "In the queue (position 2): about 5 s to wait …"
+    assert Place(2, 61.0).words == "In the queue (position 3): about 2 min to wait …"
 
 
 def test_a_session_has_one_waiting_job_and_an_address_a_few() -> None:
@@ -155,7 +155,7 @@ def test_thirty_visitors_at_once_all_get_a_clip(studio: Studio) -> None:
     assert [end["state"] for end in ends] == ["done"] * 30
     assert all(end["text"].startswith("Done: 1 clip") for end in ends)
     told = {text for end in ends for text in end["texts"]}
-    assert any("before yours: about" in text for text in told), told
+    assert any("(position 2): about" in text for text in told), told
 
 
 def test_of_thirty_visitors_of_one_network_some_are_refused_clearly(studio: Studio) -> None:

@@ -115,7 +115,7 @@ def test_the_folder_of_a_killed_studio_goes_when_the_next_begins(
 
 
 def test_a_full_disk_is_one_sentence(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(self: Clip, path: Path) -> None:
+    def fail(self: Clip, path: Path, comment: str = "") -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Clip, "write", fail)

@@ -130,7 +130,7 @@ def test_a_stop_before_its_turn_does_nothing() -> None:
     async def wait_and_stop() -> None:
         async for update in counting(board).run("me", lambda visitor: task):
             texts.append(update[1]["text"])
-            if "before yours" in texts[-1]:
+            if "In the queue" in texts[-1]:
                 board.stop("me")
 
     asyncio.run(wait_and_stop())

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from savg.studio.generate.examples import ExampleCard, example_cards
 from savg.studio.generate.requests import MAX_CLIPS, GenerateChoice
 from savg.studio.shared import components, web
 from savg.studio.shared.inputs import seed_row, start_and_stop
 from savg.studio.shared.long_job import Controls
 
-HINT = "The clip takes shape here."
-EMPTY = "Your clips appear here, each with its score."
+HINT = "Your clip will appear here."
+EMPTY = "Your clips will appear here, each with its score."
+
+VIEW_SCRIPTS = [components.SCORE_SCRIPT, "generate/view.js"]
 
 
 @dataclass(frozen=True)
@@ -21,25 +24,34 @@ class Layout:
     """The components of the tab."""
 
     controls: Controls
+    examples: gr.HTML
     pipeline: gr.Dropdown
     seed: gr.Number
     steps: gr.Slider
     boxes: gr.Checkbox
     count: gr.Slider
+    estimate: gr.HTML
+    view: gr.HTML
     results: gr.HTML
     export: gr.Button
     comparison: gr.HTML
 
 
-def lay_out(choices: Mapping[str, GenerateChoice], problem: str) -> Layout:
-    """Settings on the left, progress on the right, results below; `problem` is shown at once."""
+def lay_out(
+    choices: Mapping[str, GenerateChoice], cards: list[ExampleCard], problem: str
+) -> Layout:
+    """Examples above, settings on the left, the clip on the right, further clips below; `problem` is
+    shown at once."""
     notice = components.notice_line("savg-generate-notice", problem)
-    with gr.Row(elem_classes="savg-split", equal_height=False):
+    examples = example_cards(cards)
+    with gr.Row(elem_classes="savg-split", equal_height=False, elem_id="savg-generate-split"):
         with gr.Column(scale=2, min_width=280, elem_classes="savg-settings"):
             pipeline, seed, steps, boxes, count = _settings(choices)
             start, stop = start_and_stop("savg", "Generate")
-        with gr.Column(scale=3, min_width=300):
+            estimate = components.quiet_line("savg-estimate")
+        with gr.Column(scale=5, min_width=300, elem_id="savg-stage"):
             progress = components.progress("savg-progress", components.progress_value(hint=HINT))
+            view = components.player("savg-view", components.SCORE, VIEW_SCRIPTS)
     results = components.shelf(
         "savg-results", components.shelf_value([], layout="cards", empty=EMPTY)
     )
@@ -53,7 +65,20 @@ def lay_out(choices: Mapping[str, GenerateChoice], problem: str) -> Layout:
             "savg-comparison",
         )
     controls = Controls(notice, progress, start, stop)
-    return Layout(controls, pipeline, seed, steps, boxes, count, results, export, comparison)
+    return Layout(
+        controls,
+        examples,
+        pipeline,
+        seed,
+        steps,
+        boxes,
+        count,
+        estimate,
+        view,
+        results,
+        export,
+        comparison,
+    )
 
 
 def _settings(
@@ -80,8 +105,8 @@ def _settings(
     )
     boxes = gr.Checkbox(
         True,
-        label="Person boxes for the second stage",
-        info="The flow network gets the boxes of people that YOLOX detects.",
+        label="Pass person boxes to the audio model",
+        info="The flow network gets the boxes of the people that YOLOX detects.",
         visible=choice.boxes,
         elem_id="savg-boxes",
     )

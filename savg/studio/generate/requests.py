@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 from savg.clip import Clip
 from savg.errors import SavgError, whole_number
 from savg.pipelines.progress import OnStep
+from savg.pipelines.settings import GenerationSettings
+from savg.studio.shared import components
 from savg.studio.shared.context import Context
 from savg.studio.shared.inputs import MAX_SEED, entered
 from savg.studio.shared.jobs import Job
 from savg.studio.shared.library import NOBODY, RESULTS, StoredClip, media_url
-from savg.studio.shared.services import Services
+from savg.studio.shared.services import BROKEN, Services
 
 if TYPE_CHECKING:
     from savg.pipelines.base import ClipPipeline
@@ -25,7 +28,10 @@ MAX_CLIPS = 8
 TOGETHER = "together"
 """The choice that gives one seed to several pipelines."""
 
-TOGETHER_ABOUT = "One seed goes to both: the clips appear beside each other, each with its score."
+TOGETHER_ABOUT = (
+    "One seed goes to both: the clips appear beside each other, each with its score. Takes as long as "
+    "both."
+)
 
 GENERATED = 0.95
 """Share of a clip's work when it is generated, before it is annotated."""
@@ -33,18 +39,54 @@ GENERATED = 0.95
 
 @dataclass(frozen=True)
 class GenerateChoice:
-    """A choice of the list: the pipelines that it runs, in order."""
+    """A choice of the list: the pipelines that it runs, in order.
+
+    short: what one alone is called beside others; registered, weights: its registered name, and whose
+    weights it has, of each of `names`.
+    """
 
     label: str
     about: str
     steps: tuple[int, int, int]
     names: tuple[str, ...]
     boxes: bool
+    short: str = ""
+    sources: tuple[tuple[str, str], ...] = ()
+    broken: bool = False
+
+    @property
+    def registered(self) -> str:
+        """The registered name of the first pipeline."""
+        return self.sources[0][0]
+
+    @property
+    def weights(self) -> str:
+        """Whose weights the first pipeline has."""
+        return self.sources[0][1]
+
+    def settings(
+        self, place: int, seed: int, index: int, steps: int, boxes: bool
+    ) -> GenerationSettings:
+        """What a clip of the pipeline at a place is generated with."""
+        name, weights = self.sources[place]
+        options: dict[str, Any] = {} if boxes or not self.boxes else {"boxes": False}
+        return GenerationSettings(name, seed, index, steps, weights, options)
 
 
 def generate_choices(services: Services) -> dict[str, GenerateChoice]:
-    """What visitors can choose, the natural choice first."""
+    """What visitors can choose, the natural choice first: one pipeline, as more take longer."""
     choices = {}
+    for name, one in services.pipelines.items():
+        choices[name] = GenerateChoice(
+            one.label,
+            one.about,
+            one.steps,
+            (name,),
+            one.boxes,
+            one.name,
+            (_source(services, name),),
+            one.about == BROKEN,
+        )
     if len(services.together) > 1:
         together = [services.pipelines[name] for name in services.together]
         least, default, most = zip(*(pipeline.steps for pipeline in together), strict=True)
@@ -54,10 +96,14 @@ def generate_choices(services: Services) -> dict[str, GenerateChoice]:
             (max(least), default[0], min(most)),
             services.together,
             any(pipeline.boxes for pipeline in together),
+            sources=tuple(_source(services, name) for name in services.together),
         )
-    for name, one in services.pipelines.items():
-        choices[name] = GenerateChoice(one.label, one.about, one.steps, (name,), one.boxes)
     return choices
+
+
+def _source(services: Services, name: str) -> tuple[str, str]:
+    one = services.pipelines[name]
+    return one.registered or name, one.weights
 
 
 class GenerateRequest:
@@ -77,7 +123,8 @@ class GenerateRequest:
         choices = generate_choices(context.services)
         if pipeline not in choices:
             raise SavgError("This pipeline is not known: choose one of the list.")
-        self.names = choices[pipeline].names
+        self.choice = choices[pipeline]
+        self.names = self.choice.names
         least, _, most = choices[pipeline].steps
         self.seed = whole_number("Seed", entered(seed), 0, MAX_SEED)
         self.steps = whole_number("Steps", entered(steps), least, most)
@@ -101,20 +148,27 @@ class GenerateRequest:
                 pair = pair or stored.key
                 if len(self.names) > 1:
                     row |= {"pair": pair, "place": place}
+                    self.context.library.remember(stored.key, row)
                 job.result((stored, row))
 
     def _one(self, job: Job, index: int, place: int) -> tuple[StoredClip, dict[str, Any]]:
         """Generate, store and annotate one clip."""
         choice = self.context.services.pipelines[self.names[place]]
         words, title = self._words(index, place)
+        began = time.monotonic()
         clip = self._generated(job, index, place, words)
         number = index * len(self.names) + place
         job.step((number + GENERATED) / self.total, 1, f"{words}: looking for people and sounds …")
         origin = f"{choice.label}, {self.steps} steps"
         if choice.boxes and not self.boxes:
             origin += ", without boxes"
-        stored = self.context.library.add(clip, title, origin, self.owner)
-        return stored, self._row(stored, self.names[place], choice.name)
+        boxes = self.boxes or not choice.boxes
+        settings = self.choice.settings(place, self.seed, index, self.steps, boxes)
+        stored = self.context.library.add(clip, title, origin, self.owner, settings)
+        row = self._row(stored, self.names[place], choice.name)
+        self.context.library.remember(stored.key, row)
+        self.context.pace.add(self.names[place], self.steps, time.monotonic() - began)
+        return stored, row
 
     def _words(self, index: int, place: int) -> tuple[str, str]:
         """What progress calls a clip, and its title."""
@@ -141,12 +195,10 @@ class GenerateRequest:
 
     def _row(self, stored: StoredClip, pipeline: str, name: str) -> dict[str, Any]:
         """Score and annotation of a pipeline's clip, as the shelf shows them."""
-        from savg.evaluation.annotate import summary
-
         detector = self.context.services.clip_detector(pipeline)
         annotation = self.context.annotations.annotation(stored, detector)
         url = media_url(stored.results(detector) / f"{RESULTS}.json")
-        return summary(annotation.alignment) | {"name": name, "annotation": url}
+        return components.judged(annotation) | {"name": name, "annotation": url, "by": detector}
 
 
 def _stage_words(stages: tuple[tuple[str, int], ...], done: int, total: int) -> str:

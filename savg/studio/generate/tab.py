@@ -1,4 +1,8 @@
-"""The Generate tab: clips from a pipeline, or from two side by side; progress, and a Stop."""
+"""The Generate tab: clips from a pipeline, or from two side by side; progress, and a Stop.
+
+The newest clip is in the big view, with sound and controls; examples, links and the visitor's clips of
+before lead to it too.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +11,38 @@ from typing import Any
 
 import gradio as gr
 
+from savg.format import SAVGBENCH
 from savg.studio.generate.comparison import export, newest
-from savg.studio.generate.layout import EMPTY, HINT, lay_out
-from savg.studio.generate.requests import GenerateRequest, generate_choices
+from savg.studio.generate.examples import AUDIO, SCENE, SEED, cards, store_scene
+from savg.studio.generate.layout import EMPTY, HINT, Layout, lay_out
+from savg.studio.generate.links import made_before, read_link
+from savg.studio.generate.requests import GenerateChoice, GenerateRequest, generate_choices
 from savg.studio.shared import components
 from savg.studio.shared.context import Context, Page
-from savg.studio.shared.handlers import QUICK, SLOW, event_data, guarded, in_turns, inspect_clip
-from savg.studio.shared.jobs import DONE, STOPPED, Snapshot
+from savg.studio.shared.handlers import (
+    QUICK,
+    SLOW,
+    event_data,
+    guarded,
+    in_turns,
+    inspect_clip,
+    visitor,
+)
+from savg.studio.shared.jobs import DONE, STOPPED, Snapshot, sentence
 from savg.studio.shared.long_job import LongJob, Task
 
 TITLE, NAME = "Generate", "generate"
+
+START = "#savg-go"
+"""The button that generates, as the page finds it."""
 
 
 def build(context: Context, page: Page) -> None:
     """Lay out the tab and connect it."""
     choices = generate_choices(context.services)
-    layout = lay_out(choices, context.services.missing)
-    scores = gr.State({})
+    layout = lay_out(choices, cards(context, choices), context.services.missing)
+    scores, viewed = gr.State({}), gr.State(None)
+    settings = [layout.pipeline, layout.seed, layout.steps, layout.count, layout.boxes]
 
     def ask(
         visitor: str,
@@ -47,16 +66,101 @@ def build(context: Context, page: Page) -> None:
             gr.update(visible=choice.boxes),
         ]
 
+    def estimate(name: str, steps: float, count: float) -> dict[str, str]:
+        return {"text": context.pace.words(choices[name].names, steps or 0, count or 0)}
+
     def inspect(event: gr.EventData) -> list[Any]:
         return inspect_clip(str(event_data(event).get("id", "")))
 
-    layout.pipeline.change(
+    layout.pipeline.input(
         describe, layout.pipeline, [layout.pipeline, layout.steps, layout.boxes], **QUICK
     )
-    settings = [layout.pipeline, layout.seed, layout.steps, layout.count, layout.boxes]
-    outputs = [layout.results, page.clips, scores]
+    outputs = [layout.results, page.clips, scores, layout.view]
     long_job(context).connect(layout.controls, ask, [*settings, page.clips, scores], outputs)
-    layout.results.select(inspect, None, [page.inspected, page.tabs], **QUICK)
+    for shelf in (layout.results, layout.view):
+        shelf.select(inspect, None, [page.inspected, page.tabs], **QUICK)
+    gr.on(
+        [part.change for part in (layout.pipeline, layout.steps, layout.count, scores)],
+        estimate,
+        [layout.pipeline, layout.steps, layout.count],
+        layout.estimate,
+        **QUICK,
+    )
+    _connect_arrival(context, page, layout, scores, viewed, choices)
+    _connect_examples(context, page, layout, choices)
+    _connect_comparison(context, page, layout, scores)
+
+
+def _connect_arrival(
+    context: Context,
+    page: Page,
+    layout: Layout,
+    scores: gr.State,
+    viewed: gr.State,
+    choices: Mapping[str, GenerateChoice],
+) -> None:
+    """What the page shows when it loads: the visitor's clips of before, and what a link asks for."""
+    saved = gr.BrowserState([], storage_key="savg-shelf", secret="savg")
+    settings = [layout.pipeline, layout.seed, layout.steps, layout.count, layout.boxes]
+
+    def arrive(kept: Any, request: gr.Request) -> list[Any]:
+        who = visitor(request)
+        own = restored(context, kept, who)
+        rows = context.library.rows(own)
+        opened = open_link(context, choices, dict(request.query_params), own)
+        key = opened[-1] or next((k for k in own if k in rows), None)
+        key = key or next(iter(context.examples), None)
+        shelf = _shelf(context, own, rows, None)
+        choice = choices[opened[0] or next(iter(choices))]
+        words = {"text": context.pace.words(choice.names, choice.steps[1], 1)}
+        return [*opened[1:-1], own, rows, shelf, view_value(context, key), key, words]
+
+    def complete(who: str, key: str | None) -> Iterator[list[Any]]:
+        if context.library.get([key or ""]):
+            yield [view_value(context, key, look=True), gr.skip()]
+
+    shown = [*settings, layout.controls.notice, page.clicks]
+    shown += [page.clips, scores, layout.results, layout.view, viewed, layout.estimate]
+    page.blocks.load(arrive, saved, shown, **QUICK)
+    viewed.change(
+        in_turns(context.looking, complete), viewed, [layout.view, layout.controls.notice], **SLOW
+    )
+    page.clips.change(lambda own: own, page.clips, saved, **QUICK)
+
+
+def _connect_examples(
+    context: Context, page: Page, layout: Layout, choices: Mapping[str, GenerateChoice]
+) -> None:
+    """The cards: two that generate, one that leads to Video to audio, one to Inspect."""
+    settings = [layout.pipeline, layout.seed, layout.steps, layout.count, layout.boxes]
+    keep = gr.skip()
+
+    def chosen(event: gr.EventData, own: list[str], request: gr.Request) -> list[Any]:
+        name = str(event_data(event).get("id", ""))
+        unchanged: list[Any] = [keep] * len(settings)
+        if name == SCENE:
+            stored = store_scene(context, own, visitor(request))
+            clips = [stored.key, *(key for key in own if key != stored.key)]
+            return [*unchanged, keep, clips, *inspect_clip(stored.key), keep]
+        if name == AUDIO and context.examples:
+            asked = components.click_value({"key": context.examples[-1]})
+            return [*unchanged, keep, keep, keep, gr.Tabs(selected="video-to-audio"), asked]
+        if name not in choices:
+            return [keep] * (len(settings) + 5)
+        choice = choices[name]
+        least, default, most = choice.steps
+        steps = gr.update(minimum=least, maximum=most, value=default)
+        boxes = gr.update(value=True, visible=choice.boxes)
+        pipeline = gr.update(value=name, info=choice.about)
+        values = [pipeline, SEED, steps, 1, boxes]
+        return [*values, components.click_value({"target": START}), keep, keep, keep, keep]
+
+    shown = [*settings, page.clicks, page.clips, page.inspected, page.tabs, page.resounded]
+    layout.examples.select(chosen, page.clips, shown, **QUICK)
+
+
+def _connect_comparison(context: Context, page: Page, layout: Layout, scores: gr.State) -> None:
+    """The newest clips as one video."""
 
     def offer(own: list[str], scores: dict[str, Any]) -> list[Any]:
         return [gr.update(visible=bool(newest(context, own, scores))), {}]
@@ -73,8 +177,8 @@ def build(context: Context, page: Page) -> None:
 
 
 def long_job(context: Context) -> LongJob:
-    """The tab's long work; its own outputs are results, the visitor's clips, their scores."""
-    return LongJob(context.board, HINT, outputs=3)
+    """The tab's long work; its own outputs are results, the visitor's clips, their scores, the view."""
+    return LongJob(context.board, HINT, outputs=4)
 
 
 def task(
@@ -86,9 +190,71 @@ def task(
         keys = [stored.key for stored, _ in reversed(now.results)] + own
         known = scores | {stored.key: row for stored, row in now.results}
         latest = now.results[0][0].key if now.results else None
-        return [_shelf(context, keys, known, latest), keys, known]
+        view = view_value(context, latest, look=True, autoplay=True) if latest else gr.skip()
+        return [_shelf(context, keys, known, latest), keys, known, view]
 
     return Task(request, lambda now: _ends(now, request.total), results)
+
+
+def view_value(
+    context: Context, key: str | None, look: bool = False, autoplay: bool = False
+) -> dict[str, Any] | None:
+    """What the big view shows of a clip, None if it is no longer here.
+
+    look: annotate it if that has not been done yet, which takes a second or two.
+    """
+    stored = next(iter(context.library.get([key or ""])), None)
+    if stored is None:
+        return None
+    row = context.library.rows([stored.key]).get(stored.key, {})
+    detector = row.get("by") or context.services.clip_detector("demo")
+    cached = context.annotations.known(stored, detector)
+    if cached is None and look:
+        cached = context.annotations.annotation(stored, detector)
+    crop = SAVGBENCH.top, SAVGBENCH.bottom
+    annotation = None if cached is None else cached.to_json()
+    value = components.player_value(stored, crop, annotation, stored.results(detector))
+    return value | {"autoplay": autoplay}
+
+
+def restored(context: Context, kept: Any, who: str) -> list[str]:
+    """Keys of a visitor's clips that a browser has kept and the studio still has; they are the
+    visitor's from now on, if whoever made them has left. Whatever a browser sends may come."""
+    keys = [key for key in kept if isinstance(key, str)] if isinstance(kept, list) else []
+    most = context.library.max_clips
+    return context.library.adopt(keys[:most], who, lambda owner: context.presence.away(owner) > 0)
+
+
+def open_link(
+    context: Context,
+    choices: Mapping[str, GenerateChoice],
+    query: Mapping[str, Any],
+    own: list[str],
+) -> list[Any]:
+    """Updates of pipeline, seed, steps, clips, boxes, notice and clicks for the query of an address,
+    after the key of the choice, and before the key of a clip that is there already."""
+    keep = gr.skip()
+    nothing = [None, keep, keep, keep, keep, keep, keep, keep, None]
+    try:
+        link = read_link(query, choices)
+    except Exception as error:
+        nothing[6] = components.notice(sentence(error))
+        return nothing
+    if link is None:
+        return nothing
+    choice, made = choices[link.choice], made_before(context, link, choices, own)
+    least, _, most = choice.steps
+    return [
+        link.choice,
+        gr.update(value=link.choice, info=choice.about),
+        link.seed,
+        gr.update(minimum=least, maximum=most, value=link.steps),
+        link.count,
+        gr.update(value=link.boxes, visible=choice.boxes),
+        keep,
+        keep if made else components.click_value({"target": START}),
+        made,
+    ]
 
 
 def comparison(context: Context, own: list[str], scores: dict[str, Any]) -> Iterator[list[Any]]:
@@ -116,5 +282,5 @@ def _shelf(
 ) -> dict[str, Any]:
     clips = [clip for clip in context.library.get(keys) if clip.key in scores]
     return components.shelf_value(
-        clips, layout="cards", autoplay=latest, empty=EMPTY, judged=scores
+        clips, layout="cards", selected=latest, empty=EMPTY, judged=scores
     )

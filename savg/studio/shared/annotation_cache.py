@@ -42,6 +42,10 @@ class AnnotationCache:
                 self._annotations[key] = annotation
             return annotation
 
+    def known(self, stored: StoredClip, detector: str) -> Annotation | None:
+        """The annotation, if it has been made and is in memory."""
+        return self._annotations.get((stored.key, detector))
+
     def with_other_clips(
         self, stored: StoredClip, detector: str, others: Iterable[StoredClip]
     ) -> Annotation:

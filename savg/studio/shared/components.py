@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import secrets
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
+from savg.annotation import PERSON
 from savg.format import SAVGBENCH
 from savg.studio.shared.images import data_url
 from savg.studio.shared.library import POSTER, RESULTS, VIDEO, StoredClip, media_url
 from savg.studio.shared.web import component, from_html, text
+
+if TYPE_CHECKING:
+    from savg.evaluation.annotate import Annotation
 
 DOM = "shared/dom.js"
 OVERLAY = "shared/player/overlay.js"
@@ -39,11 +45,11 @@ def player(elem_id: str, side: str, before: Sequence[str], after: Sequence[str] 
 
 
 def player_value(
-    clip: StoredClip, crop: tuple[int, int], annotation: dict[str, Any], results: Path
+    clip: StoredClip, crop: tuple[int, int], annotation: dict[str, Any] | None, results: Path
 ) -> dict[str, Any]:
     """What the player shows: rows `crop` of the frame, and links to the files that exist by now.
 
-    results: the folder with the annotation's files.
+    annotation: its JSON form, or None while it is made; results: the folder with its files.
     """
     files_by_label = {
         "Clip": (clip.path(VIDEO), ".mp4"),
@@ -68,7 +74,17 @@ def player_value(
         "crop": {"top": crop[0], "bottom": crop[1]},
         "annotation": annotation,
         "downloads": downloads,
+        **made_again(clip),
     }
+
+
+def made_again(clip: StoredClip) -> dict[str, str]:
+    """How a clip is made again: the "command" line, and the "link" to the studio if it is generated."""
+    if clip.settings is None:
+        return {
+            "command": shlex.join(["python", "-m", "savg", "annotate", clip.title, "--out", "."])
+        }
+    return {"command": clip.settings.command, "link": clip.settings.query}
 
 
 def shelf(elem_id: str, value: dict[str, Any]) -> gr.HTML:
@@ -82,7 +98,6 @@ def shelf_value(
     *,
     layout: str = "strip",
     selected: str | None = None,
-    autoplay: str | None = None,
     empty: str = "",
     judged: dict[str, dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
@@ -104,9 +119,17 @@ def shelf_value(
         "layout": layout,
         "clips": rows,
         "selected": selected,
-        "autoplay": autoplay,
         "empty": empty,
     }
+
+
+def judged(annotation: Annotation) -> dict[str, Any]:
+    """What a shelf shows of an annotation: counts, score, distance; no score where nobody was found."""
+    from savg.evaluation.annotate import distance_json, summary
+
+    found = bool((annotation.boxes.categories == PERSON).any())
+    counts = summary(annotation.alignment)
+    return {**counts, "found": found, "distance": distance_json(annotation.distance)}
 
 
 def progress(elem_id: str, value: dict[str, Any]) -> gr.HTML:
@@ -122,15 +145,44 @@ def progress_value(
     text: str = "",
     hint: str = "",
     preview: NDArray[np.uint8] | None = None,
+    ready: bool = False,
 ) -> dict[str, Any]:
-    """What the progress shows; preview: an image [h, w, 3] RGB."""
+    """What the progress shows; preview: an image [h, w, 3] RGB; ready: whether there are results."""
     image = None if preview is None else data_url(preview, 80)
-    return {"state": state, "share": share, "text": text, "hint": hint, "preview": image}
+    shown = {"state": state, "share": share, "text": text, "hint": hint, "preview": image}
+    return shown | {"ready": ready}
 
 
 def commands(elem_id: str, template: str) -> gr.HTML:
     """A first explanation with commands to copy; `template` has a `pre` and a button `.sb-copy`."""
     return component(template, ["shared/start/copy.js"], elem_id)
+
+
+def quiet_line(elem_id: str) -> gr.HTML:
+    """A line of quiet words; its value is {"text": words}."""
+    return gr.HTML(
+        {"text": ""},
+        html_template='<p class="savg-hint savg-quiet" role="status"></p>',
+        js_on_load=(
+            "const line = element.querySelector('p');"
+            "const show = () => { line.textContent = (props.value || {}).text || ''; };"
+            "watch('value', show); show();"
+        ),
+        apply_default_css=False,
+        elem_id=elem_id,
+    )
+
+
+def clicker(elem_id: str) -> gr.HTML:
+    """Nothing to see: it presses the button that its value, of `click_value`, names, once that is there
+    and may be pressed."""
+    return component("shared/clicks.html", ["shared/clicks.js"], elem_id, {})
+
+
+def click_value(what: dict[str, str]) -> dict[str, str]:
+    """`what` as a value that differs from all before, so that it is a change; {"target": selector} is
+    what `clicker` takes."""
+    return what | {"once": secrets.token_hex(8)}
 
 
 def notice(message: str, kind: str = "problem") -> dict[str, Any]:

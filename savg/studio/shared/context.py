@@ -13,6 +13,7 @@ from savg.studio.shared.guard.presence import Presence
 from savg.studio.shared.job_queue import JobQueue, short_jobs
 from savg.studio.shared.jobs import Board
 from savg.studio.shared.library import Library
+from savg.studio.shared.pace import Pace
 from savg.studio.shared.services import Services
 
 T = TypeVar("T")
@@ -39,7 +40,8 @@ class Context:
     """Shared state of a studio: `examples` are keys of bundled clips, `options` what its operator
     decided for single tabs, by the type of the decision.
 
-    board: the jobs that generate; looking: the queue of those that annotate, compose and convert.
+    board: the jobs that generate; looking: the queue of those that annotate, compose and convert;
+    pace: how long clips take here.
     """
 
     services: Services
@@ -49,6 +51,7 @@ class Context:
     board: Board = field(default_factory=Board)
     presence: Presence = field(default_factory=Presence)
     looking: JobQueue = field(default_factory=short_jobs)
+    pace: Pace = field(default_factory=Pace)
     options: Mapping[type, Any] = field(default_factory=dict)
     _leaving: list[Callable[[str], None]] = field(default_factory=list, repr=False)
     _owners: list[Callable[[], set[str]]] = field(default_factory=list, repr=False)
@@ -82,9 +85,14 @@ class Page:
     """The components by which tabs reach each other, filled in while the page is built.
 
     clips: the keys of the visitor's own clips, newest first; tabs: the tab bar; inspected: the key
-    of the clip that Inspect should open next.
+    of the clip that Inspect should open next; resounded: {"key": a clip's} that Video to audio should
+    take next without its audio; clicks: presses the button that its value names; blocks: the whole
+    page, for what is done when it loads.
     """
 
     clips: gr.State
     tabs: gr.Tabs
     inspected: gr.State
+    resounded: gr.State
+    clicks: gr.HTML
+    blocks: gr.Blocks

@@ -41,12 +41,12 @@ class Place:
     @property
     def words(self) -> str:
         """For whoever waits."""
+        place = f"In the queue (position {self.before + 1})"
         if not self.before:
-            return "You are next …"
-        people = "1 job is" if self.before == 1 else f"{self.before} jobs are"
+            return f"{place}: you are next …"
         if self.seconds is None:
-            return f"{people} before yours …"
-        return f"{people} before yours: about {_duration(self.seconds)} to wait …"
+            return f"{place} …"
+        return f"{place}: about {duration(self.seconds)} to wait …"
 
 
 @dataclass(eq=False)
@@ -163,7 +163,7 @@ def per_address(environment: Mapping[str, str] = os.environ) -> int:
     return int(text)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Rounded up, as nobody minds waiting less."""
     if seconds <= 55:
         return f"{5 * max(1, math.ceil(seconds / 5))} s"

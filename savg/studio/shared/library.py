@@ -12,7 +12,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,11 @@ from savg.clip import Clip
 from savg.errors import MediaError, SavgError
 from savg.folders import videos_in
 from savg.input_file import slashed
+from savg.media.channels import AudioRules
+from savg.media.clip_reader import audio_note
+from savg.media.comment import read_comment
 from savg.paths import assets_dir, atomic_file
+from savg.pipelines.settings import GenerationSettings
 from savg.studio.shared.images import jpeg
 from savg.studio.shared.storage import Storage
 
@@ -41,6 +45,9 @@ MAX_CLIPS = 80
 MAX_TOGETHER = 1500
 """Clips of all visitors: beyond this many, none is added."""
 
+AUDIO = AudioRules()
+"""What becomes the audio of an opened file: mono and loudspeaker layouts too; its origin tells."""
+
 EXAMPLES = "Example"
 
 NOBODY = ""
@@ -51,7 +58,8 @@ NOBODY = ""
 class StoredClip:
     """One clip of the library: `title` and `origin` are text for people, `folder` holds its files.
 
-    owner: the visitor whose clip it is, NOBODY, or None for an example, which stays.
+    owner: the visitor whose clip it is, NOBODY, or None for an example, which stays; settings: those
+    that it was generated with, or that its file says it was.
     """
 
     key: str
@@ -59,6 +67,7 @@ class StoredClip:
     origin: str
     folder: Path
     owner: str | None = NOBODY
+    settings: GenerationSettings | None = None
 
     def path(self, name: str) -> Path:
         """The file of one of the names above."""
@@ -85,6 +94,7 @@ class Library:
         self.root = self.storage.root
         self.max_clips = max_clips
         self._clips: dict[str, StoredClip] = {}
+        self._rows: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
 
     def __getitem__(self, key: object) -> StoredClip:
@@ -97,11 +107,21 @@ class Library:
         """The clips of those keys that are still here."""
         return [self._clips[key] for key in keys if key in self._clips]
 
-    def add(self, clip: Clip, title: str, origin: str, owner: str | None = NOBODY) -> StoredClip:
+    def add(
+        self,
+        clip: Clip,
+        title: str,
+        origin: str,
+        owner: str | None = NOBODY,
+        settings: GenerationSettings | None = None,
+    ) -> StoredClip:
         """Store a clip with its poster; SavgError if it cannot be written."""
         top, bottom = visible_rows(clip)
         poster = clip.video[clip.format.frames // 2, top:bottom]
-        return self.store(clip.write, poster, title, origin, owner)
+        comment = settings.to_text() if settings else ""
+        return self.store(
+            lambda path: clip.write(path, comment), poster, title, origin, owner, settings
+        )
 
     def store(
         self,
@@ -110,6 +130,7 @@ class Library:
         title: str,
         origin: str,
         owner: str | None = NOBODY,
+        settings: GenerationSettings | None = None,
     ) -> StoredClip:
         """Store the video that `write` writes to the path it is given, and an image [h, w, 3] of it.
 
@@ -119,7 +140,7 @@ class Library:
         if len(self._clips) >= MAX_TOGETHER:
             raise SavgError("The studio holds as many clips as it can: try again later.")
         key = secrets.token_hex(16)
-        stored = StoredClip(key, title, origin, self.root / key, owner)
+        stored = StoredClip(key, title, origin, self.root / key, owner, settings)
         try:
             stored.folder.mkdir(parents=True)
             write(stored.path(VIDEO))
@@ -138,6 +159,30 @@ class Library:
         if owner is not None and too_many > 0:
             self.forget(own[:too_many])
         return stored
+
+    def remember(self, key: str, row: dict[str, Any]) -> None:
+        """Keep what a shelf shows of a clip as long as the clip."""
+        self._rows[key] = row
+
+    def rows(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """What is remembered of those clips, by key."""
+        return {key: self._rows[key] for key in keys if key in self._clips and key in self._rows}
+
+    def adopt(self, keys: Iterable[str], owner: str, is_gone: Callable[[str], bool]) -> list[str]:
+        """Give a visitor the clips of those keys whose owner `is_gone`; whoever has a key was given it.
+
+        Returns the keys of the clips that are still here, of whatever visitor they are.
+        """
+        adopted = []
+        with self._lock:
+            for key in keys:
+                clip = self._clips.get(key)
+                if clip is None or clip.owner is None:
+                    continue
+                if clip.owner != owner and is_gone(clip.owner):
+                    self._clips[key] = replace(clip, owner=owner)
+                adopted.append(key)
+        return adopted
 
     def owners(self) -> set[str]:
         """The visitors who have clips here."""
@@ -159,6 +204,7 @@ class Library:
         for key in keys:
             with self._lock:
                 stored = self._clips.pop(key, None)
+                self._rows.pop(key, None)
             if stored:
                 shutil.rmtree(stored.folder, ignore_errors=True)
 
@@ -171,15 +217,20 @@ class Library:
         """
         title = title_of(name) or "upload"
         try:
-            clip = Clip.read(path, max_seconds=MAX_UPLOAD_SECONDS)
+            clip = Clip.read(path, max_seconds=MAX_UPLOAD_SECONDS, audio=AUDIO)
+            note, settings = (
+                audio_note(path, AUDIO),
+                GenerationSettings.from_text(read_comment(path)),
+            )
         except MediaError as error:
             raise MediaError(with_owners_name(error, path, title)) from error
-        return self.add(clip, title, f"Opened file, {clip.format.seconds:.4g} s", owner)
+        origin = f"Opened file, {clip.format.seconds:.4g} s. {note}".rstrip(". ")
+        return self.add(clip, title, origin, owner, settings)
 
     def add_examples(self, folder: Path | None = None) -> list[str]:
         """Store the bundled example clips (the videos of `assets/examples`); returns their keys.
 
-        Beside NAME.mp4, NAME.json may hold {"title", "origin"}.
+        Beside NAME.mp4, NAME.json may hold {"title", "origin", "settings"}.
         """
         folder = folder or assets_dir() / "examples"
         keys = []
@@ -188,7 +239,8 @@ class Library:
             card = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
             title = card.get("title", path.stem.replace("_", " "))
             origin = card.get("origin", EXAMPLES)
-            keys.append(self.add(Clip.read(path), title, origin, owner=None).key)
+            settings = GenerationSettings.from_text(card.get("settings", ""))
+            keys.append(self.add(Clip.read(path), title, origin, None, settings).key)
         return keys
 
 

@@ -16,13 +16,16 @@ from anyio.to_thread import run_sync
 
 from savg.studio.shared import components
 from savg.studio.shared.handlers import QUICK, network_address, visitor
-from savg.studio.shared.job_queue import Ticket
+from savg.studio.shared.job_queue import Ticket, duration
 from savg.studio.shared.jobs import DONE, FAILED, RUNNING, STOPPED, WAITING, Board, Job, Snapshot
 from savg.studio.shared.jobs import sentence as message_of
 from savg.studio.shared.turns import in_thread, turn
 
 CHECKING_WORDS = "One moment …"
 STOPPED_WORDS = "Stopped before its turn came."
+
+EARLY = 0.1
+"""Share of a job until which nothing is said of how long it takes."""
 
 ENDED = (DONE, STOPPED, FAILED)
 
@@ -145,10 +148,19 @@ class LongJob:
             yield [notice, self._progress(now, task.ends(now)), *own, *_buttons(not ended)]
 
     def _progress(self, now: Snapshot, ends: Mapping[str, str]) -> dict[str, Any]:
-        words = {RUNNING: f"{now.text}  ·  {now.seconds:.0f} s", FAILED: "", **ends}
+        left = time_left(now)
+        words = {RUNNING: f"{now.text}  ·  {now.seconds:.0f} s{left}", FAILED: "", **ends}
         share = 1.0 if now.state == DONE else 0.0 if now.state == FAILED else now.done
-        text = words.get(now.state, "")
-        return components.progress_value(now.state, share, text, self.hint, now.preview)
+        text, ready = words.get(now.state, ""), bool(now.results)
+        return components.progress_value(now.state, share, text, self.hint, now.preview, ready)
+
+
+def time_left(now: Snapshot) -> str:
+    """How long a running job takes yet, in words, once it can be told from what is done."""
+    share = now.done / now.total
+    if not EARLY < share < 1:
+        return ""
+    return f", about {duration(now.seconds * (1 - share) / share)} left"
 
 
 def _buttons(running: bool) -> list[Any]:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 class PipelineChoice:
     """A pipeline that visitors can choose: steps are (least, default, most).
 
-    name: beside other pipelines; boxes: whether it runs with and without persons' boxes.
+    name: beside other pipelines; boxes: whether it runs with and without persons' boxes; registered:
+    its name in the registry; weights: where they are, as visitors may know it.
     """
 
     label: str
@@ -41,6 +42,8 @@ class PipelineChoice:
     load: Callable[[], ClipPipeline]
     name: str = ""
     boxes: bool = False
+    registered: str = ""
+    weights: str = "demo"
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,13 @@ class AudioChoice:
 
 @dataclass(frozen=True)
 class DetectorChoice:
-    """A detector that visitors can choose; `words` go with the results."""
+    """A detector that visitors can choose; `words` go with the results, and so does `trust`, a sentence
+    on what it was measured to do."""
 
     label: str
     words: str
     load: Callable[[], Callable[[Clip], Any]]
+    trust: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,7 @@ class Services:
     together: tuple[str, ...] = ()
     audio_pipelines: Mapping[str, AudioChoice] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    sounds_trust: str = ""
     _loaded: dict[str, Any] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -132,6 +138,8 @@ class Services:
         find_persons = self._detector(f"persons {persons}", choice.load)
         find_sounds = self._detector("sounds", self.sounds)
         words = {"persons": choice.words, "sounds": self.sounds_words}
+        if trust := " ".join(filter(None, (choice.trust, self.sounds_trust))):
+            words["trust"] = trust
         return annotate(clip, find_persons, find_sounds, words)
 
     def warm_up(self) -> None:
@@ -213,6 +221,7 @@ def bundled() -> Services:
             sorted(offers.audio_pipelines.items(), key=lambda item: item[1].follows)
         ),
         problems=tuple(offers.problems),
+        sounds_trust=sounds.trust,
     )
 
 
@@ -279,7 +288,8 @@ class _Offers:
             label = f"{AUDIO.entries[name].title} {where}"
             self.audio_pipelines[place] = _audio_choice(label, description)
         elif name in CLIPS or always:
-            choice = _clip_choice(name, where, description)
+            weights = "demo" if place.partition("/")[0] == "demo" else description.folder.name
+            choice = _clip_choice(name, where, description, weights)
             stages = [_audio_choice(choice.label, s) for s in _audio_stages(description)]
             self.pipelines[place] = choice
             for stage in stages:
@@ -297,7 +307,7 @@ class _Offers:
         self.problems.append(str(error))
 
 
-def _clip_choice(name: str, where: str, description: Description) -> PipelineChoice:
+def _clip_choice(name: str, where: str, description: Description, weights: str) -> PipelineChoice:
     entry = CLIPS.entries.get(name)
     title = entry.title if entry else name.capitalize()
     steps = min(max(_steps(description, STEPS), LEAST), MOST)
@@ -308,6 +318,8 @@ def _clip_choice(name: str, where: str, description: Description) -> PipelineCho
         partial(CLIPS.load, description.folder, name),
         name=title,
         boxes=description.takes_boxes,
+        registered=name,
+        weights=weights,
     )
 
 
@@ -349,7 +361,7 @@ def _wrong(description: Description, problem: str) -> SavgError:
 def _detectors(kind: Kind) -> dict[str, DetectorChoice]:
     """The registered detectors of a kind that can be used here."""
     return {
-        name: DetectorChoice(entry.label, f"{entry.label}, {entry.words}", entry.load)
+        name: DetectorChoice(entry.label, f"{entry.label}, {entry.words}", entry.load, entry.trust)
         for name, entry in detectors(kind).items()
         if entry.available
     }

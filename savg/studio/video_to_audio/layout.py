@@ -16,7 +16,7 @@ from savg.studio.video_to_audio.components import version_player
 from savg.studio.video_to_audio.resound import MAX_GUIDANCE, MOVED, PERSONS
 from savg.studio.video_to_audio.uploads import MAX_BYTES
 
-HINT = "Your video appears here while its audio is made."
+HINT = "Your video will appear here."
 LIMITS = (
     f"Silent or with audio, up to {MAX_UPLOAD_SECONDS:.0f} s and {MAX_BYTES / 1e6:.0f} MB. The new "
     "video keeps the frames' size, rate and turn. Only you see it, and it goes when you leave."
@@ -150,8 +150,8 @@ def _sampling(choice: AudioChoice) -> tuple[gr.Slider, gr.Slider, gr.Checkbox]:
         )
         boxes = gr.Checkbox(
             True,
-            label="Person boxes",
-            info="The flow network gets the boxes of people that the person detector finds.",
+            label="Pass person boxes to the audio model",
+            info="The flow network gets the boxes of the people that the person detector finds.",
             visible=choice.boxes,
             elem_id="savg-resound-boxes",
         )

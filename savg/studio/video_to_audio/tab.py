@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from savg.media.mux import without_audio
 from savg.studio.shared import components
 from savg.studio.shared.context import Context, Page
 from savg.studio.shared.handlers import QUICK, event_data, guarded, inspect_clip, visitor
 from savg.studio.shared.jobs import DONE, STOPPED, Snapshot, sentence
-from savg.studio.shared.library import visible_rows
+from savg.studio.shared.library import VIDEO, visible_rows
 from savg.studio.shared.long_job import LongJob, Task
 from savg.studio.video_to_audio.components import versions_value
 from savg.studio.video_to_audio.layout import HINT, lay_out
@@ -20,6 +22,9 @@ from savg.studio.video_to_audio.resound import ResoundRequest, ResoundResult, fi
 from savg.studio.video_to_audio.uploads import Uploads
 
 TITLE, NAME = "Video to audio", "video-to-audio"
+
+START = "#savg-resound-go"
+"""The button that makes audio, as the page finds it."""
 
 NO_PIPELINE = (
     "Video to audio needs a two-stage pipeline: there is none in the bundled demo weights here, and "
@@ -77,6 +82,17 @@ def build(context: Context, page: Page) -> None:
     def inspect(event: gr.EventData) -> list[Any]:
         return inspect_clip(str(event_data(event).get("inspect", "")))
 
+    def receive_silent(asked: Any, own: list[str], request: gr.Request) -> list[Any]:
+        who = visitor(request)
+        updates = silent_video(context, uploads, asked, who, own)
+        return [*updates, components.click_value({"target": START})]
+
+    page.resounded.change(
+        receive_silent,
+        [page.resounded, page.clips],
+        [layout.controls.notice, layout.video, page.clicks],
+        **QUICK,
+    )
     layout.upload.upload(
         receive, [layout.upload, page.clips], [layout.controls.notice, layout.video], **QUICK
     )
@@ -127,6 +143,33 @@ def receive_video(
         return guarded(update, lambda message, _: [components.notice(message), gr.skip()])
     finally:
         Path(path).unlink(missing_ok=True)
+
+
+def silent_video(
+    context: Context, uploads: Uploads, asked: Any, who: str, own: list[str]
+) -> list[Any]:
+    """Updates of notice and chosen video when a clip of the library is taken without its audio; `asked`
+    is {"key": its key}. A visitor's own one of before is taken again."""
+
+    def update() -> list[Any]:
+        stored = context.library[asked.get("key") if isinstance(asked, dict) else None]
+        name = f"{stored.title}, silent.mp4"
+        source = next((one for one in uploads.all_of(who) if one.name == name), None)
+        if source is None:
+            part = context.library.storage.videos / f"{secrets.token_hex(16)}.mp4"
+            part.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                without_audio(stored.path(VIDEO), part)
+                source = uploads.receive(part, name, who)
+            finally:
+                part.unlink(missing_ok=True)
+        videos = video_choices(context, uploads, who, own)
+        return [
+            components.notice(""),
+            gr.update(choices=videos, value=source.key, info=source.words),
+        ]
+
+    return guarded(update, lambda message, _: [components.notice(message), gr.skip()])
 
 
 def player_value(context: Context, result: ResoundResult) -> dict[str, Any]:

@@ -23,8 +23,9 @@ function showVersion() {
   if (group.dataset.result !== (result ? result.id : '')) {
     group.dataset.result = result ? result.id : '';
     group.replaceChildren(...versions.map((one, i) => {
-      const { score, tp, fn } = one.annotation.alignment;
-      const words = score === null ? 'no sound event' : score.toFixed(2) + ' · ' + tp + ' TP, ' + fn + ' FN';
+      const { score, tp, fn } = one.annotation.alignment, apart = distanceWords(one.annotation.distance);
+      const words = !isFound(one.annotation) ? countWords(one.annotation)
+        : score.toFixed(2) + ' · ' + tp + ' TP, ' + fn + ' FN' + (apart && ' · ' + apart + ' apart');
       const button = make('button', { type: 'button', class: 'ss-choice', title: 'Other audio (A)' },
         make('span', { class: 'ss-name' }, one.label), make('span', { class: 'ss-score' }, words));
       button.onclick = () => swap(i);

@@ -23,6 +23,8 @@ const buttons = (name) => [...root.querySelectorAll('[data-do="' + name + '"]')]
 const meters = createMeters(video, root);
 const layers = { boxes: true, bands: true, labels: true };
 const EPSILON = 0.001;
+/* Width of the frame whose pixels the tables have, for clips that are not annotated yet. */
+const TABLES = 256;
 
 let clip = null, annotation = null, strip = buildStrip(root.querySelector('.sp-strip'), null);
 let mediaTime = 0, drawn = { boxes: [], bands: [] }, levels = { left: -60, right: -60, source: 'annotation' };
@@ -41,10 +43,12 @@ function show(value) {
     for (const [name, colour] of Object.entries(annotation.colors)) {
       root.style.setProperty('--' + name.replace('_', '-'), colour);
     }
-    const { size } = annotation.format, { top, bottom } = clip.crop;
+    part('seek').max = annotation.format.seconds;
+  }
+  if (clip) {
+    const size = annotation ? annotation.format.size : TABLES, { top, bottom } = clip.crop;
     stage.style.setProperty('--ratio', size + ' / ' + (bottom - top));
     stage.style.setProperty('--shift', (100 * top / size) + '%');
-    part('seek').max = annotation.format.seconds;
   }
   if (!clip) {
     video.pause();
@@ -56,6 +60,7 @@ function show(value) {
     mediaTime = 0;
     video.loop = buttons('loop')[0].getAttribute('aria-pressed') === 'true';
     video.playbackRate = Number(part('speed').value);
+    if (clip.autoplay) playWhenShown();
   }
   refresh();
 }
@@ -94,6 +99,12 @@ function play() {
   meters.connect();
   const started = video.play();
   if (started) started.catch(() => refresh());
+}
+
+/* A player that is not on screen does not play; one that is about to be waits a moment. */
+function playWhenShown(tries = 120) {
+  if (root.offsetParent) play();
+  else if (tries) requestAnimationFrame(() => playWhenShown(tries - 1));
 }
 
 function toggle() {

@@ -5,8 +5,9 @@ const image = root.querySelector('img');
 const bar = root.querySelector('.sg-bar');
 
 function show(value) {
-  const { state = 'idle', share = 0, text = '', hint = '', preview = null } = value || {};
+  const { state = 'idle', share = 0, text = '', hint = '', preview = null, ready = false } = value || {};
   root.dataset.state = state;
+  root.dataset.ready = String(ready);
   root.querySelector('.sg-text').textContent = text;
   root.querySelector('.sg-hint').textContent = preview ? '' : hint;
   image.hidden = !preview;

@@ -5,7 +5,7 @@ const root = element.querySelector('.sv');
 const list = root.querySelector('.sv-list');
 const cards = new Map(), pairs = new Map();
 const overlay = root.querySelector('.sv-overlay');
-let played = new Set(), drawn = true;
+let drawn = true;
 
 function stopOthers(video) {
   for (const other of document.querySelectorAll('.sv video, .sp video')) if (other !== video) other.pause();
@@ -13,8 +13,11 @@ function stopOthers(video) {
 
 function badge(clip) {
   if (clip.tp === null || clip.tp === undefined) return '';
-  if (!(clip.tp + clip.fn)) return 'no sound event';
-  return 'Spatial AV-Align ' + clip.score.toFixed(2) + '  ·  ' + clip.tp + ' TP, ' + clip.fn + ' FN';
+  if (!(clip.tp + clip.fn)) return 'no score: no sound event was detected';
+  if (clip.found === false) return 'no score: nobody was detected';
+  const apart = clip.distance && clip.distance.px !== null
+    ? '  ·  ' + Math.round(clip.distance.px) + ' px (' + clip.distance.degrees.toFixed(1) + '°) apart' : '';
+  return 'Spatial AV-Align ' + clip.score.toFixed(2) + '  ·  ' + clip.tp + ' TP, ' + clip.fn + ' FN' + apart;
 }
 
 function strip(clip, selected) {
@@ -98,7 +101,7 @@ function fill(score, clip) {
   score.replaceChildren();
   if (!words) return;
   score.append(make('span', {}, words));
-  if (clip.tp + clip.fn) {
+  if (clip.tp + clip.fn && clip.found !== false) {
     const meter = make('span', { class: 'sv-meter', 'aria-hidden': 'true' }, make('i', {}));
     meter.firstChild.style.width = (100 * clip.score) + '%';
     score.append(meter);
@@ -106,7 +109,7 @@ function fill(score, clip) {
 }
 
 function show(value) {
-  const { layout = 'strip', clips = [], selected = null, empty = '', autoplay = null } = value || {};
+  const { layout = 'strip', clips = [], selected = null, empty = '' } = value || {};
   root.dataset.layout = layout;
   root.querySelector('.sv-empty').textContent = clips.length ? '' : empty;
   if (layout === 'strip') {
@@ -127,10 +130,6 @@ function show(value) {
     const node = clip.pair ? pairOf(clip) : entry.node;
     if (clip.pair) place(node, entry.node, clip.place);
     if (!order.includes(node)) order.push(node);
-    if (clip.id === autoplay && !played.has(clip.id)) {
-      played.add(clip.id);
-      entry.video.play().catch(() => {});
-    }
   }
   order.forEach((node, i) => {
     if (list.children[i] !== node) list.insertBefore(node, list.children[i] || null);

@@ -1,0 +1,52 @@
+"""A visitor's first minutes on stand-ins: a finished clip, examples on a click, a link, a reload."""
+
+from __future__ import annotations
+
+from conftest import Visitor
+from test_both_in_browser import RESOUND, both, guest
+
+__all__ = ["both", "guest"]
+
+VIEW = "window.savgPlayers['savg-view'].state()"
+TITLE = "document.querySelector('#savg-view .sp-title').textContent"
+
+
+def test_examples_do_something_on_a_click(guest: Visitor) -> None:
+    page = guest.page
+    page.wait_for_function(f"{VIEW}.annotation && {VIEW}.ready")
+    assert page.locator("#savg-view .sp-title").inner_text() == "1 speaker on the left"
+    assert "px (" in page.locator("#savg-view .sp-distance").inner_text()
+    page.locator("#savg-view .sp-play").click()
+    page.wait_for_function(f"{VIEW}.currentTime > 0.2")
+    page.locator(".se-card[data-id=second]").click()
+    page.wait_for_function(f"{TITLE} === 'Seed 3' && !{VIEW}.paused && {VIEW}.currentTime > 0.2")
+    assert "Takes about" in page.locator("#savg-estimate").inner_text()
+    page.locator(".se-card[data-id=scene]").click()
+    guest.wait_for_player()
+    assert page.locator("#savg-player .sp-title").inner_text() == "Furnished room, scene 2"
+    guest.tab("Generate")
+    page.locator(".se-card[data-id=audio]").click()
+    page.wait_for_function(f"{RESOUND} && {RESOUND}.state().ready")
+    assert "silent" in page.locator("#savg-resound .sp-title").inner_text()
+    assert page.locator("#savg-resound .ss-choice").count() == 1
+
+
+def test_a_link_makes_its_clip_and_a_reload_keeps_it(guest: Visitor) -> None:
+    page = guest.page
+    page.goto(f"{guest.address}/?pipeline=fake&seed=5&steps=6&clips=2")
+    page.wait_for_function(
+        "document.querySelector('#savg-progress .sg-text')?.textContent.startsWith('Done: 2')"
+    )
+    page.wait_for_function("document.querySelectorAll('.sv-card').length === 2")
+    command = page.locator("#savg-view [data-is=command]").inner_text()
+    assert command.startswith("python -m savg generate --pipeline fake --seed 5 --steps 6")
+    page.wait_for_timeout(500)  # for the browser to keep the shelf
+    page.goto(f"{guest.address}/?pipeline=fake&seed=5&steps=6&clips=2")
+    page.wait_for_function("document.querySelectorAll('.sv-card').length === 2")
+    page.wait_for_function(f"{TITLE} === 'Seed 5, clip 2'")
+    page.wait_for_timeout(500)
+    assert page.locator("#savg-go").is_enabled()  # it is there already: nothing is made again
+    page.goto(f"{guest.address}/?pipeline=nobody")
+    notice = page.locator("#savg-generate-notice [role=alert]")
+    notice.wait_for()
+    assert "pipeline must be one of fake, second, got 'nobody'" in notice.inner_text()
