@@ -1,4 +1,4 @@
-"""`python -m savg weights import`: published checkpoints as component folders."""
+"""`python -m savg weights`: published checkpoints as component folders, and own weights on the Hub."""
 
 from __future__ import annotations
 
@@ -27,7 +27,13 @@ from savg.hub.published_files import (
 from savg.input_file import slashed
 from savg.paths import atomic_file, existing, writable_folder
 
-HELP = "Convert published checkpoints into folders that this project loads."
+HELP = (
+    "Convert published checkpoints into folders that this project loads; push weights to the Hub."
+)
+
+IMPORT_HELP = "Convert published checkpoints into folders that this project loads."
+
+PUSH_HELP = "Push a folder of weights to the Hugging Face Hub, with a model card."
 
 RELEASED_ZIP = "SAVGBench_PretrainedModels_V1.zip"
 
@@ -37,7 +43,7 @@ LICENCE = "as stated by the authors of the file"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     actions = parser.add_subparsers(dest="action", required=True)
-    imported = actions.add_parser("import", help=HELP, description=HELP)
+    imported = actions.add_parser("import", help=IMPORT_HELP, description=IMPORT_HELP)
     imported.add_argument("files", nargs="+", type=Path, metavar="FILE", help="checkpoint or .zip")
     imported.add_argument(
         "--out",
@@ -54,9 +60,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="published variant in a renamed file, such as large_44k_v2 or 44k",
     )
     imported.add_argument("--json", action="store_true", help="print the result as JSON")
+    pushed = actions.add_parser("push", help=PUSH_HELP, description=PUSH_HELP)
+    pushed.add_argument("source", metavar="SOURCE", help="'demo' (bundled) or a pipeline folder")
+    pushed.add_argument("repo", metavar="USER/NAME", help="the repository, created if missing")
+    pushed.add_argument("--private", action="store_true", help="a new repository is private")
+    pushed.add_argument(
+        "--results",
+        type=Path,
+        metavar="FILE",
+        help="results.json of `savg evaluate --out`: its figures go into the card",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
+    """Import files, or push a folder; returns the exit code."""
+    return _push(args) if args.action == "push" else _import(args)
+
+
+def _push(args: argparse.Namespace) -> int:
+    from savg.pipelines.publish import figures_of, publish
+
+    figures = figures_of(args.results) if args.results else None
+    print(publish(args.source, args.repo, args.private, figures))
+    return 0
+
+
+def _import(args: argparse.Namespace) -> int:
     """Import each file; write a pipeline beside them when all its components are there.
 
     A file that cannot be imported gets its sentence, and the others are imported all the same.

@@ -68,6 +68,9 @@ FOLDER_NAME = re.compile(r"\w[\w.-]{0,99}")
 REPO = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}", re.ASCII)
 """A Hugging Face repo id, USER/NAME."""
 
+REVISION = re.compile(r"[\w./-]{1,255}", re.ASCII)
+"""A branch, tag or commit of a repository."""
+
 
 def _same(state: State) -> State:
     return state
@@ -186,10 +189,11 @@ def _unwrap(loaded: Any, spec: ModelFormat, path: str | os.PathLike[str]) -> Sta
     return loaded
 
 
-def resolve(source: str | os.PathLike[str]) -> Path:
+def resolve(source: str | os.PathLike[str], revision: str | None = None) -> Path:
     """The folder of weights named by "demo" (bundled), a folder, or a Hugging Face repo id.
 
-    SavgError where there is none of that name.
+    revision: branch, tag or commit of the repository; USER/NAME@REVISION names it too. SavgError where
+    there is none of that name.
     """
     if source == "demo":
         folder = assets_dir() / "demo"
@@ -199,21 +203,25 @@ def resolve(source: str | os.PathLike[str]) -> Path:
     with suppress(OSError, ValueError):  # a name that no file can have
         if Path(source).is_dir():
             return Path(source)
-    if isinstance(source, str) and REPO.fullmatch(source):
-        return _download(source)
+    if isinstance(source, str):
+        repo, at, named = source.partition("@")
+        wanted = revision or (named if at else None)
+        if REPO.fullmatch(repo) and (wanted is None or REVISION.fullmatch(wanted)):
+            return _download(repo, wanted)
     raise SavgError(f"{source}: expected 'demo', a folder of weights, or a Hugging Face repo id.")
 
 
-def _download(repo: str) -> Path:
+def _download(repo: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
         patterns = ["*.json", "*.safetensors", "*.md"]
-        return Path(snapshot_download(repo, allow_patterns=patterns))
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=patterns))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise SavgError(
-            f"{repo}: no folder of that name, and it could not be fetched from the Hub."
+            f"{repo}{f'@{revision}' if revision else ''}: no folder of that name, and it could not be "
+            "fetched from the Hub."
         ) from error
 
 

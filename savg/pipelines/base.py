@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np
+from huggingface_hub import ModelCard, ModelHubMixin
 from numpy.typing import NDArray
 
 from savg.annotation import Boxes
@@ -21,8 +22,10 @@ from savg.device import Compute, choose
 from savg.errors import SavgError
 from savg.format import ClipFormat
 from savg.hub import PIPELINE_FILE, Card, resolve, write_json
+from savg.hub.remote import hub_errors
 from savg.media.mux import with_audio
 from savg.paths import atomic_folder
+from savg.pipelines.card import CARD_FILE, model_card
 from savg.pipelines.description import Description, DescriptionError, pipelines_in, refuse
 from savg.pipelines.progress import OnStep
 from savg.video import MAX_SECONDS, Video
@@ -34,8 +37,10 @@ MAX_CLIPS = 100_000
 Result = TypeVar("Result")
 
 
-class Pipeline(ABC):
+class Pipeline(ModelHubMixin, ABC):
     """What all pipelines have; a subclass says what it is called with.
+
+    `push_to_hub` and `from_pretrained` are those of huggingface-hub's mixin, over folders of our own.
 
     A call runs `on_step(done, total, preview)` after every step, `total` as the method of that name
     says; returning False or raising Cancelled stops it at the next step with Cancelled.
@@ -49,6 +54,8 @@ class Pipeline(ABC):
     """Names of a call's arguments beyond those of the contract."""
     compute: Compute
     """Where and in which number format it runs."""
+    _hub_mixin_config: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]
+    """Empty, so that the mixin does not copy constructor arguments, which hold networks."""
 
     @property
     @abstractmethod
@@ -84,17 +91,20 @@ class Pipeline(ABC):
         """
 
     @classmethod
-    def from_pretrained(
+    def from_pretrained(  # type: ignore[override]
         cls,
         source: str | os.PathLike[str] = "demo",
         device: str | None = None,
         dtype: str | None = None,
+        *,
+        revision: str | None = None,
     ) -> Self:
         """The pipeline of a folder, or that part of another pipeline there.
 
         Args:
             source: "demo" (the bundled weights), a folder, or a Hugging Face repo id.
             device, dtype: as in `savg.device.choose`.
+            revision: branch, tag or commit of the repository.
 
         Raises:
             CheckpointError: the folder describes no such pipeline, or its components do not fit.
@@ -103,16 +113,18 @@ class Pipeline(ABC):
         Example:
             pipeline = JointPipeline.from_pretrained("demo")
         """
-        description, compute = cls.find(source), choose(device, dtype)
+        description, compute = cls.find(source, revision), choose(device, dtype)
         try:
             return cls.load(description, compute)
         except DescriptionError as error:
             raise error.of(description) from error
 
     @classmethod
-    def find(cls, source: str | os.PathLike[str] = "demo") -> Description:
+    def find(
+        cls, source: str | os.PathLike[str] = "demo", revision: str | None = None
+    ) -> Description:
         """The description of this pipeline in `source`; errors as in `from_pretrained`."""
-        folder = resolve(source)
+        folder = resolve(source, revision)
         for description in pipelines_in(folder):
             if description.name == cls.name:
                 return description
@@ -135,11 +147,39 @@ class Pipeline(ABC):
         """
         return None
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Write a folder that `from_pretrained` loads, whole or not at all."""
+    def save_pretrained(  # type: ignore[override]
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        config: object = None,
+        model_card_kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        """Write a folder that `from_pretrained` loads, whole or not at all, with a model card.
+
+        config: of the mixin, not used; model_card_kwargs: of `generate_model_card`.
+        """
         with atomic_folder(folder) as part:
             self.save_components(part)
             write_json(part / PIPELINE_FILE, self.describe())
+            text = self.generate_model_card(**(model_card_kwargs or {})).content
+            (part / CARD_FILE).write_text(text, encoding="utf-8")
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Push to a repository USER/NAME of the Hub, created if missing; returns the commit's address.
+
+        options: of `ModelHubMixin.push_to_hub`: private, token, branch, commit_message, and
+        model_card_kwargs={"figures": …}. SavgError where the Hub refuses or cannot be reached.
+
+        Example:
+            pipeline.push_to_hub("lab/joint", private=True)
+        """
+        with hub_errors(f"{repo_id} could not be written"):
+            return str(super().push_to_hub(repo_id, **options))
+
+    def generate_model_card(self, figures: Mapping[str, str] | None = None) -> ModelCard:  # type: ignore[override]
+        """The model card; figures: what was measured, by name."""
+        registry = "AUDIO" if self.output == "audio" else "CLIPS"
+        return ModelCard(model_card(self.name, self.components, figures, registry))
 
 
 class SeedPipeline(Pipeline, Generic[Result]):

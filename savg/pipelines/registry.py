@@ -60,6 +60,8 @@ class Registry(Generic[P]):
         name: str | None = None,
         device: str | None = None,
         dtype: str | None = None,
+        *,
+        revision: str | None = None,
     ) -> P:
         """A pipeline of a folder.
 
@@ -68,6 +70,7 @@ class Registry(Generic[P]):
             name: which one (None: that of pipeline.json, or else the first registered one that the
                 folder describes, be it a part of another).
             device, dtype: as in `savg.device.choose`.
+            revision: branch, tag or commit of a repository.
 
         Raises:
             CheckpointError: the folder describes no such pipeline, or its components do not fit.
@@ -76,7 +79,7 @@ class Registry(Generic[P]):
         Example:
             pipeline = CLIPS.load("demo", "two_stage")
         """
-        folder = resolve(source)
+        folder = resolve(source, revision)
         if name is None:
             parts = [part for part in pipelines_in(folder) if part.name in self]
             if not parts:

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from savg.errors import SavgError
-from savg.hub import CONFIG_FILE, WEIGHTS_FILE
 from savg.paths import assets_dir, atomic_folder
-from savg.pipelines.description import descriptions
+from savg.pipelines.publish import copy_weights
 from savg.space.plan import SpacePlan
 
 PYTHON = "3.12.12"
@@ -112,7 +111,7 @@ def write_space(plan: SpacePlan, folder: Path) -> list[Path]:
             _copy(assets / name, part / "assets" / name, _is_asset)
         for one in plan.weights:
             if one.folder is not None:
-                _copy_pipelines(one.folder, part / WEIGHTS / one.name)
+                copy_weights(one.folder, part / WEIGHTS / one.name)
     return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
 
 
@@ -166,22 +165,6 @@ def _readme(plan: SpacePlan, lock: str) -> str:
     own = any(one.folder is not None for one in plan.weights)
     weights = f" and `{WEIGHTS}`" if own else ""
     return front + README.format(title=title, name=plan.name, weights=weights)
-
-
-def _copy_pipelines(source: Path, target: Path) -> None:
-    """Copy the descriptions of a folder's pipelines, and the components that they name."""
-    target.mkdir(parents=True)
-    for one in descriptions(source):
-        shutil.copyfile(source / one.file, target / one.file)
-        for part in one.components.values():
-            (target / part.name).mkdir(exist_ok=True)
-            for name in (CONFIG_FILE, WEIGHTS_FILE):
-                shutil.copyfile(part / name, target / part.name / name)
-            if (part / "README.md").is_file():
-                shutil.copyfile(part / "README.md", target / part.name / "README.md")
-    for name in ("README.md", "LICENSE"):
-        if (source / name).is_file():
-            shutil.copyfile(source / name, target / name)
 
 
 def _copy(source: Path, target: Path, wanted: Callable[[Path], bool]) -> None:

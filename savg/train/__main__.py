@@ -27,6 +27,14 @@ def build_parser() -> argparse.ArgumentParser:
     child.add_argument("run", type=Path, metavar="RUN")
     child.add_argument("--out", type=Path, required=True, metavar="DIR")
     child.add_argument(
+        "--pipeline",
+        nargs="?",
+        const="demo",
+        metavar="SOURCE",
+        help="write a whole pipeline that `savg generate --weights` takes, with the other parts of this"
+        " one ('demo' unless given)",
+    )
+    child.add_argument(
         "--dtype",
         choices=("float16", "bfloat16", "float32", "int8"),
         default="float16",
@@ -68,7 +76,7 @@ def run_training(args: argparse.Namespace) -> int:
             raise SavgError(f"--threads must be ≥ 1, got {args.threads}.")
         torch.set_num_threads(args.threads)
     changes = [f"optim.{k}={v}" for k in ("steps", "batch") if (v := getattr(args, k)) is not None]
-    changes += [*args.set, *_ending(args)]
+    changes = [*_earlier_end(args), *changes, *args.set, *_ending(args)]
     recipe = override(get_recipe(args.command, args.config), changes)
     for folder in (args.out, args.out / "checkpoints", args.out / "data"):
         writable_folder(folder, "--out")
@@ -91,8 +99,21 @@ def run_training(args: argparse.Namespace) -> int:
         args.compile,
     )
     step = train(recipe, session)
-    print(f"{args.out}: step {step} of {recipe.optim.steps}.", file=sys.stderr)
+    end = recipe.optim.steps
+    past = f"past the last step, {end}: --steps makes it go on" if step > end else f"of {end}"
+    print(f"{args.out}: step {step} {past}.", file=sys.stderr)
     return 0
+
+
+def _earlier_end(args: argparse.Namespace) -> list[str]:
+    """The last step of a run that goes on without being given another: the one it was told before."""
+    from savg.train import checkpoint as checkpoints
+    from savg.train.bundle import earlier_steps
+
+    if args.steps is not None or args.finish is not None or args.fresh:
+        return []
+    steps = earlier_steps(args.out) if checkpoints.folders(args.out) else None
+    return [] if steps is None else [f"optim.steps={steps}"]
 
 
 def _ending(args: argparse.Namespace) -> list[str]:
@@ -117,9 +138,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run_export(args: argparse.Namespace) -> int:
     """Write the component folder of a run; returns the exit code."""
     from savg.train.bundle import export
+    from savg.train.pipeline_folder import export_pipeline
 
     writable_folder(args.out, "--out")
-    print(export(args.run, args.out, args.dtype))
+    if args.pipeline is None:
+        print(export(args.run, args.out, args.dtype))
+    else:
+        print(export_pipeline(args.run, args.out, args.dtype, args.pipeline))
     return 0
 
 

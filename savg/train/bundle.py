@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from savg.data.credits import Credit, of_worlds
-from savg.errors import CheckpointError, SavgError, clause
+from savg.errors import CheckpointError, SavgError, clause, is_whole
 from savg.fields import from_json
 from savg.hub import Card, component_config, network_of, read_config, save_component
 from savg.input_file import read_text
@@ -60,6 +60,16 @@ def describe(
     }
     with atomic_file(run / RUN_FILE) as part:
         part.write_text(json.dumps(plain(facts), indent=2) + "\n", encoding="utf-8")
+
+
+def earlier_steps(run: Path) -> int | None:
+    """The last step that a run was told before, None where its description does not say."""
+    if not (run / RUN_FILE).is_file():
+        return None
+    settings = read_config(run / RUN_FILE).get("settings")
+    optim = settings.get("optim") if isinstance(settings, dict) else None
+    steps = optim.get("steps") if isinstance(optim, dict) else None
+    return int(steps) if is_whole(steps) and steps > 0 else None
 
 
 def export(run: Path, out: Path, dtype: str = "float16") -> str:

@@ -1,0 +1,90 @@
+"""A training as a whole pipeline: its network in place of the one of that kind in another pipeline."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from savg.errors import CheckpointError, SavgError
+from savg.hub import CONFIG_FILE, PIPELINE_FILE, component_card, read_config, resolve, write_json
+from savg.paths import atomic_folder
+from savg.pipelines.description import Description, descriptions
+from savg.pipelines.publish import copy_weights
+from savg.pipelines.registry import AUDIO, CLIPS
+from savg.train.bundle import RUN_FILE, export
+
+
+def export_pipeline(run: Path, out: Path, dtype: str = "float16", base: str = "demo") -> str:
+    """Write the pipelines of `base` that have a network of the run's kind, with the run's; a summary.
+
+    The folder is loaded before it appears, so that its parts fit each other. Where the run's card
+    describes its codec, that replaces the one of `base`.
+
+    Args:
+        run: folder of a run with a checkpoint.
+        out: folder to write, whole or not at all.
+        dtype: as of `export`.
+        base: "demo", a folder, or a Hugging Face repo id.
+
+    Raises:
+        CheckpointError: as of `export`; `base` has no network of the kind; the parts do not fit.
+
+    Example:
+        export_pipeline(Path("runs/joint"), Path("mine"))
+    """
+    kind = read_config(run / RUN_FILE).get("kind")
+    source = resolve(base)
+    chosen = [
+        (one, names)
+        for one in descriptions(source)
+        if one.name and one.is_complete and (names := _of_kind(one, kind))
+    ]
+    if not chosen:
+        raise CheckpointError(f"{base} has no pipeline with a network of the kind {kind}.")
+    with atomic_folder(out) as part:
+        kept = part / "base"
+        copy_weights(source, kept)
+        summary = export(run, part / "new", dtype)
+        codec = component_card(part / "new").facts.get("codec")
+        for number, (one, names) in enumerate(chosen):
+            file = PIPELINE_FILE if not number else one.file
+            values = _with_codec(one.values, codec)
+            write_json(part / file, values)
+            for folder in {path.name for path in one.components.values()}:
+                origin = part / "new" if folder in names else kept / folder
+                if not (part / folder).exists():
+                    shutil.copytree(origin, part / folder)
+        shutil.rmtree(kept)
+        shutil.rmtree(part / "new")
+        names_of = [_loaded(part, one) for one, _ in chosen]
+    return f"{out}: {' and '.join(names_of)} with {summary.partition(': ')[2]}"
+
+
+def _of_kind(description: Description, kind: object) -> set[str]:
+    """Names of the folders of a pipeline's components of a kind."""
+    return {
+        folder.name
+        for folder in description.components.values()
+        if read_config(folder / CONFIG_FILE).get("kind") == kind
+    }
+
+
+def _with_codec(values: Any, codec: object) -> dict[str, Any]:
+    """A description without a codec of its own where the network's card has one."""
+    own = dict(values)
+    if codec is not None:
+        own.pop("codec", None)
+    return own
+
+
+def _loaded(folder: Path, description: Description) -> str:
+    """The name of a pipeline that was loaded from a folder; CheckpointError if its parts do not fit."""
+    name = description.name
+    registry: Any = CLIPS if name in CLIPS else AUDIO
+    try:
+        registry[name].from_pretrained(folder, "cpu", "float32")
+    except SavgError as error:
+        problem = str(error).replace(f"{folder}/", "")
+        raise CheckpointError(f"The parts do not fit each other: {problem}") from error
+    return name
