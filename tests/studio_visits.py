@@ -117,7 +117,7 @@ def until_served(address: str, process: subprocess.Popen, log: Path) -> None:
     deadline = time.monotonic() + 180
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            if httpx.get(address, timeout=5).status_code == 200:
+            if httpx.get(address, timeout=60).status_code == 200:
                 return
         except httpx.HTTPError:
             pass

@@ -68,7 +68,7 @@ def earlier_steps(run: Path) -> int | None:
         return None
     settings = read_config(run / RUN_FILE).get("settings")
     optim = settings.get("optim") if isinstance(settings, dict) else None
-    steps = optim.get("steps") if isinstance(optim, dict) else None
+    steps: Any = optim.get("steps") if isinstance(optim, dict) else None
     return int(steps) if is_whole(steps) and steps > 0 else None
 
 

@@ -92,6 +92,7 @@ def served(space: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     env = keep | {
         "PYTHONPATH": sysconfig.get_paths()["purelib"],
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
         "GRADIO_SERVER_PORT": str(port),
         "GRADIO_TEMP_DIR": str(scratch / "gradio"),
         "HF_HUB_OFFLINE": "1",
