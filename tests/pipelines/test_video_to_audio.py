@@ -207,7 +207,7 @@ def test_saved_and_loaded_it_makes_the_same_audio(pipeline: VideoToAudio, tmp_pa
     assert loaded.sampler == pipeline.sampler
     assert (loaded(make_video()) == pipeline(make_video())).all()
     folders = {path.name for path in (tmp_path / "audio").iterdir()}
-    assert folders == {"pipeline.json", "flow", "vae", "vocoder"}
+    assert folders == {"pipeline.json", "README.md", "flow", "vae", "vocoder"}
 
 
 def test_published_parts_are_put_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
