@@ -131,6 +131,7 @@ CONFIGS: dict[str, SeldConfig] = {
         log_features=True,
         pool_bins=4,
         even_windows=True,
+        threshold=0.5,
     ),
     "tiny": SeldConfig(
         out_channels1=4,

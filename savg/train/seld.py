@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from savg.annotation import CATEGORY_NAMES, ClipLabels, SoundEvents
-from savg.detectors.seld_features import draw_starts, training_windows
+from savg.detectors.seld_features import LABEL_RATE, draw_starts, training_windows
 from savg.detectors.sounds import detect_sounds
 from savg.hub import Card
 from savg.metrics.sound_detection import seld_f_score
@@ -26,6 +26,8 @@ from savg.train.recipe import Batch, Recipe, Scalars, on_gpu
 from savg.train.sheets import Image, write_sheet
 from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
 
+FADE = 0.02
+"""Seconds of the cross-fade from one clip to the next."""
 NO_LABELS = ClipLabels(*np.zeros((4, 0)))
 
 
@@ -42,10 +44,12 @@ class SeldData:
 
 @dataclass(frozen=True)
 class SeldRecipe(Recipe):
-    """position_weight: of the masked squared error; gain_db: the audio is made louder or softer by up
-    to this; noise_db: white noise is added at a level drawn between this and 30 dB above (0: none);
-    silent: share of windows whose audio is that noise alone, or silence; overlap: share of the others
-    to which another clip is added, if that has sounds of other classes."""
+    """position_weight: of the masked squared error, or where `absolute` of the absolute one; gain_db:
+    the audio is made louder or softer by up to this; noise_db: white noise is added at a level drawn
+    between this and 30 dB above (0: none); silent: share of windows whose audio is that noise alone, or
+    silence; overlap: share of the others to which another clip is added, if that has sounds of other
+    classes; turns: share of windows that begin as another clip, so that one source falls silent and
+    another begins elsewhere."""
 
     model: SeldConfig
     synthetic: Synthetic
@@ -55,6 +59,8 @@ class SeldRecipe(Recipe):
     noise_db: float = 0.0
     silent: float = 0.0
     overlap: float = 0.0
+    absolute: bool = False
+    turns: float = 0.0
     samples: int = 32
     kind: ClassVar[str] = "seld"
     free: ClassVar[frozenset[str]] = Recipe.free | {"valid"}
@@ -79,6 +85,11 @@ class SeldRecipe(Recipe):
                 audio, labels = _together(
                     (audio, labels), (data.train.audio(other), data.train.labels(other)), rng
                 )
+            if self.turns and rng.random() < self.turns:
+                other = int(rng.integers(len(data.train)))
+                first = int(start[0]) + int(rng.integers(self.model.window_samples))
+                before = data.train.audio(other), data.train.labels(other)
+                audio, labels = _in_turn(before, (audio, labels), first, self.model)
             audio, labels = self.augmented(audio, labels, rng)
             mirrored = bool(rng.random() < 0.5)
             parts.append(training_windows(audio, labels, start, self.model, mirrored))
@@ -111,6 +122,7 @@ class SeldRecipe(Recipe):
             activity[:, :, :frames],
             x[:, :, :frames],
             self.position_weight,
+            self.absolute,
         )
         return parts.total, {"activity": parts.activity, "position": parts.position}
 
@@ -159,6 +171,26 @@ def _together(
     mixed[:, :samples] += gain * added[:, :samples]
     columns = zip(*((c.frames, c.classes, c.x, c.y) for c in (labels, more)), strict=True)
     return mixed, ClipLabels(*(np.concatenate(column) for column in columns))
+
+
+def _in_turn(
+    before: tuple[NDArray[np.float32], ClipLabels],
+    after: tuple[NDArray[np.float32], ClipLabels],
+    sample: int,
+    model: SeldConfig,
+) -> tuple[NDArray[np.float32], ClipLabels]:
+    """One clip up to the label frame that holds `sample`, and another one from there on."""
+    step = model.sampling_frequency // LABEL_RATE
+    cut = sample // step
+    samples = min(before[0].shape[1], after[0].shape[1])
+    audio = after[0].copy()
+    at = min(cut * step, samples)
+    fade = np.clip((np.arange(samples) - at) / (FADE * model.sampling_frequency), 0, 1)
+    fade = fade.astype(np.float32)
+    audio[:, :samples] = (1 - fade) * before[0][:, :samples] + fade * after[0][:, :samples]
+    kept = [(before[1], before[1].frames < cut), (after[1], after[1].frames >= cut)]
+    columns = zip(*((c.frames[k], c.classes[k], c.x[k], c.y[k]) for c, k in kept), strict=True)
+    return audio, ClipLabels(*(np.concatenate(column) for column in columns))
 
 
 def _tracks(events: SoundEvents, labels: ClipLabels) -> Image:
@@ -219,11 +251,13 @@ CONFIGS = {
         model=NETWORKS["demo"],
         synthetic=Synthetic(("demo", "varied"), (500, 4500), microphones="mixed"),
         valid=Synthetic(("varied",), (48,), "valid", microphones="mixed", held_out=True),
-        position_weight=10.0,
+        position_weight=3.0,
+        absolute=True,
         gain_db=9.0,
         noise_db=-75.0,
         silent=0.05,
         overlap=0.2,
+        turns=0.25,
     ),
     "tiny": SeldRecipe(
         optim=Optimisation(

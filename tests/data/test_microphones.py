@@ -173,6 +173,35 @@ def test_the_tail_is_diffuse_and_decays_in_its_time() -> None:
     assert highs < lows - 6
 
 
+def test_a_tilted_tail_has_more_lows_and_the_same_energy() -> None:
+    flat, tilted = (
+        diffuse_tail(Microphones(seed=7, late_tilt=tilt), 0.5, RATE).astype(float)
+        for tilt in (0.0, -2.0)
+    )
+    assert np.square(tilted[0]).sum() == pytest.approx(np.square(flat[0]).sum(), rel=1e-4)
+    low, high = (gain_db(tilted, flat, f / 1.2, f * 1.2).mean() for f in (250, 4000))
+    # Four octaves from 250 Hz to 4 kHz.
+    assert low - high == pytest.approx(8.0, abs=1.5)
+
+
+def test_rustle_is_high_has_its_level_and_a_direction() -> None:
+    silence = np.zeros((4, 8 * RATE), np.float32)
+    shares, highs, directions = [], [], []
+    for seed in range(8):
+        out = as_recorded(silence, Microphones(rustle_db=-40.0, seed=seed), RATE).astype(float)
+        assert 20 * np.log10(np.std(out[0])) == pytest.approx(-40, abs=1.5)
+        w, y, _, x = out
+        intensity = np.array([w @ x, w @ y]) / (w @ w)
+        shares.append(np.linalg.norm(intensity))
+        directions.append(np.rad2deg(np.arctan2(intensity[1], intensity[0])))
+        f, power = signal.welch(w, RATE, nperseg=1024)
+        highs.append(power[f > 2000].mean() / power[(f > 20) & (f < 200)].mean())
+    # Half of it is diffuse; a source that walks or stands high or low has less level in x and y.
+    assert all(0.1 < share < 0.6 for share in shares), shares
+    assert min(highs) > 30, highs
+    assert np.ptp(directions) > 90, directions
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -130,6 +130,9 @@ def test_loss_against_plain_loops() -> None:
     assert float(loss.activity) == pytest.approx(np.mean(entropy))
     assert float(loss.position) == pytest.approx(np.mean(squares))
     assert float(loss.total) == pytest.approx(np.mean(entropy) + 3 * np.mean(squares))
+    arguments = [torch.from_numpy(part) for part in (logits, x, activity, target)]
+    loss = seld_loss(*arguments, absolute=True)
+    assert float(loss.position) == pytest.approx(np.mean(np.sqrt(squares)))
 
 
 def test_silence_has_no_position_loss_and_no_gradient_from_it() -> None:

@@ -1,4 +1,4 @@
-"""Two sources at once in SELD's windows, and the settings of synthetic clips that it trains on."""
+"""Two sources at once or in turn in SELD's windows, and the settings of its synthetic clips."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from savg.annotation import ClipLabels
 from savg.errors import SavgError
 from savg.train.optim import Draw
 from savg.train.recipe import get_recipe, override
-from savg.train.seld import SeldRecipe, _together
+from savg.train.seld import FADE, SeldRecipe, _in_turn, _together
 from savg.train.sources import ClipSpec, Synthetic, open_clips
 
 RATE = 16_000
@@ -53,15 +53,31 @@ def test_labels_of_what_cannot_be_heard_are_not_added() -> None:
     assert _together(speech, (silent[0], music[1]), rng) is speech
 
 
+def test_one_clip_gives_way_to_another_with_its_labels() -> None:
+    model = get_recipe("seld", "tiny").model  # type: ignore[attr-defined]
+    before, after = clip(1, 0.1, 40.0), clip(0, 0.1, 200.0)
+    audio, labels = _in_turn(before, after, 7 * RATE // 10 + 5, model)
+    cut, faded = 7 * RATE // 10, 7 * RATE // 10 + round(FADE * RATE)
+    assert np.array_equal(audio[:, :cut], before[0][:, :cut])
+    assert np.allclose(audio[:, faded:], after[0][:, faded:])
+    assert labels.frames.tolist() == list(range(20))
+    assert labels.x.tolist() == [40.0] * 7 + [200.0] * 13
+    assert labels.classes.tolist() == [1] * 7 + [0] * 13
+    whole = _in_turn(before, after, 0, model)
+    assert whole[1].x.tolist() == [200.0] * 20
+
+
 def test_a_recipe_without_overlap_draws_what_it_drew_before(tmp_path: Path) -> None:
     recipe = get_recipe("seld", "tiny")
-    assert isinstance(recipe, SeldRecipe) and recipe.overlap == 0
+    assert isinstance(recipe, SeldRecipe) and recipe.overlap == recipe.turns == 0
     data = recipe.open("synthetic", tmp_path)
     draws = [Draw(index, 0, index) for index in range(3)]
     before = recipe.batch(data, draws)
     mixed = replace(recipe, overlap=1.0).batch(data, draws)
     assert all(np.array_equal(a, b) for a, b in zip(before, recipe.batch(data, draws), strict=True))
     assert mixed[0].shape == before[0].shape and not np.array_equal(mixed[0], before[0])
+    turned = replace(recipe, turns=1.0).batch(data, draws)
+    assert turned[0].shape == before[0].shape and not np.array_equal(turned[0], before[0])
 
 
 def test_microphones_and_held_out_voices_are_settings_with_packs_of_their_own(

@@ -4,7 +4,10 @@ In a living room most of the energy a few metres from a source is diffuse, so th
 a clip differ far less than the source's direction would make them; the microphone's first-order
 channels lose directivity at both ends of the spectrum (regularised radial filters below, spatial
 aliasing above; Rafaely, Fundamentals of Spherical Array Processing, 2015, ch. 4), its capsules are
-calibrated within a decibel or so, and rooms hum. Channels are ACN/SN3D (W, Y, Z, X).
+calibrated within a decibel or so, and rooms hum. The room's part of the sound is the larger the lower
+the frequency: walls absorb highs and sources send them forwards (Kuttruff, Room Acoustics, 2016). Other
+people rustle and step while somebody plays: too soft to be an event, but from a direction of its own,
+and where a voice or an instrument has no energy it is all there is. Channels are ACN/SN3D (W, Y, Z, X).
 """
 
 from __future__ import annotations
@@ -16,11 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from savg.geometry import foa_gains
+
 Array = NDArray[np.floating]
 TAPS = 1024
 """Length of the filters that stand for a channel's response."""
 TAIL_VARIANTS = 24
 """Diffuse tails of one length, of which a scene has one."""
+RUSTLE_KNOT, RUSTLE_SWELL_DB = 0.12, 6.0
+"""Seconds between, and spread in dB of, the changes of rustle's loudness."""
 SILENT = -200.0
 """dB: no ambience."""
 
@@ -36,6 +43,8 @@ class Microphones:
     of the random unevenness of each channel over frequency. high_pass: Hz of a second-order filter, 0
     none; tilt: dB an octave around 1 kHz. noise_db, fan_db, hum_db: rms in dB of full scale of pink
     noise, of a fan and of hum with fundamental `mains` Hz; level_db: gain of it all. seed: of the rest.
+    late_tilt: of the diffuse tail, in dB an octave around 1 kHz. rustle_db: rms in dB of full scale of
+    somebody unseen or silent who rustles, at any azimuth and perhaps on the move.
     Raises ValueError for values that do not fit.
     """
 
@@ -56,6 +65,8 @@ class Microphones:
     mains: float = 50.0
     level_db: float = 0.0
     seed: int = 0
+    late_tilt: float = 0.0
+    rustle_db: float = SILENT
 
     def __post_init__(self) -> None:
         positive = {"reverberation": self.reverberation, "damping": self.damping}
@@ -100,6 +111,8 @@ class Microphones:
             mains=50.0 if rng.random() < 0.5 else 60.0,
             level_db=float(rng.uniform(-15.0, 0.0)),
             seed=int(rng.integers(2**31)),
+            late_tilt=float(rng.uniform(-2.5, 0.0)),
+            rustle_db=often(0.6, -65.0, -38.0, SILENT),
         )
 
 
@@ -115,6 +128,8 @@ def as_recorded(audio: Array, microphones: Microphones, rate: int) -> NDArray[np
     audio = np.asarray(audio, np.float32)
     if microphones == IDEAL:
         return audio
+    if microphones.rustle_db > SILENT:
+        audio = audio + _rustle(microphones, len(audio), audio.shape[1], rate)
     channels, samples = audio.shape
     size = fft.next_fast_len(samples + TAPS, real=True)
     spectra = fft.rfft(audio, size)
@@ -186,6 +201,29 @@ def _hum(
     return hum * np.float32(10 ** (microphones.hum_db / 20) / np.std(hum))
 
 
+def _rustle(
+    microphones: Microphones, channels: int, samples: int, rate: int
+) -> NDArray[np.float32]:
+    """Rustle of one person [channels, samples]: highs that come and go, half of them diffuse."""
+    rng = np.random.default_rng([microphones.seed, 11])
+    knots = np.arange(0, samples + RUSTLE_KNOT * rate, RUSTLE_KNOT * rate)
+    at = np.arange(samples)
+    swell = 10 ** (np.interp(at, knots, rng.normal(0, RUSTLE_SWELL_DB, len(knots))) / 20)
+    # A walk of up to 40° a second, which is 1 m/s at 1.5 m; half of them stay.
+    azimuth, turn = rng.uniform(-180, 180), rng.uniform(-40, 40) * (rng.random() < 0.5)
+    gains = foa_gains(azimuth + turn * np.minimum(knots, samples) / rate, rng.uniform(-40, 10))
+    direct = np.stack([np.interp(at, knots, gain) for gain in gains])
+    f = fft.rfftfreq(samples, 1 / rate)
+    low, high = rng.uniform(500, 3000), rng.uniform(3000, 12_000)
+    shape = f * f / (low * low + f * f) / np.sqrt(1 + (f / high) ** 2)
+    noise = rng.standard_normal((5, samples), np.float32) * swell
+    noise = fft.irfft(fft.rfft(noise) * shape, samples)
+    noise *= 10 ** (microphones.rustle_db / 20) / max(float(np.std(noise[0])), 1e-9)
+    noise[2:] *= np.sqrt(1 / 3)
+    both = np.sqrt(0.5) * (direct * noise[0] + noise[1:])
+    return np.asarray(both[:channels], np.float32)
+
+
 def diffuse_tail(microphones: Microphones, reverberation: float, rate: int) -> NDArray[np.float32]:
     """A decorrelated diffuse tail [4, samples]: energy 1 in W, a third of it in Y, Z and X.
 
@@ -193,17 +231,25 @@ def diffuse_tail(microphones: Microphones, reverberation: float, rate: int) -> N
     """
     seconds = np.round(reverberation * microphones.reverberation, 1)
     damped = np.round(seconds * microphones.damping, 1)
-    return _tail(microphones.seed % TAIL_VARIANTS, max(seconds, 0.1), max(damped, 0.1), rate)
+    # Rounded, as the seconds are, so that few tails serve many scenes.
+    tilt = np.round(2 * microphones.late_tilt) / 2
+    return _tail(microphones.seed % TAIL_VARIANTS, max(seconds, 0.1), max(damped, 0.1), tilt, rate)
 
 
 @lru_cache(maxsize=256)
-def _tail(variant: int, seconds: float, damped: float, rate: int) -> NDArray[np.float32]:
+def _tail(
+    variant: int, seconds: float, damped: float, tilt: float, rate: int
+) -> NDArray[np.float32]:
     rng = np.random.default_rng([variant, 41])
     length = round(0.8 * seconds * rate)
     time = np.arange(length) / rate
     noise = rng.standard_normal((4, length))
     size = fft.next_fast_len(length, real=True)
-    share = 1 / (1 + (fft.rfftfreq(size, 1 / rate) / 2000) ** 4)
+    f = fft.rfftfreq(size, 1 / rate)
+    share = 1 / (1 + (f / 2000) ** 4)
+    if tilt:
+        colour = 10 ** (tilt * np.log2(np.maximum(f, 60.0) / 1000) / 20)
+        noise = fft.irfft(fft.rfft(noise, size) * colour, size)[:, :length]
     low = fft.irfft(fft.rfft(noise, size) * share, size)[:, :length]
     tail = low * 10 ** (-3 * time / seconds) + (noise - low) * 10 ** (-3 * time / damped)
     tail[:, : round(0.012 * rate)] = 0
