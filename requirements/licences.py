@@ -25,6 +25,9 @@ LOCKS = {
 
 PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[\w,-]*\])?==([^\s;\\]+)", re.MULTILINE)
 
+WINDOWS = re.compile(r"^([A-Za-z0-9][\w.-]*)==.*sys_platform == 'win32'", re.MULTILINE)
+"""Packages that are locked for Windows alone, and may have no file for another system."""
+
 UNSTATED = {"cuda-toolkit": "NVIDIA Proprietary Software", "pyroomacoustics": "MIT"}
 """Licences that stand in a package's files or at its publisher, and not in its metadata."""
 
@@ -89,16 +92,29 @@ def licence(package: Distribution) -> str:
 def licences(packages: dict[str, tuple[str, str]]) -> dict[str, str]:
     """The licence of each package; the program ends if one states none."""
     found = read(distributions(), packages)
-    missing = [f"{name}=={packages[name][0]}" for name in sorted(packages) if name not in found]
-    if missing:
-        with tempfile.TemporaryDirectory() as folder:
-            uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps"]
-            target = ["--python-version", "3.13", "--target", folder]
-            subprocess.run([*uv, *target, *missing], check=True)
-            found |= read(distributions(path=[folder]), packages)
+    missing = sorted(packages.keys() - found.keys())
+    locks = "".join((ROOT / file).read_text(encoding="utf-8") for file in LOCKS)
+    windows = {plain(name) for name in WINDOWS.findall(locks)}
+    found |= fetched([name for name in missing if name not in windows], packages)
+    found |= fetched([name for name in missing if name in windows], packages, "windows")
     if silent := sorted(name for name in packages if not found.get(name)):
         sys.exit(f"These packages state no licence: {', '.join(silent)}.")
     return found
+
+
+def fetched(
+    names: list[str], packages: dict[str, tuple[str, str]], system: str | None = None
+) -> dict[str, str]:
+    """Licences of packages that are not installed here, from the files for `system` (None: this one)."""
+    if not names:
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps"]
+        target = ["--python-version", "3.13", "--target", folder]
+        place = [] if system is None else ["--python-platform", system]
+        wanted = [f"{name}=={packages[name][0]}" for name in names]
+        subprocess.run([*uv, *target, *place, *wanted], check=True)
+        return read(distributions(path=[folder]), packages)
 
 
 def read(
