@@ -105,7 +105,7 @@ def licences(packages: dict[str, tuple[str, str]]) -> dict[str, str]:
 def fetched(
     names: list[str], packages: dict[str, tuple[str, str]], system: str | None = None
 ) -> dict[str, str]:
-    """Licences of packages that are not installed here, from the files for `system` (None: this one)."""
+    """Licences of packages that are not here, from their files for `system` (None: this one)."""
     if not names:
         return {}
     with tempfile.TemporaryDirectory() as folder:
