@@ -22,7 +22,12 @@ from savg.mos.results.report import write_report
 from savg.mos.storage.store import Store, sqlite_url
 from savg.studio import build
 from savg.studio.results import result_files
-from savg.studio.results.benchmark_board import document, methods_board, methods_figure
+from savg.studio.results.benchmark_board import (
+    document,
+    methods_board,
+    methods_figure,
+    published_board,
+)
 from savg.studio.results.result_files import Reports, benchmarks, read_report
 from savg.studio.results.study_results import StudyResults
 from savg.viz.documents import NOT_ENOUGH, Estimate
@@ -226,8 +231,13 @@ def test_the_published_table_and_our_own_files() -> None:
     paper = published().table("savgbench")
     assert paper.row("Ground truth").values["Spatial AV-Align"] == 0.92
     assert paper.row("Joint").values["MOS"] == 2.90
-    captions = [table["caption"] for table in methods_board()["tables"]]
+    captions = [table["caption"] for table in published_board()["tables"]]
     assert "Published: StereoSync" in captions
+    own = methods_board()
+    assert not any("Published" in table["caption"] for table in own["tables"])
+    assert any("synthetic" in line and "real recordings" in line for line in own["lines"])
+    rows = methods_figure(False)["value"].data[-1].y
+    assert rows and all("n = " in str(name) for name in rows)
     by_name = {b.name: b for b in benchmarks()}
     stored = json.loads((RESULTS / "demo_quality.json").read_text())
     scores = [m.score for m in by_name["demo_quality"].measures]

@@ -34,6 +34,7 @@ class Layout:
     compared: RunLayout
     methods: gr.HTML
     figure: gr.Plot
+    published: gr.HTML
     table: gr.Dropdown
     document: gr.Markdown
     report: gr.Dropdown
@@ -48,6 +49,7 @@ def lay_out(
     chosen: list[str],
     runs_head: dict[str, Any],
     methods: dict[str, Any],
+    published: dict[str, Any],
     tables: list[tuple[str, str]],
     document: str,
     reports: list[tuple[str, str]],
@@ -55,13 +57,14 @@ def lay_out(
 ) -> Layout:
     """Everything but figures, which come when the tab is first seen.
 
-    runs, tables, reports: titles and keys; chosen: the runs at first; runs_head, methods, head: what
-    the boards show; document: the first table.
+    runs, tables, reports: titles and keys; chosen: the runs at first; runs_head, methods, published,
+    head: what the boards show; document: the first table.
     """
     compared = _lay_out_runs(runs, chosen, runs_head)
     methods_board = board("savg-results-methods", methods)
     with gr.Row(elem_id="savg-results-figure"):
         figure = gr.Plot(show_label=False, visible=False, elem_id="savg-results-plot-methods")
+    published_board = board("savg-results-published", published)
     table, markdown = _whole_tables(tables, document)
     report = gr.Dropdown(
         reports,
@@ -79,7 +82,17 @@ def lay_out(
     more = board("savg-results-more")
     dark = gr.Checkbox(visible=False)
     return Layout(
-        compared, methods_board, figure, table, markdown, report, head_board, plots, more, dark
+        compared,
+        methods_board,
+        figure,
+        published_board,
+        table,
+        markdown,
+        report,
+        head_board,
+        plots,
+        more,
+        dark,
     )
 
 

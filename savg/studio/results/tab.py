@@ -11,6 +11,7 @@ from savg.studio.results.benchmark_board import (
     document,
     methods_board,
     methods_figure,
+    published_board,
     table_choices,
 )
 from savg.studio.results.layout import lay_out
@@ -40,6 +41,7 @@ def build(context: Context, page: Page) -> None:
         *compared.choices(),
         compared.head(),
         methods_board(),
+        published_board(),
         tables,
         first,
         reports,
