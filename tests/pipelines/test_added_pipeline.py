@@ -41,10 +41,10 @@ def test_a_pipeline_from_a_seed(
 
     monkeypatch.setenv("SAVG_WEIGHTS", str(folder))
     bundled = services.bundled()
-    choice = generate_choices(bundled)[str(folder)]
+    choice = generate_choices(bundled)["mine"]
     assert (choice.label, choice.about) == ("Toy of mine", "A colour and a tone.")
     assert choice.steps == (4, 6, 60) and not choice.boxes
-    assert isinstance(bundled.pipeline(str(folder)), ToyPipeline)
+    assert isinstance(bundled.pipeline("mine"), ToyPipeline)
 
 
 def test_a_pipeline_for_videos(
@@ -67,10 +67,10 @@ def test_a_pipeline_for_videos(
 
     monkeypatch.setenv("SAVG_WEIGHTS", str(folder))
     bundled = services.bundled()
-    choice = bundled.audio_pipelines[str(folder)]
+    choice = bundled.audio_pipelines["mine"]
     assert (choice.label, choice.about) == ("Fake of mine", "A tone from where blue is seen.")
-    assert str(folder) not in bundled.pipelines
-    assert isinstance(bundled.audio_pipeline(str(folder)), studio_fakes.FakeAudioPipeline)
+    assert "mine" not in bundled.pipelines
+    assert isinstance(bundled.audio_pipeline("mine"), studio_fakes.FakeAudioPipeline)
 
 
 def test_a_two_stage_pipeline_may_name_another_second_stage(

@@ -15,6 +15,7 @@ from savg.errors import SavgError
 from savg.pipelines.joint import tiny
 from savg.pipelines.two_stage import tiny as tiny_two_stage
 from savg.pipelines.video_to_audio import tiny as tiny_sound
+from savg.studio import build
 from savg.studio.shared import services
 
 
@@ -34,13 +35,13 @@ def test_named_weights_are_pipelines_too(tmp_path: Path, monkeypatch: pytest.Mon
     tiny().save_pretrained(folder)
     monkeypatch.setenv("SAVG_WEIGHTS", str(folder))
     bundled = services.bundled()
-    assert bundled.pipelines[str(folder)].label == "Joint of mine"
+    assert bundled.pipelines["mine"].label == "Joint of mine"
     calls: list[tuple] = []
-    generate = bundled.pipeline(str(folder))
+    generate = bundled.pipeline("mine")
     clips = generate(1, seed=3, steps=2, first=0, on_step=lambda *step: calls.append(step))
     assert len(clips) == 1 and calls and calls[-1][0] == calls[-1][1]
     assert calls[-1][2].dtype.name == "uint8" and calls[-1][2].shape[-1] == 3
-    assert bundled.pipeline(str(folder)) is generate
+    assert bundled.pipeline("mine") is generate
 
 
 def test_two_stage_weights_beside_the_joint_ones_are_offered_with_them(
@@ -74,7 +75,7 @@ def test_named_networks_that_only_generate_audio_are_no_pipeline(
     tiny_sound().save_pretrained(tmp_path / "sound")
     monkeypatch.setenv("SAVG_WEIGHTS", str(tmp_path / "sound"))
     bundled = services.bundled()
-    key = str(tmp_path / "sound")
+    key = "sound"
     assert key not in bundled.pipelines
     assert bundled.audio_pipelines[key].label == "Video to audio of sound"
     assert bundled.audio_pipeline(key).sample_rate == 16_000
@@ -131,11 +132,30 @@ def test_a_wrong_description_stops_no_studio(
     bundled = services.bundled()
     (problem,) = bundled.problems
     assert words in problem and "\n" not in problem and str(tmp_path / "bad") in problem
-    assert list(bundled.pipelines)[-1] == str(tmp_path / "bad")
-    assert len(bundled.pipeline(str(tmp_path / "good"))(1, seed=0, steps=1)) == 1
+    assert list(bundled.pipelines)[-1] == "bad"
+    assert len(bundled.pipeline("good")(1, seed=0, steps=1)) == 1
     with pytest.raises(SavgError) as told:
-        bundled.pipeline(str(tmp_path / "bad"))
-    assert str(told.value) == problem
+        bundled.pipeline("bad")
+    assert str(told.value) == problem.replace(str(tmp_path / "bad"), "bad")
+
+
+def test_visitors_never_see_where_weights_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys stand in the page's configuration, and a click tells what is wrong with a folder."""
+    folders = [tmp_path / "a" / "mine", tmp_path / "b" / "mine", tmp_path / "demo"]
+    tiny().save_pretrained(folders[0])
+    for folder in folders[1:]:
+        shutil.copytree(folders[0], folder)
+    (folders[1] / "joint" / "model.safetensors").write_bytes(b"damaged")
+    monkeypatch.setenv("SAVG_WEIGHTS", os.pathsep.join(map(str, folders)))
+    bundled = services.bundled()
+    assert list(bundled.pipelines)[-3:] == ["mine", "mine2", "demo2"]
+    assert str(tmp_path) not in str(build(bundled, datasets=()).blocks.get_config_file())
+    with pytest.raises(SavgError) as told:
+        bundled.pipeline("mine2")
+    assert "mine" in str(told.value) and str(tmp_path) not in str(told.value)
+    assert bundled.clip_detector("demo2") == bundled.video_detector
 
 
 def test_wrong_bundled_weights_are_told_too(

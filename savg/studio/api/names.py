@@ -16,7 +16,8 @@ FIRST = next(iter(CLIPS))
 def plain_names(keys: Iterable[str]) -> dict[str, str]:
     """Keys of pipelines by plain names: "joint", "two_stage", "mine", each one once.
 
-    A key is that of `Services`: "demo", "demo/two_stage", a folder, or a folder and a pipeline.
+    A key is that of `Services`: "demo", "demo/two_stage", or of further weights, by itself or with a
+    pipeline; hosts with services of their own may have paths as keys.
     """
     names: dict[str, str] = {}
     for key in keys:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from savg.annotation import SoundEvents
 from savg.clip import Clip
@@ -21,7 +21,7 @@ from savg.errors import SavgError, brief, is_whole
 from savg.hub import REPO, resolve
 from savg.paths import assets_dir
 from savg.pipelines.description import Description, DescriptionError, descriptions
-from savg.pipelines.registry import AUDIO, CLIPS
+from savg.pipelines.registry import AUDIO, CLIPS, P, Registry
 from savg.studio.shared import zero_gpu
 
 if TYPE_CHECKING:
@@ -196,12 +196,18 @@ STEPS, AUDIO_STEPS, MAX_STEPS = 20, 25, 10_000
 
 BROKEN = "Its description is wrong: it cannot be used."
 
+RESERVED = ("demo", "together")
+"""Keys that no folder of SAVG_WEIGHTS gets: the bundled weights, and pipelines side by side."""
+
+T = TypeVar("T")
+
 
 def bundled() -> Services:
     """The detectors and the pipelines of the bundled demo weights, and pipelines of SAVG_WEIGHTS.
 
     That environment variable lists folders with a pipeline.json, separated as in PATH. A pipeline whose
-    description is wrong is offered last: a click tells what is wrong with it.
+    description is wrong is offered last: a click tells what is wrong with it. Visitors see names of
+    folders, in keys as in sentences, and never where these lie.
     """
     persons = _detectors("persons")
     sounds = next(iter(_detectors("sounds").values()))
@@ -209,7 +215,8 @@ def bundled() -> Services:
     offers = _Offers()
     groups = [offers.add("demo", "diffusion, demo", folder, "joint")]
     for path in filter(None, os.environ.get("SAVG_WEIGHTS", "").split(os.pathsep)):
-        groups.append(offers.add(path, f"of {Path(path).name}", _weights(path), "unknown"))
+        name = Path(path).name or Path(path).resolve().name or "weights"
+        groups.append(offers.add(offers.new_key(name), f"of {name}", _weights(path), "unknown"))
     return Services(
         offers.pipelines | offers.broken,
         persons,
@@ -249,12 +256,24 @@ def _is_complete(folder: Path) -> bool:
 
 @dataclass
 class _Offers:
-    """What folders of weights offer; `broken` stands for pipelines whose description is wrong."""
+    """What folders of weights offer; `broken` stands for pipelines whose description is wrong.
+
+    keys: those of the folders so far.
+    """
 
     pipelines: dict[str, PipelineChoice] = field(default_factory=dict)
     audio_pipelines: dict[str, AudioChoice] = field(default_factory=dict)
     broken: dict[str, PipelineChoice] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    keys: set[str] = field(default_factory=lambda: set(RESERVED))
+
+    def new_key(self, name: str) -> str:
+        """The key of a folder of that name: "mine", or "mine2" where another one is called so."""
+        key, number = name, 2
+        while key in self.keys:
+            key, number = f"{name}{number}", number + 1
+        self.keys.add(key)
+        return key
 
     def add(self, key: str, where: str, folder: Path, default: str) -> tuple[str, ...]:
         """Add what a folder describes; returns the keys of its pipelines from a seed.
@@ -265,7 +284,7 @@ class _Offers:
         try:
             first, *others = descriptions(folder) or [Description(folder, {})]
         except SavgError as error:
-            self._add_broken(key, where, default, error)
+            self._add_broken(key, where, default, folder, error)
             return ()
         offers = [(key, first)]
         offers += [(f"{key}/{one.name}", one) for one in others if one.is_complete]
@@ -275,7 +294,7 @@ class _Offers:
             try:
                 is_clips = self._add_one(place, one, name, where, place == key)
             except SavgError as error:
-                self._add_broken(place, where, name, error)
+                self._add_broken(place, where, name, folder, error)
                 continue
             names += [place] if is_clips else []
         return tuple(names)
@@ -297,12 +316,15 @@ class _Offers:
             return True
         return False
 
-    def _add_broken(self, place: str, where: str, name: str, error: SavgError) -> None:
-        def load() -> ClipPipeline:
+    def _add_broken(
+        self, place: str, where: str, name: str, folder: Path, error: SavgError
+    ) -> None:
+        def fail() -> ClipPipeline:
             raise error
 
         title = CLIPS.entries[name].title if name in CLIPS else name.capitalize()
         steps = (LEAST, STEPS, MOST)
+        load = partial(_without_place, folder, fail)
         self.broken[place] = PipelineChoice(f"{title} {where}", BROKEN, steps, load, title)
         self.problems.append(str(error))
 
@@ -315,12 +337,28 @@ def _clip_choice(name: str, where: str, description: Description, weights: str) 
         f"{title} {where}",
         entry.about if entry else "",
         (LEAST, steps, MOST),
-        partial(CLIPS.load, description.folder, name),
+        _loader(CLIPS, description, name),
         name=title,
         boxes=description.takes_boxes,
         registered=name,
         weights=weights,
     )
+
+
+def _loader(registry: Registry[P], description: Description, name: str) -> Callable[[], P]:
+    folder = description.folder
+    return partial(_without_place, folder, partial(registry.load, folder, name))
+
+
+def _without_place(folder: Path, load: Callable[[], T]) -> T:
+    """What `load` gives; its errors name the folder and not where that lies, as visitors read them."""
+    try:
+        return load()
+    except SavgError as error:
+        words = str(error)
+        for path in {str(folder), str(folder.absolute()), str(folder.resolve())}:
+            words = words.replace(path, folder.name)
+        raise SavgError(words) from error
 
 
 def _audio_stages(description: Description) -> Iterator[Description]:
@@ -336,7 +374,7 @@ def _audio_choice(label: str, description: Description) -> AudioChoice:
         label,
         AUDIO.entries[description.name].about,
         (1, steps, max(MOST, steps)),
-        partial(AUDIO.load, description.folder, description.name),
+        _loader(AUDIO, description, description.name),
         guidance=float(guidance),
         boxes=description.takes_boxes,
         follows=AUDIO.entries[description.name].follows,
