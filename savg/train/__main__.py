@@ -47,7 +47,7 @@ def _training_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--config", default="demo", help="full, demo or tiny (default: demo)")
     add("--data", default="synthetic", help="'synthetic' (default) or a folder of training data")
-    add("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
+    add("--out", type=Path, metavar="RUN", help="folder of the run")
     add("--init", metavar="DIR", help="component folder whose weights a new run starts from")
     add("--steps", type=integer, help="last step (also the end of the learning-rate schedule)")
     add("--finish", type=integer, metavar="N", help="end after N steps of falling learning rate")
@@ -58,6 +58,11 @@ def _training_arguments(parser: argparse.ArgumentParser) -> None:
     add("--precision", choices=("bfloat16", "float32"), help="default: chosen for this machine")
     add("--device", help="default: the first accelerator, else the CPU")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting")
+    add(
+        "--list-settings",
+        action="store_true",
+        help="show what --set takes, with type, value and meaning, and end",
+    )
     add("--fresh", action="store_true", help="remove the run's checkpoints and logs first")
     add("--compile", action="store_true", help="compile the network's blocks, for GPUs")
     add("--quiet", action="store_true", help="no progress bar")
@@ -75,8 +80,7 @@ def run_training(args: argparse.Namespace) -> int:
         if args.threads < 1:
             raise SavgError(f"--threads must be ≥ 1, got {args.threads}.")
         torch.set_num_threads(args.threads)
-    changes = [f"optim.{k}={v}" for k in ("steps", "batch") if (v := getattr(args, k)) is not None]
-    changes = [*_earlier_end(args), *changes, *args.set, *_ending(args)]
+    changes = [*_earlier_end(args), *_asked(args), *_ending(args)]
     recipe = override(get_recipe(args.command, args.config), changes)
     for folder in (args.out, args.out / "checkpoints", args.out / "data"):
         writable_folder(folder, "--out")
@@ -105,6 +109,12 @@ def run_training(args: argparse.Namespace) -> int:
     return 0
 
 
+def _asked(args: argparse.Namespace) -> list[str]:
+    """The changes of settings that the arguments ask for."""
+    changes = [f"optim.{k}={v}" for k in ("steps", "batch") if (v := getattr(args, k)) is not None]
+    return [*changes, *args.set]
+
+
 def _earlier_end(args: argparse.Namespace) -> list[str]:
     """The last step of a run that goes on without being given another: the one it was told before."""
     from savg.train import checkpoint as checkpoints
@@ -131,8 +141,23 @@ def _ending(args: argparse.Namespace) -> list[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    args = build_parser().parse_args(argv)
-    return run_command(lambda: run_export(args) if args.command == "export" else run_training(args))
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if args.command == "export":
+        return run_command(lambda: run_export(args))
+    if args.list_settings:
+        return run_command(lambda: list_settings(args))
+    if args.out is None:
+        parser.error("the following arguments are required: --out")
+    return run_command(lambda: run_training(args))
+
+
+def list_settings(args: argparse.Namespace) -> int:
+    """Print the settings that a run by these arguments would have; returns the exit code."""
+    from savg.train.settings import listing
+
+    print(listing(override(get_recipe(args.command, args.config), _asked(args))))
+    return 0
 
 
 def run_export(args: argparse.Namespace) -> int:

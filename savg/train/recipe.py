@@ -159,7 +159,10 @@ def override(config: C, changes: Iterable[str]) -> C:
         if path.strip() == "world":
             config = _with_world(config, text.strip())
             continue
-        places = list(_find(config, path.strip().split(".")))
+        wanted = path.strip().split(".")
+        places = list(_find(config, wanted))
+        if tuple(wanted) in places:  # a whole name, which may be the end of others too
+            places = [tuple(wanted)]
         if len(places) != 1:
             problem = "no setting" if not places else "more than one setting"
             raise SavgError(f"The recipe has {problem} {path!r}; settings: {_settings(config)}.")
