@@ -84,6 +84,12 @@ class GenerationSettings:
         )
 
     @property
+    def name(self) -> str:
+        """Pipeline, seed and, after the first, the number of the clip: what files of it are called."""
+        clip = f" clip {self.index + 1}" if self.index else ""
+        return f"{self.pipeline} seed {self.seed}{clip}"
+
+    @property
     def command(self) -> str:
         """The command line that makes the clip, the last of its seed's clips that it makes."""
         words = ["python", "-m", "savg", "generate", "--pipeline", self.pipeline]

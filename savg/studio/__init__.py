@@ -157,10 +157,15 @@ def _blocks(context: Context) -> gr.Blocks:
     with gr.Blocks(
         title="SAVG Studio", analytics_enabled=False, delete_cache=(age // 10, age)
     ) as blocks:
-        gr.HTML(text("shared/header.html"), apply_default_css=False, elem_id="savg-header")
+        gr.HTML(
+            text("shared/header.html"),
+            js_on_load=text("shared/lists.js"),
+            apply_default_css=False,
+            elem_id="savg-header",
+        )
         clicks = components.clicker("savg-clicks")
         clips, inspected, resounded = gr.State([]), gr.State(None), gr.State(None)
-        with gr.Tabs(elem_id="savg-tabs") as tabs:
+        with gr.Tabs(elem_id="savg-tabs", overflow_behavior="wrap") as tabs:
             page = Page(clips, tabs, inspected, resounded, clicks, blocks)
             for module in TABS:
                 tab = cast(Tab, importlib.import_module(module))

@@ -138,14 +138,8 @@ class Visitor:
         self.page.wait_for_selector("#savg-progress .sg-hint:not(:empty)", state="attached")
 
     def tab(self, name: str) -> None:
-        """Open a tab; on a narrow page it may be in the menu of those that found no room."""
-        self.page.get_by_role("tab").first.wait_for()
-        self.page.wait_for_timeout(300)  # for the menu to take what finds no room
-        tab = self.page.get_by_role("tab", name=name)
-        if not tab.first.is_visible():
-            self.page.locator(".overflow-menu > button").first.click()
-            tab = self.page.locator(".overflow-dropdown").get_by_text(name, exact=True)
-        tab.last.click()
+        """Open a tab; each is visible, on a narrow page in a second row."""
+        self.page.get_by_role("tab", name=name).click()
 
     def open_example(self, number: int = 0) -> dict:
         """Open an example in Inspect and wait until its picture and all its files are there."""

@@ -73,7 +73,7 @@ def test_the_pair_is_downloaded_as_one_video(guest: Visitor, tmp_path: Path) -> 
     with page.expect_download() as download:
         page.locator("#savg-export").click()
     download.value.save_as(tmp_path / "both.mp4")
-    assert download.value.suggested_filename == "seed-4-joint-comparison.mp4"
+    assert download.value.suggested_filename == ("fake-seed-4-and-second-seed-4-comparison.mp4")
     with av.open(str(tmp_path / "both.mp4")) as container:
         assert container.streams.video[0].width == 1328 and container.streams.audio
     assert page.get_by_text("Download the comparison").is_visible()

@@ -50,3 +50,18 @@ def test_a_link_makes_its_clip_and_a_reload_keeps_it(guest: Visitor) -> None:
     notice = page.locator("#savg-generate-notice [role=alert]")
     notice.wait_for()
     assert "pipeline must be one of fake, second, got 'nobody'" in notice.inner_text()
+
+
+def test_tabs_and_lists_serve_a_phone_and_the_keyboard(guest: Visitor) -> None:
+    page = guest.page
+    page.set_viewport_size({"width": 390, "height": 850})
+    for tab in page.get_by_role("tab").all():
+        assert tab.is_visible(), tab.inner_text()
+    assert page.locator(".overflow-menu > button:visible").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    field = page.locator("#savg-pipeline input")
+    for key in ("Tab", "Shift+Tab"):
+        field.focus()
+        page.wait_for_selector("#savg-pipeline [role=listbox]")
+        page.keyboard.press(key)
+        page.wait_for_selector("#savg-pipeline [role=listbox]", state="detached")

@@ -129,7 +129,7 @@ def test_the_newest_pair_becomes_one_video(context: Context) -> None:
     busy, done = tab.comparison(context, own, scores)
     assert busy[0]["value"]["kind"] == "busy" and not busy[1]["interactive"] and busy[2] == {}
     assert not done[0]["visible"] and done[1]["interactive"]
-    assert done[2]["name"] == "seed-4-clip-2-joint-comparison.mp4"
+    assert done[2]["name"] == ("fake-seed-4-clip-2-and-second-seed-4-clip-2-comparison.mp4")
     path = Path(done[2]["url"].removeprefix("gradio_api/file="))
     assert path.parent.parent == pair[0].folder
     assert video_info(path).seconds == pytest.approx(10, abs=0.1)

@@ -109,7 +109,12 @@ def test_left_is_left_from_the_upload_to_the_download(
     packets = [bytes(p) for p in av.open(str(stored.path(VIDEO))).demux(video=0) if p.size]
     assert packets == source_packets  # the visitor's own frames, byte for byte
     assert new["annotation"]["alignment"]["tp"] > 0
-    assert stored.title == "holiday, new audio" and stored.stem == "holiday-new-audio"
+    assert (
+        stored.title == "holiday, new audio"
+        and own["downloads"][0]["name"] == "holiday-own-audio.mp4"
+    )
+    assert new["downloads"][0]["name"].startswith("holiday-new-audio-")
+    assert "-seed-" in new["downloads"][0]["name"]
     assert new["downloads"][0]["label"] == "Video"
     assert last[3] == [new["id"], own["id"], "old"]
     assert not source.exists()  # taken over, and not served

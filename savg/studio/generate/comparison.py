@@ -37,7 +37,7 @@ def export(context: Context, clips: Sequence[StoredClip]) -> dict[str, str]:
     if len(clips) < 2:
         raise SavgError(TOO_FEW)
     which = hashlib.sha256(" ".join(stored.key for stored in clips).encode()).hexdigest()[:16]
-    path = clips[0].path(f"comparison-{which}") / f"{clips[0].stem}-comparison.mp4"
+    path = clips[0].path(f"comparison-{which}") / f"{_name(clips)}.mp4"
     if not path.is_file():
         entries = [
             Entry(Clip.read(stored.path(VIDEO), max_seconds=MAX_UPLOAD_SECONDS), stored.title)
@@ -45,3 +45,9 @@ def export(context: Context, clips: Sequence[StoredClip]) -> dict[str, str]:
         ]
         compose(path, entries)
     return {"url": media_url(path), "name": path.name}
+
+
+def _name(clips: Sequence[StoredClip]) -> str:
+    """The first clip's name, the second's or how many follow, and that this is a comparison."""
+    others = clips[1].stem if len(clips) == 2 else f"{len(clips) - 1}-more"
+    return f"{clips[0].stem}-and-{others}-comparison"

@@ -164,7 +164,7 @@ class GenerateRequest:
             origin += ", without boxes"
         boxes = self.boxes or not choice.boxes
         settings = self.choice.settings(place, self.seed, index, self.steps, boxes)
-        stored = self.context.library.add(clip, title, origin, self.owner, settings)
+        stored = self.context.library.add(clip, title, origin, self.owner, settings, settings.name)
         row = self._row(stored, self.names[place], choice.name)
         self.context.library.remember(stored.key, row)
         self.context.pace.add(self.names[place], self.steps, time.monotonic() - began)

@@ -56,7 +56,7 @@ def player_value(
         "Overlay video": (results / f"{RESULTS}.overlay.mp4", "-overlay.mp4"),
         "Boxes CSV": (results / f"{RESULTS}.boxes.csv", "-boxes.csv"),
         "Sound events CSV": (results / f"{RESULTS}.events.csv", "-events.csv"),
-        "JSON": (results / f"{RESULTS}.json", ".json"),
+        "JSON": (results / f"{RESULTS}.json", "-annotation.json"),
     }
     downloads = [
         {

@@ -59,7 +59,7 @@ class StoredClip:
     """One clip of the library: `title` and `origin` are text for people, `folder` holds its files.
 
     owner: the visitor whose clip it is, NOBODY, or None for an example, which stays; settings: those
-    that it was generated with, or that its file says it was.
+    that it was generated with, or that its file says it was; name: of its downloads, if not the title.
     """
 
     key: str
@@ -68,6 +68,7 @@ class StoredClip:
     folder: Path
     owner: str | None = NOBODY
     settings: GenerationSettings | None = None
+    name: str = ""
 
     def path(self, name: str) -> Path:
         """The file of one of the names above."""
@@ -75,9 +76,10 @@ class StoredClip:
 
     @property
     def stem(self) -> str:
-        """A plain file name for downloads, without suffix."""
-        plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in self.title.lower())
-        return "-".join(part for part in plain.split("-") if part)[:48] or "clip"
+        """A plain file name for downloads, without suffix: pipeline and seed of a generated clip."""
+        words = (self.name or self.title).lower()
+        plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in words)
+        return "-".join(part for part in plain.split("-") if part)[:64] or "clip"
 
     def results(self, detector: str) -> Path:
         """The folder of what a person detector, by its name in the registry, led to."""
@@ -114,13 +116,14 @@ class Library:
         origin: str,
         owner: str | None = NOBODY,
         settings: GenerationSettings | None = None,
+        name: str = "",
     ) -> StoredClip:
         """Store a clip with its poster; SavgError if it cannot be written."""
         top, bottom = visible_rows(clip)
         poster = clip.video[clip.format.frames // 2, top:bottom]
         comment = settings.to_text() if settings else ""
         return self.store(
-            lambda path: clip.write(path, comment), poster, title, origin, owner, settings
+            lambda path: clip.write(path, comment), poster, title, origin, owner, settings, name
         )
 
     def store(
@@ -131,6 +134,7 @@ class Library:
         origin: str,
         owner: str | None = NOBODY,
         settings: GenerationSettings | None = None,
+        name: str = "",
     ) -> StoredClip:
         """Store the video that `write` writes to the path it is given, and an image [h, w, 3] of it.
 
@@ -140,7 +144,7 @@ class Library:
         if len(self._clips) >= MAX_TOGETHER:
             raise SavgError("The studio holds as many clips as it can: try again later.")
         key = secrets.token_hex(16)
-        stored = StoredClip(key, title, origin, self.root / key, owner, settings)
+        stored = StoredClip(key, title, origin, self.root / key, owner, settings, name)
         try:
             stored.folder.mkdir(parents=True)
             write(stored.path(VIDEO))

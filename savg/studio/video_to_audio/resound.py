@@ -147,7 +147,10 @@ class ResoundRequest:
         audio = self._generated(job, pipeline, video, poster)
         rate = pipeline.sample_rate
         writing = watch(job, GENERATED, WRITTEN, self._seconds, WRITING)
-        new = self._store(self.source.path, audio, rate, poster, "new audio", self._origin, writing)
+        name = f"new audio {self.pipeline} seed {self.seed}"
+        new = self._store(
+            self.source.path, audio, rate, poster, "new audio", self._origin, name, writing
+        )
         stored.append(new)
         own = audio_of(self.source.path, float(video.duration), RATE)
         if own is None:
@@ -155,7 +158,16 @@ class ResoundRequest:
         checking = watch(job, WRITTEN, WRITTEN, 1, WRITING)
         frames = new.path(VIDEO)
         stored.append(
-            self._store(frames, own, RATE, poster, "its own audio", "As it was uploaded", checking)
+            self._store(
+                frames,
+                own,
+                RATE,
+                poster,
+                "its own audio",
+                "As it was uploaded",
+                "own audio",
+                checking,
+            )
         )
         quieter = quieter_by(resample(audio, rate, RATE), own)
         return ResoundResult(new, stored[1], quieter, self.detector)
@@ -204,6 +216,7 @@ class ResoundRequest:
         poster: NDArray[np.uint8],
         words: str,
         origin: str,
+        name: str,
         progress: Callable[[float], None],
     ) -> StoredClip:
         """Store the frames of a file with other audio."""
@@ -213,6 +226,7 @@ class ResoundRequest:
             f"{Path(self.source.name).stem}, {words}",
             origin,
             self.owner,
+            name=f"{Path(self.source.name).stem} {name}",
         )
 
     def _annotate(self, job: Job, stored: list[StoredClip]) -> None:
