@@ -11,6 +11,16 @@ from_lock = { $(BIN)/uv pip install --python $(BIN)/python $(LOCKED) $(1) && \
 	{ echo 'uv could not install: once more with pip.' && \
 	$(BIN)/python -m pip install $(LOCKED) $(1) && $(BIN)/python -m pip install $(PROJECT); }
 
+# `make app TORCH_INDEX=ADDRESS`, untested: torch of another index in the locked version, such as PyTorch's
+# own for CPUs alone, which has no CUDA; without hashes, everything else from the lock as ever.
+TORCH_INDEX ?=
+OF_TORCH = torch|torchvision|torchaudio|triton|nvidia-[a-z0-9-]+|cuda-[a-z]+
+from_index = awk '/^[a-z]/ { other = !/^($(OF_TORCH))==/ } other' $(1) >$(VENV)/other.txt && \
+	$(BIN)/python -m pip install $(LOCKED) $(VENV)/other.txt && \
+	$(BIN)/python -m pip install --quiet --no-deps --index-url '$(TORCH_INDEX)' \
+		$$(grep -oE '^torch(vision|audio)?==[0-9.]+' $(1)) && \
+	$(BIN)/python -m pip install $(PROJECT)
+
 # A few minutes' worth of tests that touch most dependencies.
 QUICK = tests/test_packaging.py tests/test_clip.py tests/cli/test_evaluate_command.py tests/models/test_mel_vae.py tests/studio/test_app_serves.py tests/viz
 
@@ -26,7 +36,7 @@ $(BIN)/uv: requirements/uv.txt | $(BIN)/python
 
 $(VENV)/.app: pyproject.toml requirements/app.txt $(BIN)/uv
 	@echo 'Installing requirements/app.txt and the project into $(VENV) (about 2 GB the first time) …'
-	@$(call from_lock,requirements/app.txt)
+	@$(if $(TORCH_INDEX),$(call from_index,requirements/app.txt),$(call from_lock,requirements/app.txt))
 	touch $@
 
 $(VENV)/.test: pyproject.toml requirements/test.txt $(BIN)/uv
