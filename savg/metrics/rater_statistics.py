@@ -5,7 +5,7 @@ None where there are too few data, never NaN. Intervals are 95 %.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,6 +33,12 @@ class Interval:
         """estimate ± t · error."""
         half = float(stats.t.ppf(0.975, freedom)) * error
         return cls(estimate, estimate - half, estimate + half, error, freedom)
+
+    def within(self, low: float, high: float) -> Interval:
+        """The same with an interval that ends where a scale does: no mean lies beyond it."""
+        if self.low is None or self.high is None:
+            return self
+        return replace(self, low=max(self.low, low), high=min(self.high, high))
 
     @classmethod
     def without(cls, estimate: float | None) -> Interval:

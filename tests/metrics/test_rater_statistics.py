@@ -58,6 +58,10 @@ def test_the_t_interval_is_that_of_scipy() -> None:
     assert (result.low, result.high) == (pytest.approx(low), pytest.approx(high))
     assert result.freedom == 8
     assert mean_interval([3.0]).low is None and mean_interval([3.0]).estimate == 3.0
+    wide = mean_interval([1.0, 5.0])
+    assert wide.low < 1 and wide.high > 5
+    assert (wide.within(1, 5).low, wide.within(1, 5).high) == (1, 5)
+    assert wide.within(1, 5).estimate == 3 and mean_interval([3.0]).within(1, 5).low is None
 
 
 def two_way_by_hand(ratings: Ratings, sides: dict[int, float]) -> tuple[float, float]:

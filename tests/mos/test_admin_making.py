@@ -120,13 +120,11 @@ def test_reference_is_named_or_the_default_or_none() -> None:
 )
 def test_default_trials_fit_any_number_of_conditions(conditions: int, trials: int) -> None:
     names = [f"c{i}" for i in range(conditions)]
-    if conditions == 1:
-        with pytest.raises(DesignError, match="in a row"):
-            plan_study("s", names, None, {})
-        return
     plan = plan_study("s", names, None, {})
     assert plan.study.trials == trials
     assert (f"Trials: {trials}, the largest number up to 45" in plan.note) == (trials != 45)
+    if conditions == 1:
+        return  # which shares any number
     with pytest.raises(DesignError, match="multiple of the number of conditions"):
         plan_study("s", names, None, {"trials": conditions * 3 + 1})
 
@@ -227,7 +225,7 @@ def test_errors_are_shown_without_paths(
         ({"condition1": "joint"}, "Names of conditions must differ"),
         ({"condition0": "<b>"}, "Name of a condition"),
         ({"condition0": "mono"}, "twice"),
-        ({"trials": "44"}, "must be a multiple of"),
+        ({"trials": "44"}, "This works: "),
         ({"trials": "many"}, "Trials must be"),
         ({"labels": "one"}, "2 to 11"),
         ({"reference": "7"}, ""),

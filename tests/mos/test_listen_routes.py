@@ -238,3 +238,13 @@ def test_later_studies_appear_and_names_are_unique(tmp_path: Path) -> None:
     with pytest.raises(SavgError, match="both called late"):
         studies.add(tmp_path.parent / f"{tmp_path.name}-twin")
     studies.close()
+
+
+def test_an_address_without_a_study_is_a_page(studies: Studies) -> None:
+    client = TestClient(listening_app(studies))
+    for path in ("/", "/listen", "/listen/"):
+        page = client.get(path)
+        assert page.status_code == 200 and page.headers["content-type"].startswith("text/html")
+        assert "opens no test" in page.text and page.url.path == "/listen/"
+        assert not any(f"listen/{name}" in page.text for name in studies.names())
+    assert client.get("/listen/_page/listen.css").status_code == 200

@@ -197,8 +197,9 @@ def ratings_of(study: Study, rows: Sequence[RatingRow]) -> Ratings:
 
 
 def condition_results(study: Study, ratings: Ratings, seed: int) -> tuple[ConditionResult, ...]:
-    """MOS of each condition and anchor; one without ratings has empty intervals."""
+    """MOS of each condition and anchor, intervals within the scale; one without ratings has none."""
     means = ratings.listener_means()
+    scale = float(study.scores[0]), float(study.scores[-1])
     results = []
     for group in study.groups:
         name = group.name
@@ -214,8 +215,8 @@ def condition_results(study: Study, ratings: Ratings, seed: int) -> tuple[Condit
                 name,
                 len(score),
                 len(np.unique(ratings.clip[ratings.condition == k])),
-                mean_interval(means[:, k]),
-                two_way_mean(ratings, k, seed),
+                mean_interval(means[:, k]).within(*scale),
+                two_way_mean(ratings, k, seed).within(*scale),
                 tuple(int((score == s).sum()) for s in study.scores),
             )
         )

@@ -36,7 +36,8 @@ def listening_app(
         studies.close()
 
     mounts = _mounts(studies, password, clips)
-    return _application([*mounts, *map(_slash, mounts)], lifespan=lifespan)
+    home = Route("/", lambda request: RedirectResponse("listen/", 307))
+    return _application([*mounts, *map(_slash, mounts), home], lifespan=lifespan)
 
 
 def admin_app(

@@ -106,6 +106,10 @@ class Listening:
         """The page, which is the same for all listeners."""
         return FileResponse(PAGES / "listen.html", headers={"Cache-Control": "no-cache"})
 
+    async def landing(self, request: Request) -> Response:
+        """A page for whoever comes without a link; it names no study."""
+        return FileResponse(PAGES / "landing.html", headers={"Cache-Control": "no-cache"})
+
     async def facts(self, request: Request) -> Response:
         """The public facts of a study, as JSON."""
         folder = await self.study(request)
@@ -229,6 +233,7 @@ def listen_mount(studies: Studies) -> Mount:
 
     listen_routes = [
         Mount("/_page", StaticFiles(directory=PAGES), name="listen-static"),
+        route("/", listening.landing, "GET"),
         route("/{study}", listening.page, "GET"),
         route("/{study}/api/facts", listening.facts, "GET"),
         route("/{study}/api/state", listening.state, "GET"),

@@ -132,7 +132,8 @@ def make(admin: AdminRequest) -> Response:
         return new_page(admin, status=422)
     offered = context.builder.folders()
     try:
-        folders = {}
+        folders: dict[str, Path] = {}
+        available: dict[str, int] = {}
         for i in range(ROWS):
             chosen, name = admin.text(f"folder{i}"), admin.text(f"condition{i}").strip()
             if not chosen and not name:
@@ -142,11 +143,13 @@ def make(admin: AdminRequest) -> Response:
             if name in folders:
                 raise DesignError(f"Names of conditions must differ, got {name[:40]} twice.")
             folders[name] = offered[chosen].path
+            available[name] = offered[chosen].clips
         reference = admin.text("reference")
         if reference.isascii() and reference.isdigit():
             reference = admin.text(f"condition{int(reference[:4])}").strip() or NO_REFERENCE
         values = {o.name: o.parse(admin.text(o.name)) for o in OPTIONS}
-        plan = plan_study(admin.text("name").strip(), list(folders), reference, values)
+        name = admin.text("name").strip()
+        plan = plan_study(name, list(folders), reference, values, available)
         context.builder.start(plan, folders)
     except SavgError as error:
         return new_page(admin, str(error), 422)
