@@ -125,4 +125,4 @@ class PlainPolicy:
         return Opinion(self.rng.randint(1, 5), 1, thought)
 
     def answer(self, key: str) -> str:
-        return {"headphones": "over-ear", "hearing": "no"}.get(key, "")
+        return {"hearing": "no"}.get(key, "")

@@ -97,7 +97,7 @@ def listener(folder: StudyFolder, clock: Clock, *, remark: str = "", **how: Any)
     screen(folder.store, link.token)
     now = rate(folder.store, link.token, clock, **how)
     if now.step == "questions":
-        for key, text in (("headphones", "on-ear"), ("hearing", "no"), ("remarks", remark)):
+        for key, text in (("hearing", "no"), ("remarks", remark)):
             session.answer_question(folder.store, link.token, key, text)
     return link.code
 

@@ -169,7 +169,7 @@ def watch(page: Page, folder: StudyFolder, clock: Clock, rows: list[dict[str, st
         if token != tokens[0]:
             screen(folder.store, token)
         rate(folder.store, token, clock)
-        for key, text in (("headphones", "on-ear"), ("hearing", "no"), ("remarks", "")):
+        for key, text in (("hearing", "no"), ("remarks", "")):
             session.answer_question(folder.store, token, key, text)
     expect(page.locator(".tile", has_text="done")).to_contain_text("2")
     expect(page.locator("tr", has_text=rows[1]["code"])).to_contain_text("11 of 11")

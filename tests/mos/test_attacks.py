@@ -487,7 +487,7 @@ def test_texts_of_listeners_do_no_harm_to_organisers(tmp_path: Path) -> None:
         assert sent.status_code == 200, sent.text
         screen(folder.store, link.token)
         rate_on(folder.store, link.token, clock)
-        for key, text in (("headphones", "on-ear"), ("hearing", "no"), ("remarks", remark)):
+        for key, text in (("hearing", "no"), ("remarks", remark)):
             body = {"key": key, "text": text}
             sent = organiser.client.post(f"{address}/answer", json=body, headers=headers)
             assert sent.status_code == 200, sent.text

@@ -75,16 +75,15 @@ def test_a_whole_study_from_link_to_completion_code(visit: Session) -> None:
         if now.trial is not None:
             assert now.trial.media == upcoming
     assert len(served) == 59 and upcoming is None
-    assert now.step == "questions" and now.unanswered == ("headphones", "hearing", "remarks")
+    assert now.step == "questions" and now.unanswered == ("hearing", "remarks")
     assert now.completion is None
     session.answer_question(store, token, "remarks", "")
-    session.answer_question(store, token, "headphones", "in-ear")
     end = session.answer_question(store, token, "hearing", "no")
     assert end.step == "done" and end.completion and len(end.completion) == 10
     assert session.session_state(store, token) == end
     (person,) = store.participants("s")
     assert person.status == "done" and person.rated == 59 and person.finished_at is not None
-    assert person.answers == {"remarks": "", "headphones": "in-ear", "hearing": "no"}
+    assert person.answers == {"remarks": "", "hearing": "no"}
     assert person.screening == {"channels": [(4, 4)], "volume": [(1, 1)], "huggins": [(6, 6)]}
     assert [r.stimulus + ".mp4" for r in store.ratings("s")] == served
 
@@ -279,7 +278,7 @@ def test_answers_are_checked_and_stored_as_text(visit: Session) -> None:
     refused("step", lambda: session.answer_question(store, token, "remarks", "early"))
     visit.through(59)
     refused("value", lambda: session.answer_question(store, token, "salary", "x"))
-    refused("value", lambda: session.answer_question(store, token, "headphones", "speakers"))
+    refused("value", lambda: session.answer_question(store, token, "hearing", "a little"))
     refused("value", lambda: session.answer_question(store, token, "remarks", "x" * 4001))
     refused("value", lambda: session.answer_question(store, token, "remarks", 3))  # type: ignore[arg-type]
     script = "<script>alert(1)</script>\x00 =1+1 \U0001f600 \udc80"

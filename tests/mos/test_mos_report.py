@@ -53,7 +53,7 @@ def listener(store: Store, seed: int, *, habit: str = "", stop: int = 1000) -> s
             response_seconds=0.1 if habit == "hasty" else 1.5,
         )
     if now.step == "questions":
-        for key, text in (("headphones", "on-ear"), ("hearing", "no"), ("remarks", REMARK)):
+        for key, text in (("hearing", "no"), ("remarks", REMARK)):
             session.answer_question(store, link.token, key, text)
     return link.code
 

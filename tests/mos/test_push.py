@@ -141,7 +141,7 @@ def fill(study: StudyFolder) -> list[Link]:
     links = study.store.invite("s", 5)
     links += study.store.invite("s", simulated=True)
     now = take_trials(study, links[0], 100, 4)
-    answers = {"headphones": "on-ear", "hearing": "no", "remarks": "ü\n\u2028=1+1<script>"}
+    answers = {"hearing": "no", "remarks": "ü\n\u2028=1+1<script>"}
     for question in now.unanswered:
         session.answer_question(study.store, links[0].token, question, answers[question])
     take_trials(study, links[1], 7, 2)

@@ -115,7 +115,6 @@ class Question:
 
 
 QUESTIONS = (
-    Question("headphones", "What did you listen with?", ("over-ear", "on-ear", "in-ear", "other")),
     Question("hearing", "Do you know of any hearing impairment?", ("no", "yes", "rather not say")),
     Question("remarks", "Anything you would like to tell us?"),
 )
