@@ -8,12 +8,14 @@ import pytest
 from savg.cli import COMMANDS, build_parser, main
 from savg.cli.dataset import ACTIONS as DATASET
 from savg.cli.mos import ACTIONS as MOS
+from savg.cli.space import ACTIONS as SPACE
 
 SLOW = ("torch", "scipy", "sqlalchemy", "cv2", "av", "gradio", "matplotlib", "starlette")
 SLOW += ("uvicorn", "huggingface_hub", "jinja2")
 
 PAGES = [[], *([name] for name in COMMANDS)]
-PAGES += [["dataset", name] for name in DATASET] + [["mos", name] for name in MOS]
+GROUPS = {"dataset": DATASET, "mos": MOS, "space": SPACE}
+PAGES += [[group, name] for group, actions in GROUPS.items() for name in actions]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=" ".join)
@@ -22,9 +24,9 @@ def test_every_help_names_its_arguments(page: list[str], capsys: pytest.CaptureF
         main([*page, "--help"])
     text = capsys.readouterr().out
     assert stop.value.code == 0 and text.startswith(" ".join(["usage: python -m savg", *page]))
-    for name in COMMANDS if not page else {"dataset": DATASET, "mos": MOS}.get(" ".join(page), ()):
+    for name in COMMANDS if not page else GROUPS.get(" ".join(page), ()):
         assert f"    {name}" in text
-    if page and page[0] not in ("check-channels", "dataset", "mos", "weights"):
+    if page and page[0] not in ("check-channels", "dataset", "mos", "space", "weights"):
         assert "--out" in text
 
 

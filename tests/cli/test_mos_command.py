@@ -75,7 +75,12 @@ def test_default_trials_of_two_conditions(
         raise SavgError("Enough.")
 
     monkeypatch.setattr("savg.mos.study.folder.create_folder", record)
-    assert main(["mos", "create", str(tmp_path / "two"), "--conditions", "a=x", "b=y"]) == 1
+    for name in "xy":  # which are counted, and not read before the study is planned
+        (tmp_path / name).mkdir()
+        for clip in range(60):
+            (tmp_path / name / f"{clip}.mp4").touch()
+    folders = [f"a={tmp_path / 'x'}", f"b={tmp_path / 'y'}"]
+    assert main(["mos", "create", str(tmp_path / "two"), "--conditions", *folders]) == 1
     said = capsys.readouterr()
     assert "Trials: 44, the largest number up to 45 that 2 conditions share evenly." in said.err
     assert [c.trials for c in studies[0].conditions] == [22, 22]
@@ -98,13 +103,13 @@ def test_mistakes_are_one_sentence(
     for arguments, expected in (
         (["create", new, "--conditions", "joint"], "must be NAME=DIR"),
         (["create", new, "--conditions", "a=x", "a=y"], "names a twice"),
-        (["create", new, "--conditions", "a=/nowhere", "--trials", "15"], "in a row"),
+        (["create", new, "--conditions", "a=/nowhere", "--trials", "15"], "no such folder"),
         (
             ["create", new, "--conditions", "a=/nowhere", "b=/nowhere", "--trials", "30"],
             "no such folder",
         ),
         (["create", str(tmp_path / "A B"), "--conditions", *conditions], "Name of a study"),
-        (["create", new, "--conditions", *conditions], "clips"),
+        (["create", new, "--conditions", *conditions, "--trials", "42"], "needs more clips"),
         (
             ["create", new, "--conditions", *conditions, *SMALL, "--database", "x://y"],
             "must be sqlite",

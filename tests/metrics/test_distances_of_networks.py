@@ -56,9 +56,9 @@ def distance(
 
 
 def test_the_sound_detector_hears_swapped_channels() -> None:
-    clips = scenes(0, 6)
+    clips = scenes(0, 12)
     swapped = [with_audio(clip, clip.audio[::-1]) for clip in clips]
-    reference = features("seld", scenes(6, 6))
+    reference = features("seld", scenes(12, 12))
     plain, other = (distance(KadSeld, features("seld", c), reference) for c in (clips, swapped))
     assert other > 3 * abs(plain)
 

@@ -77,11 +77,13 @@ def run(args: argparse.Namespace) -> int:
     """Make the study."""
     from tqdm import tqdm
 
-    from savg.mos.study.folder import create_folder
+    from savg.mos.study.folder import check_elsewhere, create_folder
     from savg.mos.study.options import OPTIONS, plan_study
     from savg.mos.study.stimuli import find_clips
 
     writable_folder(args.study, "The study")
+    if args.database is not None:
+        check_elsewhere(args.database, args.study.resolve().name)
     folders = named_folders(args.conditions, "--conditions")
     values = {option.name: _value(option, getattr(args, option.name)) for option in OPTIONS}
     available = {name: len(find_clips(folder)) for name, folder in folders.items()}

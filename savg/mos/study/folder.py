@@ -79,7 +79,7 @@ def create_folder(
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise SavgError(f"{path} exists already: a study needs a new folder.")
     if url is not None:
-        _check_elsewhere(url, study.name)
+        check_elsewhere(url, study.name)
     spatial = find_scores(folders, scores or {})
     with atomic_folder(path, private=True) as part:
         media = part / "media"
@@ -111,8 +111,8 @@ def describe_folder(
     (folder / "study.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
 
 
-def _check_elsewhere(url: str, name: str) -> None:
-    """Raise before hours of transcoding if the study cannot be added to that database."""
+def check_elsewhere(url: str, name: str) -> None:
+    """SavgError, before hours of transcoding, if the study cannot be added to that database."""
     store = Store(url)
     try:
         if name in store.studies():
