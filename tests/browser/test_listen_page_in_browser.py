@@ -284,8 +284,8 @@ def test_two_windows_follow_the_server(tiny: StudyFolder, visits: Visits) -> Non
     advance_by_another_device(tiny, visit)
     visit.page.keyboard.press("Enter")
     visit.page.wait_for_selector("#notice:has-text('another window')")
-    visit.wait_for("break")
-    visit.wait_for("break", other)
+    visit.wait_for_heading("Clip 4 of 6")
+    visit.wait_for_heading("Clip 4 of 6", other)
     assert visit.scores() == [3, 3, 2, 1], "the first answer counts, and none is doubled"
 
 
