@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anyio
@@ -16,6 +17,12 @@ from studio_visits import API, serving
 from savg.studio import build
 
 pytest.importorskip("mcp", reason="the package mcp is not installed")
+
+
+def in_its_own_thread(work: Any) -> Any:
+    """What a coroutine function returns; browsers of other tests keep a loop in this thread."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(anyio.run, work).result()
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +59,7 @@ def test_an_agent_generates_a_clip_and_scores_it(address: str) -> None:
             refused = await session.call_tool("annotate_clip", outside)
             return tools, words, [part.text for part in scored.content], refused
 
-    tools, words, scored, refused = anyio.run(visit)
+    tools, words, scored, refused = in_its_own_thread(visit)
     assert set(tools) == {"generate_clip", "video_to_audio", "annotate_clip", "evaluate_clips"}
     for tool in tools.values():
         assert len(tool.description) > 60
