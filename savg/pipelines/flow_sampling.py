@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Annotated, Self
@@ -87,3 +87,33 @@ def cross_faded(parts: Sequence[NDArray[np.float32]], overlap: int) -> NDArray[n
         shared = whole[:, -overlap:] * fall + part[:, :overlap] * rise
         whole = np.concatenate([whole[:, :-overlap], shared, part[:, overlap:]], axis=1)
     return whole.clip(-1, 1)
+
+
+def in_windows(
+    videos: Sequence[Video],
+    sampler: FlowSampler,
+    rate: int,
+    batch: int,
+    make: Callable[[Sequence[Window]], NDArray[np.float32]],
+    *,
+    first: int = 0,
+) -> list[NDArray[np.float32]]:
+    """Audio [2, T] at `rate` Hz of each video, made in windows that are cross-faded.
+
+    make: audio [B, 2, ·] of up to `batch` windows; first: index of the first video.
+    """
+    windows = [
+        Window(video, first + number, place, start)
+        for number, video in enumerate(videos)
+        for place, start in enumerate(sampler.windows(video.duration))
+    ]
+    parts: list[list[NDArray[np.float32]]] = [[] for _ in videos]
+    for begin in range(0, len(windows), batch):
+        group = windows[begin : begin + batch]
+        for window, audio in zip(group, make(group), strict=True):
+            parts[window.index - first].append(audio)
+    overlap = round(sampler.overlap * rate)
+    return [
+        np.ascontiguousarray(cross_faded(part, overlap)[:, : round(video.duration * rate)])
+        for part, video in zip(parts, videos, strict=True)
+    ]

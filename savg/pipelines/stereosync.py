@@ -34,7 +34,7 @@ from savg.models.stereo import per_channel
 from savg.models.stereosync import Conditions, StereoSync
 from savg.pipelines.base import AudioPipeline, check_batch
 from savg.pipelines.description import KEY, Description, DescriptionError, setting
-from savg.pipelines.flow_sampling import Window, cross_faded
+from savg.pipelines.flow_sampling import Window, in_windows
 from savg.pipelines.person_parts import (
     looks_in,
     other_cards,
@@ -223,24 +223,15 @@ class StereoSyncPipeline(AudioPipeline):
         durations = [video.duration for video in videos]
         progress = Progress(on_step, self.total(durations, steps, batch_size=batch_size))
         steering = [self._steering(video, envelope, semantic, person, progress) for video in videos]
-        windows = [
-            (Window(video, first + number, place, start), steering[number])
-            for number, video in enumerate(videos)
-            for place, start in enumerate(sampler.windows(video.duration))
-        ]
-        batch = batch_size or self.batch_size
-        parts: dict[int, list[NDArray[np.float32]]] = {}
-        for begin in range(0, len(windows), batch):
-            group = windows[begin : begin + batch]
-            made = self._sample(group, seed, sampler, progress)
+
+        def make(group: Sequence[Window]) -> NDArray[np.float32]:
+            steered = [(window, steering[window.index - first]) for window in group]
+            audio = self._sample(steered, seed, sampler, progress)
             progress.base += sampler.steps
-            for (window, _), audio in zip(group, made, strict=True):
-                parts.setdefault(window.index - first, []).append(audio)
-        overlap = round(sampler.overlap * self.rate)
-        return [
-            np.ascontiguousarray(cross_faded(parts[i], overlap)[:, : round(duration * self.rate)])
-            for i, duration in enumerate(durations)
-        ]
+            return audio
+
+        batch = batch_size or self.batch_size
+        return in_windows(videos, sampler, self.rate, batch, make, first=first)
 
     def _steering(
         self,

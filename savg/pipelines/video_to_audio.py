@@ -37,7 +37,7 @@ from savg.models.visual_flow import VisualFlow, VisualInputs
 from savg.pipelines.base import AudioPipeline, check_batch
 from savg.pipelines.clip_images import MODEL, OpenClipImages
 from savg.pipelines.description import Description, DescriptionError, setting
-from savg.pipelines.flow_sampling import FlowSampler, Window, cross_faded
+from savg.pipelines.flow_sampling import FlowSampler, Window, in_windows
 from savg.pipelines.person_parts import other_cards, read_persons, write_persons
 from savg.pipelines.progress import OnStep, Progress
 from savg.pipelines.visual_features import (
@@ -244,26 +244,17 @@ class VideoToAudio(AudioPipeline):
         sampler = self.sampler.with_overrides(steps, guidance)
         if not boxes:
             videos = [replace(video, boxes=Boxes.empty()) for video in videos]
-        windows = [
-            Window(video, first + number, place, start)
-            for number, video in enumerate(videos)
-            for place, start in enumerate(sampler.windows(video.duration))
-        ]
+        durations = [video.duration for video in videos]
+        progress = Progress(on_step, self.total(durations, steps, batch_size=batch_size))
+
+        def make(group: Sequence[Window]) -> NDArray[np.float32]:
+            with torch.inference_mode():
+                audio = self._sample(group, seed, sampler, progress)
+            progress.base += sampler.steps
+            return audio
+
         batch = batch_size or self.batch_size
-        batches = [windows[i : i + batch] for i in range(0, len(windows), batch)]
-        progress = Progress(on_step, len(batches) * sampler.steps)
-        parts: dict[int, list[NDArray[np.float32]]] = {}
-        with torch.inference_mode():
-            for group in batches:
-                result = self._sample(group, seed, sampler, progress)
-                progress.base += sampler.steps
-                for window, audio in zip(group, result, strict=True):
-                    parts.setdefault(window.index - first, []).append(audio)
-        overlap = round(sampler.overlap * self.sample_rate)
-        return [
-            _first_samples(cross_faded(parts[i], overlap), round(video.duration * self.sample_rate))
-            for i, video in enumerate(videos)
-        ]
+        return in_windows(videos, sampler, self.sample_rate, batch, make, first=first)
 
     def _sample(
         self,
@@ -323,10 +314,6 @@ class VideoToAudio(AudioPipeline):
         if not count:
             return inputs
         return with_boxes(inputs, window.video, window.start, lengths, count, self.persons)
-
-
-def _first_samples(audio: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
-    return np.ascontiguousarray(audio[:, :samples])
 
 
 def _visual(
