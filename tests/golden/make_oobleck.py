@@ -6,16 +6,13 @@
 `state_dict` bears diffusers' names. Outputs are of float32; the errors are those against float64.
 """
 
-import json
-import platform
 import sys
 
-import diffusers
-import golden
-import numpy as np
 import torch
 from diffusers import AutoencoderOobleck
+from of_diffusers import inputs_of, write_case
 
+CASE = "oobleck"
 CONSTRUCTOR = {
     "encoder_hidden_size": 8,
     "downsampling_ratios": [2, 3],
@@ -30,54 +27,20 @@ INPUTS = {"audio": (1, 2, 60), "latents": (1, 4, 10)}
 
 def main(target: str) -> None:
     """Write the case to a file."""
-    model = AutoencoderOobleck(**CONSTRUCTOR).eval()
-    shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-    model.load_state_dict({k: torch.from_numpy(v) for k, v in golden.weights(shapes).items()})
-    exact = outputs(model.double(), torch.float64)
-    values = outputs(model.float(), torch.float32)
-    described = {}
-    for name, value in values.items():
-        error = float((value.double() - exact[name]).abs().max())
-        described[name] = {
-            "shape": list(value.shape),
-            "flat_stride": 1,
-            "std": float(value.std()),
-            "fp32_vs_fp64_max_abs_err": error,
-            "suggested_atol": 20 * error,
-            "suggested_rtol": 1e-4,
-        }
-    meta = {
-        "case": "oobleck",
-        "reference": "diffusers AutoencoderOobleck",
-        "constructor": CONSTRUCTOR,
-        "inputs": {
-            name: {"golden": f"oobleck.{name}", "shape": list(shape)}
-            for name, shape in INPUTS.items()
-        },
-        "state_dict": [[key, list(shape)] for key, shape in shapes.items()],
-        "outputs": described,
-        "made_with": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "diffusers": diffusers.__version__,
-        },
-    }
-    arrays = {f"out__{name}": value.numpy() for name, value in values.items()}
-    np.savez_compressed(target, meta=json.dumps(meta), **arrays)
+    reference = "diffusers AutoencoderOobleck"
+    network = AutoencoderOobleck(**CONSTRUCTOR)
+    write_case(target, CASE, reference, network, outputs, INPUTS, constructor=CONSTRUCTOR)
 
 
 def outputs(model: AutoencoderOobleck, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     """Means and deviations of latents, and audio of others, in a number format."""
-    audio, latents = (
-        torch.from_numpy(golden.tensor(f"oobleck.{name}", shape)).to(dtype)
-        for name, shape in INPUTS.items()
-    )
+    given = inputs_of(CASE, INPUTS, dtype)
     with torch.inference_mode():
-        posterior = model.encode(audio).latent_dist
+        posterior = model.encode(given["audio"]).latent_dist
         return {
             "mean": posterior.mean,
             "std": posterior.std,
-            "decoded": model.decode(latents).sample,
+            "decoded": model.decode(given["latents"]).sample,
         }
 
 
