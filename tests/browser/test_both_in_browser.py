@@ -190,7 +190,7 @@ def test_an_uploaded_video_gets_audio_beside_its_own(guest: Visitor, tmp_path: P
     assert new["left"] > new["right"] + 4 and state["annotation"]["boxes"]
     assert state["quieter"] > 5  # the faint original sets the level
     link = player.get_by_role("link", name="Video", exact=True)
-    assert link.get_attribute("download") == "holiday-new-audio.mp4"
+    assert link.get_attribute("download") == "holiday-new-audio-second-seed-0.mp4"
     saved = tmp_path / "saved.mp4"
     saved.write_bytes(page.request.get(link.evaluate("a => a.href")).body())
     with av.open(str(saved)) as container:
