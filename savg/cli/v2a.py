@@ -45,9 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--person",
-        metavar="longest|N",
-        help="whom pan and stereosync follow: the person seen longest (the default), or number N from "
-        "the left",
+        metavar="longest|N|FILE",
+        help="whom pan and stereosync follow: the person seen longest (the default), number N from the "
+        "left, or boxes in a .json or .csv file: seconds,x0,y0,x1,y1 (pixels of the 256x256 frame)",
     )
     steering.add_arguments(parser)
     parser.add_argument("--seed", type=integer, default=0)

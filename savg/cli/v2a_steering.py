@@ -9,6 +9,7 @@ from savg.errors import SavgError, whole_number
 from savg.numerals import integer, number
 
 if TYPE_CHECKING:
+    from savg.pipelines.box_path import Whom
     from savg.video import Soundtrack
 
 OPTIONS = {
@@ -65,7 +66,7 @@ def options(args: argparse.Namespace, name: str) -> dict[str, Any]:
         known = args.audio in ("own", "network")
         result["audio"] = args.audio if known else _recording(args.audio)
     if "person" in given:
-        result["person"] = "longest" if args.person == "longest" else _person(args.person)
+        result["person"] = _person(args.person)
     for key in ("envelope", "sounds_like"):
         if given.get(key) in ("own", "none"):
             result[OPTIONS[key]] = "own" if given[key] == "own" else None
@@ -94,10 +95,17 @@ def _strength(text: str) -> tuple[str, float]:
         raise SavgError(f"--strength must be CONDITION=NUMBER, got {text!r}.") from error
 
 
-def _person(text: str) -> int:
+def _person(text: str) -> Whom:
+    from savg.pipelines.box_path import read_box_path
+
+    if text == "longest":
+        return "longest"
+    if text.lower().endswith((".json", ".csv")):
+        return read_box_path(text)
     try:
         return whole_number("--person", integer(text), 1)
     except (SavgError, ValueError) as error:
         raise SavgError(
-            f"--person must be 'longest' or a number counted from the left, got {text!r}."
+            "--person must be 'longest', a number counted from the left, or a .json or .csv file, "
+            f"got {text!r}."
         ) from error

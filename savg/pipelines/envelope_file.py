@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.errors import SavgError, brief
-from savg.json_files import read_json
-from savg.tables import numbers, read_cells
+from savg.errors import SavgError
+from savg.pipelines.rows_file import read_rows
 
-MOST_POINTS = 100_000
 COLUMNS = "seconds,level"
 
 
@@ -51,38 +48,8 @@ def read_curve(path: str | os.PathLike[str]) -> Curve:
     JSON: {"points": [[seconds, level], …]} or that list alone; any other ending: CSV rows
     `seconds,level` without a header. SavgError for a file that holds none.
     """
-    path = Path(path)
-    if path.suffix.lower() == ".json":
-        rows = _points(path)
-    else:
-        rows = [_row(row, where) for where, row in read_cells(path, COLUMNS)]
-    if len(rows) > MOST_POINTS:
-        raise SavgError(f"{path}: an envelope must have at most {MOST_POINTS} points.")
-    table = np.array(rows, np.float64).reshape(-1, 2)
+    table = read_rows(path, "points", COLUMNS, "an envelope")
     try:
         return Curve(table[:, 0], table[:, 1])
     except ValueError as error:
         raise SavgError(f"{path}: {error}.") from error
-
-
-def _row(row: list[str], where: str) -> list[float]:
-    if len(row) != 2:
-        raise SavgError(f"{where}: expected 2 columns ({COLUMNS}), found {len(row)}.")
-    return numbers(row, COLUMNS, where)
-
-
-def _points(path: Path) -> list[list[float]]:
-    data = read_json(path)
-    points = data.get("points") if isinstance(data, dict) else data
-    if not isinstance(points, list) or not all(map(_is_point, points)):
-        raise SavgError(f"{path}: points must be a list of [seconds, level], got {brief(points)}.")
-    return [[float(value) for value in point] for point in points]
-
-
-def _is_point(point: object) -> bool:
-    """Whether a value of JSON is a list of two numbers."""
-    return (
-        isinstance(point, list)
-        and len(point) == 2
-        and all(isinstance(value, int | float) and not isinstance(value, bool) for value in point)
-    )

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from savg.audio.resample import resample
 from savg.clip import Clip
-from savg.detectors.tracking import Track, Who, choose_person, track
+from savg.detectors.tracking import Track, choose_person, track
 from savg.device import Compute, choose
 from savg.errors import SavgError, brief, whole_number
 from savg.fields import Between, Rate, Share, check
@@ -31,6 +31,7 @@ from savg.geometry import FIELD_OF_VIEW, stereo_gains, x_to_azimuth
 from savg.hub import Card, component_folder
 from savg.media.audio_track import audio_of
 from savg.pipelines.base import AudioPipeline, check_batch
+from savg.pipelines.box_path import BoxPath, Whom
 from savg.pipelines.description import KEY, Description, DescriptionError, setting
 from savg.pipelines.person_parts import (
     looks_in,
@@ -222,14 +223,14 @@ class PanPipeline(AudioPipeline):
         batch_size: int | None = None,
         on_step: OnStep | None = None,
         audio: Source | Soundtrack | None = None,
-        person: Who = "longest",
+        person: Whom = "longest",
     ) -> list[NDArray[np.float32]]:
         """As the contract says; seed, steps, guidance and boxes are of the network that makes audio.
 
         Args:
             audio: what is panned, as mono: "own" (the video's), "network" (made for it), or another
                 one (None: as the pipeline says).
-            person: whom it follows, as in `choose_person`.
+            person: whom it follows, as in `choose_person`, or a path in place of a person.
 
         Raises:
             SavgError: there is nobody, or no audio.
@@ -265,14 +266,20 @@ class PanPipeline(AudioPipeline):
             raise SavgError(NO_AUDIO if source is video.audio else SILENT)
         return pan(mono, rate, *follow, self.settings.field_of_view)
 
-    def _follow(self, video: Video, person: Who, progress: Progress) -> tuple[Track, Fraction]:
+    def _follow(self, video: Video, person: Whom, progress: Progress) -> tuple[Track, Fraction]:
         """The person whom the audio follows, and the frames a second of that track."""
+
+        looks = self._looks(video.duration)
 
         def report(done: int) -> None:
             progress.report(done, lambda: video.frames)
 
+        if isinstance(person, BoxPath):
+            report(looks)
+            progress.base += looks
+            return person.track(video.duration)
         boxes, fps = people_in(video, self.settings.fps, self.persons, report)
-        progress.base += self._looks(video.duration)
+        progress.base += looks
         return choose_person(track(boxes, fps), person), fps
 
     def read(

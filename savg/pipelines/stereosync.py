@@ -20,8 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from savg.annotation import Boxes
-from savg.detectors.tracking import Who, choose_person, persons, track
+from savg.detectors.tracking import Track, choose_person, persons, track
 from savg.device import Compute, choose
 from savg.diffusion.cosine import CosineDiffusion, multistep
 from savg.errors import SavgError
@@ -33,6 +32,7 @@ from savg.models.seld import Seld
 from savg.models.stereo import per_channel
 from savg.models.stereosync import Conditions, StereoSync
 from savg.pipelines.base import AudioPipeline, check_batch
+from savg.pipelines.box_path import BoxPath, Whom
 from savg.pipelines.description import KEY, Description, DescriptionError, setting
 from savg.pipelines.flow_sampling import Window, in_windows
 from savg.pipelines.person_parts import (
@@ -199,7 +199,7 @@ class StereoSyncPipeline(AudioPipeline):
         on_step: OnStep | None = None,
         envelope: Given = "own",
         semantic: Recording = "own",
-        person: Who = "longest",
+        person: Whom = "longest",
         weights: Mapping[str, float] | None = None,
     ) -> list[NDArray[np.float32]]:
         """As the contract says; what a video does not have is withheld.
@@ -210,7 +210,7 @@ class StereoSyncPipeline(AudioPipeline):
             envelope: what the level follows: the video's own audio, another one, a drawn curve, or
                 nothing.
             semantic: what it shall sound like: the video's own audio, another one, or nothing.
-            person: whom it follows, as in `choose_person`.
+            person: whom it follows, as in `choose_person`, or a path in place of a person.
             weights: of "spatial", "envelope" and "semantic", in place of the pipeline's.
 
         Raises:
@@ -218,11 +218,12 @@ class StereoSyncPipeline(AudioPipeline):
         """
         check_batch(seed, first, batch_size)
         sampler = self.sampler.with_overrides(steps, guidance).with_weights(weights)
-        if not boxes:
-            videos = [replace(video, boxes=Boxes.empty()) for video in videos]
         durations = [video.duration for video in videos]
         progress = Progress(on_step, self.total(durations, steps, batch_size=batch_size))
-        steering = [self._steering(video, envelope, semantic, person, progress) for video in videos]
+        steering = [
+            self._steering(video, envelope, semantic, person if boxes else None, progress)
+            for video in videos
+        ]
 
         def make(group: Sequence[Window]) -> NDArray[np.float32]:
             steered = [(window, steering[window.index - first]) for window in group]
@@ -238,21 +239,34 @@ class StereoSyncPipeline(AudioPipeline):
         video: Video,
         envelope: Given,
         semantic: Recording,
-        who: Who,
+        whom: Whom | None,
         progress: Progress,
     ) -> Steering:
-        def report(done: int) -> None:
-            progress.report(done, lambda: video.frames)
-
-        boxes, fps = people_in(video, self.sampler.fps, self.persons, report)
-        progress.base += looks_in(video.duration, self.sampler.fps)
-        tracks = track(boxes, fps)
-        person = choose_person(tracks, who) if persons(tracks) or who != "longest" else None
         return Steering(
-            None if person is None else (person, fps),
+            self._follow(video, whom, progress),
             level_source(video, envelope, self.rate),
             mono_source(video, semantic, "semantic", self.rate),
         )
+
+    def _follow(
+        self, video: Video, whom: Whom | None, progress: Progress
+    ) -> tuple[Track, Fraction] | None:
+        """The person whom the audio follows, and the frames a second of that track; None for nobody."""
+        looks = looks_in(video.duration, self.sampler.fps)
+
+        def report(done: int) -> None:
+            progress.report(done, lambda: video.frames)
+
+        if whom is None or isinstance(whom, BoxPath):
+            report(looks)
+            progress.base += looks
+            return None if whom is None else whom.track(video.duration)
+        boxes, fps = people_in(video, self.sampler.fps, self.persons, report)
+        progress.base += looks
+        tracks = track(boxes, fps)
+        if whom == "longest" and not persons(tracks):
+            return None
+        return choose_person(tracks, whom), fps
 
     def conditions(self, window: Window, steering: Steering) -> Conditions:
         """The conditions [1, …] of a window; NaN where one is withheld."""

@@ -295,7 +295,7 @@ def test_the_command_pans_the_clips_own_audio(
     for wrong, words in (
         (
             ("--person", "x"),
-            "--person must be 'longest' or a number counted from the left, got 'x'",
+            "a number counted from the left, or a .json or .csv file, got 'x'",
         ),
         (("--audio", tmp_path / "no.wav"), "no.wav"),
     ):

@@ -26,6 +26,7 @@ from savg.evaluation.report_files import write_reports
 from savg.evaluation.results_file import read_run
 from savg.format import SAVGBENCH
 from savg.metrics.nearest_clip import thumbnails
+from savg.pipelines.box_path import read_box_path
 from savg.pipelines.envelope_file import read_curve
 from savg.studio.results.result_files import benchmarks
 from savg.studio.results.run_tables import board_of
@@ -134,6 +135,10 @@ SEEDS = {
     "tables": Seed(_tables, targets=("*.csv", "*.json")),
     "truth": Seed(_truth, targets=("*.csv",)),
     "curve": _text("seed.csv", "".join(f"{i / 10},{i / 100}\n" for i in range(30))),
+    "box_path": _text("seed.csv", "".join(f"{i / 10},{i},80,{i + 20},180\n" for i in range(30))),
+    "box_path_rows": _text(
+        "seed.json", json.dumps({"boxes": [[i, i, 80, i + 20, 180] for i in range(30)]})
+    ),
     "curve_points": _text("seed.json", json.dumps({"points": [[i, i / 40] for i in range(30)]})),
     "scores": _text(
         "seed.json", json.dumps({"each": [{"clip": f"c{i}", "score": i / 9} for i in range(9)]})
@@ -207,6 +212,7 @@ READERS = {
     "directions": Reader(lambda trial: read_directions(trial.path, 13), ("recording",), 2),
     "labelled_x": Reader(partial(_on_path, read_labelled_x), ("labels",), 2),
     "envelope": Reader(partial(_on_path, read_curve), ("curve", "curve_points"), 3),
+    "box_path": Reader(partial(_on_path, read_box_path), ("box_path", "box_path_rows"), 3),
     "score_seld": Reader(_score_seld, ("seld_folders",), 2),
     "tables": Reader(_read_tables, ("tables",)),
     "truth": Reader(lambda trial: read_truth(trial.path, "one"), ("truth",), 2),
