@@ -60,8 +60,9 @@ def test_tabs_and_lists_serve_a_phone_and_the_keyboard(guest: Visitor) -> None:
     assert page.locator(".overflow-menu > button:visible").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     field = page.locator("#savg-pipeline input")
-    for key in ("Tab", "Shift+Tab"):
+    for keys in (["Tab"], ["Shift+Tab"], ["ArrowDown", "Tab"], ["Shift+Tab"]):
         field.focus()
         page.wait_for_selector("#savg-pipeline [role=listbox]")
-        page.keyboard.press(key)
+        for key in keys:
+            page.keyboard.press(key)
         page.wait_for_selector("#savg-pipeline [role=listbox]", state="detached")
