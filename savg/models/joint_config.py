@@ -29,7 +29,8 @@ class JointUNetConfig:
     blocks upsample (else plain repetition); video_patch, audio_patch: side and length of the patches
     that become one position; skips: "concat" or "add"; coordinates: each pixel's place is given as two
     more input channels. audio_channels 0: the video half alone, without audio and
-    without attention to it (`savg.models.video_unet`).
+    without attention to it (`savg.models.video_unet`). direction: points of the path that a clip's
+    direction has (`savg.models.direction`), 0 for a network that takes none.
     """
 
     frames: Frames = 20
@@ -56,6 +57,7 @@ class JointUNetConfig:
     audio_patch: Patch = 1
     skips: str = "concat"
     coordinates: bool = False
+    direction: Annotated[int, Between(0, 256)] = 0
 
     def __post_init__(self) -> None:
         check(self)

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from savg.hub import ModelFormat
+from savg.models.direction import DirectionBranch
 from savg.models.joint_config import JointUNetConfig, published_config
 from savg.models.joint_layout import build_blocks
 from savg.models.unet_fast import FAST
@@ -42,6 +43,9 @@ class CoupledUNet(nn.Module):
         if blocks.audio_out is not None:
             self.audio_out = blocks.audio_out
         self.video_out = blocks.video_out
+        self.direction: DirectionBranch | None = None
+        if config.direction:
+            self.direction = DirectionBranch(c, config.widths[0], bool(config.audio_channels))
 
     @property
     def heads(self) -> list[nn.Module]:
@@ -59,21 +63,50 @@ class CoupledUNet(nn.Module):
             if isinstance(module, Attention):
                 module.checkpointed = saving
 
-    def denoise(self, parts: State, t: Tensor, shifts: Sequence[int] = ()) -> State:
-        """Evaluate on video[B, F, 3, H, W] and, in a network with audio, audio[B, 2, T]."""
+    def denoise(
+        self,
+        parts: State,
+        t: Tensor,
+        shifts: Sequence[int] = (),
+        direction: Tensor | None = None,
+    ) -> State:
+        """Evaluate on video[B, F, 3, H, W] and, in a network with audio, audio[B, 2, T].
+
+        direction: [B, 2 + points] as in `savg.models.direction`, None for undirected clips.
+        """
         ops, dtype = FAST if self.fast else PLAIN, next(self.parameters()).dtype
         embedding = self.time_embed(time_features(t, self.config.channels).to(dtype))
+        if direction is not None:
+            embedding = embedding + self._branch(direction).embedding(direction)
         conditions = Conditions(embedding, tuple(shifts), ops)
-        h = tuple(ops.enter(x) for x in self._patches(tuple(part.to(dtype) for part in parts)))
+        patches = self._patches(tuple(part.to(dtype) for part in parts))
+        h = tuple(ops.enter(x) for x in patches)
         skips: list[State] = []
-        for stage in self.input_blocks:
+        for i, stage in enumerate(self.input_blocks):
             h = stage(h, conditions)
+            if i == 0 and direction is not None:
+                h = self._placed(h, patches, direction, ops)
             skips.append(h)
         h = self.middle_blocks(h, conditions)
         for i, stage in enumerate(self.output_blocks):
             h = stage(self._join(i, h, skips.pop(), ops), conditions)
         ends = tuple(ops.leave(head(x, ops)) for x, head in zip(h, self.heads, strict=True))
         return tuple(x.to(part.dtype) for x, part in zip(self._unpatched(ends), parts, strict=True))
+
+    def _branch(self, direction: Tensor) -> DirectionBranch:
+        """The branch that takes directions; ValueError for a network without one, or other points."""
+        points = self.config.direction
+        if self.direction is None or direction.ndim != 2 or direction.shape[1] != 2 + points:
+            takes = f"[B, {2 + points}]" if points else "None"
+            raise ValueError(f"direction must be {takes}, got {tuple(direction.shape)}")
+        return self.direction
+
+    def _placed(self, h: State, patches: State, direction: Tensor, ops: Operations) -> State:
+        """First features of each modality with what is told of their places."""
+        video, *audio = patches
+        times = audio[0].shape[2] if audio else 0
+        added = self._branch(direction).places(direction, video.shape[1], video.shape[4], times)
+        return tuple(x + ops.enter(y) for x, y in zip(h, added, strict=True))
 
     def _join(self, i: int, h: State, skip: State, ops: Operations) -> State:
         """Bring in the skip connection of output block i."""
@@ -143,20 +176,27 @@ class JointUNet(CoupledUNet):
         ]
 
     def forward(
-        self, video: Tensor, audio: Tensor, t: Tensor, shifts: Sequence[int] | None = None
+        self,
+        video: Tensor,
+        audio: Tensor,
+        t: Tensor,
+        shifts: Sequence[int] | None = None,
+        direction: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Denoise video[B, F, 3, H, W] and audio[B, 2, T] at diffusion times t[B].
 
         shifts: the windows' shifts (see `draw_shifts`); without them they are drawn from torch's
-        default generator. Returns two tensors of the inputs' shapes and number formats (video of
-        twice the channels with a learned variance); computed in the parameters' number format, or
-        under autocast. ValueError if a shape does not fit the network.
+        default generator. direction: what the clips shall be, see `savg.models.direction`.
+
+        Returns two tensors of the inputs' shapes and number formats (video of twice the channels with
+        a learned variance); computed in the parameters' number format, or under autocast. ValueError
+        if a shape does not fit the network.
         """
         self.check_inputs(video, audio)
         shifts = self.draw_shifts(frames=video.shape[1]) if shifts is None else shifts
         if len(shifts) != len(self.shifting):
             raise ValueError(f"there must be {len(self.shifting)} shifts, got {len(shifts)}")
-        video, audio = self.denoise((video, audio), t, shifts)
+        video, audio = self.denoise((video, audio), t, shifts, direction)
         return video, audio
 
     def check_inputs(self, video: Tensor, *others: Tensor) -> None:

@@ -47,15 +47,15 @@ class VideoUNet(CoupledUNet):
             )
         super().__init__(config, fast)
 
-    def forward(self, video: Tensor, t: Tensor) -> Tensor:
+    def forward(self, video: Tensor, t: Tensor, direction: Tensor | None = None) -> Tensor:
         """Denoise video[B, F, 3, H, W] at diffusion times t[B].
 
-        Returns a tensor of the input's shape and number format (twice the channels with a learned
-        variance); computed in the parameters' number format, or under autocast. ValueError if the
-        shape does not fit the network.
+        direction: what the clips shall be, see `savg.models.direction`. Returns a tensor of the
+        input's shape and number format (twice the channels with a learned variance); computed in the
+        parameters' number format, or under autocast. ValueError if the shape does not fit the network.
         """
         self.check_inputs(video)
-        return self.denoise((video,), t)[0]
+        return self.denoise((video,), t, direction=direction)[0]
 
 
 def video_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
