@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from savg.cli import directing
 from savg.errors import SavgError, whole_number
 from savg.numerals import integer, number
 from savg.paths import writable_folder
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-boxes", action="store_true", help="withhold persons' boxes from the second stage"
     )
+    directing.add_arguments(parser)
     parser.add_argument("--sampler", metavar="NAME", help="instead of the pipeline's own")
     parser.add_argument("--batch-size", type=integer, metavar="B", help="clips computed together")
     parser.add_argument("--device", help="cpu, cuda, … (default: the best there is)")
@@ -103,6 +105,10 @@ def _check(args: argparse.Namespace) -> None:
     options = _options(args)
     unknown = options.keys() - CLIPS[args.pipeline].options if options else set()
     for name in sorted(unknown):
+        if name == "direction":
+            raise SavgError(
+                f"--say, --x and --people: a {args.pipeline} pipeline takes no direction."
+            )
         option = "no-boxes" if name == "boxes" else name.replace("_", "-")
         what = "second stage" if name in SECOND_STAGE else "such option"
         raise SavgError(f"--{option}: a {args.pipeline} pipeline has no {what}.")
@@ -120,6 +126,7 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
         "audio_steps": args.audio_steps,
         "guidance": args.guidance,
         "boxes": False if args.no_boxes else None,
+        "direction": directing.direction_of(args),
     }
     return {name: value for name, value in options.items() if value is not None}
 
@@ -129,7 +136,10 @@ def _settings(args: argparse.Namespace, index: int, options: dict[str, Any]) -> 
     from savg.pipelines.settings import GenerationSettings
 
     name = args.weights if args.weights == "demo" else Path(args.weights).name
-    return GenerationSettings(args.pipeline, args.seed, index, args.steps, name, options)
+    plain = {key: value for key, value in options.items() if key != "direction"}
+    if "direction" in options:
+        plain |= options["direction"].to_options()
+    return GenerationSettings(args.pipeline, args.seed, index, args.steps, name, plain)
 
 
 def _advance(bar: Any, start: float, share: float) -> Any:

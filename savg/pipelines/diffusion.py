@@ -23,6 +23,7 @@ from savg.hub import Card, component_folder, load_component, model_format, save_
 from savg.models.joint_unet import CoupledUNet
 from savg.pipelines.base import Result, SeedPipeline, check_call
 from savg.pipelines.description import Description, DescriptionError, flag, setting
+from savg.pipelines.direction import Directed, Direction
 from savg.pipelines.guidance import Denoiser, Guidance
 from savg.pipelines.progress import OnStep, Progress, flipped
 from savg.pipelines.sampling import ClipNoise, NoisePurpose, SamplerConfig, diffusion_of
@@ -49,7 +50,9 @@ class DiffusionPipeline(SeedPipeline[Result]):
     cards: Mapping[str, Card]
     format: ClipFormat = SAVGBENCH
     description: Mapping[str, Any] = field(default_factory=dict)
-    options: ClassVar[frozenset[str]] = frozenset({"sampler", "superres_steps", "as_published"})
+    options: ClassVar[frozenset[str]] = frozenset(
+        {"sampler", "superres_steps", "as_published", "direction"}
+    )
     kind: ClassVar[str]
     """Kind of the network's weights; their role is the pipeline's name."""
     makes: ClassVar[str] = "video and audio"
@@ -100,7 +103,9 @@ class DiffusionPipeline(SeedPipeline[Result]):
         """Shapes of one clip's tensors, as the network takes them."""
 
     @abstractmethod
-    def denoiser(self, seed: int, clips: Sequence[int]) -> Denoiser:
+    def denoiser(
+        self, seed: int, clips: Sequence[int], directed: Directed | None = None
+    ) -> Denoiser:
         """The network as samplers call it, with the random choices of these clips of a seed."""
 
     @abstractmethod
@@ -211,6 +216,7 @@ class DiffusionPipeline(SeedPipeline[Result]):
         sampler: str | None = None,
         superres_steps: int | None = None,
         as_published: bool = False,
+        direction: Direction | None = None,
     ) -> list[Result]:
         """As the contract says.
 
@@ -218,8 +224,10 @@ class DiffusionPipeline(SeedPipeline[Result]):
             steps, sampler: of the diffusion network (None: the pipeline's own).
             superres_steps: of super-resolution.
             as_published: leave video of mirrored weights as it is.
+            direction: what the clips shall be, for weights that take directions.
         """
         check_call(num_clips, seed, first, batch_size)
+        directed = self._directed(direction)
         sampling = self.sampler.with_overrides(steps, sampler)
         superres = self.superres.with_steps(superres_steps)
         batch = batch_size or self.batch_size
@@ -231,7 +239,8 @@ class DiffusionPipeline(SeedPipeline[Result]):
         for start in range(first, first + num_clips, batch):
             clips = range(start, min(start + batch, first + num_clips))
             with torch.inference_mode():
-                state = self._sample(sampling, seed, clips, progress)
+                denoiser = self.denoiser(seed, clips, directed)
+                state = self._sample(sampling, denoiser, seed, clips, progress)
                 progress.base += sampling.total
                 for i, index in enumerate(clips):
                     frames = self._upscale(superres, seed, index, state[0][i], progress)
@@ -240,8 +249,28 @@ class DiffusionPipeline(SeedPipeline[Result]):
                     results.append(self.finish(frames, tuple(part[i] for part in state)))
         return results
 
+    @property
+    def directions(self) -> int:
+        """Points of the paths that the network takes, 0 for weights that take no direction."""
+        return self.network.config.direction if isinstance(self.network, CoupledUNet) else 0
+
+    def _directed(self, direction: Direction | None) -> Directed | None:
+        """The direction as the network takes it; SavgError where it takes none."""
+        if direction is None or direction.is_open:
+            return None
+        if not self.directions:
+            raise SavgError(
+                f"direction must be None: these {self.name} weights were not trained with directions."
+            )
+        return Directed.of(direction, self.directions, self.compute.device)
+
     def _sample(
-        self, sampler: SamplerConfig, seed: int, clips: Sequence[int], progress: Progress
+        self,
+        sampler: SamplerConfig,
+        denoiser: Denoiser,
+        seed: int,
+        clips: Sequence[int],
+        progress: Progress,
     ) -> State:
         noise = ClipNoise(seed, clips, NoisePurpose.START)
         start = tuple(noise.draw(shape, self.compute.device) for shape in self.shapes)
@@ -251,7 +280,7 @@ class DiffusionPipeline(SeedPipeline[Result]):
 
         listener = report if progress.on_step else None
         later = ClipNoise(seed, clips, NoisePurpose.ON_THE_WAY)
-        state = sampler.run(self.diffusion, self.denoiser(seed, clips), start, later, listener)
+        state = sampler.run(self.diffusion, denoiser, start, later, listener)
         if not bool(torch.stack([part.isfinite().all() for part in state]).all()):
             raise SavgError(
                 f"The {self.name} network's output must be finite, got NaN or infinity: check its "

@@ -20,6 +20,7 @@ from savg.models.joint_unet import JointUNet
 from savg.models.superres_unet import CONFIGS as SUPERRES
 from savg.pipelines.base import ClipPipeline
 from savg.pipelines.diffusion import DiffusionPipeline
+from savg.pipelines.direction import Directed
 from savg.pipelines.guidance import Denoiser, Guidance, MirrorGuidance
 from savg.pipelines.sampling import NoisePurpose, generator
 
@@ -31,24 +32,32 @@ def joint_denoiser(
     guidance: MirrorGuidance,
     shifts: torch.Generator | None = None,
     dtype: torch.dtype | None = None,
+    directed: Directed | None = None,
 ) -> Denoiser:
     """A joint network as samplers call it, guided away from what fits the mirrored audio.
 
     shifts: draws the window shifts of each call, which both evaluations of a guided step share (None:
-    torch's own generator); dtype: of the network's inputs (None: as in the state).
+    torch's own generator); dtype: of the network's inputs (None: as in the state); directed: what the
+    clips shall be, whose mirror image goes with the mirrored audio.
     """
 
     def denoise(state: State, t: Tensor) -> State:
         state = tuple(part.to(dtype or part.dtype) for part in state)
         drawn = network.draw_shifts(shifts, frames=state[0].shape[1])
 
-        def evaluate(state: State, t: Tensor) -> State:
+        def evaluate(state: State, t: Tensor, directed: Directed | None = directed) -> State:
             video, audio = state
-            return network(video, audio, times_on(video.device, t), shifts=drawn)
+            times = times_on(video.device, t)
+            if directed is None:
+                return network(video, audio, times, shifts=drawn)
+            return directed.predict(
+                lambda told: network(video, audio, times, drawn, told), len(video)
+            )
 
         def mirrored(state: State, t: Tensor) -> State:
             video, audio = state
-            return evaluate((video, codec.mirror(video, audio)[1]), t)
+            other = directed and directed.mirrored()
+            return evaluate((video, codec.mirror(video, audio)[1]), t, other)
 
         return guidance.wrap(evaluate, mirrored, diffusion.schedule.base_steps)(state, t)
 
@@ -96,10 +105,14 @@ class JointPipeline(DiffusionPipeline[Clip], ClipPipeline):
             "sampler": {"name": "dpmpp_adaptive"},
         }
 
-    def denoiser(self, seed: int, clips: Sequence[int]) -> Denoiser:
+    def denoiser(
+        self, seed: int, clips: Sequence[int], directed: Directed | None = None
+    ) -> Denoiser:
         """The joint network, with window shifts that depend on the seed and the call's number."""
         shifts, dtype = generator(seed, 0, NoisePurpose.SHIFTS), self.compute.dtype
-        return joint_denoiser(self.joint, self.codec, self.diffusion, self.guidance, shifts, dtype)
+        return joint_denoiser(
+            self.joint, self.codec, self.diffusion, self.guidance, shifts, dtype, directed
+        )
 
     def finish(self, frames: NDArray[np.uint8], state: State) -> Clip:
         audio = self.codec.decode_audio(state[1]).cpu().numpy().astype(np.float32)

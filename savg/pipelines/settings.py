@@ -26,10 +26,13 @@ MAX_TEXT = 4000
 MAX_WORD = 200
 """Characters of a value."""
 
-NUMBERS = ("audio_steps", "superres_steps", "guidance")
+NUMBERS = ("audio_steps", "superres_steps", "guidance", "people")
 """Further options that are numbers."""
 
-OPTIONS = (*NUMBERS, "sampler", "boxes", "as_published")
+WORDS = ("sampler", "say", "x_path", "strength")
+"""Further options that are words."""
+
+OPTIONS = (*NUMBERS, *WORDS, "boxes", "as_published")
 """Further options, by the names that pipelines take; each is an option of `savg generate`."""
 
 Option = bool | int | float | str
@@ -139,7 +142,7 @@ def _is_whole(value: Any) -> bool:
 def _is_option(name: str, value: Any) -> bool:
     if name in ("boxes", "as_published"):
         return isinstance(value, bool)
-    if name == "sampler":
+    if name in WORDS:
         return _is_word(value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return is_number and math.isfinite(value) and 0 <= value < 2**63

@@ -18,6 +18,7 @@ from savg.errors import brief
 from savg.hub import Card
 from savg.pipelines.base import AudioPipeline, ClipPipeline, Pipeline, check_call
 from savg.pipelines.description import KEY, STAGES, Description, DescriptionError
+from savg.pipelines.direction import Direction
 from savg.pipelines.progress import OnStep, Progress, looks, without_preview
 from savg.pipelines.registry import AUDIO
 from savg.pipelines.video import VideoPipeline
@@ -147,6 +148,7 @@ class TwoStagePipeline(ClipPipeline):
         audio_steps: int | None = None,
         guidance: float | None = None,
         boxes: bool = True,
+        direction: Direction | None = None,
     ) -> list[Clip]:
         """As the contract says. The frames are those of the first stage by itself; the audio is made
         for them as they are returned, flipped or not.
@@ -155,6 +157,7 @@ class TwoStagePipeline(ClipPipeline):
             steps, sampler, superres_steps, as_published: of the first stage.
             audio_steps, guidance: of the second stage.
             boxes: False withholds persons' boxes from a second stage that takes them.
+            direction: what the clips shall be, for the first stage; the second follows its frames.
         """
         check_call(num_clips, seed, first, batch_size)
         batch = batch_size or self.batch_size
@@ -178,7 +181,12 @@ class TwoStagePipeline(ClipPipeline):
                 "on_step": report if on_step else None,
             }
             frames = self.video(
-                len(numbers), seed, as_published=as_published, **video_options, **common
+                len(numbers),
+                seed,
+                as_published=as_published,
+                direction=direction,
+                **video_options,
+                **common,
             )
             progress.base += self.video.total(len(numbers), batch_size=batch, **video_options)
             videos = [Video(part, Fraction(self.format.fps)) for part in frames]

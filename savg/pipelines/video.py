@@ -17,6 +17,7 @@ from savg.models.video_unet import CONFIGS as VIDEO
 from savg.pipelines.base import Output
 from savg.pipelines.description import DescriptionError
 from savg.pipelines.diffusion import DiffusionPipeline
+from savg.pipelines.direction import Directed
 from savg.pipelines.guidance import Denoiser, Guidance, NoiseGuidance
 from savg.pipelines.sampling import NoisePurpose
 
@@ -28,15 +29,19 @@ def video_denoiser(
     seed: int,
     clips: Sequence[int],
     dtype: torch.dtype | None = None,
+    directed: Directed | None = None,
 ) -> Denoiser:
     """A video network as samplers call it, guided with noise that belongs to clips of a seed.
 
-    dtype: of the network's inputs (None: as in the state).
+    dtype: of the network's inputs (None: as in the state); directed: what the clips shall be.
     """
 
     def denoise(state: State, t: Tensor) -> State:
-        (video,) = state
-        return (network(video.to(dtype or video.dtype), times_on(video.device, t)),)
+        (video,) = (part.to(dtype or part.dtype) for part in state)
+        times = times_on(video.device, t)
+        if directed is None:
+            return (network(video, times),)
+        return directed.predict(lambda told: (network(video, times, told),), len(video))
 
     if not guidance.weight:
         return denoise
@@ -68,9 +73,13 @@ class VideoPipeline(DiffusionPipeline[NDArray[np.uint8]]):
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         return (self.codec.video_shape(self.format),)
 
-    def denoiser(self, seed: int, clips: Sequence[int]) -> Denoiser:
+    def denoiser(
+        self, seed: int, clips: Sequence[int], directed: Directed | None = None
+    ) -> Denoiser:
         dtype = self.compute.dtype
-        return video_denoiser(self.network, self.diffusion, self.guidance, seed, clips, dtype)
+        return video_denoiser(
+            self.network, self.diffusion, self.guidance, seed, clips, dtype, directed
+        )
 
     def finish(self, frames: NDArray[np.uint8], state: State) -> NDArray[np.uint8]:
         return frames

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,17 +18,24 @@ from savg.diffusion.dpm_solver import Predictor, multistep, time_steps
 from savg.diffusion.process import State
 from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card, model_format
+from savg.models.direction import mirrored
 from savg.models.joint_config import JointUNetConfig
 from savg.models.joint_unet import CoupledUNet
+from savg.pipelines.direction import Directed, Direction
 from savg.pipelines.guidance import Denoiser
 from savg.train.clip_set import ClipSet
+from savg.train.direction_data import direction_of, withheld
 from savg.train.muon import Muon, split
+from savg.train.optim import Draw
 from savg.train.recipe import Batch, Recipe, Scalars, on_gpu
 from savg.train.sheets import evenly_spaced, write_sheet
 from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
 
 MODALITIES = ("video", "audio")
 """Names of a batch's tensors, in order."""
+
+PLACES = (40.0, 84.0, 128.0, 172.0, 216.0)
+"""x in pixels of what directed samples are asked for."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,8 @@ class ClipDiffusion(Recipe):
     codec's; synthetic: what is drawn for `--data synthetic`; focus: a share of the samples whose time
     is drawn between two shares of the diffusion, where the layout is decided, instead of from all
     of it; optimizer_kind: "adamw" or "muon"; checkpoint_attention: recompute attention to save memory;
-    samples, sample_steps: of the sheets.
+    direction_drop: share of clips from which each condition of a directed network is withheld, and of
+    those from which all are; samples, sample_steps: of the sheets.
     """
 
     model: JointUNetConfig
@@ -53,6 +62,7 @@ class ClipDiffusion(Recipe):
     focus: tuple[float, float, float] = (0.0, 0.6, 0.95)
     optimizer_kind: str = "adamw"
     checkpoint_attention: bool = False
+    direction_drop: float = 0.2
     samples: int = 6
     sample_steps: int = 24
     free: ClassVar[frozenset[str]] = Recipe.free | {"guidance"}
@@ -80,9 +90,12 @@ class ClipDiffusion(Recipe):
         model.checkpoint_attention = self.checkpoint_attention
         return model
 
-    def predict(self, model: torch.nn.Module, state: State, t: Tensor) -> State:
+    def predict(
+        self, model: torch.nn.Module, state: State, t: Tensor, direction: Tensor | None = None
+    ) -> State:
         """The network's output for the tensors of all modalities."""
-        output = model(*state, t)
+        told = {} if direction is None else {"direction": direction}
+        output = model(*state, t, **told)
         return output if isinstance(output, tuple) else (output,)
 
     def open(self, data: str, run: Path) -> ClipSet:
@@ -93,16 +106,38 @@ class ClipDiffusion(Recipe):
         """The network's video tensor of one clip."""
         return self.codec.encode_video(torch.from_numpy(data.video(index)))
 
+    def with_directions(
+        self, data: ClipSet, draws: list[Draw], flips: list[bool], batch: Batch
+    ) -> Batch:
+        """The batch and, for a directed network, what each clip is told [B, 2 + points].
+
+        flips: whether each clip is mirrored.
+        """
+        points = self.model.direction
+        if not points:
+            return batch
+        rows = []
+        for draw, flip in zip(draws, flips, strict=True):
+            index = draw.index
+            told = direction_of(data.labels(index), data.boxes(index), self.clips, points)
+            rows.append(mirrored(told) if flip else told)
+        return (*batch, torch.stack(rows))
+
     def loss(
         self, model: torch.nn.Module, batch: Batch, step: int, seed: int
     ) -> tuple[Tensor, Scalars]:
         device = batch[0].device
         generator = torch.Generator(device).manual_seed(seed)
         times = self.times(len(batch[0]), generator)
-        noise = tuple(torch.randn(x.shape, generator=generator, device=device) for x in batch)
+        clips, direction = batch, None
+        if self.model.direction:
+            *clips, direction = batch
+        noise = tuple(torch.randn(x.shape, generator=generator, device=device) for x in clips)
+        if direction is not None:
+            direction = withheld(direction, self.direction_drop, generator)
         total, parts = self.diffusion.training_loss(
-            lambda state, t: self.predict(model, state, t),
-            batch,
+            lambda state, t: self.predict(model, state, t, direction),
+            tuple(clips),
             times,
             noise,
             self.weights,
@@ -130,6 +165,7 @@ class ClipDiffusion(Recipe):
         if self.optimizer_kind == "muon":
             assert isinstance(model, CoupledUNet)
             outer = [model.input_blocks[0], *model.heads]
+            outer += [] if model.direction is None else [model.direction]
             return Muon(*split(model, outer), self.optim.lr, self.optim.weight_decay)
         return torch.optim.AdamW(
             model.parameters(),
@@ -140,10 +176,14 @@ class ClipDiffusion(Recipe):
         )
 
     @abstractmethod
-    def denoiser(self, model: torch.nn.Module, count: int, seed: int) -> Denoiser:
+    def denoiser(
+        self, model: torch.nn.Module, count: int, seed: int, directed: Directed | None = None
+    ) -> Denoiser:
         """The network as a pipeline samples it, for clips 0 … count − 1 of a seed."""
 
-    def generate(self, model: torch.nn.Module, count: int, seed: int = 1) -> State:
+    def generate(
+        self, model: torch.nn.Module, count: int, seed: int = 1, directed: Directed | None = None
+    ) -> State:
         """Tensors of all modalities of `count` clips, from fixed noise."""
         device = next(model.parameters()).device
         generator = torch.Generator().manual_seed(seed)
@@ -151,9 +191,22 @@ class ClipDiffusion(Recipe):
             torch.randn(count, *shape, generator=generator).to(device) for shape in self.shapes
         )
         torch.manual_seed(seed)
-        predictor = Predictor(self.diffusion, self.denoiser(model, count, seed))
+        predictor = Predictor(self.diffusion, self.denoiser(model, count, seed, directed))
         times = time_steps(self.diffusion, self.sample_steps, "logSNR", snap=True)
         return multistep(predictor, start, times)
+
+    def directed(self, model: torch.nn.Module) -> Iterator[tuple[float, State]]:
+        """x in pixels, and a sample of one person who speaks there, for places from left to right.
+
+        Nothing for a network that takes no direction.
+        """
+        if not self.model.direction:
+            return
+        device = next(model.parameters()).device
+        for seed, place in enumerate(PLACES):
+            direction = Direction("speech", (place,), 1)
+            directed = Directed.of(direction, self.model.direction, device)
+            yield place, self.generate(model, 1, seed, directed)
 
     def save_sheet(self, frames: Tensor, path: Path) -> None:
         """Write eight frames each of the first eight clips [N, F, size, size, 3]."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from savg.metrics.pan_agreement import motion_x
 from savg.metrics.statistics import correlation
 from savg.models.joint_config import CONFIGS as NETWORKS
 from savg.models.joint_unet import JointUNet
+from savg.pipelines.direction import Directed
 from savg.pipelines.guidance import Denoiser, MirrorGuidance
 from savg.pipelines.joint import joint_denoiser
 from savg.train.clip_diffusion import ClipDiffusion
@@ -48,14 +50,17 @@ class JointRecipe(ClipDiffusion):
         return self.codec.video_shape(self.clips), self.codec.audio_shape(self.clips)
 
     def batch(self, data: ClipSet, draws: list[Draw]) -> Batch:
-        videos, audios = [], []
+        videos, audios, flips = [], [], []
         for draw in draws:
             video, audio = self.sample_of(data, draw.index)
-            if draw.rng.random() < 0.5:
+            flip = bool(draw.rng.random() < 0.5)
+            if flip:
                 video, audio = self.codec.mirror(video, audio)
             videos.append(video)
             audios.append(audio)
-        return torch.stack(videos), torch.stack(audios)
+            flips.append(flip)
+        batch = torch.stack(videos), torch.stack(audios)
+        return self.with_directions(data, draws, flips, batch)
 
     def sample_of(self, data: ClipSet, index: int) -> tuple[Tensor, Tensor]:
         """The network's video and audio tensors of one clip."""
@@ -70,28 +75,43 @@ class JointRecipe(ClipDiffusion):
             data.cache[index] = spectrogram
         return video, spectrogram.float()
 
-    def denoiser(self, model: torch.nn.Module, count: int, seed: int) -> Denoiser:
+    def denoiser(
+        self, model: torch.nn.Module, count: int, seed: int, directed: Directed | None = None
+    ) -> Denoiser:
         assert isinstance(model, JointUNet)
-        return joint_denoiser(model, self.codec, self.diffusion, self.guidance)
+        return joint_denoiser(model, self.codec, self.diffusion, self.guidance, directed=directed)
 
     def evaluate(self, model: torch.nn.Module, data: ClipSet, sheet: Path) -> dict[str, float]:
+        """Statistics of undirected samples; of a directed network also how samples at places spread
+        from left to right follow them, in picture and sound."""
         video, audio = self.generate(model, self.samples)
-        frames, waveforms = self.codec.decode_video(video), self.codec.decode_audio(audio)
-        self.save_sheet(frames, sheet)
-        format = self.codec.small_format(self.clips)
-        clips = [
-            Clip(video, audio, format)
-            for video, audio in zip(frames.cpu().numpy(), waveforms.cpu().numpy(), strict=True)
-        ]
+        self.save_sheet(self.codec.decode_video(video), sheet)
+        clips = self.clips_of(video, audio)
         pans = [pan(clip.audio) for clip in clips]
         scores = {
             "pan_spread": pan_spread(pans),
             "pan_spread_data": pan_spread([pan(data.audio(i)) for i in range(min(len(data), 64))]),
             "figure_sound": correlation([motion_x(clip) for clip in clips], pans, 1).r,
-            "rms": float(waveforms.square().mean().sqrt()),
+            "rms": float(np.sqrt(np.mean([np.square(clip.audio).mean() for clip in clips]))),
             "flicker": float(self.codec.frames_of(video).diff(dim=1).abs().mean()),
         }
+        places, directed = [], []
+        for place, state in self.directed(model):
+            places.append(place)
+            directed += self.clips_of(*state)
+        if places:
+            scores["figure_asked"] = correlation(places, [motion_x(c) for c in directed], 1).r
+            scores["sound_asked"] = correlation(places, [pan(c.audio) for c in directed], 1).r
         return {key: value for key, value in scores.items() if value is not None}
+
+    def clips_of(self, video: Tensor, audio: Tensor) -> list[Clip]:
+        """Small clips of sampled tensors."""
+        frames, waveforms = self.codec.decode_video(video), self.codec.decode_audio(audio)
+        format = self.codec.small_format(self.clips)
+        return [
+            Clip(*both, format)
+            for both in zip(frames.cpu().numpy(), waveforms.cpu().numpy(), strict=True)
+        ]
 
 
 FULL = JointRecipe(
@@ -110,8 +130,12 @@ FULL = JointRecipe(
 )
 """The published hyper-parameters [S1, code]."""
 
+POINTS = 11
+"""Of the paths that directed networks take: every half second of a clip."""
+
 CONFIGS = {
     "full": FULL,
+    "full_directed": replace(FULL, model=replace(FULL.model, direction=POINTS)),
     "demo": JointRecipe(
         optim=Optimisation(
             steps=10_000,
@@ -126,7 +150,7 @@ CONFIGS = {
             save_every=150,
             sample_every=600,
         ),
-        model=NETWORKS["demo"],
+        model=replace(NETWORKS["demo"], direction=POINTS),
         codec=DEMO,
         synthetic=Synthetic(worlds=("solo",), clips=(4000,)),
         prediction="x0",
@@ -149,7 +173,7 @@ CONFIGS = {
             save_every=2,
             sample_every=4,
         ),
-        model=NETWORKS["tiny"],
+        model=replace(NETWORKS["tiny"], direction=POINTS),
         codec=JointCodec(size=16, rows=12, mid_gain=8.0, side_gain=16.0),
         synthetic=Synthetic(worlds=("demo",), clips=(3,)),
         clips=ClipFormat(frames=4, fps=4, sample_rate=4000),

@@ -6,10 +6,15 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from savg.clip import Clip
+from savg.metrics.pan_agreement import motion_x
+from savg.metrics.statistics import correlation
 from savg.models.video_unet import video_config
+from savg.pipelines.direction import Directed
 from savg.pipelines.guidance import Denoiser, NoiseGuidance
 from savg.pipelines.video import video_denoiser
 from savg.train.clip_diffusion import ClipDiffusion
@@ -35,29 +40,46 @@ class VideoRecipe(ClipDiffusion):
     audio: ClassVar[bool] = False
 
     def batch(self, data: ClipSet, draws: list[Draw]) -> Batch:
-        videos = []
+        videos, flips = [], []
         for draw in draws:
-            video = self.video_of(data, draw.index)
-            videos.append(video.flip(-1) if draw.rng.random() < 0.5 else video)
-        return (torch.stack(videos),)
+            video, flip = self.video_of(data, draw.index), bool(draw.rng.random() < 0.5)
+            videos.append(video.flip(-1) if flip else video)
+            flips.append(flip)
+        return self.with_directions(data, draws, flips, (torch.stack(videos),))
 
-    def denoiser(self, model: torch.nn.Module, count: int, seed: int) -> Denoiser:
-        return video_denoiser(model, self.diffusion, self.guidance, seed, range(count))
+    def denoiser(
+        self, model: torch.nn.Module, count: int, seed: int, directed: Directed | None = None
+    ) -> Denoiser:
+        clips = range(count)
+        return video_denoiser(model, self.diffusion, self.guidance, seed, clips, directed=directed)
 
     def evaluate(self, model: torch.nn.Module, data: ClipSet, sheet: Path) -> dict[str, float]:
-        """Change from frame to frame and spread of pixels over clips, of samples and of the data."""
+        """Change from frame to frame and spread of pixels over clips, of samples and of the data; of a
+        directed network also how figures follow the places that are asked for."""
         (video,) = self.generate(model, self.samples)
         frames = self.codec.decode_video(video)
         self.save_sheet(frames, sheet)
         real = torch.stack(
             [torch.from_numpy(data.video(i)) for i in range(min(len(data), COMPARED_CLIPS))]
         )
-        return {
+        scores = {
             "flicker": _flicker(frames),
             "flicker_data": _flicker(real),
             "spread": _spread(frames),
             "spread_data": _spread(real),
         }
+        places, figures = [], []
+        for place, (small,) in self.directed(model):
+            places.append(place)
+            figures.append(motion_x(self._silent(small[0])))
+        asked = correlation(places, figures, 1).r if places else None
+        return scores if asked is None else {**scores, "figure_asked": asked}
+
+    def _silent(self, video: Tensor) -> Clip:
+        """A small clip of one sampled tensor, without a sound."""
+        format = self.codec.small_format(self.clips)
+        frames = self.codec.decode_video(video[None])[0].cpu().numpy()
+        return Clip(frames, np.zeros((2, format.samples), np.float32), format)
 
 
 def _flicker(frames: Tensor) -> float:

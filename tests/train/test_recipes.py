@@ -128,13 +128,17 @@ def test_joint_clips_are_mirrored_as_a_whole_half_of_the_time(data: dict[str, Pa
     flipped = 0
     drawn = [draw for step in range(20) for draw in draws(len(clips), 4, step, 0)]
     for draw in drawn:
-        video, audio = (part[0] for part in recipe.batch(clips, [draw]))
+        video, audio, told = (part[0] for part in recipe.batch(clips, [draw]))
         clip = clips.video(draw.index), clips.audio(draw.index)
         plain = recipe.codec.encode_video(torch.from_numpy(clip[0]))
         decoded = recipe.codec.decode_audio(audio).numpy()
         mirrored = not torch.equal(video, plain)
         flipped += mirrored
         assert torch.equal(video, plain.flip(-1) if mirrored else plain)
+        x = clips.labels(draw.index).x
+        assert told[2:].mean() == pytest.approx(
+            (1 - x.mean() / 128) * (1 if mirrored else -1), abs=0.2
+        )
         waveform = clip[1][::-1] if mirrored else clip[1]
         assert np.allclose(decoded, waveform, atol=1e-5)
     assert 20 <= flipped <= 60

@@ -1,0 +1,128 @@
+"""Clips that are told what to be: by Python, by the command line, and left open."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from savg.cli import generate
+from savg.cli.directing import direction_of
+from savg.errors import SavgError
+from savg.models.direction import CONDITIONS, without
+from savg.models.joint_config import CONFIGS as JOINT
+from savg.pipelines.direction import Directed, Direction
+from savg.pipelines.joint import JointPipeline
+from savg.pipelines.joint import tiny as undirected
+from savg.pipelines.settings import GenerationSettings
+
+POINTS = 3
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> JointPipeline:
+    return JointPipeline.random(replace(JOINT["tiny"], direction=POINTS), None)
+
+
+def test_a_directed_clip_depends_on_seed_number_and_direction_alone(
+    pipeline: JointPipeline,
+) -> None:
+    direction = Direction("speech", (40, 200), 1)
+    together = pipeline(2, seed=3, direction=direction)
+    alone = pipeline(1, seed=3, first=1, direction=direction)[0]
+    assert np.array_equal(alone.video, together[1].video)
+    np.testing.assert_allclose(alone.audio, together[1].audio, atol=1e-4)
+    left_open = pipeline(1, seed=3, first=1, direction=Direction())[0]
+    assert np.array_equal(left_open.audio, pipeline(1, seed=3, first=1)[0].audio)
+    for other in (
+        Direction("instrument", (40, 200), 1),
+        Direction("speech", (200, 40), 1),
+        Direction("speech", (40, 200), 2),
+        replace(direction, weights={"x": 3}),
+    ):
+        changed = pipeline(1, seed=3, first=1, direction=other)[0]
+        assert np.abs(changed.audio - alone.audio).max() > 1e-5, other
+
+
+def test_weights_add_what_a_condition_changes() -> None:
+    direction = Direction("speech", (64,), None, {"x": 2.5, "people": 4.0})
+    directed = Directed.of(direction, POINTS)
+    # People are left open: their weight asks for nothing.
+    assert [share for share, _ in directed.variants] == [2.5, -1.5]
+    told = directed.variants[0][1]
+    assert told[0, 0] == 0 and torch.equal(told[0, 2:], torch.full((POINTS,), -0.5))
+
+    def network(rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (rows.nan_to_num(0.0).sum(dim=1),)
+
+    (predicted,) = directed.predict(network, 2)
+    (complete,), (open_x,) = network(told.expand(2, -1)), network(without(told, "x").expand(2, -1))
+    torch.testing.assert_close(predicted, complete + 1.5 * (complete - open_x))
+    assert torch.equal(directed.mirrored().variants[0][1][0, 2:], torch.full((POINTS,), 0.5))
+    assert set(CONDITIONS) == {"sound", "people", "x"}
+
+
+def test_weights_without_directions_say_so() -> None:
+    plain = undirected()
+    with pytest.raises(SavgError, match="these joint weights were not trained with directions"):
+        plain(direction=Direction("speech"))
+    assert len(plain(direction=Direction())) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sound": "song"}, "sound must be speech or instrument, got 'song'"),
+        ({"people": 4}, r"people must be in 1\.\.3, got 4"),
+        ({"people": True}, r"people must be in 1\.\.3, got True"),
+        ({"x": (300,)}, r"x must be in 0\.\.256 pixels from the left, got 300"),
+        ({"x": ()}, r"x must be 1\.\.256 places in pixels, got \(\)"),
+        ({"x": (float("nan"),)}, r"x must be in 0\.\.256 pixels"),
+        ({"weights": {"y": 1}}, "weights must be of sound, people, x, got 'y'"),
+        ({"weights": {"x": -1}}, r"The weight of x must be in 0\.\.100, got -1"),
+    ],
+)
+def test_what_cannot_be_asked_for(arguments: dict, message: str) -> None:
+    with pytest.raises(SavgError, match=message):
+        Direction(**arguments)
+
+
+def parsed(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    generate.add_arguments(parser)
+    return parser.parse_args([*words, "--out", "clips"])
+
+
+def test_the_command_line_asks_for_the_same() -> None:
+    assert direction_of(parsed()) is None
+    assert direction_of(parsed("--say", "speech", "--x", "40")) == Direction("speech", (40.0,))
+    asked = direction_of(
+        parsed("--x-path", "40, 120,200", "--people", "2", "--strength", "x=2,people=1.5")
+    )
+    assert asked == Direction(None, (40.0, 120.0, 200.0), 2, {"x": 2.0, "people": 1.5})
+    # The settings in a clip's file are a command line that asks for it again.
+    settings = GenerationSettings("joint", 7, options=asked.to_options())
+    again = GenerationSettings.from_text(settings.to_text())
+    assert again == settings
+    words = settings.command.split(" generate ")[1].replace("'", "").split(" --out")[0].split()
+    assert direction_of(parsed(*words)) == asked
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--x", "40", "--x-path", "40,50"], "Either --x or --x-path must be given, got both"),
+        (
+            ["--x-path", "40,left"],
+            "--x-path must be places in pixels such as 40,120,200, got 'left'",
+        ),
+        (["--x", "40", "--strength", "x"], "--strength must be CONDITION=NUMBER, got 'x'"),
+        (["--strength", "x=2"], "--strength must come with --say, --x, --x-path or --people"),
+    ],
+)
+def test_wrong_words_are_told(words: list[str], message: str) -> None:
+    with pytest.raises(SavgError, match=message):
+        direction_of(parsed(*words))
