@@ -109,9 +109,10 @@ class Video:
         format: ClipFormat = SAVGBENCH,
         max_seconds: float = MAX_SECONDS,
         watch: Callable[[float], object] | None = None,
+        fps: int = MAX_FPS,
     ) -> Video:
-        """The video in a file, with or without audio, at its own rate up to 25 frames a second; at 25
-        where frames come at uneven times.
+        """The video in a file, with or without audio, at its own rate up to `fps` frames a second; at
+        that where frames come at uneven times.
 
         Args:
             format: whose frame the frames are fitted into.
@@ -125,7 +126,7 @@ class Video:
             video = Video.read("holiday.mp4")
         """
         path = Path(path)
-        rate = min(Fraction(MAX_FPS), frame_rate(path))
+        rate = min(Fraction(fps), frame_rate(path))
         frames: list[NDArray[np.uint8]] = []
         for frame in frames_at_rate(path, rate):
             frames.append(fit_frame(frame, format))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from savg.errors import SavgError, whole_number
@@ -10,6 +11,7 @@ from savg.numerals import integer, number
 
 if TYPE_CHECKING:
     from savg.pipelines.box_path import Whom
+    from savg.pipelines.sound_embedding import Words
     from savg.video import Soundtrack
 
 OPTIONS = {
@@ -36,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--sounds-like",
-        metavar="own|none|FILE",
-        help="what stereosync shall sound like: the video's own audio (the default), nothing, or a "
-        ".wav or .flac file",
+        metavar="own|none|FILE|TEXT",
+        help="what stereosync shall sound like: the video's own audio (the default), nothing, a .wav "
+        "or .flac file, or words where CLAP says what sounds",
     )
     parser.add_argument(
         "--strength",
@@ -72,7 +74,7 @@ def options(args: argparse.Namespace, name: str) -> dict[str, Any]:
             result[OPTIONS[key]] = "own" if given[key] == "own" else None
         elif key in given:
             file = given[key]
-            result[OPTIONS[key]] = read_curve(file) if key == "envelope" else _recording(file)
+            result[OPTIONS[key]] = read_curve(file) if key == "envelope" else _like(file)
     if "envelope_from" in given:
         result["envelope"] = _recording(given["envelope_from"])
     if "strength" in given:
@@ -85,6 +87,15 @@ def _recording(path: str) -> Soundtrack:
     from savg.video import Soundtrack
 
     return Soundtrack(*read_audio(path))
+
+
+def _like(text: str) -> Soundtrack | Words:
+    """A recording, or what names no file as words."""
+    from savg.pipelines.sound_embedding import Words
+
+    path = Path(text)
+    is_file = (bool(path.suffix) and len(text.split()) == 1) or "/" in text or path.is_file()
+    return _recording(text) if is_file else Words(text)
 
 
 def _strength(text: str) -> tuple[str, float]:

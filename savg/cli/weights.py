@@ -21,7 +21,9 @@ from savg.hub.published_files import (
     METRIC_KINDS,
     PUBLISHED_FILES,
     VARIANTS,
+    WHOLES,
     folder_name,
+    importable,
     kind_of,
 )
 from savg.input_file import slashed
@@ -52,8 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "published person detector go where they are looked for (the folder of "
         f"{NETWORKS_VARIABLE}, else savg/networks in the data folder)",
     )
-    kinds = {*PUBLISHED_FILES.values(), *METRIC_FILES.values()}
-    imported.add_argument("--kind", choices=sorted(kinds))
+    imported.add_argument(
+        "--kind",
+        choices=importable(),
+        help="of a renamed file; stereosync: of model.safetensors or model.ckpt of "
+        "stable-audio-open-1.0, or its diffusers folder",
+    )
     imported.add_argument(
         "--variant",
         metavar="NAME",
@@ -124,7 +130,7 @@ def import_files(
     problems: list[SavgError] = []
     for file in files:
         try:
-            path = _checkpoint(file)
+            path = _checkpoint(file, kind)
             released = kind or kind_of(path.name, for_metrics=not pipelines)
             if not pipelines:
                 _refuse_parts(path, released)
@@ -138,10 +144,14 @@ def import_files(
     return written, problems
 
 
-def _checkpoint(file: Path) -> Path:
-    """A file as it is; SavgError, which lists what can be imported, for a folder or a video."""
+def _checkpoint(file: Path, kind: str | None) -> Path:
+    """A file, or a diffusers folder of a kind that has one, as it is.
+
+    SavgError, which lists what can be imported, for another folder or a video.
+    """
     path = existing(file, "checkpoint")
-    if path.is_dir():
+    parts = model_format(kind).folders if kind else ()
+    if path.is_dir() and not (parts and all((path / part).is_dir() for part in parts)):
         inside = [name for name in _released() if (path / name).is_file()]
         here = f"; it holds {', '.join(inside)}" if inside else ""
         raise SavgError(f"{path} is a folder{here}: expected released files. {_expected()}")
@@ -168,20 +178,25 @@ def _refuse_parts(path: Path, kind: str | None) -> None:
 
 
 def _component(path: Path, kind: str, variant: str | None, out: Path) -> dict[str, str]:
-    """Write a checkpoint as a component below `out`; its name and folder."""
-    name = folder_name(kind)
-    card = Card(LICENCE, path.name, facts=dict(model_format(kind).card))
+    """Write a checkpoint as components below `out`, one for each network in it; their names and
+    folders."""
     variant = variant or VARIANTS.get(path.name)
     published = None if variant is None else {"name": variant}
-    save_component(load_official(kind, path, published), out / name, kind, card)
-    return {name: str(out / name)}
+    written = {}
+    for own in WHOLES.get(kind, (kind,)):
+        name = folder_name(own)
+        card = Card(LICENCE, path.name, facts=dict(model_format(own).card))
+        save_component(load_official(own, path, published), out / name, own, card)
+        written[name] = str(out / name)
+    return written
 
 
 def _pipelines(out: Path) -> dict[str, str]:
     """Describe the pipelines whose components are all in the folder; the first one in pipeline.json."""
     from savg.pipelines.registry import AUDIO, CLIPS
 
-    folders = {kind: folder_name(kind) for kind in PUBLISHED_FILES.values()}
+    kinds = [*PUBLISHED_FILES.values(), *(kind for whole in WHOLES.values() for kind in whole)]
+    folders = {kind: folder_name(kind) for kind in kinds}
     present = {kind: name for kind, name in folders.items() if (out / name).is_dir()}
     classes = [registry[name] for registry in (CLIPS, AUDIO) for name in registry]
     written: dict[str, str] = {}
@@ -200,10 +215,9 @@ def _checkpoints(path: Path, kind: str | None) -> Iterator[list[tuple[Path, str]
     """The checkpoints of a file, or of the released zip, each with its kind."""
     if path.suffix.lower() != ".zip":
         if kind is None:
-            kinds = ", ".join(sorted({*PUBLISHED_FILES.values(), *METRIC_FILES.values()}))
             raise SavgError(
                 f"{path} is not the name of a released file; if it is a renamed one, give its --kind "
-                f"({kinds}). {_expected()}"
+                f"({', '.join(importable())}). {_expected()}"
             )
         yield [(path, kind)]
         return

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from savg.audio.resample import resample
 from savg.clip import Clip
 from savg.device import choose
 from savg.errors import CheckpointError, SavgError, clause, first_line
@@ -34,6 +35,7 @@ FOLDER = "clap"
 """Name of a folder of such weights in a folder of networks."""
 
 CONFIGS = ("config.json", "preprocessor_config.json")
+TOKENIZERS = ("tokenizer.json", "vocab.json")
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 SIGNALS_AT_ONCE = 16
@@ -130,6 +132,49 @@ class ClapBackbone(Backbone):
         longest = max(window.shape[1] for several in heard for window in several)
         device = next(self.network.parameters()).device
         return describe(heard, self._embeddings, device, SIGNALS_AT_ONCE * longest)
+
+    @property
+    def width(self) -> int:
+        """Values of an embedding."""
+        return int(self.network.config.projection_dim)
+
+    def of_mono(self, audio: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
+        """Embeddings [W, D] of mono audio [T] at `rate` Hz, as of the views of a clip."""
+        heard = resample(audio[None], rate, self.extractor.sampling_rate)
+        parts = windows(heard, self.extractor.nb_max_samples)
+        device = next(self.network.parameters()).device
+        longest = max(part.shape[1] for part in parts)
+        (rows,) = describe([parts], self._embeddings, device, SIGNALS_AT_ONCE * longest)
+        return rows[0]
+
+    @torch.inference_mode()
+    def of_words(self, words: str) -> NDArray[np.float32]:
+        """The embedding [D] of a text, of length 1, near those of what it describes.
+
+        BackboneError where the tokenizer's files are not beside the weights.
+        """
+        transformers = import_extra("transformers", "CLAP")
+        place = _local(_named(self.repo))
+        if place is None or not any((place / name).is_file() for name in TOKENIZERS):
+            raise BackboneError(
+                f"CLAP's tokenizer is not beside its weights {self.repo}: run "
+                f"`hf download {self.repo}` once."
+            )
+        try:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(place, local_files_only=True)
+        except Exception as error:  # the library raises whatever its parts raise
+            raise CheckpointError(
+                f"{place} does not hold CLAP's tokenizer as transformers writes it: {clause(error)}."
+            ) from error
+        most = int(self.network.config.text_config.max_position_embeddings) - 2
+        device = next(self.network.parameters()).device
+        tokens = tokenizer(words, return_tensors="pt", truncation=True, max_length=most).to(device)
+        output = self.network.get_text_features(
+            input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
+        )
+        embedding = output if isinstance(output, Tensor) else output.pooler_output
+        unit = torch.nn.functional.normalize(embedding[0], dim=-1)
+        return np.asarray(unit.cpu(), np.float32)
 
     def _embeddings(self, signals: Tensor) -> Tensor:
         inputs = self.extractor(

@@ -61,6 +61,9 @@ KINDS: dict[str, str] = {
 
 CONFIG_FILE, WEIGHTS_FILE, PIPELINE_FILE = "config.json", "model.safetensors", "pipeline.json"
 
+DIFFUSERS_FILE = "diffusion_pytorch_model.safetensors"
+"""Of weights in each folder of a diffusers pipeline."""
+
 FOLDER_NAME = re.compile(r"\w[\w.-]{0,99}")
 """Of a component beside the file that names it."""
 
@@ -82,7 +85,8 @@ class ModelFormat:
 
     from_published: the authors' constructor arguments by their names (None: the released ones) →
     our configuration. wrappers: entries of the authors' file that may hold the state dict.
-    rename: their keys → ours. card: what is true of all published weights of this kind.
+    rename: their keys → ours. card: what is true of all published weights of this kind. folders: those
+    of a diffusers pipeline whose files together hold the weights.
     """
 
     kind: str
@@ -92,6 +96,7 @@ class ModelFormat:
     wrappers: tuple[str, ...] = ()
     rename: Callable[[State], State] = _same
     card: Mapping[str, Any] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,8 @@ def load_official(
 
     Args:
         kind: of the weights, one of `KINDS`.
-        path: of the file, opened as data only.
+        path: of the file (of torch, or .safetensors), opened as data only; or of a diffusers pipeline's
+            folder, for a kind that is published as a part of one.
         published: the authors' constructor arguments by their own names (None: the released ones).
 
     Raises:
@@ -139,10 +145,9 @@ def load_official(
         network = load_official("seld", "seld.pth")
     """
     spec = model_format(kind)
-    if not Path(path).is_file():
-        raise CheckpointError(f"{kind}: no such checkpoint file: {path}.")
-    state = _unwrap(load_torch(path), spec, path)
-    check_plain(path, state.values())
+    state = _unwrap(_content(Path(path), spec), spec, path)
+    if Path(path).is_file():  # safetensors, all that is read of folders, hold what they describe
+        check_plain(path, state.values())
     try:
         state = spec.rename(state)
     except (RuntimeError, ValueError, TypeError, LookupError) as error:
@@ -169,6 +174,16 @@ def network_of(
     model = empty(spec.build, config, kind, str(path))
     compare(model, {key: tuple(value.shape) for key, value in state.items()}, kind, path)
     return fill(model, state, spec.build, kind, path)
+
+
+def _content(path: Path, spec: ModelFormat) -> Any:
+    """What a published file holds, or the tensors of a folder's files together."""
+    files = [path / folder / DIFFUSERS_FILE for folder in spec.folders] if path.is_dir() else []
+    if files:
+        return {key: value for file in files for key, value in load_tensors(file).items()}
+    if not path.is_file():
+        raise CheckpointError(f"{spec.kind}: no such checkpoint file: {path}.")
+    return load_tensors(path) if path.suffix == ".safetensors" else load_torch(path)
 
 
 def _unwrap(loaded: Any, spec: ModelFormat, path: str | os.PathLike[str]) -> State:

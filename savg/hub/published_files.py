@@ -40,6 +40,10 @@ VARIANTS = {
 FOLDER_NAMES = {"joint_unet": "joint", "superres_unet": "superres"}
 """Kind → its component folder, where the names differ."""
 
+WHOLES = {"stereosync": ("stereosync", "oobleck")}
+"""Kind → kinds of all the networks that its published file holds: that of stable-audio-open-1.0, whose
+name, model.safetensors, tells nothing."""
+
 METRIC_FILES = {"synchformer_state_dict.pth": "synchformer_sync"}
 """Name of a released file of which pipelines use a part → kind of the whole, which metrics use."""
 
@@ -55,6 +59,11 @@ unless told another folder."""
 DETECTOR_KINDS = {"yolox": "YOLOX-tiny, the published person detector"}
 """Kind → what it is, of the networks that detectors look for where metrics look: `weights import` puts
 them there too, unless told another folder."""
+
+
+def importable() -> list[str]:
+    """The kinds of all files that can be imported."""
+    return sorted({*PUBLISHED_FILES.values(), *METRIC_FILES.values(), *WHOLES})
 
 
 def folder_name(kind: str) -> str:

@@ -248,4 +248,5 @@ FORMAT = ModelFormat(
     from_published=from_published,
     rename=rename,
     wrappers=("state_dict",),
+    folders=("vae",),
 )

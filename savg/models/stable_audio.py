@@ -312,4 +312,5 @@ FORMAT = ModelFormat(
     from_published=from_published,
     rename=rename,
     wrappers=("state_dict",),
+    folders=("transformer",),
 )

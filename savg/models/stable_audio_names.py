@@ -34,6 +34,14 @@ _DIFFUSERS = (
 """Patterns of diffusers' names, and what stands for them in those of Stable Audio."""
 
 
+_CONDITIONERS = {
+    "start_number_conditioner": "seconds_start",
+    "end_number_conditioner": "seconds_total",
+    "text_projection": "",
+}
+"""Parts of diffusers' `projection_model`, and the names here of the number conditioners among them."""
+
+
 def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The transformer's weights in a file of either kind, by our names.
 
@@ -42,6 +50,7 @@ def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     if any(key.startswith(PREFIX) for key in state):
         state = {k.removeprefix(PREFIX): v for k, v in state.items() if k.startswith(PREFIX)}
+    state = {k: v for k, v in state.items() if k.partition(".")[0] not in _CONDITIONERS}
     if any(key.startswith("transformer_blocks.") for key in state):
         state = _from_diffusers(state)
     named = {k: v for k, v in state.items() if not k.endswith("rotary_pos_emb.inv_freq")}
@@ -71,7 +80,7 @@ def _from_diffusers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def seconds_rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The number conditioners in a file of Stable Audio, or of diffusers' folder `projection_model`."""
-    names = {"start_number_conditioner": "seconds_start", "end_number_conditioner": "seconds_total"}
+    names = {key: name for key, name in _CONDITIONERS.items() if name}
     named = {}
     for key, value in state.items():
         key = key.removeprefix("conditioner.conditioners.")

@@ -300,4 +300,6 @@ FORMAT = ModelFormat(
     build=StereoSync,
     from_published=from_published,
     rename=rename,
+    wrappers=("state_dict",),
+    folders=("transformer", "projection_model"),
 )

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self
 import torch
 from torch import Tensor
 
-from savg.diffusion.cosine import VModel
+from savg.diffusion.cosine import STEPS, VModel
 from savg.errors import SavgError, brief
 from savg.fields import Between, Share
 from savg.models.stereosync import CONDITIONS, Conditions
@@ -82,3 +82,9 @@ class StereoSyncSampler(FlowSampler):
             return total
 
         return model
+
+
+PUBLISHED = StereoSyncSampler(
+    steps=STEPS, guidance=2.0, seconds=2.0, overlap=1.0, sigma_min=0.3, sigma_max=500.0, fps=30
+)
+"""As published: windows of 2 s with 60 boxes, 150 steps, guidance 2 [S3]."""

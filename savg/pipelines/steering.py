@@ -15,15 +15,11 @@ from numpy.typing import NDArray
 
 from savg.detectors.tracking import Track
 from savg.errors import SavgError, brief
-from savg.models.mmaudio_lengths import SequenceLengths
 from savg.models.stereosync import Conditions, StereoSyncConfig
 from savg.pipelines.envelope_file import Curve
-from savg.pipelines.stereosync_features import (
-    SoundEmbedding,
-    boxes_of,
-    drawn_envelope,
-    envelope_of,
-)
+from savg.pipelines.sound_embedding import Sound, Words
+from savg.pipelines.stereosync_codec import Codec
+from savg.pipelines.stereosync_features import boxes_of
 from savg.video import Soundtrack, Video
 
 Mono = NDArray[np.float32]
@@ -33,6 +29,9 @@ Recording = Literal["own"] | Soundtrack | None
 
 Given = Recording | Curve
 """What the envelope is of: a recording, or levels over time."""
+
+Like = Recording | Words
+"""What it shall sound like: a recording, or words."""
 
 
 def mono_source(video: Video, source: Recording, name: str, rate: int) -> Mono | None:
@@ -55,38 +54,51 @@ def level_source(video: Video, source: Given, rate: int) -> Mono | Curve | None:
     return mono_source(video, source, "envelope", rate)
 
 
+def sound_source(video: Video, source: Like, rate: int) -> Mono | Words | None:
+    """What it shall sound like: words, or mono audio as of `mono_source`."""
+    if isinstance(source, Words):
+        return source
+    return mono_source(video, source, "semantic", rate)
+
+
 @dataclass(frozen=True, eq=False)
 class Steering:
     """A person and the frames a second of that track; a recording's mono audio or levels over time; the
-    mono audio of what sounds. None is withheld."""
+    mono audio of what sounds, or words. None is withheld."""
 
     person: tuple[Track, Fraction] | None
     envelope: Mono | Curve | None
-    sounding: Mono | None
+    sounding: Mono | Words | None
 
     def conditions(
         self,
         config: StereoSyncConfig,
-        lengths: SequenceLengths,
+        codec: Codec,
+        seconds: float,
         start: int,
-        sound: SoundEmbedding | None,
+        sound: Sound | None,
     ) -> Conditions:
-        """The conditions [1, …] of the window that begins at second `start`; NaN where withheld."""
-        tokens, rate = config.tokens, lengths.sample_rate
+        """The conditions [1, …] of a window that begins at second `start`; NaN where withheld."""
+        tokens, (latents, samples) = config.tokens, codec.lengths(seconds)
+        length, first = float(Fraction(seconds).limit_denominator(1000)), start * codec.rate
         boxes = np.full((tokens.frames, 4), np.nan, np.float32)
         if self.person is not None:
-            boxes = boxes_of(*self.person, start, float(lengths.duration), tokens.frames)
-        level, first = self.envelope, start * rate
+            boxes = boxes_of(*self.person, start, length, tokens.frames)
+        level = self.envelope
         if level is None:
-            envelope = np.full((config.envelope, lengths.latent), np.nan, np.float32)
+            envelope = np.full((config.envelope, latents), np.nan, np.float32)
         elif isinstance(level, Curve):
-            envelope = drawn_envelope(level, start, lengths, config.envelope)
+            envelope = codec.drawn(level, start, seconds, config.envelope)
         else:
-            envelope = envelope_of(level[first:], lengths, config.envelope)
-        embedding = None
-        if self.sounding is not None and sound is not None:
-            embedding = sound(self.sounding[first : first + lengths.samples], rate)
+            envelope = codec.envelope(level[first:], seconds, config.envelope)
+        embedding, sounding = None, self.sounding
+        if isinstance(sounding, Words):
+            embedding = None if sound is None else sound.words(sounding.text)
+        elif sounding is not None and sound is not None:
+            embedding = sound(sounding[first : first + samples], codec.rate)
         if embedding is None:
             embedding = np.full(tokens.audio_width, np.nan, np.float32)
         values = {"boxes": boxes, "envelope": envelope, "audio": embedding}
+        if config.audio.overall:
+            values["seconds"] = np.array([0.0, length], np.float32)
         return Conditions(**{name: torch.from_numpy(value)[None] for name, value in values.items()})

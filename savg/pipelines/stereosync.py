@@ -2,8 +2,8 @@
 
 The person is tracked through the whole video. The envelope and the embedding of what sounds are of the
 video's own audio or another recording, or the envelope is drawn; what is not given is withheld. A
-diffusion transformer with a ControlNet makes latents, which a mel VAE and a vocoder decode, each
-channel by itself. Longer audio is made in windows that are cross-faded.
+diffusion transformer with a ControlNet makes latents, which Oobleck decodes as published, or a mel VAE
+and a vocoder, each channel by itself. Longer audio is made in windows that are cross-faded.
 """
 
 from __future__ import annotations
@@ -24,12 +24,9 @@ from savg.detectors.tracking import Track, choose_person, persons, track
 from savg.device import Compute, choose
 from savg.diffusion.cosine import CosineDiffusion, multistep
 from savg.errors import SavgError
-from savg.hub import Card, component_folder, load_component, save_component
+from savg.features.clap import REPO
+from savg.hub import Card, component_folder
 from savg.media.audio_track import audio_of
-from savg.models.mel_vae import MelVae
-from savg.models.mmaudio_lengths import MEL_HOPS, SequenceLengths
-from savg.models.seld import Seld
-from savg.models.stereo import per_channel
 from savg.models.stereosync import Conditions, StereoSync
 from savg.pipelines.base import AudioPipeline, check_batch
 from savg.pipelines.box_path import BoxPath, Whom
@@ -43,21 +40,21 @@ from savg.pipelines.person_parts import (
     write_persons,
 )
 from savg.pipelines.progress import OnStep, Progress
-from savg.pipelines.steered_sampling import StereoSyncSampler
-from savg.pipelines.steering import Given, Recording, Steering, level_source, mono_source
-from savg.pipelines.stereosync_features import SoundEmbedding
-from savg.pipelines.video_to_audio import VOCODERS, Vocoder
+from savg.pipelines.sound_embedding import Sound, SoundEmbedding
+from savg.pipelines.steered_sampling import PUBLISHED, StereoSyncSampler
+from savg.pipelines.steering import Given, Like, Steering, level_source, sound_source
+from savg.pipelines.stereosync_codec import codec_with
+from savg.pipelines.stereosync_parts import ROLES, Vae, described, read_parts, write_parts
+from savg.pipelines.video_to_audio import Vocoder
 from savg.pipelines.visual_features import Persons
-from savg.video import MAX_SECONDS, Soundtrack, Video
-
-ROLES = ("network", "vae", "vocoder")
+from savg.video import MAX_FPS, MAX_SECONDS, Soundtrack, Video
 
 
 @dataclass
 class StereoSyncPipeline(AudioPipeline):
-    """The network, a mel VAE, a vocoder, what says what sounds and who is where, and a sampler.
+    """The network, a VAE, what says what sounds and who is where, and a sampler.
 
-    cards: of the components by role.
+    vocoder: of a mel VAE, None beside Oobleck; cards: of the components by role.
     """
 
     name: ClassVar[str] = "stereosync"
@@ -65,68 +62,52 @@ class StereoSyncPipeline(AudioPipeline):
         {"guidance", "boxes", "envelope", "semantic", "person", "weights"}
     )
     network: StereoSync
-    vae: MelVae
-    vocoder: Vocoder
+    vae: Vae
+    vocoder: Vocoder | None
     sampler: StereoSyncSampler
     compute: Compute
     cards: Mapping[str, Card]
-    sound: SoundEmbedding | None = None
+    sound: Sound | None = None
     persons: Persons | None = None
 
     def __post_init__(self) -> None:
-        config, own = self.network.config, self.vae.config.embed_dim
-        if config.audio.latents != 2 * own or config.audio.overall:
-            raise DescriptionError(
-                f"network: the latent channels must be {2 * own}, twice the VAE's, without a global "
-                f"condition, got {config.audio.latents}."
-            )
-        rates = [rate for rate, hop in MEL_HOPS.items() if hop == self.vocoder.config.hop]
-        bands = self.vocoder.config.num_mels
-        if not rates or bands != self.vae.config.data_dim:
-            raise DescriptionError(
-                f"vocoder: it must have the VAE's {self.vae.config.data_dim} bands and a hop of "
-                f"{' or '.join(map(str, MEL_HOPS.values()))} samples, got {bands} bands."
-            )
+        config = self.network.config
+        try:
+            self.codec = codec_with(self.vae, self.vocoder)
+        except ValueError as error:
+            raise DescriptionError(f"{error}.") from error
+        problem = self.codec.problem(config, self.sampler.seconds)
+        if problem:
+            raise DescriptionError(f"{problem}.")
         if self.sound is not None and self.sound.width != config.tokens.audio_width:
             raise DescriptionError(
                 f"sounds: the embedding must have {config.tokens.audio_width} values, got "
                 f"{self.sound.width}."
             )
-        self.rate = rates[0]
-        try:
-            self.lengths = SequenceLengths(self.sampler.seconds, self.rate)
-        except ValueError as error:
-            raise DescriptionError(f"sampler: {error}.") from error
 
     @classmethod
     def load(cls, description: Description, compute: Compute) -> Self:
-        folder, values = description.folder, description.values
-        parts: dict[str, nn.Module] = {}
-        cards: dict[str, Card] = {}
-        roles = [*ROLES, "sounds"] if values.get("sounds") is not None else ROLES
-        for role in roles:
-            parts[role], cards[role] = load_component(component_folder(folder, values, role))
-        network, vae, vocoder, sounds = (parts.get(role) for role in (*ROLES, "sounds"))
-        if not (
-            isinstance(network, StereoSync)
-            and isinstance(vae, MelVae)
-            and isinstance(vocoder, Vocoder)
-            and isinstance(sounds, Seld | None)
-        ):
-            kinds = ", ".join(type(part).__name__ for part in parts.values())
-            raise DescriptionError(
-                f"network: expected StereoSync, a mel VAE, a vocoder and a SELD network, found {kinds}."
-            )
-        sampler = setting(values, "sampler", StereoSyncSampler, "a sampler")
-        people = None
-        if values.get("persons") is not None:
-            place = component_folder(folder, values, "persons")
+        parts = read_parts(description, compute)
+        sampler = setting(description.values, "sampler", StereoSyncSampler, "a sampler")
+        cards, people = parts.cards, None
+        if description.values.get("persons") is not None:
+            place = component_folder(description.folder, description.values, "persons")
             people, cards["persons"] = read_persons(place, compute.device, sampler.score)
-        precise = Compute(compute.device, torch.float32, compute.channels_last, compute.reason)
         return cls(
-            compute.place(network), precise.place(vae), precise.place(vocoder), sampler, compute,
-            cards, SoundEmbedding(precise.place(sounds)) if sounds is not None else None, people,
-        )  # fmt: skip
+            parts.network, parts.vae, parts.vocoder, sampler, compute, cards, parts.sound, people
+        )
+
+    @classmethod
+    def published(cls, folders: Mapping[str, str]) -> dict[str, Any] | None:
+        """Around a file of stable-audio-open-1.0, whose branch and projections are yet to be trained:
+        what `train export --pipeline` puts a trained network into."""
+        roles = {"network": "stereosync", "vae": "oobleck"}
+        if not all(kind in folders for kind in roles.values()):
+            return None
+        description = {KEY: cls.name} | {role: folders[kind] for role, kind in roles.items()}
+        if "yolox" in folders:
+            description["persons"] = folders["yolox"]
+        return description | {"clap": REPO, "sampler": asdict(PUBLISHED)}
 
     @property
     def components(self) -> Mapping[str, Card]:
@@ -134,7 +115,7 @@ class StereoSyncPipeline(AudioPipeline):
 
     @property
     def sample_rate(self) -> int:
-        return self.rate
+        return self.codec.rate
 
     @property
     def takes_boxes(self) -> bool:
@@ -149,25 +130,14 @@ class StereoSyncPipeline(AudioPipeline):
         return replace(self, persons=persons, cards=other_cards(self.cards))
 
     def describe(self) -> dict[str, Any]:
-        description: dict[str, Any] = {KEY: self.name} | {role: role for role in ROLES}
-        if self.sound is not None:
-            description["sounds"] = "sounds"
+        description: dict[str, Any] = {KEY: self.name} | described(self.vocoder, self.sound)
         if getattr(self.persons, "model", None) is not None:
             description["persons"] = "persons"
         return description | {"sampler": asdict(self.sampler)}
 
     def save_components(self, folder: str | os.PathLike[str]) -> None:
-        place = Path(folder)
-        networks: dict[str, tuple[str, nn.Module]] = {
-            "network": ("stereosync", self.network),
-            "vae": ("mel_vae", self.vae),
-            "vocoder": (VOCODERS[type(self.vocoder)], self.vocoder),
-        }
-        if self.sound is not None:
-            networks["sounds"] = ("seld", self.sound.network)
-        for role, (kind, model) in networks.items():
-            save_component(model, place / role, kind, self.cards[role])
-        write_persons(self.persons, place / "persons", self.cards.get("persons"))
+        write_parts(folder, self.network, self.vae, self.vocoder, self.sound, self.cards)
+        write_persons(self.persons, Path(folder) / "persons", self.cards.get("persons"))
 
     def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
         """For a video of one window."""
@@ -198,7 +168,7 @@ class StereoSyncPipeline(AudioPipeline):
         batch_size: int | None = None,
         on_step: OnStep | None = None,
         envelope: Given = "own",
-        semantic: Recording = "own",
+        semantic: Like = "own",
         person: Whom = "longest",
         weights: Mapping[str, float] | None = None,
     ) -> list[NDArray[np.float32]]:
@@ -209,7 +179,8 @@ class StereoSyncPipeline(AudioPipeline):
             boxes: False withholds the person.
             envelope: what the level follows: the video's own audio, another one, a drawn curve, or
                 nothing.
-            semantic: what it shall sound like: the video's own audio, another one, or nothing.
+            semantic: what it shall sound like: the video's own audio, another one, `Words` (where CLAP
+                says what sounds), or nothing.
             person: whom it follows, as in `choose_person`, or a path in place of a person.
             weights: of "spatial", "envelope" and "semantic", in place of the pipeline's.
 
@@ -232,20 +203,20 @@ class StereoSyncPipeline(AudioPipeline):
             return audio
 
         batch = batch_size or self.batch_size
-        return in_windows(videos, sampler, self.rate, batch, make, first=first)
+        return in_windows(videos, sampler, self.codec.rate, batch, make, first=first)
 
     def _steering(
         self,
         video: Video,
         envelope: Given,
-        semantic: Recording,
+        semantic: Like,
         whom: Whom | None,
         progress: Progress,
     ) -> Steering:
         return Steering(
             self._follow(video, whom, progress),
-            level_source(video, envelope, self.rate),
-            mono_source(video, semantic, "semantic", self.rate),
+            level_source(video, envelope, self.codec.rate),
+            sound_source(video, semantic, self.codec.rate),
         )
 
     def _follow(
@@ -270,7 +241,9 @@ class StereoSyncPipeline(AudioPipeline):
 
     def conditions(self, window: Window, steering: Steering) -> Conditions:
         """The conditions [1, …] of a window; NaN where one is withheld."""
-        return steering.conditions(self.network.config, self.lengths, window.start, self.sound)
+        return steering.conditions(
+            self.network.config, self.codec, self.sampler.seconds, window.start, self.sound
+        )
 
     @torch.inference_mode()
     def _sample(
@@ -291,7 +264,7 @@ class StereoSyncPipeline(AudioPipeline):
             return self.network(x.to(dtype), t, conditions).float()
 
         given = Conditions.stack([self.conditions(*one) for one in windows])
-        shape = (self.network.config.audio.latents, self.lengths.latent)
+        shape = (self.codec.channels, self.codec.lengths(self.sampler.seconds)[0])
         noise = torch.cat([window.noise(seed, shape) for window, _ in windows]).to(device)
         latents = multistep(
             CosineDiffusion(sampler.sigma_min, sampler.sigma_max),
@@ -304,18 +277,17 @@ class StereoSyncPipeline(AudioPipeline):
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> NDArray[np.float32]:
-        """Audio [B, 2, seconds · rate] in −1..1 of latents [B, 2C, L], left half first.
+        """Audio [B, 2, seconds · rate] in −1..1 of the VAE's latents [B, C, L].
 
         SavgError for audio that is not finite.
         """
-        mel = per_channel(self.vae.decode, latents.float().unflatten(1, (2, -1)))
-        audio = per_channel(self.vocoder, mel)[:, :, 0]
+        audio = self.codec.decode(latents.float())
         if not bool(audio.isfinite().all()):
             raise SavgError(
                 "The network's output must be finite, got NaN or infinity: check its weights, or try "
                 "float32."
             )
-        samples = round(Fraction(self.sampler.seconds) * self.rate)
+        samples = round(Fraction(self.sampler.seconds) * self.codec.rate)
         return audio[..., :samples].clamp(-1, 1).cpu().numpy().astype(np.float32)
 
     def read(
@@ -325,10 +297,12 @@ class StereoSyncPipeline(AudioPipeline):
         max_seconds: float = MAX_SECONDS,
         watch: Callable[[float], object] | None = None,
     ) -> Video:
-        """The video with its own audio, if it has some."""
-        video = super().read(source, max_seconds=max_seconds, watch=watch)
-        audio = audio_of(source, float(video.duration), self.rate)
-        return video if audio is None else replace(video, audio=Soundtrack(audio, self.rate))
+        """The video with its own audio, if it has some, at as many frames a second as people are looked
+        for in."""
+        fps, rate = max(MAX_FPS, self.sampler.fps), self.codec.rate
+        video = Video.read(source, max_seconds=max_seconds, watch=watch, fps=fps)
+        audio = audio_of(source, float(video.duration), rate)
+        return video if audio is None else replace(video, audio=Soundtrack(audio, rate))
 
 
 def tiny(seed: int = 0) -> StereoSyncPipeline:
@@ -336,6 +310,8 @@ def tiny(seed: int = 0) -> StereoSyncPipeline:
     from savg.detectors.persons import YoloxDetector
     from savg.models import istft_vocoder, mel_vae, seld, stereosync
     from savg.models.istft_vocoder import IstftVocoder
+    from savg.models.mel_vae import MelVae
+    from savg.models.seld import Seld
     from savg.models.yolox import CONFIGS, Yolox
 
     config = stereosync.CONFIGS["tiny"]
@@ -350,7 +326,7 @@ def tiny(seed: int = 0) -> StereoSyncPipeline:
         vae, vocoder = MelVae(mel_vae.CONFIGS["tiny"]), IstftVocoder(istft_vocoder.CONFIGS["tiny"])
         sound = SoundEmbedding(Seld(sounds).eval())
         persons = YoloxDetector(Yolox(CONFIGS["tiny"]).eval(), 0.0)
-    cards = {role: Card("MIT", "random") for role in (*ROLES, "sounds", "persons")}
+    cards = {role: Card("MIT", "random") for role in (*ROLES, "vocoder", "sounds", "persons")}
     sampler = StereoSyncSampler(steps=3, seconds=2.0, overlap=1.0, fps=1, score=0.0)
     return StereoSyncPipeline(
         network.eval(), vae.eval(), vocoder.eval(), sampler, choose("cpu", "float32"), cards, sound,

@@ -9,20 +9,14 @@ Shapes: F boxes and L latents of a window, T samples.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 from savg.audio.envelope import rms_envelope
-from savg.clip import Clip
 from savg.detectors.tracking import Track
-from savg.features.seld import SeldBackbone
-from savg.format import ClipFormat
 from savg.models.mmaudio_lengths import SequenceLengths
-from savg.models.seld import Seld
 
 Array = NDArray[np.float32]
 
@@ -31,9 +25,6 @@ RANGE = 80.0
 
 HOPS = 4
 """Of an RMS window, as in the published envelope: 512 samples every 128 [S3]."""
-
-CLIP_FPS = 4
-"""Frames a second of the black clip that an embedding's audio comes with."""
 
 
 def mono(audio: Array) -> Array:
@@ -54,7 +45,7 @@ def envelope_of(audio: Array, lengths: SequenceLengths, channels: int) -> Array:
     by silence.
     """
     return of_levels(
-        rms_envelope(_filled(audio, lengths)[None], *_hops(lengths, channels)), lengths
+        rms_envelope(_filled(audio, lengths)[None], *envelope_hops(lengths, channels)), lengths
     )
 
 
@@ -65,7 +56,7 @@ def drawn_envelope(
     channels: int,
 ) -> Array:
     """The envelope [channels, L] of levels of full scale at times in seconds; start: of the window."""
-    hop = _hops(lengths, channels)[1]
+    hop = envelope_hops(lengths, channels)[1]
     times = start + (np.arange(lengths.latent * (channels - 1)) + 0.5) * hop / lengths.sample_rate
     return of_levels(level(times)[None], lengths)
 
@@ -76,8 +67,8 @@ def of_levels(rms: NDArray[np.floating], lengths: SequenceLengths) -> Array:
     return np.concatenate([values, np.ones((1, lengths.latent), np.float32)])
 
 
-def _hops(lengths: SequenceLengths, channels: int) -> tuple[int, int]:
-    """Samples of an RMS window and of a hop. ValueError where hops do not fill a latent."""
+def envelope_hops(lengths: SequenceLengths, channels: int) -> tuple[int, int]:
+    """Samples of an envelope's RMS window and of a hop. ValueError where hops do not fill a latent."""
     samples = lengths.samples // lengths.latent
     if channels < 2 or samples % (channels - 1):
         raise ValueError(
@@ -106,26 +97,3 @@ def boxes_of(person: Track, fps: Fraction, start: float, seconds: float, frames:
     boxes = np.full((frames, 4), np.nan, np.float32)
     boxes[inside] = person.xyxy[places[inside]]
     return boxes
-
-
-@dataclass(frozen=True, eq=False)
-class SoundEmbedding:
-    """What sounds, by the activity branch of a SELD network that hears the mix on both channels."""
-
-    network: Seld
-
-    @property
-    def width(self) -> int:
-        """Values of an embedding."""
-        return self.network.config.d_model
-
-    def __call__(self, audio: Array, rate: int) -> Array | None:
-        """The embedding [width] of mono audio [T] at `rate` Hz; None for silence."""
-        if not np.any(audio):
-            return None
-        frames = max(1, ceil(len(audio) / rate * CLIP_FPS))
-        format = ClipFormat(frames, CLIP_FPS, rate).with_size(16)
-        both = np.repeat(np.pad(audio, (0, format.samples - len(audio)))[None], 2, axis=0)
-        video = np.zeros((frames, 16, 16, 3), np.uint8)
-        (rows,) = SeldBackbone(self.network, "")([Clip(video, both.clip(-1, 1), format)])
-        return np.asarray(rows[0, :, : self.width].mean(axis=0), np.float32)

@@ -27,12 +27,9 @@ from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card, load_component, part_folder
 from savg.metrics.statistics import correlation
 from savg.models import seld
-from savg.models.oobleck import Oobleck
-from savg.models.seld import Seld
 from savg.models.stereosync import CONDITIONS, Conditions, StereoSync, StereoSyncConfig
 from savg.models.stereosync import CONFIGS as NETWORKS
-from savg.pipelines.stereosync_features import SoundEmbedding
-from savg.train.audio_data import RANDOM, load_vae, mel_image
+from savg.train.audio_data import RANDOM, mel_image
 from savg.train.clip_set import ClipSet
 from savg.train.feature_maps import feature_maps
 from savg.train.mel_vae import level_db
@@ -41,15 +38,16 @@ from savg.train.optim import Draw, Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars, on_gpu
 from savg.train.sheets import write_sheet
 from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
-from savg.train.stereosync_codec import Codec, codec_of
 from savg.train.stereosync_data import SteeredSet, mirrored, rows, statistics
+from savg.train.stereosync_parts import CLAP, codec_from, sound_from
 
 
 @dataclass(frozen=True)
 class StereoSyncRecipe(Recipe):
     """stage: what is trained, "base" or "branch"; vae: folder or Hub repo id of the frozen mel VAE (a
     component, or a pipeline with one), required; base: that of a network of stage "base", required by
-    stage "branch"; semantic: that of the SELD network whose activations say what sounds ("": none);
+    stage "branch"; semantic: that of the SELD network whose activations say what sounds, "clap" or
+    "clap:USER/NAME" for CLAP, or "" for nothing;
     drop: share of clips from which each condition is withheld, and all of them; sigma_min, sigma_max,
     sample_steps: of the sheets' sampler; optimizer_kind: "adamw" or "muon"."""
 
@@ -90,8 +88,8 @@ class StereoSyncRecipe(Recipe):
 
     def open(self, data: str, run: Path) -> SteeredSet:
         clips = open_clips(data, run, ClipSpec(self.clips, self.size), self.synthetic)
-        codec, name = self._codec()
-        sound, sounding = self._sound()
+        codec, name = codec_from(self.vae, self.model.audio.latents, self.clips.sample_rate)
+        sound, sounding = sound_from(self.semantic, self.model.tokens.audio_width)
         codec.vae.to(choose().device)
         origin = {
             "vae": name,
@@ -100,7 +98,7 @@ class StereoSyncRecipe(Recipe):
             "seconds": float(self.clips.seconds),
             "frames": self.model.tokens.frames,
             "envelope": self.model.envelope,
-            "layout": 2,
+            "layout": codec.layout,
         }
         maps = feature_maps(
             run / "data" / "stereosync",
@@ -260,49 +258,6 @@ class StereoSyncRecipe(Recipe):
             )
         return base
 
-    def _codec(self) -> tuple[Codec, str]:
-        """What latents are of, and the SHA-256 of the VAE's file."""
-        expected = self.model.audio.latents
-        if self.vae != RANDOM and self.vae:
-            vae, card = load_component(part_folder(self.vae, "vae"))
-            if isinstance(vae, Oobleck):
-                codec, name = (
-                    codec_of(vae.requires_grad_(False), self.clips.sample_rate),
-                    card.sha256,
-                )
-                return self._fitting(codec), name
-        loaded, name = load_vae(self.vae, expected // 2)
-        return self._fitting(codec_of(loaded, self.clips.sample_rate)), name
-
-    def _fitting(self, codec: Codec) -> Codec:
-        expected = self.model.audio.latents, self.clips.sample_rate
-        if (codec.channels, codec.rate) != expected:
-            raise CheckpointError(
-                f"{self.vae}: the VAE must give latents of {expected[0]} channels at {expected[1]} Hz, "
-                f"got {codec.channels} at {codec.rate} Hz."
-            )
-        return codec
-
-    def _sound(self) -> tuple[SoundEmbedding | None, str]:
-        """What says what sounds, and the SHA-256 of its file."""
-        if not self.semantic:
-            return None, ""
-        if self.semantic == RANDOM:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
-                network, name = Seld(seld.CONFIGS["tiny"]).eval(), RANDOM
-        else:
-            loaded, card = load_component(part_folder(self.semantic, "sounds"), "seld")
-            assert isinstance(loaded, Seld)
-            network, name = loaded, card.sha256
-        sound = SoundEmbedding(network)
-        if sound.width != self.model.tokens.audio_width:
-            raise CheckpointError(
-                f"{self.semantic}: the embedding must have {self.model.tokens.audio_width} values, got "
-                f"{sound.width}."
-            )
-        return sound, name
-
 
 def _origin(clips: ClipSet) -> list[Any]:
     """Identity of a set of packed clips: counts, keys and layouts."""
@@ -332,7 +287,7 @@ CONFIGS = {
         ),
         model=NETWORKS["full"],
         synthetic=Synthetic(worlds=("varied",), clips=(4000,)),
-        semantic="",
+        semantic=CLAP,
         clips=ClipFormat(frames=60, fps=30, sample_rate=44_100),
         samples=4,
         sample_steps=STEPS,

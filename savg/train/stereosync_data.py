@@ -19,10 +19,11 @@ from savg.annotation import Boxes, ClipLabels
 from savg.detectors.tracking import Track, choose_person, persons, track
 from savg.format import ClipFormat
 from savg.models.stereosync import StereoSyncConfig
-from savg.pipelines.stereosync_features import SoundEmbedding, boxes_of, mono
+from savg.pipelines.sound_embedding import Sound
+from savg.pipelines.stereosync_codec import Codec
+from savg.pipelines.stereosync_features import boxes_of, mono
 from savg.train.clip_set import ClipSet
 from savg.train.feature_maps import Row
-from savg.train.stereosync_codec import Codec
 
 Map = NDArray[Any]
 
@@ -59,7 +60,7 @@ def followed(boxes: Boxes, labels: ClipLabels, format: ClipFormat) -> Track | No
 
 
 def rows(
-    clips: ClipSet, codec: Codec, sound: SoundEmbedding | None, config: StereoSyncConfig
+    clips: ClipSet, codec: Codec, sound: Sound | None, config: StereoSyncConfig
 ) -> Iterator[Row]:
     """The features of each clip."""
     seconds = clips.small_format.duration
@@ -70,7 +71,7 @@ def rows(
         yield {
             "moments": codec.encode(codec.filled(audio, seconds)).float().cpu().numpy(),
             "boxes": _boxes(clips, index, config, float(seconds)),
-            "envelope": codec.envelope(audio, seconds, config.envelope),
+            "envelope": codec.envelope(mono(audio), seconds, config.envelope),
             "audio": np.zeros(width, np.float32) if embedding is None else embedding,
         }
 

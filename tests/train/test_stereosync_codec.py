@@ -19,10 +19,11 @@ from savg.models.mel_vae import MelVae
 from savg.models.oobleck import CONFIGS as OOBLECKS
 from savg.models.oobleck import Oobleck
 from savg.models.stereosync import StereoSync
+from savg.pipelines.stereosync_codec import MelCodec, OobleckCodec, codec_of, envelope_audio
+from savg.pipelines.stereosync_features import mono
 from savg.train.optim import draws
 from savg.train.recipe import get_recipe
 from savg.train.stereosync import StereoSyncRecipe
-from savg.train.stereosync_codec import MelCodec, OobleckCodec, codec_of, envelope_audio
 
 CARD = Card("MIT", "random")
 SECOND = Fraction(1)
@@ -48,11 +49,12 @@ def test_mel_latents_of_swapped_channels_are_swapped() -> None:
     assert moments.shape == (2, codec.channels, 32) and bool((moments[1] > 0).all())
     swapped = codec.encode(np.ascontiguousarray(filled[::-1]))
     np.testing.assert_allclose(codec.swapped(moments.numpy()), swapped, atol=1e-5)
-    one = codec.envelope(filled, SECOND, 5)
-    assert np.array_equal(one, codec.envelope(filled[::-1], SECOND, 5))
+    assert np.array_equal(
+        codec.envelope(mono(filled), SECOND, 5), codec.envelope(mono(filled[::-1]), SECOND, 5)
+    )
 
 
-def test_oobleck_hears_both_channels_and_the_envelope_as_audio(oobleck: Oobleck) -> None:
+def test_oobleck_hears_both_channels_and_the_level_of_their_mean_as_audio(oobleck: Oobleck) -> None:
     codec = codec_of(oobleck, 1)
     assert isinstance(codec, OobleckCodec) and codec.rate == 16_000
     assert codec.lengths(Fraction(1, 3)) == (667, 5336)
@@ -60,9 +62,14 @@ def test_oobleck_hears_both_channels_and_the_envelope_as_audio(oobleck: Oobleck)
     moments = codec.encode(filled)
     mean, deviation = oobleck.encode(torch.from_numpy(filled)[None])
     assert torch.equal(moments, torch.cat((mean, deviation)))
-    expected = oobleck.encode(torch.from_numpy(envelope_audio(filled))[None])[0][0]
-    envelope = codec.envelope(filled, SECOND, 4)
+    level = np.repeat(envelope_audio(mono(filled)[None]), 2, axis=0)
+    expected = oobleck.encode(torch.from_numpy(level)[None])[0][0]
+    envelope = codec.envelope(mono(filled), SECOND, 4)
     np.testing.assert_allclose(envelope, expected.detach().numpy(), atol=1e-6)
+    times = (np.arange(16_000) + 0.5) / 16_000
+    drawn = codec.drawn(lambda t: np.interp(t - 3, times, level[0]), 3.0, SECOND, 4)
+    np.testing.assert_allclose(drawn, envelope, atol=1e-4)
+    assert np.array_equal(codec.envelope(mono(filled[::-1]), SECOND, 4), envelope)
     with torch.inference_mode():
         assert codec.mel(moments[:1]).shape[:3] == (1, 2, 128)
 
