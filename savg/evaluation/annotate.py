@@ -175,13 +175,19 @@ class Annotation:
             shutil.rmtree(part, ignore_errors=True)
         return [target / name for name in names]
 
+    def write_overlay(self, path: str | os.PathLike[str]) -> None:
+        """Write the overlay video, with the distance beside the score; SavgError if it cannot be."""
+        px, degrees = self.distance.px, self.distance.degrees
+        note = "" if px is None else f"{px:.0f} px ({degrees:.1f} deg) apart"
+        write_overlay(path, self.clip, self.boxes, self.events, self.alignment, note=note)
+
     def _write_parts(self, part: Path, stem: str, overlay: bool) -> list[str]:
         self.boxes.write_csv(part / f"{stem}.boxes.csv")
         self.events.write_csv(part / f"{stem}.events.csv")
         names = [f"{stem}.boxes.csv", f"{stem}.events.csv"]
         if overlay:
             names.append(f"{stem}.overlay.mp4")
-            write_overlay(part / names[-1], self.clip, self.boxes, self.events, self.alignment)
+            self.write_overlay(part / names[-1])
         text = json.dumps(self.to_json(), indent=1, allow_nan=False)
         (part / f"{stem}.json").write_text(text + "\n", encoding="utf-8")
         return [*names, f"{stem}.json"]

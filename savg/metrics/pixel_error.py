@@ -61,6 +61,17 @@ def mean_distance(events: SoundEvents, boxes: Boxes, format: ClipFormat = SAVGBE
     return Distance(float(px), float(degrees), int(known.sum()))
 
 
+def mean_degrees(items: Sequence[Item]) -> float | None:
+    """Mean distance of all clips' sound events to the nearest person in degrees of azimuth."""
+    distances = [
+        mean_distance(i.observation.events, i.observation.boxes, i.observation.format)
+        for i in items
+    ]
+    known = [(d.degrees, d.events) for d in distances if d.degrees is not None]
+    events = sum(n for _, n in known)
+    return sum(degrees * n for degrees, n in known) / events if events else None
+
+
 def summed(errors: Sequence[Errors]) -> tuple[list[float], list[int]]:
     """Sum and number of each clip's values that are not NaN."""
     return [float(np.nansum(e)) for e in errors], [int(np.isfinite(e).sum()) for e in errors]
@@ -98,8 +109,8 @@ def with_median(errors: Sequence[Errors], seed: int) -> dict[str, float | None]:
 class PixelError(Metric):
     """Mean distance of sound events to the nearest person, with its chance baselines.
 
-    Notes: median; the distance to the surest person; by position and class; events without a person,
-    which do not count.
+    Notes: median; the mean distance in degrees of azimuth; the distance to the surest person; by
+    position and class; events without a person, which do not count.
     """
 
     name = "pixel_error"
@@ -143,7 +154,7 @@ class PixelError(Metric):
         value, nulls = sum(sums) / sum(counts), self.nulls(items)
         warnings = uninformative(value, low, high, nulls, higher_is_better=False, digits=0)
         notes |= {"median": with_median(errors, self.seed), **self.more(items, errors)}
-        notes |= {"warnings": warnings}
+        notes |= {"distance_degrees": mean_degrees(items), "warnings": warnings}
         return MetricResult(self.name, value, low, high, len(items), nulls, notes)
 
     def nulls(self, items: Sequence[Item]) -> dict[str, float | None]:

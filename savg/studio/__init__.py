@@ -29,7 +29,7 @@ from savg.private_files import private_umask
 from savg.studio.api import endpoints
 from savg.studio.dataset.sets import Sets
 from savg.studio.listening.hosted import Hosted, end_by_signal
-from savg.studio.shared import about, components, theme, zero_gpu
+from savg.studio.shared import about, components, theme, tour, zero_gpu
 from savg.studio.shared.annotation_cache import AnnotationCache
 from savg.studio.shared.context import Context, Page, Tab
 from savg.studio.shared.guard.connections import believed, watch_connections
@@ -163,6 +163,7 @@ def _blocks(context: Context) -> gr.Blocks:
             apply_default_css=False,
             elem_id="savg-header",
         )
+        tour.build()
         clicks = components.clicker("savg-clicks")
         clips, inspected, resounded = gr.State([]), gr.State(None), gr.State(None)
         with gr.Tabs(elem_id="savg-tabs", overflow_behavior="wrap") as tabs:

@@ -29,7 +29,7 @@ HEADER, FOOTER = 36, 100
 
 _INK, _DIM, _PAPER = (240, 240, 240), (150, 156, 166), (16, 18, 22)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_MARGIN, _STRIP_TOP, _ROW = 46, 10, 16
+_MARGIN, _STRIP_TOP, _ROW, _CLOCK = 46, 10, 16, 74
 _METER_FLOOR = -60.0
 _SHORT = {"instrument": "instr."}
 
@@ -84,7 +84,12 @@ def layout(clip: Clip, width: int = 640) -> Layout:
 
 
 def overlay_frames(
-    clip: Clip, boxes: Boxes, events: SoundEvents, alignment: Alignment, width: int = 640
+    clip: Clip,
+    boxes: Boxes,
+    events: SoundEvents,
+    alignment: Alignment,
+    width: int = 640,
+    note: str = "",
 ) -> Iterator[Image]:
     """The overlay's frames, uint8 [height, width, 3] RGB, in order.
 
@@ -93,6 +98,7 @@ def overlay_frames(
         events: sound events, in the same pixels.
         alignment: one judgement per event.
         width: of the overlay in pixels, even and at least 320.
+        note: ASCII words behind the score, left out where they do not fit.
 
     Raises:
         ValueError: for another width, or another number of judgements.
@@ -104,7 +110,7 @@ def overlay_frames(
         )
     format, plan, fps = clip.format, layout(clip, width), overlay_fps(clip.format)
     loudness = levels_db(clip.audio, clip.format.sample_rate, fps)
-    base = _base(format, plan, events, alignment)
+    base = _base(format, plan, events, alignment, note)
     count = -int(-format.duration * fps // 1)
     frames_every, events_every = fps // format.fps, fps // format.label_fps
     for n in range(count):
@@ -117,7 +123,7 @@ def overlay_frames(
         _draw_bands(image, plan, events, alignment, sounding)
         _draw_people(image, plan, boxes, np.flatnonzero(boxes.frames == frame))
         _draw_footer(image, plan, n / count, loudness[:, n])
-        _text(image, f"{n / fps:5.2f} s", (width - 74, 24), _INK)
+        _text(image, f"{n / fps:5.2f} s", (width - _CLOCK, 24), _INK)
         yield image
 
 
@@ -128,12 +134,13 @@ def write_overlay(
     events: SoundEvents,
     alignment: Alignment,
     width: int = 640,
+    note: str = "",
 ) -> None:
     """Write the overlay as an mp4 with the clip's own audio, whole or not at all.
 
     Arguments and errors as in `overlay_frames`.
     """
-    frames = overlay_frames(clip, boxes, events, alignment, width)
+    frames = overlay_frames(clip, boxes, events, alignment, width, note)
     fps, rate = overlay_fps(clip.format), clip.format.sample_rate
     write_video(path, frames, fps, clip.audio, rate)
 
@@ -222,12 +229,17 @@ def _centre_line(area: Image, x: int, matched: bool, colour: tuple) -> None:
         cv2.line(area, (x, y), (x, end), colour, 2)
 
 
-def _base(format: ClipFormat, plan: Layout, events: SoundEvents, alignment: Alignment) -> Image:
+def _base(
+    format: ClipFormat, plan: Layout, events: SoundEvents, alignment: Alignment, note: str
+) -> Image:
     """The parts that are equal in every frame: score, legend, and the strip of judgements."""
     image = np.full((plan.height, plan.width, 3), _PAPER, np.uint8)
     score = "no sound event" if alignment.score is None else f"{alignment.score:.2f}"
     end = _text(image, f"Spatial AV-Align {score}", (10, 24), _INK, 0.55)
-    _text(image, f"TP {alignment.tp}  FN {alignment.fn}", (end + 16, 24), _DIM)
+    end = _text(image, f"TP {alignment.tp}  FN {alignment.fn}", (end + 16, 24), _DIM)
+    (room, _), _ = cv2.getTextSize(note, _FONT, 0.5, 1)
+    if end + 16 + room < plan.width - _CLOCK:
+        _text(image, note, (end + 16, 24), _INK)
     floor = HEADER + plan.picture_height
     for category, name in enumerate(CATEGORY_NAMES):
         top = floor + _STRIP_TOP + category * (_ROW + 4)

@@ -74,7 +74,7 @@ def test_two_runs_stand_side_by_side(comparer: Comparer) -> None:
     expect(table).to_contain_text("joint, 12 clips")
     expect(table).to_contain_text("0.550 (0.490 … 0.600)")
     expect(table).to_contain_text("0.400 (0.340 … 0.450)")
-    expect(table).to_contain_text("null: centre")
+    expect(table).to_contain_text("chance: centre")
     expect(page.locator("#savg-results-runs-table")).to_contain_text(evaluation_runs.WARNING)
     expect(page.locator("#savg-results-runs-table")).to_contain_text("Clip by clip, first two runs")
     expect(page.locator("#savg-results-pairs .rp-dot")).to_have_count(11)
@@ -84,7 +84,7 @@ def test_two_runs_stand_side_by_side(comparer: Comparer) -> None:
     expect(page.locator("#savg-results-pairs h4")).to_have_text("ild (dB), clip by clip")
     expect(page.locator("#savg-results-pairs .rp-dot")).to_have_count(12)
     board = page.locator("#savg-results-leaderboard")
-    expect(board).to_contain_text("0.620 (0.600 … 0.640) best null: centre 0.610")
+    expect(board).to_contain_text("0.620 (0.600 … 0.640) best by chance: centre 0.610")
     expect(board).to_contain_text("Nothing is compared across modes")
     hash_ = board.locator("abbr").first
     expect(hash_).to_have_text(evaluation_runs.SHA[:12])

@@ -168,7 +168,7 @@ def test_a_failure_leaves_the_old_files_and_nothing_new(
     annotation.write(tmp_path, "clip")
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "write_overlay", full)

@@ -43,6 +43,8 @@ def test_distances_by_hand() -> None:
     assert (error.low, error.high) == (10, 30) and (bias.low, bias.high) == (-10, 30)
     assert error.notes["median"]["value"] == 20 and bias.notes["median"]["value"] == 10
     assert error.notes["events"] == 100 and error.notes["without_person"] == 0
+    # at 100 px 14.61° to the left, at 110 px 9.51°, at 70 px 28.37°
+    assert error.notes["distance_degrees"] == pytest.approx((5.10 + 13.76) / 2, abs=0.01)
     # at the centre: 18 px from the first, 52 from the nearest of the second; swapped, 156: 46 and 24
     assert error.nulls["centre"] == pytest.approx((18 + 52) / 2)
     assert error.nulls["swapped"] == pytest.approx((46 + 24) / 2)

@@ -17,8 +17,10 @@ from evaluation_runs import EVIL, WARNING
 import savg.studio.results.runs as runs_module
 from savg.errors import SavgError
 from savg.evaluation.results_file import read_run
+from savg.metrics.base import MetricResult
 from savg.studio.results.leaderboards import Leaderboards
 from savg.studio.results.run_comparison import RunComparison
+from savg.studio.results.run_tables import board_of
 from savg.studio.results.runs import RESULTS, VARIABLE, Runs
 from savg.studio.shared.library import Library
 
@@ -96,7 +98,7 @@ def test_tables_have_the_runs_numbers(compared: RunComparison) -> None:
     scores, paired, origins = board["tables"]
     rows = {row[0]: row[1:] for row in scores["rows"]}
     assert rows["Spatial AV-Align ↑"] == ["0.500 (0.440 … 0.550)", "0.600 (0.540 … 0.650)"]
-    assert rows["null: centre"] == ["0.600", "0.600"]
+    assert rows["chance: centre"] == ["0.600", "0.600"]
     assert any(WARNING in note for note in scores["notes"]) and "[2]" in " ".join(
         map(str, scores["rows"])
     )
@@ -213,7 +215,7 @@ def test_leaderboards_stand_by_mode(tmp_path: Path) -> None:
         "Mode standard", "Origins, mode standard", "Mode official", "Origins, mode official",
     ]  # fmt: skip
     row = board["tables"][0]["rows"][0]
-    assert row == ["joint", "96", "200", "0.620 (0.600 … 0.640)\nbest null: centre 0.610"]
+    assert row == ["joint", "96", "200", "0.620 (0.600 … 0.640)\nbest by chance: centre 0.610"]
     networks, warnings = board["tables"][1]["rows"][0][-2:]
     assert networks["what"] == "networks" and warnings["items"] == [evaluation_runs.WARNING]
     assert [line.partition(":")[0] for line in networks["items"]] == [*evaluation_runs.NETWORKS]
@@ -221,3 +223,18 @@ def test_leaderboards_stand_by_mode(tmp_path: Path) -> None:
     (problem,) = board["notes"]
     assert problem.startswith("bad.json")
     assert Leaderboards([], Runs([tmp_path / "none"])).board() is None
+
+
+def test_a_distance_stands_in_degrees_too() -> None:
+    one = evaluation_runs.run("one", NAMES, "standard", 0, 0.5, "clips0")
+    far = MetricResult("pixel_error", 40.0, 30.0, 50.0, 12, {}, {"distance_degrees": 17.25})
+    runs = []
+    for result in (far, replace(far, notes={})):
+        metrics = dict(one.generated.metrics) | {"pixel_error": result}
+        runs.append(
+            replace(
+                one, sets=dict(one.sets) | {"generated": replace(one.generated, metrics=metrics)}
+            )
+        )
+    rows = {row[0]: row[1:] for row in board_of(runs)["tables"][0]["rows"]}
+    assert rows["in degrees"] == ["17.2°", "20.4° in the middle of the frame"]

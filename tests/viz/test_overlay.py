@@ -144,3 +144,17 @@ def test_every_event_needs_a_judgement() -> None:
                 grey_clip(), Boxes.empty(), events_at((0, 0, 1.0)), Alignment(np.zeros(0, bool))
             )
         )
+
+
+def test_a_note_stands_behind_the_score_where_there_is_room() -> None:
+    def header(note: str, width: int) -> np.ndarray:
+        judged = Alignment(np.array([True]))
+        frames = overlay_frames(
+            grey_clip(), Boxes.empty(), events_at((0, 0, 9.0)), judged, width, note
+        )
+        return next(frames)[:HEADER]
+
+    without, noted = header("", 640), header("21 px (9.1 deg) apart", 640)
+    columns = np.flatnonzero((without != noted).any(axis=(0, 2)))
+    assert columns.min() > 250 and columns.max() < 640 - 74
+    assert np.array_equal(header("", 320), header("21 px (9.1 deg) apart", 320))

@@ -22,7 +22,7 @@ function insideOf(cell) {
 
 function tableOf(table) {
   const head = make('tr', null, ...table.head.map((cell) => make('th', { scope: 'col' }, cell)));
-  const rows = table.rows.map((row) => make('tr', row[0].startsWith('null: ') ? { class: 'rb-null' } : null,
+  const rows = table.rows.map((row) => make('tr', row[0].startsWith('chance: ') ? { class: 'rb-null' } : null,
     ...row.map((cell, i) => (i ? make('td', null, ...insideOf(cell)) : make('th', { scope: 'row' }, cell)))));
   const caption = make('caption', null, table.caption);
   const whole = make('table', null, caption, make('thead', null, head), make('tbody', null, ...rows));

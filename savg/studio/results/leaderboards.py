@@ -112,7 +112,7 @@ def _head(name: str) -> str:
 
 
 def _cell(result: MetricResult | None) -> str:
-    """A value with its interval, and below it the best of its nulls."""
+    """A value with its interval, and below it the best of its chance baselines."""
     if result is None:
         return NOTHING
     places = decimals(result)
@@ -124,7 +124,7 @@ def _cell(result: MetricResult | None) -> str:
     if better is None or not nulls:
         return cell.value + interval
     best = (max if better else min)(nulls, key=nulls.__getitem__)
-    told = f"best null: {best.replace('_', ' ')} {figure(nulls[best], places)}"
+    told = f"best by chance: {best.replace('_', ' ')} {figure(nulls[best], places)}"
     return f"{cell.value}{interval}\n{told}"
 
 

@@ -30,7 +30,7 @@ START = (
     f"{VARIABLE}=results. Name a folder that holds the clips too, and a click on a clip's dot opens it."
 )
 
-ABOUT = "Choose two or more runs. Values have 95 % intervals; nulls are what chance reaches."
+ABOUT = "Choose two or more runs. Values have 95 % intervals; chance: what chance baselines reach."
 
 MOST_RUNS = 8
 """Columns of the table."""
@@ -128,7 +128,7 @@ class RunComparison:
 
 
 def _figure(runs: Sequence[Run], name: str, dark: bool) -> Any:
-    """One metric of all runs, with its nulls."""
+    """One metric of all runs, with its chance baselines."""
     rows = []
     for label, run in zip(names_of(runs), runs, strict=True):
         result = run.generated.metrics.get(name)
@@ -136,7 +136,7 @@ def _figure(runs: Sequence[Run], name: str, dark: bool) -> Any:
             rows.append(Estimate(label, None))
             continue
         marks = [
-            (f"null: {k}".replace("_", " "), v) for k, v in result.nulls.items() if v is not None
+            (f"chance: {k}".replace("_", " "), v) for k, v in result.nulls.items() if v is not None
         ]
         rows.append(Estimate(label, result.value, result.low, result.high, tuple(marks)))
     metric = metric_of(name)
@@ -147,7 +147,7 @@ def _figure(runs: Sequence[Run], name: str, dark: bool) -> Any:
 
 
 def _reach(rows: Sequence[Estimate]) -> tuple[float, float]:
-    """A range of the axis that holds all values and nulls."""
+    """A range of the axis that holds all values and chance baselines."""
     values = [v for r in rows for v in (r.value, r.low, r.high) if v is not None]
     values += [v for r in rows for _, v in r.marks]
     low, high = min(values, default=0.0), max(values, default=1.0)

@@ -22,7 +22,10 @@ from savg.evaluation.report_values import (
     row_decimals,
 )
 from savg.evaluation.results_file import Run
+from savg.format import SAVGBENCH
+from savg.geometry import x_to_azimuth
 from savg.metrics.base import MetricResult
+from savg.metrics.pixel_error import PixelError
 from savg.studio.results.components import board_value, listed
 
 
@@ -86,10 +89,23 @@ def _rows(name: str, runs: Sequence[Run], notes: dict[str, int]) -> list[list[st
     cells = [cell_of(result, notes, places) if result else None for result in results]
     arrow = ARROWS[metric.higher_is_better] if metric else ""
     rows = [[f"{label_of(name)} {arrow}".strip(), *map(_text, cells)]]
+    if name == PixelError.name:
+        rows.append(["in degrees", *map(_degrees, results)])
     for null in dict.fromkeys(n for cell in cells if cell for n, _ in cell.nulls):
         values = [dict(cell.nulls).get(null, NOTHING) if cell else NOTHING for cell in cells]
-        rows.append([f"null: {null}", *values])
+        rows.append([f"chance: {null}", *values])
     return rows
+
+
+def _degrees(result: MetricResult | None) -> str:
+    """A distance in degrees; where a run of before has none, what its pixels are in the middle."""
+    if result is None or result.value is None:
+        return NOTHING
+    told = result.notes.get("distance_degrees")
+    if isinstance(told, int | float):
+        return f"{told:.1f}°"
+    middle = abs(float(x_to_azimuth(SAVGBENCH.size / 2 + result.value)))
+    return f"{middle:.1f}° in the middle of the frame"
 
 
 def _text(cell: Cell | None) -> str:

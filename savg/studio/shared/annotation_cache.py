@@ -64,12 +64,9 @@ class AnnotationCache:
 
     def write_overlay(self, stored: StoredClip, detector: str) -> None:
         """Write the overlay video of a clip, unless it is there."""
-        from savg.viz.overlay import write_overlay
-
         path = stored.results(detector) / f"{RESULTS}.overlay.mp4"
         if not path.is_file():
-            a = self.annotation(stored, detector)
-            write_overlay(path, a.clip, a.boxes, a.events, a.alignment)
+            self.annotation(stored, detector).write_overlay(path)
 
 
 def pooled_score(annotation: Annotation, others: Iterable[SoundEvents]) -> float | None:
