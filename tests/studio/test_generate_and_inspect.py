@@ -9,22 +9,25 @@ from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
+import numpy as np
 import pytest
 import studio_fakes
 
 from savg import studio
 from savg.annotation import Boxes, SoundEvents
 from savg.errors import SavgError
+from savg.media.comment import write_png
 from savg.metrics.spatial import spatial_av_align
+from savg.pipelines.settings import GenerationSettings
 from savg.studio import TABS, build
 from savg.studio.generate import requests
 from savg.studio.generate import tab as generate
 from savg.studio.inspect import tab as inspect
-from savg.studio.shared import theme
+from savg.studio.shared import components, theme
 from savg.studio.shared.annotation_cache import AnnotationCache
 from savg.studio.shared.context import Context
 from savg.studio.shared.jobs import DONE, FAILED, STOPPED, Job
-from savg.studio.shared.library import Library
+from savg.studio.shared.library import FRAME, Library
 
 PACKAGE = Path(studio.__file__).parent
 
@@ -172,6 +175,26 @@ def test_uploads(context: Context, tmp_path: Path) -> None:
     notice, own, key = inspect.receive_upload(context, str(bad), ["old"])
     assert "bad.mp4" in notice["value"]["text"] and notice["visible"] and not bad.exists()
     assert str(tmp_path) not in notice["value"]["text"]
+
+
+def test_a_saved_frame_tells_how_its_clip_is_made(context: Context, tmp_path: Path) -> None:
+    settings = GenerationSettings("fake", 5, steps=3)
+    stored = context.library.add(studio_fakes.scene(1), "Seed 5", "", settings=settings)
+    links = components.player_value(stored, (0, 256), None, stored.results("x"))["downloads"]
+    assert links[1]["label"] == "Frame" and links[1]["name"].endswith(".png") and links[1]["url"]
+    frame, plain, broken = (tmp_path / f"{name}.png" for name in ("frame", "plain", "broken"))
+    frame.write_bytes(stored.path(FRAME).read_bytes())
+    broken.write_bytes(frame.read_bytes()[:40])
+    write_png(plain, np.zeros((9, 16, 3), np.uint8))
+    words = [
+        inspect.receive_upload(context, str(p), [])[0]["value"]["text"]
+        for p in (frame, plain, broken)
+    ]
+    assert words == [
+        f"A frame of fake seed 5, which this command makes: {settings.command}",
+        "This image holds no settings of a clip: open a video.",
+        "“broken.png” is a PNG that cannot be read.",
+    ]
 
 
 def walk(value) -> Iterator[str]:

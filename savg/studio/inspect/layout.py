@@ -56,8 +56,8 @@ def _tools(detectors: Mapping[str, DetectorChoice]) -> tuple[gr.UploadButton, gr
     )
     detector = person_detectors(detectors, "savg-detector", scale=0, min_width=220)
     gr.HTML(
-        '<p class="savg-hint">Any video of up to 30 s with stereo audio. '
-        "It stays on this server and goes half an hour after you do.</p>",
+        '<p class="savg-hint">Any video of up to 30 s with stereo audio, or a frame that the studio '
+        "saved. It stays on this server and goes half an hour after you do.</p>",
         apply_default_css=False,
         elem_id="savg-upload-hint",
     )

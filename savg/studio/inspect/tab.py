@@ -8,7 +8,10 @@ from typing import Any
 
 import gradio as gr
 
+from savg.errors import MediaError, SavgError
 from savg.evaluation.annotate import Annotation
+from savg.media.comment import read_png_comment
+from savg.pipelines.settings import GenerationSettings
 from savg.studio.inspect.layout import lay_out
 from savg.studio.shared import components
 from savg.studio.shared.context import Context, Page
@@ -21,7 +24,7 @@ from savg.studio.shared.handlers import (
     guarded_each,
     in_turns,
 )
-from savg.studio.shared.library import NOBODY, visible_rows
+from savg.studio.shared.library import NOBODY, visible_rows, with_owners_name
 
 TITLE, NAME = "Inspect", "inspect"
 
@@ -125,6 +128,12 @@ def receive_upload(
         return [keep, keep, keep]
 
     def update() -> list[Any]:
+        try:
+            comment = read_png_comment(path)
+        except MediaError as error:
+            raise MediaError(with_owners_name(error, path, Path(path).name)) from error
+        if comment is not None:
+            return [components.notice(image_words(comment), "busy"), keep, keep]
         stored = context.library.add_upload(path, Path(path).name, owner)
         return [components.notice(""), [stored.key, *own], stored.key]
 
@@ -132,6 +141,14 @@ def receive_upload(
         return guarded(update, lambda message, _: [components.notice(message), keep, keep])
     finally:
         Path(path).unlink(missing_ok=True)
+
+
+def image_words(comment: str) -> str:
+    """What is said of an opened PNG: how its clip is made, by the settings that the image holds."""
+    settings = GenerationSettings.from_text(comment)
+    if settings is None:
+        raise SavgError("This image holds no settings of a clip: open a video.")
+    return f"A frame of {settings.name}, which this command makes: {settings.command}"
 
 
 def _shelf(context: Context, own: list[str], selected: str | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from savg.annotation import PERSON
 from savg.format import SAVGBENCH
 from savg.studio.shared.images import data_url
-from savg.studio.shared.library import POSTER, RESULTS, VIDEO, StoredClip, media_url
+from savg.studio.shared.library import FRAME, POSTER, RESULTS, VIDEO, StoredClip, media_url
 from savg.studio.shared.web import component, from_html, text
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def player_value(
     """
     files_by_label = {
         "Clip": (clip.path(VIDEO), ".mp4"),
+        "Frame": (clip.path(FRAME), ".png"),
         "Overlay video": (results / f"{RESULTS}.overlay.mp4", "-overlay.mp4"),
         "Boxes CSV": (results / f"{RESULTS}.boxes.csv", "-boxes.csv"),
         "Sound events CSV": (results / f"{RESULTS}.events.csv", "-events.csv"),
@@ -65,6 +66,7 @@ def player_value(
             "url": media_url(path) if path.is_file() else None,
         }
         for label, (path, suffix) in files_by_label.items()
+        if label != "Frame" or clip.settings
     ]
     return {
         "id": clip.key,

@@ -25,13 +25,14 @@ from savg.folders import videos_in
 from savg.input_file import slashed
 from savg.media.channels import AudioRules
 from savg.media.clip_reader import audio_note
-from savg.media.comment import read_comment
+from savg.media.comment import read_comment, write_png
 from savg.paths import assets_dir, atomic_file
 from savg.pipelines.settings import GenerationSettings
 from savg.studio.shared.images import jpeg
 from savg.studio.shared.storage import Storage
 
-VIDEO, POSTER = "clip.mp4", "poster.jpg"
+VIDEO, POSTER, FRAME = "clip.mp4", "poster.jpg", "frame.png"
+"""Files of a clip; the frame, of clips with settings, holds these as the video does."""
 
 RESULTS = "clip"
 """Stem of the files that an annotation writes, in a folder for each detector."""
@@ -58,8 +59,9 @@ NOBODY = ""
 class StoredClip:
     """One clip of the library: `title` and `origin` are text for people, `folder` holds its files.
 
-    owner: the visitor whose clip it is, NOBODY, or None for an example, which stays; settings: those
-    that it was generated with, or that its file says it was; name: of its downloads, if not the title.
+    owner: the visitor whose clip it is, NOBODY, or None for an example, which stays; settings:
+    those that it was generated with, or that its file says it was; name: of its downloads, if not
+    the title.
     """
 
     key: str
@@ -148,6 +150,8 @@ class Library:
         try:
             stored.folder.mkdir(parents=True)
             write(stored.path(VIDEO))
+            if settings:
+                write_png(stored.path(FRAME), poster, settings.to_text())
             with atomic_file(stored.path(POSTER)) as part:
                 part.write_bytes(jpeg(poster))
         except (OSError, SavgError) as error:

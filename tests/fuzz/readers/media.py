@@ -20,6 +20,7 @@ from savg.media.audio_file import read_audio
 from savg.media.audio_track import audio_of
 from savg.media.channels import AMBISONICS, AudioRules
 from savg.media.clip_reader import audio_note
+from savg.media.comment import read_png_comment, write_png
 from savg.media.frame_index import frames_at, index_video
 from savg.media.frames import frame_at, frames_at_rate
 from savg.media.mux import with_audio
@@ -54,6 +55,10 @@ def _audio(suffix: str, channels: int, subtype: str) -> Seed:
     return Seed(build, f"seed{suffix}")
 
 
+def _png(folder: Path) -> None:
+    write_png(folder / "seed.png", np.full((36, 64, 3), 90, np.uint8), '{"savg": 1, "seed": 5}')
+
+
 def _good_among_bad(folder: Path) -> None:
     """Two videos and the detectors; the second may be damaged."""
     make_video(folder / "videos" / "good.mp4", seconds=1, codecs=("libx264", "aac"))
@@ -82,6 +87,7 @@ SEEDS = {
     "wav": _audio(".wav", 2, "PCM_16"),
     "flac": _audio(".flac", 2, "PCM_16"),
     "foa": _audio(".wav", 4, "PCM_24"),
+    "png": Seed(_png, "seed.png"),
     "batch": Seed(_batch, targets=("videos/worse.mp4",)),
 }
 
@@ -165,6 +171,7 @@ READERS = {
     "entry_clip": Reader(partial(_on_path, read_entry_clip), VIDEOS, 3),
     "library": Reader(_library, ("mp4", "webm"), 2),
     "upload": Reader(_upload, ("mp4", "mkv"), 2),
+    "png_comment": Reader(partial(_on_path, read_png_comment), ("png",), 4),
     "annotate": Reader(_annotate, ("batch",), 2),
     "audio": Reader(partial(_on_path, read_audio), ("wav", "flac"), 5),
     "ambisonics": Reader(partial(_on_path, partial(load_audio, settings=DEVELOPMENT)), ("foa",), 3),
