@@ -14,9 +14,9 @@ from savg.fields import Between, Rate, Side, check
 class ClipFormat:
     """Lengths, rates and sizes of a clip; the default is SAVGBench's [S1].
 
-    `frames` frames at `fps` a second; `sample_rate` in Hz; `size` is the side of the square frame in
-    pixels, of which `picture_height` rows in the middle hold the picture and the rest is black;
-    `label_fps` is the rate of sound events and labels. ValueError for values out of range.
+    frames: of a clip; fps: frames a second; sample_rate: in Hz; size: side of the square frame in
+    pixels; picture_height: rows in the middle of the frame that hold the picture, the rest is
+    black; label_fps: sound events and labels a second. ValueError for values out of range.
     """
 
     frames: Annotated[int, Between(1, 10_000_000)] = 20

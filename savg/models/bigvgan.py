@@ -34,9 +34,10 @@ class BigVganConfig:
     """Sizes of a vocoder; the defaults are the published one at 16 kHz (80 bands, hop 256).
 
     upsample_rates, upsample_kernel_sizes: of the transposed convolutions, the rates' product is the
-    hop in samples; upsample_initial_channel: halved at each. resblock_kernel_sizes, each with its
-    dilations. tanh: the waveform is limited smoothly, else clipped; final_bias: whether the last
-    layer has a bias.
+    hop in samples; upsample_initial_channel: halved at each; resblock_kernel_sizes: of the residual
+    blocks after it; resblock_dilation_sizes: of the convolutions of each of these; num_mels: bands
+    of the spectrogram; tanh: the waveform is limited smoothly, else clipped; final_bias: whether
+    the last layer has a bias.
     """
 
     num_mels: Bands = 80

@@ -22,8 +22,9 @@ SLOPE = 0.1
 
 @dataclass(frozen=True)
 class DiscriminatorsConfig:
-    """periods in samples, with `period_widths` channels; resolutions: (n_fft, hop, window) in samples,
-    with `width` channels. The defaults are BigVGAN's."""
+    """periods: of the period discriminators in samples; period_widths: channels of their layers;
+    resolutions: (n_fft, hop, window) of the spectral ones in samples; width: channels of these. The
+    defaults are BigVGAN's."""
 
     periods: tuple[int, ...] = (2, 3, 5, 7, 11)
     period_widths: tuple[int, ...] = (32, 128, 512, 1024, 1024)

@@ -31,8 +31,9 @@ LOUDEST = 8.0
 class IstftVocoderConfig:
     """Sizes of a vocoder.
 
-    num_mels, n_fft, hop: of the mel spectrogram, so that its frames are those of the spectrum; width:
-    channels of `depth` blocks, widened `ratio` times inside.
+    num_mels, n_fft, hop: of the mel spectrogram, so that its frames are those of the spectrum;
+    width: channels of the blocks; depth: number of blocks; ratio: how many times a block is wider
+    inside.
     """
 
     num_mels: Bands = 80

@@ -22,15 +22,20 @@ class JointUNetConfig:
     """Everything that decides the network's shape; the defaults are the released configuration.
 
     frames: length of the middle block's window; channels · multipliers: channels of each scale;
-    blocks: residual blocks a scale (one number, or one for each scale); heads: of attention within a
-    modality; head_channels: width of a head of cross-modal attention (None: `heads` of them);
+    blocks: residual blocks a scale (one number, or one for each scale); heads: of attention within
+    a modality; head_channels: width of a head of cross-modal attention (None: `heads` of them);
     cross_at, video_at, audio_at: down-sampling factors of the frames at which there is attention;
-    windows: frames of cross-modal attention at each factor of cross_at; upsample: residual
-    blocks upsample (else plain repetition); video_patch, audio_patch: side and length of the patches
-    that become one position; skips: "concat" or "add"; coordinates: each pixel's place is given as two
-    more input channels. audio_channels 0: the video half alone, without audio and
-    without attention to it (`savg.models.video_unet`). direction: points of the path that a clip's
-    direction has (`savg.models.direction`), 0 for a network that takes none.
+    windows: frames of cross-modal attention at each factor of cross_at; upsample: residual blocks
+    upsample (else plain repetition); video_patch, audio_patch: side and length of the patches that
+    become one position; skips: "concat" or "add"; coordinates: each pixel's place is given as two
+    more input channels; audio_channels: of the audio, 0 for the video half alone, without audio and
+    attention to it (`savg.models.video_unet`); direction: points of the path that a clip's
+    direction has (`savg.models.direction`), 0 for a network that takes none; video_channels: of the
+    frames or their latents; shift: windows of cross-modal attention are shifted at random in
+    training; middle_cross: the middle block has cross-modal attention; video_conv: "2d+1d" or "3d"
+    convolutions; scale_shift: the time scales and shifts activations (else is added to them);
+    learn_variance: the network predicts variances too; dropout: share of activations; groups: of
+    group normalisation.
     """
 
     frames: Frames = 20

@@ -34,8 +34,9 @@ RESIDUAL_SHARE = 0.3
 class MelVaeConfig:
     """Sizes of a mel VAE; the defaults are the published one at 16 kHz.
 
-    data_dim: mel bands; embed_dim: latent channels; hidden_dim · ch_mult: channels of each level, with
-    num_res_blocks blocks (one more in the decoder); down_layers: levels after which time is halved;
+    data_dim: mel bands; embed_dim: latent channels; hidden_dim · ch_mult: channels of each level,
+    which has one more block in the decoder; down_layers: levels after which time is halved;
+    num_res_blocks: blocks of each level; kernel_size: of the convolutions in time;
     clip_act: limit of activations.
     """
 

@@ -47,10 +47,12 @@ rotation_table = device_table(rotations)
 class MMAudioConfig:
     """Sizes of a flow network; the defaults are the published small one at 16 kHz (mono).
 
-    latent_dim: latent channels, both channels' for stereo; clip_dim, sync_dim, text_dim: channels of
-    the features; text_len: text tokens. depth: blocks, of which the last fused_depth take the latent
-    alone. mlp_multiple: the perceptrons' widths are multiples of it. sample_rate in Hz, for lengths.
-    v2: SiLU for SELU, activations after the CLIP and text projections, faster time frequencies.
+    latent_dim: latent channels, both channels' for stereo; clip_dim, sync_dim, text_dim: channels
+    of the features; text_len: text tokens. depth: blocks; fused_depth: the last of these, which
+    take the latent alone. mlp_multiple: the perceptrons' widths are multiples of it. sample_rate:
+    in Hz, for lengths. hidden_dim: channels of the blocks; num_heads: of attention; mlp_ratio:
+    widths of the perceptrons over hidden_dim. v2: SiLU for SELU, activations after the CLIP and
+    text projections, faster time frequencies.
     """
 
     latent_dim: Channels = 20

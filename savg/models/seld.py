@@ -36,13 +36,16 @@ class SeldConfig:
     class_num: classes of sound (0 speech, 1 instrument). in_channels, in_channels_sed: feature
     channels of the position branch, and the first of them that the activity branch takes.
     interp_ratio: times each output frame is repeated to regain the feature rate (the pooling takes
-    4). act_azi, range_azi: activation of the position and its range, 0..1 or −1..1 across
-    the frame's width. log_features: the network begins with the logarithm of the amplitudes and the
+    4). act_azi, range_azi: activation of the position and its range, 0..1 or −1..1 across the
+    frame's width. log_features: the network begins with the logarithm of the amplitudes and the
     cosine of the phase difference; pool_bins: number of neighbouring bins then averaged.
-    sampling_frequency in Hz; fft_size, stft_hop_size in samples; train_wav_length, eval_wav_hop_length:
-    length and step of windows in seconds; even_windows: each window begins a step after the one
-    before, where the published inference begins some a frame early; threshold: an event's mean
-    activity is above it.
+    sampling_frequency: in Hz; fft_size, stft_hop_size: in samples; train_wav_length,
+    eval_wav_hop_length: length and step of windows in seconds; even_windows: each window begins a
+    step after the one before, where the published inference begins some a frame early; threshold:
+    an event's mean activity is above it. out_channels1, out_channels2, out_channels3: of the
+    convolutional blocks; d_model, d_ff: widths of the transformer and of its perceptrons; n_heads,
+    n_layers: of the transformer; dropout: share of activations; base_channel: 0 or 1, the channel
+    whose phase the other's is compared with.
     """
 
     class_num: Annotated[int, Between(1, 1000)] = 2

@@ -29,12 +29,14 @@ from savg.models.unet_plain import PLAIN
 class SuperResUNetConfig:
     """Everything that decides the network's shape; the defaults are the released configuration.
 
-    channels · multipliers: channels of each scale; blocks: residual blocks a scale; heads, up_heads:
-    of attention on the way down and up; head_channels: width of a head instead; attention_at:
-    down-sampling factors with attention; resample_blocks: residual blocks change the scale (else
-    plain convolutions); learn_variance: three more outputs; classes: of a class-conditional network;
-    patch: side of the pixel patches that become one position; residual: the network's prediction is
-    added to the upsampled small frame, for networks that predict the clean frame.
+    channels · multipliers: channels of each scale; blocks: residual blocks a scale; heads,
+    up_heads: of attention on the way down and up; head_channels: width of a head instead;
+    attention_at: down-sampling factors with attention; resample_blocks: residual blocks change the
+    scale (else plain convolutions); learn_variance: three more outputs; classes: of a
+    class-conditional network; patch: side of the pixel patches that become one position; residual:
+    the network's prediction is added to the upsampled small frame, for networks that predict the
+    clean frame; image_channels: of the frames; scale_shift: the time scales and shifts activations
+    (else is added to them); dropout: share of activations; groups: of group normalisation.
     """
 
     image_channels: Annotated[int, Between(1, 64)] = 3

@@ -47,7 +47,9 @@ class YoloxConfig:
     deepen_factor, widen_factor: scale the backbone's blocks and channels. neck_out, feat_channels:
     channels of the neck's three outputs and of the heads. input_size: (height, width) of the
     network's input in pixels, multiples of 32. picture_only: the input is the picture alone,
-    without the black rows of a clip's square frame. Class 0 is a person.
+    without the black rows of a clip's square frame. num_classes: of objects, class 0 is a person;
+    num_csp_blocks: blocks of each stage of the neck; stacked_convs: convolutions of each head; spp:
+    kernel sizes of the spatial pyramid pooling; bn_eps: ε of batch normalisation.
     """
 
     num_classes: Annotated[int, Between(1, 10_000)] = 80

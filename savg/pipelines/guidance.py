@@ -76,10 +76,11 @@ class MirrorGuidance(Guidance):
 class NoiseGuidance(Guidance):
     """Video pushed away from what the network predicts through more noise.
 
-    x0′ is predicted from the same video with further noise, at the time `shift` (a share of the
-    diffusion, > 0) noisier. It is less certain of where a figure stands, and the difference points to
-    the figure. This is autoguidance (Karras et al. 2024) whose worse network is the same one in more
-    noise.
+    x0′ is predicted from the same video with further noise, at the time `shift` noisier. It is less
+    certain of where a figure stands, and the difference points to the figure. This is autoguidance
+    (Karras et al. 2024) whose worse network is the same one in more noise.
+
+    shift: share of the diffusion, > 0, by which the further noise is later.
     """
 
     shift: Share = 0.08

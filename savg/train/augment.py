@@ -34,8 +34,11 @@ class Jitter:
 
 @dataclass(frozen=True)
 class Degradation:
-    """Makes a share of the images look generated: detail lost by downscaling to `small` of the
-    width and upscaling again, blur, and coarse noise of up to `noise` (of 255)."""
+    """Makes a share of the images look generated.
+
+    share: of the images that are degraded; small: smallest and largest share of the width to which
+    an image is downscaled before it is upscaled again; blur: largest deviation in pixels; noise:
+    largest deviation of coarse noise (of 255)."""
 
     share: float = 0.5
     small: tuple[float, float] = (0.2, 0.6)

@@ -42,13 +42,14 @@ PLACES = (40.0, 84.0, 128.0, 172.0, 216.0)
 class ClipDiffusion(Recipe):
     """Training of a diffusion network of clips, or of their video alone.
 
-    prediction: "eps", "v" or "x0"; min_snr: γ of min-SNR weighting, 0 for none; v_limit: largest
-    weight of an x0 prediction weighed as v, 0 for none; clips: the format, whose frame is the
-    codec's; synthetic: what is drawn for `--data synthetic`; focus: a share of the samples whose time
-    is drawn between two shares of the diffusion, where the layout is decided, instead of from all
-    of it; optimizer_kind: "adamw" or "muon"; checkpoint_attention: recompute attention to save memory;
-    direction_drop: share of clips from which each condition of a directed network is withheld, and of
-    those from which all are; samples, sample_steps: of the sheets.
+    prediction: "eps", "v" or "x0"; diffusion_steps: times of the diffusion; min_snr: γ of min-SNR
+    weighting, 0 for none; v_limit: largest weight of an x0 prediction weighed as v, 0 for none;
+    clips: the format, whose frame is the codec's; synthetic: what is drawn for `--data synthetic`;
+    focus: a share of the samples whose time is drawn between two shares of the diffusion, where the
+    layout is decided, instead of from all of it; optimizer_kind: "adamw" or "muon";
+    checkpoint_attention: recompute attention to save memory; direction_drop: share of clips from
+    which each condition of a directed network is withheld, and of those from which all are;
+    samples, sample_steps: of the sheets.
     """
 
     model: JointUNetConfig

@@ -69,10 +69,11 @@ class LatentSet:
 @dataclass(frozen=True)
 class MMAudioRecipe(Recipe):
     """vae: folder or Hub repo id of the frozen mel VAE (a component, or a pipeline with one),
-    required; synchformer: likewise, and clip_weights: open_clip's name, for a network without an
-    encoder; size: side of the frames; drop: share of clips without any condition; box_drop: share
-    of clips without boxes alone, so that one network serves with and without them;
-    optimizer_kind: "adamw" or "muon"; guidance, sample_steps, samples: of the sheets."""
+    required; synchformer: likewise, for a network without an encoder; clip_weights: open_clip's
+    name of CLIP, for the same; size: side of the frames; drop: share of clips without any
+    condition; box_drop: share of clips without boxes alone, so that one network serves with and
+    without them; optimizer_kind: "adamw" or "muon"; guidance, sample_steps, samples: of the
+    sheets."""
 
     model: VisualFlowConfig
     synthetic: Synthetic

@@ -15,12 +15,17 @@ class Optimisation:
     """Hyper-parameters that every recipe shares.
 
     steps: optimiser steps; batch: samples per step over all processes and accumulated parts;
-    accumulation: parts that a process computes one after another; lr: after `warmup` steps;
-    schedule: "constant" (with a linear fall to `final_lr` in the last `cooldown` steps), "cosine"
-    (to `final_lr` at `schedule_end`, default the last step, then constant) or "tenths" (a tenth of lr
-    after 80 % of the steps, a hundredth after 90 %); final_lr is a fraction of lr;
-    clip_norm: largest gradient norm (0: no clipping); average: see `averaging.Average`;
-    log_every, save_every, sample_every are in steps (0: never).
+    accumulation: parts that a process computes one after another; lr: after `warmup` steps; warmup:
+    steps in which lr rises from 0; schedule_end: step at which a cosine reaches its end; cooldown:
+    last steps of a constant schedule, in which lr falls; weight_decay: of the optimiser; schedule:
+    "constant" (with a linear fall to `final_lr` in the last `cooldown` steps), "cosine" (to
+    `final_lr` at `schedule_end`, default the last step, then constant) or "tenths" (a tenth of lr
+    after 80 % of the steps, a hundredth after 90 %); final_lr is a fraction of lr; clip_norm:
+    largest gradient norm (0: no clipping); average: of weights, see `averaging.Average`; ema_decay:
+    largest decay of the moving average; ema_warmup: steps by which its decay lags behind;
+    average_start: step after which "swa" averages; average_every: steps between weights of "swa";
+    seed: of weights, order and augmentation; log_every, save_every, sample_every are in steps (0:
+    never).
     """
 
     steps: int

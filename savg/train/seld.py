@@ -44,12 +44,13 @@ class SeldData:
 
 @dataclass(frozen=True)
 class SeldRecipe(Recipe):
-    """position_weight: of the masked squared error, or where `absolute` of the absolute one; gain_db:
-    the audio is made louder or softer by up to this; noise_db: white noise is added at a level drawn
-    between this and 30 dB above (0: none); silent: share of windows whose audio is that noise alone, or
-    silence; overlap: share of the others to which another clip is added, if that has sounds of other
-    classes; turns: share of windows that begin as another clip, so that one source falls silent and
-    another begins elsewhere."""
+    """position_weight: of the masked squared error, or where `absolute` of the absolute one;
+    gain_db: the audio is made louder or softer by up to this; noise_db: white noise is added at a
+    level drawn between this and 30 dB above (0: none); silent: share of windows whose audio is that
+    noise alone, or silence; overlap: share of the others to which another clip is added, if that
+    has sounds of other classes; turns: share of windows that begin as another clip, so that one
+    source falls silent and another begins elsewhere; absolute: the position's error is absolute,
+    not squared; samples: windows of the sheets."""
 
     model: SeldConfig
     synthetic: Synthetic

@@ -37,8 +37,10 @@ MIXES = {"mixed": ("furnished", "furnished1", "furnished2", "varied")}
 class Synthetic:
     """Synthetic clips: a number of clips for each world, with the seeds of `split` from `first`.
 
-    microphones: "ideal", "real" for sound as real rooms and microphones make it, or "mixed" for three
-    quarters of it; held_out: voices and instruments that are never trained on.
+    worlds: names of worlds; clips: number of clips of each world; split: whose seeds and people are
+    taken; first: number of the first seed; microphones: "ideal", "real" for sound as real rooms and
+    microphones make it, or "mixed" for three quarters of it; held_out: voices and instruments that
+    are never trained on.
     """
 
     worlds: tuple[str, ...] = ("demo",)

@@ -44,12 +44,13 @@ from savg.train.stereosync_parts import CLAP, codec_from, sound_from
 
 @dataclass(frozen=True)
 class StereoSyncRecipe(Recipe):
-    """stage: what is trained, "base" or "branch"; vae: folder or Hub repo id of the frozen mel VAE (a
-    component, or a pipeline with one), required; base: that of a network of stage "base", required by
-    stage "branch"; semantic: that of the SELD network whose activations say what sounds, "clap" or
-    "clap:USER/NAME" for CLAP, or "" for nothing;
-    drop: share of clips from which each condition is withheld, and all of them; sigma_min, sigma_max,
-    sample_steps: of the sheets' sampler; optimizer_kind: "adamw" or "muon"."""
+    """stage: what is trained, "base" or "branch"; vae: folder or Hub repo id of the frozen mel VAE
+    (a component, or a pipeline with one), required; base: that of a network of stage "base",
+    required by stage "branch"; semantic: that of the SELD network whose activations say what
+    sounds, "clap" or "clap:USER/NAME" for CLAP, or "" for nothing; size: side of the frames;
+    samples: clips of the sheets; drop: share of clips from which each condition is withheld, and
+    all of them; sigma_min, sigma_max, sample_steps: of the sheets' sampler; optimizer_kind: "adamw"
+    or "muon"."""
 
     model: StereoSyncConfig
     synthetic: Synthetic

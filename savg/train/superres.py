@@ -42,12 +42,14 @@ class FrameData:
 
 @dataclass(frozen=True)
 class SuperResRecipe(Recipe):
-    """scale: of the large frame to the small; rows: of the small frame, centred, as the joint codec's;
-    crop: rows and columns of the small frame that one sample covers (0: all); degrade: largest
-    blur (pixels of the small frame) and noise (of 2) of the small frame, so that generated frames
-    work too; pretrained: a published checkpoint to start from, or "" for none; bound: learned
-    variances are trained by the variational bound (else they stay in the middle of their range);
-    late: share of samples drawn from the 2 % of times with the least noise, where a short DDIM ends."""
+    """scale: of the large frame to the small; rows: of the small frame, centred, as the joint
+    codec's; crop: rows and columns of the small frame that one sample covers (0: all); degrade:
+    largest blur (pixels of the small frame) and noise (of 2) of the small frame, so that generated
+    frames work too; pretrained: a published checkpoint to start from, or "" for none; bound:
+    learned variances are trained by the variational bound (else they stay in the middle of their
+    range); late: share of samples drawn from the 2 % of times with the least noise, where a short
+    DDIM ends; prediction: "eps", "v" or "x0"; diffusion_steps: times of the diffusion; samples,
+    sample_steps: of the sheets."""
 
     model: SuperResUNetConfig
     synthetic: Synthetic

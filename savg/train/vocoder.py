@@ -43,9 +43,9 @@ from savg.train.sources import Synthetic
 class VocoderRecipe(AudioRecipe):
     """discriminators: None for none; discriminators_from: the step from which they take part;
     mel_weight, spectral_weight, matching_weight: of the errors of mel spectrograms, of spectra, and
-    of the features of the discriminators' layers. The vocoder's adversarial loss has weight one. vae:
-    folder or Hub repo id of a mel VAE through which a share `decoded` of the spectrograms goes first,
-    since those are a vocoder's inputs when it generates; "" for none."""
+    of the features of the discriminators' layers. The vocoder's adversarial loss has weight one.
+    vae: folder or Hub repo id of a mel VAE through which spectrograms go first, since those are a
+    vocoder's inputs when it generates, "" for none; decoded: share of the spectrograms that do."""
 
     model: IstftVocoderConfig | BigVganConfig
     discriminators: DiscriminatorsConfig | None = None

@@ -48,7 +48,7 @@ class YoloxData:
 class YoloxRecipe(Recipe):
     """jitter: of every image; degradation: makes images look generated; mosaic: share of samples that
     are four images in one; plain_from: share of the run after which mosaics are off and
-    the L1 loss is on (the last 15 of 300 epochs)."""
+    the L1 loss is on (the last 15 of 300 epochs); samples: images of the sheets."""
 
     model: YoloxConfig
     synthetic: Synthetic
