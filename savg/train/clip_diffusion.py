@@ -132,7 +132,7 @@ class ClipDiffusion(Recipe):
         times = self.times(len(batch[0]), generator)
         clips, direction = batch, None
         if self.model.direction:
-            *clips, direction = batch
+            clips, direction = batch[:-1], batch[-1]
         noise = tuple(torch.randn(x.shape, generator=generator, device=device) for x in clips)
         if direction is not None:
             direction = withheld(direction, self.direction_drop, generator)
