@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from savg.numerals import integer, number
 from savg.paths import writable_folder
 
 HELP = "Generate clips of video and stereo audio."
+
+MOST_TAKES = 64
+"""Of one clip; they are kept in memory until the best is known."""
 
 SECOND_STAGE = ("audio_steps", "guidance", "boxes")
 """Options of a pipeline that generates the audio in a stage of its own."""
@@ -41,6 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     directing.add_arguments(parser)
     parser.add_argument("--sampler", metavar="NAME", help="instead of the pipeline's own")
+    parser.add_argument(
+        "--takes",
+        type=integer,
+        metavar="N",
+        help="make N clips of the seed for each clip, judge them and write takes.csv",
+    )
+    parser.add_argument(
+        "--keep", choices=("best", "all"), help="which takes to write (default: best)"
+    )
     parser.add_argument("--batch-size", type=integer, metavar="B", help="clips computed together")
     parser.add_argument("--device", help="cpu, cuda, … (default: the best there is)")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="number format")
@@ -53,7 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write DIR/PIPELINE_seedS_NNNN.mp4, each atomically, as soon as it is generated, with its settings
-    as the file's comment.
+    as the file's comment. N takes of clip i are the seed's clips i·N … i·N + N − 1, each under its own
+    number.
 
     Under `torchrun` each process takes its own GPU and makes its share of the batches.
     """
@@ -67,37 +81,85 @@ def run(args: argparse.Namespace) -> int:
     print(f"{args.pipeline} pipeline on {pipeline.compute.reason}", file=sys.stderr)
     batch = args.batch_size or min(pipeline.batch_size, -(-args.num // processes()))
     options = _options(args)
-    clip_rows = []
+    clip_rows: list[dict[str, Any]] = []
+    total = args.num * (args.takes or 1)
+
+    def write(clip: Any, index: int) -> None:
+        path = args.out / f"{args.pipeline}_seed{args.seed}_{index:04d}.mp4"
+        clip.write(path, _settings(args, index, options).to_text())
+        clip_rows.append({"file": str(path), "seed": args.seed, "index": index})
+        if not args.json:
+            tqdm.write(str(path), file=sys.stdout)
+
+    selection = Selection(args, options, write) if args.takes else None
     with tqdm(unit="step", file=sys.stderr) as bar:
-        for first in range(process() * batch, args.num, batch * processes()):
-            count = min(batch, args.num - first)
+        for first in range(process() * batch, total, batch * processes()):
+            count = min(batch, total - first)
             clips = pipeline(
                 count,
                 seed=args.seed,
                 first=first,
                 steps=args.steps,
                 batch_size=batch,
-                on_step=_advance(bar, first / args.num, count / args.num),
+                on_step=_advance(bar, first / total, count / total),
                 **options,
             )
             for index, clip in enumerate(clips, first):
-                path = args.out / f"{args.pipeline}_seed{args.seed}_{index:04d}.mp4"
-                settings = _settings(args, index, options)
-                clip.write(path, settings.to_text())
-                clip_rows.append({"file": str(path), "seed": args.seed, "index": index})
-                if not args.json:
-                    tqdm.write(str(path), file=sys.stdout)
+                (selection.add if selection else write)(clip, index)
+    if selection:
+        selection.write_table()
     if args.json:
         print(json.dumps({"pipeline": args.pipeline, "weights": args.weights, "clips": clip_rows}))
     return 0
 
 
+class Selection:
+    """Takes of clips as they are made: judged at once, the best of each written, all in a table."""
+
+    def __init__(
+        self, args: argparse.Namespace, options: dict[str, Any], write: Callable[[Any, int], None]
+    ) -> None:
+        from savg.evaluation.observe import Detectors
+        from savg.evaluation.takes import Asked, Take
+
+        direction = options.get("direction")
+        self.asked = Asked(direction.sound, direction.x, direction.people) if direction else Asked()
+        self.number, self.keep_all, self.write = args.takes, args.keep == "all", write
+        self.path = args.out / "takes.csv"
+        self.detectors = Detectors.load(device=args.device)
+        self.groups: list[list[Take]] = []
+        self.clips: dict[int, Any] = {}
+
+    def add(self, clip: Any, index: int) -> None:
+        """Judge a take; with the last one of a clip, write the best."""
+        from savg.evaluation.takes import best, judge
+
+        if index % self.number == 0:
+            self.groups.append([])
+            self.clips = {}
+        takes = self.groups[-1]
+        takes.append(judge(clip, self.detectors, self.asked, index))
+        self.clips[index] = clip
+        if self.keep_all:
+            self.write(clip, index)
+        elif len(takes) == self.number:
+            kept = best(takes).index
+            self.write(self.clips[kept], kept)
+
+    def write_table(self) -> None:
+        """takes.csv with every take's scores."""
+        from savg.evaluation.takes import write_takes
+
+        write_takes(self.path, self.groups)
+
+
 def _check(args: argparse.Namespace) -> None:
     """Check the arguments before anything is loaded; SavgError for a wrong one."""
+    from savg.device import processes
     from savg.pipelines.registry import CLIPS
 
     least_of = {"num": 1, "seed": 0, "batch_size": 1}
-    least_of |= {"steps": 1, "superres_steps": 1, "audio_steps": 1}
+    least_of |= {"steps": 1, "superres_steps": 1, "audio_steps": 1, "takes": 1}
     for name, least in least_of.items():
         value = getattr(args, name)
         if value is not None:
@@ -112,6 +174,13 @@ def _check(args: argparse.Namespace) -> None:
         option = "no-boxes" if name == "boxes" else name.replace("_", "-")
         what = "second stage" if name in SECOND_STAGE else "such option"
         raise SavgError(f"--{option}: a {args.pipeline} pipeline has no {what}.")
+    if args.keep is not None and args.takes is None:
+        raise SavgError("--keep must come with --takes N.")
+    if args.takes is not None and (args.takes > MOST_TAKES or processes() > 1):
+        raise SavgError(
+            f"--takes must be at most {MOST_TAKES} and of one process, got {args.takes} of "
+            f"{processes()}."
+        )
     if args.guidance is not None and not 0 <= args.guidance < float("inf"):
         raise SavgError(f"--guidance must be ≥ 0, got {args.guidance:g}.")
     writable_folder(args.out, "--out")

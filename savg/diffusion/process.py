@@ -74,10 +74,12 @@ class Diffusion:
         weights: Sequence[float] | None = None,
         min_snr: float | None = None,
         v_limit: float | None = None,
+        emphasis: Sequence[Tensor | None] | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Loss of each sample [B] and its part for each modality (mean squared errors [B]).
 
-        weights: of the modalities (default 1 each). min_snr: γ of min-SNR weighting (Hang et al.
+        weights: of the modalities (default 1 each). emphasis: weights of each modality's values, in
+        its shape, None for 1. min_snr: γ of min-SNR weighting (Hang et al.
         2023). v_limit: weigh predictions of x_0 as those of v, by SNR + 1, at most v_limit (Li &
         He 2025, who bound 1/σ): where patches have more values than the network has
         channels, x_0 is learned and v is not. Learned variances add their variational bound in
@@ -86,13 +88,15 @@ class Diffusion:
         noisy = tuple(self.add_noise(x, e, step) for x, e in zip(clean, noise, strict=True))
         outputs = model(noisy, self.model_times(step))
         parts, bounds = [], []
-        for x, x_t, e, output in zip(clean, noisy, noise, outputs, strict=True):
+        stressed = emphasis if emphasis is not None else [None] * len(noisy)
+        for x, x_t, e, output, stress in zip(clean, noisy, noise, outputs, stressed, strict=True):
             output = output.float()
             if self.variance == "learned_range":
                 output, extra = output.chunk(2, dim=self.channel_axis)
                 bounds.append(self._variational_bound(x, x_t, output.detach(), extra, step))
             target = self._target(x, e, step)
-            parts.append((output - target).square().flatten(1).mean(1))
+            error = (output - target).square()
+            parts.append((error if stress is None else error * stress).flatten(1).mean(1))
         factor = self._snr_weight(step, min_snr, v_limit)
         shares = weights if weights is not None else [1.0] * len(parts)
         total = sum(share * part for share, part in zip(shares, parts, strict=True)) * factor

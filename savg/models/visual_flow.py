@@ -1,9 +1,10 @@
-"""The flow network with two optional visual inputs: an encoder of frames, and persons' boxes.
+"""The flow network with optional inputs: an encoder of frames, persons' boxes, a direction.
 
 With neither, this is `MMAudio` on features computed elsewhere (CLIP, Synchformer), and a published
 network computes the same in it. With an encoder, frames take the features' place and gradients reach
 it. With boxes, a projection of each frame's boxes that starts at zero is added to the features of the
-same time; guidance drops it together with them.
+same time; guidance drops it together with them. So is what a direction tells of that time
+(`savg.models.direction`).
 
 Shapes: B clips, N CLIP times, S synchronisation features, F frames, K boxes of a frame, L latents.
 """
@@ -20,9 +21,11 @@ from torch import Tensor, nn
 from savg.fields import Between, check
 from savg.hub import ModelFormat
 from savg.models import frame_encoder, mmaudio
+from savg.models.direction import TIME_VALUES, at_times
 from savg.models.frame_encoder import FrameEncoder, FrameEncoderConfig
 from savg.models.mmaudio import Conditions, Features, MMAudio, MMAudioConfig
 from savg.models.mmaudio_lengths import SequenceLengths
+from savg.models.unet_layers import zeroed
 
 __all__ = ["BOX_VALUES", "CONFIGS", "FORMAT", "VisualFlow", "VisualFlowConfig", "VisualInputs"]
 
@@ -33,11 +36,13 @@ BOX_VALUES = 5
 @dataclass(frozen=True)
 class VisualFlowConfig:
     """flow: of the network; encoder: of the frames (None: features are inputs); boxes: number of
-    persons' boxes of a frame that are inputs (0: none)."""
+    persons' boxes of a frame that are inputs (0: none); direction: points of the paths that directions
+    have (0: it takes none)."""
 
     flow: MMAudioConfig
     encoder: FrameEncoderConfig | None = None
     boxes: Annotated[int, Between(0, 64)] = 0
+    direction: Annotated[int, Between(0, 256)] = 0
 
     def __post_init__(self) -> None:
         check(self)
@@ -61,15 +66,18 @@ CONFIGS: dict[str, VisualFlowConfig] = {
 
 @dataclass(frozen=True, eq=False)
 class VisualInputs:
-    """Visual inputs of B clips: features, or frames for the encoder; and boxes for networks with them.
+    """Inputs of B clips: features, or frames for the encoder; boxes for networks with them; what the
+    audio of directed networks shall be, or None.
 
-    clip [B, N, ·], sync [B, S, ·]; frames [B, F, 3, image, image]; boxes [B, N, K, 5].
+    clip [B, N, ·], sync [B, S, ·]; frames [B, F, 3, image, image]; boxes [B, N, K, 5]; direction
+    [B, 2 + points].
     """
 
     clip: Tensor | None = None
     sync: Tensor | None = None
     frames: Tensor | None = None
     boxes: Tensor | None = None
+    direction: Tensor | None = None
 
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> VisualInputs:
         """The same inputs on another device and in another number format."""
@@ -98,14 +106,17 @@ class VisualFlow(nn.Module):
             self.boxes = nn.Linear(config.boxes * BOX_VALUES, config.flow.clip_dim)
             nn.init.zeros_(self.boxes.weight)
             nn.init.zeros_(self.boxes.bias)
+        self.direction: nn.Linear | None = None
+        if config.direction:
+            self.direction = zeroed(nn.Linear(TIME_VALUES, config.flow.clip_dim))
 
     @classmethod
     def around(cls, flow: MMAudio) -> VisualFlow:
-        """A network as published, with neither encoder nor boxes."""
+        """A network as published, with neither encoder nor boxes nor directions."""
         model = cls.__new__(cls)
         nn.Module.__init__(model)
         model.config = VisualFlowConfig(flow.config)
-        model.flow, model.encoder, model.boxes = flow, None, None
+        model.flow, model.encoder, model.boxes, model.direction = flow, None, None, None
         return model
 
     def features(self, inputs: VisualInputs, lengths: SequenceLengths) -> Features:
@@ -125,7 +136,17 @@ class VisualFlow(nn.Module):
             if inputs.boxes is None or shape != expected:
                 raise ValueError(f"boxes must be {expected}, got {shape}")
             clip = clip + self.boxes(inputs.boxes.flatten(2))
+        if inputs.direction is not None:
+            clip = clip + self._told(inputs.direction, lengths.clip)
         return Features(clip, sync)
+
+    def _told(self, direction: Tensor, times: int) -> Tensor:
+        """What a direction adds to the features of each time [B, N, ·]."""
+        points = self.config.direction
+        if self.direction is None or direction.ndim != 2 or direction.shape[1] != 2 + points:
+            takes = f"[B, {2 + points}]" if points else "None"
+            raise ValueError(f"direction must be {takes}, got {tuple(direction.shape)}")
+        return self.direction(at_times(direction, times).to(self.direction.weight.dtype))
 
     def condition(self, inputs: VisualInputs, lengths: SequenceLengths) -> Conditions:
         """Conditions of the flow network, computed once for a clip. Raises as `features`."""

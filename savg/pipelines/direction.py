@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -74,6 +75,14 @@ class Direction:
         """Whether nothing is asked for."""
         return self.sound is None and self.x is None and self.people is None
 
+    def within(self, start: float, seconds: float, duration: float, points: int) -> Direction:
+        """The direction of `seconds` from second `start` on of something that lasts `duration`."""
+        if self.x is None or len(self.x) == 1:
+            return self
+        times = np.linspace(start, start + seconds, points)
+        path = np.interp(times, np.linspace(0, duration, len(self.x)), self.x)
+        return replace(self, x=tuple(path.tolist()))
+
     def to_options(self) -> dict[str, str | int]:
         """What is asked for as options of `savg generate`, by name."""
         options: dict[str, str | int] = {}
@@ -112,6 +121,12 @@ class Directed:
                 variants.append((-share, without(told, name)))
                 own += share
         return cls(tuple((share, one.to(device)) for share, one in [(own, told), *variants]))
+
+    @classmethod
+    def stack(cls, ones: Sequence[Directed]) -> Self:
+        """Directions [B, 2 + points] of several clips that are asked for with the same weights."""
+        columns = zip(*(one.variants for one in ones), strict=True)
+        return cls(tuple((part[0][0], torch.cat([row for _, row in part])) for part in columns))
 
     def mirrored(self) -> Directed:
         """The same of clips flipped left to right."""

@@ -157,7 +157,8 @@ class TwoStagePipeline(ClipPipeline):
             steps, sampler, superres_steps, as_published: of the first stage.
             audio_steps, guidance: of the second stage.
             boxes: False withholds persons' boxes from a second stage that takes them.
-            direction: what the clips shall be, for the first stage; the second follows its frames.
+            direction: what the clips shall be; a second stage that takes no direction follows the
+                frames alone.
         """
         check_call(num_clips, seed, first, batch_size)
         batch = batch_size or self.batch_size
@@ -165,6 +166,8 @@ class TwoStagePipeline(ClipPipeline):
             "steps": steps, "sampler": sampler, "superres_steps": superres_steps
         }  # fmt: skip
         audio_options: dict[str, Any] = {"steps": audio_steps, "guidance": guidance, "boxes": boxes}
+        if getattr(self.audio, "directions", 0):
+            audio_options["direction"] = direction
         total = self.total(num_clips, batch_size=batch, audio_steps=audio_steps, **video_options)
         progress = Progress(on_step, total)
 

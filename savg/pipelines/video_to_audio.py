@@ -37,6 +37,7 @@ from savg.models.visual_flow import VisualFlow, VisualInputs
 from savg.pipelines.base import AudioPipeline, check_batch
 from savg.pipelines.clip_images import MODEL, OpenClipImages
 from savg.pipelines.description import Description, DescriptionError, setting
+from savg.pipelines.direction import Directed, Direction
 from savg.pipelines.flow_sampling import FlowSampler, Window, in_windows
 from savg.pipelines.person_parts import other_cards, read_persons, write_persons
 from savg.pipelines.progress import OnStep, Progress
@@ -70,7 +71,7 @@ class VideoToAudio(AudioPipeline):
     """
 
     name: ClassVar[str] = "video_to_audio"
-    options: ClassVar[frozenset[str]] = frozenset({"guidance", "boxes"})
+    options: ClassVar[frozenset[str]] = frozenset({"guidance", "boxes", "direction"})
     flow: VisualFlow
     vae: MelVae
     vocoder: Vocoder
@@ -186,7 +187,8 @@ class VideoToAudio(AudioPipeline):
 
     def _networks(self) -> dict[str, tuple[str, nn.Module]]:
         """Kind and network of each component by role."""
-        plain = self.flow.encoder is None and self.flow.boxes is None
+        added = self.flow.encoder, self.flow.boxes, self.flow.direction
+        plain = all(part is None for part in added)
         networks: dict[str, tuple[str, nn.Module]] = {
             "flow": ("mmaudio", self.flow.flow) if plain else ("visual_flow", self.flow),
             "vae": ("mel_vae", self.vae),
@@ -203,6 +205,11 @@ class VideoToAudio(AudioPipeline):
     @property
     def takes_boxes(self) -> bool:
         return self.flow.config.boxes > 0
+
+    @property
+    def directions(self) -> int:
+        """Points of the paths that the network takes, 0 for weights that take no direction."""
+        return self.flow.config.direction
 
     @property
     def batch_size(self) -> int:
@@ -239,8 +246,20 @@ class VideoToAudio(AudioPipeline):
         boxes: bool = True,
         batch_size: int | None = None,
         on_step: OnStep | None = None,
+        direction: Direction | None = None,
     ) -> list[NDArray[np.float32]]:
+        """As the contract says.
+
+        Args:
+            direction: what the audio shall be, for weights that take directions; its path is that over
+                the whole of each video.
+        """
         check_batch(seed, first, batch_size)
+        asked = None if direction is None or direction.is_open else direction
+        if asked is not None and not self.directions:
+            raise SavgError(
+                "direction must be None: these flow weights were not trained with directions."
+            )
         sampler = self.sampler.with_overrides(steps, guidance)
         if not boxes:
             videos = [replace(video, boxes=Boxes.empty()) for video in videos]
@@ -249,7 +268,7 @@ class VideoToAudio(AudioPipeline):
 
         def make(group: Sequence[Window]) -> NDArray[np.float32]:
             with torch.inference_mode():
-                audio = self._sample(group, seed, sampler, progress)
+                audio = self._sample(group, seed, sampler, progress, asked)
             progress.base += sampler.steps
             return audio
 
@@ -262,6 +281,7 @@ class VideoToAudio(AudioPipeline):
         seed: int,
         sampler: FlowSampler,
         progress: Progress,
+        direction: Direction | None = None,
     ) -> NDArray[np.float32]:
         """Audio [B, 2, T] of windows."""
 
@@ -270,13 +290,21 @@ class VideoToAudio(AudioPipeline):
 
         lengths, device, dtype = self.lengths, self.compute.device, self.compute.dtype
         inputs = VisualInputs.stack([self._inputs(window, lengths) for window in windows])
-        conditions = self.flow.condition(inputs.to(device, dtype), lengths)
+        inputs = inputs.to(device, dtype)
+        told = [] if direction is None else self._told(direction, windows).variants
+        variants = [
+            (share, self.flow.condition(replace(inputs, direction=rows.to(device)), lengths))
+            for share, rows in told
+        ] or [(1.0, self.flow.condition(inputs, lengths))]
+        conditions = variants[0][1]
         empty = self.flow.flow.empty_conditions(lengths, len(windows))
         shape = (lengths.latent, self.flow.config.flow.latent_dim)
         noise = torch.cat([window.noise(seed, shape) for window in windows]).to(device)
 
-        def network(x: Tensor, t: Tensor, conditions: Any) -> Tensor:
-            return self.flow.flow(x.to(dtype), t, conditions).float()
+        def network(x: Tensor, t: Tensor, given: Any) -> Tensor:
+            ones = variants if given is conditions and len(variants) > 1 else [(1.0, given)]
+            parts = [share * self.flow.flow(x.to(dtype), t, one).float() for share, one in ones]
+            return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
 
         latent = euler(
             FlowMatching(),
@@ -307,6 +335,15 @@ class VideoToAudio(AudioPipeline):
             )
         samples = round(Fraction(self.sampler.seconds) * self.sample_rate)
         return audio[..., :samples].clamp(-1, 1).cpu().numpy().astype(np.float32)
+
+    def _told(self, direction: Direction, windows: Sequence[Window]) -> Directed:
+        """The direction of each window."""
+        points, seconds = self.directions, float(self.sampler.seconds)
+        cuts = [
+            direction.within(window.start, seconds, float(window.video.duration), points)
+            for window in windows
+        ]
+        return Directed.stack([Directed.of(cut, points) for cut in cuts])
 
     def _inputs(self, window: Window, lengths: SequenceLengths) -> VisualInputs:
         inputs = self.visual(window.video, window.start, lengths)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -111,7 +111,7 @@ def with_boxes(
         tokens = box_tokens(boxes, len(shown), count)[places]
     else:
         raise ValueError("boxes must come with the video or from a person detector, got neither")
-    return VisualInputs(inputs.clip, inputs.sync, inputs.frames, torch.from_numpy(tokens)[None])
+    return replace(inputs, boxes=torch.from_numpy(tokens)[None])
 
 
 def silent_clip(frames: NDArray[np.uint8]) -> Clip:

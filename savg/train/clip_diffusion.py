@@ -9,9 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from savg.annotation import Boxes
 from savg.data.joint_codec import JointCodec
 from savg.diffusion import Diffusion, Schedule
 from savg.diffusion.dpm_solver import Predictor, multistep, time_steps
@@ -47,8 +49,9 @@ class ClipDiffusion(Recipe):
     clips: the format, whose frame is the codec's; synthetic: what is drawn for `--data synthetic`;
     focus: a share of the samples whose time is drawn between two shares of the diffusion, where the
     layout is decided, instead of from all of it; optimizer_kind: "adamw" or "muon";
-    checkpoint_attention: recompute attention to save memory; direction_drop: share of clips from
-    which each condition of a directed network is withheld, and of those from which all are;
+    checkpoint_attention: recompute attention to save memory; figure_weight: of the error inside
+    persons' boxes, where it is 1 elsewhere; direction_drop: share of clips from which each condition
+    of a directed network is withheld, and of those from which all are;
     samples, sample_steps: of the sheets.
     """
 
@@ -63,6 +66,7 @@ class ClipDiffusion(Recipe):
     focus: tuple[float, float, float] = (0.0, 0.6, 0.95)
     optimizer_kind: str = "adamw"
     checkpoint_attention: bool = False
+    figure_weight: float = 1.0
     direction_drop: float = 0.2
     samples: int = 6
     sample_steps: int = 24
@@ -107,22 +111,38 @@ class ClipDiffusion(Recipe):
         """The network's video tensor of one clip."""
         return self.codec.encode_video(torch.from_numpy(data.video(index)))
 
-    def with_directions(
+    def with_labels(
         self, data: ClipSet, draws: list[Draw], flips: list[bool], batch: Batch
     ) -> Batch:
-        """The batch and, for a directed network, what each clip is told [B, 2 + points].
+        """The batch with what labels and boxes say of its clips.
 
-        flips: whether each clip is mirrored.
+        For a directed network what each clip is told [B, 2 + points]; with a weight of figures the
+        weights of the video's values, in its shape. flips: whether each clip is mirrored.
         """
-        points = self.model.direction
-        if not points:
-            return batch
-        rows = []
-        for draw, flip in zip(draws, flips, strict=True):
-            index = draw.index
-            told = direction_of(data.labels(index), data.boxes(index), self.clips, points)
-            rows.append(mirrored(told) if flip else told)
-        return (*batch, torch.stack(rows))
+        points, labelled = self.model.direction, list(batch)
+        if points:
+            rows = [
+                direction_of(data.labels(d.index), data.boxes(d.index), self.clips, points)
+                for d in draws
+            ]
+            told = zip(rows, flips, strict=True)
+            labelled.append(torch.stack([mirrored(row) if flip else row for row, flip in told]))
+        if self.figure_weight != 1:
+            weights = [self.figures(data.boxes(draw.index)) for draw in draws]
+            shown = zip(weights, flips, strict=True)
+            labelled.append(torch.stack([x.flip(-1) if flip else x for x, flip in shown]))
+        return tuple(labelled)
+
+    def figures(self, boxes: Boxes) -> Tensor:
+        """The weight of each value of a clip's video, in its shape."""
+        size, scale = self.codec.size, self.codec.size / self.clips.size
+        weights = np.ones((self.clips.frames, size, size, 3), np.float32)
+        for frame, box in zip(boxes.frames, boxes.xyxy * scale, strict=True):
+            low, high = np.floor(box[:2]).astype(int).clip(0), np.ceil(box[2:]).astype(int)
+            across, down = slice(low[0], high[0]), slice(low[1], high[1])
+            weights[frame, down, across] = self.figure_weight
+        # As frames are: the codec maps 0..255 to −1..1.
+        return (self.codec.encode_video(torch.from_numpy(weights)) + 1) * 127.5
 
     def loss(
         self, model: torch.nn.Module, batch: Batch, step: int, seed: int
@@ -130,20 +150,23 @@ class ClipDiffusion(Recipe):
         device = batch[0].device
         generator = torch.Generator(device).manual_seed(seed)
         times = self.times(len(batch[0]), generator)
-        clips, direction = batch, None
-        if self.model.direction:
-            clips, direction = batch[:-1], batch[-1]
+        clips, labelled = batch[: len(self.shapes)], list(batch[len(self.shapes) :])
+        direction = labelled.pop(0) if self.model.direction else None
+        emphasis = None
+        if self.figure_weight != 1:
+            emphasis = [labelled.pop(0), *(None for _ in clips[1:])]
         noise = tuple(torch.randn(x.shape, generator=generator, device=device) for x in clips)
         if direction is not None:
             direction = withheld(direction, self.direction_drop, generator)
         total, parts = self.diffusion.training_loss(
             lambda state, t: self.predict(model, state, t, direction),
-            tuple(clips),
+            clips,
             times,
             noise,
             self.weights,
             self.min_snr or None,
             self.v_limit or None,
+            emphasis,
         )
         named = zip(MODALITIES, parts, strict=False)
         return total.mean(), {name: part.mean() for name, part in named}

@@ -10,6 +10,9 @@ from savg.annotation import Boxes, ClipLabels
 from savg.format import ClipFormat
 from savg.models.direction import CONDITIONS, SOUNDS, row, without
 
+POINTS = 11
+"""Of the paths that directed networks take: every half second of a clip."""
+
 
 def direction_of(labels: ClipLabels, boxes: Boxes, format: ClipFormat, points: int) -> Tensor:
     """The direction [2 + points] of a clip.

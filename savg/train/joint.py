@@ -24,6 +24,7 @@ from savg.pipelines.guidance import Denoiser, MirrorGuidance
 from savg.pipelines.joint import joint_denoiser
 from savg.train.clip_diffusion import ClipDiffusion
 from savg.train.clip_set import ClipSet
+from savg.train.direction_data import POINTS
 from savg.train.optim import Draw, Optimisation
 from savg.train.recipe import Batch
 from savg.train.sources import Synthetic
@@ -60,7 +61,7 @@ class JointRecipe(ClipDiffusion):
             audios.append(audio)
             flips.append(flip)
         batch = torch.stack(videos), torch.stack(audios)
-        return self.with_directions(data, draws, flips, batch)
+        return self.with_labels(data, draws, flips, batch)
 
     def sample_of(self, data: ClipSet, index: int) -> tuple[Tensor, Tensor]:
         """The network's video and audio tensors of one clip."""
@@ -129,9 +130,6 @@ FULL = JointRecipe(
     synthetic=Synthetic(worlds=("varied",), clips=(20_000,)),
 )
 """The published hyper-parameters [S1, code]."""
-
-POINTS = 11
-"""Of the paths that directed networks take: every half second of a clip."""
 
 CONFIGS = {
     "full": FULL,

@@ -28,6 +28,7 @@ from savg.errors import CheckpointError, SavgError
 from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card, load_component, part_folder
 from savg.metrics.statistics import correlation
+from savg.models.direction import mirrored as flipped
 from savg.models.mel import CONFIGS as MELS
 from savg.models.mel import MelSpectrogram
 from savg.models.mel_vae import MelVae
@@ -40,6 +41,8 @@ from savg.pipelines.clip_images import MODEL, OpenClipImages, require_open_clip
 from savg.pipelines.visual_features import ClipAndSync, EncoderFrames, VisualFeatures, with_boxes
 from savg.train.audio_data import RANDOM, load_vae, mel_image
 from savg.train.clip_set import ClipSet
+from savg.train.direction_data import POINTS, direction_of
+from savg.train.direction_data import withheld as without_some
 from savg.train.feature_maps import Row, feature_maps
 from savg.train.mel_vae import level_db
 from savg.train.muon import Muon
@@ -72,8 +75,9 @@ class MMAudioRecipe(Recipe):
     required; synchformer: likewise, for a network without an encoder; clip_weights: open_clip's
     name of CLIP, for the same; size: side of the frames; drop: share of clips without any
     condition; box_drop: share of clips without boxes alone, so that one network serves with and
-    without them; optimizer_kind: "adamw" or "muon"; guidance, sample_steps, samples: of the
-    sheets."""
+    without them; direction_drop: share of clips from which each condition of a directed network
+    is withheld, and of those from which all are; optimizer_kind: "adamw" or "muon"; guidance,
+    sample_steps, samples: of the sheets."""
 
     model: VisualFlowConfig
     synthetic: Synthetic
@@ -84,6 +88,7 @@ class MMAudioRecipe(Recipe):
     size: int = 64
     drop: float = 0.1
     box_drop: float = 0.0
+    direction_drop: float = 0.5
     optimizer_kind: str = "adamw"
     samples: int = 8
     sample_steps: int = STEPS
@@ -99,8 +104,11 @@ class MMAudioRecipe(Recipe):
     @property
     def input_names(self) -> tuple[str, ...]:
         """Fields of `VisualInputs` that the network takes, in a batch's order."""
-        names = ("clip", "sync") if self.model.encoder is None else ("frames",)
-        return (*names, "boxes") if self.model.boxes else names
+        names: tuple[str, ...] = ("frames",)
+        if self.model.encoder is None:
+            names = "clip", "sync"
+        names += ("boxes",) if self.model.boxes else ()
+        return (*names, "direction") if self.model.direction else names
 
     def build(self) -> torch.nn.Module:
         return VisualFlow(self.model)
@@ -156,7 +164,16 @@ class MMAudioRecipe(Recipe):
         return torch.stack(moments), *(getattr(stacked, name) for name in self.input_names)
 
     def visual_inputs(self, data: LatentSet, index: int, mirrored: bool = False) -> VisualInputs:
-        """The visual inputs [1, …] of a clip."""
+        """The inputs [1, …] of a clip."""
+        inputs, points = self._seen(data, index, mirrored), self.model.direction
+        if not points:
+            return inputs
+        labels, boxes = data.clips.labels(index), data.clips.boxes(index)
+        told = direction_of(labels, boxes, self.clips, points)
+        return replace(inputs, direction=(flipped(told) if mirrored else told)[None])
+
+    def _seen(self, data: LatentSet, index: int, mirrored: bool) -> VisualInputs:
+        """What is seen of a clip."""
         if self.model.encoder is None and not self.model.boxes:
             return _stored_inputs(data, index, mirrored)
         video = Video(data.clips.video(index), Fraction(self.clips.fps), data.clips.boxes(index))
@@ -188,6 +205,9 @@ class MMAudioRecipe(Recipe):
         if self.box_drop and inputs.boxes is not None:
             withheld = torch.rand(len(moments), **random) < self.box_drop
             inputs = without_boxes(inputs, withheld)
+        if inputs.direction is not None:
+            told = without_some(inputs.direction, self.direction_drop, random["generator"])
+            inputs = replace(inputs, direction=told)
         velocity = model(flow.interpolate(noise, data, t), t, inputs, self.lengths, dropped)
         losses = flow.loss(velocity.float(), noise, data)
         return losses.mean(), {}
@@ -210,8 +230,14 @@ class MMAudioRecipe(Recipe):
         assert isinstance(model, VisualFlow)
         count = min(self.samples, len(data))
         chosen = np.linspace(0, len(data) - 1, count).round().astype(int).tolist()
-        inputs = VisualInputs.stack([self.visual_inputs(data, i) for i in chosen])
+        told = VisualInputs.stack([self.visual_inputs(data, i) for i in chosen])
+        inputs = replace(told, direction=None)
         scores = self._scores(model, data, chosen, inputs, sheet)
+        if told.direction is not None:
+            directed = self._scores(model, data, chosen, told, None)
+            scores |= {
+                f"{name}_directed": directed[name] for name in directed if "data" not in name
+            }
         if self.box_drop and inputs.boxes is not None:
             unboxed = without_boxes(inputs, torch.ones(count, dtype=torch.bool))
             unboxed_scores = self._scores(model, data, chosen, unboxed, None)
@@ -327,7 +353,7 @@ def without_boxes(inputs: VisualInputs, withheld: Tensor) -> VisualInputs:
 def matrices(model: VisualFlow, trained: list[nn.Parameter]) -> tuple[list[Any], list[Any]]:
     """The inner matrices and kernels, whose updates Muon orthogonalises, and other parameters."""
     outer = [model.flow.audio_input_proj[0], model.flow.final_layer, model.flow.t_embed]
-    outer += [] if model.boxes is None else [model.boxes]
+    outer += [layer for layer in (model.boxes, model.direction) if layer is not None]
     outer += [] if model.encoder is None else [model.encoder.look[0]]
     outer_ids = {id(p) for module in outer for p in module.parameters()}
     inner = {
@@ -407,7 +433,7 @@ CONFIGS = {
             save_every=100,
             sample_every=1000,
         ),
-        model=replace(NETWORKS["demo"], boxes=3),
+        model=replace(NETWORKS["demo"], boxes=3, direction=POINTS),
         synthetic=Synthetic(worlds=("solo",), clips=(4000,)),
         box_drop=0.5,
         optimizer_kind="muon",
@@ -418,7 +444,7 @@ CONFIGS = {
             steps=4, batch=2, lr=1e-3, warmup=2, ema_decay=0.9, log_every=1, save_every=2,
             sample_every=4,
         ),
-        model=NETWORKS["tiny"],
+        model=replace(NETWORKS["tiny"], direction=POINTS),
         synthetic=Synthetic(worlds=("demo",), clips=(3,)),
         vae=RANDOM,
         clips=ClipFormat(frames=4, fps=4),
@@ -429,3 +455,8 @@ CONFIGS = {
 }  # fmt: skip
 CONFIGS["full_boxes"] = replace(CONFIGS["full"], model=replace(NETWORKS["full"], boxes=3))
 """With person boxes, to compare with the published inputs alone."""
+
+CONFIGS["full_directed"] = replace(
+    CONFIGS["full"], model=replace(NETWORKS["full"], boxes=3, direction=POINTS)
+)
+"""With boxes, and told what to be."""

@@ -45,7 +45,7 @@ class VideoRecipe(ClipDiffusion):
             video, flip = self.video_of(data, draw.index), bool(draw.rng.random() < 0.5)
             videos.append(video.flip(-1) if flip else video)
             flips.append(flip)
-        return self.with_directions(data, draws, flips, (torch.stack(videos),))
+        return self.with_labels(data, draws, flips, (torch.stack(videos),))
 
     def denoiser(
         self, model: torch.nn.Module, count: int, seed: int, directed: Directed | None = None

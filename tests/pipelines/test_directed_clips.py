@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
 
+from savg.annotation import Boxes
 from savg.cli import generate
 from savg.cli.directing import direction_of
 from savg.errors import SavgError
 from savg.models.direction import CONDITIONS, without
 from savg.models.joint_config import CONFIGS as JOINT
+from savg.models.visual_flow import VisualFlow
+from savg.pipelines import video_to_audio
 from savg.pipelines.direction import Directed, Direction
 from savg.pipelines.joint import JointPipeline
 from savg.pipelines.joint import tiny as undirected
 from savg.pipelines.settings import GenerationSettings
+from savg.pipelines.video_to_audio import VideoToAudio
+from savg.video import Video
 
 POINTS = 3
 
@@ -126,3 +132,42 @@ def test_the_command_line_asks_for_the_same() -> None:
 def test_wrong_words_are_told(words: list[str], message: str) -> None:
     with pytest.raises(SavgError, match=message):
         direction_of(parsed(*words))
+
+
+def test_audio_for_a_video_is_told_the_part_of_the_path_that_a_window_shows() -> None:
+    direction = Direction("speech", (0, 100, 200), weights={"x": 2})
+    part = direction.within(2.0, 4.0, 8.0, 3)
+    assert part.x == pytest.approx((50, 100, 150)) and part.sound == "speech"
+    assert part.weights == {"x": 2}
+    still = Direction(x=(40,))
+    assert still.within(2.0, 4.0, 8.0, 3) is still
+    # Beyond the end the last place holds.
+    assert direction.within(6.0, 4.0, 8.0, 3).x == pytest.approx((150, 200, 200))
+
+
+def test_the_second_stage_is_directed_too() -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (12, 32, 32, 3), np.uint8)
+    video = Video(frames, Fraction(4), Boxes.empty())
+    pipeline = directed_audio()
+    plain = pipeline.for_videos([video], seed=1)[0]
+    told = pipeline.for_videos([video], seed=1, direction=Direction("speech", (20, 220)))[0]
+    more = pipeline.for_videos(
+        [video], seed=1, direction=Direction("speech", (20, 220), weights={"x": 4})
+    )[0]
+    assert plain.shape == told.shape == more.shape
+    assert np.abs(plain - told).max() > 1e-5 and np.abs(told - more).max() > 1e-5
+    again = pipeline.for_videos([video, video], seed=1, direction=Direction("speech", (20, 220)))[0]
+    np.testing.assert_allclose(again, told, atol=1e-4)
+    with pytest.raises(SavgError, match="these flow weights were not trained with directions"):
+        video_to_audio.tiny().for_videos([video], direction=Direction("speech"))
+
+
+def directed_audio() -> VideoToAudio:
+    """The tiny pipeline with a network that takes directions."""
+    plain = video_to_audio.tiny()
+    torch.manual_seed(1)
+    flow = VisualFlow(replace(plain.flow.config, direction=POINTS)).eval()
+    flow.load_state_dict(plain.flow.state_dict(), strict=False)
+    assert flow.direction is not None
+    torch.nn.init.normal_(flow.direction.weight, std=0.3)
+    return replace(plain, flow=flow)

@@ -17,7 +17,7 @@ from savg.models.direction import row
 from savg.models.joint_config import CONFIGS as JOINT
 from savg.models.joint_unet import JointUNet
 from savg.train.direction_data import direction_of, withheld
-from savg.train.joint import CONFIGS
+from savg.train.joint import CONFIGS, JointRecipe
 from savg.train.start import start_from
 from savg.train.video import CONFIGS as VIDEO
 
@@ -76,3 +76,32 @@ def test_undirected_weights_start_a_directed_network(tmp_path: Path) -> None:
     undirected = replace(recipe, model=replace(recipe.model, direction=0))
     with pytest.raises(CheckpointError, match="does not fit the recipe's network: see direction"):
         start_from(undirected.build(), undirected, str(tmp_path / "directed"))
+
+
+def test_errors_of_figures_can_weigh_more() -> None:
+    recipe = replace(CONFIGS["tiny"], figure_weight=5.0)
+    codec, size = recipe.codec, recipe.codec.size
+    box = Boxes(np.array([1]), np.zeros(1, int), np.array([[0.0, 64.0, 128.0, 192.0]]))
+    weights = recipe.figures(box)
+    assert weights.shape == recipe.shapes[0]
+    torch.testing.assert_close(weights[0], torch.ones_like(weights[0]))
+    rows = slice(size // 4 - codec.first_row, 3 * size // 4 - codec.first_row)
+    torch.testing.assert_close(
+        weights[1, :, rows, : size // 2], torch.full_like(weights[1, :, rows, : size // 2], 5.0)
+    )
+    torch.testing.assert_close(
+        weights[1, :, :, size // 2 :], torch.ones_like(weights[1, :, :, size // 2 :])
+    )
+
+    def of_video(recipe: JointRecipe, *more: torch.Tensor) -> float:
+        torch.manual_seed(0)
+        batch = tuple(torch.randn(1, *shape) for shape in recipe.shapes)
+        told = row(recipe.model.direction)[None]
+        torch.manual_seed(1)
+        with torch.no_grad():
+            _, parts = recipe.loss(recipe.build().eval(), (*batch, told, *more), 0, 0)
+        return float(parts["video"])
+
+    # The errors of a new network are alike everywhere.
+    ratio = of_video(recipe, weights[None]) / of_video(CONFIGS["tiny"])
+    assert ratio == pytest.approx(float(weights.mean()), rel=0.1) and ratio > 1.1

@@ -228,7 +228,7 @@ def test_clips_are_mirrored_as_a_whole_half_of_the_time(run: Path) -> None:
     data = recipe.open("synthetic", run)
     flipped = 0
     for draw in [draw for step in range(20) for draw in draws(3, 3, step, 0)]:
-        moments, frames, boxes = (part[0] for part in recipe.batch(data, [draw]))
+        moments, frames, boxes, told = (part[0] for part in recipe.batch(data, [draw]))
         plain = torch.from_numpy(np.array(data.maps["moments"][draw.index]))
         mirrored = not torch.equal(moments, plain)
         flipped += mirrored
@@ -241,6 +241,8 @@ def test_clips_are_mirrored_as_a_whole_half_of_the_time(run: Path) -> None:
         x0, x1 = unmirrored.boxes[0, boxed, 0, 1], unmirrored.boxes[0, boxed, 0, 3]
         expected = -x1 if mirrored else x0
         torch.testing.assert_close(boxes[boxed, 0, 1], expected, atol=1e-5, rtol=0)
+        own = unmirrored.direction[0]
+        torch.testing.assert_close(told, torch.cat([own[:2], -own[2:] if mirrored else own[2:]]))
     assert 15 <= flipped <= 45
 
 
