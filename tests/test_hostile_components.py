@@ -20,6 +20,7 @@ from savg.errors import CheckpointError
 from savg.models import (
     audioclip,
     bigvgan,
+    depth_net,
     griffin_lim,
     i3d,
     istft_vocoder,
@@ -59,6 +60,7 @@ CONFIGS: dict[str, Any] = {
     "stable_audio": stable_audio.CONFIGS["tiny"],
     "stereosync": stereosync.CONFIGS["tiny"],
     "oobleck": oobleck.CONFIGS["tiny"],
+    "depth": depth_net.CONFIGS["tiny"],
     "vggish": vggish.CONFIGS["tiny"],
     "i3d": i3d.I3dConfig(num_classes=12, width=0.0625),
 }

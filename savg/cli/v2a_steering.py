@@ -11,6 +11,7 @@ from savg.numerals import integer, number
 
 if TYPE_CHECKING:
     from savg.pipelines.box_path import Whom
+    from savg.pipelines.depth_condition import DepthMaps
     from savg.pipelines.sound_embedding import Words
     from savg.video import Soundtrack
 
@@ -20,6 +21,7 @@ OPTIONS = {
     "envelope": "envelope",
     "envelope_from": "envelope",
     "sounds_like": "semantic",
+    "depth": "depth",
     "strength": "weights",
 }
 """Name of an argument → the option of a pipeline's call that it sets."""
@@ -41,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="own|none|FILE|TEXT",
         help="what stereosync shall sound like: the video's own audio (the default), nothing, a .wav "
         "or .flac file, or words where CLAP says what sounds",
+    )
+    parser.add_argument(
+        "--depth",
+        metavar="own|none|FILE",
+        help="depth that stereosync follows where it was trained with it: what it sees itself (the "
+        "default), none, or depth maps: .npy, .npz, a 16-bit .png, or a folder of those",
     )
     parser.add_argument(
         "--strength",
@@ -69,12 +77,12 @@ def options(args: argparse.Namespace, name: str) -> dict[str, Any]:
         result["audio"] = args.audio if known else _recording(args.audio)
     if "person" in given:
         result["person"] = _person(args.person)
-    for key in ("envelope", "sounds_like"):
+    for key in ("envelope", "sounds_like", "depth"):
         if given.get(key) in ("own", "none"):
             result[OPTIONS[key]] = "own" if given[key] == "own" else None
         elif key in given:
-            file = given[key]
-            result[OPTIONS[key]] = read_curve(file) if key == "envelope" else _like(file)
+            read = {"envelope": read_curve, "sounds_like": _like, "depth": _depth}[key]
+            result[OPTIONS[key]] = read(given[key])  # type: ignore[operator]
     if "envelope_from" in given:
         result["envelope"] = _recording(given["envelope_from"])
     if "strength" in given:
@@ -87,6 +95,13 @@ def _recording(path: str) -> Soundtrack:
     from savg.video import Soundtrack
 
     return Soundtrack(*read_audio(path))
+
+
+def _depth(path: str) -> DepthMaps:
+    from savg.media.depth_file import read_depth
+    from savg.pipelines.depth_condition import DepthMaps
+
+    return DepthMaps(read_depth(path))
 
 
 def _like(text: str) -> Soundtrack | Words:

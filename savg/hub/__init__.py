@@ -56,6 +56,7 @@ KINDS: dict[str, str] = {
     "stable_audio": "savg.models.stable_audio:FORMAT",
     "stereosync": "savg.models.stereosync:FORMAT",
     "oobleck": "savg.models.oobleck:FORMAT",
+    "depth": "savg.models.depth_net:FORMAT",
 }
 """kind → where its `ModelFormat` is; resolved on first use, so that this module imports no network."""
 

@@ -5,6 +5,7 @@ A source that a video does not have is withheld. Times are in seconds from the v
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -15,7 +16,16 @@ from numpy.typing import NDArray
 
 from savg.detectors.tracking import Track
 from savg.errors import SavgError, brief
+from savg.features.depth import DepthEstimator
 from savg.models.stereosync import Conditions, StereoSyncConfig
+from savg.pipelines.depth_condition import (
+    DepthEmbedding,
+    DepthMaps,
+    Maps,
+    depth_of,
+    moments,
+    normalised,
+)
 from savg.pipelines.envelope_file import Curve
 from savg.pipelines.sound_embedding import Sound, Words
 from savg.pipelines.stereosync_codec import Codec
@@ -29,6 +39,9 @@ Recording = Literal["own"] | Soundtrack | None
 
 Given = Recording | Curve
 """What the envelope is of: a recording, or levels over time."""
+
+GivenDepth = Literal["own"] | DepthMaps | None
+"""Depth that the pipeline sees itself, given maps, or nothing."""
 
 Like = Recording | Words
 """What it shall sound like: a recording, or words."""
@@ -61,14 +74,38 @@ def sound_source(video: Video, source: Like, rate: int) -> Mono | Words | None:
     return mono_source(video, source, "semantic", rate)
 
 
+def depth_source(
+    video: Video, source: GivenDepth, estimator: DepthEstimator | None, trained: bool
+) -> Callable[[NDArray[np.float64]], Maps] | None:
+    """Times → depth maps of a video; None for nothing.
+
+    Args:
+        estimator: sees depth where it is not given.
+        trained: whether the network was trained with depth.
+
+    Raises:
+        SavgError: maps for a network that was not, or no source.
+    """
+    if isinstance(source, DepthMaps):
+        if not trained:
+            raise SavgError("depth must be 'own' or None: these weights were trained without it.")
+        return depth_of(video, source)
+    if source not in ("own", None):
+        raise SavgError(f"depth must be 'own', DepthMaps or None, got {brief(source)}.")
+    if source is None or estimator is None or not trained:
+        return None
+    return depth_of(video, estimator)
+
+
 @dataclass(frozen=True, eq=False)
 class Steering:
     """A person and the frames a second of that track; a recording's mono audio or levels over time; the
-    mono audio of what sounds, or words. None is withheld."""
+    mono audio of what sounds, or words; depth maps at times in seconds. None is withheld."""
 
     person: tuple[Track, Fraction] | None
     envelope: Mono | Curve | None
     sounding: Mono | Words | None
+    depth: Callable[[NDArray[np.float64]], Maps] | None = None
 
     def conditions(
         self,
@@ -77,6 +114,7 @@ class Steering:
         seconds: float,
         start: int,
         sound: Sound | None,
+        depth: DepthEmbedding | None = None,
     ) -> Conditions:
         """The conditions [1, …] of a window that begins at second `start`; NaN where withheld."""
         tokens, (latents, samples) = config.tokens, codec.lengths(seconds)
@@ -99,6 +137,11 @@ class Steering:
         if embedding is None:
             embedding = np.full(tokens.audio_width, np.nan, np.float32)
         values = {"boxes": boxes, "envelope": envelope, "audio": embedding}
+        if depth is not None:
+            values["depth"] = np.full((tokens.maps, tokens.depth_width), np.nan, np.float32)
+        if depth is not None and self.depth is not None:
+            maps = self.depth(moments(start, length, tokens.maps))
+            values["depth"] = depth(normalised(maps))
         if config.audio.overall:
             values["seconds"] = np.array([0.0, length], np.float32)
         return Conditions(**{name: torch.from_numpy(value)[None] for name, value in values.items()})

@@ -25,11 +25,13 @@ from savg.device import Compute, choose
 from savg.diffusion.cosine import CosineDiffusion, multistep
 from savg.errors import SavgError
 from savg.features.clap import REPO
+from savg.features.depth import DepthEstimator
 from savg.hub import Card, component_folder
 from savg.media.audio_track import audio_of
 from savg.models.stereosync import Conditions, StereoSync
 from savg.pipelines.base import AudioPipeline, check_batch
 from savg.pipelines.box_path import BoxPath, Whom
+from savg.pipelines.depth_condition import FACT, embedding_of
 from savg.pipelines.description import KEY, Description, DescriptionError, setting
 from savg.pipelines.flow_sampling import Window, in_windows
 from savg.pipelines.person_parts import (
@@ -42,7 +44,15 @@ from savg.pipelines.person_parts import (
 from savg.pipelines.progress import OnStep, Progress
 from savg.pipelines.sound_embedding import Sound, SoundEmbedding
 from savg.pipelines.steered_sampling import PUBLISHED, StereoSyncSampler
-from savg.pipelines.steering import Given, Like, Steering, level_source, sound_source
+from savg.pipelines.steering import (
+    Given,
+    GivenDepth,
+    Like,
+    Steering,
+    depth_source,
+    level_source,
+    sound_source,
+)
 from savg.pipelines.stereosync_codec import codec_with
 from savg.pipelines.stereosync_parts import ROLES, Vae, described, read_parts, write_parts
 from savg.pipelines.video_to_audio import Vocoder
@@ -54,12 +64,13 @@ from savg.video import MAX_FPS, MAX_SECONDS, Soundtrack, Video
 class StereoSyncPipeline(AudioPipeline):
     """The network, a VAE, what says what sounds and who is where, and a sampler.
 
-    vocoder: of a mel VAE, None beside Oobleck; cards: of the components by role.
+    vocoder: of a mel VAE, None beside Oobleck; cards: of the components by role; depth: what sees depth
+    in a video, for a network that was trained with it.
     """
 
     name: ClassVar[str] = "stereosync"
     options: ClassVar[frozenset[str]] = frozenset(
-        {"guidance", "boxes", "envelope", "semantic", "person", "weights"}
+        {"guidance", "boxes", "envelope", "semantic", "person", "depth", "weights"}
     )
     network: StereoSync
     vae: Vae
@@ -69,6 +80,7 @@ class StereoSyncPipeline(AudioPipeline):
     cards: Mapping[str, Card]
     sound: Sound | None = None
     persons: Persons | None = None
+    depth: DepthEstimator | None = None
 
     def __post_init__(self) -> None:
         config = self.network.config
@@ -84,6 +96,9 @@ class StereoSyncPipeline(AudioPipeline):
                 f"sounds: the embedding must have {config.tokens.audio_width} values, got "
                 f"{self.sound.width}."
             )
+        card, device = self.cards.get("network"), str(self.compute.device)
+        name = None if card is None else card.facts.get(FACT)
+        self.embedding = embedding_of(name, config.tokens.depth_width, device)
 
     @classmethod
     def load(cls, description: Description, compute: Compute) -> Self:
@@ -94,8 +109,9 @@ class StereoSyncPipeline(AudioPipeline):
             place = component_folder(description.folder, description.values, "persons")
             people, cards["persons"] = read_persons(place, compute.device, sampler.score)
         return cls(
-            parts.network, parts.vae, parts.vocoder, sampler, compute, cards, parts.sound, people
-        )
+            parts.network, parts.vae, parts.vocoder, sampler, compute, cards, parts.sound, people,
+            parts.depth,
+        )  # fmt: skip
 
     @classmethod
     def published(cls, folders: Mapping[str, str]) -> dict[str, Any] | None:
@@ -130,13 +146,17 @@ class StereoSyncPipeline(AudioPipeline):
         return replace(self, persons=persons, cards=other_cards(self.cards))
 
     def describe(self) -> dict[str, Any]:
-        description: dict[str, Any] = {KEY: self.name} | described(self.vocoder, self.sound)
+        description: dict[str, Any] = {KEY: self.name} | described(
+            self.vocoder, self.sound, self.depth
+        )
         if getattr(self.persons, "model", None) is not None:
             description["persons"] = "persons"
         return description | {"sampler": asdict(self.sampler)}
 
     def save_components(self, folder: str | os.PathLike[str]) -> None:
-        write_parts(folder, self.network, self.vae, self.vocoder, self.sound, self.cards)
+        write_parts(
+            folder, self.network, self.vae, self.vocoder, self.sound, self.depth, self.cards
+        )
         write_persons(self.persons, Path(folder) / "persons", self.cards.get("persons"))
 
     def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
@@ -170,6 +190,7 @@ class StereoSyncPipeline(AudioPipeline):
         envelope: Given = "own",
         semantic: Like = "own",
         person: Whom = "longest",
+        depth: GivenDepth = "own",
         weights: Mapping[str, float] | None = None,
     ) -> list[NDArray[np.float32]]:
         """As the contract says; what a video does not have is withheld.
@@ -182,6 +203,8 @@ class StereoSyncPipeline(AudioPipeline):
             semantic: what it shall sound like: the video's own audio, another one, `Words` (where CLAP
                 says what sounds), or nothing.
             person: whom it follows, as in `choose_person`, or a path in place of a person.
+            depth: maps of the video, "own" for what the pipeline sees itself (nothing where it has no
+                network for it), or nothing.
             weights: of "spatial", "envelope" and "semantic", in place of the pipeline's.
 
         Raises:
@@ -192,7 +215,7 @@ class StereoSyncPipeline(AudioPipeline):
         durations = [video.duration for video in videos]
         progress = Progress(on_step, self.total(durations, steps, batch_size=batch_size))
         steering = [
-            self._steering(video, envelope, semantic, person if boxes else None, progress)
+            self._steering(video, envelope, semantic, person if boxes else None, depth, progress)
             for video in videos
         ]
 
@@ -211,12 +234,14 @@ class StereoSyncPipeline(AudioPipeline):
         envelope: Given,
         semantic: Like,
         whom: Whom | None,
+        depth: GivenDepth,
         progress: Progress,
     ) -> Steering:
         return Steering(
             self._follow(video, whom, progress),
             level_source(video, envelope, self.codec.rate),
             sound_source(video, semantic, self.codec.rate),
+            depth_source(video, depth, self.depth, self.embedding is not None),
         )
 
     def _follow(
@@ -242,8 +267,9 @@ class StereoSyncPipeline(AudioPipeline):
     def conditions(self, window: Window, steering: Steering) -> Conditions:
         """The conditions [1, …] of a window; NaN where one is withheld."""
         return steering.conditions(
-            self.network.config, self.codec, self.sampler.seconds, window.start, self.sound
-        )
+            self.network.config, self.codec, self.sampler.seconds, window.start, self.sound,
+            self.embedding,
+        )  # fmt: skip
 
     @torch.inference_mode()
     def _sample(

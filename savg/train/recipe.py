@@ -35,6 +35,7 @@ RECIPES = {
     "vocoder": "savg.train.vocoder:CONFIGS",
     "mmaudio": "savg.train.mmaudio:CONFIGS",
     "stereosync": "savg.train.stereosync:CONFIGS",
+    "depth": "savg.train.depth:CONFIGS",
 }
 """Name → module and attribute of its configurations, a mapping with at least full, demo, tiny."""
 

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from savg.annotation import Boxes, ClipLabels
 from savg.clip import Clip
 from savg.data.packed import PackedClips, PackLayout, Progress, pack_clips, pack_scenes
 from savg.data.packing import Purpose, bench_layout, pack_bench
 from savg.data.savgbench import SPLITS, SavgBench, splits_in
 from savg.data.scenes.world import WORLDS
+from savg.detectors import person_detector
 from savg.errors import SavgError
-from savg.folders import files_in, videos_in
 from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card
 from savg.paths import existing
 from savg.train.clip_set import ClipSet
+from savg.train.video_files import Labelled, labelled_clips, video_files
 
 if TYPE_CHECKING:
     from savg.data.scenes import World
@@ -91,7 +91,8 @@ class Synthetic:
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """The part of clips that a recipe needs: `format`, frames `size` wide, with or without audio.
+    """The part of clips that a recipe needs: `format`, frames `size` wide, with or without audio;
+    persons: the detector that finds people in files without a table of them ("": none).
 
     Without video synthetic clips are black, and take a fraction of the time to draw.
     """
@@ -100,6 +101,7 @@ class ClipSpec:
     size: int = 64
     audio: bool = True
     video: bool = True
+    persons: str = ""
 
     @property
     def small_format(self) -> ClipFormat:
@@ -217,17 +219,26 @@ def _bench(run: Path, folder: Path, split: str, spec: ClipSpec) -> _Source:
 
 def _files(run: Path, folder: Path, spec: ClipSpec) -> _Source:
     """The videos below a folder."""
-    videos = videos_in(folder, deep=True)
+    videos = video_files(folder, spec.format)
     if not videos:
         raise SavgError(f"{folder}: no video in it; training data must be clips with audio.")
-    out = run / "data" / f"films-{spec.format.frames}x{spec.size}"
-    names = [str(path.relative_to(folder)) for path in videos]
-    layout = spec.layout(len(videos), {"folder": folder.name, "films": names})
-    clips = _labelled(folder, videos, spec)
-    keys = range(len(videos))
-    return _Source(
-        out, layout, keys, lambda: pack_clips(out, clips, layout, progress=_progress_bar())
-    )
+    names = [str(video.path.relative_to(folder)) for video in videos]
+    origin: dict[str, Any] = {"folder": folder.name, "films": names}
+    if any(video.windows > 1 for video in videos):
+        origin["windows"] = [video.windows for video in videos]
+    if spec.persons:
+        origin["persons"] = spec.persons
+    count = sum(video.windows for video in videos)
+    tag = f"-{spec.persons}" if spec.persons else ""
+    out = run / "data" / f"films-{spec.format.frames}x{spec.size}{tag}"
+    layout = spec.layout(count, origin)
+
+    def write() -> PackedClips:
+        persons = person_detector(spec.persons) if spec.persons else None
+        clips = labelled_clips(folder, videos, spec.format, persons)
+        return pack_clips(out, clips, layout, progress=_progress_bar())
+
+    return _Source(out, layout, range(count), write)
 
 
 def card_of(data: str, facts: Mapping[str, Any]) -> Card:
@@ -260,14 +271,7 @@ def _checked(pack: PackedClips, spec: ClipSpec) -> PackedClips:
     return pack
 
 
-@dataclass(frozen=True)
-class _Labelled:
-    clip: Clip
-    labels: ClipLabels | None
-    boxes: Boxes | None
-
-
-def _audio_only(world: World, seeds: Sequence[int], spec: ClipSpec) -> Iterator[_Labelled]:
+def _audio_only(world: World, seeds: Sequence[int], spec: ClipSpec) -> Iterator[Labelled]:
     """Synthetic clips with labels and black frames."""
     from savg.data.scenes import draw_scene
     from savg.data.scenes.audio import dry_audio, stereo_audio
@@ -279,23 +283,7 @@ def _audio_only(world: World, seeds: Sequence[int], spec: ClipSpec) -> Iterator[
         scene = draw_scene(seed, world, format.seconds)
         dry = [dry_audio(scene, sound, format.sample_rate) for sound in scene.sounds]
         audio = stereo_audio(scene, format.sample_rate, dry)
-        yield _Labelled(Clip(video, audio, small), labels_of(scene, format), None)
-
-
-def _labelled(folder: Path, videos: Sequence[Path], spec: ClipSpec) -> Iterator[_Labelled]:
-    """Clips from files, labels from metadata…/NAME.csv and boxes from boxes…/NAME.csv."""
-    tables: dict[str, list[Path]] = {}
-    for path in files_in(folder, {".csv"}, deep=True):
-        tables.setdefault(path.stem, []).append(path)
-    for video in videos:
-        labels: ClipLabels | None = None
-        boxes: Boxes | None = None
-        for table in tables.get(video.stem, ()):
-            if table.parent.name.startswith("metadata"):
-                labels = ClipLabels.read_csv(table)
-            elif table.parent.name.startswith("boxes"):
-                boxes = Boxes.read_csv(table)
-        yield _Labelled(Clip.read(video, spec.format), labels, boxes)
+        yield Labelled(Clip(video, audio, small), labels_of(scene, format), None)
 
 
 def _progress_bar(name: str = "videos") -> Progress:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from savg.detectors import default_detector
 from savg.device import choose
 from savg.diffusion.cosine import STEPS, CosineDiffusion, multistep
 from savg.errors import CheckpointError, SavgError
@@ -29,8 +30,11 @@ from savg.metrics.statistics import correlation
 from savg.models import seld
 from savg.models.stereosync import CONDITIONS, Conditions, StereoSync, StereoSyncConfig
 from savg.models.stereosync import CONFIGS as NETWORKS
+from savg.paths import existing
+from savg.pipelines.depth_condition import FACT, GRID
 from savg.train.audio_data import RANDOM, mel_image
 from savg.train.clip_set import ClipSet
+from savg.train.depth_files import DepthFiles
 from savg.train.feature_maps import feature_maps
 from savg.train.mel_vae import level_db
 from savg.train.muon import Muon
@@ -39,7 +43,10 @@ from savg.train.recipe import Batch, Recipe, Scalars, on_gpu
 from savg.train.sheets import write_sheet
 from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
 from savg.train.stereosync_data import SteeredSet, mirrored, rows, statistics
-from savg.train.stereosync_parts import CLAP, codec_from, sound_from
+from savg.train.stereosync_parts import CLAP, FILES, codec_from, depth_from, sound_from
+
+DEPTH_WIDTH = 128
+"""Of the frames that depth is seen in, in pixels, at least."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +54,11 @@ class StereoSyncRecipe(Recipe):
     """stage: what is trained, "base" or "branch"; vae: folder or Hub repo id of the frozen mel VAE
     (a component, or a pipeline with one), required; base: that of a network of stage "base",
     required by stage "branch"; semantic: that of the SELD network whose activations say what
-    sounds, "clap" or "clap:USER/NAME" for CLAP, or "" for nothing; size: side of the frames;
-    samples: clips of the sheets; drop: share of clips from which each condition is withheld, and
-    all of them; sigma_min, sigma_max, sample_steps: of the sheets' sampler; optimizer_kind: "adamw"
+    sounds, "clap" or "clap:USER/NAME" for CLAP, or "" for nothing; depth: that of a
+    depth network, "depth_anything" or "depth_anything:USER/NAME", "files" for maps beside the
+    videos, or "" for none; depth_embedding: "grid" or a network of open_clip's; size: side of the
+    frames; samples: clips of the sheets; drop: share of clips from which each condition is withheld,
+    and all of them; sigma_min, sigma_max, sample_steps: of the sheets' sampler; optimizer_kind: "adamw"
     or "muon"."""
 
     model: StereoSyncConfig
@@ -58,6 +67,8 @@ class StereoSyncRecipe(Recipe):
     vae: str = ""
     base: str = ""
     semantic: str = "demo"
+    depth: str = ""
+    depth_embedding: str = GRID
     clips: ClipFormat = SAVGBENCH
     size: int = 16
     drop: float = 0.1
@@ -67,7 +78,14 @@ class StereoSyncRecipe(Recipe):
     sigma_min: float = 0.05
     sigma_max: float = 100.0
     kind: ClassVar[str] = "stereosync"
-    free: ClassVar[frozenset[str]] = Recipe.free | {"vae", "base", "sigma_min", "sigma_max"}
+    free: ClassVar[frozenset[str]] = Recipe.free | {
+        "vae",
+        "base",
+        "depth",
+        "depth_embedding",
+        "sigma_min",
+        "sigma_max",
+    }
 
     def __post_init__(self) -> None:
         if self.stage not in ("base", "branch"):
@@ -88,9 +106,18 @@ class StereoSyncRecipe(Recipe):
         return model
 
     def open(self, data: str, run: Path) -> SteeredSet:
-        clips = open_clips(data, run, ClipSpec(self.clips, self.size), self.synthetic)
+        size = max(self.size, DEPTH_WIDTH) if self.depth else self.size
+        spec = ClipSpec(self.clips, size, persons=default_detector("persons"))
+        clips = open_clips(data, run, spec, self.synthetic)
+        tokens = self.model.tokens
         codec, name = codec_from(self.vae, self.model.audio.latents, self.clips.sample_rate)
-        sound, sounding = sound_from(self.semantic, self.model.tokens.audio_width)
+        sound, sounding = sound_from(self.semantic, tokens.audio_width)
+        maps = (
+            DepthFiles(existing(data, "folder of training data"), self.clips)
+            if self.depth == FILES
+            else None
+        )
+        depth, seen = depth_from(self.depth, self.depth_embedding, tokens.depth_width, maps)
         codec.vae.to(choose().device)
         origin = {
             "vae": name,
@@ -101,14 +128,16 @@ class StereoSyncRecipe(Recipe):
             "envelope": self.model.envelope,
             "layout": codec.layout,
         }
-        maps = feature_maps(
+        if depth is not None:
+            origin["depth"] = [seen, self.depth_embedding, tokens.maps, tokens.depth_width]
+        features = feature_maps(
             run / "data" / "stereosync",
             origin,
             len(clips),
-            lambda: rows(clips, codec, sound, self.model),
+            lambda: rows(clips, codec, sound, self.model, depth),
         )
         codec.vae.cpu()
-        return SteeredSet(clips, maps, codec)
+        return SteeredSet(clips, features, codec)
 
     def fit(self, model: nn.Module, data: SteeredSet) -> None:
         """Set the latents' statistics, or take a trained transformer and copy it into the branch."""
@@ -127,41 +156,42 @@ class StereoSyncRecipe(Recipe):
         model.control.copy(model.network)
 
     def batch(self, data: SteeredSet, draws: list[Draw]) -> Batch:
-        columns: list[list[Tensor]] = [[], [], [], []]
-        for draw in draws:
-            flip = data.codec.flips and bool(draw.rng.random() < 0.5)
-            for column, value in zip(columns, self._item(data, draw.index, flip), strict=True):
-                column.append(value)
-        return tuple(torch.stack(column) for column in columns)
+        items = [
+            self._item(data, draw.index, data.codec.flips and bool(draw.rng.random() < 0.5))
+            for draw in draws
+        ]
+        return tuple(torch.stack(column) for column in zip(*items, strict=True))
 
     def _item(self, data: SteeredSet, index: int, flip: bool) -> tuple[Tensor, ...]:
-        """Moments, boxes, envelope and embedding of a clip; NaN where there is none."""
-        moments, boxes, envelope, audio = (
-            np.array(data.maps[name][index]) for name in ("moments", "boxes", "envelope", "audio")
-        )
+        """Moments, boxes, envelope, embedding and, if there is some, depth of a clip; NaN for none."""
+        names = ("moments", "boxes", "envelope", "audio")
+        moments, boxes, envelope, audio = (np.array(data.maps[name][index]) for name in names)
         boxes[(boxes == -1).all(axis=1)] = np.nan
         if flip:
             moments, boxes = data.codec.swapped(moments), mirrored(boxes, SAVGBENCH.size)
         if not audio.any():
             audio[:] = np.nan
-        return tuple(map(torch.from_numpy, (moments, boxes, envelope, audio)))
+        depth = [np.array(data.maps["depth"][index][int(flip)])] if "depth" in data.maps else []
+        return tuple(map(torch.from_numpy, (moments, boxes, envelope, audio, *depth)))
 
     def conditions(self, data: SteeredSet, indices: list[int]) -> tuple[Tensor, Conditions]:
         """Moments and conditions of clips."""
         items = zip(*(self._item(data, index, False) for index in indices), strict=True)
-        moments, boxes, envelope, audio = (torch.stack(column) for column in items)
-        return moments, self._conditions(boxes, envelope, audio)
+        moments, *values = (torch.stack(column) for column in items)
+        return moments, self._conditions(*values)
 
-    def _conditions(self, boxes: Tensor, envelope: Tensor, audio: Tensor) -> Conditions:
+    def _conditions(
+        self, boxes: Tensor, envelope: Tensor, audio: Tensor, depth: Tensor | None = None
+    ) -> Conditions:
         """Conditions of a batch, with its length for a network that is told it."""
         seconds = None
         if self.model.audio.overall:
             seconds = torch.zeros(len(boxes), 2, device=boxes.device)
             seconds[:, 1] = float(self.clips.seconds)
-        return Conditions(boxes=boxes, envelope=envelope, audio=audio, seconds=seconds)
+        return Conditions(boxes, depth, audio, envelope, seconds)
 
     def loss(self, model: nn.Module, batch: Batch, step: int, seed: int) -> tuple[Tensor, Scalars]:
-        moments, boxes, envelope, audio = batch
+        moments, *values = batch
         device, count = moments.device, len(moments)
         random: dict[str, Any] = {
             "generator": torch.Generator(device).manual_seed(seed), "device": device
@@ -172,7 +202,7 @@ class StereoSyncRecipe(Recipe):
         unwrapped: Any = getattr(model, "module", model)  # out of DistributedDataParallel
         data = unwrapped.normalize(mean + deviation * latent_noise)
         branch = self.stage == "branch"
-        conditions = self._conditions(boxes, envelope, audio)
+        conditions = self._conditions(*values)
         alone = torch.rand(count, **random) < self.drop
         for kind in CONDITIONS:
             dropped = alone | (torch.rand(count, **random) < self.drop)
@@ -244,7 +274,13 @@ class StereoSyncRecipe(Recipe):
         return model.unnormalize(latents)
 
     def card(self, data: str) -> Card:
-        facts = {"channels": 2, "seconds": float(self.clips.seconds), "stage": self.stage}
+        facts: dict[str, Any] = {
+            "channels": 2,
+            "seconds": float(self.clips.seconds),
+            "stage": self.stage,
+        }
+        if self.depth and self.stage == "branch":
+            facts[FACT] = self.depth_embedding
         return card_of(data, facts)
 
     def _base(self) -> StereoSync:

@@ -6,7 +6,7 @@ seen longest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -17,13 +17,22 @@ from numpy.typing import NDArray
 
 from savg.annotation import Boxes, ClipLabels
 from savg.detectors.tracking import Track, choose_person, persons, track
+from savg.features.depth import DepthEstimator
 from savg.format import ClipFormat
 from savg.models.stereosync import StereoSyncConfig
+from savg.pipelines.depth_condition import (
+    DepthEmbedding,
+    DepthMaps,
+    depth_of,
+    moments,
+    normalised,
+)
 from savg.pipelines.sound_embedding import Sound
 from savg.pipelines.stereosync_codec import Codec
 from savg.pipelines.stereosync_features import boxes_of, mono
 from savg.train.clip_set import ClipSet
 from savg.train.feature_maps import Row
+from savg.video import Video
 
 Map = NDArray[Any]
 
@@ -33,7 +42,8 @@ class SteeredSet:
     """Clips with maps of their features by name.
 
     moments [clips, 2, C, L] of the codec's VAE, boxes [clips, F, 4] (−1: none), envelope
-    [clips, channels, L], audio [clips, ·] (zeros: none).
+    [clips, channels, L], audio [clips, ·] (zeros: none); with depth its embeddings, plain and mirrored,
+    [clips, 2, M, W].
     """
 
     clips: ClipSet
@@ -60,7 +70,11 @@ def followed(boxes: Boxes, labels: ClipLabels, format: ClipFormat) -> Track | No
 
 
 def rows(
-    clips: ClipSet, codec: Codec, sound: Sound | None, config: StereoSyncConfig
+    clips: ClipSet,
+    codec: Codec,
+    sound: Sound | None,
+    config: StereoSyncConfig,
+    depth: ClipDepth | None = None,
 ) -> Iterator[Row]:
     """The features of each clip."""
     seconds = clips.small_format.duration
@@ -68,12 +82,33 @@ def rows(
         audio = clips.audio(index)
         embedding = None if sound is None else sound(mono(audio), codec.rate)
         width = config.tokens.audio_width
-        yield {
+        row = {
             "moments": codec.encode(codec.filled(audio, seconds)).float().cpu().numpy(),
             "boxes": _boxes(clips, index, config, float(seconds)),
             "envelope": codec.envelope(mono(audio), seconds, config.envelope),
             "audio": np.zeros(width, np.float32) if embedding is None else embedding,
         }
+        if depth is not None:
+            row["depth"] = depth(clips, index, config.tokens.maps)
+        yield row
+
+
+@dataclass(frozen=True, eq=False)
+class ClipDepth:
+    """Embeddings of the depth of clips: maps of files, one a clip, or what an estimator sees."""
+
+    source: DepthEstimator | Sequence[DepthMaps]
+    embedding: DepthEmbedding
+
+    def __call__(self, clips: ClipSet, index: int, maps: int) -> NDArray[np.float32]:
+        """Embeddings [2, M, W] of a clip's maps, and of their mirror images."""
+        format = clips.small_format
+        video = Video(clips.video(index), Fraction(format.fps))
+        source = self.source if isinstance(self.source, DepthEstimator) else self.source[index]
+        seen = normalised(depth_of(video, source)(moments(0.0, float(format.duration), maps)))
+        return np.stack(
+            [self.embedding(seen), self.embedding(np.ascontiguousarray(seen[..., ::-1]))]
+        )
 
 
 def _boxes(

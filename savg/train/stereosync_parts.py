@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from savg.device import choose
-from savg.errors import CheckpointError
+from savg.errors import CheckpointError, SavgError
+from savg.features.depth import DEPTH_ANYTHING, DepthAnything, DepthEstimator, SceneDepth
 from savg.hub import load_component, part_folder
-from savg.models import seld
+from savg.models import depth_net, seld
+from savg.models.depth_net import DepthNet
 from savg.models.oobleck import Oobleck
 from savg.models.seld import Seld
+from savg.pipelines.depth_condition import DepthMaps, embedding_of
 from savg.pipelines.sound_embedding import ClapSound, Sound, SoundEmbedding
 from savg.pipelines.stereosync_codec import Codec, codec_of
 from savg.train.audio_data import RANDOM, load_vae
+from savg.train.stereosync_data import ClipDepth
 
 CLAP = "clap"
 """As `semantic`: LAION-CLAP, of which "clap:USER/NAME" names other weights."""
+
+DEPTH, FILES = "depth_anything", "files"
+"""As `depth`: Depth Anything, of which "depth_anything:USER/NAME" names other weights, and files."""
 
 
 def codec_from(source: str, channels: int, rate: int) -> tuple[Codec, str]:
@@ -75,3 +84,37 @@ def sound_from(source: str, width: int) -> tuple[Sound | None, str]:
             f"{source}: the embedding must have {width} values, got {sound.width}."
         )
     return sound, name
+
+
+def depth_from(
+    source: str, embedding: str, width: int, maps: Sequence[DepthMaps] | None = None
+) -> tuple[ClipDepth | None, str]:
+    """What embeds the depth of clips, and what of depth is their origin.
+
+    Args:
+        source: folder or Hub repo id of a depth network, "depth_anything" or
+            "depth_anything:USER/NAME", "files" for `maps`, or "" for nothing.
+        embedding: "grid" or a network of open_clip's; width: values that it must have.
+
+    Raises:
+        BackboneError: Depth Anything is not here.
+        CheckpointError, SavgError: another network, or files that are missing.
+    """
+    if not source:
+        return None, ""
+    device = str(choose().device)
+    embed = embedding_of(embedding, width, device)
+    if embed is None:
+        raise SavgError("depth_embedding must be 'grid' or a network of open_clip's, got ''.")
+    if maps is not None:
+        return ClipDepth(maps, embed), FILES
+    seen: DepthEstimator
+    if source == RANDOM:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            seen = SceneDepth(DepthNet(depth_net.CONFIGS["tiny"]), RANDOM)
+    elif source.split(":")[0] == DEPTH:
+        seen = DepthAnything(source.partition(":")[2] or DEPTH_ANYTHING, device)
+    else:
+        seen = SceneDepth.load(source, device)
+    return ClipDepth(seen, embed), seen.sha256

@@ -173,6 +173,10 @@ def batch_of(recipe: Any, count: int) -> Batch:
         shapes = {"clip": (n.clip, flow.clip_dim), "sync": (n.sync, flow.sync_dim)}
         seen = tuple(torch.randn(count, *shapes[name], **on) for name in recipe.input_names)
         return torch.randn(count, 2, 2, flow.latent_dim // 2, n.latent, **on), *seen
+    if recipe.kind == "depth":
+        height, width = model.input_size
+        images = torch.zeros(count, 3, height, width, dtype=torch.uint8, **on)
+        return images, torch.rand(count, height // 2, width // 2, **on) + 1
     if recipe.kind == "stereosync":
         tokens, latents = model.tokens, 44  # of 2 s
         boxes = torch.rand(count, tokens.frames, 4, **on) * 256

@@ -13,7 +13,15 @@ from nested_values import changed, places
 from savg.detectors import persons
 from savg.errors import CheckpointError
 from savg.hub import load_component
-from savg.pipelines import diffusion, joint, pan, stereosync, two_stage, video_to_audio
+from savg.pipelines import (
+    diffusion,
+    joint,
+    pan,
+    stereosync,
+    stereosync_parts,
+    two_stage,
+    video_to_audio,
+)
 from savg.pipelines.base import Pipeline
 
 MAKERS: dict[str, Any] = {
@@ -55,7 +63,7 @@ def test_a_wild_value_of_any_setting_is_refused_or_harmless(
 ) -> None:
     kind, source = saved
     cached = cache(load_component)  # the networks are good, and the same in all cases
-    for module in (diffusion, persons, stereosync, video_to_audio):
+    for module in (diffusion, persons, stereosync_parts, video_to_audio):
         monkeypatch.setattr(module, "load_component", cached)
     folder = tmp_path / "p"
     folder.mkdir()

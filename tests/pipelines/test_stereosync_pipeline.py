@@ -168,7 +168,7 @@ def test_parts_that_do_not_fit_are_told(tmp_path: Path, pipeline: StereoSyncPipe
     for change, words in (
         (
             {"network": "vae"},
-            "network: expected StereoSync, a mel VAE with a vocoder or Oobleck, and a SELD",
+            "network: expected StereoSync, a mel VAE with a vocoder or Oobleck, a SELD",
         ),
         ({"sampler": {"spatial": -1}}, "spatial must be ≥ 0"),
         ({"sampler": {"seconds": 0.5, "overlap": 0}}, "sampler"),

@@ -30,6 +30,7 @@ NAMES = (
     "vocoder",
     "mmaudio",
     "stereosync",
+    "depth",
 )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 from bench_sets import write_set
 
@@ -25,6 +26,7 @@ from savg.evaluation.published import PUBLISHED, published
 from savg.evaluation.report_files import write_reports
 from savg.evaluation.results_file import read_run
 from savg.format import SAVGBENCH
+from savg.media.depth_file import read_depth
 from savg.metrics.nearest_clip import thumbnails
 from savg.pipelines.box_path import read_box_path
 from savg.pipelines.envelope_file import read_curve
@@ -40,6 +42,7 @@ STEREO_ROWS = f"{STEREO}\n" + "".join(
     f"{f},{f % 13},{f % 3},{f - 30},120,{f % 2}\n" for f in range(40)
 )
 RECORDING = "".join(f"{f},{f % 3},0,{f - 30},{f % 9},200\n" for f in range(60))
+MAPS = np.arange(3 * 9 * 16, dtype=np.uint16).reshape(3, 9, 16) * 100
 
 
 def _text(name: str, content: str) -> Seed:
@@ -135,6 +138,9 @@ SEEDS = {
     "tables": Seed(_tables, targets=("*.csv", "*.json")),
     "truth": Seed(_truth, targets=("*.csv",)),
     "curve": _text("seed.csv", "".join(f"{i / 10},{i / 100}\n" for i in range(30))),
+    "depth_npy": Seed(lambda folder: np.save(folder / "seed.npy", MAPS), "seed.npy"),
+    "depth_npz": Seed(lambda folder: np.savez(folder / "seed.npz", depth=MAPS), "seed.npz"),
+    "depth_png": Seed(lambda folder: cv2.imwrite(str(folder / "seed.png"), MAPS[0]), "seed.png"),
     "box_path": _text("seed.csv", "".join(f"{i / 10},{i},80,{i + 20},180\n" for i in range(30))),
     "box_path_rows": _text(
         "seed.json", json.dumps({"boxes": [[i, i, 80, i + 20, 180] for i in range(30)]})
@@ -212,6 +218,7 @@ READERS = {
     "directions": Reader(lambda trial: read_directions(trial.path, 13), ("recording",), 2),
     "labelled_x": Reader(partial(_on_path, read_labelled_x), ("labels",), 2),
     "envelope": Reader(partial(_on_path, read_curve), ("curve", "curve_points"), 3),
+    "depth_maps": Reader(partial(_on_path, read_depth), ("depth_npy", "depth_npz", "depth_png"), 3),
     "box_path": Reader(partial(_on_path, read_box_path), ("box_path", "box_path_rows"), 3),
     "score_seld": Reader(_score_seld, ("seld_folders",), 2),
     "tables": Reader(_read_tables, ("tables",)),
