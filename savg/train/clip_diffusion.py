@@ -138,7 +138,8 @@ class ClipDiffusion(Recipe):
         size, scale = self.codec.size, self.codec.size / self.clips.size
         weights = np.ones((self.clips.frames, size, size, 3), np.float32)
         for frame, box in zip(boxes.frames, boxes.xyxy * scale, strict=True):
-            low, high = np.floor(box[:2]).astype(int).clip(0), np.ceil(box[2:]).astype(int)
+            low = np.floor(box[:2]).astype(int).clip(0)
+            high = np.ceil(box[2:]).astype(int).clip(0)
             across, down = slice(low[0], high[0]), slice(low[1], high[1])
             weights[frame, down, across] = self.figure_weight
         # As frames are: the codec maps 0..255 to −1..1.
