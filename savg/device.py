@@ -53,8 +53,8 @@ def choose(
     """The compute settings for this machine.
 
     Args:
-        device: "cuda", "cuda:1", "cpu", …; None for that of `preferring`, or the first accelerator of
-            this machine.
+        device: "cuda", "cuda:1", "mps", "cpu", …; None for that of `preferring`, or the first
+            accelerator of this machine.
         dtype: "float32", "bfloat16" or, on a GPU, "float16"; None for the fastest that this hardware
             computes well. On a GPU that is bfloat16 from Ampere on, float16 on Volta and Turing (but
             float32 in training, which would need its loss scaled). On a CPU both formats are timed
@@ -73,7 +73,7 @@ def choose(
     preferred = _PREFERRED.get()
     if device is None and preferred is not None:
         device = str(preferred.device)
-    place = _usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = _usable(device or _first_accelerator())
     if dtype is not None:
         known = ("float32", "bfloat16", "float16") if _takes_half(place, training) else (
             "float32", "bfloat16"
@@ -91,6 +91,13 @@ def choose(
     why = f"{gain:.2g} times as fast as float32 here"
     why = why if faster else f"bfloat16 is {why}"
     return Compute(place, getattr(torch, name), True, f"cpu, {name}: {why}")
+
+
+def wide_dtype(device: torch.device) -> torch.dtype:
+    """float64 where the device has it, else float32: Apple's has none."""
+    import torch
+
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def processes() -> int:
@@ -160,6 +167,14 @@ def _takes_half(place: torch.device, training: bool) -> bool:
     return (
         place.type == "cuda" and not training and torch.cuda.get_device_capability(place) >= (7, 0)
     )
+
+
+def _first_accelerator() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def _usable(name: str) -> torch.device:

@@ -1,7 +1,7 @@
 """A device that is not there: tensors that say they lie on it hold their numbers on the CPU.
 
 Every operation runs on the CPU: results differ only where code looks at the device's kind. An operation
-that mixes both devices fails, as on a real one.
+that mixes both devices fails, as on a real one, and so does float64, which Apple's devices have not.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class Elsewhere(torch.Tensor):
 
     @staticmethod
     def __new__(cls, inner: torch.Tensor) -> Elsewhere:
+        if inner.dtype == torch.float64:  # as Apple's device says it
+            raise TypeError("Cannot convert a tensor to float64 on this device")
         result = torch.Tensor._make_wrapper_subclass(
             cls,
             inner.size(),

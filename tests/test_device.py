@@ -163,3 +163,21 @@ def test_the_format_of_a_gpu_goes_by_its_generation(
         torch.set_float32_matmul_precision(before)
     assert compute.dtype == getattr(torch, expected)
     assert compute.device == torch.device("cuda", 1) and compute.reason.startswith("cuda:1, ")
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "expected"), [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")]
+)
+def test_an_accelerator_is_chosen_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, cuda: bool, mps: bool, expected: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    monkeypatch.setattr(device, "_usable", torch.device)
+    monkeypatch.setattr(device, "_on_gpu", lambda place, _: Compute(place, torch.half, True, ""))
+    compute = choose()
+    assert compute.device.type == expected
+    if expected == "mps":
+        assert (compute.dtype, device.wide_dtype(compute.device)) == (torch.float32,) * 2
+    else:
+        assert device.wide_dtype(compute.device) == torch.float64

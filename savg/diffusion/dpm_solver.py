@@ -338,7 +338,7 @@ def _error(higher: State, lower: State, before: State, atol: float, rtol: float)
     for a, b, c in zip(higher, lower, before, strict=True):
         scale = torch.clamp(rtol * torch.maximum(b.abs(), c.abs()), min=atol)
         errors.append(((a - b) / scale).flatten(1).square().mean(1).sqrt())
-    return torch.stack(errors).amax(0).double().cpu()
+    return torch.stack(errors).amax(0).cpu().double()
 
 
 def _choose(mask: Tensor, yes: State, no: State) -> State:

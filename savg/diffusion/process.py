@@ -164,7 +164,10 @@ class Diffusion:
         key = (name, str(device))
         if key not in self._tables:
             with torch.inference_mode(False):  # training may use it after sampling
-                self._tables[key] = on_device(torch.as_tensor(values()), device)
+                table = torch.as_tensor(values())
+                if table.is_floating_point():  # no float64: not every device has it
+                    table = table.to(torch.float32)
+                self._tables[key] = on_device(table, device)
         return self._tables[key]
 
     @cached_property

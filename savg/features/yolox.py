@@ -17,7 +17,7 @@ from torch import Tensor
 
 from savg.clip import Clip
 from savg.detectors.persons import prepare
-from savg.device import choose
+from savg.device import choose, wide_dtype
 from savg.errors import CheckpointError
 from savg.features.base import Backbone
 from savg.features.networks import network_folder
@@ -106,7 +106,7 @@ class YoloxBackbone(Backbone):
 
 
 def _joined(levels: Sequence[Tensor]) -> Tensor:
-    return torch.cat([level.double() for level in levels])
+    return torch.cat([level.to(wide_dtype(level.device)) for level in levels])
 
 
 def _total(rows: Sequence[Tensor]) -> Tensor:

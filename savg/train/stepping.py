@@ -39,14 +39,18 @@ class Means:
     def read(self) -> dict[str, float]:
         """The means since the last call; waits for the device."""
         means: dict[str, float] = {}
-        tensors: dict[str, Tensor] = {}
+        tensors: dict[str, list[Tensor]] = {}
         for key, values in self.values.items():
             if isinstance(values[0], Tensor):
-                tensors[key] = torch.stack([torch.as_tensor(v).double() for v in values]).mean()
+                tensors[key] = [torch.as_tensor(v).float() for v in values]
             else:
                 means[key] = sum(map(float, values)) / len(values)
         if tensors:
-            means |= zip(tensors, torch.stack(list(tensors.values())).tolist(), strict=True)
+            rows = torch.stack([v for own in tensors.values() for v in own]).cpu().double()
+            for key, row in zip(
+                tensors, rows.split([len(v) for v in tensors.values()]), strict=True
+            ):
+                means[key] = float(row.mean())
         order = list(self.values)
         self.values = {}
         return {key: means[key] for key in order}
