@@ -15,6 +15,7 @@ from savg.tensor_files import first_not_finite
 
 if TYPE_CHECKING:
     import torch
+    from torch.overrides import TorchFunctionMode
 
 State = Mapping[str, "torch.Tensor"]
 
@@ -34,12 +35,39 @@ def empty(build: Build, config: Any, kind: str, where: str) -> torch.nn.Module:
 
     try:
         try:
-            with torch.device("meta"):
+            with torch.device("meta"), _without_draws():
                 return build(config)
         except NotImplementedError:  # some operation on its buffers needs their values
             return build(config)
     except (*_UNFIT, MemoryError) as error:
         raise CheckpointError(f"{where}: not a {kind} network: {first_line(error)}.") from error
+
+
+def _without_draws() -> TorchFunctionMode:
+    """In its block, that of tensors without memory, nothing is drawn from normal distributions.
+
+    There are no values to draw, and torch would import its compiler for them, which takes seconds.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    draws = (torch.Tensor.normal_, torch.nn.init.normal_)
+
+    class WithoutDraws(TorchFunctionMode):
+        def __torch_function__(
+            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            named = dict(kwargs or {})
+            if function in draws:
+                tensor = args[0] if args else named["tensor"]
+                if tensor.is_meta:
+                    return tensor
+            elif function is torch.randn and named.get("device") is None:
+                named.pop("generator", None)
+                return torch.empty(*args, **named)
+            return function(*args, **named)
+
+    return WithoutDraws()
 
 
 def compare(

@@ -6,7 +6,9 @@ function says so. Locations are ordered stride by stride (8, 16, 32), row by row
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib.util
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +19,8 @@ from torch import Tensor
 STRIDES = (8, 16, 32)
 PAD_VALUE = 114
 LARGEST_LOG_SIZE = 10.0
+FEW = {True: 4000, False: 100_000}
+"""Coordinates up to which all labels are suppressed at once, on a CPU and elsewhere [torchvision]."""
 
 
 class Level(NamedTuple):
@@ -116,9 +120,35 @@ def non_maximum_suppression(
     boxes [K, 4], scores [K], labels [K]; two boxes overlap if intersection over union exceeds
     `iou_threshold`. Labels may also distinguish images.
     """
-    from torchvision.ops import batched_nms
+    boxes, scores = boxes.float(), scores.float()
+    if not len(boxes):
+        return labels.new_empty(0, dtype=torch.int64)
+    suppress = _suppression()
+    if boxes.numel() <= FEW[boxes.device.type == "cpu"]:
+        apart = labels.to(boxes) * (boxes.max() + 1)  # boxes of two labels lie far from each other
+        kept: Tensor = suppress(boxes + apart[:, None], scores, iou_threshold)
+        return kept
+    keep = torch.zeros_like(scores, dtype=torch.bool)
+    for label in labels.unique():
+        own = torch.where(labels == label)[0]
+        keep[own[suppress(boxes[own], scores[own], iou_threshold)]] = True
+    best = torch.where(keep)[0]
+    return best[scores[best].sort(descending=True)[1]]
 
-    return batched_nms(boxes.float(), scores.float(), labels, iou_threshold)
+
+def _suppression() -> Callable[[Tensor, Tensor, float], Tensor]:
+    """torchvision's compiled operation on boxes of one label.
+
+    It is loaded without the rest of torchvision, which takes seconds to import and compiles nothing.
+    """
+    spec = importlib.util.find_spec("torchvision")
+    library = Path(spec.origin if spec and spec.origin else "").with_name("_C.so")
+    if not hasattr(torch.ops.torchvision, "nms") and library.is_file():
+        torch.ops.load_library(library)
+    if not hasattr(torch.ops.torchvision, "nms"):
+        import torchvision.ops  # noqa: F401 - where its library has another name
+    operation: Callable[[Tensor, Tensor, float], Tensor] = torch.ops.torchvision.nms
+    return operation
 
 
 def detections(

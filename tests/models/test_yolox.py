@@ -216,6 +216,20 @@ def test_suppression_is_greedy_within_a_label():
     assert result.tolist() == indices
 
 
+@pytest.mark.parametrize("count", [0, 1, 300, 1_200])  # the last beyond what is done at once
+def test_suppression_is_torchvisions(count):
+    generator = torch.Generator().manual_seed(count)
+    start = 300 * torch.rand(count, 2, generator=generator)
+    boxes = torch.cat((start, start + 80 * torch.rand(count, 2, generator=generator)), dim=1)
+    scores = torch.rand(count, generator=generator)
+    labels = torch.randint(0, 3, (count,), generator=generator)
+    kept = non_maximum_suppression(boxes, scores, labels, 0.4)
+    from torchvision.ops import batched_nms  # imported later, it finds its operations there
+
+    assert kept.dtype == torch.int64 and torch.equal(kept, batched_nms(boxes, scores, labels, 0.4))
+    assert len(kept) < count or count < 2
+
+
 def test_letterbox_keeps_the_ratio_and_pads_below_or_right():
     image = np.zeros((2, 144, 256, 3), np.uint8)
     image[1] = 200
