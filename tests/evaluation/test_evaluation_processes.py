@@ -11,8 +11,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import made_up_clips
 import pytest
-import studio_fakes
 from torch.distributed import HashStore
 
 import savg.detectors
@@ -25,17 +25,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 SCRIPT = """
     import os, sys; sys.path[:0] = [{root!r}, {tests!r}]
-    import studio_fakes
+    import made_up_clips
     import savg.detectors
     from savg.cli import main
 
     def persons(clip):
         with open(f"{{os.environ['SEEN']}}.{{os.environ.get('RANK', 0)}}", "a") as file:
             file.write("x")
-        return studio_fakes.find_persons(clip)
+        return made_up_clips.find_persons(clip)
 
     savg.detectors.person_detector = lambda name, source, **_: persons
-    savg.detectors.sound_detector = lambda name, source, **_: studio_fakes.find_sounds
+    savg.detectors.sound_detector = lambda name, source, **_: made_up_clips.find_sounds
     sys.exit(main(sys.argv[1:]))
 """
 
@@ -69,9 +69,12 @@ def test_two_processes_give_the_numbers_of_one(
     for name, first, count in (("generated", 0, 10), ("reference", 20, 9)):
         (tmp_path / name).mkdir()
         for seed in range(first, first + count):
-            studio_fakes.scene(seed, format).write(tmp_path / name / f"{seed - first:02d}.mp4")
+            made_up_clips.scene(seed, format).write(tmp_path / name / f"{seed - first:02d}.mp4")
     (tmp_path / "generated" / "bad.mp4").write_text("no video")
-    for kind, find in (("person", studio_fakes.find_persons), ("sound", studio_fakes.find_sounds)):
+    for kind, find in (
+        ("person", made_up_clips.find_persons),
+        ("sound", made_up_clips.find_sounds),
+    ):
         monkeypatch.setattr(
             savg.detectors, f"{kind}_detector", lambda name, source, find=find, **_: find
         )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import os
+import runpy
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import pytest
 import torch
 
 from savg.train import checkpoint as checkpoints
@@ -39,17 +41,34 @@ SCRIPT = """
 """
 
 
-def test_two_processes_train_the_same_network_as_one(tmp_path: Path) -> None:
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+
+
+def run_alone(script: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    """The script in this process."""
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "argv", [str(script), *arguments])
+        patch.setattr(sys, "path", [*sys.path])
+        runpy.run_path(str(script), run_name="__main__")
+
+
+def run_by_two(script: Path, *arguments: str) -> None:
+    """The script in two processes."""
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, *TORCHRUN, str(script), *arguments]
+    process = subprocess.run(command, capture_output=True, text=True, env=env, timeout=1800)
+    assert process.returncode == 0, process.stderr[-2000:]
+
+
+def test_two_processes_train_the_same_network_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         textwrap.dedent(SCRIPT.format(root=str(ROOT), toys=str(ROOT / "tests" / "train")))
     )
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    for name, launcher in (("one", []), ("two", torchrun)):
-        command = [sys.executable, *launcher, str(script), str(tmp_path / name)]
-        process = subprocess.run(command, capture_output=True, text=True, env=env, timeout=900)
-        assert process.returncode == 0, process.stderr[-2000:]
+    run_alone(script, monkeypatch, str(tmp_path / "one"))
+    run_by_two(script, str(tmp_path / "two"))
     one, two = (
         checkpoints.load(checkpoints.folders(tmp_path / name)[-1]) for name in ("one", "two")
     )
@@ -68,7 +87,6 @@ RECIPES = """
     from savg.train.loop import Session, train
     from savg.train.recipe import get_recipe, override
 
-    torch.set_num_threads(1)
     run, parts = Path(sys.argv[1]), sys.argv[2]
     for name, changes in (("joint", []), ("vocoder", ["discriminators_from=1"])):
         changes += [f"accumulation={{parts}}", "batch=2", "sample_every=0", "steps=3", "log_every=1"]
@@ -79,17 +97,15 @@ RECIPES = """
 """
 
 
-def test_two_processes_have_the_losses_of_one_with_as_many_parts(tmp_path: Path) -> None:
+def test_two_processes_have_the_losses_of_one_with_as_many_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Noise belongs to a place in the whole batch, and the log has the mean of all processes. The
     vocoder's discriminators begin in its second step, and have no gradient before."""
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(RECIPES.format(root=str(ROOT))))
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    for name, launcher, parts in (("one", [], "2"), ("two", torchrun, "1")):
-        command = [sys.executable, *launcher, str(script), str(tmp_path / name), parts]
-        process = subprocess.run(command, capture_output=True, text=True, env=env, timeout=1800)
-        assert process.returncode == 0, process.stderr[-2000:]
+    run_alone(script, monkeypatch, str(tmp_path / "one"), "2")
+    run_by_two(script, str(tmp_path / "two"), "1")
     for recipe in ("joint", "vocoder"):
         runs = [tmp_path / name / recipe for name in ("one", "two")]
         one, two = (checkpoints.load(checkpoints.folders(run)[-1]) for run in runs)
