@@ -187,13 +187,24 @@ def services(
         PanSettings(sample_rate=16_000), two.audio.compute, {}, find_persons, two.audio
     )
     about = "Its own audio, moved."
-    moves = AudioChoice("Pan", about, (1, 10, 60), lambda: pan, follows=True)
+    moves = AudioChoice("Pan", about, (1, 10, 60), lambda: pan, follows=True, registered="pan")
+    steered = AudioChoice(
+        "StereoSync", "Random weights.", (1, 3, 60), _steered, 1.0, steers=True,
+        registered="stereosync",
+    )  # fmt: skip
     return Services(
         pipelines,
         *plain[1:],
         together=("fake", "second"),
-        audio_pipelines={"second": sound, "pan": moves},
+        audio_pipelines={"second": sound, "steered": steered, "pan": moves},
     )
+
+
+def _steered() -> AudioPipeline:
+    """StereoSync of random weights, which no other test has to load."""
+    from savg.pipelines.stereosync import tiny
+
+    return tiny()
 
 
 if __name__ == "__main__":

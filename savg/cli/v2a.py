@@ -90,14 +90,15 @@ def run(args: argparse.Namespace) -> int:
     targets = _targets(files, result_names(files), args.out)
     pipeline = AUDIO.load(args.weights, args.pipeline, args.device, args.dtype)
     options = steering.options(args, pipeline.name)
+    finder = ""
     detector = args.detector or (args.weights == "demo" and default_detector("persons"))
     needed = AUDIO.entries[pipeline.name].follows or not args.no_boxes
-    finder = ""
     if detector and pipeline.takes_boxes and needed:
         pipeline = pipeline.with_persons(person_detector(detector, device=args.device))
-        finder = f"; persons by {detector}"
+        finder = detector
     print(
-        f"{AUDIO.entries[pipeline.name].title.lower()} on {pipeline.compute.reason}{finder}",
+        f"{AUDIO.entries[pipeline.name].title.lower()} on {pipeline.compute.reason}"
+        + (f"; persons by {finder}" if finder else ""),
         file=sys.stderr,
     )
     rows: list[dict[str, Any]] = []
@@ -113,6 +114,9 @@ def run(args: argparse.Namespace) -> int:
                     boxes=not args.no_boxes,
                     max_seconds=args.max_seconds,
                     on_step=_advance(bar),
+                    comment=steering.settings(
+                        args, pipeline.name, source, finder, options
+                    ).to_text(),
                     **options,
                 )
             except SavgError as error:

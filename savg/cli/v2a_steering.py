@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from savg.errors import SavgError, whole_number
 from savg.numerals import integer, number
 
 if TYPE_CHECKING:
+    from savg.pipelines.audio_settings import AudioSettings
     from savg.pipelines.box_path import Whom
     from savg.pipelines.depth_condition import DepthMaps
     from savg.pipelines.sound_embedding import Words
@@ -88,6 +90,52 @@ def options(args: argparse.Namespace, name: str) -> dict[str, Any]:
     if "strength" in given:
         result["weights"] = dict(map(_strength, given["strength"]))
     return result
+
+
+def settings(
+    args: argparse.Namespace, name: str, source: Path, detector: str, options: Mapping[str, Any]
+) -> AudioSettings:
+    """What the file of a video with new audio says of that; options: of the call."""
+    from savg.pipelines.audio_settings import AudioSettings
+    from savg.pipelines.box_path import BoxPath
+    from savg.pipelines.envelope_file import Curve
+    from savg.pipelines.sound_embedding import Words
+
+    boxes: list[list[float]] = []
+    points: list[list[float]] = []
+    if isinstance(path := options.get("person"), BoxPath):
+        boxes = [
+            [t, *box] for t, box in zip(path.seconds.tolist(), path.xyxy.tolist(), strict=True)
+        ]
+    if isinstance(curve := options.get("envelope"), Curve):
+        points = [
+            list(row) for row in zip(curve.seconds.tolist(), curve.levels.tolist(), strict=True)
+        ]
+    worded = isinstance(options.get("semantic"), Words)
+    envelope = "" if points else args.envelope_from or args.envelope
+    return AudioSettings(
+        source.name,
+        name,
+        args.seed,
+        args.steps,
+        args.guidance,
+        args.weights,
+        audio=_name(args.audio),
+        person="" if boxes else args.person or "",
+        boxes=tuple(map(tuple, boxes)),
+        envelope=_name(envelope),
+        curve=tuple(map(tuple, points)),
+        semantic=(args.sounds_like or "") if worded else _name(args.sounds_like),
+        depth=_name(args.depth),
+        strengths=options.get("weights", {}),
+        blind=args.no_boxes,
+        detector="" if boxes else detector,
+    )
+
+
+def _name(text: str | None) -> str:
+    """The name of a file, or a word that is none."""
+    return Path(text).name if text else ""
 
 
 def _recording(path: str) -> Soundtrack:

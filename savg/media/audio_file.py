@@ -25,16 +25,25 @@ def check_rate(path: str | os.PathLike[str], rate: int, bounds: tuple[int, int] 
         )
 
 
-def read_audio(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], int]:
-    """Audio [channels, samples] and its rate from a .wav or .flac file.
+def read_audio(
+    path: str | os.PathLike[str], max_seconds: float | None = None
+) -> tuple[NDArray[np.float32], int]:
+    """Audio [channels, samples] and its rate from a .wav or .flac file (or .mp3, .ogg).
 
-    MediaError for a file that cannot be read, or with a sample rate outside RATES.
+    Args:
+        max_seconds: what comes later is left out.
+
+    Raises:
+        MediaError: a file that cannot be read, or with a sample rate outside RATES.
     """
     import soundfile
 
     input_file(path, "audio file", MediaError)
     try:
-        data, rate = soundfile.read(_name(path), dtype="float32", always_2d=True)
+        with soundfile.SoundFile(_name(path)) as file:
+            rate = int(file.samplerate)
+            most = -1 if max_seconds is None else round(max_seconds * rate)
+            data = file.read(most, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
         raise MediaError(f"{path} is not an audio file that can be read.") from error
     check_rate(path, rate)

@@ -75,9 +75,7 @@ def write_video(
         size = image.width, image.height
         colour = colour or ColourTags(frame_matrix(image), range=image.color_range or LIMITED)
     frames = (_frame(image, colour) for image in chain((image,), images))
-    with atomic_file(path) as part, new_mp4(part) as container:
-        if comment:
-            container.metadata["comment"] = comment
+    with atomic_file(path) as part, new_mp4(part, comment) as container:
         stream = add_h264(container, size, fps, encoding.video_options(), encoding.threads, colour)
         track = add_aac(container, sample_rate, encoding.audio_bit_rate, encoding.audio_options)
         for frame in frames:
@@ -88,12 +86,17 @@ def write_video(
 
 
 @contextmanager
-def new_mp4(path: str | os.PathLike[str]) -> Iterator[Any]:
-    """A PyAV container for an mp4 that plays while it loads; OSError for what fails in the block."""
+def new_mp4(path: str | os.PathLike[str], comment: str = "") -> Iterator[Any]:
+    """A PyAV container for an mp4 that plays while it loads; OSError for what fails in the block.
+
+    comment: words about the file, kept in its metadata.
+    """
     import av
 
     try:
         with av.open(ffmpeg_name(path), "w", options={"movflags": "+faststart"}) as container:
+            if comment:
+                container.metadata["comment"] = comment
             yield container
     except av.FFmpegError as error:
         raise OSError(error.errno, error.strerror or str(error)) from error

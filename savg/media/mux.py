@@ -48,6 +48,7 @@ def with_audio(
     audio: NDArray[np.float32],
     sample_rate: int,
     watch: Watch | None = None,
+    comment: str = "",
 ) -> bool:
     """Write the frames of `source` with new audio as an mp4 that plays in browsers.
 
@@ -59,6 +60,7 @@ def with_audio(
     Args:
         audio: float32 [2, samples] in −1..1, channel 0 left, from the first frame on.
         watch: called with the seconds of video that are done; what it raises stops the writing.
+        comment: words about the file, kept in its metadata in place of the source's.
 
     Returns:
         Whether the frames were copied untouched.
@@ -76,11 +78,11 @@ def with_audio(
     span = _copyable(source, seconds)
     if span is not None:
         try:
-            _copy(source, target, span, audio, sample_rate, watch)
+            _copy(source, target, span, audio, sample_rate, watch, comment)
             return True
         except _UnfitPacketError:
             pass
-    _encode(source, target, audio, sample_rate, watch)
+    _encode(source, target, audio, sample_rate, watch, comment)
     return False
 
 
@@ -107,6 +109,7 @@ def _encode(
     audio: NDArray[np.float32],
     sample_rate: int,
     watch: Watch | None,
+    comment: str,
 ) -> None:
     """Code the frames anew, each once, beside newly coded audio.
 
@@ -123,7 +126,7 @@ def _encode(
         height, width = (side // 2 * 2 or 2 for side in first.rgb().shape[:2])
         colour = recoded_tags(first.raw, width, height)
     options = {**Encoding().video_options(), "bf": "0"}
-    with atomic_file(target) as part, new_mp4(part) as out:
+    with atomic_file(target) as part, new_mp4(part, comment) as out:
         stream = add_h264(out, (width, height), rate, options, colour=colour)
         track = AudioEncoder(audio, sample_rate, add_aac(out, sample_rate))
         for packet in _coded(stream, frames_on_screen(source, rate, late), rate, colour, watch):
@@ -241,11 +244,12 @@ def _copy(
     audio: NDArray[np.float32],
     sample_rate: int,
     watch: Watch | None,
+    comment: str,
 ) -> None:
     """Copy the packets of the frames, the first shown at 0 s, beside newly coded audio."""
     with atomic_file(target) as part, open_container(source) as container:
         video = video_stream(container, source)
-        with new_mp4(part) as out:
+        with new_mp4(part, comment) as out:
             frames = out.add_stream_from_template(video)
             track = AudioEncoder(audio, sample_rate, add_aac(out, sample_rate))
             packets = (packet for packet in timed_packets(container, [video]) if packet.size)

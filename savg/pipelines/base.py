@@ -362,12 +362,14 @@ class AudioPipeline(Pipeline):
         target: str | os.PathLike[str],
         *,
         max_seconds: float = MAX_SECONDS,
+        comment: str = "",
         **options: Any,
     ) -> NDArray[np.float32]:
         """Write the video in `source` to `target` with new audio, and return that audio [2, T].
 
         Args:
             max_seconds: longer videos are refused.
+            comment: words about the file, kept in its metadata.
             options: as in a call.
 
         Raises:
@@ -377,7 +379,7 @@ class AudioPipeline(Pipeline):
             VideoToAudio.from_pretrained("demo").file("holiday.mp4", "new.mp4", seed=3)
         """
         audio = self(self.read(source, max_seconds=max_seconds), **options)
-        with_audio(source, target, audio, self.sample_rate)
+        with_audio(source, target, audio, self.sample_rate, comment=comment)
         return audio
 
 

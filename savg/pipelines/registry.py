@@ -25,13 +25,15 @@ P = TypeVar("P", bound="Pipeline")
 class Entry:
     """Where a pipeline's class is ("module:Class"), its title, and a sentence for users.
 
-    follows: whether it moves audio with a person: its options are "audio" and "person".
+    follows: whether it moves audio with a person: its options are "audio" and "person"; steers: whether
+    new audio follows conditions: "person", "envelope", "semantic", and "weights" of them.
     """
 
     place: str
     title: str
     about: str = ""
     follows: bool = False
+    steers: bool = False
 
 
 class Registry(Generic[P]):
@@ -126,6 +128,7 @@ AUDIO: Registry[AudioPipeline] = Registry(
             "StereoSync",
             "A diffusion model makes both audio channels, steered by a person's boxes, an envelope and "
             "what sounds: the video's own audio, another recording, or a drawn curve.",
+            steers=True,
         ),
     }
 )

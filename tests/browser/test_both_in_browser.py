@@ -162,7 +162,8 @@ def person_film(path: Path, x: float) -> Path:
 
 def open_video(visitor: Visitor, path: Path) -> None:
     visitor.tab("Video to audio")
-    visitor.page.locator("#savg-tab-video-to-audio input[type=file]").set_input_files(path)
+    inputs = visitor.page.locator("#savg-tab-video-to-audio input[type=file]")
+    inputs.first.set_input_files(path)  # another one is for audio
 
 
 def sounded(visitor: Visitor, path: Path) -> None:
@@ -229,10 +230,10 @@ def test_its_own_audio_is_moved_with_the_person(guest: Visitor, tmp_path: Path) 
     page.wait_for_function(
         "document.querySelector('#savg-resound-video input').value === 'left.mp4'"
     )
-    assert not page.locator("#savg-resound-person").is_visible()
+    assert not page.locator("#savg-steer").is_visible()
     page.locator("#savg-resound-pipeline input").click()
     page.get_by_role("option", name="Pan").click()
-    page.locator("#savg-resound-person").wait_for()
+    page.wait_for_function("window.savgSteers['savg-steer'].state().ready")
     page.locator("#savg-resound-moved input").click()
     page.get_by_role("option", name="Its own audio").click()
     page.locator("#savg-resound-go").click()
@@ -300,7 +301,7 @@ def test_stopping_leaves_the_video_to_try_again(guest: Visitor, tmp_path: Path) 
     page = guest.page
     open_video(guest, person_film(tmp_path / "a.mp4", 0.5))
     page.wait_for_function("document.querySelector('#savg-resound-video input').value === 'a.mp4'")
-    page.get_by_role("button", name="Sampling").click()
+    page.get_by_role("button", name="More settings").click()
     set_number(guest, "#savg-resound-steps", 60)
     page.locator("#savg-resound-go").click()
     page.wait_for_function(

@@ -20,8 +20,10 @@ from savg.detectors.tracking import Track
 from savg.errors import CheckpointError, SavgError
 from savg.media.audio_file import write_audio
 from savg.media.audio_track import audio_of
+from savg.media.comment import read_comment
 from savg.models.mmaudio_lengths import SequenceLengths
 from savg.models.stereosync import Conditions
+from savg.pipelines.audio_settings import AudioSettings, settings_of
 from savg.pipelines.envelope_file import Curve, read_curve
 from savg.pipelines.registry import AUDIO
 from savg.pipelines.steered_sampling import StereoSyncSampler
@@ -246,6 +248,9 @@ def test_the_command_steers_a_silent_video(
                "--sounds-like", "none") == 0  # fmt: skip
     made = audio_of(out / "silent.mp4", 1, RATE)
     assert made is not None and made.std() > 0
+    told = settings_of(read_comment(out / "silent.mp4"))
+    assert isinstance(told, AudioSettings) and told.video == "silent.mkv"
+    assert (told.envelope, told.person, told.semantic) == ("tone.wav", "1", "none")
     first, second = calls
     assert isinstance(first["envelope"], Curve) and first["envelope"].levels.tolist() == [0.01, 0.1]
     assert isinstance(first["semantic"], Soundtrack) and second["semantic"] is None

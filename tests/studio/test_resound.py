@@ -16,7 +16,9 @@ from savg.errors import MediaError, SavgError
 from savg.format import SAVGBENCH
 from savg.media.audio_file import write_audio
 from savg.media.audio_track import audio_of
+from savg.media.comment import read_comment
 from savg.media.probe import video_info
+from savg.pipelines.audio_settings import settings_of
 from savg.studio.shared.annotation_cache import AnnotationCache
 from savg.studio.shared.context import Context
 from savg.studio.shared.jobs import DONE, FAILED, STOPPED, Job
@@ -349,6 +351,10 @@ def test_its_own_audio_is_moved_with_the_person(
     law = 20 * np.log10((1 + np.sin(np.deg2rad(azimuth))) / (1 - np.sin(np.deg2rad(azimuth))))
     assert level_difference(stored.path(VIDEO)) == pytest.approx(law, abs=1)
     assert stored.origin == "Pan, its own audio with the person seen longest"
+    kept = settings_of(read_comment(stored.path(VIDEO)))
+    assert kept == stored.settings and kept.pipeline == "pan" and kept.person == "longest"
+    command = "python -m savg v2a holiday.mp4 --pipeline pan --seed 3 --audio own --person longest"
+    assert new["command"] == f"{command} --detector yolox --out sounding" and not new["link"]
     assert own["label"] == "Its own audio"
 
 

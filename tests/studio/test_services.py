@@ -12,6 +12,7 @@ import pytest
 import studio_fakes
 
 from savg.errors import SavgError
+from savg.pipelines import stereosync
 from savg.pipelines.joint import tiny
 from savg.pipelines.two_stage import tiny as tiny_two_stage
 from savg.pipelines.video_to_audio import tiny as tiny_sound
@@ -79,6 +80,17 @@ def test_named_networks_that_only_generate_audio_are_no_pipeline(
     assert key not in bundled.pipelines
     assert bundled.audio_pipelines[key].label == "Video to audio of sound"
     assert bundled.audio_pipeline(key).sample_rate == 16_000
+
+
+def test_stereosync_is_offered_where_its_weights_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stereosync.tiny().save_pretrained(tmp_path / "steered")
+    monkeypatch.setenv("SAVG_WEIGHTS", str(tmp_path / "steered"))
+    choice = services.bundled().audio_pipelines["steered"]
+    assert choice.label == "StereoSync of steered" and choice.steers and not choice.follows
+    assert (choice.registered, choice.weights) == ("stereosync", "steered")
+    assert choice.guidance == 1 and set(choice.strengths.values()) == {1.0}
 
 
 def test_networks_load_once() -> None:

@@ -11,7 +11,7 @@ import gradio as gr
 from savg.errors import MediaError, SavgError
 from savg.evaluation.annotate import Annotation
 from savg.media.comment import read_png_comment
-from savg.pipelines.settings import GenerationSettings
+from savg.pipelines.audio_settings import settings_of
 from savg.studio.inspect.layout import lay_out
 from savg.studio.shared import components
 from savg.studio.shared.context import Context, Page
@@ -145,7 +145,7 @@ def receive_upload(
 
 def image_words(comment: str) -> str:
     """What is said of an opened PNG: how its clip is made, by the settings that the image holds."""
-    settings = GenerationSettings.from_text(comment)
+    settings = settings_of(comment)
     if settings is None:
         raise SavgError("This image holds no settings of a clip: open a video.")
     return f"A frame of {settings.name}, which this command makes: {settings.command}"

@@ -31,6 +31,10 @@ SIDE = "<!-- side -->"
 """Where the right column goes in the player's template."""
 
 
+DRAWN = {"Drawn boxes": "boxes.json", "Drawn envelope": "envelope.json"}
+"""Files that the command line of a clip with new audio reads, by what links to them are called."""
+
+
 def player(elem_id: str, side: str, before: Sequence[str], after: Sequence[str] = ()) -> gr.HTML:
     """The overlay player with a right column; its value is `player_value(…)` or None.
 
@@ -68,6 +72,9 @@ def player_value(
         for label, (path, suffix) in files_by_label.items()
         if label != "Frame" or clip.settings
     ]
+    for label, name in DRAWN.items():
+        if clip.path(name).is_file():
+            downloads.append({"label": label, "name": name, "url": media_url(clip.path(name))})
     return {
         "id": clip.key,
         "title": clip.title,

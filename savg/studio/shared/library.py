@@ -27,7 +27,7 @@ from savg.media.channels import AudioRules
 from savg.media.clip_reader import audio_note
 from savg.media.comment import read_comment, write_png
 from savg.paths import assets_dir, atomic_file
-from savg.pipelines.settings import GenerationSettings
+from savg.pipelines.audio_settings import AudioSettings, ClipSettings, settings_of
 from savg.studio.shared.images import jpeg
 from savg.studio.shared.storage import Storage
 
@@ -69,7 +69,7 @@ class StoredClip:
     origin: str
     folder: Path
     owner: str | None = NOBODY
-    settings: GenerationSettings | None = None
+    settings: ClipSettings | None = None
     name: str = ""
 
     def path(self, name: str) -> Path:
@@ -117,7 +117,7 @@ class Library:
         title: str,
         origin: str,
         owner: str | None = NOBODY,
-        settings: GenerationSettings | None = None,
+        settings: ClipSettings | None = None,
         name: str = "",
     ) -> StoredClip:
         """Store a clip with its poster; SavgError if it cannot be written."""
@@ -135,7 +135,7 @@ class Library:
         title: str,
         origin: str,
         owner: str | None = NOBODY,
-        settings: GenerationSettings | None = None,
+        settings: ClipSettings | None = None,
         name: str = "",
     ) -> StoredClip:
         """Store the video that `write` writes to the path it is given, and an image [h, w, 3] of it.
@@ -152,6 +152,9 @@ class Library:
             write(stored.path(VIDEO))
             if settings:
                 write_png(stored.path(FRAME), poster, settings.to_text())
+            if isinstance(settings, AudioSettings):
+                for file, content in settings.files.items():
+                    stored.path(file).write_text(content, encoding="utf-8")
             with atomic_file(stored.path(POSTER)) as part:
                 part.write_bytes(jpeg(poster))
         except (OSError, SavgError) as error:
@@ -226,10 +229,7 @@ class Library:
         title = title_of(name) or "upload"
         try:
             clip = Clip.read(path, max_seconds=MAX_UPLOAD_SECONDS, audio=AUDIO)
-            note, settings = (
-                audio_note(path, AUDIO),
-                GenerationSettings.from_text(read_comment(path)),
-            )
+            note, settings = audio_note(path, AUDIO), settings_of(read_comment(path))
         except MediaError as error:
             raise MediaError(with_owners_name(error, path, title)) from error
         origin = f"Opened file, {clip.format.seconds:.4g} s. {note}".rstrip(". ")
@@ -247,7 +247,7 @@ class Library:
             card = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
             title = card.get("title", path.stem.replace("_", " "))
             origin = card.get("origin", EXAMPLES)
-            settings = GenerationSettings.from_text(card.get("settings", ""))
+            settings = settings_of(card.get("settings", ""))
             keys.append(self.add(Clip.read(path), title, origin, None, settings).key)
         return keys
 

@@ -72,9 +72,13 @@ class LongJob:
         task: Callable[..., Task],
         inputs: list[Any],
         outputs: list[Any],
+        js: str | None = None,
     ) -> None:
         """Connect both buttons; `task(visitor, *values of the inputs)` is what a click asks for, or an
-        error whose message is shown."""
+        error whose message is shown.
+
+        js: a JavaScript function of the inputs' values in the page that returns those to send.
+        """
 
         async def run(request: gr.Request, *values: Any) -> AsyncGenerator[list[Any], None]:
             who, address = visitor(request), network_address(request)
@@ -88,6 +92,7 @@ class LongJob:
             [controls.notice, controls.progress, *outputs, controls.start, controls.stop],
             concurrency_limit=None,  # the board has the queue
             show_progress="hidden",
+            js=js,
         )
         controls.stop.click(self.halt, None, controls.stop, **QUICK)
 

@@ -23,54 +23,10 @@ from savg.paths import assets_dir
 from savg.pipelines.description import Description, DescriptionError, descriptions
 from savg.pipelines.registry import AUDIO, CLIPS, P, Registry
 from savg.studio.shared import zero_gpu
+from savg.studio.shared.choices import AudioChoice, DetectorChoice, PipelineChoice
 
 if TYPE_CHECKING:
     from savg.pipelines.base import AudioPipeline, ClipPipeline
-
-
-@dataclass(frozen=True)
-class PipelineChoice:
-    """A pipeline that visitors can choose: steps are (least, default, most).
-
-    name: beside other pipelines; boxes: whether it runs with and without persons' boxes; registered:
-    its name in the registry; weights: where they are, as visitors may know it.
-    """
-
-    label: str
-    about: str
-    steps: tuple[int, int, int]
-    load: Callable[[], ClipPipeline]
-    name: str = ""
-    boxes: bool = False
-    registered: str = ""
-    weights: str = "demo"
-
-
-@dataclass(frozen=True)
-class AudioChoice:
-    """A pipeline that gives videos audio; steps are (least, default, most).
-
-    follows: whether it moves audio with a person.
-    """
-
-    label: str
-    about: str
-    steps: tuple[int, int, int]
-    load: Callable[[], AudioPipeline]
-    guidance: float = 4.5
-    boxes: bool = False
-    follows: bool = False
-
-
-@dataclass(frozen=True)
-class DetectorChoice:
-    """A detector that visitors can choose; `words` go with the results, and so does `trust`, a sentence
-    on what it was measured to do."""
-
-    label: str
-    words: str
-    load: Callable[[], Callable[[Clip], Any]]
-    trust: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,7 +71,7 @@ class Services:
         )
         if persons is None or not loaded.takes_boxes:
             return loaded
-        return loaded.with_persons(self._detector(f"persons {persons}", self.persons[persons].load))
+        return loaded.with_persons(self.person_finder(persons))
 
     @property
     def video_detector(self) -> str:
@@ -135,12 +91,19 @@ class Services:
         from savg.evaluation.annotate import annotate
 
         choice = self.persons[persons]
-        find_persons = self._detector(f"persons {persons}", choice.load)
+        find_persons = self.person_finder(persons)
         find_sounds = self._detector("sounds", self.sounds)
         words = {"persons": choice.words, "sounds": self.sounds_words}
         if trust := " ".join(filter(None, (choice.trust, self.sounds_trust))):
             words["trust"] = trust
         return annotate(clip, find_persons, find_sounds, words)
+
+    def person_finder(self, persons: str) -> Callable[[Clip], Any]:
+        """The person detector of that name, loaded."""
+        finder: Callable[[Clip], Any] = self._detector(
+            f"persons {persons}", self.persons[persons].load
+        )
+        return finder
 
     def warm_up(self) -> None:
         """Load what the first click will need; problems are left for that click to tell."""
@@ -193,6 +156,9 @@ LEAST, MOST = 4, 60
 
 STEPS, AUDIO_STEPS, MAX_STEPS = 20, 25, 10_000
 """Steps where a description names none, and the largest number that it may name."""
+
+STRENGTHS = ("spatial", "envelope", "semantic")
+"""Conditions that audio can be steered by, as a sampler names their weights."""
 
 BROKEN = "Its description is wrong: it cannot be used."
 
@@ -305,11 +271,13 @@ class _Offers:
         """Add one pipeline; whether it makes clips from a seed."""
         if name in AUDIO:
             label = f"{AUDIO.entries[name].title} {where}"
-            self.audio_pipelines[place] = _audio_choice(label, description)
+            self.audio_pipelines[place] = _audio_choice(
+                label, description, _told(place, description)
+            )
         elif name in CLIPS or always:
-            weights = "demo" if place.partition("/")[0] == "demo" else description.folder.name
+            weights = _told(place, description)
             choice = _clip_choice(name, where, description, weights)
-            stages = [_audio_choice(choice.label, s) for s in _audio_stages(description)]
+            stages = [_audio_choice(choice.label, s, weights) for s in _audio_stages(description)]
             self.pipelines[place] = choice
             for stage in stages:
                 self.audio_pipelines[place] = stage
@@ -365,19 +333,32 @@ def _audio_stages(description: Description) -> Iterator[Description]:
     return (stage for stage in description.stages.values() if stage.name in AUDIO)
 
 
-def _audio_choice(label: str, description: Description) -> AudioChoice:
+def _told(place: str, description: Description) -> str:
+    """Where the weights of a pipeline under a key are, as visitors may know it."""
+    return "demo" if place.partition("/")[0] == "demo" else description.folder.name
+
+
+def _audio_choice(label: str, description: Description, weights: str) -> AudioChoice:
     steps = _steps(description, AUDIO_STEPS)
     guidance = description.sampler.get("guidance", 4.5)
     if isinstance(guidance, bool) or not isinstance(guidance, int | float):
         raise _wrong(description, f"guidance must be a number, got {brief(guidance)}.")
+    entry = AUDIO.entries[description.name]
+    strengths = {name: description.sampler.get(name, 1.0) for name in STRENGTHS if entry.steers}
+    if not all(isinstance(value, int | float) for value in strengths.values()):
+        raise _wrong(description, f"strengths must be numbers, got {brief(strengths)}.")
     return AudioChoice(
         label,
-        AUDIO.entries[description.name].about,
+        entry.about,
         (1, steps, max(MOST, steps)),
         _loader(AUDIO, description, description.name),
         guidance=float(guidance),
         boxes=description.takes_boxes,
-        follows=AUDIO.entries[description.name].follows,
+        follows=entry.follows,
+        steers=entry.steers,
+        strengths=strengths,
+        registered=description.name,
+        weights=weights,
     )
 
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import gradio as gr
 
 from savg.studio.shared import components
+from savg.studio.shared.choices import AudioChoice, DetectorChoice
 from savg.studio.shared.inputs import person_detectors, seed_row, start_and_stop
 from savg.studio.shared.library import MAX_UPLOAD_SECONDS
 from savg.studio.shared.long_job import Controls
-from savg.studio.shared.services import AudioChoice, DetectorChoice
-from savg.studio.video_to_audio.components import version_player
-from savg.studio.video_to_audio.resound import MAX_GUIDANCE, MOVED, PERSONS
+from savg.studio.video_to_audio.components import steer_editor, version_player
+from savg.studio.video_to_audio.recordings import TYPES
+from savg.studio.video_to_audio.resound import MAX_GUIDANCE
+from savg.studio.video_to_audio.steering import MAX_STRENGTH, MOVED
 from savg.studio.video_to_audio.uploads import MAX_BYTES
+
+STRENGTH_WORDS = {
+    "spatial": ("Strength of the boxes", "1 as trained, 0 hardly; each beside 1 takes longer."),
+    "envelope": ("Strength of the envelope", ""),
+    "semantic": ("Strength of what it sounds like", ""),
+}
 
 HINT = "Your video will appear here."
 LIMITS = (
@@ -25,7 +33,7 @@ LIMITS = (
 
 @dataclass(frozen=True)
 class Layout:
-    """The components of the tab."""
+    """The components of the tab; `drawing` brings what is drawn in the editor to the studio."""
 
     controls: Controls
     upload: gr.UploadButton
@@ -35,9 +43,13 @@ class Layout:
     steps: gr.Slider
     guidance: gr.Slider
     boxes: gr.Checkbox
+    strengths: tuple[gr.Slider, ...]
     detector: gr.Dropdown
+    audio: gr.UploadButton
     moved: gr.Dropdown
-    person: gr.Dropdown
+    semantic: gr.Dropdown
+    editor: gr.HTML
+    drawing: gr.Textbox
     player: gr.HTML
 
 
@@ -57,19 +69,20 @@ def lay_out(
         with gr.Column(scale=2, min_width=280, elem_classes="savg-settings"):
             upload, video = _video(videos, facts)
             pipeline = _pipeline(choices)
-            moved, person = _following(choice)
+            audio, moved, semantic = _following(choice)
             seed = seed_row("savg-resound")
-            steps, guidance, boxes = _sampling(choice)
+            steps, guidance, boxes, strengths = _sampling(choice)
             detector = person_detectors(detectors, "savg-resound-detector")
             start, stop = start_and_stop("savg-resound", "Make audio")
         with gr.Column(scale=3, min_width=300):
             progress = components.progress(
                 "savg-resound-progress", components.progress_value(hint=HINT)
             )
+            editor = steer_editor()
+    drawing = gr.Textbox(visible=False)
     player = version_player("savg-resound")
-    controls = Controls(notice, progress, start, stop)
     return Layout(
-        controls,
+        Controls(notice, progress, start, stop),
         upload,
         video,
         pipeline,
@@ -77,9 +90,13 @@ def lay_out(
         steps,
         guidance,
         boxes,
+        strengths,
         detector,
+        audio,
         moved,
-        person,
+        semantic,
+        editor,
+        drawing,
         player,
     )
 
@@ -115,29 +132,50 @@ def _pipeline(choices: Mapping[str, AudioChoice]) -> gr.Dropdown:
     )
 
 
-def _following(choice: AudioChoice) -> tuple[gr.Dropdown, gr.Dropdown]:
-    """What a pipeline moves that follows a person, and whom it follows."""
+def moved_choices(recordings: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What can be moved: words and keys. recordings: names and keys."""
+    return [*((words.capitalize(), key) for key, words in MOVED.items()), *recordings]
+
+
+def semantic_choices(recordings: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What new audio can sound like."""
+    return [("The video's own audio", "own"), *recordings, ("Nothing in particular", "none")]
+
+
+def _following(choice: AudioChoice) -> tuple[gr.UploadButton, gr.Dropdown, gr.Dropdown]:
+    """Example audio, what a pipeline that follows a person moves, what new audio sounds like."""
+    audio = gr.UploadButton(
+        "Open an audio file …",
+        file_count="single",
+        file_types=list(TYPES),
+        visible=choice.follows or choice.steers,
+        elem_id="savg-resound-audio",
+        size="sm",
+    )
     moved = gr.Dropdown(
-        [(words.capitalize(), key) for key, words in MOVED.items()],
+        moved_choices([]),
         value="own",
         label="What is moved",
-        info="It becomes mono first.",
+        info="It becomes mono first. Audio files that you open are choices too.",
         visible=choice.follows,
         elem_id="savg-resound-moved",
     )
-    person = gr.Dropdown(
-        [(words.capitalize(), key) for key, words in PERSONS.items()],
-        value="longest",
-        label="Whom it follows",
-        visible=choice.follows,
-        elem_id="savg-resound-person",
+    semantic = gr.Dropdown(
+        semantic_choices([]),
+        value="own",
+        label="Sounds like",
+        info="Audio files that you open are choices too.",
+        visible=choice.steers,
+        elem_id="savg-resound-semantic",
     )
-    return moved, person
+    return audio, moved, semantic
 
 
-def _sampling(choice: AudioChoice) -> tuple[gr.Slider, gr.Slider, gr.Checkbox]:
+def _sampling(
+    choice: AudioChoice,
+) -> tuple[gr.Slider, gr.Slider, gr.Checkbox, tuple[gr.Slider, ...]]:
     least, default, most = choice.steps
-    with gr.Accordion("Sampling", open=False, elem_id="savg-resound-more"):
+    with gr.Accordion("More settings", open=False, elem_id="savg-resound-more"):
         steps = gr.Slider(least, most, default, step=1, label="Steps", elem_id="savg-resound-steps")
         guidance = gr.Slider(
             0,
@@ -155,4 +193,17 @@ def _sampling(choice: AudioChoice) -> tuple[gr.Slider, gr.Slider, gr.Checkbox]:
             visible=choice.boxes,
             elem_id="savg-resound-boxes",
         )
-    return steps, guidance, boxes
+        strengths = tuple(
+            gr.Slider(
+                0,
+                MAX_STRENGTH,
+                choice.strengths.get(name, 1.0),
+                step=0.25,
+                label=label,
+                info=info,
+                visible=choice.steers,
+                elem_id=f"savg-resound-{name}",
+            )
+            for name, (label, info) in STRENGTH_WORDS.items()
+        )
+    return steps, guidance, boxes, strengths

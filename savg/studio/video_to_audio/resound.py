@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from savg.audio.loudness import RATE, quieter_by
 from savg.audio.resample import resample
-from savg.errors import Cancelled, SavgError, brief, whole_number
+from savg.errors import Cancelled, SavgError, whole_number
 from savg.media.audio_track import audio_of
 from savg.media.mux import with_audio
 from savg.media.probe import video_info
+from savg.pipelines.audio_settings import AudioSettings
 from savg.studio.shared.context import Context
 from savg.studio.shared.inputs import MAX_SEED, entered
 from savg.studio.shared.jobs import Job
@@ -26,6 +27,7 @@ from savg.studio.shared.library import (
     StoredClip,
     with_owners_name,
 )
+from savg.studio.video_to_audio.steering import Steering, plain_steering
 from savg.studio.video_to_audio.uploads import GONE, Source, Uploads
 from savg.video import Video
 
@@ -36,18 +38,6 @@ MAX_GUIDANCE = 15.0
 
 READ, GENERATED, WRITTEN = 0.12, 0.75, 0.88
 """Shares of the whole when the video has been read, its audio made, and the files written."""
-
-MOVED = {"own": "its own audio", "network": "audio that the network makes"}
-"""What a pipeline that follows a person can move."""
-
-PERSONS: dict[str | int, str] = {
-    "longest": "the person seen longest",
-    1: "the first person from the left",
-    2: "the second from the left",
-    3: "the third from the left",
-    4: "the fourth from the left",
-}
-"""Whom it can follow."""
 
 WRITING = "Writing the video …"
 
@@ -88,6 +78,7 @@ class ResoundRequest:
         *,
         moved: Any = "own",
         person: Any = "longest",
+        steering: Steering | None = None,
     ) -> None:
         self.context, self.source, self.pipeline = context, source, pipeline
         self.owner = owner
@@ -105,19 +96,9 @@ class ResoundRequest:
             raise SavgError(f"Guidance must be from 0 to {MAX_GUIDANCE:g}, got {guidance}.")
         self.guidance = float(guidance)
         self.options = {} if boxes or not self.choice.boxes else {"boxes": False}
-        self.following = self._following(moved, person) if self.choice.follows else {}
-
-    def _following(self, moved: Any, person: Any) -> dict[str, Any]:
-        """Options of a pipeline that follows a person; SavgError for wrong ones, or nothing to move."""
-        for name, value, known in (("What is moved", moved, MOVED), ("Person", person, PERSONS)):
-            if isinstance(value, bool) or not isinstance(value, str | int) or value not in known:
-                raise SavgError(f"{name} must be one of the list, got {brief(value)}.")
-        if moved == "own" and not self.source.facts.channels:
-            raise SavgError(
-                f"“{Path(self.source.name).stem}” has no audio of its own to move: choose audio that "
-                "the network makes, or a video with audio."
-            )
-        return {"audio": moved, "person": person}
+        if steering is None and (self.choice.follows or self.choice.steers):
+            steering = plain_steering(self.choice, source, moved, person)
+        self.steering = steering or Steering()
 
     def __call__(self, job: Job) -> None:
         """Read, make the audio, write both videos, look for people and sounds.
@@ -149,8 +130,9 @@ class ResoundRequest:
         writing = watch(job, GENERATED, WRITTEN, self._seconds, WRITING)
         name = f"new audio {self.pipeline} seed {self.seed}"
         new = self._store(
-            self.source.path, audio, rate, poster, "new audio", self._origin, name, writing
-        )
+            self.source.path, audio, rate, poster, "new audio", self._origin, name, writing,
+            self.settings,
+        )  # fmt: skip
         stored.append(new)
         own = audio_of(self.source.path, float(video.duration), RATE)
         if own is None:
@@ -178,14 +160,38 @@ class ResoundRequest:
 
     @property
     def _origin(self) -> str:
-        label = self.choice.label
-        if self.following:
-            moved, person = self.following.values()
-            label = f"{label}, {MOVED[moved]} with {PERSONS[person]}"
-            if moved == "own":
-                return label
+        label = ", ".join(filter(None, (self.choice.label, self.steering.words)))
+        if not self._is_made:
+            return label
         origin = f"{label}, seed {self.seed}, {self.steps} steps, guidance {self.guidance:g}"
         return f"{origin}, without boxes" if self.options else origin
+
+    @property
+    def _is_made(self) -> bool:
+        """Whether a network makes the audio."""
+        return self.steering.options.get("audio", "network") == "network"
+
+    @property
+    def settings(self) -> AudioSettings:
+        """What the clip's file says of its audio."""
+        name = Path(self.source.name)
+        made = {"steps": self.steps, "guidance": self.guidance} if self._is_made else {}
+        values = {"weights": self.choice.weights, "blind": bool(self.options), **made}
+        if self._finds_people:
+            values["detector"] = self.detector
+        return AudioSettings(
+            name.name if name.suffix else f"{name.name}.mp4",
+            self.choice.registered or self.pipeline,
+            self.seed,
+            **{**values, **self.steering.settings},
+        )
+
+    @property
+    def _finds_people(self) -> bool:
+        """Whether people are looked for."""
+        if self.choice.follows or self.choice.steers:
+            return bool(self.steering.settings.get("person"))
+        return self.choice.boxes and not self.options
 
     def _read(self, job: Job, pipeline: AudioPipeline) -> Video:
         reading = watch(job, 0, READ, self._seconds, "Reading the video …")
@@ -205,7 +211,7 @@ class ResoundRequest:
             guidance=self.guidance,
             on_step=on_step,
             **self.options,
-            **self.following,
+            **self.steering.options,
         )
 
     def _store(
@@ -218,15 +224,18 @@ class ResoundRequest:
         origin: str,
         name: str,
         progress: Callable[[float], None],
+        settings: AudioSettings | None = None,
     ) -> StoredClip:
-        """Store the frames of a file with other audio."""
+        """Store the frames of a file with other audio, and what that was made with."""
+        comment = settings.to_text() if settings else ""
         return self.context.library.store(
-            lambda target: with_audio(frames, target, audio, rate, progress),
+            lambda target: with_audio(frames, target, audio, rate, progress, comment),
             poster,
             f"{Path(self.source.name).stem}, {words}",
             origin,
             self.owner,
-            name=f"{Path(self.source.name).stem} {name}",
+            settings,
+            f"{Path(self.source.name).stem} {name}",
         )
 
     def _annotate(self, job: Job, stored: list[StoredClip]) -> None:

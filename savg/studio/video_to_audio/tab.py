@@ -16,7 +16,8 @@ from savg.studio.shared.handlers import QUICK, event_data, guarded, inspect_clip
 from savg.studio.shared.jobs import DONE, STOPPED, Snapshot, sentence
 from savg.studio.shared.library import VIDEO, visible_rows
 from savg.studio.shared.long_job import LongJob, Task
-from savg.studio.video_to_audio.components import versions_value
+from savg.studio.video_to_audio.components import DRAWN, versions_value
+from savg.studio.video_to_audio.editor import Editor, connect
 from savg.studio.video_to_audio.layout import HINT, lay_out
 from savg.studio.video_to_audio.resound import ResoundRequest, ResoundResult, find_source
 from savg.studio.video_to_audio.uploads import Uploads
@@ -46,24 +47,14 @@ def build(context: Context, page: Page) -> None:
     videos = video_choices(context, uploads, "", [])
     facts = _facts(context, uploads, "", videos[0][1] if videos else None)
     layout = lay_out(choices, videos, facts, context.services.persons)
+    steering = Editor(context, uploads)
+    context.on_leave(steering.recordings.drop_all, steering.recordings.owners)
 
     def receive(path: str | None, own: list[str], request: gr.Request) -> list[Any]:
         return receive_video(context, uploads, path, visitor(request), own)
 
     def describe_video(key: str | None, request: gr.Request) -> dict[str, Any]:
         return gr.update(info=_facts(context, uploads, visitor(request), key))
-
-    def describe(name: str) -> list[Any]:
-        choice = choices[name]
-        least, default, most = choice.steps
-        return [
-            gr.update(info=choice.about),
-            gr.update(minimum=least, maximum=most, value=default),
-            gr.update(value=choice.guidance),
-            gr.update(visible=choice.boxes),
-            gr.update(visible=choice.follows),
-            gr.update(visible=choice.follows),
-        ]
 
     def offer(own: list[str], chosen: str | None, request: gr.Request) -> dict[str, Any]:
         videos = video_choices(context, uploads, visitor(request), own)
@@ -72,11 +63,11 @@ def build(context: Context, page: Page) -> None:
         return gr.update(choices=videos, value=chosen if known else first)
 
     def ask(who: str, key: Any, *values: Any) -> Task:
-        pipeline, seed, steps, guidance, boxes, moved, person, detector, own = values
+        pipeline, detector, seed, steps, guidance, boxes, *wishes, own = values
         source = find_source(context, uploads, who, key)
-        settings = pipeline, seed, steps, guidance, boxes, who
-        following = {"moved": moved, "person": person}
-        request = ResoundRequest(context, source, *settings, detector=detector, **following)
+        followed = steering.wishes(who, source, pipeline, detector, *wishes)
+        settings = pipeline, seed, steps, guidance, boxes, who, detector
+        request = ResoundRequest(context, source, *settings, steering=followed)
         return task(context, uploads, who, request, own)
 
     def inspect(event: gr.EventData) -> list[Any]:
@@ -98,10 +89,13 @@ def build(context: Context, page: Page) -> None:
     )
     layout.video.change(describe_video, layout.video, layout.video, **QUICK)
     page.clips.change(offer, [page.clips, layout.video], layout.video, **QUICK)
-    sampling = [layout.steps, layout.guidance, layout.boxes, layout.moved, layout.person]
-    layout.pipeline.change(describe, layout.pipeline, [layout.pipeline, *sampling], **QUICK)
-    inputs = [layout.video, layout.pipeline, layout.seed, *sampling, layout.detector, page.clips]
-    long_job(context).connect(layout.controls, ask, inputs, [layout.player, page.clips])
+    shown = connect(steering, layout)
+    numbers = [layout.seed, layout.steps, layout.guidance, layout.boxes]
+    wishes = [layout.moved, layout.semantic, *layout.strengths, layout.drawing]
+    inputs = [*shown, *numbers, *wishes, page.clips]
+    place = inputs.index(layout.drawing)
+    send = f"(...all) => [...all.slice(0, {place}), {DRAWN}, ...all.slice({place + 1})]"
+    long_job(context).connect(layout.controls, ask, inputs, [layout.player, page.clips], send)
     layout.player.select(inspect, None, [page.inspected, page.tabs], **QUICK)
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +10,7 @@ from savg.errors import MediaError
 from savg.media.probe import VideoInfo, video_info
 from savg.studio.shared.library import MAX_UPLOAD_SECONDS, title_of, with_owners_name
 from savg.studio.shared.storage import Storage
+from savg.studio.video_to_audio.owned import OwnedFiles
 
 MAX_BYTES = 200_000_000
 """Larger files are refused."""
@@ -42,44 +40,20 @@ class Source:
         return f"{f.width}×{f.height}, {float(f.fps):.4g} frames a second{seconds}, {audio}"
 
 
-class Uploads:
+class Uploads(OwnedFiles[Source]):
     """The uploaded videos of one running studio; a visitor's go when the visitor does."""
 
     def __init__(self, storage: Storage | None = None, max_videos: int = MAX_VIDEOS) -> None:
-        self.storage, self.max_videos = storage or Storage(), max_videos
-        self._sources: dict[str, tuple[str, Source]] = {}
+        super().__init__(storage, max_videos)
         self._clips: dict[str, list[str]] = {}
-        self._lock = threading.Lock()
 
     def receive(self, path: Path, name: str, visitor: str) -> Source:
         """Take over an uploaded file. MediaError, one sentence with its owner's name, if it is no
         video that can get audio."""
         title = title_of(name) or "video"
         facts = _checked(path, title)
-        self.storage.check_room()
-        key = secrets.token_hex(16)
-        self.storage.videos.mkdir(parents=True, exist_ok=True)
-        source = Source(key, title, self.storage.videos / key, facts)
-        shutil.move(path, source.path)
-        with self._lock:
-            self._sources[key] = visitor, source
-            oldest = self._keys(visitor)[: -self.max_videos]
-        self._drop(oldest)
-        return source
-
-    def get(self, key: object, visitor: str) -> Source | None:
-        """The visitor's video of that key, or None."""
-        owner, source = self._sources.get(str(key), (None, None))
-        return source if owner == visitor else None
-
-    def all_of(self, visitor: str) -> list[Source]:
-        """The visitor's videos, newest first."""
-        return [s for owner, s in reversed(list(self._sources.values())) if owner == visitor]
-
-    def owners(self) -> set[str]:
-        """The visitors who have videos here."""
-        with self._lock:
-            return {owner for owner, _ in self._sources.values()}
+        key, place = self._place()
+        return self._take(path, Source(key, title, place, facts), visitor)
 
     def add_clips(self, visitor: str, keys: Iterable[str]) -> None:
         """Keys of the library's clips that came of the visitor's videos."""
@@ -93,22 +67,9 @@ class Uploads:
 
     def forget(self, visitor: str) -> list[str]:
         """The visitor has left; returns the keys of the library's clips that are to go too."""
-        with self._lock:
-            keys = self._keys(visitor)
-        self._drop(keys)
+        self.drop_all(visitor)
         with self._lock:
             return self._clips.pop(visitor, [])
-
-    def _drop(self, keys: list[str]) -> None:
-        for key in keys:
-            with self._lock:
-                _, source = self._sources.pop(key, (None, None))
-            if source:
-                source.path.unlink(missing_ok=True)
-
-    def _keys(self, visitor: str) -> list[str]:
-        """The visitor's videos, oldest first."""
-        return [key for key, (owner, _) in self._sources.items() if owner == visitor]
 
 
 def _checked(path: Path, title: str) -> VideoInfo:

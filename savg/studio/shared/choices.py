@@ -1,0 +1,63 @@
+"""What visitors can choose from: pipelines and detectors, each loaded when it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from savg.clip import Clip
+
+if TYPE_CHECKING:
+    from savg.pipelines.base import AudioPipeline, ClipPipeline
+
+
+@dataclass(frozen=True)
+class PipelineChoice:
+    """A pipeline that visitors can choose: steps are (least, default, most).
+
+    name: beside other pipelines; boxes: whether it runs with and without persons' boxes; registered:
+    its name in the registry; weights: where they are, as visitors may know it.
+    """
+
+    label: str
+    about: str
+    steps: tuple[int, int, int]
+    load: Callable[[], ClipPipeline]
+    name: str = ""
+    boxes: bool = False
+    registered: str = ""
+    weights: str = "demo"
+
+
+@dataclass(frozen=True)
+class AudioChoice:
+    """A pipeline that gives videos audio; steps are (least, default, most).
+
+    follows: whether it moves audio with a person; steers: whether new audio follows a person, an
+    envelope and what sounds, and how closely: strengths by condition; registered, weights: as of a
+    `PipelineChoice`.
+    """
+
+    label: str
+    about: str
+    steps: tuple[int, int, int]
+    load: Callable[[], AudioPipeline]
+    guidance: float = 4.5
+    boxes: bool = False
+    follows: bool = False
+    steers: bool = False
+    strengths: Mapping[str, float] = field(default_factory=dict)
+    registered: str = ""
+    weights: str = "demo"
+
+
+@dataclass(frozen=True)
+class DetectorChoice:
+    """A detector that visitors can choose; `words` go with the results, and so does `trust`, a sentence
+    on what it was measured to do."""
+
+    label: str
+    words: str
+    load: Callable[[], Callable[[Clip], Any]]
+    trust: str = ""

@@ -1,0 +1,151 @@
+"""The editor of what audio follows: people and boxes over the video, an envelope, example audio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from savg.studio.shared import components
+from savg.studio.shared.context import Context
+from savg.studio.shared.handlers import QUICK, SLOW, guarded, in_turns, visitor
+from savg.studio.shared.jobs import sentence
+from savg.studio.video_to_audio.components import steer_value
+from savg.studio.video_to_audio.drawing import read_drawing
+from savg.studio.video_to_audio.layout import Layout, moved_choices, semantic_choices
+from savg.studio.video_to_audio.recordings import Recordings
+from savg.studio.video_to_audio.resound import find_source
+from savg.studio.video_to_audio.scene import Scenes
+from savg.studio.video_to_audio.steering import Steering, Wishes, steering
+from savg.studio.video_to_audio.uploads import Source, Uploads
+
+
+class Editor:
+    """What visitors steer by: their recordings, and the scenes of their videos."""
+
+    def __init__(self, context: Context, uploads: Uploads) -> None:
+        self.context, self.uploads = context, uploads
+        self.recordings = Recordings(context.library.storage)
+        self.scenes = Scenes(context, uploads)
+
+    def describe(self, name: str) -> list[Any]:
+        """Updates of the settings for a pipeline."""
+        choice = self.context.services.audio_pipelines[name]
+        least, default, most = choice.steps
+        strengths = [choice.strengths.get(one, 1.0) for one in ("spatial", "envelope", "semantic")]
+        return [
+            gr.update(info=choice.about),
+            gr.update(minimum=least, maximum=most, value=default),
+            gr.update(value=choice.guidance),
+            gr.update(visible=choice.boxes),
+            gr.update(visible=choice.follows or choice.steers),
+            gr.update(visible=choice.follows),
+            gr.update(visible=choice.steers),
+            *(gr.update(value=value, visible=choice.steers) for value in strengths),
+        ]
+
+    def show(self, who: str, key: Any, name: Any, detector: Any) -> Iterator[list[Any]]:
+        """Updates of editor and notice for a video, a pipeline and a person detector."""
+        choice = self.context.services.audio_pipelines.get(name)
+        if choice is None or not (choice.follows or choice.steers) or not key:
+            yield [None, gr.skip()]
+            return
+        if detector not in self.context.services.persons:
+            detector = self.context.services.video_detector
+        try:
+            source = find_source(self.context, self.uploads, who, key)
+            if self.scenes.known(source.key, detector) is None:
+                yield [self._value(who, source, choice.steers, detector), gr.skip()]
+                self.scenes.look(source, detector, who)
+            yield [self._value(who, source, choice.steers, detector), components.notice("")]
+        except Exception as error:
+            yield [None, components.notice(sentence(error))]
+
+    def _value(self, who: str, source: Source, steers: bool, detector: str) -> dict[str, Any]:
+        recordings = [
+            {"key": one.key, "name": one.name, "levels": one.levels}
+            for one in self.recordings.all_of(who)
+        ]
+        scene = self.scenes.known(source.key, detector)
+        if scene is None:
+            return steer_value(source.key, detector, steers, recordings)
+        url = self.scenes.url(scene)
+        return steer_value(source.key, detector, steers, recordings, scene.to_json(), url)
+
+    def receive(self, who: str, path: str | None) -> list[Any]:
+        """Updates of notice, what is moved, and what new audio sounds like, after an upload of audio;
+        the uploaded file is moved or deleted."""
+        keep = gr.skip()
+        if not path:
+            return [keep, keep, keep]
+
+        def update() -> list[Any]:
+            new = self.recordings.receive(Path(path), Path(path).name, who)
+            names = [(f"“{one.name}”", one.key) for one in self.recordings.all_of(who)]
+            return [
+                components.notice(""),
+                gr.update(choices=moved_choices(names), value=new.key),
+                gr.update(choices=semantic_choices(names), value=new.key),
+            ]
+
+        try:
+            return guarded(update, lambda message, _: [components.notice(message), keep, keep])
+        finally:
+            Path(path).unlink(missing_ok=True)
+
+    def wishes(
+        self,
+        who: str,
+        source: Source,
+        name: Any,
+        detector: Any,
+        moved: Any,
+        semantic: Any,
+        spatial: Any,
+        envelope: Any,
+        likeness: Any,
+        text: Any,
+    ) -> Steering | None:
+        """What a visitor asked for, checked; None for a pipeline that follows nothing.
+
+        spatial, envelope, likeness: strengths of the conditions; text: of the editor, by a browser.
+        """
+        choice = self.context.services.audio_pipelines.get(name)
+        if choice is None or not (choice.follows or choice.steers):
+            return None
+        scene = self.scenes.known(source.key, str(detector))
+        wishes = Wishes(
+            moved,
+            semantic,
+            {"spatial": spatial, "envelope": envelope, "semantic": likeness},
+            read_drawing(text, source.key),
+            None if scene is None else scene.tracks,
+        )
+        return steering(choice, source, wishes, lambda key: self.recordings.get(key, who))
+
+
+def connect(editor: Editor, layout: Layout) -> list[Any]:
+    """Connect the editor; returns the components that say what it shows: video, pipeline, detector."""
+    shown = [layout.video, layout.pipeline, layout.detector]
+
+    def receive(path: str | None, request: gr.Request) -> list[Any]:
+        return editor.receive(visitor(request), path)
+
+    settings = [layout.pipeline, layout.steps, layout.guidance, layout.boxes, layout.audio]
+    settings += [layout.moved, layout.semantic, *layout.strengths]
+    layout.pipeline.change(editor.describe, layout.pipeline, settings, **QUICK)
+    show = in_turns(editor.context.looking, editor.show)
+    showing: dict[str, Any] = {
+        "fn": show,
+        "inputs": shown,
+        "outputs": [layout.editor, layout.controls.notice],
+        "trigger_mode": "always_last",
+        **SLOW,
+    }
+    for part in shown:
+        part.change(**showing)
+    received = [layout.controls.notice, layout.moved, layout.semantic]
+    layout.audio.upload(receive, layout.audio, received, **QUICK).then(**showing)
+    return shown
