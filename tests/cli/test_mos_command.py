@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,17 @@ def test_serve_refuses_a_port_that_does_not_exist(
 ) -> None:
     assert main(["mos", "serve", "--root", str(tmp_path), "--no-admin", "--port", "99999"]) == 1
     assert capsys.readouterr().err == "error: Port must be in 0..65535, got 99999.\n"
+
+
+def test_a_demo_study_is_made_of_the_example_clips(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["mos", "demo", str(tmp_path / "try")]) == 0
+    words = capsys.readouterr().out
+    assert f"python -m savg mos serve {tmp_path / 'try'}" in words
+    with closing(open_folder(tmp_path / "try").store) as store:
+        study = store.study("try").study
+    assert {group.name for group in study.groups} >= {"joint", "two_stage"}
+    assert study.positions >= 3
+    assert main(["mos", "demo", str(tmp_path / "try")]) == 1
+    assert "exists already" in capsys.readouterr().err

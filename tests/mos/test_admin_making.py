@@ -225,7 +225,7 @@ def test_errors_are_shown_without_paths(
         ({"condition1": "joint"}, "Names of conditions must differ"),
         ({"condition0": "<b>"}, "Name of a condition"),
         ({"condition0": "mono"}, "twice"),
-        ({"trials": "44"}, "This works: "),
+        ({"trials": "44"}, "This works: Anchor trials "),
         ({"trials": "many"}, "Trials must be"),
         ({"labels": "one"}, "2 to 11"),
         ({"reference": "7"}, ""),

@@ -11,6 +11,7 @@ HELP = "Make and analyse listening tests over headphones."
 
 ACTIONS = {
     "create": "savg.cli.mos.create",
+    "demo": "savg.cli.mos.demo",
     "serve": "savg.cli.mos.serve",
     "invite": "savg.cli.mos.invite",
     "simulate": "savg.cli.mos.simulate",

@@ -106,6 +106,7 @@ def run(args: argparse.Namespace) -> int:
             format=plan.format,
             on_clip=progress,
             scores=named_folders(args.scores, "--scores"),
+            checked=True,
         )
     summary = built.summary()
     if args.json:

@@ -7,7 +7,7 @@ nobody rates, all from one condition; anchors use further clips of the reference
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,6 +51,7 @@ def fitted(
     given: frozenset[str],
     clips: Mapping[str, int],
     reference: str | None,
+    in_words: Callable[[Mapping[str, int]], str],
 ) -> tuple[dict[str, Any], str]:
     """Settings of the largest study up to the wanted one that the clips allow, and a sentence on what
     became smaller, empty if nothing did.
@@ -60,6 +61,7 @@ def fitted(
         given: names of settings that somebody chose, which stay as they are.
         clips: number of clips of each condition.
         reference: the condition that anchors are made of, if any.
+        in_words: settings as whoever reads the sentence gives them.
 
     Raises:
         DesignError: the chosen settings need more clips; one sentence with everything that is too few
@@ -73,7 +75,7 @@ def fitted(
     )
     found = _largest(most, given, clips, reference)
     if found is None:
-        raise DesignError(_what_works(most, clips, reference))
+        raise DesignError(_what_works(most, clips, reference, in_words))
     settings = _settings(found, count) if found != most else {}
     return settings, _note(most, found, clips) if settings else ""
 
@@ -126,7 +128,12 @@ def _note(most: Sizes, found: Sizes, clips: Mapping[str, int]) -> str:
     return f"Scaled to the clips that there are ({_counts(clips)}): {', '.join(changed)}."
 
 
-def _what_works(most: Sizes, clips: Mapping[str, int], reference: str | None) -> str:
+def _what_works(
+    most: Sizes,
+    clips: Mapping[str, int],
+    reference: str | None,
+    in_words: Callable[[Mapping[str, int]], str],
+) -> str:
     short = most.lacking(clips, reference)
     lacks = "; ".join(f"{name} has {clips[name]}, {n} too few" for name, n in short.items())
     reason = lacks or f"{most.repeats} repeats need {GAP + most.repeats} trials"
@@ -139,8 +146,8 @@ def _what_works(most: Sizes, clips: Mapping[str, int], reference: str | None) ->
     settings = _settings(free, len(clips))
     if not reference:
         del settings["anchor_trials"]
-    options = " ".join(f"--{name.replace('_', '-')} {n}" for name, n in settings.items())
-    return f"The study needs more clips than there are ({reason}). This works: {options}."
+    works = in_words(settings)
+    return f"The study needs more clips than there are ({reason}). This works: {works}."
 
 
 def _counts(clips: Mapping[str, int]) -> str:

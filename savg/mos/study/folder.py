@@ -61,6 +61,7 @@ def create_folder(
     target: float = TARGET_LUFS,
     on_clip: OnClip | None = None,
     scores: Mapping[str, Path] | None = None,
+    checked: bool = False,
 ) -> BuiltStimuli:
     """Make a study folder: clips of each condition, screening sounds, and the database.
 
@@ -72,13 +73,14 @@ def create_folder(
         path: the new folder.
         url: a database elsewhere (PostgreSQL); by default SQLite in the folder.
         scores: by condition, files of Spatial AV-Align scores that do not lie beside the clips.
+        checked: `check_elsewhere` was called for `url` and the study's name.
 
     Raises:
         SavgError: `path` is in use, the study exists in that database, or the clips do not suit.
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise SavgError(f"{path} exists already: a study needs a new folder.")
-    if url is not None:
+    if url is not None and not checked:
         check_elsewhere(url, study.name)
     spatial = find_scores(folders, scores or {})
     with atomic_folder(path, private=True) as part:

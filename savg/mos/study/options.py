@@ -121,6 +121,8 @@ def plan_study(
     reference: str | None,
     values: Mapping[str, Any],
     available: Mapping[str, int] | None = None,
+    *,
+    in_form: bool = False,
 ) -> Plan:
     """A study from values of OPTIONS (defaults where missing); DesignError if they do not fit.
 
@@ -128,7 +130,8 @@ def plan_study(
     sizes that nobody chose become what the clips allow.
 
     reference: a condition, NO_REFERENCE, or None for REFERENCE if it is among the conditions;
-    available: number of clips of each condition, None for as many as it takes.
+    available: number of clips of each condition, None for as many as it takes; in_form: errors name
+    settings by their labels in the form, else by options of the command line.
     """
     by_name = {option.name: option for option in OPTIONS}
     if unknown := sorted(set(values) - set(by_name)):
@@ -145,7 +148,9 @@ def plan_study(
             n for n in SIZES if values.get(n, by_name[n].default) != by_name[n].default
         )
         clips = {condition: min(count, chosen["clips"]) for condition, count in available.items()}
-        smaller, told = fitted({n: chosen[n] for n in SIZES}, given, clips, reference)
+        smaller, told = fitted(
+            {n: chosen[n] for n in SIZES}, given, clips, reference, _labels if in_form else _options
+        )
         chosen |= smaller
         note = told or note
     settings = {n: v for n, v in chosen.items() if n not in _OF_MEDIA}
@@ -160,6 +165,15 @@ def plan_study(
         **{**settings, "labels": tuple(settings["labels"])},
     )
     return Plan(study, chosen["clips"], format_of(chosen["fps"], chosen["size"]), note)
+
+
+def _labels(settings: Mapping[str, int]) -> str:
+    labels = {option.name: option.label for option in OPTIONS}
+    return ", ".join(f"{labels[name]} {value}" for name, value in settings.items())
+
+
+def _options(settings: Mapping[str, int]) -> str:
+    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in settings.items())
 
 
 def _shared_evenly(trials: int, conditions: int) -> tuple[int, str]:

@@ -149,7 +149,7 @@ def make(admin: AdminRequest) -> Response:
             reference = admin.text(f"condition{int(reference[:4])}").strip() or NO_REFERENCE
         values = {o.name: o.parse(admin.text(o.name)) for o in OPTIONS}
         name = admin.text("name").strip()
-        plan = plan_study(name, list(folders), reference, values, available)
+        plan = plan_study(name, list(folders), reference, values, available, in_form=True)
         context.builder.start(plan, folders)
     except SavgError as error:
         return new_page(admin, str(error), 422)
