@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from listen_studies import Server, advance, make_study, tiny_study
+from listen_studies import CONDITIONS, Server, advance, make_study, tiny_study
 from listen_visits import PATIENCE, UNLOCKED, Visit, shot
 from playwright.sync_api import Browser, Route
 
@@ -55,12 +55,13 @@ def visits(browser: Browser, server: Server) -> Iterator[Visits]:
 def test_a_whole_study_with_reloads_kills_and_a_lost_network(
     root: Path, server: Server, visits: Visits
 ) -> None:
-    """45 clips with repeats, catch trials and practice, after a screening that is passed."""
-    design = standard(
-        "whole", ["joint", "two_stage", "ground_truth"], anchor_trials=0, level="remote"
-    )
+    """Clips with repeats, catch trials, practice and a break, after a screening that is passed.
+
+    The fewest clips that have a break: each takes its time by the clock.
+    """
+    design = standard("whole", CONDITIONS, trials=24, anchor_trials=0, level="remote")
     study = make_study(root / "whole", design)
-    assert design.trials == 45 and design.positions == 53
+    assert design.trials == 24 and design.positions == 32 and design.break_after == 16
     visit = visits(study)
     visit.arrive()
     visit.agree()
@@ -76,14 +77,14 @@ def test_a_whole_study_with_reloads_kills_and_a_lost_network(
             visit.page.reload()
             visit.wait_for("trial")
             visit.page.keyboard.press(" ")
-        elif position == 30:
+        elif position == 24:
             visit.page.click("button:has-text('Pause'), button:has-text('Play')")
             visit.page.reload()
             visit.wait_for("trial")
             visit.page.keyboard.press(" ")
         number = position - design.practice + 1
         assert visit.heading() == (
-            f"Practice clip {position + 1} of 3" if number < 1 else f"Clip {number} of 50"
+            f"Practice clip {position + 1} of 3" if number < 1 else f"Clip {number} of 29"
         )
         scores.append(1 + (position * 7) % 5)
         visit.rate(scores[-1])
@@ -91,7 +92,7 @@ def test_a_whole_study_with_reloads_kills_and_a_lost_network(
             _killed_and_back(visit)
         elif position == 20:
             _killed_and_opened_again(visit)
-        elif position == 35:
+        elif position == 28:
             _offline(visit)
         else:
             visit.go()

@@ -24,6 +24,8 @@ def test_the_standard_study_has_the_published_numbers() -> None:
     assert [a.name for a in study.anchors] == ["swapped", "mono"]
     assert study.rated == 45 + 6
     assert study.positions == 3 + 51 + 3 + 2
+    without = standard("s1", ["joint", "two_stage", "ground_truth"], anchor_trials=0)
+    assert without.trials == 45 and without.positions == 53
     assert list(study.scores) == [1, 2, 3, 4, 5]
     assert study.break_after == 3 + 28 - 1
     assert "Focus on the direction of sounding sources" in study.question
