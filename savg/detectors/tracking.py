@@ -30,6 +30,9 @@ Who = Literal["longest"] | int
 FLEETING = 0.25
 """Tracks seen for a smaller share of the longest one's time are not counted as persons."""
 
+RARE = 0.15
+"""Nor are those seen for a smaller share of the time in which anybody is: pieces of broken tracks."""
+
 
 @dataclass(frozen=True)
 class Motion:
@@ -116,9 +119,16 @@ def track(
 
 
 def persons(tracks: Sequence[Track]) -> list[Track]:
-    """Those of the tracks that are seen for a fair share of the time, from left to right."""
-    longest = max((one.seen for one in tracks), default=0)
-    lasting = [one for one in tracks if one.seen >= FLEETING * longest]
+    """Those of the tracks that are seen for a fair share of the time, from left to right.
+
+    The longest one is always among them.
+    """
+    if not tracks:
+        return []
+    longest = max(one.seen for one in tracks)
+    anybody = np.unique(np.concatenate([one.frames[one.observed] for one in tracks]))
+    least = max(FLEETING * longest, RARE * len(anybody))
+    lasting = [one for one in tracks if one.seen >= least] or [_longest(tracks)]
     return sorted(lasting, key=lambda one: float(one.x.mean()))
 
 
@@ -136,14 +146,20 @@ def choose_person(tracks: Sequence[Track], who: Who = "longest") -> Track:
     if not people:
         raise SavgError("No person was found in the video.")
     if who == "longest":
-        return max(people, key=lambda one: (one.seen, one.area))
+        return _longest(people)
     if not is_whole(who) or not 1 <= who <= len(people):
+        places = [f"{i} at x = {one.x.mean():.0f}" for i, one in enumerate(people[:9], 1)]
         found = "one person" if len(people) == 1 else f"{len(people)} persons"
         raise SavgError(
             f"The person must be 'longest' or a number in 1..{len(people)}, counted from the left "
-            f"({found} in the video), got {brief(who)}."
+            f"({found} in the video: {', '.join(places)}), got {brief(who)}."
         )
     return people[who - 1]
+
+
+def _longest(tracks: Sequence[Track]) -> Track:
+    """The one detected in most frames, of several the largest and then the first."""
+    return max(tracks, key=lambda one: (one.seen, one.area))
 
 
 @dataclass

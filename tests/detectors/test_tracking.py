@@ -163,3 +163,20 @@ def test_no_box_is_nobody_and_a_wrong_rate_is_refused() -> None:
     assert len(track(table([(5, 40, 30, 0)]), Fraction(25, 6))) == 1  # of no height
     with pytest.raises(ValueError, match="fps must be > 0, got 0"):
         track(Boxes.empty(), 0)
+
+
+def piece(first: int, x: float) -> Track:
+    """Somebody who is seen in two frames."""
+    corners = to_corners(np.tile([x, 130.0, 30.0, 90.0], (2, 1)))
+    return Track(np.arange(first, first + 2), corners, np.ones(2, bool))
+
+
+def test_pieces_of_a_broken_track_are_no_persons_and_the_sentence_says_who_there_is() -> None:
+    pieces = [piece(10 * i, 20.0 * i) for i in range(9)]
+    assert persons(pieces) == pieces[:1]
+    assert len(persons(pieces[:4])) == 4, "people in succession, each a quarter of the time"
+    whole = path(100, 20)
+    assert persons([*pieces, whole]) == [whole]
+    people = [path(200, 9), path(10, 9)]
+    with pytest.raises(SavgError, match=r"2 persons in the video: 1 at x = 10, 2 at x = 200\)"):
+        choose_person(people, 9)
