@@ -74,6 +74,9 @@ def read_arrays(
                 f"{file} must unpack to at most {MAX_BYTES / 2**20:.0f} MiB, got {size / 2**20:.0f}."
             )
         with np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+            values = {name: arrays[name] for name in arrays.files}
+        if not all(isinstance(value, np.ndarray) for value in values.values()):
+            raise ValueError("a member that is no array, which NumPy gives as bytes")
+        return values
     except _DAMAGE as problem:
         raise error(f"{file} is not a NumPy archive that can be read.") from problem

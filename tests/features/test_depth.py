@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,6 +112,8 @@ def test_files_that_hold_no_depth_are_told(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "colour.png"), np.zeros((4, 4, 3), np.uint8))
     (tmp_path / "broken.png").write_bytes(b"\x89PNG")
     (tmp_path / "broken.npz").write_bytes(b"PK")
+    with zipfile.ZipFile(tmp_path / "text.npz", "w") as archive:
+        archive.writestr("depth.npy", b"no array")
     (tmp_path / "empty").mkdir()
     for name, words in (
         ("flat.npy", r"depth maps \[M, height, width\], got \[5\]"),
@@ -119,6 +122,7 @@ def test_files_that_hold_no_depth_are_told(tmp_path: Path) -> None:
         ("colour.png", "grey levels"),
         ("broken.png", "grey levels"),
         ("broken.npz", "NumPy archive"),
+        ("text.npz", "NumPy archive"),
         ("empty", "must hold 1 to 10000 .png files, got 0"),
         ("a.mp4", "must be a .npy, .npz or .png file"),
         ("none.npy", "no such NumPy array"),
