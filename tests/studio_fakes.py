@@ -25,7 +25,8 @@ from savg.pipelines.base import AudioPipeline, ClipPipeline, check_call
 from savg.pipelines.description import Description
 from savg.pipelines.pan import PanPipeline, PanSettings
 from savg.pipelines.progress import Progress
-from savg.studio.shared.services import AudioChoice, DetectorChoice, PipelineChoice, Services
+from savg.studio.shared.choices import AudioChoice, DetectorChoice, PipelineChoice
+from savg.studio.shared.services import Services
 from savg.video import Video
 
 

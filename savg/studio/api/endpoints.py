@@ -15,7 +15,7 @@ from savg.studio.shared.context import Context
 from savg.studio.shared.handlers import network_address, visitor
 from savg.studio.shared.inputs import MAX_SEED
 from savg.studio.shared.library import MAX_UPLOAD_SECONDS
-from savg.studio.shared.services import MOST
+from savg.studio.shared.offers import MOST
 from savg.studio.video_to_audio.steering import PERSONS
 from savg.studio.video_to_audio.uploads import MAX_BYTES
 

@@ -18,7 +18,8 @@ from savg.studio.shared.context import Context
 from savg.studio.shared.inputs import MAX_SEED, entered
 from savg.studio.shared.jobs import Job
 from savg.studio.shared.library import NOBODY, RESULTS, StoredClip, media_url
-from savg.studio.shared.services import BROKEN, Services
+from savg.studio.shared.offers import BROKEN
+from savg.studio.shared.services import Services
 
 if TYPE_CHECKING:
     from savg.pipelines.base import ClipPipeline

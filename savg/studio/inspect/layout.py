@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 
 from savg.studio.shared import components
+from savg.studio.shared.choices import DetectorChoice
 from savg.studio.shared.inputs import person_detectors
-from savg.studio.shared.services import DetectorChoice
 
 SCRIPTS = [components.SCORE_SCRIPT, "inspect/timeline.js"]
 

@@ -11,7 +11,7 @@ import gradio as gr
 from savg.studio.shared.handlers import QUICK
 
 if TYPE_CHECKING:
-    from savg.studio.shared.services import DetectorChoice
+    from savg.studio.shared.choices import DetectorChoice
 
 MAX_SEED = 2**31 - 1
 

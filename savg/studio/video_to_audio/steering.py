@@ -9,7 +9,7 @@ from typing import Any
 
 from savg.errors import SavgError, brief
 from savg.pipelines.box_path import BoxPath
-from savg.studio.shared.services import AudioChoice
+from savg.studio.shared.choices import AudioChoice
 from savg.studio.video_to_audio.drawing import DRAWN, NOBODY, NONE, OWN, Drawing
 from savg.studio.video_to_audio.recordings import Recording
 from savg.studio.video_to_audio.uploads import Source
