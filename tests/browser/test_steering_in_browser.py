@@ -52,14 +52,17 @@ def steered(visitor: Visitor, path: Path, pipeline: str) -> None:
     page.locator("#savg-resound-pipeline input").click()
     page.get_by_role("option", name=pipeline).click()
     page.wait_for_function(f"window.savgSteers && {STEER}.state().ready")
-    page.wait_for_function("document.querySelector('.st-stage video').readyState >= 2")
+    page.wait_for_function("document.querySelector('.steer-stage video').readyState >= 2")
 
 
 def drag_to(visitor: Visitor, x: float) -> None:
     """Drag the middle of the box to x of 0 … 256."""
     page = visitor.page
-    page.locator(".st-stage").scroll_into_view_if_needed()
-    stage, box = page.locator(".st-stage").bounding_box(), page.locator(".st-box").bounding_box()
+    page.locator(".steer-stage").scroll_into_view_if_needed()
+    stage, box = (
+        page.locator(".steer-stage").bounding_box(),
+        page.locator(".steer-box").bounding_box(),
+    )
     y = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + box["width"] / 2, y)
     page.mouse.down()
@@ -82,14 +85,14 @@ def made(visitor: Visitor) -> dict:
 def test_the_audio_follows_the_box_that_is_dragged(guest: Visitor, tmp_path: Path) -> None:
     page = guest.page
     steered(guest, person_film(tmp_path / "holiday.mp4", 0.5), "Pan")
-    assert page.locator(".st-chip[aria-checked='true']").first.inner_text() == "Person 1"
-    assert not page.locator(".st-loud").is_visible()
+    assert page.locator(".steer-chip[aria-checked='true']").first.inner_text() == "Person 1"
+    assert not page.locator(".steer-loud").is_visible()
     for x, side in ((60.0, "left"), (196.0, "right")):
         drag_to(guest, x)
         state = page.evaluate(f"{STEER}.state()")
         middle = (state["box"][0] + state["box"][2]) / 2
         assert state["who"] == "drawn" and middle == pytest.approx(x, abs=2)
-        assert f"to the {side}" in page.locator(".st-side").first.inner_text()
+        assert f"to the {side}" in page.locator(".steer-side").first.inner_text()
         levels = made(guest)
         assert levels["left"] - levels["right"] == pytest.approx(law(middle), abs=1)
     command = page.locator("#savg-resound .sp-command").inner_text()
@@ -110,22 +113,22 @@ def test_a_silent_video_gets_audio_with_a_drawn_envelope(guest: Visitor, tmp_pat
     page.get_by_role("button", name="Add an onset").click()  # by keys alone
     for key in ("ArrowRight", "ArrowRight", "ArrowUp"):
         page.keyboard.press(key)
-    page.locator(".st-curve").scroll_into_view_if_needed()
-    curve = page.locator(".st-curve").bounding_box()
+    page.locator(".steer-curve").scroll_into_view_if_needed()
+    curve = page.locator(".steer-curve").bounding_box()
     spot = curve["x"] + curve["width"] / 2, curve["y"] + curve["height"] / 4
     page.mouse.click(*spot)
     onsets = page.evaluate(f"{STEER}.state().onsets")
     assert onsets[0] == [0.1, -19] and onsets[1] == pytest.approx([1, -15], abs=0.5)
     page.mouse.click(*spot)  # again: it goes
     assert page.evaluate(f"{STEER}.state().onsets") == [[0.1, -19]]
-    page.locator(".st-stage").scroll_into_view_if_needed()
-    stage = page.locator(".st-stage").bounding_box()  # nobody was found: a new box
+    page.locator(".steer-stage").scroll_into_view_if_needed()
+    stage = page.locator(".steer-stage").bounding_box()  # nobody was found: a new box
     page.mouse.move(stage["x"] + 30, stage["y"] + 30)
     page.mouse.down()
     page.mouse.move(stage["x"] + 120, stage["y"] + 150, steps=3)
     page.mouse.up()
     page.keyboard.press("Tab")
-    page.locator(".st-box").focus()
+    page.locator(".steer-box").focus()
     page.keyboard.press("ArrowRight")
     assert page.evaluate(f"{STEER}.state().rows.length") == 1
     page.wait_for_function("!document.querySelector('#savg-resound-go').disabled")

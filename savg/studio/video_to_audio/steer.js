@@ -1,7 +1,7 @@
 /* Boxes over a video and an envelope below it, drawn by pointer, finger or keys. `window.savgSteers` has
    what is drawn, by the component's id; `text()` is what goes to the studio with "Make audio". */
 
-const root = element.querySelector('.st');
+const root = element.querySelector('.steer');
 const part = (name) => root.querySelector('[data-is="' + name + '"]');
 const button = (name) => root.querySelector('[data-do="' + name + '"]');
 const stage = part('stage'), layer = part('layer'), video = stage.querySelector('video');
@@ -21,9 +21,9 @@ function show(value) {
   const again = !other && ready() && next.state === 'ready' && next.detector === shown.detector;
   const source = shown && shown.url;
   shown = next;
-  root.classList.toggle('st-shown', Boolean(shown));
-  root.classList.toggle('st-ready', ready());
-  root.classList.toggle('st-only-where', Boolean(shown && !shown.steers));
+  root.classList.toggle('steer-shown', Boolean(shown));
+  root.classList.toggle('steer-ready', ready());
+  root.classList.toggle('steer-only-where', Boolean(shown && !shown.steers));
   if (other) {
     rows = [];
     clearEnvelope();
@@ -53,7 +53,7 @@ function chips(home, choices, chosen, choose) {
   if (home.dataset.choices !== states) {
     home.dataset.choices = states;
     home.replaceChildren(...choices.map(([key, words]) => {
-      const chip = make('button', { type: 'button', class: 'st-chip', role: 'radio', 'data-key': String(key) }, words);
+      const chip = make('button', { type: 'button', class: 'steer-chip', role: 'radio', 'data-key': String(key) }, words);
       chip.onclick = () => choose(key);
       return chip;
     }));
@@ -133,7 +133,7 @@ function refresh() {
   button('put').disabled = !ready();
   button('drop').disabled = !(who === 'drawn' && rows.length);
   button('reset').disabled = !(rows.length || drawing || who === 'nobody');
-  stage.classList.toggle('st-drawing', drawing);
+  stage.classList.toggle('steer-drawing', drawing);
   drawKeys();
   refreshMoment();
 }
@@ -144,7 +144,7 @@ function drawKeys() {
   if (home.dataset.keys === states) return;
   home.dataset.keys = states;
   home.replaceChildren(...rows.map(([time]) => {
-    const key = make('button', { type: 'button', class: 'st-key', 'aria-label': 'Drawn box at ' + time.toFixed(2) + ' s', title: time.toFixed(2) + ' s' });
+    const key = make('button', { type: 'button', class: 'steer-key', 'aria-label': 'Drawn box at ' + time.toFixed(2) + ' s', title: time.toFixed(2) + ' s' });
     key.style.left = (100 * time / seconds()) + '%';
     key.onclick = () => { choose('drawn'); seek(time); };
     return key;
@@ -180,21 +180,21 @@ function placeBoxes(others, box) {
   const numbers = others.map(([number]) => number).join();
   if (layer.dataset.others !== numbers) {
     layer.dataset.others = numbers;
-    layer.querySelectorAll('.st-other').forEach((node) => node.remove());
+    layer.querySelectorAll('.steer-other').forEach((node) => node.remove());
     layer.prepend(...others.map(([number]) => {
-      const node = make('button', { type: 'button', class: 'st-other', 'aria-label': 'Follow person ' + number },
+      const node = make('button', { type: 'button', class: 'steer-other', 'aria-label': 'Follow person ' + number },
         make('span', {}, String(number)));
       node.onclick = () => choose(number);
       return node;
     }));
   }
-  const nodes = layer.querySelectorAll('.st-other');
+  const nodes = layer.querySelectorAll('.steer-other');
   others.forEach(([, at], i) => place(nodes[i], at));
-  let own = layer.querySelector('.st-box');
+  let own = layer.querySelector('.steer-box');
   if (!box) { if (own) own.remove(); return; }
   if (!own) {
-    own = make('div', { class: 'st-box', tabindex: '0', role: 'button', 'aria-roledescription': 'box that can be moved' },
-      make('span', {}), ...['nw', 'ne', 'sw', 'se'].map((corner) => make('i', { class: 'st-corner', 'data-corner': corner })));
+    own = make('div', { class: 'steer-box', tabindex: '0', role: 'button', 'aria-roledescription': 'box that can be moved' },
+      make('span', {}), ...['nw', 'ne', 'sw', 'se'].map((corner) => make('i', { class: 'steer-corner', 'data-corner': corner })));
     layer.append(own);
   }
   const name = who === 'drawn' ? 'Drawn box' : 'Person ' + who;
@@ -218,8 +218,8 @@ function pointAt(event) {
 }
 
 stage.addEventListener('pointerdown', (event) => {
-  if (!ready() || event.button || event.target.closest('.st-other')) return;
-  const own = event.target.closest('.st-box'), corner = event.target.dataset.corner;
+  if (!ready() || event.button || event.target.closest('.steer-other')) return;
+  const own = event.target.closest('.steer-box'), corner = event.target.dataset.corner;
   if (!own && event.pointerType === 'touch' && !drawing) return;  // a finger scrolls the page
   const [x, y] = pointAt(event), before = own ? current() : null;
   video.pause();
@@ -254,7 +254,7 @@ function follow(event, move, end) {
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 layer.addEventListener('keydown', (event) => {
-  if (!event.target.closest('.st-box') || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!event.target.closest('.steer-box') || event.ctrlKey || event.metaKey || event.altKey) return;
   const by = ARROWS[event.key], box = current();
   if (by && box) {
     const [dx, dy] = by.map((v) => 4 * v), [x0, y0, x1, y1] = box;
@@ -270,7 +270,7 @@ button('put').onclick = () => {
   if (!drawing) return startDrawing();
   const { top, bottom } = shown, middle = (top + bottom) / 2, half = (bottom - top) / 4;
   keep([FRAME / 2 - half, middle - half, FRAME / 2 + half, middle + half], true);
-  return layer.querySelector('.st-box').focus();
+  return layer.querySelector('.steer-box').focus();
 };
 button('drop').onclick = dropBox;
 button('reset').onclick = reset;

@@ -41,10 +41,10 @@ function refreshEnvelope() {
   chips(part('from'), ready() ? choices : [], from, setFrom);
   part('hint').textContent = hint();
   part('seconds').textContent = ring.toFixed(2) + ' s';
-  root.querySelector('.st-length').hidden = from !== 'drawn';
+  root.querySelector('.steer-length').hidden = from !== 'drawn';
   button('clear').disabled = !onsets.length;
   button('add').disabled = !ready();
-  curve.classList.toggle('st-drawn', from === 'drawn');
+  curve.classList.toggle('steer-drawn', from === 'drawn');
   placeOnsets();
   paint();
 }
@@ -52,7 +52,7 @@ function refreshEnvelope() {
 function placeOnsets() {
   const count = from === 'drawn' ? onsets.length : 0;
   while (handles.children.length > count) handles.lastChild.remove();
-  while (handles.children.length < count) handles.append(make('button', { type: 'button', class: 'st-onset', role: 'slider', 'aria-valuemin': FLOOR, 'aria-valuemax': 0 }));
+  while (handles.children.length < count) handles.append(make('button', { type: 'button', class: 'steer-onset', role: 'slider', 'aria-valuemin': FLOOR, 'aria-valuemax': 0 }));
   for (let i = 0; i < count; i++) {
     const [time, level] = onsets[i], node = handles.children[i];
     node.style.left = (100 * time / seconds()) + '%';
@@ -80,8 +80,8 @@ function paint() {
   const pen = canvas.getContext('2d'), style = getComputedStyle(root);
   pen.clearRect(0, 0, width, height);
   if (!ready()) return;
-  pen.strokeStyle = style.getPropertyValue('--st-grid');
-  pen.fillStyle = style.getPropertyValue('--st-quiet');
+  pen.strokeStyle = style.getPropertyValue('--steer-grid');
+  pen.fillStyle = style.getPropertyValue('--steer-quiet');
   pen.font = 11 * ratio + 'px system-ui, sans-serif';
   pen.lineWidth = ratio;
   for (const level of [-20, -40]) {
@@ -105,9 +105,9 @@ function paint() {
   levels.forEach((level, i) => pen.lineTo(width * i / (levels.length - 1), height * level / FLOOR));
   pen.lineTo(width, height);
   pen.closePath();
-  pen.fillStyle = style.getPropertyValue('--st-fill');
+  pen.fillStyle = style.getPropertyValue('--steer-fill');
   pen.fill();
-  pen.strokeStyle = style.getPropertyValue('--st-line');
+  pen.strokeStyle = style.getPropertyValue('--steer-line');
   pen.lineWidth = 1.5 * ratio;
   pen.stroke();
 }
@@ -153,7 +153,7 @@ function removeOnset(onset) {
 curve.addEventListener('pointerdown', (event) => {
   if (!ready() || event.button) return;
   event.preventDefault();
-  const node = event.target.closest('.st-onset'), [time, level] = spotAt(event);
+  const node = event.target.closest('.steer-onset'), [time, level] = spotAt(event);
   const onset = node ? onsets[[...handles.children].indexOf(node)] : addOnset(time, level);
   if (!onset) return;
   const focus = () => { const at = handles.children[onsets.indexOf(onset)]; if (at) at.focus({ preventScroll: true }); };
