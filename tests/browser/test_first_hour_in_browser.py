@@ -13,6 +13,9 @@ TITLE = "document.querySelector('#savg-view .sp-title').textContent"
 
 def test_examples_do_something_on_a_click(guest: Visitor) -> None:
     page = guest.page
+    page.locator("#savg-tour summary").click()
+    assert page.get_by_text("Uninformative", exact=True).is_visible()
+    page.locator("#savg-tour summary").click()
     page.wait_for_function(f"{VIEW}.annotation && {VIEW}.ready")
     assert page.locator("#savg-view .sp-title").inner_text() == "1 speaker on the left"
     assert "px (" in page.locator("#savg-view .sp-distance").inner_text()
