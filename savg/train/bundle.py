@@ -133,6 +133,13 @@ def _averaged(
     return model, dataclasses.replace(card, facts={**card.facts, **training})
 
 
+def public(setting: str) -> str:
+    """A setting without the folders of this machine: of an absolute path the last part alone."""
+    name, equals, value = setting.rpartition("=")
+    place = Path(value)
+    return f"{name}{equals}{place.name if place.is_absolute() else value}"
+
+
 def model_card(
     facts: dict[str, Any],
     saved: checkpoints.Checkpoint,
@@ -142,10 +149,9 @@ def model_card(
 ) -> str:
     """The model card of exported weights, in Markdown."""
     optim = facts["settings"]["optim"]
-    changes = "".join(f" --set {change}" for change in facts.get("changes", ()))
+    changes = "".join(f" --set {public(change)}" for change in facts.get("changes", ()))
     if facts.get("init"):
-        place = Path(facts["init"])
-        changes += f" --init {place.name if place.is_absolute() else place}"
+        changes += f" --init {public(facts['init'])}"
     prefix = facts.get("network", "")
     size = sum(v.numel() for key, v in saved.average.items() if key.startswith(prefix))
     lines = [

@@ -15,7 +15,7 @@ from savg.models.joint_config import CONFIGS as JOINT
 from savg.models.joint_unet import CoupledUNet
 from savg.models.video_unet import video_half
 from savg.train.__main__ import main
-from savg.train.bundle import export
+from savg.train.bundle import export, public
 from savg.train.recipe import Recipe, get_recipe
 from savg.train.start import start_from
 
@@ -80,3 +80,17 @@ def test_a_run_starts_from_them_and_its_card_names_them(tmp_path: Path) -> None:
         torch.testing.assert_close(exported.state_dict()[key], value, atol=1e-5, rtol=1e-5)
     assert main([*common, "--stop-at", "2", "--set", "lr=1e-9"]) == 0
     assert json.loads((tmp_path / "run" / "run.json").read_text())["init"] == start
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("vae=/home/somebody/runs/vae", "vae=vae"),
+        ("vae=runs/vae", "vae=runs/vae"),
+        ("/home/somebody/joint", "joint"),
+        ("optim.steps=10", "optim.steps=10"),
+        ("world=demo,solo", "world=demo,solo"),
+    ],
+)
+def test_a_model_card_names_no_folder_of_this_machine(setting: str, told: str) -> None:
+    assert public(setting) == told
