@@ -30,6 +30,12 @@ class ClipSet:
     def __len__(self) -> int:
         return int(self.ends[-1])
 
+    def origin(self) -> list[Any]:
+        """Identity of the clips, ready for JSON: counts, keys and layouts of the packs."""
+        return [
+            [len(pack), np.asarray(pack.keys).tolist(), pack.layout.meta()] for pack in self.packs
+        ]
+
     def _place(self, index: int) -> tuple[PackedClips, int]:
         number = int(np.searchsorted(self.ends, index, side="right"))
         return self.packs[number], index - int(self.ends[number] - len(self.packs[number]))

@@ -29,8 +29,6 @@ from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card, load_component, part_folder
 from savg.metrics.statistics import correlation
 from savg.models.direction import mirrored as flipped
-from savg.models.mel import CONFIGS as MELS
-from savg.models.mel import MelSpectrogram
 from savg.models.mel_vae import MelVae
 from savg.models.mmaudio_lengths import SequenceLengths
 from savg.models.stereo import join_latents, per_channel, split_latents
@@ -38,35 +36,20 @@ from savg.models.synchformer import Synchformer
 from savg.models.visual_flow import CONFIGS as NETWORKS
 from savg.models.visual_flow import VisualFlow, VisualFlowConfig, VisualInputs
 from savg.pipelines.clip_images import MODEL, OpenClipImages, require_open_clip
-from savg.pipelines.visual_features import ClipAndSync, EncoderFrames, VisualFeatures, with_boxes
+from savg.pipelines.visual_features import ClipAndSync, EncoderFrames, with_boxes
 from savg.train.audio_data import RANDOM, load_vae, mel_image
 from savg.train.clip_set import ClipSet
 from savg.train.direction_data import POINTS, direction_of
 from savg.train.direction_data import withheld as without_some
 from savg.train.feature_maps import Row, feature_maps
 from savg.train.mel_vae import level_db
+from savg.train.mmaudio_data import LatentSet, latent_rows, stored_inputs, visual_rows
 from savg.train.muon import Muon
 from savg.train.optim import Draw, Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars, on_gpu
 from savg.train.sheets import write_sheet
 from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
 from savg.video import Video
-
-
-@dataclass(frozen=True, eq=False)
-class LatentSet:
-    """Clips, with maps of their features by frozen networks, by name.
-
-    moments [clips, 2 channels, 2 (mean, deviation), C, L] of the VAE `vae`; clip and sync
-    [clips, 2 (plain, mirrored), …], where the network is conditioned on them.
-    """
-
-    clips: ClipSet
-    maps: dict[str, NDArray[Any]]
-    vae: MelVae
-
-    def __len__(self) -> int:
-        return len(self.clips)
 
 
 @dataclass(frozen=True)
@@ -131,9 +114,9 @@ class MMAudioRecipe(Recipe):
         folder = run / "data"
         maps = feature_maps(
             folder / "latents",
-            {"vae": name, "clips": self._origin(clips), "seconds": float(self.clips.seconds)},
+            {"vae": name, "clips": clips.origin(), "seconds": float(self.clips.seconds)},
             len(clips),
-            lambda: _latents(clips, vae.to(device), self.lengths),
+            lambda: latent_rows(clips, vae.to(device), self.lengths),
             "latents",
         )
         if self.model.encoder is None:
@@ -175,11 +158,11 @@ class MMAudioRecipe(Recipe):
     def _seen(self, data: LatentSet, index: int, mirrored: bool) -> VisualInputs:
         """What is seen of a clip."""
         if self.model.encoder is None and not self.model.boxes:
-            return _stored_inputs(data, index, mirrored)
+            return stored_inputs(data, index, mirrored)
         video = Video(data.clips.video(index), Fraction(self.clips.fps), data.clips.boxes(index))
         video = video.mirrored() if mirrored else video
         if self.model.encoder is None:
-            inputs = _stored_inputs(data, index, mirrored)
+            inputs = stored_inputs(data, index, mirrored)
         else:
             inputs = EncoderFrames(self.model.encoder)(video, 0, self.lengths)
         if not self.model.boxes:
@@ -325,7 +308,7 @@ class MMAudioRecipe(Recipe):
         origin = {
             "clip": self.clip_weights,
             "synchformer": card.sha256,
-            "clips": self._origin(clips),
+            "clips": clips.origin(),
             "seconds": float(self.clips.seconds),
         }
 
@@ -333,15 +316,9 @@ class MMAudioRecipe(Recipe):
             images = OpenClipImages.from_pretrained(self.clip_weights, device)
             assert isinstance(encoder, Synchformer)
             visual = ClipAndSync(images, encoder.to(device))
-            return _visual(clips, visual, self.lengths, Fraction(self.clips.fps))
+            return visual_rows(clips, visual, self.lengths, Fraction(self.clips.fps))
 
         return feature_maps(folder, origin, len(clips), rows, "visual features")
-
-    def _origin(self, clips: ClipSet) -> list[Any]:
-        """Identity of a set of packed clips: counts, keys and layouts."""
-        return [
-            [len(pack), np.asarray(pack.keys).tolist(), pack.layout.meta()] for pack in clips.packs
-        ]
 
 
 def without_boxes(inputs: VisualInputs, withheld: Tensor) -> VisualInputs:
@@ -363,42 +340,6 @@ def matrices(model: VisualFlow, trained: list[nn.Parameter]) -> tuple[list[Any],
         and id(module.weight) not in outer_ids
     }
     return [p for p in trained if id(p) in inner], [p for p in trained if id(p) not in inner]
-
-
-@torch.inference_mode()
-def _latents(clips: ClipSet, vae: MelVae, lengths: SequenceLengths) -> Iterator[Row]:
-    """Moments [2 channels, 2, C, L] of each clip; its audio is padded with silence to whole latents."""
-    device = vae.data_mean.device
-    mel = MelSpectrogram(replace(MELS["16k"], num_mels=vae.config.data_dim)).to(device)
-    for index in range(len(clips)):
-        audio = torch.from_numpy(clips.audio(index)).to(device)[:, : lengths.samples]
-        audio = nn.functional.pad(audio, (0, lengths.samples - audio.shape[1]))
-        posterior = vae.encode(mel(audio))
-        moments = torch.stack((posterior.mean, posterior.std), dim=1)
-        yield {"moments": moments.float().cpu().numpy()}
-
-
-def _visual(
-    clips: ClipSet, visual: VisualFeatures, lengths: SequenceLengths, fps: Fraction
-) -> Iterator[Row]:
-    """Features [2, …] of each clip, plain and mirrored, as float16."""
-    for index in range(len(clips)):
-        video = Video(clips.video(index), fps)
-        pair = VisualInputs.stack([visual(v, 0, lengths) for v in (video, video.mirrored())])
-        assert pair.clip is not None and pair.sync is not None
-        yield {
-            "clip": pair.clip.half().cpu().numpy(),
-            "sync": pair.sync.half().cpu().numpy(),
-        }
-
-
-def _stored_inputs(data: LatentSet, index: int, mirrored: bool) -> VisualInputs:
-    """A clip's features from the maps."""
-    clip, sync = (
-        torch.from_numpy(np.array(data.maps[name][index, int(mirrored)]))[None].float()
-        for name in ("clip", "sync")
-    )
-    return VisualInputs(clip=clip, sync=sync)
 
 
 CONFIGS = {

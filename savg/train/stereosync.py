@@ -33,7 +33,6 @@ from savg.models.stereosync import CONFIGS as NETWORKS
 from savg.paths import existing
 from savg.pipelines.depth_condition import FACT, GRID
 from savg.train.audio_data import RANDOM, mel_image
-from savg.train.clip_set import ClipSet
 from savg.train.depth_files import DepthFiles
 from savg.train.feature_maps import feature_maps
 from savg.train.mel_vae import level_db
@@ -122,7 +121,7 @@ class StereoSyncRecipe(Recipe):
         origin = {
             "vae": name,
             "semantic": sounding,
-            "clips": _origin(clips),
+            "clips": clips.origin(),
             "seconds": float(self.clips.seconds),
             "frames": self.model.tokens.frames,
             "envelope": self.model.envelope,
@@ -294,11 +293,6 @@ class StereoSyncRecipe(Recipe):
                 f"{self.base}: the transformer must be {self.model.audio}, got {base.config.audio}."
             )
         return base
-
-
-def _origin(clips: ClipSet) -> list[Any]:
-    """Identity of a set of packed clips: counts, keys and layouts."""
-    return [[len(pack), np.asarray(pack.keys).tolist(), pack.layout.meta()] for pack in clips.packs]
 
 
 def _scores(mel: Tensor, real: Tensor) -> dict[str, float]:
