@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.errors import MediaError
+from savg.input_file import input_file
 from savg.media.container import open_container
 from savg.paths import atomic_file
 
@@ -38,11 +39,11 @@ def read_png_comment(path: str | os.PathLike[str]) -> str | None:
     """The comment of a PNG, "" where it has none; None for a file that is no PNG.
 
     Raises:
-        MediaError: a PNG that cannot be read.
+        MediaError: a file that is not there or cannot be opened, or a damaged PNG.
     """
     from PIL import Image
 
-    with Path(path).open("rb") as file:
+    with input_file(path, "image", MediaError).open("rb") as file:
         if file.read(8) != b"\x89PNG\r\n\x1a\n":
             return None
     try:

@@ -30,6 +30,8 @@ def test_a_clips_file_and_image_keep_its_settings(tmp_path: Path) -> None:
     (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:40])
     with pytest.raises(MediaError, match=r"b\.png is a PNG that cannot be read"):
         read_png_comment(tmp_path / "b.png")
+    with pytest.raises(MediaError, match=r"c\.png: no such image"):
+        read_png_comment(tmp_path / "c.png")
 
 
 def test_the_command_line_makes_that_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
