@@ -178,7 +178,7 @@ CONFIGS = {
         ),
         model=NETWORKS["full"],
         synthetic=Synthetic(worlds=FURNISHED, clips=(10_000, 5_000, 5_000)),
-        valid=Synthetic(worlds=("furnished",), clips=(64,), split="test"),
+        valid=Synthetic(worlds=("furnished",), clips=(64,), split="valid", held_out=True),
     ),
     "demo": DepthRecipe(
         optim=Optimisation(
@@ -187,7 +187,7 @@ CONFIGS = {
         ),
         model=NETWORKS["demo"],
         synthetic=Synthetic(worlds=FURNISHED, clips=(800, 400, 400)),
-        valid=Synthetic(worlds=("furnished",), clips=(24,), split="test"),
+        valid=Synthetic(worlds=("furnished",), clips=(24,), split="valid", held_out=True),
     ),
     "tiny": DepthRecipe(
         optim=Optimisation(
@@ -196,7 +196,7 @@ CONFIGS = {
         ),
         model=NETWORKS["tiny"],
         synthetic=Synthetic(worlds=("furnished",), clips=(2,)),
-        valid=Synthetic(worlds=("furnished",), clips=(1,), split="test"),
+        valid=Synthetic(worlds=("furnished",), clips=(1,), split="valid", held_out=True),
         samples=1,
     ),
 }  # fmt: skip
