@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 
 import pytest
 import slow_first
@@ -22,6 +25,36 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish() -> None:
     """What all tests import stays: looking for garbage in it takes 0.3 s each time."""
     gc.freeze()
+
+
+@contextmanager
+def _browsers_aside(item: pytest.Item) -> Iterator[None]:
+    """Other tests run event loops of their own, while browsers that earlier ones opened keep theirs.
+
+    Playwright's loop counts as running in the process from the first browser on, although it only does
+    while a browser's test waits for it.
+    """
+    running = asyncio._get_running_loop()
+    if running is None or "browser" in item.path.parts:
+        yield
+        return
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(running)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    with _browsers_aside(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    with _browsers_aside(item):
+        return (yield)
 
 
 @pytest.fixture(autouse=True)

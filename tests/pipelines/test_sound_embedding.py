@@ -96,7 +96,7 @@ def test_the_command_takes_a_file_or_words(tmp_path: Path) -> None:
     write_audio(tmp_path / "tone.wav", tone(0.1)[None].repeat(2, axis=0), RATE)
 
     def semantic(text: str) -> object:
-        names = ("audio", "person", "envelope", "envelope_from", "strength")
+        names = ("audio", "person", "envelope", "envelope_from", "strength", "depth")
         given = argparse.Namespace(**dict.fromkeys(names), sounds_like=text)
         return options(given, "stereosync")["semantic"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import made_up_clips
 import pytest
 import studio_fakes
 from videos import make_video
@@ -35,7 +36,7 @@ def test_people_and_level_of_a_clip(editor: Editor) -> None:
     assert looking["state"] == "looking" and ready["state"] == "ready" and ready["steers"]
     (person,) = ready["people"]
     middles = [(row[1] + row[3]) / 2 for row in person]
-    assert all(abs(x - studio_fakes.RIGHT_X) < 15 for x in middles) and ready["longest"] == 1
+    assert all(abs(x - made_up_clips.RIGHT_X) < 15 for x in middles) and ready["longest"] == 1
     assert person[0][0] == 0 and person[-1][0] == 5
     assert (ready["top"], ready["bottom"]) == (56, 200)
     assert len(ready["levels"]) == 100 and max(ready["levels"]) > -30

@@ -5,8 +5,10 @@ const root = element.querySelector('.steer');
 const part = (name) => root.querySelector('[data-is="' + name + '"]');
 const button = (name) => root.querySelector('[data-do="' + name + '"]');
 const stage = part('stage'), layer = part('layer'), video = stage.querySelector('video');
-const PLAY = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 5v14l12-7z"/></svg>';
-const PAUSE = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 5h4v14H7zM14 5h4v14h-4z"/></svg>';
+const ICONS = {
+  play: '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 5v14l12-7z"/></svg>',
+  pause: '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 5h4v14H7zM14 5h4v14h-4z"/></svg>',
+};
 
 let shown = null, who = 1, rows = [], drawing = false, seekTo = null;
 const ready = () => Boolean(shown && shown.state === 'ready');
@@ -161,7 +163,8 @@ function refreshMoment() {
   part('clock').textContent = time.toFixed(2) + ' / ' + seconds().toFixed(2) + ' s';
   if (document.activeElement !== part('seek') || !video.paused) part('seek').value = time;
   const toggle = button('play');
-  toggle.innerHTML = video.paused ? PLAY : PAUSE;
+  const name = video.paused ? 'play' : 'pause';
+  toggle.innerHTML = ICONS[name];
   toggle.setAttribute('aria-label', video.paused ? 'Play' : 'Pause');
   toggle.disabled = !ready();
   moveLine(time);
