@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from savg.cli.strengths import strength
 from savg.errors import SavgError
 from savg.numerals import integer, number
 
@@ -51,7 +52,7 @@ def direction_of(args: argparse.Namespace) -> Direction | None:
     path: Any = None if args.x is None else (args.x,)
     if args.x_path is not None:
         path = tuple(_place(place) for place in args.x_path.split(","))
-    weights = dict(_strength(one) for text in args.strength or () for one in text.split(","))
+    weights = dict(strength(one) for text in args.strength or () for one in text.split(","))
     direction = Direction(args.say, path, args.people, weights)
     if direction.is_open:
         raise SavgError("--strength must come with --say, --x, --x-path or --people.")
@@ -65,11 +66,3 @@ def _place(text: str) -> float:
         raise SavgError(
             f"--x-path must be places in pixels such as 40,120,200, got {text!r}."
         ) from error
-
-
-def _strength(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
-    try:
-        return name, number(value)
-    except (SavgError, ValueError, argparse.ArgumentTypeError) as error:
-        raise SavgError(f"--strength must be CONDITION=NUMBER, got {text!r}.") from error

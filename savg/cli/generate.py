@@ -79,10 +79,10 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     pipeline = CLIPS.load(args.weights, args.pipeline, own_device(args.device), args.dtype)
     print(f"{args.pipeline} pipeline on {pipeline.compute.reason}", file=sys.stderr)
-    batch = args.batch_size or min(pipeline.batch_size, -(-args.num // processes()))
+    total = args.num * (args.takes or 1)
+    batch = args.batch_size or min(pipeline.batch_size, -(-total // processes()))
     options = _options(args)
     clip_rows: list[dict[str, Any]] = []
-    total = args.num * (args.takes or 1)
 
     def write(clip: Any, index: int) -> None:
         path = args.out / f"{args.pipeline}_seed{args.seed}_{index:04d}.mp4"

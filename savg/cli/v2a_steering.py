@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from savg.cli.strengths import strength
 from savg.errors import SavgError, whole_number
-from savg.numerals import integer, number
+from savg.numerals import integer
 
 if TYPE_CHECKING:
     from savg.pipelines.audio_settings import AudioSettings
@@ -88,7 +89,7 @@ def options(args: argparse.Namespace, name: str) -> dict[str, Any]:
     if "envelope_from" in given:
         result["envelope"] = _recording(given["envelope_from"])
     if "strength" in given:
-        result["weights"] = dict(map(_strength, given["strength"]))
+        result["weights"] = dict(map(strength, given["strength"]))
     return result
 
 
@@ -159,14 +160,6 @@ def _like(text: str) -> Soundtrack | Words:
     path = Path(text)
     is_file = (bool(path.suffix) and len(text.split()) == 1) or "/" in text or path.is_file()
     return _recording(text) if is_file else Words(text)
-
-
-def _strength(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
-    try:
-        return name, number(value)
-    except (SavgError, ValueError, argparse.ArgumentTypeError) as error:
-        raise SavgError(f"--strength must be CONDITION=NUMBER, got {text!r}.") from error
 
 
 def _person(text: str) -> Whom:

@@ -65,6 +65,13 @@ def row(
     return values
 
 
+def check_fits(direction: Tensor, points: int) -> None:
+    """ValueError unless directions are [B, 2 + points]; points 0: of a network that takes none."""
+    if not points or direction.ndim != 2 or direction.shape[1] != 2 + points:
+        takes = f"[B, {2 + points}]" if points else "None"
+        raise ValueError(f"direction must be {takes}, got {tuple(direction.shape)}")
+
+
 def without(direction: Tensor, condition: str, clips: Tensor | None = None) -> Tensor:
     """Directions [B, 2 + P] with a condition withheld, everywhere or in `clips` (bool [B])."""
     told = direction.clone()

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from savg.hub import ModelFormat
-from savg.models.direction import DirectionBranch
+from savg.models.direction import DirectionBranch, check_fits
 from savg.models.joint_config import JointUNetConfig, published_config
 from savg.models.joint_layout import build_blocks
 from savg.models.unet_fast import FAST
@@ -95,10 +95,8 @@ class CoupledUNet(nn.Module):
 
     def _branch(self, direction: Tensor) -> DirectionBranch:
         """The branch that takes directions; ValueError for a network without one, or other points."""
-        points = self.config.direction
-        if self.direction is None or direction.ndim != 2 or direction.shape[1] != 2 + points:
-            takes = f"[B, {2 + points}]" if points else "None"
-            raise ValueError(f"direction must be {takes}, got {tuple(direction.shape)}")
+        check_fits(direction, self.config.direction)
+        assert self.direction is not None
         return self.direction
 
     def _placed(self, h: State, patches: State, direction: Tensor, ops: Operations) -> State:

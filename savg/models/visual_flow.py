@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from savg.fields import Between, check
 from savg.hub import ModelFormat
 from savg.models import frame_encoder, mmaudio
-from savg.models.direction import TIME_VALUES, at_times
+from savg.models.direction import TIME_VALUES, at_times, check_fits
 from savg.models.frame_encoder import FrameEncoder, FrameEncoderConfig
 from savg.models.mmaudio import Conditions, Features, MMAudio, MMAudioConfig
 from savg.models.mmaudio_lengths import SequenceLengths
@@ -142,10 +142,8 @@ class VisualFlow(nn.Module):
 
     def _told(self, direction: Tensor, times: int) -> Tensor:
         """What a direction adds to the features of each time [B, N, ·]."""
-        points = self.config.direction
-        if self.direction is None or direction.ndim != 2 or direction.shape[1] != 2 + points:
-            takes = f"[B, {2 + points}]" if points else "None"
-            raise ValueError(f"direction must be {takes}, got {tuple(direction.shape)}")
+        check_fits(direction, self.config.direction)
+        assert self.direction is not None
         return self.direction(at_times(direction, times).to(self.direction.weight.dtype))
 
     def condition(self, inputs: VisualInputs, lengths: SequenceLengths) -> Conditions:

@@ -23,7 +23,7 @@ from savg.hub import Card, component_folder, load_component, model_format, save_
 from savg.models.joint_unet import CoupledUNet
 from savg.pipelines.base import Result, SeedPipeline, check_call
 from savg.pipelines.description import Description, DescriptionError, flag, setting
-from savg.pipelines.direction import Directed, Direction
+from savg.pipelines.direction import Directed, Direction, asked
 from savg.pipelines.guidance import Denoiser, Guidance
 from savg.pipelines.progress import OnStep, Progress, flipped
 from savg.pipelines.sampling import ClipNoise, NoisePurpose, SamplerConfig, diffusion_of
@@ -256,13 +256,10 @@ class DiffusionPipeline(SeedPipeline[Result]):
 
     def _directed(self, direction: Direction | None) -> Directed | None:
         """The direction as the network takes it; SavgError where it takes none."""
-        if direction is None or direction.is_open:
+        told = asked(direction, self.directions, self.name)
+        if told is None:
             return None
-        if not self.directions:
-            raise SavgError(
-                f"direction must be None: these {self.name} weights were not trained with directions."
-            )
-        return Directed.of(direction, self.directions, self.compute.device)
+        return Directed.of(told, self.directions, self.compute.device)
 
     def _sample(
         self,

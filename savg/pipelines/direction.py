@@ -104,6 +104,20 @@ class Direction:
         return row(points, sound, self.people, path)
 
 
+def asked(direction: Direction | None, points: int, weights: str) -> Direction | None:
+    """The direction, None where it leaves all open; SavgError for weights that take none.
+
+    points: of the paths that the network takes, 0 for none; weights: their name, for the message.
+    """
+    if direction is None or direction.is_open:
+        return None
+    if not points:
+        raise SavgError(
+            f"direction must be None: these {weights} weights were not trained with directions."
+        )
+    return direction
+
+
 @dataclass(frozen=True, eq=False)
 class Directed:
     """Directions [1, 2 + points] of a network, and the share of each one's prediction."""

@@ -37,7 +37,7 @@ from savg.models.visual_flow import VisualFlow, VisualInputs
 from savg.pipelines.base import AudioPipeline, check_batch
 from savg.pipelines.clip_images import MODEL, OpenClipImages
 from savg.pipelines.description import Description, DescriptionError, setting
-from savg.pipelines.direction import Directed, Direction
+from savg.pipelines.direction import Directed, Direction, asked
 from savg.pipelines.flow_sampling import FlowSampler, Window, in_windows
 from savg.pipelines.person_parts import other_cards, read_persons, write_persons
 from savg.pipelines.progress import OnStep, Progress
@@ -255,11 +255,7 @@ class VideoToAudio(AudioPipeline):
                 the whole of each video.
         """
         check_batch(seed, first, batch_size)
-        asked = None if direction is None or direction.is_open else direction
-        if asked is not None and not self.directions:
-            raise SavgError(
-                "direction must be None: these flow weights were not trained with directions."
-            )
+        told = asked(direction, self.directions, "flow")
         sampler = self.sampler.with_overrides(steps, guidance)
         if not boxes:
             videos = [replace(video, boxes=Boxes.empty()) for video in videos]
@@ -268,7 +264,7 @@ class VideoToAudio(AudioPipeline):
 
         def make(group: Sequence[Window]) -> NDArray[np.float32]:
             with torch.inference_mode():
-                audio = self._sample(group, seed, sampler, progress, asked)
+                audio = self._sample(group, seed, sampler, progress, told)
             progress.base += sampler.steps
             return audio
 
