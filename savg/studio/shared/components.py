@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 DOM = "shared/dom.js"
 OVERLAY = "shared/player/overlay.js"
 
+STEERING = (DOM, "shared/steer/places.js", "shared/steer/controls.js")
+"""Scripts that editors need."""
+
 SCORE, SCORE_SCRIPT = "shared/player/score.html", "shared/player/side.js"
 """The player's right column with a score, and its script."""
 

@@ -82,7 +82,7 @@ def theme() -> gr.themes.Base:
 def css(tabs: Iterable[str]) -> str:
     """All style sheets: the shared ones, then those beside each tab, named as modules."""
     folders = ("shared/player/player", "shared/shelf/shelf", "shared/progress/progress")
-    shared = [f"{name}.css" for name in (*folders, "shared/start/start")]
+    shared = [f"{name}.css" for name in (*folders, "shared/start/start", "shared/steer/steer")]
     own = [style for tab in tabs for style in styles(tab.rpartition(".")[0])]
     return "\n".join([text("shared/studio.css", *shared), *own])
 

@@ -42,7 +42,7 @@ def steer_editor() -> gr.HTML:
     """The editor of boxes over a video and of an envelope; its value is `steer_value(…)` or None."""
     scripts = ["steer_state", "steer", "steer_envelope"]
     files = [f"video_to_audio/{name}.js" for name in scripts]
-    return component("video_to_audio/steer.html", [components.DOM, *files], STEER)
+    return component("video_to_audio/steer.html", [*components.STEERING, *files], STEER)
 
 
 def steer_value(

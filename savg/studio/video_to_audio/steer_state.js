@@ -1,9 +1,7 @@
 /* What a visitor has drawn over one video; nothing of the page. Boxes are x0, y0, x1, y1 in pixels of the
    256×256 frame, times seconds, levels dB of full scale. */
 
-const FRAME = 256, VIEW = 100, SNAP = 0.08, LEAST = 8, FLOOR = -60, FALL = 40, MOST_ROWS = 200;
-const clamp = (value, least, most) => Math.max(least, Math.min(most, value));
-const round = (value, digits) => Number(value.toFixed(digits));
+const SNAP = 0.08, LEAST = 8, FLOOR = -60, FALL = 40, MOST_ROWS = 200;
 
 /* The box between rows [seconds, x0, y0, x1, y1]; outside them the ends, or nothing unless `held`. */
 function boxAt(rows, time, held) {
@@ -15,15 +13,8 @@ function boxAt(rows, time, held) {
   return a.slice(1).map((value, i) => value + share * (b[i + 1] - value));
 }
 
-/* Degrees to the left of the middle of a box in a view of 100°. */
-function azimuth(box) {
-  const offset = FRAME / 2 - (box[0] + box[2]) / 2;
-  return Math.atan(offset / (FRAME / 2) * Math.tan(VIEW / 2 * Math.PI / 180)) * 180 / Math.PI;
-}
-
 function sideWords(box) {
-  const degrees = Math.round(azimuth(box));
-  return !degrees ? 'in the middle' : Math.abs(degrees) + '° to the ' + (degrees > 0 ? 'left' : 'right');
+  return sideAt((box[0] + box[2]) / 2);
 }
 
 /* A box within the frame; whole boxes are pushed back, corners are cut. */
@@ -38,15 +29,6 @@ function within(box, whole) {
   if (x1 - x0 < LEAST) [x0, x1] = x0 > FRAME - LEAST ? [FRAME - LEAST, FRAME] : [x0, x0 + LEAST];
   if (y1 - y0 < LEAST) [y0, y1] = y0 > FRAME - LEAST ? [FRAME - LEAST, FRAME] : [y0, y0 + LEAST];
   return [x0, y0, x1, y1].map((v) => round(v, 1));
-}
-
-/* Put a row in the place of one that is at (about) its time, else between the others. */
-function putRow(rows, row, near) {
-  const at = rows.findIndex((one) => Math.abs(one[0] - row[0]) < near);
-  if (at >= 0) rows[at] = [rows[at][0], ...row.slice(1)];
-  else if (rows.length < MOST_ROWS) rows.push(row);
-  rows.sort((a, b) => a[0] - b[0]);
-  return rows;
 }
 
 /* dB at a time after onsets [seconds, dB]: each rises at once and falls by FALL dB in `length`. */
