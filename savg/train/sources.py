@@ -40,7 +40,7 @@ class Synthetic:
     worlds: names of worlds; clips: number of clips of each world; split: whose seeds and people are
     taken; first: number of the first seed; microphones: "ideal", "real" for sound as real rooms and
     microphones make it, or "mixed" for three quarters of it; held_out: voices and instruments that
-    are never trained on.
+    are never trained on; rooms: of each world, so many of its rooms, evenly spread (0: all).
     """
 
     worlds: tuple[str, ...] = ("demo",)
@@ -49,6 +49,7 @@ class Synthetic:
     first: int = 0
     microphones: str = "ideal"
     held_out: bool = False
+    rooms: int = 0
 
     def __post_init__(self) -> None:
         if len(self.worlds) != len(self.clips) or not self.worlds or min(self.clips) < 1:
@@ -62,18 +63,23 @@ class Synthetic:
         if self.microphones not in MICROPHONES:
             known = ", ".join(MICROPHONES)
             raise ValueError(f"microphones must be one of {known}, got {self.microphones!r}.")
+        if self.rooms < 0:
+            raise ValueError(f"Synthetic.rooms must be 0 (all) or more, got {self.rooms}.")
 
     def world(self, name: str) -> World:
         """The world of that name with these microphones and voices."""
         world = world_of(name, "test" if self.held_out else self.split)
         held_out = self.held_out or world.held_out
+        if 0 < self.rooms < world.rooms:
+            world = replace(world, rooms=self.rooms, room_step=world.rooms // self.rooms)
         return replace(world, real_microphones=MICROPHONES[self.microphones], held_out=held_out)
 
     @property
     def tag(self) -> str:
         """What differs from the world as it is, for the name of a pack."""
         microphones = "" if self.microphones == "ideal" else f"-{self.microphones}"
-        return microphones + "-held" * self.held_out
+        rooms = f"-rooms{self.rooms}" if self.rooms else ""
+        return microphones + "-held" * self.held_out + rooms
 
     def with_world(self, names: str) -> Synthetic:
         """As many clips of other worlds: `names` of worlds or mixes, separated by commas.

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from savg.annotation import ClipLabels
+from savg.data.scenes import draw_scene, split_seed
 from savg.errors import SavgError
 from savg.train.optim import Draw
 from savg.train.recipe import get_recipe, override
@@ -78,6 +79,18 @@ def test_a_recipe_without_overlap_draws_what_it_drew_before(tmp_path: Path) -> N
     assert mixed[0].shape == before[0].shape and not np.array_equal(mixed[0], before[0])
     turned = replace(recipe, turns=1.0).batch(data, draws)
     assert turned[0].shape == before[0].shape and not np.array_equal(turned[0], before[0])
+
+
+def test_fewer_rooms_are_evenly_spread_ones_with_a_pack_of_their_own() -> None:
+    whole = Synthetic(("furnished",), (1,))
+    few = replace(whole, rooms=8)
+    world, every = few.world("furnished"), whole.world("furnished")
+    drawn = {draw_scene(split_seed("train", i), world).room for i in range(60)}
+    assert drawn == set(range(0, every.rooms, every.rooms // 8)) and len(drawn) == 8
+    assert replace(whole, rooms=1000).world("furnished") == every
+    assert few.tag not in ("", whole.tag)
+    with pytest.raises(SavgError, match="rooms must be 0"):
+        override(get_recipe("joint", "tiny"), ["synthetic.rooms=-1"])
 
 
 def test_microphones_and_held_out_voices_are_settings_with_packs_of_their_own(

@@ -206,7 +206,7 @@ def draw_scene(seed: int, world: World, seconds: float = 5.0) -> Scene:
         >>> scene = draw_scene(split_seed("train", 0), World.demo())
     """
     rng = np.random.default_rng([seed, 23])
-    room = int(rng.integers(world.rooms))
+    room = world.room_step * int(rng.integers(world.rooms))
     playing = bool(rng.random() < world.instrument_share)
     count = 1 + int(rng.choice(len(world.bystanders), p=world.bystanders))
     tracks = _draw_tracks(rng, world, count, seconds, playing, make_room(world.room_seed, room))

@@ -56,7 +56,8 @@ class Look:
 class World:
     """The distribution of scenes; shares are probabilities, depths are metres in front of the camera.
 
-    looks: fixed people, or none for people drawn at random. rooms: number of rooms.
+    looks: fixed people, or none for people drawn at random. rooms: number of rooms; room_step: of those
+    that room_seed has, only each such is one.
     reach: largest offset of a person from the frame's centre, as a share of half its width;
     separation: least difference of two people's offsets. bystanders: probabilities of 0, 1, 2, … idle
     people. turn: largest turn of a standing person in degrees, where heads_turn. held_out: voices,
@@ -69,6 +70,7 @@ class World:
     looks: tuple[Look, ...]
     instruments: tuple[str, ...]
     room_seed: int = 0
+    room_step: int = 1
     instrument_share: float = 1 / 3
     bystanders: tuple[float, ...] = (0.7, 0.3)
     walk_share: float = 0.0
@@ -87,6 +89,8 @@ class World:
                 "A world must have at least one room and one instrument, "
                 f"got {self.rooms} and {len(self.instruments)}."
             )
+        if self.room_step < 1:
+            raise ValueError(f"room_step must be ≥ 1, got {self.room_step}.")
         if abs(sum(self.bystanders) - 1) > 1e-6:
             raise ValueError(f"bystanders must sum to 1, got {sum(self.bystanders)}.")
         if not 0 < self.depths[0] <= self.depths[1]:
