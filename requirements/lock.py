@@ -4,7 +4,8 @@ One resolution, for Python 3.11 to 3.13 on Linux, macOS and Windows, covers the 
 its build and a Hugging Face Space, so that a package has the same version in every file:
 
 - app.txt: the package's dependencies and its build (what `make app` installs);
-- test.txt: the same and every extra but mmdet, which compiles against an environment of its own;
+- test.txt: the same and every extra that tests need (mmdet compiles against an environment of its own,
+  the furnished world is made in one, and wandb is of no use without an account);
 - uv.txt: the installer;
 - ../space_requirements.txt: the dependencies and what Gradio's Space builder adds to them, for the
   Python and Gradio of README's front matter, without hashes: the builder's own packages have none.

@@ -15,6 +15,7 @@ EXTRA_OF = {
     "psycopg": "postgres",
     "pyroomacoustics": "dataset",
     "transformers": "metrics",
+    "wandb": "wandb",
     "mmdet": "mmdet",
     "mmcv": "mmdet",
     "mmengine": "mmdet",

@@ -65,6 +65,7 @@ def _training_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--fresh", action="store_true", help="remove the run's checkpoints and logs first")
     add("--compile", action="store_true", help="compile the network's blocks, for GPUs")
+    add("--wandb", metavar="PROJECT", help="show the run in Weights & Biases too")
     add("--quiet", action="store_true", help="no progress bar")
 
 
@@ -101,6 +102,7 @@ def run_training(args: argparse.Namespace) -> int:
         args.quiet,
         args.init,
         args.compile,
+        args.wandb,
     )
     step = train(recipe, session)
     end = recipe.optim.steps

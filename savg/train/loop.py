@@ -53,7 +53,7 @@ class Session:
     """One call of the loop. run: its folder; data: "synthetic" or a folder; precision: "bfloat16",
     "float32" or None to choose for the machine; max_minutes, stop_at: end with a checkpoint after
     that time or step; quiet: no progress bar; init: see `start_from`, for new runs; compile: the
-    network's blocks (see `savg.models.regions`)."""
+    network's blocks (see `savg.models.regions`); wandb: project of Weights & Biases that shows it."""
 
     run: Path
     data: str = "synthetic"
@@ -64,6 +64,7 @@ class Session:
     quiet: bool = False
     init: str | None = None
     compile: bool = False
+    wandb: str | None = None
 
 
 @dataclass
@@ -112,7 +113,7 @@ def _train(recipe: Recipe, session: Session, compute: Compute, accelerator: Acce
     model = accelerator.prepare_model(state.model)
     guard, means = Guard(state.optimizer, state.average), Means()
     pace, first = Pace(compute.device), state.step + 1
-    records = Records(session.run, state.step, main)
+    records = Records(session.run, state.step, main, session.wandb)
     end = min(recipe.optim.steps, session.stop_at or recipe.optim.steps)
     with _signals() as signals, _progress(state.step, end, main and not session.quiet) as bar:
         batches = _batches(recipe, data, state.step, end, compute.device, accelerator)

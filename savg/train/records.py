@@ -1,4 +1,4 @@
-"""Records of a run: log.csv, scores.csv, TensorBoard events."""
+"""Records of a run: log.csv, scores.csv, and boards that show the same."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import csv
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from savg.paths import atomic_file
 from savg.tables import read_csv
+from savg.train.boards import Board, boards_of
 
 
 class Table:
@@ -53,20 +53,19 @@ class Table:
 
 
 class Records:
-    """The tables and, if installed, TensorBoard; inactive in all processes but the first."""
+    """The tables and boards; inactive in all processes but the first."""
 
-    def __init__(self, run: Path, step: int, active: bool = True) -> None:
+    def __init__(
+        self, run: Path, step: int, active: bool = True, project: str | None = None
+    ) -> None:
+        """Go on after `step`; project: of Weights & Biases, see `boards_of`."""
         self.active = active
-        self.board: Any = None
+        self.boards: list[Board] = []
         if not active:
             return
         self.log = Table(run / "log.csv", step)
         self.scores = Table(run / "scores.csv", step)
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            return
-        self.board = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else None)
+        self.boards = boards_of(run, step, project)
 
     def training(self, step: int, values: Mapping[str, float]) -> None:
         """Scalars of training up to `step`."""
@@ -77,18 +76,16 @@ class Records:
         self._add("scores", "samples", step, values)
 
     def close(self) -> None:
-        """Flush and close the TensorBoard events."""
-        if self.board is not None:
-            self.board.close()
+        """Write what the boards still hold, and close them."""
+        for board in self.boards:
+            board.close()
 
     def _add(self, table: str, tag: str, step: int, values: Mapping[str, float]) -> None:
         if not self.active:
             return
         getattr(self, table).add({"step": step, **values})
-        if self.board is not None:
-            for key, value in values.items():
-                self.board.add_scalar(f"{tag}/{key}", value, step)
-            self.board.flush()
+        for board in self.boards:
+            board.add(step, {f"{tag}/{key}": value for key, value in values.items()})
 
 
 def _short(value: float) -> str:
