@@ -20,7 +20,7 @@ from savg.data.scenes.voices import bank
 from savg.format import ClipFormat
 from savg.geometry import foa_to_stereo, project
 
-WORLDS = {"demo": World.demo(), "varied": World.varied()}
+WORLDS = {"demo": World.demo(), "stage": World.stage(), "varied": World.varied()}
 FOCAL = 128 / np.tan(np.deg2rad(50))
 
 

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_world,
         default="varied",
         help="varied (drawn, the default), furnished (textured people in furnished rooms), furnished1 "
-        "or furnished2 (with one or two silent people), demo or solo",
+        "or furnished2 (with one or two silent people), demo, solo or stage",
     )
     add("--held-out", action="store_true", help="people, rooms, voices and notes never trained on")
     add("--processes", type=integer, help="recordings made at a time (default: one a core)")

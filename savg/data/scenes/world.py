@@ -15,7 +15,7 @@ from savg.data.scenes.furnished.index import (
 Colour = tuple[int, int, int]
 """Red, green, blue in 0..255."""
 
-WORLDS = ("demo", "solo", "varied", "furnished", "furnished1", "furnished2")
+WORLDS = ("demo", "solo", "stage", "varied", "furnished", "furnished1", "furnished2")
 """Names of worlds, for `World.named`."""
 HAIR_STYLES = ("short", "long", "bun", "bald", "cap")
 INSTRUMENTS = ("guitar", "violin", "keyboard", "drum")
@@ -112,6 +112,11 @@ class World:
         return replace(cls.demo(), bystanders=(1.0,))
 
     @classmethod
+    def stage(cls) -> World:
+        """The demo world with what can be asked for: people who walk, up to two silent ones beside."""
+        return replace(cls.demo(), bystanders=(0.55, 0.3, 0.15), walk_share=0.4)
+
+    @classmethod
     def varied(cls) -> World:
         """Many rooms, random people who also walk and sit, up to three bystanders, every instrument."""
         return cls(
@@ -143,7 +148,12 @@ class World:
         if name.startswith("furnished"):
             silent = name.removeprefix("furnished")
             return cls.furnished(held_out, int(silent) if silent else None)
-        drawn = {"demo": cls.demo, "solo": cls.solo, "varied": cls.varied}[name]()
+        drawn = {
+            "demo": cls.demo,
+            "solo": cls.solo,
+            "stage": cls.stage,
+            "varied": cls.varied,
+        }[name]()
         return replace(drawn, held_out=held_out)
 
     @classmethod
