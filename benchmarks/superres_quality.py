@@ -122,9 +122,7 @@ def measure(
     real = picture_rows(large)
     rows = []
     for name, method in methods.items():
-        upscaled = np.zeros_like(large)
-        values = ((method().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        upscaled[:, first * scale : last * scale] = values.movedim(1, -1).numpy()
+        upscaled = padded(method(), large, first * scale)
         picture = picture_rows(upscaled)
         rows.append(
             {
@@ -137,6 +135,14 @@ def measure(
             }
         )
     return rows
+
+
+def padded(values: torch.Tensor, like: Frames, first: int) -> Frames:
+    """Upscaled rows [N, 3, h, w] in −1..1 from row `first` of black frames, of the shape of `like`."""
+    frames = np.zeros_like(like)
+    rows = ((values.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    frames[:, first : first + rows.shape[2]] = rows.movedim(1, -1).numpy()
+    return frames
 
 
 def picture_rows(video: Frames) -> NDArray[np.float64]:

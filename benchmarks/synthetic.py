@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -26,12 +26,16 @@ def held_out(world: str, index: int) -> Rendered:
     return render(draw_scene(split_seed("test", index), WORLDS[world]()))
 
 
-def trained_on(count: int) -> Reference | None:
-    """The first training clips of the bundled joint network, to tell copies; None for no clip."""
+def trained_on(count: int, names: Sequence[str] = ()) -> Reference | None:
+    """The first training clips of the joint network, to tell copies; None for no clip.
+
+    names: of the worlds that it was trained on, in turns; none: `TRAINED_ON`, as the bundled ones.
+    """
     if not count:
         return None
-    world = TRAINED_ON[0]()
-    scenes = (draw_scene(split_seed("train", index), world) for index in range(count))
+    worlds = [World.named(name) for name in names] or [TRAINED_ON[0]()]
+    turns = (divmod(index, len(worlds)) for index in range(count))
+    scenes = (draw_scene(split_seed("train", index), worlds[turn]) for index, turn in turns)
     return Reference(
         {
             str(index): extract(render(scene, size=SIDE).clip, {FEATURE: thumbnails})

@@ -135,16 +135,16 @@ class Bench:
         if name == "ground_truth":
             facts += [args.world, OF_SPLIT]
         elif name == "joint":
-            facts += [args.seed, args.steps, *_origin(self.joint)]
+            facts += [args.seed, args.steps, *origin(self.joint)]
         else:
             stages = self.two_stage.video, self.two_stage.audio
             facts += [args.seed, args.steps, args.audio_steps]
-            facts += [fact for stage in stages for fact in _origin(stage)]
+            facts += [fact for stage in stages for fact in origin(stage)]
         return digest(facts)
 
 
-def _origin(pipeline: Any) -> list[Any]:
-    """Weights and settings of a pipeline."""
+def origin(pipeline: Any) -> list[Any]:
+    """Weights and settings of a pipeline, of which its clips' keys in a cache are made."""
     return [{k: card.sha256 for k, card in pipeline.cards.items()}, dict(pipeline.description)]
 
 

@@ -36,6 +36,13 @@ class Asked:
     x: Sequence[float] | None = None
     people: int | None = None
 
+    def x_at(self, seconds: NDArray[np.float64], duration: float) -> NDArray[np.float64]:
+        """Where the sound was asked to be at times [N] of a clip of `duration` seconds, in pixels; NaN
+        where that was left open."""
+        if self.x is None:
+            return np.full(len(seconds), np.nan)
+        return np.interp(seconds, np.linspace(0, duration, len(self.x)), self.x)
+
 
 @dataclass(frozen=True)
 class Take:
@@ -87,7 +94,8 @@ def judged(clip: Clip, boxes: Boxes, events: SoundEvents, asked: Asked, index: i
     nulls = chance_baselines([(events, boxes)], clip.format)
     x_error = sound_share = people_share = None
     if asked.x is not None and len(events):
-        x_error = float(np.abs(events.x - _path(asked.x, events, clip)).mean())
+        times = (events.frames + 0.5) / clip.format.label_fps
+        x_error = float(np.abs(events.x - asked.x_at(times, clip.format.seconds)).mean())
     if asked.sound is not None and len(events):
         sound_share = float((events.categories == SOUNDS[asked.sound]).mean())
     if asked.people is not None:
@@ -105,12 +113,6 @@ def judged(clip: Clip, boxes: Boxes, events: SoundEvents, asked: Asked, index: i
         sound_share,
         people_share,
     )
-
-
-def _path(x: Sequence[float], events: SoundEvents, clip: Clip) -> NDArray[np.float64]:
-    """Where each event was asked to be."""
-    times = (events.frames + 0.5) / clip.format.label_fps
-    return np.interp(times, np.linspace(0, float(clip.format.duration), len(x)), x)
 
 
 def best(takes: Sequence[Take]) -> Take:

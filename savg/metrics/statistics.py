@@ -73,6 +73,26 @@ def ratio_interval(
     return percentiles(totals[drawn].sum(axis=1)[counted] / numbers[counted])
 
 
+def relative_interval(
+    own: NDArray[np.float64], other: NDArray[np.float64], seed: int = 0, resamples: int = RESAMPLES
+) -> Interval:
+    """Percentile bootstrap of one set's mean as a multiple of another's, over the clips of each set.
+
+    own, other: sums and counts of the clips, [clips, 2] each. Resamples that have nothing counted, or
+    a mean of 0 to compare with, are left out; None where fewer than two clips of a set count.
+    """
+    if fewer_than_two(own[:, 1]) or fewer_than_two(other[:, 1]):
+        return None, None
+    draws = [
+        one[resampled_clips(len(one), seed + k, resamples)].sum(axis=1)
+        for k, one in enumerate((own, other))
+    ]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        first, second = (drawn[:, 0] / drawn[:, 1] for drawn in draws)
+        ratios = first / second
+    return percentiles(ratios[np.isfinite(ratios)])
+
+
 def pooled_median_interval(
     values: Sequence[Values], seed: int = 0, resamples: int = RESAMPLES
 ) -> Interval:
