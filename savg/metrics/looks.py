@@ -66,14 +66,14 @@ def inside_people(clip: Clip, boxes: Boxes) -> Looks:
 def people_mask(clip: Clip, boxes: Boxes) -> NDArray[np.bool_]:
     """Which pixels of the picture [frames, height, width] have their middle in a person's box."""
     format = clip.format
-    mask = np.zeros(clip.picture.shape[:3], bool)
+    mask: NDArray[np.bool_] = np.zeros(clip.picture.shape[:3], bool)
     corners = boxes.xyxy * (format.size / SAVGBENCH.size)
-    columns = np.arange(mask.shape[2]) + 0.5
+    columns = np.arange(clip.format.size) + 0.5
     rows = np.arange(format.top, format.bottom) + 0.5
     for row in np.flatnonzero((boxes.categories == PERSON) & (boxes.frames < len(mask))):
         x0, y0, x1, y1 = corners[row]
         across, along = (columns > x0) & (columns < x1), (rows > y0) & (rows < y1)
-        mask[boxes.frames[row]] |= along[:, None] & across
+        mask[boxes.frames[row]] |= np.outer(along, across)
     return mask
 
 

@@ -16,6 +16,7 @@ from savg.metrics.statistics import (
     pooled_median_interval,
     pooled_share,
     ratio_interval,
+    relative_interval,
     share_interval,
 )
 
@@ -85,3 +86,23 @@ def test_other_pairs_never_pair_a_clip_with_itself() -> None:
 def test_a_spread_in_words() -> None:
     result = order_statistics(np.arange(101.0))
     assert result == {"least": 0.0, "p5": 5.0, "median": 50.0, "largest": 100.0}
+
+
+def test_a_relative_interval_resamples_both_sets_by_themselves() -> None:
+    rng = np.random.default_rng(4)
+    own, other = (np.column_stack([rng.uniform(1, 9, n), rng.integers(1, 9, n)]) for n in (7, 11))
+    draws = []
+    for first, second in zip(
+        np.random.default_rng(5).integers(0, 7, (300, 7)),
+        np.random.default_rng(6).integers(0, 11, (300, 11)),
+        strict=True,
+    ):
+        means = [
+            sum(table[i][0] for i in drawn) / sum(table[i][1] for i in drawn)
+            for table, drawn in ((own, first), (other, second))
+        ]
+        draws.append(means[0] / means[1])
+    expected = np.quantile(draws, [0.025, 0.975])
+    np.testing.assert_allclose(relative_interval(own, other, 5, 300), expected)
+    assert relative_interval(own[:1], other) == (None, None)
+    assert relative_interval(own, np.zeros((3, 2))) == (None, None)
