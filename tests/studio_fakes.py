@@ -166,9 +166,14 @@ class FakeTwoStage(FakePipeline):
 
 
 def services(
-    seconds: float = 0.02, examples: Path | None = None, missing: str = "", both: bool = False
+    seconds: float = 0.02,
+    examples: Path | None = None,
+    missing: str = "",
+    both: bool = False,
+    directed: bool = False,
 ) -> Services:
-    """A studio's services on the stand-ins; both: with a second pipeline beside the first."""
+    """A studio's services on the stand-ins; both: with a second pipeline beside the first; directed:
+    with small random weights that take directions, the last one."""
     pipeline = FakePipeline(seconds)
     choice = PipelineChoice(
         "Stand-in", "A made-up figure and a tone.", (4, 20, 200), lambda: pipeline, "Joint"
@@ -178,11 +183,17 @@ def services(
         "none": DetectorChoice("Nobody", "none", lambda: lambda clip: Boxes.empty()),
     }
     plain = {"fake": choice}, persons, lambda: find_sounds, "by level", examples, missing
+    told = {}
+    if directed:
+        words = "Random weights that take directions."
+        told["directed"] = PipelineChoice(
+            "Directed", words, (2, 20, 60), _directed, "Directed", directs=True
+        )
     if not both:
-        return Services(*plain)
+        return Services({"fake": choice} | told, *plain[1:])
     about, two = "Two made-up stages.", FakeTwoStage(seconds)
     second = PipelineChoice("Two stand-ins", about, (4, 10, 100), lambda: two, "Two-stage", True)
-    pipelines = {"fake": choice, "second": second}
+    pipelines = {"fake": choice, "second": second} | told
     sound = AudioChoice("Two stand-ins", about, (1, 10, 60), lambda: two.audio, boxes=True)
     pan = PanPipeline(
         PanSettings(sample_rate=16_000), two.audio.compute, {}, find_persons, two.audio
@@ -208,8 +219,19 @@ def _steered() -> AudioPipeline:
     return tiny()
 
 
+def _directed() -> ClipPipeline:
+    """Clips of 1 s, 32 pixels wide."""
+    from dataclasses import replace
+
+    from savg.models.joint_config import CONFIGS
+    from savg.pipelines.joint import JointPipeline
+
+    return JointPipeline.random(replace(CONFIGS["tiny"], direction=3), None)
+
+
 if __name__ == "__main__":
     from savg.studio import build, launch
 
     where = Path(sys.argv[1]) if len(sys.argv) > 1 else None
-    launch(build(services(examples=where, both="both" in sys.argv[2:])))
+    kinds = {name: name in sys.argv[2:] for name in ("both", "directed")}
+    launch(build(services(examples=where, **kinds)))

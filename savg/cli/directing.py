@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from savg.cli.strengths import strength
-from savg.errors import SavgError
 from savg.numerals import integer, number
+from savg.pipelines.direction_text import OPTIONS, read_direction
 
 if TYPE_CHECKING:
     from savg.pipelines.direction import Direction
-
-ARGUMENTS = {"say": "say", "x": "x", "x_path": "x-path", "people": "people", "strength": "strength"}
-"""Name of an argument → the option."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,26 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def direction_of(args: argparse.Namespace) -> Direction | None:
     """The direction that is asked for, None for none; SavgError for values out of range."""
-    from savg.pipelines.direction import Direction
-
-    if all(getattr(args, name) is None for name in ARGUMENTS):
-        return None
-    if args.x is not None and args.x_path is not None:
-        raise SavgError("Either --x or --x-path must be given, got both.")
-    path: Any = None if args.x is None else (args.x,)
-    if args.x_path is not None:
-        path = tuple(_place(place) for place in args.x_path.split(","))
-    weights = dict(strength(one) for text in args.strength or () for one in text.split(","))
-    direction = Direction(args.say, path, args.people, weights)
-    if direction.is_open:
-        raise SavgError("--strength must come with --say, --x, --x-path or --people.")
-    return direction
-
-
-def _place(text: str) -> float:
-    try:
-        return number(text.strip())
-    except (SavgError, ValueError, argparse.ArgumentTypeError) as error:
-        raise SavgError(
-            f"--x-path must be places in pixels such as 40,120,200, got {text!r}."
-        ) from error
+    options = {name: getattr(args, name) for name in OPTIONS}
+    options["strength"] = args.strength and ",".join(args.strength)
+    return read_direction(options, lambda name: f"--{name.replace('_', '-')}")

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from savg.cli.strengths import strength
 from savg.errors import SavgError, whole_number
 from savg.numerals import integer
+from savg.pipelines.strengths import strength
 
 if TYPE_CHECKING:
     from savg.pipelines.audio_settings import AudioSettings

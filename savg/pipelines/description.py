@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from savg.errors import CheckpointError, brief
+from savg.errors import CheckpointError, brief, is_whole
 from savg.fields import from_json
 from savg.hub import CONFIG_FILE, FOLDER_NAME, PIPELINE_FILE, WEIGHTS_FILE, read_config
 
@@ -105,6 +105,18 @@ class Description:
         files = [folder / CONFIG_FILE for folder in self.components.values()]
         configs = [read_config(file).get("config") for file in files if file.is_file()]
         return any(isinstance(config, Mapping) and bool(config.get("boxes")) for config in configs)
+
+    @property
+    def takes_directions(self) -> bool:
+        """Whether the network that makes the frames was trained with directions."""
+        for stage in self.stages.values():
+            return stage.takes_directions
+        folders = self.components
+        folder = folders.get(self.name) or next(iter(folders.values()), self.folder)
+        file = folder / CONFIG_FILE
+        config = read_config(file).get("config") if file.is_file() else None
+        points = config.get("direction") if isinstance(config, Mapping) else None
+        return points is not None and is_whole(points) and points > 0
 
 
 def descriptions(folder: Path) -> list[Description]:

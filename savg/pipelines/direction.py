@@ -75,6 +75,17 @@ class Direction:
         """Whether nothing is asked for."""
         return self.sound is None and self.x is None and self.people is None
 
+    @property
+    def evaluations(self) -> int:
+        """Evaluations of the network at each step: one, and one for each weight that counts."""
+        return 1 + len(self.with_weights_that_count().weights)
+
+    def with_weights_that_count(self) -> Direction:
+        """The same without weights of 1, and of what is left open."""
+        asked = {"sound": self.sound, "x": self.x, "people": self.people}
+        counting = {n: w for n, w in self.weights.items() if w != 1 and asked[n] is not None}
+        return replace(self, weights=counting)
+
     def within(self, start: float, seconds: float, duration: float, points: int) -> Direction:
         """The direction of `seconds` from second `start` on of something that lasts `duration`."""
         if self.x is None or len(self.x) == 1:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+from savg.pipelines.direction_text import MAX_PATH, direction_words
+
 VERSION = 1
 """Of the form of the text; raised when a reader of the old form would misunderstand the new one."""
 
@@ -23,14 +25,20 @@ KEY = "savg"
 MAX_TEXT = 4000
 """Characters of a text that is read."""
 
+SAFE = ","
+"""Characters that the query of an address may have in a value as they are."""
+
 MAX_WORD = 200
-"""Characters of a value."""
+"""Characters of a value, a path aside."""
 
 NUMBERS = ("audio_steps", "superres_steps", "guidance", "people")
 """Further options that are numbers."""
 
 WORDS = ("sampler", "say", "x_path", "strength")
 """Further options that are words."""
+
+DIRECTION = ("say", "x_path", "people", "strength")
+"""Options that are a direction, which links have too."""
 
 OPTIONS = (*NUMBERS, *WORDS, "boxes", "as_published")
 """Further options, by the names that pipelines take; each is an option of `savg generate`."""
@@ -93,6 +101,11 @@ class GenerationSettings:
         return f"{self.pipeline} seed {self.seed}{clip}"
 
     @property
+    def direction_words(self) -> str:
+        """What was asked for in a few words: "speech, x 40→200"; empty for nothing."""
+        return direction_words(self.options)
+
+    @property
     def command(self) -> str:
         """The command line that makes the clip, the last of its seed's clips that it makes."""
         words = ["python", "-m", "savg", "generate", "--pipeline", self.pipeline]
@@ -117,9 +130,10 @@ class GenerationSettings:
             values["clips"] = self.index + 1
         if self.options.get("boxes") is False:
             values["boxes"] = 0
+        values |= {name: self.options[name] for name in DIRECTION if name in self.options}
         if self.weights != "demo":
             values["weights"] = self.weights
-        return f"?{urlencode(values)}"
+        return f"?{urlencode(values, safe=SAFE)}"
 
 
 def _option_words(name: str, value: Option) -> list[str]:
@@ -131,8 +145,8 @@ def _option_words(name: str, value: Option) -> list[str]:
     return [option, str(value)]
 
 
-def _is_word(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= MAX_WORD and value.isprintable()
+def _is_word(value: Any, most: int = MAX_WORD) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= most and value.isprintable()
 
 
 def _is_whole(value: Any) -> bool:
@@ -143,6 +157,6 @@ def _is_option(name: str, value: Any) -> bool:
     if name in ("boxes", "as_published"):
         return isinstance(value, bool)
     if name in WORDS:
-        return _is_word(value)
+        return _is_word(value, MAX_PATH if name == "x_path" else MAX_WORD)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return is_number and math.isfinite(value) and 0 <= value < 2**63

@@ -15,7 +15,9 @@ from gradio_client.exceptions import AppError
 from studio_visits import API, Visit, serving
 
 from savg.clip import Clip
+from savg.media.comment import read_comment
 from savg.media.probe import video_info
+from savg.pipelines.settings import GenerationSettings
 from savg.studio import Studio, build
 from savg.studio.api.endpoints import ENDPOINTS
 from savg.studio.api.names import plain_names
@@ -24,7 +26,7 @@ from savg.studio.shared.job_queue import JobQueue
 
 @pytest.fixture(scope="module")
 def studio() -> Studio:
-    return build(studio_fakes.services(seconds=0.001, both=True), datasets=())
+    return build(studio_fakes.services(seconds=0.001, both=True, directed=True), datasets=())
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,7 @@ def test_the_named_endpoints_are_all_that_programs_see(address: str, client: Cli
     parameters = {
         p["parameter_name"]: p for p in info["named_endpoints"]["/generate"]["parameters"]
     }
-    assert parameters["pipeline"]["type"]["enum"] == ["fake", "second"]
+    assert parameters["pipeline"]["type"]["enum"] == ["fake", "second", "directed"]
     assert all(parameter["parameter_has_default"] for parameter in parameters.values())
 
 
@@ -82,6 +84,18 @@ def test_a_program_generates_a_clip(generated: tuple[str, dict[str, Any]], clien
     assert Path(again).read_bytes() == Path(path).read_bytes()
     default, its = client.predict(seed=3, api_name="/generate")
     assert (its["pipeline"], its["steps"]) == ("fake", 20) and Path(default).is_file()
+
+
+def test_a_program_directs_a_clip(client: Client) -> None:
+    call = {"pipeline": "directed", "seed": 3, "steps": 2, "api_name": "/generate"}
+    asked = {"say": "speech", "x_path": "40,200", "people": 1, "strength": "x=2"}
+    path, facts = client.predict(**asked, **call)
+    assert facts["direction"] == asked
+    settings = GenerationSettings.from_text(read_comment(path))
+    assert settings is not None and settings.options == asked
+    plain, open_facts = client.predict(**call)
+    assert "direction" not in open_facts
+    assert Path(plain).read_bytes() != Path(path).read_bytes()
 
 
 def test_a_clip_is_annotated_by_name_and_as_a_file(
@@ -133,6 +147,12 @@ STRANGE = "0" * 32
         ("generate", {"seed": 2**31}, "greater than maximum"),
         ("generate", {"steps": 61}, "greater than maximum"),
         ("generate", {"pipeline": "fake", "steps": 2}, "Steps must be"),
+        ("generate", {"say": "song"}, "not in the list"),
+        ("generate", {"people": 4}, "greater than maximum"),
+        ("generate", {"x_path": "40,300"}, "x must be in 0..256 pixels from the left, got 300"),
+        ("generate", {"x_path": "left"}, "x_path must be places in pixels such as 40,120,200"),
+        ("generate", {"strength": "x=2"}, "strength must come with say, x, x_path or people"),
+        ("generate", {"pipeline": "fake", "say": "speech"}, "not trained with directions"),
         ("v2a", {}, "Give one video"),
         ("v2a", {"clip": "../../etc/passwd"}, "must be one that"),
         ("v2a", {"clip": STRANGE}, "no longer here"),

@@ -65,10 +65,10 @@ def test_an_agent_generates_a_clip_and_scores_it(address: str) -> None:
         assert len(tool.description) > 60
         for name, schema in tool.inputSchema["properties"].items():
             assert schema.get("description"), (tool.name, name)
-    assert tools["generate_clip"].inputSchema["properties"]["pipeline"]["enum"] == [
-        "fake",
-        "second",
-    ]
+    asked = tools["generate_clip"].inputSchema["properties"]
+    assert asked["pipeline"]["enum"] == ["fake", "second"]
+    assert asked["say"]["enum"] == ["", "speech", "instrument"]
+    assert {"x_path", "people", "strength"} < asked.keys()
     video = httpx.get(found(r"'url': '([^']+)'", words), timeout=60)
     assert video.headers["content-type"] == "video/mp4" and len(video.content) > 1000
     assert "spatial_av_align" in words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from savg.evaluation.observe import observation
 from savg.evaluation.score import Scorer
 from savg.evaluation.selection import select_metrics
 from savg.metrics.base import Item, Need
+from savg.pipelines.direction_text import read_direction
 from savg.studio.api.names import plain_names
 from savg.studio.generate.requests import GenerateRequest
 from savg.studio.shared.context import Context
@@ -68,15 +69,26 @@ class Calls:
         self.context.on_leave(self._stop)
 
     async def generate(
-        self, caller: Caller, pipeline: str, seed: float, steps: float, boxes: bool
+        self,
+        caller: Caller,
+        pipeline: str,
+        seed: float,
+        steps: float,
+        boxes: bool,
+        options: Mapping[str, Any],
     ) -> tuple[Path, Facts]:
-        """The video of a seed's clip, and facts about it. steps: 0 for the pipeline's own number."""
+        """The video of a seed's clip, and facts about it. steps: 0 for the pipeline's own number;
+        options: of a direction, as `read_direction` takes them."""
         key = _chosen(self.pipelines, pipeline)
         count = steps or self.context.services.pipelines[key].steps[1]
-        request = GenerateRequest(self.context, key, seed, count, 1, boxes, caller.session)
+        direction = await run_sync(read_direction, options)
+        request = GenerateRequest(
+            self.context, key, seed, count, 1, boxes, caller.session, direction
+        )
         stored, _ = await self._run(caller, request, self.context.board.queue)
         detector = self.context.services.clip_detector(key)
         facts = {"pipeline": pipeline, "seed": request.seed, "steps": request.steps}
+        facts |= {"direction": direction.to_options()} if direction else {}
         return stored.path(VIDEO), facts | await run_sync(self._score, stored, detector)
 
     async def resound(

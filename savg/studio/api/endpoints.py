@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from savg.errors import SavgError
+from savg.pipelines.direction_text import MAX_PATH
 from savg.studio.api.calls import MAX_EVALUATED, Caller, Calls
 from savg.studio.shared.context import Context
 from savg.studio.shared.handlers import network_address, visitor
@@ -75,6 +76,10 @@ def _generate(calls: Calls) -> None:
         seed: float,
         steps: float,
         boxes: bool,
+        say: str = "",
+        x_path: str = "",
+        people: float = 0,
+        strength: str = "",
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> tuple[str, dict[str, Any]]:
         """Generate a short video clip with stereo sound from a seed, and score whether picture and
@@ -86,9 +91,15 @@ def _generate(calls: Calls) -> None:
             seed: a whole number that chooses the clip.
             steps: steps of the diffusion network; 0 for the method's own number.
             boxes: whether persons' boxes are shown to a second stage that takes them.
+            say: what is heard, speech or instrument; empty: open. From here on of directed weights.
+            x_path: where, in pixels of 256 from the left, over the clip (40 or 40,200); empty: open.
+            people: how many are seen, 1 to 3; 0: open.
+            strength: how closely that is followed, such as x=2,sound=1.5; empty: as trained.
         """
-        asked = calls.generate(_caller(request, progress), pipeline, seed, steps, boxes)
-        path, facts = await _answer(asked)
+        options = {"say": say, "x_path": x_path, "people": int(people or 0), "strength": strength}
+        asked = {name: value for name, value in options.items() if value}
+        made = calls.generate(_caller(request, progress), pipeline, seed, steps, boxes, asked)
+        path, facts = await _answer(made)
         return str(path), facts
 
     names = list(calls.pipelines)
@@ -97,6 +108,10 @@ def _generate(calls: Calls) -> None:
         gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED),
         gr.Number(0, label="Steps", precision=0, minimum=0, maximum=MOST),
         gr.Checkbox(True, label="Person boxes"),
+        gr.Dropdown(["", "speech", "instrument"], value="", label="What is heard"),
+        gr.Textbox("", label="Where: pixels from the left", max_length=MAX_PATH),
+        gr.Number(0, label="People", precision=0, minimum=0, maximum=3),
+        gr.Textbox("", label="Strengths", max_length=MAX_TEXT),
     ]
     _add(calls, generate_clip, "generate", inputs, [_video("Clip"), _facts()])
 

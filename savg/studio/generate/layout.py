@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
 from savg.studio.generate.examples import ExampleCard, example_cards
 from savg.studio.generate.requests import MAX_CLIPS, GenerateChoice
+from savg.studio.generate.stage import stage
 from savg.studio.shared import components, web
 from savg.studio.shared.inputs import seed_row, start_and_stop
 from savg.studio.shared.long_job import Controls
@@ -21,7 +23,7 @@ VIEW_SCRIPTS = [components.SCORE_SCRIPT, "generate/view.js"]
 
 @dataclass(frozen=True)
 class Layout:
-    """The components of the tab."""
+    """The components of the tab; `asked` brings what is asked for on the stage to the studio."""
 
     controls: Controls
     examples: gr.HTML
@@ -32,9 +34,16 @@ class Layout:
     count: gr.Slider
     estimate: gr.HTML
     view: gr.HTML
+    stage: gr.HTML
+    asked: gr.Textbox
     results: gr.HTML
     export: gr.Button
     comparison: gr.HTML
+
+    @property
+    def settings(self) -> list[Any]:
+        """Pipeline, seed, steps, clips and boxes."""
+        return [self.pipeline, self.seed, self.steps, self.count, self.boxes]
 
 
 def lay_out(
@@ -52,6 +61,8 @@ def lay_out(
         with gr.Column(scale=5, min_width=300, elem_id="savg-stage"):
             progress = components.progress("savg-progress", components.progress_value(hint=HINT))
             view = components.player("savg-view", components.SCORE, VIEW_SCRIPTS)
+            direction = stage(next(iter(choices.values())))
+    asked = gr.Textbox(visible=False)
     results = components.shelf(
         "savg-results", components.shelf_value([], layout="cards", empty=EMPTY)
     )
@@ -75,6 +86,8 @@ def lay_out(
         count,
         estimate,
         view,
+        direction,
+        asked,
         results,
         export,
         comparison,

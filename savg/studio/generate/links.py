@@ -4,25 +4,31 @@
 …&clips=3                                 the third clip of the seed, with those before it
 …&boxes=0                                 no person boxes for the audio model
 …&weights=FOLDER                          of further weights that this studio offers
+…&say=speech&x_path=40,200&people=1       who sounds, where (x=40: one place), how many are seen
+…&strength=x=2,people=1.5                 how closely that is followed
 ?pipeline=both&seed=42                    both pipelines side by side
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from savg.errors import SavgError, whole_number
-from savg.numerals import integer
+from savg.numerals import integer, number
+from savg.pipelines.direction_text import OPTIONS, read_direction
 from savg.studio.generate.requests import MAX_CLIPS, TOGETHER, GenerateChoice
 from savg.studio.shared.context import Context
 from savg.studio.shared.inputs import MAX_SEED
 
+if TYPE_CHECKING:
+    from savg.pipelines.direction import Direction
+
 BOTH = "both"
 """What a link calls pipelines side by side."""
 
-NAMES = ("pipeline", "seed", "steps", "clips", "boxes", "weights")
+NAMES = ("pipeline", "seed", "steps", "clips", "boxes", "weights", *OPTIONS)
 
 
 @dataclass(frozen=True)
@@ -34,11 +40,7 @@ class Link:
     steps: int
     count: int
     boxes: bool
-
-    @property
-    def values(self) -> list[Any]:
-        """Values of pipeline, seed, steps, clips and boxes."""
-        return [self.choice, self.seed, self.steps, self.count, self.boxes]
+    direction: Direction | None = None
 
 
 def read_link(query: Mapping[str, Any], choices: Mapping[str, GenerateChoice]) -> Link | None:
@@ -58,6 +60,7 @@ def read_link(query: Mapping[str, Any], choices: Mapping[str, GenerateChoice]) -
         _number("steps", given, default, least, most),
         _number("clips", given, 1, 1, MAX_CLIPS),
         bool(_number("boxes", given, 1, 0, 1)),
+        _direction(given, choices[key]),
     )
 
 
@@ -68,7 +71,7 @@ def made_before(
     choice = choices[link.choice]
     if len(choice.names) > 1:
         return None
-    wanted = choice.settings(0, link.seed, link.count - 1, link.steps, link.boxes)
+    wanted = choice.settings(0, link.seed, link.count - 1, link.steps, link.boxes, link.direction)
     for stored in context.library.get(own):
         if stored.settings == wanted:
             return stored.key
@@ -86,6 +89,25 @@ def _choice(given: Mapping[str, str], choices: Mapping[str, GenerateChoice]) -> 
             return key
     known = [c.registered for c in choices.values() if len(c.names) == 1]
     raise SavgError(f"The link's pipeline must be one of {', '.join(known)}, got {name[:40]!r}.")
+
+
+def _direction(given: Mapping[str, str], choice: GenerateChoice) -> Direction | None:
+    """The direction of an address; SavgError where its weights take none."""
+    options: dict[str, Any] = {name: given[name] for name in OPTIONS if name in given}
+    for name, read in (("x", number), ("people", integer)):
+        if name in given:
+            options[name] = _read(name, given[name], read)
+    direction = read_direction(options, lambda name: f"{name} of the link")
+    if direction and choice.refusal:
+        raise SavgError(choice.refusal)
+    return direction
+
+
+def _read(name: str, text: str, read: Callable[[str], float]) -> float:
+    try:
+        return read(text[:40])
+    except ValueError:
+        raise SavgError(f"{name} of the link must be a number, got {text[:40]!r}.") from None
 
 
 def _number(name: str, given: Mapping[str, str], default: int, least: int, most: int) -> int:

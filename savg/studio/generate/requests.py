@@ -23,6 +23,8 @@ from savg.studio.shared.services import Services
 
 if TYPE_CHECKING:
     from savg.pipelines.base import ClipPipeline
+    from savg.pipelines.direction import Direction
+    from savg.studio.shared.choices import PipelineChoice
 
 MAX_CLIPS = 8
 
@@ -43,7 +45,7 @@ class GenerateChoice:
     """A choice of the list: the pipelines that it runs, in order.
 
     short: what one alone is called beside others; registered, weights: its registered name, and whose
-    weights it has, of each of `names`.
+    weights it has, of each of `names`; undirected: what those that take no direction are called.
     """
 
     label: str
@@ -54,6 +56,15 @@ class GenerateChoice:
     short: str = ""
     sources: tuple[tuple[str, str], ...] = ()
     broken: bool = False
+    undirected: tuple[str, ...] = ()
+
+    @property
+    def refusal(self) -> str:
+        """Why it takes no direction, in a sentence; empty if it takes one."""
+        if not self.undirected:
+            return ""
+        names = " and ".join(self.undirected)
+        return f"These {names} weights were not trained with directions."
 
     @property
     def registered(self) -> str:
@@ -66,11 +77,18 @@ class GenerateChoice:
         return self.sources[0][1]
 
     def settings(
-        self, place: int, seed: int, index: int, steps: int, boxes: bool
+        self,
+        place: int,
+        seed: int,
+        index: int,
+        steps: int,
+        boxes: bool,
+        direction: Direction | None = None,
     ) -> GenerationSettings:
         """What a clip of the pipeline at a place is generated with."""
         name, weights = self.sources[place]
         options: dict[str, Any] = {} if boxes or not self.boxes else {"boxes": False}
+        options |= direction.to_options() if direction else {}
         return GenerationSettings(name, seed, index, steps, weights, options)
 
 
@@ -87,6 +105,7 @@ def generate_choices(services: Services) -> dict[str, GenerateChoice]:
             one.name,
             (_source(services, name),),
             one.about == BROKEN,
+            _undirected([one]),
         )
     if len(services.together) > 1:
         together = [services.pipelines[name] for name in services.together]
@@ -98,6 +117,7 @@ def generate_choices(services: Services) -> dict[str, GenerateChoice]:
             services.together,
             any(pipeline.boxes for pipeline in together),
             sources=tuple(_source(services, name) for name in services.together),
+            undirected=_undirected(together),
         )
     return choices
 
@@ -105,6 +125,10 @@ def generate_choices(services: Services) -> dict[str, GenerateChoice]:
 def _source(services: Services, name: str) -> tuple[str, str]:
     one = services.pipelines[name]
     return one.registered or name, one.weights
+
+
+def _undirected(pipelines: list[PipelineChoice]) -> tuple[str, ...]:
+    return tuple((one.name or one.label).lower() for one in pipelines if not one.directs)
 
 
 class GenerateRequest:
@@ -119,6 +143,7 @@ class GenerateRequest:
         count: float,
         boxes: bool = True,
         owner: str = NOBODY,
+        direction: Direction | None = None,
     ) -> None:
         self.context, self.owner = context, owner
         choices = generate_choices(context.services)
@@ -131,6 +156,9 @@ class GenerateRequest:
         self.steps = whole_number("Steps", entered(steps), least, most)
         self.count = whole_number("Clips", entered(count), 1, MAX_CLIPS)
         self.boxes = bool(boxes)
+        if direction and self.choice.refusal:
+            raise SavgError(self.choice.refusal)
+        self.direction = direction
         self.total = self.count * len(self.names)
 
     def __call__(self, job: Job) -> None:
@@ -164,11 +192,15 @@ class GenerateRequest:
         if choice.boxes and not self.boxes:
             origin += ", without boxes"
         boxes = self.boxes or not choice.boxes
-        settings = self.choice.settings(place, self.seed, index, self.steps, boxes)
+        settings = self.choice.settings(place, self.seed, index, self.steps, boxes, self.direction)
+        if settings.direction_words:
+            origin += f", {settings.direction_words}"
         stored = self.context.library.add(clip, title, origin, self.owner, settings, settings.name)
         row = self._row(stored, self.names[place], choice.name)
         self.context.library.remember(stored.key, row)
-        self.context.pace.add(self.names[place], self.steps, time.monotonic() - began)
+        evaluations = self.direction.evaluations if self.direction else 1
+        seconds = time.monotonic() - began
+        self.context.pace.add(self.names[place], self.steps * evaluations, seconds)
         return stored, row
 
     def _words(self, index: int, place: int) -> tuple[str, str]:
@@ -191,7 +223,11 @@ class GenerateRequest:
             text = f"{words}: {_stage_words(stages, done, total)}"
             return job.step(share, 1, text, preview_frame(preview))
 
-        options = {"boxes": self.boxes} if self.context.services.pipelines[name].boxes else {}
+        options: dict[str, Any] = {}
+        if self.context.services.pipelines[name].boxes:
+            options["boxes"] = self.boxes
+        if self.direction:
+            options["direction"] = self.direction
         return one_clip(pipeline, index, self.seed, self.steps, on_step, **options)
 
     def _row(self, stored: StoredClip, pipeline: str, name: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from savg.studio.generate.examples import AUDIO, SCENE, SEED, cards, store_scene
 from savg.studio.generate.layout import EMPTY, HINT, Layout, lay_out
 from savg.studio.generate.links import made_before, read_link
 from savg.studio.generate.requests import GenerateChoice, GenerateRequest, generate_choices
+from savg.studio.generate.stage import ASKED, evaluations, read_stage, stage_value
 from savg.studio.shared import components
 from savg.studio.shared.context import Context, Page
 from savg.studio.shared.handlers import (
@@ -27,6 +28,7 @@ from savg.studio.shared.handlers import (
     in_turns,
     inspect_clip,
     visitor,
+    with_value,
 )
 from savg.studio.shared.jobs import DONE, STOPPED, Snapshot, sentence
 from savg.studio.shared.long_job import LongJob, Task
@@ -42,7 +44,6 @@ def build(context: Context, page: Page) -> None:
     choices = generate_choices(context.services)
     layout = lay_out(choices, cards(context, choices), context.services.missing)
     scores, viewed = gr.State({}), gr.State(None)
-    settings = [layout.pipeline, layout.seed, layout.steps, layout.count, layout.boxes]
 
     def ask(
         visitor: str,
@@ -51,10 +52,12 @@ def build(context: Context, page: Page) -> None:
         steps: float,
         count: float,
         boxes: bool,
+        asked: str,
         own: list[str],
         scores: dict[str, Any],
     ) -> Task:
-        request = GenerateRequest(context, pipeline, seed, steps, count, boxes, visitor)
+        settings = pipeline, seed, steps, count, boxes
+        request = GenerateRequest(context, *settings, visitor, read_stage(asked))
         return task(context, request, own, scores)
 
     def describe(name: str) -> list[Any]:
@@ -64,26 +67,37 @@ def build(context: Context, page: Page) -> None:
             gr.update(info=choice.about),
             gr.update(minimum=least, maximum=most, value=default),
             gr.update(visible=choice.boxes),
+            stage_value(choice, keep=True),
         ]
 
-    def estimate(name: str, steps: float, count: float) -> dict[str, str]:
-        return {"text": context.pace.words(choices[name].names, steps or 0, count or 0)}
+    def estimate(name: str, steps: float, count: float, asked: str) -> dict[str, str]:
+        each = (steps or 0) * evaluations(asked)
+        return {"text": context.pace.words(choices[name].names, each, count or 0)}
 
     def inspect(event: gr.EventData) -> list[Any]:
         return inspect_clip(str(event_data(event).get("id", "")))
 
     layout.pipeline.input(
-        describe, layout.pipeline, [layout.pipeline, layout.steps, layout.boxes], **QUICK
+        describe,
+        layout.pipeline,
+        [layout.pipeline, layout.steps, layout.boxes, layout.stage],
+        **QUICK,
     )
     outputs = [layout.results, page.clips, scores, layout.view]
-    long_job(context).connect(layout.controls, ask, [*settings, page.clips, scores], outputs)
+    inputs = [*layout.settings, layout.asked, page.clips, scores]
+    send = with_value(inputs.index(layout.asked), ASKED)
+    long_job(context).connect(layout.controls, ask, inputs, outputs, send)
     for shelf in (layout.results, layout.view):
         shelf.select(inspect, None, [page.inspected, page.tabs], **QUICK)
     gr.on(
-        [part.change for part in (layout.pipeline, layout.steps, layout.count, scores)],
+        [
+            *(part.change for part in (layout.pipeline, layout.steps, layout.count, scores)),
+            layout.stage.select,
+        ],
         estimate,
-        [layout.pipeline, layout.steps, layout.count],
+        [layout.pipeline, layout.steps, layout.count, layout.asked],
         layout.estimate,
+        js=with_value(3, ASKED),
         **QUICK,
     )
     _connect_arrival(context, page, layout, scores, viewed, choices)
@@ -101,7 +115,6 @@ def _connect_arrival(
 ) -> None:
     """What the page shows when it loads: the visitor's clips of before, and what a link asks for."""
     saved = gr.BrowserState([], storage_key="savg-shelf", secret="savg")
-    settings = [layout.pipeline, layout.seed, layout.steps, layout.count, layout.boxes]
 
     def arrive(kept: Any, request: gr.Request) -> list[Any]:
         who = visitor(request)
@@ -119,7 +132,7 @@ def _connect_arrival(
         if context.library.get([key or ""]):
             yield [view_value(context, key, look=True), gr.skip()]
 
-    shown = [*settings, layout.controls.notice, page.clicks]
+    shown = [*layout.settings, layout.controls.notice, layout.stage, page.clicks]
     shown += [page.clips, scores, layout.results, layout.view, viewed, layout.estimate]
     page.blocks.load(arrive, saved, shown, **QUICK)
     viewed.change(
@@ -132,8 +145,7 @@ def _connect_examples(
     context: Context, page: Page, layout: Layout, choices: Mapping[str, GenerateChoice]
 ) -> None:
     """The cards: two that generate, one that leads to Video to audio, one to Inspect."""
-    settings = [layout.pipeline, layout.seed, layout.steps, layout.count, layout.boxes]
-    keep = gr.skip()
+    settings, keep = [*layout.settings, layout.stage], gr.skip()
 
     def chosen(event: gr.EventData, own: list[str], request: gr.Request) -> list[Any]:
         name = str(event_data(event).get("id", ""))
@@ -152,7 +164,7 @@ def _connect_examples(
         steps = gr.update(minimum=least, maximum=most, value=default)
         boxes = gr.update(value=True, visible=choice.boxes)
         pipeline = gr.update(value=name, info=choice.about)
-        values = [pipeline, SEED, steps, 1, boxes]
+        values = [pipeline, SEED, steps, 1, boxes, stage_value(choice)]
         return [*values, components.click_value({"target": START}), keep, keep, keep, keep]
 
     shown = [*settings, page.clicks, page.clips, page.inspected, page.tabs, page.resounded]
@@ -231,10 +243,10 @@ def open_link(
     query: Mapping[str, Any],
     own: list[str],
 ) -> list[Any]:
-    """Updates of pipeline, seed, steps, clips, boxes, notice and clicks for the query of an address,
-    after the key of the choice, and before the key of a clip that is there already."""
+    """Updates of pipeline, seed, steps, clips, boxes, notice, stage and clicks for the query of an
+    address, after the key of the choice, and before the key of a clip that is there already."""
     keep = gr.skip()
-    nothing = [None, keep, keep, keep, keep, keep, keep, keep, None]
+    nothing = [None, *[keep] * 8, None]
     try:
         link = read_link(query, choices)
     except Exception as error:
@@ -252,6 +264,7 @@ def open_link(
         link.count,
         gr.update(value=link.boxes, visible=choice.boxes),
         keep,
+        stage_value(choice, link.direction),
         keep if made else components.click_value({"target": START}),
         made,
     ]

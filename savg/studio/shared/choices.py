@@ -17,7 +17,8 @@ class PipelineChoice:
     """A pipeline that visitors can choose: steps are (least, default, most).
 
     name: beside other pipelines; boxes: whether it runs with and without persons' boxes; registered:
-    its name in the registry; weights: where they are, as visitors may know it.
+    its name in the registry; weights: where they are, as visitors may know it; directs: whether it
+    takes a direction.
     """
 
     label: str
@@ -28,6 +29,7 @@ class PipelineChoice:
     boxes: bool = False
     registered: str = ""
     weights: str = "demo"
+    directs: bool = False
 
 
 @dataclass(frozen=True)

@@ -191,7 +191,7 @@ def clicker(elem_id: str) -> gr.HTML:
     return component("shared/clicks.html", ["shared/clicks.js"], elem_id, {})
 
 
-def click_value(what: dict[str, str]) -> dict[str, str]:
+def click_value(what: dict[str, Any]) -> dict[str, Any]:
     """`what` as a value that differs from all before, so that it is a change; {"target": selector} is
     what `clicker` takes."""
     return what | {"once": secrets.token_hex(8)}

@@ -24,6 +24,11 @@ DARK = "document.body.classList.contains('dark')"
 """JavaScript: whether the page is dark."""
 
 
+def with_value(place: int, script: str) -> str:
+    """JavaScript of an event: the values of its inputs, and that of a script in one place."""
+    return f"(...all) => [...all.slice(0, {place}), {script}, ...all.slice({place + 1})]"
+
+
 def visitor(request: gr.Request) -> str:
     """Who asks: a page that somebody has open."""
     return str(request.session_hash)

@@ -28,6 +28,7 @@ from savg.media.clip_reader import audio_note
 from savg.media.comment import read_comment, write_png
 from savg.paths import assets_dir, atomic_file
 from savg.pipelines.audio_settings import AudioSettings, ClipSettings, settings_of
+from savg.pipelines.settings import GenerationSettings
 from savg.studio.shared.images import jpeg
 from savg.studio.shared.storage import Storage
 
@@ -232,7 +233,9 @@ class Library:
             note, settings = audio_note(path, AUDIO), settings_of(read_comment(path))
         except MediaError as error:
             raise MediaError(with_owners_name(error, path, title)) from error
-        origin = f"Opened file, {clip.format.seconds:.4g} s. {note}".rstrip(". ")
+        asked = isinstance(settings, GenerationSettings) and settings.direction_words
+        told = f", asked for {asked}" if asked else ""
+        origin = f"Opened file, {clip.format.seconds:.4g} s{told}. {note}".rstrip(". ")
         return self.add(clip, title, origin, owner, settings)
 
     def add_examples(self, folder: Path | None = None) -> list[str]:

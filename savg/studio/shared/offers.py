@@ -123,6 +123,7 @@ def _clip_choice(name: str, where: str, description: Description, weights: str) 
         boxes=description.takes_boxes,
         registered=name,
         weights=weights,
+        directs=description.takes_directions,
     )
 
 

@@ -12,7 +12,14 @@ import gradio as gr
 from savg.media.mux import without_audio
 from savg.studio.shared import components
 from savg.studio.shared.context import Context, Page
-from savg.studio.shared.handlers import QUICK, event_data, guarded, inspect_clip, visitor
+from savg.studio.shared.handlers import (
+    QUICK,
+    event_data,
+    guarded,
+    inspect_clip,
+    visitor,
+    with_value,
+)
 from savg.studio.shared.jobs import DONE, STOPPED, Snapshot, sentence
 from savg.studio.shared.library import VIDEO, visible_rows
 from savg.studio.shared.long_job import LongJob, Task
@@ -93,8 +100,7 @@ def build(context: Context, page: Page) -> None:
     numbers = [layout.seed, layout.steps, layout.guidance, layout.boxes]
     wishes = [layout.moved, layout.semantic, *layout.strengths, layout.drawing]
     inputs = [*shown, *numbers, *wishes, page.clips]
-    place = inputs.index(layout.drawing)
-    send = f"(...all) => [...all.slice(0, {place}), {DRAWN}, ...all.slice({place + 1})]"
+    send = with_value(inputs.index(layout.drawing), DRAWN)
     long_job(context).connect(layout.controls, ask, inputs, [layout.player, page.clips], send)
     layout.player.select(inspect, None, [page.inspected, page.tabs], **QUICK)
 
