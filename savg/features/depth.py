@@ -20,7 +20,7 @@ from savg.device import choose
 from savg.errors import CheckpointError, clause
 from savg.extras import import_extra
 from savg.features.base import BackboneError
-from savg.hub import CONFIG_FILE, WEIGHTS_FILE, load_component, part_folder
+from savg.hub import CONFIG_FILE, WEIGHTS_FILE, load_component, part_folder, resolve
 from savg.models.depth_net import DepthNet
 from savg.paths import file_sha256
 
@@ -33,6 +33,9 @@ __all__ = [
 
 DEPTH_ANYTHING = "depth-anything/Depth-Anything-V2-Small-hf"
 """The weights that are used unless others are named."""
+
+FOLDER = "depth"
+"""Name of a folder of the scenes' network in a folder of networks."""
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's images in 0..1."""
@@ -68,9 +71,13 @@ class SceneDepth(DepthEstimator):
         return self._sha256
 
     @classmethod
-    def load(cls, source: str | Path, device: str | None = None) -> Self:
-        """The network of a component folder, or of a pipeline with one; CheckpointError for another."""
-        network, card = load_component(part_folder(source, "depth"), "depth")
+    def load(cls, source: str | Path = "demo", device: str | None = None) -> Self:
+        """The network of "demo" (the bundled one), a component's folder, a folder that holds one named
+        depth, a pipeline's folder, or a Hub repo id; CheckpointError for another one."""
+        folder = resolve(source)
+        beside = folder / FOLDER
+        folder = beside if beside.is_dir() else part_folder(folder, "depth")
+        network, card = load_component(folder, "depth")
         assert isinstance(network, DepthNet)
         return cls(network.to(choose(device, "float32").device), card.sha256)
 
@@ -102,15 +109,26 @@ class DepthAnything(DepthEstimator):
     ) -> None:
         self.source, self.device, self.side = source, device, side
 
+    @property
+    def _place(self) -> Path | None:
+        return Path(self.source) if Path(self.source).is_dir() else cached_folder(self.source)
+
+    @property
+    def missing(self) -> str:
+        """A sentence that says that the weights are not here, "" where they are."""
+        if self._place is not None:
+            return ""
+        return (
+            f"Depth Anything's weights {self.source} are not in the Hub's cache on this machine: run "
+            f"`hf download {self.source}` once."
+        )
+
     @cached_property
     def folder(self) -> Path:
         """Of the weights; BackboneError where they are not here."""
-        folder = Path(self.source) if Path(self.source).is_dir() else cached_folder(self.source)
+        folder = self._place
         if folder is None:
-            raise BackboneError(
-                f"Depth Anything's weights {self.source} are not in the Hub's cache on this machine: "
-                f"run `hf download {self.source}` once."
-            )
+            raise BackboneError(self.missing)
         return folder
 
     @property

@@ -86,10 +86,10 @@ class DepthRecipe(Recipe):
         }
         count = self.frames * sum(scenes.clips)
         folder = run / "data" / f"depth-{name}"
-        return feature_maps(folder, origin, count, lambda: self._rows(scenes), name)
+        return feature_maps(folder, origin, count, lambda: self.rows(scenes), name)
 
-    def _rows(self, scenes: Synthetic) -> Iterator[Row]:
-        """The frames of scenes one by one, of which only the picture's rows are kept."""
+    def rows(self, scenes: Synthetic) -> Iterator[Row]:
+        """The frames of scenes one by one, as of `DepthData`: only the picture's rows are kept."""
         from savg.data.scenes import draw_scene, split_seed
         from savg.data.scenes.furnished.painter import render_video
 
