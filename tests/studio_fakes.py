@@ -23,6 +23,7 @@ from savg.format import SAVGBENCH
 from savg.hub import Card
 from savg.pipelines.base import AudioPipeline, ClipPipeline, check_call
 from savg.pipelines.description import Description
+from savg.pipelines.optional_conditions import NO_DEPTH, NO_WORDS
 from savg.pipelines.pan import PanPipeline, PanSettings
 from savg.pipelines.progress import Progress
 from savg.studio.shared.choices import AudioChoice, DetectorChoice, PipelineChoice
@@ -202,7 +203,7 @@ def services(
     moves = AudioChoice("Pan", about, (1, 10, 60), lambda: pan, follows=True, registered="pan")
     steered = AudioChoice(
         "StereoSync", "Random weights.", (1, 3, 60), _steered, 1.0, steers=True,
-        registered="stereosync",
+        no_words=NO_WORDS, no_depth=NO_DEPTH, registered="stereosync",
     )  # fmt: skip
     return Services(
         pipelines,

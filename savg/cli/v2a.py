@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--audio",
         metavar="own|network|FILE",
         help="what pan moves: the video's own audio (the default), what the network makes for it, or "
-        "a .wav or .flac file; always as mono",
+        "an audio file; always as mono",
     )
     parser.add_argument(
         "--person",

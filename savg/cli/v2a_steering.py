@@ -39,13 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ".csv file of points: seconds,level (RMS of full scale, 0 to 1)",
     )
     parser.add_argument(
-        "--envelope-from", metavar="FILE", help="the level of a .wav or .flac file, in its place"
+        "--envelope-from", metavar="FILE", help="the level of an audio file, in its place"
     )
     parser.add_argument(
         "--sounds-like",
         metavar="own|none|FILE|TEXT",
-        help="what stereosync shall sound like: the video's own audio (the default), nothing, a .wav "
-        "or .flac file, or words where CLAP says what sounds",
+        help="what stereosync shall sound like: the video's own audio (the default), nothing, an "
+        "audio file (.wav, .flac, .mp3, .ogg, .m4a, …), or words where CLAP says what sounds",
     )
     parser.add_argument(
         "--depth",
@@ -140,10 +140,10 @@ def _name(text: str | None) -> str:
 
 
 def _recording(path: str) -> Soundtrack:
-    from savg.media.audio_file import read_audio
+    from savg.media.recording import read_recording
     from savg.video import Soundtrack
 
-    return Soundtrack(*read_audio(path))
+    return Soundtrack(*read_recording(path))
 
 
 def _depth(path: str) -> DepthMaps:
@@ -155,10 +155,9 @@ def _depth(path: str) -> DepthMaps:
 
 def _like(text: str) -> Soundtrack | Words:
     """A recording, or what names no file as words."""
-    from savg.pipelines.sound_embedding import Words
+    from savg.pipelines.sound_embedding import Words, names_file
 
-    path = Path(text)
-    is_file = (bool(path.suffix) and len(text.split()) == 1) or "/" in text or path.is_file()
+    is_file = names_file(text) or Path(text).is_file()
     return _recording(text) if is_file else Words(text)
 
 

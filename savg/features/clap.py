@@ -110,6 +110,11 @@ class ClapBackbone(Backbone):
             f"CLAP by name, which fetches them, or run `hf download {place}` once."
         )
 
+    @classmethod
+    def missing_words(cls, source: str | None = None) -> str:
+        """As `missing`, for embeddings of texts, which take the tokenizer's files too."""
+        return cls.missing(source) or _no_tokenizer(_local(_named(source)), str(_named(source)))
+
     @property
     def provenance(self) -> Mapping[str, Any]:
         extractor = self.extractor
@@ -155,11 +160,9 @@ class ClapBackbone(Backbone):
         """
         transformers = import_extra("transformers", "CLAP")
         place = _local(_named(self.repo))
-        if place is None or not any((place / name).is_file() for name in TOKENIZERS):
-            raise BackboneError(
-                f"CLAP's tokenizer is not beside its weights {self.repo}: run "
-                f"`hf download {self.repo}` once."
-            )
+        problem = _no_tokenizer(place, self.repo)
+        if place is None or problem:
+            raise BackboneError(problem)
         try:
             tokenizer = transformers.AutoTokenizer.from_pretrained(place, local_files_only=True)
         except Exception as error:  # the library raises whatever its parts raise
@@ -221,6 +224,13 @@ def _local(place: Path | str) -> Path | None:
     configs, weights = [cached(name) for name in CONFIGS], [cached(name) for name in WEIGHTS]
     whole = all(configs) and any(weights)
     return configs[0].parent if whole and configs[0] is not None else None
+
+
+def _no_tokenizer(folder: Path | None, name: str) -> str:
+    """A sentence that says that the tokenizer is not beside weights of that name; "" where it is."""
+    if folder is not None and any((folder / file).is_file() for file in TOKENIZERS):
+        return ""
+    return f"CLAP's tokenizer is not beside its weights {name}: run `hf download {name}` once."
 
 
 def _weights(folder: Path) -> Path:

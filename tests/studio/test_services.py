@@ -14,6 +14,7 @@ import studio_fakes
 from savg.errors import SavgError
 from savg.pipelines import stereosync
 from savg.pipelines.joint import tiny
+from savg.pipelines.optional_conditions import NO_DEPTH, NO_WORDS
 from savg.pipelines.two_stage import tiny as tiny_two_stage
 from savg.pipelines.video_to_audio import tiny as tiny_sound
 from savg.studio import build
@@ -90,6 +91,7 @@ def test_stereosync_is_offered_where_its_weights_are(
     choice = services.bundled().audio_pipelines["steered"]
     assert choice.label == "StereoSync of steered" and choice.steers and not choice.follows
     assert (choice.registered, choice.weights) == ("stereosync", "steered")
+    assert (choice.no_words, choice.no_depth) == (NO_WORDS, NO_DEPTH)
     assert choice.guidance == 1 and set(choice.strengths.values()) == {1.0}
 
 

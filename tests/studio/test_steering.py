@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,11 @@ import pytest
 from savg.errors import MediaError, SavgError
 from savg.media.audio_file import write_audio
 from savg.media.probe import VideoInfo
+from savg.pipelines.audio_settings import AudioSettings
 from savg.pipelines.box_path import BoxPath
 from savg.pipelines.envelope_file import Curve
+from savg.pipelines.optional_conditions import NO_DEPTH, NO_WORDS
+from savg.pipelines.sound_embedding import Words
 from savg.studio.shared.choices import AudioChoice
 from savg.studio.video_to_audio.drawing import MAX_TEXT, Drawing, read_drawing
 from savg.studio.video_to_audio.levels import levels_of
@@ -21,6 +25,7 @@ from savg.studio.video_to_audio.recordings import Recordings
 from savg.studio.video_to_audio.steering import Wishes, plain_steering, steering
 from savg.studio.video_to_audio.uploads import Source
 from savg.video import Soundtrack
+from tests.media.test_recording import coded
 
 KEY = "a" * 32
 GOOD = {
@@ -33,11 +38,13 @@ GOOD = {
 }
 
 
-def choice(**kind: bool) -> AudioChoice:
+def choice(**kind: Any) -> AudioChoice:
     return AudioChoice("Made up", "", (1, 3, 60), lambda: None, 1.0, **kind)  # type: ignore[arg-type, return-value]
 
 
-PAN, SYNC = choice(follows=True), choice(steers=True)
+PAN, SYNC = choice(follows=True), choice(steers=True, no_words=NO_WORDS, no_depth=NO_DEPTH)
+WHOLE = choice(steers=True)
+"""StereoSync that takes words and depth too."""
 
 
 def source(channels: int = 2) -> Source:
@@ -166,6 +173,40 @@ def test_stereosync_gets_all_conditions_and_their_strengths() -> None:
             steering(SYNC, source(), wishes, none)
 
 
+def test_words_and_depth_are_followed_where_the_weights_take_them() -> None:
+    wishes = Wishes(drawing=drawn(), words=" a woman speaks ", depth="none")
+    asked = steering(WHOLE, source(0), wishes, none)
+    assert asked.options["semantic"] == Words("a woman speaks") and asked.options["depth"] is None
+    assert asked.settings["semantic"] == "a woman speaks" and asked.settings["depth"] == "none"
+    assert asked.words.endswith("with 2 onsets, sounding like “a woman speaks”, no depth")
+    asked = steering(WHOLE, source(), Wishes(), none)
+    assert asked.options["depth"] == asked.options["semantic"] == "own"
+    assert asked.settings["depth"] == "own" and "depth" not in asked.words
+    plain = steering(SYNC, source(), Wishes(depth="none"), none)
+    assert "depth" not in plain.options and "depth" not in plain.settings
+    with pytest.raises(SavgError, match="words need weights trained with CLAP"):
+        steering(SYNC, source(), Wishes(words="rain"), none)
+    for wishes, told in (
+        (Wishes(words=5), "Words must be one line of at most 200 characters"),
+        (Wishes(words="a" * 201), "Words must be one line of at most 200 characters"),
+        (Wishes(words="a\nb"), "Words must be one line of at most 200 characters"),
+        (Wishes(words="own"), "Words must be such as “a woman speaks”, got 'own'"),
+        (Wishes(words="rain.wav"), "Words must be such as"),
+        (Wishes(depth="files"), "Depth must be one of the list, got 'files'"),
+        (Wishes(depth=["own"]), "Depth must be one of the list"),
+    ):
+        with pytest.raises(SavgError, match=told):
+            steering(WHOLE, source(), wishes, none)
+
+
+def test_the_command_that_is_copied_says_the_words_and_the_depth() -> None:
+    wishes = Wishes(drawing=drawn(boxes=[]), words="a woman speaks", depth="none")
+    asked = steering(WHOLE, source(), wishes, none)
+    settings = AudioSettings("holiday.mp4", "stereosync", 1, **asked.settings)
+    assert "--sounds-like 'a woman speaks' --depth none" in settings.command
+    assert AudioSettings.from_text(settings.to_text()) == settings
+
+
 def test_a_video_without_audio_is_asked_for_an_envelope() -> None:
     for envelope in ("", "own"):
         wishes = Wishes(drawing=drawn(envelope=envelope))
@@ -197,6 +238,15 @@ def test_recordings_are_choices_of_their_owner(tmp_path: Path) -> None:
         steering(PAN, source(), wishes, lambda key: recordings.get(key, "you"))
     recordings.drop_all("me")
     assert not one.path.exists() and recordings.owners() == set()
+
+
+def test_what_a_phone_records_is_a_recording(tmp_path: Path) -> None:
+    """AAC, which libsndfile does not read."""
+    made, recordings = coded(tmp_path / "memo.m4a"), Recordings()
+    one = recordings.receive(made, "memo.m4a", "me")
+    assert one.name == "memo.m4a" and one.seconds == pytest.approx(2, abs=0.06)
+    assert one.path.suffix == "" and one.soundtrack().samples.shape[0] == 2
+    assert np.median(one.levels) == pytest.approx(20 * np.log10(0.25 / np.sqrt(2)), abs=0.3)
 
 
 def test_bad_recordings_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,8 +37,9 @@ class AudioChoice:
     """A pipeline that gives videos audio; steps are (least, default, most).
 
     follows: whether it moves audio with a person; steers: whether new audio follows a person, an
-    envelope and what sounds, and how closely: strengths by condition; registered, weights: as of a
-    `PipelineChoice`.
+    envelope and what sounds, and how closely: strengths by condition; no_words, no_depth: why words
+    cannot say what shall sound, and why it cannot follow depth, "" where it can; registered, weights:
+    as of a `PipelineChoice`.
     """
 
     label: str
@@ -50,6 +51,8 @@ class AudioChoice:
     follows: bool = False
     steers: bool = False
     strengths: Mapping[str, float] = field(default_factory=dict)
+    no_words: str = ""
+    no_depth: str = ""
     registered: str = ""
     weights: str = "demo"
 

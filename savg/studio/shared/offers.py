@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from savg.errors import SavgError, brief, is_whole
 from savg.pipelines.description import Description, DescriptionError, descriptions
+from savg.pipelines.optional_conditions import no_depth, no_words
 from savg.pipelines.registry import AUDIO, CLIPS, P, Registry
 from savg.studio.shared.choices import AudioChoice, PipelineChoice
 
@@ -171,6 +172,8 @@ def _audio_choice(label: str, description: Description, weights: str) -> AudioCh
         follows=entry.follows,
         steers=entry.steers,
         strengths=strengths,
+        no_words=no_words(description) if entry.steers else "",
+        no_depth=no_depth(description) if entry.steers else "",
         registered=description.name,
         weights=weights,
     )

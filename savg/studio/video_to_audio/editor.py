@@ -14,7 +14,13 @@ from savg.studio.shared.handlers import QUICK, SLOW, guarded, in_turns, visitor
 from savg.studio.shared.jobs import sentence
 from savg.studio.video_to_audio.components import steer_value
 from savg.studio.video_to_audio.drawing import read_drawing
-from savg.studio.video_to_audio.layout import Layout, moved_choices, semantic_choices
+from savg.studio.video_to_audio.layout import (
+    Layout,
+    depth_state,
+    moved_choices,
+    semantic_choices,
+    words_state,
+)
 from savg.studio.video_to_audio.recordings import Recordings
 from savg.studio.video_to_audio.resound import find_source
 from savg.studio.video_to_audio.scene import Scenes
@@ -43,6 +49,8 @@ class Editor:
             gr.update(visible=choice.follows or choice.steers),
             gr.update(visible=choice.follows),
             gr.update(visible=choice.steers),
+            gr.update(**words_state(choice)),
+            gr.update(**depth_state(choice)),
             *(gr.update(value=value, visible=choice.steers) for value in strengths),
         ]
 
@@ -103,6 +111,8 @@ class Editor:
         detector: Any,
         moved: Any,
         semantic: Any,
+        words: Any,
+        depth: Any,
         spatial: Any,
         envelope: Any,
         likeness: Any,
@@ -110,7 +120,8 @@ class Editor:
     ) -> Steering | None:
         """What a visitor asked for, checked; None for a pipeline that follows nothing.
 
-        spatial, envelope, likeness: strengths of the conditions; text: of the editor, by a browser.
+        words: of what shall sound; spatial, envelope, likeness: strengths of the conditions; text: of
+        the editor, by a browser.
         """
         choice = self.context.services.audio_pipelines.get(name)
         if choice is None or not (choice.follows or choice.steers):
@@ -122,6 +133,8 @@ class Editor:
             {"spatial": spatial, "envelope": envelope, "semantic": likeness},
             read_drawing(text, source.key),
             None if scene is None else scene.tracks,
+            words,
+            depth,
         )
         return steering(choice, source, wishes, lambda key: self.recordings.get(key, who))
 
@@ -134,7 +147,7 @@ def connect(editor: Editor, layout: Layout) -> list[Any]:
         return editor.receive(visitor(request), path)
 
     settings = [layout.pipeline, layout.steps, layout.guidance, layout.boxes, layout.audio]
-    settings += [layout.moved, layout.semantic, *layout.strengths]
+    settings += [layout.moved, layout.semantic, layout.words, layout.depth, *layout.strengths]
     layout.pipeline.change(editor.describe, layout.pipeline, settings, **QUICK)
     show = in_turns(editor.context.looking, editor.show)
     showing: dict[str, Any] = {

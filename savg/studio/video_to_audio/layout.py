@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
+from savg.media.recording import SUFFIXES
 from savg.studio.shared import components
 from savg.studio.shared.choices import AudioChoice, DetectorChoice
 from savg.studio.shared.inputs import person_detectors, seed_row, start_and_stop
 from savg.studio.shared.library import MAX_UPLOAD_SECONDS
 from savg.studio.shared.long_job import Controls
 from savg.studio.video_to_audio.components import steer_editor, version_player
-from savg.studio.video_to_audio.recordings import TYPES
+from savg.studio.video_to_audio.drawing import NONE, OWN
 from savg.studio.video_to_audio.resound import MAX_GUIDANCE
-from savg.studio.video_to_audio.steering import MAX_STRENGTH, MOVED
+from savg.studio.video_to_audio.steering import MAX_STRENGTH, MAX_WORDS, MOVED
 from savg.studio.video_to_audio.uploads import MAX_BYTES
 
 STRENGTH_WORDS = {
@@ -23,6 +25,9 @@ STRENGTH_WORDS = {
     "envelope": ("Strength of the envelope", ""),
     "semantic": ("Strength of what it sounds like", ""),
 }
+
+DEPTHS = (("What the network sees itself", OWN), ("None", NONE))
+"""Where depth comes from: words and keys."""
 
 HINT = "Your video will appear here."
 LIMITS = (
@@ -48,6 +53,8 @@ class Layout:
     audio: gr.UploadButton
     moved: gr.Dropdown
     semantic: gr.Dropdown
+    words: gr.Textbox
+    depth: gr.Dropdown
     editor: gr.HTML
     drawing: gr.Textbox
     player: gr.HTML
@@ -69,9 +76,9 @@ def lay_out(
         with gr.Column(scale=2, min_width=280, elem_classes="savg-settings"):
             upload, video = _video(videos, facts)
             pipeline = _pipeline(choices)
-            audio, moved, semantic = _following(choice)
+            audio, moved, semantic, words = _following(choice)
             seed = seed_row("savg-resound")
-            steps, guidance, boxes, strengths = _sampling(choice)
+            steps, guidance, boxes, depth, strengths = _sampling(choice)
             detector = person_detectors(detectors, "savg-resound-detector")
             start, stop = start_and_stop("savg-resound", "Make audio")
         with gr.Column(scale=3, min_width=300):
@@ -95,6 +102,8 @@ def lay_out(
         audio,
         moved,
         semantic,
+        words,
+        depth,
         editor,
         drawing,
         player,
@@ -142,12 +151,29 @@ def semantic_choices(recordings: Iterable[tuple[str, str]]) -> list[tuple[str, s
     return [("The video's own audio", "own"), *recordings, ("Nothing in particular", "none")]
 
 
-def _following(choice: AudioChoice) -> tuple[gr.UploadButton, gr.Dropdown, gr.Dropdown]:
+def words_state(choice: AudioChoice) -> dict[str, Any]:
+    """How the box for words stands for a pipeline: where it takes none, it says why."""
+    told = choice.no_words or "In place of the above, such as “a woman speaks”."
+    value = {"value": ""} if choice.no_words else {}
+    return {"visible": choice.steers, "interactive": not choice.no_words, "info": told, **value}
+
+
+def depth_state(choice: AudioChoice) -> dict[str, Any]:
+    """How the choice of depth stands for a pipeline: where it takes none, it says why."""
+    told = choice.no_depth or "How far things are, as a network sees it in the frames."
+    value = NONE if choice.no_depth else OWN
+    interactive = not choice.no_depth
+    return {"visible": choice.steers, "interactive": interactive, "info": told, "value": value}
+
+
+def _following(
+    choice: AudioChoice,
+) -> tuple[gr.UploadButton, gr.Dropdown, gr.Dropdown, gr.Textbox]:
     """Example audio, what a pipeline that follows a person moves, what new audio sounds like."""
     audio = gr.UploadButton(
         "Open an audio file …",
         file_count="single",
-        file_types=list(TYPES),
+        file_types=list(SUFFIXES),
         visible=choice.follows or choice.steers,
         elem_id="savg-resound-audio",
         size="sm",
@@ -168,12 +194,18 @@ def _following(choice: AudioChoice) -> tuple[gr.UploadButton, gr.Dropdown, gr.Dr
         visible=choice.steers,
         elem_id="savg-resound-semantic",
     )
-    return audio, moved, semantic
+    words = gr.Textbox(
+        label="Sounds like, in words",
+        max_length=MAX_WORDS,
+        elem_id="savg-resound-words",
+        **words_state(choice),
+    )
+    return audio, moved, semantic, words
 
 
 def _sampling(
     choice: AudioChoice,
-) -> tuple[gr.Slider, gr.Slider, gr.Checkbox, tuple[gr.Slider, ...]]:
+) -> tuple[gr.Slider, gr.Slider, gr.Checkbox, gr.Dropdown, tuple[gr.Slider, ...]]:
     least, default, most = choice.steps
     with gr.Accordion("More settings", open=False, elem_id="savg-resound-more"):
         steps = gr.Slider(least, most, default, step=1, label="Steps", elem_id="savg-resound-steps")
@@ -193,6 +225,9 @@ def _sampling(
             visible=choice.boxes,
             elem_id="savg-resound-boxes",
         )
+        depth = gr.Dropdown(
+            list(DEPTHS), label="Depth", elem_id="savg-resound-depth", **depth_state(choice)
+        )
         strengths = tuple(
             gr.Slider(
                 0,
@@ -206,4 +241,4 @@ def _sampling(
             )
             for name, (label, info) in STRENGTH_WORDS.items()
         )
-    return steps, guidance, boxes, strengths
+    return steps, guidance, boxes, depth, strengths

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from savg.errors import MediaError
-from savg.media.audio_file import read_audio
+from savg.media.recording import SUFFIXES, read_recording
 from savg.studio.shared.library import MAX_UPLOAD_SECONDS, title_of, with_owners_name
 from savg.studio.shared.storage import Storage
 from savg.studio.video_to_audio.levels import levels_of
@@ -15,8 +15,6 @@ from savg.video import Soundtrack
 
 MAX_BYTES, MAX_RECORDINGS = 50_000_000, 4
 """Larger files are refused; of more files of one visitor the oldest go."""
-
-TYPES = (".wav", ".flac", ".mp3", ".ogg")
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Recording:
 
     def soundtrack(self) -> Soundtrack:
         """Its audio, of which what is later than the longest video is left out."""
-        return Soundtrack(*read_audio(self.path, MAX_UPLOAD_SECONDS))
+        return Soundtrack(*read_recording(self.path, MAX_UPLOAD_SECONDS))
 
 
 class Recordings(OwnedFiles[Recording]):
@@ -51,11 +49,11 @@ class Recordings(OwnedFiles[Recording]):
                 f"{size / 1e6:.0f} MB."
             )
         try:
-            samples, rate = read_audio(path, MAX_UPLOAD_SECONDS)
+            samples, rate = read_recording(path, MAX_UPLOAD_SECONDS)
             audio = Soundtrack(samples, rate)
         except (MediaError, ValueError) as error:
             told = with_owners_name(error, path, title)
-            raise MediaError(f"{told} It must be one of {', '.join(TYPES)}.") from error
+            raise MediaError(f"{told} It must be one of {', '.join(SUFFIXES)}.") from error
         if not samples.any():
             raise MediaError(f"“{title}” must not be silent.")
         key, place = self._place()

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from savg.errors import SavgError, brief
+from savg.pipelines.audio_settings import MAX_WORD
 from savg.pipelines.box_path import BoxPath
+from savg.pipelines.sound_embedding import Words, names_file
 from savg.studio.shared.choices import AudioChoice
 from savg.studio.video_to_audio.drawing import DRAWN, NOBODY, NONE, OWN, Drawing
 from savg.studio.video_to_audio.recordings import Recording
@@ -28,6 +30,9 @@ PERSONS: dict[str | int, str] = {
 
 MAX_STRENGTH = 5.0
 
+MAX_WORDS = MAX_WORD
+"""Characters of words that say what shall sound."""
+
 ASK = "“{name}” has no audio of its own: draw an envelope, or open an audio file to take it from."
 
 Find = Callable[[str], Recording | None]
@@ -39,7 +44,8 @@ class Wishes:
     """What a visitor chose for the audio beside the network's numbers, as it came.
 
     moved: of MOVED, or a recording's key; semantic: OWN, NONE or a recording's key; strengths: of
-    conditions; drawing: over the video; tracks: the people found in it, from left to right.
+    conditions; drawing: over the video; tracks: the people found in it, from left to right; words: of
+    what shall sound, in place of `semantic` unless empty; depth: OWN or NONE.
     """
 
     moved: Any = OWN
@@ -47,6 +53,8 @@ class Wishes:
     strengths: Mapping[str, Any] = field(default_factory=dict)
     drawing: Drawing = Drawing()  # noqa: RUF009
     tracks: tuple[BoxPath, ...] | None = None
+    words: Any = ""
+    depth: Any = OWN
 
 
 @dataclass(frozen=True)
@@ -97,10 +105,21 @@ def steering(choice: AudioChoice, source: Source, wishes: Wishes, find: Find) ->
         options["envelope"], settings["envelope"] = _recording("Envelope", envelope, find)
         if envelope != OWN:
             said.append(_said("the envelope", settings["envelope"]))
+    spoken = _words(choice, wishes.words)
     semantic = NONE if silent and wishes.semantic == OWN else wishes.semantic
-    options["semantic"], settings["semantic"] = _recording("Sounds like", semantic, find)
-    if semantic != OWN and not (silent and semantic == NONE):
-        said.append(_said("sounding", settings["semantic"]))
+    if spoken is not None:
+        options["semantic"], settings["semantic"] = spoken, spoken.text
+        said.append(f"sounding like “{spoken.text}”")
+    else:
+        options["semantic"], settings["semantic"] = _recording("Sounds like", semantic, find)
+        if semantic != OWN and not (silent and semantic == NONE):
+            said.append(_said("sounding", settings["semantic"]))
+    if wishes.depth not in (OWN, NONE):
+        raise SavgError(f"Depth must be one of the list, got {brief(wishes.depth)}.")
+    if not choice.no_depth:
+        settings["depth"] = wishes.depth
+        options["depth"] = OWN if wishes.depth == OWN else None
+        said += ["no depth"] if wishes.depth == NONE else []
     strengths = {name: _strength(name, value) for name, value in wishes.strengths.items()}
     changed = {k: v for k, v in strengths.items() if v != choice.strengths.get(k, 1.0)}
     if changed:
@@ -151,6 +170,21 @@ def _recording(what: str, chosen: Any, find: Find) -> tuple[Any, str]:
     if recording is None:
         raise SavgError(f"{what} must be one of the list, got {brief(chosen)}.")
     return recording.soundtrack(), recording.name
+
+
+def _words(choice: AudioChoice, text: Any) -> Words | None:
+    """What shall sound, in words; None for no words. SavgError where they cannot be had, and for a text
+    that the command line would take for something else."""
+    if not isinstance(text, str) or len(text) > MAX_WORDS or not text.isprintable():
+        raise SavgError(f"Words must be one line of at most {MAX_WORDS} characters.")
+    text = text.strip()
+    if not text:
+        return None
+    if choice.no_words:
+        raise SavgError(choice.no_words)
+    if text in (OWN, NONE) or names_file(text):
+        raise SavgError(f"Words must be such as “a woman speaks”, got {brief(text)}.")
+    return Words(text)
 
 
 def _strength(name: str, value: Any) -> float:

@@ -98,7 +98,8 @@ def build(context: Context, page: Page) -> None:
     page.clips.change(offer, [page.clips, layout.video], layout.video, **QUICK)
     shown = connect(steering, layout)
     numbers = [layout.seed, layout.steps, layout.guidance, layout.boxes]
-    wishes = [layout.moved, layout.semantic, *layout.strengths, layout.drawing]
+    wishes = [layout.moved, layout.semantic, layout.words, layout.depth, *layout.strengths]
+    wishes += [layout.drawing]
     inputs = [*shown, *numbers, *wishes, page.clips]
     send = with_value(inputs.index(layout.drawing), DRAWN)
     long_job(context).connect(layout.controls, ask, inputs, [layout.player, page.clips], send)
