@@ -13,7 +13,8 @@ held-out scene not that of the true boxes (so that its column is the detector's 
 clip of which nothing is asked below one or above the most that a held-out scene shows.
 
 Each clip is generated once, in batches, and all is judged from it. What was judged is cached in a
-folder, so that an interrupted run continues. Writes the tables as JSON and Markdown; `--save DIR` also
+folder, so that an interrupted run continues, and runs of some `--sets` at the same time, each with an
+`--out` of its own, leave a last run of all sets little to do. Writes the tables as JSON and Markdown; `--save DIR` also
 the first clips of each set, a sheet of their first frames, and spectrograms.
 """
 
