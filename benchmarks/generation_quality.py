@@ -14,8 +14,8 @@ clip of which nothing is asked below one or above the most that a held-out scene
 
 Each clip is generated once, in batches, and all is judged from it. What was judged is cached in a
 folder, so that an interrupted run continues, and runs of some `--sets` at the same time, each with an
-`--out` of its own, leave a last run of all sets little to do. Writes the tables as JSON and Markdown; `--save DIR` also
-the first clips of each set, a sheet of their first frames, and spectrograms.
+`--out` of its own, leave a last run of all sets little to do. Writes the tables as JSON and Markdown;
+`--save DIR` also the first clips of each set, a sheet of their first frames, and spectrograms.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from benchmarks.generated_sets import DIRECTED, SETS, Sets
 from benchmarks.generation_goals import goals, goals_table
 from benchmarks.judging import JUDGES, Judge, Judged
 from benchmarks.synthetic import WORLDS, progress, trained_on
-from savg.cli.strengths import strength
 from savg.evaluation.cache import Cache
 from savg.evaluation.report import markdown_table
 from savg.evaluation.result_files import RESULTS, SetResult, provenance, setting, write_result
 from savg.metrics.base import format_number
+from savg.pipelines.strengths import strength
 
 NAME = "generation_quality"
 
