@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import studio_fakes
 
@@ -144,6 +145,33 @@ def test_a_directed_clip_says_what_was_asked_for(context: Context) -> None:
     plain = run(context, GenerateRequest(context, "directed", 3, 4, 1))[2]["clips"][0]
     assert plain["origin"].endswith("4 steps")
     assert context.library[plain["id"]].path(VIDEO).read_bytes() != stored.path(VIDEO).read_bytes()
+
+
+def test_the_view_says_where_sounds_were_asked_and_heard(context: Context) -> None:
+    settings = GenerationSettings("directed", 1, options={"x_path": "40,200"})
+    clip = studio_fakes.scene(0)
+    stored = context.library.add(clip, "Seed 1", "", settings=settings)
+    view = tab.view_value(context, stored.key, look=True)
+    events = studio_fakes.find_sounds(clip)
+    wanted = 40 + 160 * (events.frames + 0.5) / 50
+    error = np.abs(events.x - wanted).mean()
+    assert view is not None and view["asked"] == {
+        "moments": [[0, 40], [5, 200]],
+        "seconds": 5,
+        "words": f"Asked for x 40→200: sounds are {error:.0f} px from it on average.",
+    }
+    silent = replace(clip, audio=np.zeros_like(clip.audio))
+    for sound, path, words in (
+        (silent, "40", "x 40: no sound"),
+        (clip, "left", None),
+        (clip, None, None),
+    ):
+        options = {} if path is None else {"x_path": path}
+        settings = GenerationSettings("directed", 1, options=options)
+        stored = context.library.add(sound, "Seed 1", "", settings=settings)
+        view = tab.view_value(context, stored.key, look=True)
+        assert view is not None
+        assert (words in view["asked"]["words"]) if words else view["asked"] is None
 
 
 def test_a_strength_counts_as_further_steps(context: Context) -> None:

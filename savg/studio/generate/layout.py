@@ -18,7 +18,12 @@ from savg.studio.shared.long_job import Controls
 HINT = "Your clip will appear here."
 EMPTY = "Your clips will appear here, each with its score."
 
-VIEW_SCRIPTS = [components.SCORE_SCRIPT, "generate/view.js"]
+VIEW_SCRIPTS = [
+    components.SCORE_SCRIPT,
+    components.PLACES,
+    "generate/stage_path.js",
+    "generate/view.js",
+]
 
 
 @dataclass(frozen=True)

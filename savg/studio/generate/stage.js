@@ -205,18 +205,17 @@ picture.addEventListener('click', (event) => {
 
 /* A stroke is the path at its times; a click is a moment. */
 function drawStroke(event, far) {
-  const before = moments, stroke = new Map();
-  let last = null;
+  const before = moments, stroke = new Map(), first = spotAt(event);
+  let last = first;
   const add = (later) => {
-    const [time, x] = spotAt(later), now = onGrid(time);
-    if (last) for (let t = Math.min(last[0], now) + step(); t < Math.max(last[0], now) - step() / 2; t += step()) {
-      stroke.set(onGrid(t), Math.round(placeAt([last, [now, x]].sort((a, b) => a[0] - b[0]), t)));
+    const ends = [last, spotAt(later)].sort((a, b) => a[0] - b[0]);
+    for (let k = Math.ceil(ends[0][0] / step()); k <= ends[1][0] / step(); k++) {
+      stroke.set(onGrid(k * step()), placeAt(ends, k * step()));
     }
-    stroke.set(now, Math.round(x));
-    last = [now, x];
+    last = spotAt(later);
   };
-  add(event);
-  const rows = () => [...stroke].sort((a, b) => a[0] - b[0]);
+  const rows = () => [...new Map([...[first, last].map(([time, x]) => [onGrid(time), x]), ...stroke])]
+    .map(([time, x]) => [time, Math.round(x)]).sort((a, b) => a[0] - b[0]);
   let moved = false;
   follow(event, (later) => {
     moved = moved || far(later);
@@ -225,7 +224,7 @@ function drawStroke(event, far) {
     edit(drawnOver(before, rows()), 0);
   }, () => {
     if (!moved) edit(putRow([...before], rows()[0], step() / 2, MOST_MOMENTS), 0);
-    const at = moments.findIndex(([time]) => time === last[0]);
+    const at = moments.findIndex(([time]) => time === onGrid(last[0]));
     if (layer.children[at]) layer.children[at].focus({ preventScroll: true });
   });
 }

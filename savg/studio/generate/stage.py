@@ -63,7 +63,7 @@ def stage_value(
     """
     value: dict[str, Any] = {
         "refusal": choice.refusal,
-        "seconds": float(SAVGBENCH.duration),
+        "seconds": SAVGBENCH.seconds,
         "frames": SAVGBENCH.frames,
         "strengths": STRENGTHS,
         "most": MAX_STRENGTH,
@@ -116,7 +116,7 @@ def read_stage(text: Any) -> Direction | None:
 
 def _moved(rows: Any) -> tuple[float, ...] | None:
     """The path of a list of moments, None for none; SavgError for another value."""
-    most, seconds = MAX_MOMENTS, float(SAVGBENCH.duration)
+    most, seconds = MAX_MOMENTS, SAVGBENCH.seconds
     if not isinstance(rows, list) or len(rows) > most or not all(is_row(row, 2) for row in rows):
         raise SavgError(f"The moments must be at most {most} rows of 2 numbers, got {brief(rows)}.")
     moments = sorted((time, x) for time, x in rows)
@@ -136,7 +136,7 @@ def path_of(moments: Moments) -> tuple[float, ...]:
     if len(moments) == 1:
         return (float(moments[0][1]),)
     times, places = zip(*moments, strict=True)
-    seconds, frames = float(SAVGBENCH.duration), SAVGBENCH.frames
+    seconds, frames = SAVGBENCH.seconds, SAVGBENCH.frames
     parts = next(
         n for n in range(1, frames + 1)
         if n == frames or all(_is_near_whole(time / seconds * n) for time in times)
@@ -149,7 +149,7 @@ def moments_of(path: Sequence[float]) -> list[list[float]]:
     """The moments, at ends of frames, between which a path moves (about) straight on."""
     if len(path) == 1:
         return [[0.0, float(path[0])]]
-    seconds, frames = float(SAVGBENCH.duration), SAVGBENCH.frames
+    seconds, frames = SAVGBENCH.seconds, SAVGBENCH.frames
     times = np.linspace(0, seconds, frames + 1)
     places = np.interp(times, np.linspace(0, seconds, len(path)), path)
     chosen, start = [0], 0

@@ -14,6 +14,7 @@ import gradio as gr
 from savg.format import SAVGBENCH
 from savg.studio.generate.comparison import export, newest
 from savg.studio.generate.examples import AUDIO, SCENE, SEED, cards, store_scene
+from savg.studio.generate.heard import asked_and_heard
 from savg.studio.generate.layout import EMPTY, HINT, Layout, lay_out
 from savg.studio.generate.links import made_before, read_link
 from savg.studio.generate.requests import GenerateChoice, GenerateRequest, generate_choices
@@ -226,7 +227,8 @@ def view_value(
     crop = SAVGBENCH.top, SAVGBENCH.bottom
     annotation = None if cached is None else cached.to_json()
     value = components.player_value(stored, crop, annotation, stored.results(detector))
-    return value | {"autoplay": autoplay}
+    asked = None if cached is None else asked_and_heard(stored.settings, cached)
+    return value | {"autoplay": autoplay, "asked": asked}
 
 
 def restored(context: Context, kept: Any, who: str) -> list[str]:

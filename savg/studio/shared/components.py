@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 DOM = "shared/dom.js"
 OVERLAY = "shared/player/overlay.js"
 
-STEERING = (DOM, "shared/steer/places.js", "shared/steer/controls.js")
+PLACES = "shared/steer/places.js"
+STEERING = (DOM, PLACES, "shared/steer/controls.js")
 """Scripts that editors need."""
 
 SCORE, SCORE_SCRIPT = "shared/player/score.html", "shared/player/side.js"
