@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -172,9 +173,11 @@ def services(
     missing: str = "",
     both: bool = False,
     directed: bool = False,
+    bundled: bool = False,
 ) -> Services:
     """A studio's services on the stand-ins; both: with a second pipeline beside the first; directed:
-    with small random weights that take directions, the last one."""
+    with small random weights that take directions, the last one; bundled: whose StereoSync has the
+    bundled weights."""
     pipeline = FakePipeline(seconds)
     choice = PipelineChoice(
         "Stand-in", "A made-up figure and a tone.", (4, 20, 200), lambda: pipeline, "Joint"
@@ -205,6 +208,8 @@ def services(
         "StereoSync", "Random weights.", (1, 3, 60), _steered, 1.0, steers=True,
         no_words=NO_WORDS, no_depth=NO_DEPTH, registered="stereosync",
     )  # fmt: skip
+    if bundled:
+        steered = replace(steered, steps=(1, 16, 60), load=_bundled, guidance=2.0)
     return Services(
         pipelines,
         *plain[1:],
@@ -222,7 +227,6 @@ def _steered() -> AudioPipeline:
 
 def _directed() -> ClipPipeline:
     """Clips of 1 s, 32 pixels wide."""
-    from dataclasses import replace
 
     from savg.models.joint_config import CONFIGS
     from savg.pipelines.joint import JointPipeline
@@ -230,9 +234,16 @@ def _directed() -> ClipPipeline:
     return JointPipeline.random(replace(CONFIGS["tiny"], direction=3), None)
 
 
+def _bundled() -> AudioPipeline:
+    """StereoSync of the bundled weights."""
+    from savg.pipelines.registry import AUDIO
+
+    return AUDIO.load("demo", "stereosync", "cpu")
+
+
 if __name__ == "__main__":
     from savg.studio import build, launch
 
     where = Path(sys.argv[1]) if len(sys.argv) > 1 else None
-    kinds = {name: name in sys.argv[2:] for name in ("both", "directed")}
+    kinds = {name: name in sys.argv[2:] for name in ("both", "directed", "bundled")}
     launch(build(services(examples=where, **kinds)))
