@@ -227,7 +227,6 @@ def _steered() -> AudioPipeline:
 
 def _directed() -> ClipPipeline:
     """Clips of 1 s, 32 pixels wide."""
-
     from savg.models.joint_config import CONFIGS
     from savg.pipelines.joint import JointPipeline
 
