@@ -39,8 +39,9 @@ def main() -> None:
     for stem, (clip, about) in clips_by_name.items():
         format, small = clip.format, Encoding(crf=19)
         write_video(
-            folder / f"{stem}.mp4", clip.video, format.fps, clip.audio, format.sample_rate, small
-        )
+            folder / f"{stem}.mp4", clip.video, format.fps, clip.audio, format.sample_rate, small,
+            comment=about["settings"],
+        )  # fmt: skip
         (folder / f"{stem}.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 

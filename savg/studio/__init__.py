@@ -20,7 +20,10 @@ from typing import Any, cast
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
-import gradio as gr
+from savg.studio.shared.gradio_stubs import without_stubs
+
+with without_stubs():
+    import gradio as gr
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 

@@ -13,6 +13,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,12 @@ from numpy.typing import NDArray
 from savg.clip import Clip
 from savg.errors import MediaError, SavgError
 from savg.folders import videos_in
+from savg.format import SAVGBENCH, ClipFormat
 from savg.input_file import slashed
 from savg.media.channels import AudioRules
 from savg.media.clip_reader import audio_note
 from savg.media.comment import read_comment, write_png
+from savg.media.frames import frame_at
 from savg.paths import assets_dir, atomic_file
 from savg.pipelines.audio_settings import AudioSettings, ClipSettings, settings_of
 from savg.pipelines.settings import GenerationSettings
@@ -241,7 +244,9 @@ class Library:
     def add_examples(self, folder: Path | None = None) -> list[str]:
         """Store the bundled example clips (the videos of `assets/examples`); returns their keys.
 
-        Beside NAME.mp4, NAME.json may hold {"title", "origin", "settings"}.
+        They are as `Clip.write` writes them, with the settings as comment, and are copied: nothing is
+        encoded when a studio starts. Beside NAME.mp4, NAME.json may hold {"title", "origin",
+        "settings"}.
         """
         folder = folder or assets_dir() / "examples"
         keys = []
@@ -251,7 +256,9 @@ class Library:
             title = card.get("title", path.stem.replace("_", " "))
             origin = card.get("origin", EXAMPLES)
             settings = settings_of(card.get("settings", ""))
-            keys.append(self.add(Clip.read(path), title, origin, None, settings).key)
+            poster = _visible(frame_at(path, SAVGBENCH.frames // 2), SAVGBENCH)
+            copy = partial(shutil.copyfile, path)
+            keys.append(self.store(copy, poster, title, origin, None, settings).key)
         return keys
 
 
@@ -274,6 +281,18 @@ def visible_rows(clip: Clip) -> tuple[int, int]:
     """First and last+1 row of the frame worth showing: black padding is left out."""
     format = clip.format
     padding = (clip.video[:, : format.top], clip.video[:, format.bottom :])
-    if all(part.size == 0 or int(part.max()) < 24 for part in padding):
+    if all(map(_is_black, padding)):
         return format.top, format.bottom
     return 0, format.size
+
+
+def _visible(frame: NDArray[np.uint8], format: ClipFormat) -> NDArray[np.uint8]:
+    """The rows of a single frame [h, w, 3] worth showing; all where it is not of the format."""
+    in_format = frame.shape[:2] == (format.size, format.size)
+    if in_format and _is_black(frame[: format.top]) and _is_black(frame[format.bottom :]):
+        return frame[format.top : format.bottom]
+    return frame
+
+
+def _is_black(rows: NDArray[np.uint8]) -> bool:
+    return rows.size == 0 or int(rows.max()) < 24
