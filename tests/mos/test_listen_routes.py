@@ -221,12 +221,25 @@ def test_requests_with_other_keys_are_refused(client: TestClient, studies: Studi
 
 
 def test_every_reply_has_strict_headers(client: TestClient) -> None:
-    for path in ("/listen/one", "/listen/one/api/state", "/none", "/listen/_page/listen.html"):
+    assets = ("/listen/_page/listen.js",)
+    for path in ("/listen/one", "/listen/one/api/state", "/none", "/listen/", *assets):
         headers = client.get(path).headers
         assert "default-src 'self'" in headers["content-security-policy"]
         assert "unsafe-inline" not in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
+
+
+def test_both_pages_share_one_frame(client: TestClient) -> None:
+    listening, landing = client.get("/listen/one").text, client.get("/listen/").text
+    assert "<title>Listening test</title>" in listening and "One moment" in listening
+    assert "<title>Listening tests</title>" in landing and "opens no test" in landing
+    assert "_page/listen.js" in listening and "<script" not in landing
+    for page in (listening, landing):
+        assert (
+            page.count("<main") == page.count("<svg") == 1 and page.count("_page/listen.css") == 1
+        )
+    assert client.get("/listen/_page/listen.html").status_code == 404, "only what pages load"
 
 
 def test_later_studies_appear_and_names_are_unique(tmp_path: Path) -> None:

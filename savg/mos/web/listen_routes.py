@@ -14,9 +14,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 
@@ -31,7 +32,11 @@ from savg.mos.web.studies import Studies
 from savg.web.addresses import client_key
 from savg.web.replies import Problem, RateLimiter, json_object
 
-PAGES = Path(__file__).parent / "pages" / "listen"
+PAGES = Path(__file__).parent / "pages"
+
+TEMPLATES = Environment(loader=FileSystemLoader(PAGES / "listener"), undefined=StrictUndefined)
+
+NO_CACHE = {"Cache-Control": "no-cache"}
 
 TYPES = {".mp4": "video/mp4", ".wav": "audio/wav", ".flac": "audio/flac"}
 """Content types of media files by suffix; no other files are served."""
@@ -104,11 +109,11 @@ class Listening:
 
     async def page(self, request: Request) -> Response:
         """The page, which is the same for all listeners."""
-        return FileResponse(PAGES / "listen.html", headers={"Cache-Control": "no-cache"})
+        return HTMLResponse(TEMPLATES.get_template("listen.html").render(), headers=NO_CACHE)
 
     async def landing(self, request: Request) -> Response:
         """A page for whoever comes without a link; it names no study."""
-        return FileResponse(PAGES / "landing.html", headers={"Cache-Control": "no-cache"})
+        return HTMLResponse(TEMPLATES.get_template("landing.html").render(), headers=NO_CACHE)
 
     async def facts(self, request: Request) -> Response:
         """The public facts of a study, as JSON."""
@@ -232,7 +237,7 @@ def listen_mount(studies: Studies) -> Mount:
         return Route(path, listening.guarded(endpoint), methods=[method])
 
     listen_routes = [
-        Mount("/_page", StaticFiles(directory=PAGES), name="listen-static"),
+        Mount("/_page", StaticFiles(directory=PAGES / "listen"), name="listen-static"),
         route("/", listening.landing, "GET"),
         route("/{study}", listening.page, "GET"),
         route("/{study}/api/facts", listening.facts, "GET"),
