@@ -10,9 +10,13 @@ from savg.mos.study.options import plan_study
 
 
 def planned(
-    clips: dict[str, int], reference: str | None = None, **values: int
+    clips: dict[str, int],
+    reference: str | None = None,
+    off_centre: int | None = None,
+    **values: int,
 ) -> tuple[Study, str]:
-    plan = plan_study("pilot", list(clips), reference, values, clips)
+    count = None if off_centre is None else lambda *_: off_centre
+    plan = plan_study("pilot", list(clips), reference, values, clips, off_centre=count)
     return plan.study, plan.note
 
 
@@ -58,3 +62,39 @@ def test_all_that_is_too_few_is_told_at_once_with_what_works() -> None:
     }
     study, _ = planned(clips, **values)
     check_pool(study, pool(study, clips))
+
+
+def test_anchors_become_as_few_as_clips_are_off_centre() -> None:
+    clips = {"a": 20, "ground_truth": 40}
+    study, note = planned(clips, off_centre=5)
+    assert [anchor.trials for anchor in study.anchors] == [2, 2]
+    assert "2 of each anchor (usually 3)" in note and "ground_truth off centre 5" in note
+    assert planned(clips, off_centre=1)[0].anchors == ()
+    assert planned(clips, off_centre=6)[0] == planned(clips)[0]
+
+
+def test_clips_set_aside_may_leave_too_few_for_anchors() -> None:
+    clips = {"a": 15, "ground_truth": 40}
+    kept, _ = planned(clips, off_centre=39, trials=30)
+    assert kept.anchors[0].trials == 3, "three of 39 are set aside"
+    fewer, _ = planned({"a": 15, "ground_truth": 24}, off_centre=7, trials=30)
+    assert fewer.anchors[0].trials == 3, "those set aside are in the middle"
+
+
+def test_too_few_clips_off_centre_are_told_with_all_else() -> None:
+    clips = {"a": 4, "ground_truth": 40}
+    with pytest.raises(DesignError) as error:
+        planned(clips, off_centre=3, trials=30, anchor_trials=4)
+    message = str(error.value)
+    assert "a has 4, 11 too few" in message
+    assert "ground_truth has 3 with a sound at least 3 dB off centre, 5 too few" in message
+    assert "This works: " in message and "--anchor-trials 1" in message
+
+
+def test_whether_clips_are_off_centre_is_asked_only_for_anchors() -> None:
+    def count(*_: object) -> int:
+        raise AssertionError("No clip has to be read.")
+
+    clips = {"a": 20, "ground_truth": 40}
+    for values, reference in (({"anchor_trials": 0}, None), ({}, "none")):
+        plan_study("pilot", list(clips), reference, values, clips, off_centre=count)

@@ -21,7 +21,7 @@ from savg.mos.study import stimuli
 from savg.mos.study.assignment import assign
 from savg.mos.study.design import DesignError, standard
 from savg.mos.study.renditions import anchor_audio, catch_frame, shown_rows
-from savg.mos.study.stimuli import BuiltStimuli, build, find_clips
+from savg.mos.study.stimuli import BuiltStimuli, build, count_off_centre, find_clips
 
 HEARD = replace(FORMAT, sample_rate=RATE)
 
@@ -159,6 +159,7 @@ def test_what_is_missing_is_named(folders: dict[str, Path], tmp_path: Path) -> N
     with pytest.raises(DesignError, match="Folders must be"):
         build(small_study(), {"joint": tmp_path}, tmp_path)
     central = write_folder(tmp_path / "central", 8, 0, widest=1.0)
+    assert count_off_centre({"ground_truth": central}, "ground_truth", 8, 0) == 0
     with pytest.raises(DesignError, match="dB off centre"):
         build(small_study(), {**folders, "ground_truth": central}, tmp_path, format=FORMAT)
     few = write_folder(tmp_path / "few", 3, 0)

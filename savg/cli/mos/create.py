@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
     from savg.mos.study.folder import check_elsewhere, create_folder
     from savg.mos.study.options import OPTIONS, plan_study
-    from savg.mos.study.stimuli import find_clips
+    from savg.mos.study.stimuli import count_off_centre, find_clips
 
     writable_folder(args.study, "The study")
     if args.database is not None:
@@ -87,7 +88,14 @@ def run(args: argparse.Namespace) -> int:
     folders = named_folders(args.conditions, "--conditions")
     values = {option.name: _value(option, getattr(args, option.name)) for option in OPTIONS}
     available = {name: len(find_clips(folder)) for name, folder in folders.items()}
-    plan = plan_study(args.study.resolve().name, list(folders), args.reference, values, available)
+    plan = plan_study(
+        args.study.resolve().name,
+        list(folders),
+        args.reference,
+        values,
+        available,
+        off_centre=partial(count_off_centre, folders),
+    )
     study = plan.study
     if plan.note:
         print(plan.note, file=sys.stderr)

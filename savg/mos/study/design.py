@@ -33,6 +33,9 @@ CONSENT = (
 ANCHORS = ("swapped", "mono")
 """Anchors made from off-centre ground truth: channels swapped (low), both channels equal (middle)."""
 
+OFF_CENTRE_DB = 3.0
+"""Least level difference of ground truth that becomes an anchor: about 10° to one side."""
+
 LONG = 30
 """Ratings of a listener from which a break half-way is offered."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from savg.format import SAVGBENCH, ClipFormat
 from savg.mos.study.design import CONSENT, LABELS, QUESTION, DesignError, Study, standard
-from savg.mos.study.fitting import SIZES, fitted
+from savg.mos.study.fitting import SIZES, ClipCounts, fitted
 
 REFERENCE = "ground_truth"
 """The condition of this name is the hidden reference unless another is named."""
@@ -122,6 +122,7 @@ def plan_study(
     values: Mapping[str, Any],
     available: Mapping[str, int] | None = None,
     *,
+    off_centre: Callable[[str, int, int], int] | None = None,
     in_form: bool = False,
 ) -> Plan:
     """A study from values of OPTIONS (defaults where missing); DesignError if they do not fit.
@@ -130,8 +131,10 @@ def plan_study(
     sizes that nobody chose become what the clips allow.
 
     reference: a condition, NO_REFERENCE, or None for REFERENCE if it is among the conditions;
-    available: number of clips of each condition, None for as many as it takes; in_form: errors name
-    settings by their labels in the form, else by options of the command line.
+    available: number of clips of each condition, None for as many as it takes; off_centre: of a
+    condition, the largest number of clips and the seed, how many of its clips have a sound off centre
+    (asked where there shall be anchors; None: enough of them); in_form: errors name settings by their
+    labels in the form, else by options of the command line.
     """
     by_name = {option.name: option for option in OPTIONS}
     if unknown := sorted(set(values) - set(by_name)):
@@ -148,9 +151,12 @@ def plan_study(
             n for n in SIZES if values.get(n, by_name[n].default) != by_name[n].default
         )
         clips = {condition: min(count, chosen["clips"]) for condition, count in available.items()}
-        smaller, told = fitted(
-            {n: chosen[n] for n in SIZES}, given, clips, reference, _labels if in_form else _options
-        )
+        aside = None
+        if off_centre and reference is not None and chosen["anchor_trials"]:
+            aside = off_centre(reference, chosen["clips"], chosen["seed"])
+        counts = ClipCounts(clips, reference, aside)
+        in_words = _labels if in_form else _options
+        smaller, told = fitted({n: chosen[n] for n in SIZES}, given, counts, in_words)
         chosen |= smaller
         note = told or note
     settings = {n: v for n, v in chosen.items() if n not in _OF_MEDIA}

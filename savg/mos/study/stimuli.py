@@ -21,9 +21,10 @@ from savg.clip import Clip
 from savg.errors import MediaError, SavgError
 from savg.folders import videos_in
 from savg.format import SAVGBENCH, ClipFormat
+from savg.media.audio_track import audio_of
 from savg.media.encode import Encoding, write_video
 from savg.mos.study.assignment import check_pool
-from savg.mos.study.design import ANCHORS, DesignError, Kind, Stimulus, Study
+from savg.mos.study.design import ANCHORS, OFF_CENTRE_DB, DesignError, Kind, Stimulus, Study
 from savg.mos.study.renditions import anchor_audio, catch_frame, shown_rows
 from savg.paths import file_sha256
 
@@ -35,8 +36,8 @@ BIT_RATE = 320_000
 TOLERANCE_DB = 0.2
 """Largest change of a level difference that the transcoding may make."""
 
-OFF_CENTRE_DB = 3.0
-"""Least level difference of ground truth that becomes an anchor: about 10° to one side."""
+LONGEST = 60.0
+"""Seconds of a clip, at most."""
 
 TARGET_LUFS = -23.0
 
@@ -123,6 +124,19 @@ def find_clips(folder: Path) -> list[Path]:
     return clips
 
 
+def count_off_centre(folders: Mapping[str, Path], condition: str, clips: int, seed: int) -> int:
+    """How many of the clips that `build` draws of a condition have a sound off centre.
+
+    folders, clips, seed: as of `build` and its study. MediaError for a clip that cannot be read.
+    """
+    count = 0
+    for path in _drawn(folders, clips, np.random.default_rng(seed))[condition]:
+        audio = audio_of(path, LONGEST, RATE)
+        difference = 0.0 if audio is None else level_difference_db(audio, bounded=True)
+        count += abs(difference) >= OFF_CENTRE_DB
+    return count
+
+
 def build(
     study: Study,
     folders: Mapping[str, Path],
@@ -151,7 +165,7 @@ def build(
         )
     format = replace(format, sample_rate=RATE)
     rng = np.random.default_rng(study.seed)
-    paths = {name: _sample(find_clips(folder), clips, rng) for name, folder in folders.items()}
+    paths = _drawn(folders, clips, rng)
     number = sum(map(len, paths.values()))
     step = _Counter(2 * number, on_clip)
     sources = {
@@ -333,12 +347,18 @@ def _write(
 
 
 def _read(path: Path, format: ClipFormat) -> Clip:
-    return Clip.read(path, format, max_seconds=60.0)
+    return Clip.read(path, format, max_seconds=LONGEST)
 
 
-def _sample(paths: list[Path], most: int, rng: np.random.Generator) -> list[Path]:
-    chosen = rng.permutation(len(paths))[:most]
-    return [paths[i] for i in sorted(chosen)]
+def _drawn(
+    folders: Mapping[str, Path], most: int, rng: np.random.Generator
+) -> dict[str, list[Path]]:
+    """Up to `most` clips of each folder."""
+    drawn = {}
+    for name, folder in folders.items():
+        paths = find_clips(folder)
+        drawn[name] = [paths[i] for i in sorted(rng.permutation(len(paths))[:most])]
+    return drawn
 
 
 class _Counter:
