@@ -18,6 +18,15 @@ FIELD_OF_VIEW = 100.0
 """Horizontal field of view of a clip in degrees [S1]."""
 
 
+def on_path(points: ArrayLike, times: ArrayLike, duration: float) -> Array:
+    """A path at times in seconds, straight between points spread evenly over `duration` seconds.
+
+    Its ends hold before and after; a single point is everywhere.
+    """
+    places = np.asarray(points, float)
+    return np.interp(times, np.linspace(0, duration, len(places)), places)
+
+
 def wrap_degrees(angle: ArrayLike) -> Array:
     """`angle` in degrees, wrapped to -180 (included) … 180 (excluded)."""
     return (np.asarray(angle, float) + 180.0) % 360.0 - 180.0

@@ -93,3 +93,9 @@ def test_a_wrong_audio_shape_is_named() -> None:
         geometry.rotate_foa(np.zeros((2, 5)), 0)
     with pytest.raises(ValueError, match=r"\(4, samples\)"):
         geometry.foa_to_stereo(np.zeros((2, 5)))
+
+
+def test_a_path_is_straight_between_points_that_share_the_time() -> None:
+    at = geometry.on_path((0, 100, 40), [-1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 9.0], 4.0)
+    assert at.tolist() == [0, 0, 50, 100, 70, 40, 40]
+    assert geometry.on_path((7,), [0.0, 5.0], 5.0).tolist() == [7, 7]

@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from savg.annotation import INSTRUMENT, PERSON, SPEECH, Boxes, SoundEvents
 from savg.clip import Clip
 from savg.evaluation.observe import Detectors
+from savg.geometry import on_path
 from savg.metrics.pixel_error import mean_distance
 from savg.metrics.spatial import chance_baselines, spatial_av_align, within
 from savg.paths import atomic_file
@@ -41,7 +41,7 @@ class Asked:
         where that was left open."""
         if self.x is None:
             return np.full(len(seconds), np.nan)
-        return np.interp(seconds, np.linspace(0, duration, len(self.x)), self.x)
+        return on_path(self.x, seconds, duration)
 
 
 @dataclass(frozen=True)

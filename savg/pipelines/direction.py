@@ -19,6 +19,7 @@ from torch import Tensor
 from savg.diffusion.process import State
 from savg.errors import SavgError, brief, is_whole
 from savg.format import SAVGBENCH
+from savg.geometry import on_path
 from savg.models.direction import CONDITIONS, MOST_PEOPLE, SOUNDS, mirrored, row, without
 
 LONGEST_PATH = 256
@@ -90,8 +91,7 @@ class Direction:
         """The direction of `seconds` from second `start` on of something that lasts `duration`."""
         if self.x is None or len(self.x) == 1:
             return self
-        times = np.linspace(start, start + seconds, points)
-        path = np.interp(times, np.linspace(0, duration, len(self.x)), self.x)
+        path = on_path(self.x, np.linspace(start, start + seconds, points), duration)
         return replace(self, x=tuple(path.tolist()))
 
     def to_options(self) -> dict[str, str | int]:
