@@ -61,6 +61,10 @@ def choose(
             once: see `savg.cpu_speed`.
         training: whether a network is trained there.
 
+    Where a GPU's number format is chosen here, products that stay in float32 may use TensorFloat-32
+    from then on, in the whole process (`torch.set_float32_matmul_precision`). A format that is asked
+    for leaves that as it is.
+
     Raises:
         SavgError: the device or the number format is not available on this machine.
 
@@ -149,7 +153,7 @@ _PREFERRED: ContextVar[Compute | None] = ContextVar("preferred device", default=
 
 
 def _on_gpu(place: torch.device, training: bool) -> Compute:
-    """The fastest format; products that stay in float32 may use TensorFloat-32."""
+    """The fastest format; see `choose` about TensorFloat-32."""
     import torch
 
     torch.set_float32_matmul_precision("high")

@@ -157,6 +157,9 @@ def test_the_format_of_a_gpu_goes_by_its_generation(
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: native)
     before = torch.get_float32_matmul_precision()
     try:
+        torch.set_float32_matmul_precision("highest")
+        choose("cuda:1", "float32", training=training)
+        assert torch.get_float32_matmul_precision() == "highest", "as it was"
         compute = choose("cuda:1", training=training)
         assert torch.get_float32_matmul_precision() == "high"
     finally:
