@@ -200,7 +200,7 @@ def services(
     pipelines = {"fake": choice, "second": second} | told
     sound = AudioChoice("Two stand-ins", about, (1, 10, 60), lambda: two.audio, boxes=True)
     pan = PanPipeline(
-        PanSettings(sample_rate=16_000), two.audio.compute, {}, find_persons, two.audio
+        PanSettings(sample_rate=16_000), two.audio.compute, {}, find_persons, lambda: two.audio
     )
     about = "Its own audio, moved."
     moves = AudioChoice("Pan", about, (1, 10, 60), lambda: pan, follows=True, registered="pan")

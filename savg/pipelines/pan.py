@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
+from functools import cache
 from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -106,7 +107,8 @@ def pan(
 class PanPipeline(AudioPipeline):
     """A person detector, how audio is panned, and the pipeline that makes audio, if there is one.
 
-    cards: of the components.
+    cards: of its own components; build_sound: builds that pipeline. On a CPU its networks are built
+    when they are first asked for: a video's own audio is panned without them.
     """
 
     name: ClassVar[str] = "pan"
@@ -115,30 +117,26 @@ class PanPipeline(AudioPipeline):
     compute: Compute
     cards: Mapping[str, Card]
     persons: Persons | None = None
-    sound: AudioPipeline | None = None
+    build_sound: Callable[[], AudioPipeline] | None = None
 
     def __post_init__(self) -> None:
-        if self.settings.audio == "network" and self.sound is None:
+        if self.settings.audio == "network" and self.build_sound is None:
             raise DescriptionError("pan: audio must be 'own' without a 'sound', got 'network'.")
 
     @classmethod
     def load(cls, description: Description, compute: Compute) -> Self:
-        from savg.pipelines.registry import AUDIO
-
         settings = setting(description.values, "pan", PanSettings)
         place = component_folder(description.folder, description.values, "persons")
         persons, card = read_persons(place, compute.device, settings.score)
-        sound, stage = None, description.stages.get("sound")
-        if stage is not None:
-            if stage.name not in AUDIO or AUDIO.entries[stage.name].follows:
-                raise DescriptionError(
-                    f"sound: pipeline must be one that makes audio, got {brief(stage.name)}."
-                )
-            try:
-                sound = AUDIO[stage.name].load(stage, compute)
-            except DescriptionError as error:
-                raise error.within("sound") from error
-        return cls(settings, compute, {"persons": card}, persons, sound)
+        build = _sound_of(description, compute)
+        if build and (settings.audio == "network" or compute.device.type != "cpu"):
+            build()  # a GPU that calls only borrow takes networks that were placed before
+        return cls(settings, compute, {"persons": card}, persons, build)
+
+    @property
+    def sound(self) -> AudioPipeline | None:
+        """The pipeline that makes audio; CheckpointError where its components do not fit."""
+        return self.build_sound() if self.build_sound else None
 
     @property
     def components(self) -> Mapping[str, Card]:
@@ -154,12 +152,14 @@ class PanPipeline(AudioPipeline):
         return True
 
     def with_persons(self, persons: Persons) -> Self:
-        sound = self.sound and self.sound.with_persons(persons)
-        return replace(self, persons=persons, sound=sound, cards=other_cards(self.cards))
+        build = self.build_sound
+        follows = None if build is None else cache(lambda: build().with_persons(persons))
+        return replace(self, persons=persons, build_sound=follows, cards=other_cards(self.cards))
 
     @property
     def batch_size(self) -> int:
-        return self.sound.batch_size if self.sound else 1
+        made = self._made_by(None)
+        return made.batch_size if made else 1
 
     def describe(self) -> dict[str, Any]:
         description: dict[str, Any] = {KEY: self.name, "persons": "persons"}
@@ -207,9 +207,9 @@ class PanPipeline(AudioPipeline):
             return None
         if source != "network":
             raise SavgError(f"audio must be 'own', 'network' or a Soundtrack, got {brief(source)}.")
-        if self.sound is None:
+        if self.build_sound is None:
             raise SavgError("audio must be 'own' or a Soundtrack: these weights make no audio.")
-        return self.sound
+        return self.build_sound()
 
     def for_videos(
         self,
@@ -301,6 +301,28 @@ class PanPipeline(AudioPipeline):
         return Clip(clip.video, audio.clip(-1, 1), clip.format)
 
 
+def _sound_of(description: Description, compute: Compute) -> Callable[[], AudioPipeline] | None:
+    """What builds the pipeline of the stage "sound", once; None without such a stage."""
+    from savg.pipelines.registry import AUDIO
+
+    stage = description.stages.get("sound")
+    if stage is None:
+        return None
+    if stage.name not in AUDIO or AUDIO.entries[stage.name].follows:
+        raise DescriptionError(
+            f"sound: pipeline must be one that makes audio, got {brief(stage.name)}."
+        )
+
+    @cache
+    def build() -> AudioPipeline:
+        try:
+            return AUDIO[stage.name].load(stage, compute)
+        except DescriptionError as error:
+            raise error.within("sound").of(description) from error
+
+    return build
+
+
 def _audio(video: Video, audio: Source | Soundtrack | None) -> Soundtrack:
     """What is panned for a video: what is given, or its own audio. SavgError where it has none."""
     source = audio if isinstance(audio, Soundtrack) else video.audio
@@ -331,4 +353,5 @@ def tiny(seed: int = 0) -> PanPipeline:
     cards = {"persons": Card("MIT", "random")}
     persons = YoloxDetector(model, settings.score)
     compute = choose("cpu", "float32")
-    return PanPipeline(settings, compute, cards, persons, video_to_audio.tiny(seed))
+    sound = video_to_audio.tiny(seed)
+    return PanPipeline(settings, compute, cards, persons, lambda: sound)

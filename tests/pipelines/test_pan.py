@@ -18,7 +18,7 @@ from savg.cli import main
 from savg.cli import v2a as v2a_command
 from savg.clip import Clip
 from savg.detectors.nanodet import NanodetDetector
-from savg.device import choose
+from savg.device import Compute, choose
 from savg.errors import CheckpointError, SavgError
 from savg.format import SAVGBENCH
 from savg.geometry import rotate_foa
@@ -27,8 +27,12 @@ from savg.media.audio_track import audio_of
 from savg.models.nanodet import CONFIGS, Nanodet
 from savg.paths import assets_dir
 from savg.pipelines import pan as pan_module
+from savg.pipelines import video_to_audio
+from savg.pipelines.base import AudioPipeline
+from savg.pipelines.description import Description
 from savg.pipelines.pan import PanPipeline, PanSettings, pan, tiny
 from savg.pipelines.registry import AUDIO
+from savg.pipelines.video_to_audio import VideoToAudio
 from savg.video import Soundtrack, Video
 
 RATE = 16_000
@@ -231,7 +235,7 @@ def test_a_saved_pan_keeps_the_detector_that_it_was_given(tmp_path: Path) -> Non
     assert loaded.persons.score_threshold == made.settings.score
     for key, value in found.model.state_dict().items():
         assert (loaded.persons.model.state_dict()[key] == value).all()
-    alone = replace(made, settings=replace(made.settings, audio="own"), sound=None)
+    alone = replace(made, settings=replace(made.settings, audio="own"), build_sound=None)
     alone.save_pretrained(tmp_path / "alone")
     loaded = PanPipeline.from_pretrained(tmp_path / "alone", "cpu")
     assert isinstance(loaded.persons, NanodetDetector)
@@ -256,7 +260,40 @@ def test_withholding_boxes_from_a_network_leaves_pan_its_detector(
 def test_the_bundled_weights_make_audio_unless_told_to_pan() -> None:
     assert AUDIO.load("demo", device="cpu").name == "video_to_audio"
     made = AUDIO.load("demo", "pan", device="cpu")
-    assert isinstance(made, PanPipeline) and made.settings == PanSettings() and made.sound
+    assert isinstance(made, PanPipeline) and made.settings == PanSettings() and made.build_sound
+
+
+def test_own_audio_is_panned_without_building_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+
+    def load(description: Description, compute: Compute) -> AudioPipeline:
+        built.append(description.name)
+        return video_to_audio.tiny()
+
+    monkeypatch.setattr(VideoToAudio, "load", load)
+    made = AUDIO.load("demo", "pan", device="cpu")
+    assert isinstance(made, PanPipeline)
+    made = made.with_persons(lambda clip: people(np.full(len(clip.video), 64.0)))
+    one = video(people(np.full(20, 40.0)), noise())
+    assert made.batch_size == 1 and made.total([Fraction(SECONDS)]) == dict(made.stages())["people"]
+    made(one)
+    assert not built
+    made.stages(), made.for_videos([one, one], audio="network", steps=1)
+    assert built == ["video_to_audio"], "once"
+
+
+def test_a_network_that_does_not_fit_is_told_with_its_file(tmp_path: Path) -> None:
+    tiny().save_pretrained(tmp_path / "p")
+    file = tmp_path / "p" / "pipeline.json"
+    values = json.loads(file.read_text())
+    values["pan"]["audio"] = "own"
+    values["sound"]["sampler"]["overlap"] = -1
+    file.write_text(json.dumps(values))
+    made = PanPipeline.from_pretrained(tmp_path / "p", "cpu")
+    one = video(people(np.full(20, 40.0)), noise())
+    made(one)
+    with pytest.raises(CheckpointError, match=r"pipeline\.json: sound: sampler: .*overlap must be"):
+        made(one, audio="network")
 
 
 def v2a(*arguments: object) -> int:
