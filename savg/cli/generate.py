@@ -61,7 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--as-published", action="store_true", help="do not flip the frames of mirrored weights"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--json", action="store_true", help="print the files' names as JSON")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print the files' names as JSON; under torchrun each process prints a line, of its own",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
     as the file's comment. N takes of clip i are the seed's clips i·N … i·N + N − 1, each under its own
     number.
 
-    Under `torchrun` each process takes its own GPU and makes its share of the batches.
+    Under `torchrun` each process takes its own GPU, makes its share of the batches and prints what it
+    made; as JSON in one line with its number.
     """
     from tqdm import tqdm
 
@@ -109,7 +114,10 @@ def run(args: argparse.Namespace) -> int:
     if selection:
         selection.write_table()
     if args.json:
-        print(json.dumps({"pipeline": args.pipeline, "weights": args.weights, "clips": clip_rows}))
+        summary = {"pipeline": args.pipeline, "weights": args.weights, "clips": clip_rows}
+        if processes() > 1:
+            summary |= {"process": process(), "processes": processes()}
+        sys.stdout.write(json.dumps(summary) + "\n")  # in one piece, as others write there too
     return 0
 
 

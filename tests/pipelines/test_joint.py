@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -267,19 +268,24 @@ def test_generate_names_missing_weights(tmp_path, capsys) -> None:
 
 @pytest.mark.parametrize(("num", "options"), [(3, []), (4, ["--batch-size", "1"]), (1, [])])
 def test_processes_share_the_clips_and_make_the_same(
-    pipeline, tmp_path, monkeypatch, num: int, options: list[str]
+    pipeline, tmp_path, monkeypatch, capsys, num: int, options: list[str]
 ) -> None:
     """Each clip once, whatever the number of processes; one that has none to make ends well."""
     pipeline.save_pretrained(tmp_path / "p")
     arguments = ["generate", "--weights", str(tmp_path / "p"), "--num", str(num), "--device", "cpu"]
     assert main([*arguments, "--out", str(tmp_path / "one")]) == 0
     made: list[set[str]] = []
+    capsys.readouterr()
     for process in range(2):
         monkeypatch.setenv("WORLD_SIZE", "2")
         monkeypatch.setenv("RANK", str(process))
         before = set(names(tmp_path / "two"))
-        assert main([*arguments, *options, "--out", str(tmp_path / "two")]) == 0
+        assert main([*arguments, *options, "--out", str(tmp_path / "two"), "--json"]) == 0
         made.append(set(names(tmp_path / "two")) - before)
+        (line,) = capsys.readouterr().out.splitlines()
+        told = json.loads(line)
+        assert (told["process"], told["processes"]) == (process, 2)
+        assert {Path(clip["file"]).name for clip in told["clips"]} == made[-1], "its own"
     assert not made[0] & made[1] and len(made[0] | made[1]) == num
     assert names(tmp_path / "one") == names(tmp_path / "two")
     for name in names(tmp_path / "one"):
