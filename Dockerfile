@@ -13,7 +13,8 @@ RUN python -m pip install --no-cache-dir --require-hashes --only-binary :all: -r
 COPY --chown=savg pyproject.toml README.md LICENSE app.py space_requirements.txt ./
 COPY --chown=savg savg savg
 COPY --chown=savg assets assets
-RUN python -m pip install --no-cache-dir --no-deps --no-build-isolation --editable .
+RUN python -m pip install --no-cache-dir --no-deps --no-build-isolation --editable . && \
+    python -m compileall -q savg
 
 USER savg
 EXPOSE 7860

@@ -24,7 +24,7 @@ from_index = awk '/^[a-z]/ { other = !/^($(OF_TORCH))==/ } other' $(1) >$(VENV)/
 # A few minutes' worth of tests that touch most dependencies.
 QUICK = tests/test_packaging.py tests/test_clip.py tests/cli/test_evaluate_command.py tests/models/test_mel_vae.py tests/studio/test_app_serves.py tests/viz
 
-.PHONY: install install-test app test test-newest fuzz lock licences lint bench test-mmdet browser
+.PHONY: install install-test app test quick test-newest fuzz lock licences lint bench test-mmdet browser
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
@@ -68,6 +68,12 @@ browser:
 
 test: install-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The locked versions on another Python, in an environment of its own: `make quick PYTHON=python3.13`.
+quick: OTHER = $(VENV)-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+quick:
+	@$(MAKE) --no-print-directory VENV=$(OTHER) $(OTHER)/.test
+	OMP_NUM_THREADS=1 $(OTHER)/bin/python -m pytest $(QUICK)
 
 # The newest versions that pyproject.toml allows, in an environment of its own: what a renewed lock
 # would break.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,12 @@ def test_torch_of_another_index_leaves_the_rest_of_the_lock() -> None:
     assert {"torch", "torchvision", "torchaudio"} < gone and after < before
     assert all(re.match(r"torch|triton|nvidia-|cuda-", name) for name in gone)
     assert not [name for name in after if re.match(r"torch|triton|nvidia|cuda", name)]
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_another_python_has_an_environment_of_its_own() -> None:
+    command = ["make", "--dry-run", "quick", f"PYTHON={sys.executable}"]
+    text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    folder = f".venv-{sys.version_info.major}.{sys.version_info.minor}"
+    assert f"VENV={folder} {folder}/.test" in text and f"{folder}/bin/python -m pytest" in text
+    assert ".venv/" not in text
