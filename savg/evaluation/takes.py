@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from savg.annotation import INSTRUMENT, PERSON, SPEECH, Boxes, SoundEvents
 from savg.clip import Clip
