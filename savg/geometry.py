@@ -7,6 +7,8 @@ Stereo channel 0 is left. Image x grows to the right, so left of the centre is a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -18,13 +20,14 @@ FIELD_OF_VIEW = 100.0
 """Horizontal field of view of a clip in degrees [S1]."""
 
 
-def on_path(points: ArrayLike, times: ArrayLike, duration: float) -> Array:
-    """A path at times in seconds, straight between points spread evenly over `duration` seconds.
+def on_path(
+    points: Sequence[float], times: NDArray[np.float64], duration: float
+) -> NDArray[np.float64]:
+    """A path at times [N] in seconds, straight between points spread evenly over `duration` seconds.
 
     Its ends hold before and after; a single point is everywhere.
     """
-    places = np.asarray(points, float)
-    return np.interp(times, np.linspace(0, duration, len(places)), places)
+    return np.interp(times, np.linspace(0, duration, len(points)), points)
 
 
 def wrap_degrees(angle: ArrayLike) -> Array:

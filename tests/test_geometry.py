@@ -96,6 +96,7 @@ def test_a_wrong_audio_shape_is_named() -> None:
 
 
 def test_a_path_is_straight_between_points_that_share_the_time() -> None:
-    at = geometry.on_path((0, 100, 40), [-1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 9.0], 4.0)
+    times = np.array([-1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 9.0])
+    at = geometry.on_path((0, 100, 40), times, 4.0)
     assert at.tolist() == [0, 0, 50, 100, 70, 40, 40]
-    assert geometry.on_path((7,), [0.0, 5.0], 5.0).tolist() == [7, 7]
+    assert geometry.on_path((7,), np.array([0.0, 5.0]), 5.0).tolist() == [7, 7]

@@ -133,8 +133,8 @@ def plan_study(
     reference: a condition, NO_REFERENCE, or None for REFERENCE if it is among the conditions;
     available: number of clips of each condition, None for as many as it takes; off_centre: of a
     condition, the largest number of clips and the seed, how many of its clips have a sound off centre
-    (asked where there shall be anchors; None: enough of them); in_form: errors name settings by their
-    labels in the form, else by options of the command line.
+    (asked where there shall be anchors; it reads their audio; None: enough of them); in_form: errors
+    name settings by their labels in the form, else by options of the command line.
     """
     by_name = {option.name: option for option in OPTIONS}
     if unknown := sorted(set(values) - set(by_name)):

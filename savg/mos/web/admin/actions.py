@@ -7,7 +7,6 @@ import json
 import tempfile
 import zipfile
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -19,7 +18,6 @@ from savg.mos.storage.rows import Status
 from savg.mos.study.design import DesignError
 from savg.mos.study.folder import StudyFolder
 from savg.mos.study.options import NO_REFERENCE, OPTIONS, plan_study
-from savg.mos.study.stimuli import count_off_centre
 from savg.mos.web.admin.pages import ROWS, new_page, once, person_page
 from savg.mos.web.admin.request import AdminRequest
 from savg.web.replies import Problem
@@ -151,10 +149,7 @@ def make(admin: AdminRequest) -> Response:
             reference = admin.text(f"condition{int(reference[:4])}").strip() or NO_REFERENCE
         values = {o.name: o.parse(admin.text(o.name)) for o in OPTIONS}
         name = admin.text("name").strip()
-        off_centre = partial(count_off_centre, folders)
-        plan = plan_study(
-            name, list(folders), reference, values, available, off_centre=off_centre, in_form=True
-        )
+        plan = plan_study(name, list(folders), reference, values, available, in_form=True)
         context.builder.start(plan, folders)
     except SavgError as error:
         return new_page(admin, str(error), 422)
