@@ -85,14 +85,17 @@ def made(visitor: Visitor) -> dict:
 def test_the_audio_follows_the_box_that_is_dragged(guest: Visitor, tmp_path: Path) -> None:
     page = guest.page
     steered(guest, person_film(tmp_path / "holiday.mp4", 0.5), "Pan")
-    assert page.locator(".steer-chip[aria-checked='true']").first.inner_text() == "Person 1"
+    assert (
+        page.locator("#savg-steer .steer-chip[aria-checked='true']").first.inner_text()
+        == "Person 1"
+    )
     assert not page.locator(".steer-loud").is_visible()
     for x, side in ((60.0, "left"), (196.0, "right")):
         drag_to(guest, x)
         state = page.evaluate(f"{STEER}.state()")
         middle = (state["box"][0] + state["box"][2]) / 2
         assert state["who"] == "drawn" and middle == pytest.approx(x, abs=2)
-        assert f"to the {side}" in page.locator(".steer-side").first.inner_text()
+        assert f"to the {side}" in page.locator("#savg-steer .steer-side").first.inner_text()
         levels = made(guest)
         assert levels["left"] - levels["right"] == pytest.approx(law(middle), abs=1)
     command = page.locator("#savg-resound .sp-command").inner_text()
@@ -106,6 +109,9 @@ def test_a_silent_video_gets_audio_with_a_drawn_envelope(guest: Visitor, tmp_pat
                         codecs=("libx264", "aac"))  # fmt: skip
     steered(guest, silent, "StereoSync")
     assert "no audio of its own" in page.evaluate(f"{STEER}.state().hint")
+    words = page.locator("#savg-resound-words")  # these weights take none, and it says so
+    assert words.locator("textarea, input").first.is_disabled()
+    assert "words need weights trained with CLAP" in words.inner_text()
     page.locator("#savg-resound-go").click()
     assert "“silent” has no audio of its own: draw an envelope" in alert(
         guest, "#savg-resound-notice"
