@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from savg.pipelines.audio_settings import AudioSettings
     from savg.pipelines.box_path import Whom
     from savg.pipelines.depth_condition import DepthMaps
-    from savg.pipelines.sound_embedding import Words
+    from savg.pipelines.words import Words
     from savg.video import Soundtrack
 
 OPTIONS = {
@@ -100,7 +100,7 @@ def settings(
     from savg.pipelines.audio_settings import AudioSettings
     from savg.pipelines.box_path import BoxPath
     from savg.pipelines.envelope_file import Curve
-    from savg.pipelines.sound_embedding import Words
+    from savg.pipelines.words import Words
 
     boxes: list[list[float]] = []
     points: list[list[float]] = []
@@ -155,7 +155,7 @@ def _depth(path: str) -> DepthMaps:
 
 def _like(text: str) -> Soundtrack | Words:
     """A recording, or what names no file as words."""
-    from savg.pipelines.sound_embedding import Words, names_file
+    from savg.pipelines.words import Words, names_file
 
     is_file = names_file(text) or Path(text).is_file()
     return _recording(text) if is_file else Words(text)

@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +18,6 @@ from savg.clip import Clip
 from savg.errors import CheckpointError, SavgError
 from savg.features.seld import SeldBackbone
 from savg.format import ClipFormat
-from savg.media.recording import SUFFIXES
 from savg.models.seld import Seld
 
 if TYPE_CHECKING:
@@ -32,24 +30,6 @@ CLIP_FPS = 4
 
 CLAP_WIDTH = 512
 """Values of the released networks' embeddings."""
-
-
-@dataclass(frozen=True)
-class Words:
-    """A text that says what shall sound, such as "a woman speaks". SavgError for an empty one."""
-
-    text: str
-
-    def __post_init__(self) -> None:
-        if not self.text.strip():
-            raise SavgError("Words of what shall sound must not be empty.")
-
-
-def names_file(text: str) -> bool:
-    """Whether a text is read as a file's name and not as words: it ends as audio files do, or is one
-    word with a suffix or a slash."""
-    suffix = Path(text).suffix.lower()
-    return suffix in SUFFIXES or (len(text.split()) == 1 and (bool(suffix) or "/" in text))
 
 
 class Sound(ABC):

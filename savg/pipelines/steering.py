@@ -27,9 +27,10 @@ from savg.pipelines.depth_condition import (
     normalised,
 )
 from savg.pipelines.envelope_file import Curve
-from savg.pipelines.sound_embedding import Sound, Words
+from savg.pipelines.sound_embedding import Sound
 from savg.pipelines.stereosync_codec import Codec
 from savg.pipelines.stereosync_features import boxes_of
+from savg.pipelines.words import Words
 from savg.video import Soundtrack, Video
 
 Mono = NDArray[np.float32]

@@ -11,7 +11,7 @@ import pytest
 from savg.cli.v2a_steering import _like
 from savg.pipelines.description import Description
 from savg.pipelines.optional_conditions import BLIND, NO_DEPTH, NO_WORDS, no_depth, no_words
-from savg.pipelines.sound_embedding import Words, names_file
+from savg.pipelines.words import Words, names_file
 from savg.studio.shared.choices import AudioChoice
 from savg.studio.video_to_audio.layout import depth_state, words_state
 

@@ -1,4 +1,4 @@
-"""What makes and annotates the first clip imports neither torch's compiler nor torchvision."""
+"""What is imported before the first page and the first clip: nothing slow that they do not need."""
 
 from __future__ import annotations
 
@@ -31,6 +31,12 @@ def test_bundled_pipelines_and_suppression_import_nothing_slow() -> None:
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == ""
+
+
+def test_the_studio_is_imported_without_torch() -> None:
+    code = "import sys, savg.studio; print('gradio' in sys.modules, 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.split() == ["True", "False"], done.stderr
 
 
 class Drawn(torch.nn.Module):

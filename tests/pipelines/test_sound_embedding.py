@@ -17,8 +17,9 @@ from savg.features.base import BackboneError
 from savg.features.clap import ClapBackbone
 from savg.media.audio_file import write_audio
 from savg.models.mmaudio_lengths import SequenceLengths
-from savg.pipelines.sound_embedding import ClapSound, Words
+from savg.pipelines.sound_embedding import ClapSound
 from savg.pipelines.stereosync import tiny
+from savg.pipelines.words import Words
 from savg.video import Soundtrack
 from tests.features.test_clap_features import WIDTH, write_clap
 from tests.pipelines.test_stereosync_pipeline import RATE, steered, tone, video

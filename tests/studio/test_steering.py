@@ -17,7 +17,7 @@ from savg.pipelines.audio_settings import AudioSettings
 from savg.pipelines.box_path import BoxPath
 from savg.pipelines.envelope_file import Curve
 from savg.pipelines.optional_conditions import NO_DEPTH, NO_WORDS
-from savg.pipelines.sound_embedding import Words
+from savg.pipelines.words import Words
 from savg.studio.shared.choices import AudioChoice
 from savg.studio.video_to_audio.drawing import MAX_TEXT, Drawing, read_drawing
 from savg.studio.video_to_audio.levels import levels_of

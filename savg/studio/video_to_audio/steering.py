@@ -10,7 +10,7 @@ from typing import Any
 from savg.errors import SavgError, brief
 from savg.pipelines.audio_settings import MAX_WORD
 from savg.pipelines.box_path import BoxPath
-from savg.pipelines.sound_embedding import Words, names_file
+from savg.pipelines.words import Words, names_file
 from savg.studio.shared.choices import AudioChoice
 from savg.studio.video_to_audio.drawing import DRAWN, NOBODY, NONE, OWN, Drawing
 from savg.studio.video_to_audio.recordings import Recording
