@@ -32,7 +32,7 @@ from benchmarks.contact_sheet import Sheets
 from benchmarks.generated_sets import DIRECTED, SETS, Sets
 from benchmarks.generation_goals import goals, goals_table
 from benchmarks.judging import JUDGES, Judge, Judged
-from benchmarks.synthetic import WORLDS, progress, trained_on
+from benchmarks.synthetic import TRAINED_ON, WORLDS, progress, trained_on
 from savg.evaluation.cache import Cache
 from savg.evaluation.report import markdown_table
 from savg.evaluation.result_files import RESULTS, SetResult, provenance, setting, write_result
@@ -77,7 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--small", type=int, default=24, metavar="N", help="true clips that are made small")
     add("--seed", type=int, default=0, help="of generated clips")
     add("--first", type=int, default=0, metavar="K", help="first held-out scene")
-    add("--worlds", nargs="+", choices=WORLDS, default=["furnished"], help="of the truth, in turns")
+    add("--worlds", nargs="+", choices=WORLDS, default=TRAINED_ON[0], help="of the truth, in turns")
     add("--steps", type=int, help="of the diffusion networks")
     add("--audio-steps", type=int, help="of the second stage")
     add(
@@ -95,7 +95,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--judge-weights", default="demo", help="of the detectors")
     add("--trained-on", type=int, default=0, metavar="N", help="training clips compared; 0: none")
-    add("--trained-worlds", nargs="+", choices=WORLDS, default=["furnished", "furnished1"])
+    add("--trained-worlds", nargs="+", choices=WORLDS, default=TRAINED_ON[0])
     add("--save", type=Path, metavar="DIR", help="write clips, sheets and spectrograms")
     add("--save-clips", type=int, default=24, metavar="N", help="of each set")
     add("--keep", type=Path, default=Path("runs") / NAME, metavar="DIR", help="the cache")

@@ -17,8 +17,8 @@ HELD_OUT = frozenset(name for name in NAMES if name.startswith("furnished"))
 WORLDS = {name: partial(World.named, name, held_out=name in HELD_OUT) for name in NAMES}
 """Names of worlds → them; furnished ones with the people, rooms, voices and notes never trained on."""
 
-TRAINED_ON = World.solo, 4000
-"""World and number of training clips of the bundled joint network."""
+TRAINED_ON = ("solo", "stage"), 4000
+"""Worlds, as many clips of each, and number of training clips of the bundled joint network."""
 
 
 def held_out(world: str, index: int) -> Rendered:
@@ -29,11 +29,11 @@ def held_out(world: str, index: int) -> Rendered:
 def trained_on(count: int, names: Sequence[str] = ()) -> Reference | None:
     """The first training clips of the joint network, to tell copies; None for no clip.
 
-    names: of the worlds that it was trained on, in turns; none: `TRAINED_ON`, as the bundled ones.
+    names: of the worlds that it was trained on, in turns; none: those of `TRAINED_ON`, as bundled.
     """
     if not count:
         return None
-    worlds = [World.named(name) for name in names] or [TRAINED_ON[0]()]
+    worlds = [World.named(name) for name in names or TRAINED_ON[0]]
     turns = (divmod(index, len(worlds)) for index in range(count))
     scenes = (draw_scene(split_seed("train", index), worlds[turn]) for index, turn in turns)
     return Reference(
