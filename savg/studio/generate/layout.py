@@ -54,8 +54,8 @@ class Layout:
 def lay_out(
     choices: Mapping[str, GenerateChoice], cards: list[ExampleCard], problem: str
 ) -> Layout:
-    """Examples above, settings on the left, the clip on the right, further clips below; `problem` is
-    shown at once."""
+    """Examples above, settings and stage on the left, the clip on the right, further clips below;
+    `problem` is shown at once."""
     notice = components.notice_line("savg-generate-notice", problem)
     examples = example_cards(cards)
     with gr.Row(elem_classes="savg-split", equal_height=False, elem_id="savg-generate-split"):
@@ -66,6 +66,7 @@ def lay_out(
         with gr.Column(scale=5, min_width=300, elem_id="savg-stage"):
             progress = components.progress("savg-progress", components.progress_value(hint=HINT))
             view = components.player("savg-view", components.SCORE, VIEW_SCRIPTS)
+        with gr.Column(scale=2, min_width=280, elem_id="savg-directing"):
             direction = stage(next(iter(choices.values())))
     asked = gr.Textbox(visible=False)
     results = components.shelf(
