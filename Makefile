@@ -95,12 +95,18 @@ lint: install-test
 	$(BIN)/mypy
 
 bench: install-test
-	$(BIN)/python -m benchmarks.unet_speed
+	$(BIN)/python -m benchmarks.unet_speed --rounds 3 --json savg/evaluation/results/unet_speed.json
+	$(BIN)/python -m benchmarks.i3d_speed
 	$(BIN)/python -m benchmarks.scene_speed
 	$(BIN)/python -m benchmarks.dataset_speed
 	$(BIN)/python -m benchmarks.superres_quality
 	$(BIN)/python -m benchmarks.demo_quality
 	$(BIN)/python -m benchmarks.two_stage_quality --speed 8
+	$(BIN)/python -m benchmarks.generation_quality --seed 1700 --first 300 --small 8
+	$(BIN)/python -m benchmarks.stereosync_quality --speed 8
+	$(BIN)/python -m benchmarks.depth_quality
+	$(BIN)/python -m benchmarks.evaluation
+	$(BIN)/python -m benchmarks.evaluation_speed
 
 # mmcv compiles for about ten minutes; it lives in an environment of its own.
 test-mmdet: install-test

@@ -1,9 +1,10 @@
 """What weights generate, undirected and directed: `python -m benchmarks.generation_quality`.
 
-Sets: held-out scenes (people, rooms, voices and notes that no training reads), and the same frames made
-as small as the joint network's and upscaled; clips of the joint and of the two-stage pipeline, of which
-nothing is asked, the latter with and without people's boxes on the same frames; clips of both that are
-asked for a sound, a place or a moving path, and a number of people (`benchmarks.directions`).
+Sets: held-out scenes (of furnished worlds with people, rooms, voices and notes that no training reads),
+and the same frames made as small as the joint network's and upscaled; clips of the joint and of the
+two-stage pipeline, of which nothing is asked, the latter with and without people's boxes on the same
+frames; clips of both that are asked for a sound, a place or a moving path, and a number of people
+(`benchmarks.directions`).
 
 Where sounds are is judged by the bundled SELD, where people are by NanoDet, which was trained on
 photographs alone; alignment by YOLOX, trained on drawn scenes, stands beside it. Edges and change
