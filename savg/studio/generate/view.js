@@ -25,16 +25,8 @@ drawOverlay = (canvas, annotation, crop, frame, eventFrame, layers) => {
   const context = canvas.getContext('2d'), view = makeView(canvas, annotation, crop);
   const { moments, seconds } = clip.asked, { label_fps: rate, size, seconds: long } = annotation.format;
   const x = view.x(placeAt(moments, (eventFrame + 0.5) / rate * seconds / long) * size / FRAME);
-  for (const [line, tint] of [[5, '#101418'], [2.5, '#ffd24a']]) {
-    context.setLineDash([3 * view.ratio, 5 * view.ratio]);
-    context.strokeStyle = tint;
-    context.lineWidth = line * view.ratio;
-    context.beginPath();
-    context.moveTo(x, 0);
-    context.lineTo(x, view.height);
-    context.stroke();
-  }
-  context.setLineDash([]);
+  const dash = [3 * view.ratio, 5 * view.ratio];
+  drawUpright(context, view, x, dash, [[5, '#101418'], [2.5, '#ffd24a']]);
   if (layers.labels) drawTag(context, view, 'asked', x, 6 * view.ratio, '#ffd24a');
   return drawn;
 };

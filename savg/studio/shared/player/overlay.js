@@ -81,6 +81,20 @@ function eventColour(event, colors) {
   return !judged(event) ? colors[event.label] : event.matched ? colors.tp : colors.fn;
 }
 
+/* A line from top to bottom, stroke upon stroke: [width in CSS pixels, colour] each. */
+function drawUpright(context, view, x, dash, strokes) {
+  context.setLineDash(dash);
+  for (const [line, colour] of strokes) {
+    context.strokeStyle = colour;
+    context.lineWidth = line * view.ratio;
+    context.beginPath();
+    context.moveTo(x, 0);
+    context.lineTo(x, view.height);
+    context.stroke();
+  }
+  context.setLineDash([]);
+}
+
 function drawBand(context, view, event, colors, half) {
   const colour = eventColour(event, colors), missed = judged(event) && !event.matched;
   const left = view.x(event.x - half), right = view.x(event.x + half), centre = view.x(event.x);
@@ -95,16 +109,7 @@ function drawBand(context, view, event, colors, half) {
   }
   context.globalAlpha = 1;
   const dash = missed ? [7 * view.ratio, 5 * view.ratio] : [];
-  for (const [line, tint] of [[4, 'rgba(16, 20, 24, 0.8)'], [2, colour]]) {
-    context.setLineDash(dash);
-    context.strokeStyle = tint;
-    context.lineWidth = line * view.ratio;
-    context.beginPath();
-    context.moveTo(centre, 0);
-    context.lineTo(centre, view.height);
-    context.stroke();
-  }
-  context.setLineDash([]);
+  drawUpright(context, view, centre, dash, [[4, 'rgba(16, 20, 24, 0.8)'], [2, colour]]);
   if (judged(event)) {
     drawMark(context, view, event.matched, centre, view.height - 14 * view.ratio, colour);
   }
