@@ -65,8 +65,7 @@ class DirectedClip:
 
     def asked_x(self, asked: Asked) -> Values:
         """x that was asked for at each sound event [N]."""
-        times = (self.events.frames + 0.5) / self.format.label_fps
-        return asked.x_at(times, self.format.seconds)
+        return asked.x_of(self.events, self.format)
 
     def asked_x_of_frames(self, asked: Asked) -> Values:
         """x that was asked for at the middle of each video frame [frames]."""

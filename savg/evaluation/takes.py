@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from savg.annotation import INSTRUMENT, PERSON, SPEECH, Boxes, SoundEvents
 from savg.clip import Clip
 from savg.evaluation.observe import Detectors
+from savg.format import ClipFormat
 from savg.geometry import on_path
+from savg.metrics.people_count import people_in_frames
 from savg.metrics.pixel_error import mean_distance
 from savg.metrics.spatial import chance_baselines, spatial_av_align, within
 from savg.paths import atomic_file
@@ -43,6 +45,10 @@ class Asked:
         if self.x is None:
             return np.full(len(seconds), np.nan)
         return on_path(self.x, seconds, duration)
+
+    def x_of(self, events: SoundEvents, format: ClipFormat) -> NDArray[np.float64]:
+        """The same at each sound event [N]."""
+        return self.x_at((events.frames + 0.5) / format.label_fps, format.seconds)
 
 
 @dataclass(frozen=True)
@@ -95,12 +101,11 @@ def judged(clip: Clip, boxes: Boxes, events: SoundEvents, asked: Asked, index: i
     nulls = chance_baselines([(events, boxes)], clip.format)
     x_error = sound_share = people_share = None
     if asked.x is not None and len(events):
-        times = (events.frames + 0.5) / clip.format.label_fps
-        x_error = float(np.abs(events.x - asked.x_at(times, clip.format.seconds)).mean())
+        x_error = float(np.abs(events.x - asked.x_of(events, clip.format)).mean())
     if asked.sound is not None and len(events):
         sound_share = float((events.categories == SOUNDS[asked.sound]).mean())
     if asked.people is not None:
-        counts = np.bincount(boxes.frames, minlength=clip.format.frames)[: clip.format.frames]
+        counts = people_in_frames(boxes, clip.format.frames)
         people_share = float((counts == asked.people).mean())
     return Take(
         index,

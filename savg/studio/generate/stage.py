@@ -16,6 +16,7 @@ import numpy as np
 
 from savg.errors import SavgError, brief
 from savg.format import SAVGBENCH
+from savg.geometry import on_path
 from savg.pipelines.rows_file import is_row
 from savg.studio.shared import components
 from savg.studio.shared.web import component
@@ -151,7 +152,7 @@ def moments_of(path: Sequence[float]) -> list[list[float]]:
         return [[0.0, float(path[0])]]
     seconds, frames = SAVGBENCH.seconds, SAVGBENCH.frames
     times = np.linspace(0, seconds, frames + 1)
-    places = np.interp(times, np.linspace(0, seconds, len(path)), path)
+    places = on_path(path, times, seconds)
     chosen, start = [0], 0
     for end in range(2, frames + 1):
         between = np.interp(times[start:end], times[[start, end]], places[[start, end]])
