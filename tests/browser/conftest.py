@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 import studio_fakes
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -126,6 +126,7 @@ class Visitor:
         page.on("pageerror", lambda e: self.problems.append(str(e)))
         page.on("dialog", lambda d: (self.problems.append(f"dialog {d.message}"), d.dismiss()))
         page.set_default_timeout(120_000)  # a busy machine draws a plot slowly
+        expect.set_options(timeout=30_000)
 
     def off_host(self) -> list[str]:
         """Requests to anybody but the studio."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import studio_fakes
 from conftest import ROOT, Visitor, served
-from playwright.sync_api import Error
+from playwright.sync_api import Error, expect
 from test_player_in_browser import DECODE
 from test_studio_in_browser import CONTRAST, alert, set_number
 from videos import make_video
@@ -76,14 +76,14 @@ def test_the_pair_is_downloaded_as_one_video(guest: Visitor, tmp_path: Path) -> 
     assert download.value.suggested_filename == ("fake-seed-4-and-second-seed-4-comparison.mp4")
     with av.open(str(tmp_path / "both.mp4")) as container:
         assert container.streams.video[0].width == 1328 and container.streams.audio
-    assert page.get_by_text("Download the comparison").is_visible()
+    expect(page.get_by_text("Download the comparison")).to_be_visible()
 
 
 def test_one_seed_two_clips_side_by_side(guest: Visitor) -> None:
     page = guest.page
     assert page.locator("#savg-pipeline input").input_value() == "Stand-in"
     generated(guest)
-    assert page.locator("#savg-boxes input").is_checked()
+    expect(page.locator("#savg-boxes input")).to_be_checked()
     cards = page.locator(".sv-pair .sv-card")
     assert cards.locator("h4").all_inner_texts() == ["Seed 4, joint", "Seed 4, two-stage"]
     assert all(" TP, " in text for text in cards.locator(".sv-badge").all_inner_texts())

@@ -10,6 +10,7 @@ import bench_sets
 import pytest
 import studio_fakes
 from conftest import ROOT, Visitor, served
+from playwright.sync_api import expect
 from test_player_in_browser import DECODE
 from test_studio_in_browser import CONTRAST
 
@@ -209,7 +210,7 @@ def test_recording_view_and_order(reader: Reader) -> None:
 
 def test_next_and_previous_by_button_and_key(reader: Reader) -> None:
     names = in_order()
-    assert reader.page.locator(".sb-step[data-step='-1']").is_disabled()
+    expect(reader.page.locator(".sb-step[data-step='-1']")).to_be_disabled()
     reader.page.locator(".sb-step[data-step='1']").click()
     reader.ready(names[1])
     reader.key("n")
@@ -232,7 +233,8 @@ def test_pages(reader: Reader) -> None:
     names = in_order()
     reader.page.locator("[data-page=last]").click()
     reader.page.wait_for_function("document.querySelectorAll('.sb-tile').length === 5")
-    assert reader.names() == names[40:] and reader.page.locator("[data-page=next]").is_disabled()
+    assert reader.names() == names[40:]
+    expect(reader.page.locator("[data-page=next]")).to_be_disabled()
     goto = reader.page.locator(".sb-goto input")
     goto.fill("2")
     goto.press("Enter")
@@ -256,7 +258,7 @@ def test_split_and_another_dataset(reader: Reader) -> None:
     reader.page.wait_for_selector("#savg-dataset-split", state="hidden")
     state = reader.ready(sorted(r.name for r in bench_sets.clips(8))[0])
     assert state["annotation"]["boxes"] and state["annotation"]["events"][0]["matched"] is True
-    assert reader.page.locator("#savg-sample [data-layer=boxes]").is_visible()
+    expect(reader.page.locator("#savg-sample [data-layer=boxes]")).to_be_visible()
     assert "among all directions" in reader.page.locator(".sb-panorama figcaption").inner_text()
     reader.page.wait_for_selector("#savg-dataset-plot-levels", state="hidden")
     reader.choose("name", "gone")

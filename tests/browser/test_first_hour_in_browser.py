@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conftest import Visitor
+from playwright.sync_api import expect
 from test_both_in_browser import RESOUND, both, guest
 
 __all__ = ["both", "guest"]
@@ -14,7 +15,7 @@ TITLE = "document.querySelector('#savg-view .sp-title').textContent"
 def test_examples_do_something_on_a_click(guest: Visitor) -> None:
     page = guest.page
     page.locator("#savg-tour summary").click()
-    assert page.get_by_text("Uninformative", exact=True).is_visible()
+    expect(page.get_by_text("Uninformative", exact=True)).to_be_visible()
     page.locator("#savg-tour summary").click()
     page.wait_for_function(f"{VIEW}.annotation && {VIEW}.ready")
     assert page.locator("#savg-view .sp-title").inner_text() == "1 speaker on the left"

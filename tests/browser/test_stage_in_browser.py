@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import studio_fakes
 from conftest import ROOT, Visitor, served
+from playwright.sync_api import expect
 
 STAGE = "window.savgStages['savg-direction']"
 VIEW = "#savg-view"
@@ -60,7 +61,7 @@ def test_what_is_drawn_on_the_stage_is_generated_and_a_link_has_it(
     assert (
         state["off"] and state["refusal"] == "These joint weights were not trained with directions."
     )
-    assert stage.get_by_role("radio", name="Speech").is_disabled()
+    expect(stage.get_by_role("radio", name="Speech")).to_be_disabled()
     page.locator("#savg-pipeline input").click()
     page.get_by_role("option", name="Directed").click()
     page.wait_for_function(f"!{STAGE}.state().off")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import studio_fakes
 from conftest import ROOT, Visitor, served
+from playwright.sync_api import expect
 from test_both_in_browser import DONE, RESOUND, arrived, open_video, person_film
 from test_player_in_browser import DECODE
 from test_studio_in_browser import alert
@@ -110,7 +111,7 @@ def test_a_silent_video_gets_audio_with_a_drawn_envelope(guest: Visitor, tmp_pat
     steered(guest, silent, "StereoSync")
     assert "no audio of its own" in page.evaluate(f"{STEER}.state().hint")
     words = page.locator("#savg-resound-words")  # these weights take none, and it says so
-    assert words.locator("textarea, input").first.is_disabled()
+    expect(words.locator("textarea, input").first).to_be_disabled()
     assert "words need weights trained with CLAP" in words.inner_text()
     page.locator("#savg-resound-go").click()
     assert "“silent” has no audio of its own: draw an envelope" in alert(

@@ -15,6 +15,7 @@ import pytest
 import safehttpx
 import studio_fakes
 from conftest import Visitor
+from playwright.sync_api import expect
 from studio_visits import serving
 
 from benchmarks.mos_kills import sample_study
@@ -164,8 +165,8 @@ def test_those_who_wait_see_their_place(browser: Any, tmp_path: Path, record_pro
         shot = tmp_path / "waiting.png"
         second.page.screenshot(path=shot)
         record_property("screenshot", str(shot))
-        assert second.page.locator("#savg-go").is_disabled()
-        assert second.page.locator("#savg-stop").is_enabled()
+        expect(second.page.locator("#savg-go")).to_be_disabled()
+        expect(second.page.locator("#savg-stop")).to_be_enabled()
         second.page.locator("#savg-stop").click()
         second.page.wait_for_function(f"{text}.startsWith('Stopped before')")
         second.page.locator("#savg-go").click()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import studio_fakes
 from conftest import Visitor
+from playwright.sync_api import expect
 from test_player_in_browser import DECODE
 
 from savg.format import SAVGBENCH
@@ -73,7 +74,7 @@ def test_stop_stops_at_the_next_step(visitor: Visitor) -> None:
     page.wait_for_function(
         "/step \\d+ of 200/.test(document.querySelector('.sg-text').textContent)"
     )
-    assert page.locator("#savg-go").is_disabled()
+    expect(page.locator("#savg-go")).to_be_disabled()
     began = time.monotonic()
     page.locator("#savg-stop").click()
     page.wait_for_function("document.querySelector('.sg-text').textContent.startsWith('Stopped')")
