@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from savg.device import coarse_dtype
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the quintic iteration that drives singular values towards 1 (they end in about 0.7..1.2)."""
 
@@ -131,9 +133,9 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(x: Tensor, iterations: int = 5) -> Tensor:
-    """About U·Vᵀ of x[N, rows, columns] = U·S·Vᵀ, computed in bfloat16."""
+    """About U·Vᵀ of x[N, rows, columns] = U·S·Vᵀ, computed in bfloat16 where the device has it."""
     a, b, c = COEFFICIENTS
-    y = x.bfloat16()
+    y = x.to(coarse_dtype(x.device))
     tall = y.shape[1] > y.shape[2]
     y = y.mT if tall else y
     y = y / y.float().square().sum((1, 2), keepdim=True).sqrt().clamp_min(1e-7).to(y.dtype)

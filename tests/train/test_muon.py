@@ -9,8 +9,12 @@ from savg.train.checkpoint import load_optimizer, optimizer_tensors
 from savg.train.muon import Muon, orthogonal, split
 
 
+@pytest.mark.parametrize("gain", [0.07, 3.0])
 @pytest.mark.parametrize("shape", [(12, 40), (40, 12), (16, 16)])
-def test_singular_values_end_near_one_in_the_same_directions(shape: tuple[int, int]) -> None:
+def test_singular_values_end_near_one_in_the_same_directions(
+    shape: tuple[int, int], gain: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("savg.device.bfloat16_gain", lambda: gain)
     x = torch.randn(3, *shape, generator=torch.Generator().manual_seed(0))
     updates = orthogonal(x)
     left, _, right = torch.linalg.svd(x, full_matrices=False)
@@ -18,6 +22,23 @@ def test_singular_values_end_near_one_in_the_same_directions(shape: tuple[int, i
     assert float(values.min()) > 0.5 and float(values.max()) < 1.4
     share = (updates * (left @ right)).sum((1, 2)) / updates.flatten(1).norm(dim=1)
     assert (share / min(shape) ** 0.5 > 0.95).all()
+
+
+@pytest.mark.parametrize(("gain", "products"), [(0.07, torch.float32), (3.0, torch.bfloat16)])
+def test_products_are_in_the_format_that_the_processor_is_fast_in(
+    gain: float, products: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("savg.device.bfloat16_gain", lambda: gain)
+    seen: set[torch.dtype] = set()
+    fused = torch.baddbmm
+
+    def watched(x: torch.Tensor, *args: torch.Tensor, **options: float) -> torch.Tensor:
+        seen.add(x.dtype)
+        return fused(x, *args, **options)
+
+    monkeypatch.setattr(torch, "baddbmm", watched)
+    assert orthogonal(torch.randn(2, 8, 12)).dtype == torch.float32
+    assert seen == {products}
 
 
 def network() -> torch.nn.Sequential:
