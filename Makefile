@@ -21,6 +21,10 @@ from_index = awk '/^[a-z]/ { other = !/^($(OF_TORCH))==/ } other' $(1) >$(VENV)/
 		$$(grep -oE '^torch(vision|audio)?==[0-9.]+' $(1)) && \
 	$(BIN)/python -m pip install $(PROJECT)
 
+# Python keeps what it compiles, whatever the environment says: uv compiles no package, and without kept
+# bytecode every process, of which the tests start dozens, compiles all of torch and Gradio that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 # A few minutes' worth of tests that touch most dependencies.
 QUICK = tests/test_packaging.py tests/test_clip.py tests/cli/test_evaluate_command.py tests/models/test_mel_vae.py tests/studio/test_app_serves.py tests/viz
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
@@ -11,6 +13,11 @@ import pytest
 import slow_first
 
 from savg import cpu_speed
+
+# As in the Makefile, for tests that are run without it: an import of torch that has to be compiled
+# takes several times as long, in this process and in all that tests start.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -54,3 +55,15 @@ def test_another_python_has_an_environment_of_its_own() -> None:
     text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     folder = f".venv-{sys.version_info.major}.{sys.version_info.minor}"
     assert f"VENV={folder} {folder}/.test" in text and f"{folder}/bin/python -m pytest" in text
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_bytecode_is_kept_whatever_the_environment_says() -> None:
+    """By commands of the Makefile, and by tests and the processes that they start."""
+    told = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "SAID": "yes"}
+    command, more = ["make", "-f", "Makefile", "-f", "-", "environment"], "environment:; @env\n"
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True, env=told, input=more
+    )
+    assert "SAID=yes" in done.stdout and "PYTHONDONTWRITEBYTECODE" not in done.stdout
+    assert not sys.dont_write_bytecode and "PYTHONDONTWRITEBYTECODE" not in os.environ
