@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tomllib
@@ -66,26 +67,62 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize(("extra", "module", "command"), COMMANDS)
+RUN_ALL = """
+import json, os, runpy, sys, traceback
+for module in sys.argv[2:]:
+    sys.modules[module] = None
+import torch, savg.cli, savg.train.loop
+for folder, module, words in json.loads(sys.argv[1]):
+    if os.fork():
+        _, status = os.wait()
+        print(json.dumps(os.waitstatus_to_exitcode(status)), flush=True)
+        continue
+    for other in {*sys.argv[2:]} - {module}:
+        del sys.modules[other]
+    os.chdir(folder)
+    os.dup2(os.open("../errors", os.O_WRONLY | os.O_CREAT), 2)
+    sys.argv, code = words[1:], 0
+    try:
+        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        traceback.print_exc()
+        code = 99
+    sys.stderr.flush()
+    os._exit(code)
+"""
+"""Runs commands, each without its package, in forks of one process that imports what all need."""
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, Path]]:
+    """The exit code of each command and its folder, beside which the file `errors` is."""
+    jobs = []
+    for _, module, command in COMMANDS:
+        folder = tmp_path_factory.mktemp(module) / "here"
+        (folder / "clips").mkdir(parents=True)
+        (folder / "clips" / "a.mp4").write_bytes(b"not decoded")
+        words = {"OUT": "out", "VIDEO": "clips/a.mp4", "CLIPS": "clips"}
+        for word, value in words.items():
+            command = [part.replace(word, value) for part in command]
+        jobs.append((str(folder), module, command))
+    run = [sys.executable, "-c", RUN_ALL, json.dumps(jobs), *{module for _, module, _ in jobs}]
+    process = subprocess.run(run, capture_output=True, text=True, cwd=ROOT)
+    assert process.returncode == 0, process.stderr
+    codes = [int(line) for line in process.stdout.splitlines()[-len(jobs) :]]
+    return [(code, Path(folder)) for code, (folder, *_) in zip(codes, jobs, strict=True)]
+
+
+@pytest.mark.parametrize("number", range(len(COMMANDS)), ids=lambda i: f"{i}-{COMMANDS[i][1]}")
 def test_commands_name_the_missing_extra_before_any_work(
-    extra: str, module: str, command: list[str], tmp_path: Path
+    number: int, done: list[tuple[int, Path]]
 ) -> None:
-    (tmp_path / "clips").mkdir()
-    (tmp_path / "clips" / "a.mp4").write_bytes(b"not decoded")
-    words = {"OUT": "out", "VIDEO": "clips/a.mp4", "CLIPS": "clips"}
-    for word, value in words.items():
-        command = [part.replace(word, value) for part in command]
-    blocked = f"import runpy, sys; sys.modules[{module!r}] = None; sys.argv = sys.argv[1:]; "
-    run = f"runpy.run_module({command[1]!r}, run_name='__main__', alter_sys=True)"
-    done = subprocess.run(
-        [sys.executable, "-c", blocked + run, *command[1:]],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1, done.stderr
-    last = done.stderr.strip().splitlines()[-1]
+    extra, (code, folder) = COMMANDS[number][0], done[number]
+    errors = (folder.parent / "errors").read_text()
+    assert code == 1, errors
+    last = errors.strip().splitlines()[-1]
     assert last.startswith("error: ") and f"pip install 'savg-studio[{extra}]'" in last
-    assert "Traceback" not in done.stderr
-    made = {p.name for p in tmp_path.rglob("*")} - {"clips", "a.mp4"}
+    assert "Traceback" not in errors
+    made = {p.name for p in folder.rglob("*")} - {"clips", "a.mp4"}
     assert made <= {"out", "run.json"}, "no more than the description of a run is written"
