@@ -1,9 +1,11 @@
-"""How much faster this machine's CPU is in bfloat16 than in float32, measured once.
+"""How much faster this machine's CPU is in bfloat16 than in float32, measured at first use.
 
 No name of a unit or vendor decides: a convolution and a matrix product of the sizes that small
-networks have are timed in both formats. The first result is kept in the user's cache folder for this
-processor, version of torch and limit on oneDNN's instructions, so that a machine does not choose
-differently from one day to the next; where that folder cannot be written each process measures.
+networks have are timed in both formats, in turn, and the shortest time of each counts: other work on
+the machine only makes times longer. The result is kept in the user's cache folder for this processor,
+version of torch and limit on oneDNN's instructions, so that a machine does not choose differently from
+one day to the next. A result near the limit, or of a busy machine, is measured again by later processes
+(`Measurement.is_settled`). Where that folder cannot be written each process measures.
 """
 
 from __future__ import annotations
@@ -13,13 +15,15 @@ import math
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 from savg.errors import SavgError
+from savg.fields import Between, check, from_json
 from savg.paths import atomic_file
 
 if TYPE_CHECKING:
@@ -28,10 +32,68 @@ if TYPE_CHECKING:
 FASTER = 1.3
 """From this ratio on bfloat16 is worth its rounding."""
 
-REPEATS = 5
+MARGIN = 1.25
+"""A gain that is off FASTER by this factor is clear."""
 
-LARGEST = 1e6
-"""No gain is as large: a file that says so is damaged."""
+BUSY = 1.0
+"""Processes that want to run for each core, above which a machine is busy."""
+
+ENOUGH = 8
+"""Measurements of the machine after which its gain stands, clear or not."""
+
+AGAIN_AFTER = 600.0
+"""Seconds for which even an unsettled measurement stands: processes of one run choose alike."""
+
+ROUNDS, SECONDS = 12, 0.5
+"""Of a measurement: no further round begins after so many, or so long; there are at least two."""
+
+Seconds = Annotated[float, Between(1e-9, 1e6)]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The shortest times in seconds that were measured in each format on one machine.
+
+    count: how often it was measured; when: the last time, in seconds since 1970; load: the smallest
+    number of running processes for each core at one of those times, None where the system does not say.
+    """
+
+    float32: Seconds
+    bfloat16: Seconds
+    count: Annotated[int, Between(1, ENOUGH)] = 1
+    when: Annotated[float, Between(0, 1e11)] = 0.0
+    load: Annotated[float, Between(0, 1e6)] | None = None
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    @property
+    def gain(self) -> float:
+        """Time of float32 by time of bfloat16."""
+        return self.float32 / self.bfloat16
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it need not be measured again: clear and of a machine that was not busy or measured
+        twice, or measured ENOUGH times."""
+        is_clear = not FASTER / MARGIN < self.gain < FASTER * MARGIN
+        was_calm = self.load is None or self.load <= BUSY
+        return self.count >= ENOUGH or (is_clear and (was_calm or self.count > 1))
+
+    def stands(self, now: float) -> bool:
+        """Whether a process that starts at `now` takes it as it is."""
+        return self.is_settled or 0.0 <= now - self.when < AGAIN_AFTER
+
+    def with_later(self, later: Measurement) -> Measurement:
+        """Both together."""
+        loads = [one.load for one in (self, later) if one.load is not None]
+        return Measurement(
+            min(self.float32, later.float32),
+            min(self.bfloat16, later.bfloat16),
+            min(ENOUGH, self.count + later.count),
+            later.when,
+            min(loads, default=None),
+        )
 
 
 def cache_file() -> Path:
@@ -44,7 +106,7 @@ def cache_file() -> Path:
 
 
 def bfloat16_gain() -> float:
-    """Time of float32 by time of bfloat16, from the cache or measured now (a tenth of a second)."""
+    """Time of float32 by time of bfloat16, from the cache or measured now (half a second)."""
     try:
         file = cache_file()
     except RuntimeError:
@@ -54,53 +116,64 @@ def bfloat16_gain() -> float:
 
 @lru_cache(maxsize=4)
 def _gain(file: Path | None, machine: str) -> float:
-    known = None if file is None else recall(file, machine)
-    if known is not None:
-        return known
-    gain = _rounded(measure())  # now as later runs read it: the choice may hang on the last digit
-    return gain if file is None else remember(gain, file, machine)
+    if file is None:
+        return measure().gain
+    known = recall(file, machine)
+    if known is not None and known.stands(time.time()):
+        return known.gain
+    return remember(measure(), file, machine, known).gain
 
 
-def recall(file: Path, machine: str) -> float | None:
-    """The gain that was measured on this machine; None without one."""
+def recall(file: Path, machine: str) -> Measurement | None:
+    """What was measured on this machine; None without it."""
     return _kept(file).get(machine)
 
 
-def remember(gain: float, file: Path | None = None, machine: str | None = None) -> float:
-    """Keep a gain in place of a measurement; returns what is kept for the machine.
+def remember(
+    measured: Measurement,
+    file: Path | None = None,
+    machine: str | None = None,
+    known: Measurement | None = None,
+) -> Measurement:
+    """Keep a measurement together with `known`, which was recalled before; returns what counts.
 
-    That is an earlier one, where there is one: processes that measure at the same time choose alike.
-    Other machines' gains stay. Without a word where the folder cannot be written.
+    That is another process's measurement, where one was written since: processes that measure at the
+    same time choose alike. Other machines' stay. Without a word where the folder cannot be written.
     """
     file, machine = file or cache_file(), machine or _machine()
-    gain = _rounded(gain)
+    both = known.with_later(measured) if known else measured
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with _alone(file.with_suffix(".lock")):
             kept = _kept(file)
-            if machine in kept:
+            if machine in kept and kept[machine] != known:
                 return kept[machine]
             with atomic_file(file) as part:
-                text = json.dumps({**kept, machine: gain}, indent=1)
-                part.write_text(text + "\n", encoding="utf-8")
+                values = {name: asdict(one) for name, one in {**kept, machine: both}.items()}
+                part.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     except (OSError, SavgError):
         pass
-    return gain
+    return both
 
 
-def _kept(file: Path) -> dict[str, float]:
-    """The gains of all machines; what is damaged is left out."""
+def _kept(file: Path) -> dict[str, Measurement]:
+    """The measurements of all machines; what is damaged, or a bare gain as earlier versions kept it,
+    is left out."""
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(values, dict):
         return {}
-    return {
-        machine: float(gain)
-        for machine, gain in values.items()
-        if isinstance(gain, int | float) and not isinstance(gain, bool) and 0 < gain < LARGEST
-    }
+    read = {machine: _read(value) for machine, value in values.items()}
+    return {machine: one for machine, one in read.items() if one is not None}
+
+
+def _read(values: Any) -> Measurement | None:
+    try:
+        return from_json(Measurement, values, "measurement", SavgError)
+    except SavgError:
+        return None
 
 
 @contextmanager
@@ -116,37 +189,47 @@ def _alone(lock: Path) -> Iterator[None]:
         yield
 
 
-def _rounded(gain: float) -> float:
-    return float(f"{gain:.4g}")
-
-
-def measure() -> float:
-    """Time of float32 by time of bfloat16, each the best of a few."""
+def measure() -> Measurement:
+    """Times of both formats on this machine, measured in turn, each the best of a few."""
     import torch
 
     with torch.inference_mode():
-        single = _seconds(torch.float32, REPEATS)
-        # where it is emulated one try shows it, and each takes long
-        half = _seconds(torch.bfloat16, 1)
-        if half < 2 * single:
-            half = min(half, _seconds(torch.bfloat16, REPEATS))
-    return single / half
+        trials = [_trial(dtype) for dtype in (torch.float32, torch.bfloat16)]
+        best, rounds, start = [math.inf, math.inf], 0, time.perf_counter()
+        while rounds < 2 or (rounds < ROUNDS and time.perf_counter() - start < SECONDS):
+            best = [min(best[i], _seconds(trial)) for i, trial in enumerate(trials)]
+            rounds += 1
+    return Measurement(*best, when=time.time(), load=_load())
 
 
-def _seconds(dtype: torch.dtype, repeats: int) -> float:
+def _trial(dtype: torch.dtype) -> Callable[[], None]:
+    """What is timed in a number format."""
     import torch
 
     layout = torch.channels_last
     frames = torch.ones(4, 64, 32, 32, dtype=dtype).contiguous(memory_format=layout)
     kernel = torch.full((64, 64, 3, 3), 0.01, dtype=dtype).contiguous(memory_format=layout)
     matrix = torch.full((256, 256), 0.01, dtype=dtype)
-    best = math.inf
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
+
+    def run() -> None:
         torch.nn.functional.conv2d(frames, kernel, padding=1)
         torch.matmul(matrix, matrix)
-        best = min(best, time.perf_counter() - start)
-    return best
+
+    return run
+
+
+def _seconds(trial: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    trial()
+    return time.perf_counter() - start
+
+
+def _load() -> float | None:
+    """Processes that wanted to run in the last minute, for each core that this one may use."""
+    try:
+        return round(os.getloadavg()[0] / (os.cpu_count() or 1), 2)
+    except (AttributeError, OSError):  # on Windows
+        return None
 
 
 def _machine() -> str:

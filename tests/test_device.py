@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from savg import cpu_speed, device
+from savg.cpu_speed import Measurement
 from savg.device import Compute, choose, preferring
 from savg.errors import SavgError
 
@@ -31,70 +34,156 @@ def test_bfloat16_is_chosen_where_it_was_measured_to_be_faster(
     assert (compute.dtype, compute.reason) == (dtype, reason)
 
 
-def test_the_speed_is_measured_once_and_kept(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def _measured(
+    gain: float, load: float | None = 0.5, when: float = 0.0, count: int = 1
+) -> Measurement:
+    """A measurement of this gain, on a machine of this load for each core."""
+    return Measurement(0.01 * gain, 0.01, count, when, load)
+
+
+@pytest.fixture
+def starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., float]:
+    """start(hour, measurement) → the gain of a process that starts then and, if it has to measure,
+    gets that; without a measurement it must not measure."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def start(hour: float, measurement: Measurement | None = None) -> float:
+        def measure() -> Measurement:
+            assert measurement is not None, "it was measured again"
+            return replace(measurement, when=3600 * hour)
+
+        cpu_speed._gain.cache_clear()
+        monkeypatch.setattr(cpu_speed.time, "time", lambda: 3600 * hour)
+        monkeypatch.setattr(cpu_speed, "measure", measure)
+        gain = cpu_speed.bfloat16_gain()
+        cpu_speed._gain.cache_clear()
+        return gain
+
+    return start
+
+
+def test_a_clear_gain_of_a_calm_machine_is_measured_once(
+    starts: Callable[..., float], tmp_path: Path
 ) -> None:
     """A second process, and a batch of another size, choose the same format: one seed, one clip."""
-    times = iter([0.010, 0.004, 0.004, 99.0])
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(cpu_speed, "_seconds", lambda dtype, repeats: next(times))
-    assert cpu_speed.bfloat16_gain() == pytest.approx(2.5)
-    cpu_speed._gain.cache_clear()  # as in another process
-    assert cpu_speed.bfloat16_gain() == pytest.approx(2.5)
-    assert next(times) == 99.0
+    assert starts(0, _measured(2.5)) == pytest.approx(2.5)
+    assert starts(1) == starts(1000) == pytest.approx(2.5)
     (stored,) = json.loads((tmp_path / "savg" / "cpu_speed.json").read_text()).values()
-    assert stored == 2.5
+    assert stored == {"float32": 0.025, "bfloat16": 0.01, "count": 1, "when": 0.0, "load": 0.5}
 
 
-def test_an_emulated_format_is_tried_once_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[torch.dtype, int]] = []
+def test_an_outlier_under_load_is_mended_by_a_later_start(starts: Callable[..., float]) -> None:
+    """bfloat16 is thrice as fast, but was held up; the shortest times of both measurements count."""
+    assert starts(0, Measurement(0.03, 0.04, load=6.0)) == pytest.approx(0.75)
+    assert starts(1, Measurement(0.05, 0.01, load=3.0)) == pytest.approx(3.0)
+    assert starts(2) == pytest.approx(3.0)
 
-    def seconds(dtype: torch.dtype, repeats: int) -> float:
-        asked.append((dtype, repeats))
-        return 0.01 if dtype == torch.float32 else 0.2
 
+def test_a_gain_near_the_limit_is_measured_again_until_it_has_been_often_enough(
+    starts: Callable[..., float],
+) -> None:
+    for hour in range(cpu_speed.ENOUGH):
+        assert starts(hour, _measured(1.35)) == pytest.approx(1.35)
+    assert starts(cpu_speed.ENOUGH) == pytest.approx(1.35)
+
+
+def test_processes_that_start_soon_after_take_even_an_unclear_gain(
+    starts: Callable[..., float],
+) -> None:
+    starts(1, _measured(1.35))
+    assert starts(1.1) == pytest.approx(1.35)
+
+
+@pytest.mark.parametrize(
+    ("gain", "load", "count", "settled"),
+    [
+        (2.0, 0.9, 1, True),
+        (2.0, None, 1, True),
+        (2.0, 1.1, 1, False),  # busy
+        (2.0, 1.1, 2, True),
+        (1.6, 0.1, 1, False),  # within a quarter of the limit
+        (1.05, 0.1, 7, False),
+        (1.6, 0.1, cpu_speed.ENOUGH, True),
+        (1.0, 0.1, 1, True),
+    ],
+)
+def test_a_measurement_is_settled_by_a_clear_margin_and_a_calm_machine(
+    gain: float, load: float | None, count: int, settled: bool
+) -> None:
+    assert _measured(gain, load, count=count).is_settled == settled
+
+
+def test_formats_are_timed_in_turn_and_their_shortest_times_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    order: list[str] = []
+    times = {"float32": iter([9.0, 0.02, 0.02]), "bfloat16": iter([0.01, 5.0, 0.04])}
+
+    def seconds(trial: str) -> float:
+        order.append(trial)
+        return next(times[trial])
+
+    monkeypatch.setattr(cpu_speed, "_trial", lambda dtype: str(dtype).removeprefix("torch."))
     monkeypatch.setattr(cpu_speed, "_seconds", seconds)
-    assert cpu_speed.measure() == pytest.approx(0.05)
-    assert asked == [(torch.float32, cpu_speed.REPEATS), (torch.bfloat16, 1)]
+    monkeypatch.setattr(cpu_speed, "ROUNDS", 3)
+    measured = cpu_speed.measure()
+    assert order == ["float32", "bfloat16"] * 3
+    assert (measured.float32, measured.bfloat16) == (0.02, 0.01)
+
+
+def test_a_slow_machine_is_measured_for_two_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(cpu_speed, "_trial", lambda dtype: dtype)
+    monkeypatch.setattr(cpu_speed, "_seconds", lambda trial: asked.append(trial) or 0.5)
+    monkeypatch.setattr(cpu_speed, "SECONDS", 0.0)
+    cpu_speed.measure()
+    assert asked == [torch.float32, torch.bfloat16] * 2
+
+
+WRONG = ["fast", 1.5, [], {}, {"float32": 1.0}, {"float32": 1.0, "bfloat16": 0}]
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{", *(f'{{"here": {x}}}' for x in ('"fast"', -1, "true", "NaN", "1" + "0" * 400))],
+    [
+        *("", "[]", "{"),
+        *(json.dumps({"here": value}) for value in WRONG),
+        *(f'{{"here": {{"float32": 1.0, "bfloat16": {x}}}}}' for x in ("true", "NaN", "1e400")),
+        f'{{"here": {{"float32": 1.0, "bfloat16": 1{"0" * 400}}}}}',
+    ],
 )
 def test_a_damaged_or_foreign_cache_is_measured_again(tmp_path: Path, text: str) -> None:
     file = tmp_path / "cpu_speed.json"
     file.write_text(text)
     assert cpu_speed.recall(file, "here") is None
-    cpu_speed.remember(1.5, file, "here")
-    assert cpu_speed.recall(file, "here") == 1.5
+    cpu_speed.remember(_measured(1.5), file, "here")
+    assert cpu_speed.recall(file, "here") == _measured(1.5)
     assert cpu_speed.recall(file, "another machine") is None
-
-
-def test_the_first_choice_is_the_later_one_at_the_limit(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A gain that is kept rounded is used rounded in the process that measured it too."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(cpu_speed, "measure", lambda: 1.2999999)
-    first = choose("cpu").dtype
-    cpu_speed._gain.cache_clear()  # as in another process
-    assert choose("cpu").dtype == first == torch.bfloat16
 
 
 def test_machines_that_share_a_home_keep_their_own_gains(tmp_path: Path) -> None:
     file = tmp_path / "cpu_speed.json"
-    cpu_speed.remember(1.5, file, "here")
-    cpu_speed.remember(0.2, file, "there")
-    assert cpu_speed.recall(file, "here") == 1.5 and cpu_speed.recall(file, "there") == 0.2
+    cpu_speed.remember(_measured(1.5), file, "here")
+    cpu_speed.remember(_measured(0.2), file, "there")
+    assert cpu_speed.recall(file, "here") == _measured(1.5)
+    assert cpu_speed.recall(file, "there") == _measured(0.2)
 
 
-def test_processes_that_measure_at_once_keep_one_gain(tmp_path: Path) -> None:
+@pytest.mark.parametrize("known", [None, _measured(1.25)])
+def test_processes_that_measure_at_once_keep_one_gain(
+    tmp_path: Path, known: Measurement | None
+) -> None:
     pytest.importorskip("fcntl")
     file = tmp_path / "cpu_speed.json"
+    if known:
+        cpu_speed.remember(known, file, "here")
+
+    def remember(n: int) -> Measurement:
+        return cpu_speed.remember(_measured(1 + n / 10, when=n), file, "here", known)
+
     with ThreadPoolExecutor(8) as pool:
-        gains = list(pool.map(lambda n: cpu_speed.remember(1 + n / 10, file, "here"), range(8)))
-    assert set(gains) == {cpu_speed.recall(file, "here")}
+        kept = list(pool.map(remember, range(1, 9)))
+    assert set(kept) == {cpu_speed.recall(file, "here")}
 
 
 def test_an_account_without_a_home_measures(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,20 +192,21 @@ def test_an_account_without_a_home_measures(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(cpu_speed.Path, "home", no_home)
-    monkeypatch.setattr(cpu_speed, "measure", lambda: 2.0)
+    monkeypatch.setattr(cpu_speed, "measure", lambda: _measured(2.0))
     cpu_speed._gain.cache_clear()
-    assert cpu_speed.bfloat16_gain() == 2.0
+    assert cpu_speed.bfloat16_gain() == pytest.approx(2.0)
     cpu_speed._gain.cache_clear()
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    cpu_speed.remember(1.5, tmp_path / "file" / "cpu_speed.json", "here")
+    cpu_speed.remember(_measured(1.5), tmp_path / "file" / "cpu_speed.json", "here")
     assert (tmp_path / "file").read_text() == ""
 
 
 def test_it_really_measures() -> None:
-    assert 0.001 < cpu_speed.measure() < 100
+    measured = cpu_speed.measure()
+    assert 0.001 < measured.gain < 100 and measured.count == 1
 
 
 def test_a_requested_format_is_used() -> None:
