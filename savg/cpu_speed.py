@@ -199,7 +199,7 @@ def measure() -> Measurement:
         while rounds < 2 or (rounds < ROUNDS and time.perf_counter() - start < SECONDS):
             best = [min(best[i], _seconds(trial)) for i, trial in enumerate(trials)]
             rounds += 1
-    return Measurement(*best, when=time.time(), load=_load())
+    return Measurement(best[0], best[1], when=time.time(), load=_load())
 
 
 def _trial(dtype: torch.dtype) -> Callable[[], None]:

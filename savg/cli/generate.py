@@ -87,6 +87,8 @@ def run(args: argparse.Namespace) -> int:
     total = args.num * (args.takes or 1)
     batch = args.batch_size or min(pipeline.batch_size, -(-total // processes()))
     options = _options(args)
+    if (direction := options.get("direction")) and (ignored := pipeline.ignored(direction)):
+        print(ignored, file=sys.stderr)
     clip_rows: list[dict[str, Any]] = []
 
     def write(clip: Any, index: int) -> None:

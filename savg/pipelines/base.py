@@ -10,7 +10,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np
 from huggingface_hub import ModelCard, ModelHubMixin
@@ -29,6 +29,9 @@ from savg.pipelines.card import CARD_FILE, model_card
 from savg.pipelines.description import Description, DescriptionError, pipelines_in, refuse
 from savg.pipelines.progress import OnStep
 from savg.video import MAX_SECONDS, Video
+
+if TYPE_CHECKING:
+    from savg.pipelines.direction import Direction
 
 Output = Literal["clip", "frames", "audio"]
 
@@ -234,6 +237,10 @@ class ClipPipeline(SeedPipeline[Clip]):
     def audio_stage(self) -> AudioPipeline | None:
         """The stage that makes audio for a video, if there is one."""
         return None
+
+    def ignored(self, direction: Direction) -> str:
+        """What of a direction clips will not follow, in a sentence; empty where they follow all."""
+        return ""
 
 
 class AudioPipeline(Pipeline):

@@ -112,11 +112,15 @@ class Description:
         for stage in self.stages.values():
             return stage.takes_directions
         folders = self.components
-        folder = folders.get(self.name) or next(iter(folders.values()), self.folder)
-        file = folder / CONFIG_FILE
-        config = read_config(file).get("config") if file.is_file() else None
-        points = config.get("direction") if isinstance(config, Mapping) else None
-        return points is not None and is_whole(points) and points > 0
+        return _directed(folders.get(self.name) or next(iter(folders.values()), self.folder))
+
+    @property
+    def directs_frames_only(self) -> bool:
+        """Whether its frames take a direction and the network that makes their audio does not."""
+        second = self.stages.get("sound")
+        if second is None or not self.takes_directions:
+            return False
+        return not any(map(_directed, second.components.values()))
 
 
 def descriptions(folder: Path) -> list[Description]:
@@ -163,6 +167,14 @@ def flag(description: Mapping[str, Any], name: str, default: bool) -> bool:
     if not isinstance(value, bool):
         raise DescriptionError(f"{name} must be true or false, got {brief(value)}.")
     return value
+
+
+def _directed(folder: Path) -> bool:
+    """Whether the network of a component was trained with directions."""
+    file = folder / CONFIG_FILE
+    config = read_config(file).get("config") if file.is_file() else None
+    points = config.get("direction") if isinstance(config, Mapping) else None
+    return points is not None and is_whole(points) and points > 0
 
 
 def _described(file: Path, values: Mapping[str, Any]) -> Description:

@@ -20,6 +20,12 @@ OPTIONS = ("say", "x", "x_path", "people", "strength")
 MAX_PATH = 3000
 """Characters of a path."""
 
+FRAMES_ONLY = (
+    "Only the frames follow what is asked: the network that makes the audio was not trained with "
+    "directions and follows the frames."
+)
+"""What is to be told of a second stage that takes no direction."""
+
 MOST_PLACES = 4
 """Places of a path that words name."""
 

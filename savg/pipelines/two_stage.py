@@ -19,6 +19,7 @@ from savg.hub import Card
 from savg.pipelines.base import AudioPipeline, ClipPipeline, Pipeline, check_call
 from savg.pipelines.description import KEY, STAGES, Description, DescriptionError
 from savg.pipelines.direction import Direction
+from savg.pipelines.direction_text import FRAMES_ONLY
 from savg.pipelines.progress import OnStep, Progress, looks, without_preview
 from savg.pipelines.registry import AUDIO
 from savg.pipelines.video import VideoPipeline
@@ -83,6 +84,15 @@ class TwoStagePipeline(ClipPipeline):
     @property
     def audio_stage(self) -> AudioPipeline:
         return self.audio
+
+    def ignored(self, direction: Direction) -> str:
+        of_audio = direction.sound is not None or direction.x is not None
+        deaf = self.video.directions and not self._audio_takes_directions
+        return FRAMES_ONLY if of_audio and deaf else ""
+
+    @property
+    def _audio_takes_directions(self) -> bool:
+        return bool(getattr(self.audio, "directions", 0))
 
     def describe(self) -> dict[str, Any]:
         stages: dict[str, Pipeline] = {"video": self.video, "sound": self.audio}
@@ -158,7 +168,7 @@ class TwoStagePipeline(ClipPipeline):
             audio_steps, guidance: of the second stage.
             boxes: False withholds persons' boxes from a second stage that takes them.
             direction: what the clips shall be; a second stage that takes no direction follows the
-                frames alone.
+                frames alone, which `ignored` tells.
         """
         check_call(num_clips, seed, first, batch_size)
         batch = batch_size or self.batch_size
@@ -166,7 +176,7 @@ class TwoStagePipeline(ClipPipeline):
             "steps": steps, "sampler": sampler, "superres_steps": superres_steps
         }  # fmt: skip
         audio_options: dict[str, Any] = {"steps": audio_steps, "guidance": guidance, "boxes": boxes}
-        if getattr(self.audio, "directions", 0):
+        if self._audio_takes_directions:
             audio_options["direction"] = direction
         total = self.total(num_clips, batch_size=batch, audio_steps=audio_steps, **video_options)
         progress = Progress(on_step, total)

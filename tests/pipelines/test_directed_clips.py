@@ -5,23 +5,29 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from savg.annotation import Boxes
-from savg.cli import generate
+from savg.cli import generate, main
 from savg.cli.directing import direction_of
 from savg.errors import SavgError
 from savg.models.direction import CONDITIONS, without
 from savg.models.joint_config import CONFIGS as JOINT
+from savg.models.video_unet import CONFIGS as VIDEO
 from savg.models.visual_flow import VisualFlow
-from savg.pipelines import video_to_audio
+from savg.pipelines import two_stage, video_to_audio
+from savg.pipelines.description import descriptions
 from savg.pipelines.direction import Directed, Direction
+from savg.pipelines.direction_text import FRAMES_ONLY
 from savg.pipelines.joint import JointPipeline
 from savg.pipelines.joint import tiny as undirected
 from savg.pipelines.settings import GenerationSettings
+from savg.pipelines.two_stage import TwoStagePipeline
+from savg.pipelines.video import VideoPipeline
 from savg.pipelines.video_to_audio import VideoToAudio
 from savg.video import Video
 
@@ -160,6 +166,45 @@ def test_the_second_stage_is_directed_too() -> None:
     np.testing.assert_allclose(again, told, atol=1e-4)
     with pytest.raises(SavgError, match="these flow weights were not trained with directions"):
         video_to_audio.tiny().for_videos([video], direction=Direction("speech"))
+
+
+def test_what_a_second_stage_without_directions_ignores_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipeline = directed_frames()
+    assert pipeline.ignored(Direction("speech")) == FRAMES_ONLY
+    assert pipeline.ignored(Direction(x=(40,))) == FRAMES_ONLY
+    assert pipeline.ignored(Direction(people=2)) == ""  # of the frames alone
+    assert replace(pipeline, audio=directed_audio()).ignored(Direction("speech")) == ""
+    assert two_stage.tiny().ignored(Direction("speech")) == ""  # which it refuses as a whole
+    pipeline.save_pretrained(tmp_path / "weights")
+    words = ["generate", "--pipeline", "two_stage", "--weights", str(tmp_path / "weights")]
+    words += ["--steps", "1", "--audio-steps", "1", "--out", str(tmp_path / "clips")]
+    for asked, told in ((["--x", "40"], 1), (["--people", "1"], 0)):
+        assert main([*words, *asked]) == 0
+        assert capsys.readouterr().err.count(FRAMES_ONLY) == told
+
+
+def test_folders_tell_whether_the_audio_is_directed_too(tmp_path: Path) -> None:
+    pipelines = {
+        "frames": directed_frames(),
+        "both": replace(directed_frames(), audio=directed_audio()),
+        "neither": two_stage.tiny(),
+    }
+    told = {}
+    for name, pipeline in pipelines.items():
+        pipeline.save_pretrained(tmp_path / name)
+        (description,) = descriptions(tmp_path / name)
+        told[name] = description.takes_directions, description.directs_frames_only
+    assert told == {"frames": (True, True), "both": (True, False), "neither": (False, False)}
+
+
+def directed_frames() -> TwoStagePipeline:
+    """The tiny pipeline with a network of frames that takes directions; that of audio takes none."""
+    plain = two_stage.tiny()
+    video = VideoPipeline.random(replace(VIDEO["tiny"], direction=POINTS), None)
+    video.format = plain.video.format
+    return replace(plain, video=video)
 
 
 def directed_audio() -> VideoToAudio:

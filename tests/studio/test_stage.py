@@ -15,6 +15,7 @@ from savg.errors import SavgError
 from savg.media.comment import read_comment
 from savg.models.joint_config import CONFIGS as JOINT
 from savg.pipelines.direction import Direction
+from savg.pipelines.direction_text import FRAMES_ONLY
 from savg.pipelines.joint import JointPipeline
 from savg.pipelines.joint import tiny as undirected
 from savg.pipelines.settings import GenerationSettings
@@ -192,6 +193,15 @@ def test_weights_without_directions_say_so(context: Context) -> None:
             GenerateRequest(context, key, 0, 10, 1, direction=DIRECTION)
     assert GenerateRequest(context, "fake", 0, 10, 1).direction is None
     assert stage_value(choices["fake"])["refusal"] == REFUSED
+
+
+def test_a_pipeline_that_directs_its_frames_alone_says_so(context: Context) -> None:
+    pipelines = context.services.pipelines
+    half = replace(pipelines["directed"], frames_only=True)
+    choices = generate_choices(replace(context.services, pipelines=pipelines | {"directed": half}))
+    assert choices["directed"].warning == FRAMES_ONLY and choices["directed"].refusal == ""
+    assert stage_value(choices["directed"])["warning"] == FRAMES_ONLY
+    assert generate_choices(context.services)["directed"].warning == choices["fake"].warning == ""
 
 
 def test_a_link_asks_for_the_same(context: Context) -> None:

@@ -88,7 +88,9 @@ class Calls:
         stored, _ = await self._run(caller, request, self.context.board.queue)
         detector = self.context.services.clip_detector(key)
         facts = {"pipeline": pipeline, "seed": request.seed, "steps": request.steps}
-        facts |= {"direction": direction.to_options()} if direction else {}
+        if direction:
+            facts |= {"direction": direction.to_options()}
+            facts |= {"warning": request.choice.warning} if request.choice.warning else {}
         return stored.path(VIDEO), facts | await run_sync(self._score, stored, detector)
 
     async def resound(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from savg.clip import Clip
 from savg.errors import SavgError, whole_number
+from savg.pipelines.direction_text import FRAMES_ONLY
 from savg.pipelines.progress import OnStep
 from savg.pipelines.settings import GenerationSettings
 from savg.studio.shared import components
@@ -45,7 +46,8 @@ class GenerateChoice:
     """A choice of the list: the pipelines that it runs, in order.
 
     short: what one alone is called beside others; registered, weights: its registered name, and whose
-    weights it has, of each of `names`; undirected: what those that take no direction are called.
+    weights it has, of each of `names`; undirected: what those that take no direction are called;
+    frames_only: whether one directs its frames and not the audio made for them.
     """
 
     label: str
@@ -57,6 +59,7 @@ class GenerateChoice:
     sources: tuple[tuple[str, str], ...] = ()
     broken: bool = False
     undirected: tuple[str, ...] = ()
+    frames_only: bool = False
 
     @property
     def refusal(self) -> str:
@@ -65,6 +68,11 @@ class GenerateChoice:
             return ""
         names = " and ".join(self.undirected)
         return f"These {names} weights were not trained with directions."
+
+    @property
+    def warning(self) -> str:
+        """What it will not follow of a direction that it takes, in a sentence; empty for nothing."""
+        return FRAMES_ONLY if self.frames_only and not self.undirected else ""
 
     @property
     def registered(self) -> str:
@@ -106,6 +114,7 @@ def generate_choices(services: Services) -> dict[str, GenerateChoice]:
             (_source(services, name),),
             one.about == BROKEN,
             _undirected([one]),
+            one.frames_only,
         )
     if len(services.together) > 1:
         together = [services.pipelines[name] for name in services.together]
@@ -118,6 +127,7 @@ def generate_choices(services: Services) -> dict[str, GenerateChoice]:
             any(pipeline.boxes for pipeline in together),
             sources=tuple(_source(services, name) for name in services.together),
             undirected=_undirected(together),
+            frames_only=any(one.frames_only for one in together),
         )
     return choices
 

@@ -98,7 +98,7 @@ function note() {
 }
 
 function refresh() {
-  part('refusal').textContent = shown.refusal || '';
+  part('refusal').textContent = shown.refusal || shown.warning || '';
   part('body').disabled = off();
   root.classList.toggle('dir-off', off());
   root.dataset.where = where() || 'anywhere';

@@ -64,6 +64,7 @@ def stage_value(
     """
     value: dict[str, Any] = {
         "refusal": choice.refusal,
+        "warning": choice.warning,
         "seconds": SAVGBENCH.seconds,
         "frames": SAVGBENCH.frames,
         "strengths": STRENGTHS,

@@ -18,7 +18,7 @@ class PipelineChoice:
 
     name: beside other pipelines; boxes: whether it runs with and without persons' boxes; registered:
     its name in the registry; weights: where they are, as visitors may know it; directs: whether it
-    takes a direction.
+    takes a direction; frames_only: whether it directs the frames and not the audio made for them.
     """
 
     label: str
@@ -30,6 +30,7 @@ class PipelineChoice:
     registered: str = ""
     weights: str = "demo"
     directs: bool = False
+    frames_only: bool = False
 
 
 @dataclass(frozen=True)

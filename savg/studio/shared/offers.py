@@ -125,6 +125,7 @@ def _clip_choice(name: str, where: str, description: Description, weights: str) 
         registered=name,
         weights=weights,
         directs=description.takes_directions,
+        frames_only=description.directs_frames_only,
     )
 
 
