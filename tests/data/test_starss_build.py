@@ -291,6 +291,18 @@ def test_killed_at_ten_random_moments_it_ends_with_the_same_files(starss, tmp_pa
     assert contents(out) == contents(whole)
 
 
+def test_the_command_says_why_it_built_no_clip(tmp_path, capsys):
+    """Speech in front of the camera and, in every window, also behind it."""
+    sounds = [Sounding(0.0, 4.0, 0, 0.0), Sounding(4.0, 8.0, 0, 180.0)]
+    write_take(tmp_path / "starss", "fold3_room1_mix001", sounds, seconds=8.0, size=(128, 64))
+    arguments = ["--starss", tmp_path / "starss", "--out", tmp_path / "out", "--processes", "1"]
+    for extra in ([], ["--json"]):
+        assert main(["dataset", "build", *map(str, arguments), *extra]) == 0
+        text = capsys.readouterr().out
+        assert "all 252 windows broke a rule, 252 of them for a sound off screen" in text
+    assert json.loads(text)["clips"] == 0
+
+
 def test_command_for_the_evaluation_split(starss, tmp_path, capsys):
     arguments = ("--starss", starss, "--out", tmp_path, "--split", "eval", "--preset", "evaluation")
     assert main(["dataset", "build", *map(str, arguments), "--processes", "2", "--json"]) == 0

@@ -15,7 +15,7 @@ from savg.annotation import ClipLabels
 from savg.clip import Clip
 from savg.data.clip_names import clip_name
 from savg.data.savgbench import SavgBench, split_folder
-from savg.data.starss.report import summary, write_reports
+from savg.data.starss.report import summary, why_empty, write_reports
 from savg.data.starss.results import RULES, ClipRecord, Construction, Problem, RecordingResult
 from savg.data.starss.statistics import statistics
 from savg.format import ClipFormat
@@ -144,6 +144,16 @@ def test_the_summary_has_the_same_numbers_in_a_few_lines() -> None:
     assert "skipped" in text and "is missing." in text and len(text.splitlines()) < 10
 
 
+def test_a_set_without_clips_says_why() -> None:
+    dropped = {**dict.fromkeys(RULES, 0), "class": 100, "off_screen": 152}
+    eight = RecordingResult("fold3_room1_mix001", 8.0, 252, dropped, (), {})
+    assert why_empty([eight]).startswith(
+        "No clip was built: all 252 windows broke a rule, 152 of them for a sound off screen; longer"
+    )
+    assert why_empty([eight]) in summary([eight], [])
+    assert why_empty([eight, *results()]) == "" and "No clip" not in summary(results(), PROBLEMS)
+
+
 def test_the_contact_sheet_shows_each_category(built: Path) -> None:
     write_reports(built, PLAN, results(), PROBLEMS)
     sheet = cv2.imread(str(built / "report" / "contact_sheet.jpg"))
@@ -181,6 +191,10 @@ def test_a_report_without_clips(tmp_path: Path) -> None:
     write_reports(tmp_path, PLAN, empty, [])
     assert SavgBench(tmp_path).manifest["clips"] == []  # type: ignore[index]
     assert "0 judged, 0 kept" in summary(empty, [])
+    assert (
+        "No clip was built: recordings must last at least 5 s, and the longest lasts 4.0 s."
+        in summary(empty, [])
+    )
     report = statistics(empty)
     assert report["level_db"] is None and report["sides"]["correlation"] is None
     assert (tmp_path / "report" / "contact_sheet.jpg").is_file()

@@ -172,6 +172,9 @@ def as_json(outcome: BuildOutcome) -> dict[str, Any]:
     for result in outcome.results:
         for rule, count in result.dropped.items():
             dropped[rule] = dropped.get(rule, 0) + count
+    from savg.data.starss.report import why_empty
+
+    reason = why_empty(outcome.results)
     return {
         "folder": str(outcome.folder),
         "recordings": len(outcome.results),
@@ -179,6 +182,7 @@ def as_json(outcome: BuildOutcome) -> dict[str, Any]:
         "windows": sum(result.windows for result in outcome.results),
         "dropped": dropped,
         "clips": sum(len(result.clips) for result in outcome.results),
+        **({"no_clips": reason} if reason else {}),
         "problems": [
             {"recording": p.recording, "sentence": p.sentence, "skipped": p.skipped}
             for p in outcome.problems

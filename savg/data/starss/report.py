@@ -8,6 +8,7 @@ files have a part for each split (`{"version": 1, "splits": {"dev": …}}`), so 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
@@ -85,9 +86,33 @@ def summary(results: Sequence[RecordingResult], problems: Sequence[Problem]) -> 
     lines += [f"  dropped   {n}: {RULE_NAMES[rule]}" for rule, n in report["dropped"].items() if n]
     lines.append(f"clips       {_categories(report)}")
     lines.append(f"sides       {_side_agreement(report['sides'])}")
+    if reason := why_empty(results):
+        lines.append(f"{'no clips':<11} {reason}")
     for problem in _ordered(problems):
         lines.append(f"{'skipped' if problem.skipped else 'note':<11} {problem.sentence}")
     return "\n".join(lines)
+
+
+def why_empty(results: Sequence[RecordingResult]) -> str:
+    """Why a construction has no clip, in a sentence; empty if it has some."""
+    if any(result.clips for result in results):
+        return ""
+    dropped: Counter[str] = Counter()
+    for result in results:
+        dropped.update(result.dropped)
+    windows = sum(result.windows for result in results)
+    if not windows:
+        longest = max((result.seconds for result in results), default=0.0)
+        return (
+            f"No clip was built: recordings must last at least {SAVGBENCH.seconds:g} s, and the "
+            f"longest lasts {longest:.1f} s."
+        )
+    rule, most = dropped.most_common(1)[0]
+    return (
+        f"No clip was built: all {windows} windows broke a rule, {most} of them for "
+        f"{RULE_NAMES[rule]}; longer recordings, or smaller --window-step and --view-step, have "
+        "more windows."
+    )
 
 
 def as_markdown(split: str, report: Mapping[str, Any]) -> str:
