@@ -206,7 +206,7 @@ def services(
     moves = AudioChoice("Pan", about, (1, 10, 60), lambda: pan, follows=True, registered="pan")
     steered = AudioChoice(
         "StereoSync", "Random weights.", (1, 3, 60), _steered, 1.0, steers=True,
-        no_words=NO_WORDS, no_depth=NO_DEPTH, registered="stereosync",
+        missing_words=lambda: NO_WORDS, missing_depth=lambda: NO_DEPTH, registered="stereosync",
     )  # fmt: skip
     if bundled:
         steered = replace(steered, steps=(1, 16, 60), load=_bundled, guidance=2.0)

@@ -78,7 +78,7 @@ def test_controls_say_why_they_cannot_be_used() -> None:
     def choice(**kind: Any) -> AudioChoice:
         return AudioChoice("", "", (1, 3, 60), lambda: None, steers=True, **kind)  # type: ignore[arg-type, return-value]
 
-    bare, whole = choice(no_words=NO_WORDS, no_depth=NO_DEPTH), choice()
+    bare, whole = choice(missing_words=lambda: NO_WORDS, missing_depth=lambda: NO_DEPTH), choice()
     for state, told in ((words_state(bare), NO_WORDS), (depth_state(bare), NO_DEPTH)):
         assert state["info"] == told and not state["interactive"] and state["visible"]
     assert depth_state(bare)["value"] == "none" and words_state(bare)["value"] == ""

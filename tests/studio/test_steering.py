@@ -42,7 +42,10 @@ def choice(**kind: Any) -> AudioChoice:
     return AudioChoice("Made up", "", (1, 3, 60), lambda: None, 1.0, **kind)  # type: ignore[arg-type, return-value]
 
 
-PAN, SYNC = choice(follows=True), choice(steers=True, no_words=NO_WORDS, no_depth=NO_DEPTH)
+PAN, SYNC = (
+    choice(follows=True),
+    choice(steers=True, missing_words=lambda: NO_WORDS, missing_depth=lambda: NO_DEPTH),
+)
 WHOLE = choice(steers=True)
 """StereoSync that takes words and depth too."""
 
@@ -268,3 +271,13 @@ def test_bad_recordings_are_one_sentence(tmp_path: Path, monkeypatch: pytest.Mon
 def test_levels_of_odd_audio() -> None:
     assert levels_of(Soundtrack(np.zeros((2, 1), np.float32), 16_000)) == [-60.0]
     assert levels_of(Soundtrack(np.ones((2, 4410), np.float32), 44_100)) == [0.0, 0.0]
+
+
+def test_words_can_be_had_once_what_they_need_has_come() -> None:
+    missing = ["CLAP is not here."]
+    late = choice(steers=True, missing_words=lambda: missing[0])
+    wishes = Wishes(drawing=drawn(), words="rain falls")
+    with pytest.raises(SavgError, match="CLAP is not here"):
+        steering(late, source(), wishes, none)
+    missing[0] = ""  # fetched meanwhile
+    assert steering(late, source(), wishes, none).options["semantic"] == Words("rain falls")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import gradio as gr
 import made_up_clips
 import pytest
 import studio_fakes
@@ -69,3 +71,27 @@ def test_a_video_that_breaks_off_is_told_by_its_owners_name(
     with pytest.raises(SavgError, match=r"“a\.mkv”") as caught:
         editor.scenes.look(source, "yolox", "me")
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_words_and_depth_are_looked_for_again(editor: Editor) -> None:
+    """What the weights need may be fetched while the page is open; no restart, no lost choice."""
+    missing = ["Not here."]
+    pipelines = editor.context.services.audio_pipelines
+    late = replace(
+        pipelines["steered"],
+        missing_words=lambda: missing[0],
+        missing_depth=lambda: missing[0],
+    )
+    services = replace(
+        editor.context.services, audio_pipelines={"late": late, "pan": pipelines["pan"]}
+    )
+    editor.context = replace(editor.context, services=services)
+    words, depth = editor.check_again("late", "own")
+    assert words["info"] == depth["info"] == "Not here." and depth["value"] == "none"
+    assert not words["interactive"] and not depth["interactive"]
+    missing[0] = ""
+    for chosen in ("own", "none"):
+        words, depth = editor.check_again("late", chosen)
+        assert words["interactive"] and depth["interactive"] and depth["value"] == chosen
+    for name in ("pan", "unknown"):
+        assert all(update == gr.skip() for update in editor.check_again(name, "own"))

@@ -38,9 +38,10 @@ class AudioChoice:
     """A pipeline that gives videos audio; steps are (least, default, most).
 
     follows: whether it moves audio with a person; steers: whether new audio follows a person, an
-    envelope and what sounds, and how closely: strengths by condition; no_words, no_depth: why words
-    cannot say what shall sound, and why it cannot follow depth, "" where it can; registered, weights:
-    as of a `PipelineChoice`.
+    envelope and what sounds, and how closely: strengths by condition; missing_words,
+    missing_depth: give a sentence on why words cannot say what shall sound, and why it cannot follow
+    depth, "" where it can; asked each time, as what is missing may be fetched while the studio runs;
+    registered, weights: as of a `PipelineChoice`.
     """
 
     label: str
@@ -52,10 +53,20 @@ class AudioChoice:
     follows: bool = False
     steers: bool = False
     strengths: Mapping[str, float] = field(default_factory=dict)
-    no_words: str = ""
-    no_depth: str = ""
+    missing_words: Callable[[], str] = str
+    missing_depth: Callable[[], str] = str
     registered: str = ""
     weights: str = "demo"
+
+    @property
+    def no_words(self) -> str:
+        """Why words cannot say now what shall sound, "" where they can."""
+        return self.missing_words()
+
+    @property
+    def no_depth(self) -> str:
+        """Why it cannot follow depth now, "" where it can."""
+        return self.missing_depth()
 
 
 @dataclass(frozen=True)

@@ -163,6 +163,7 @@ def _audio_choice(label: str, description: Description, weights: str) -> AudioCh
     strengths = {name: description.sampler.get(name, 1.0) for name in STRENGTHS if entry.steers}
     if not all(isinstance(value, int | float) for value in strengths.values()):
         raise _wrong(description, f"strengths must be numbers, got {brief(strengths)}.")
+    missing_words, missing_depth = _missing(description) if entry.steers else (str, str)
     return AudioChoice(
         label,
         entry.about,
@@ -173,11 +174,19 @@ def _audio_choice(label: str, description: Description, weights: str) -> AudioCh
         follows=entry.follows,
         steers=entry.steers,
         strengths=strengths,
-        no_words=no_words(description) if entry.steers else "",
-        no_depth=no_depth(description) if entry.steers else "",
+        missing_words=missing_words,
+        missing_depth=missing_depth,
         registered=description.name,
         weights=weights,
     )
+
+
+def _missing(description: Description) -> tuple[Callable[[], str], Callable[[], str]]:
+    """What tells why words and depth cannot be had; SavgError now for a wrong description."""
+    both = partial(no_words, description), partial(no_depth, description)
+    for missing in both:
+        missing()
+    return both
 
 
 def _steps(description: Description, default: int) -> int:

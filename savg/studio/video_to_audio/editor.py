@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from savg.studio.shared import components
-from savg.studio.shared.context import Context
+from savg.studio.shared.context import Context, Page
 from savg.studio.shared.handlers import QUICK, SLOW, guarded, in_turns, visitor
 from savg.studio.shared.jobs import sentence
 from savg.studio.video_to_audio.components import steer_value
@@ -53,6 +53,16 @@ class Editor:
             gr.update(**depth_state(choice)),
             *(gr.update(value=value, visible=choice.steers) for value in strengths),
         ]
+
+    def check_again(self, name: Any, depth: Any) -> list[Any]:
+        """Updates of the controls for words and depth of a pipeline: what they need may have come since
+        the page was made. A choice of depth that can be had stays."""
+        choice = self.context.services.audio_pipelines.get(name)
+        if choice is None or not choice.steers:
+            return [gr.skip(), gr.skip()]
+        state = depth_state(choice)
+        value = depth if state["interactive"] else state["value"]
+        return [gr.update(**words_state(choice)), gr.update(**state | {"value": value})]
 
     def show(self, who: str, key: Any, name: Any, detector: Any) -> Iterator[list[Any]]:
         """Updates of editor and notice for a video, a pipeline and a person detector."""
@@ -139,7 +149,7 @@ class Editor:
         return steering(choice, source, wishes, lambda key: self.recordings.get(key, who))
 
 
-def connect(editor: Editor, layout: Layout) -> list[Any]:
+def connect(editor: Editor, layout: Layout, page: Page) -> list[Any]:
     """Connect the editor; returns the components that say what it shows: video, pipeline, detector."""
     shown = [layout.video, layout.pipeline, layout.detector]
 
@@ -149,6 +159,14 @@ def connect(editor: Editor, layout: Layout) -> list[Any]:
     settings = [layout.pipeline, layout.steps, layout.guidance, layout.boxes, layout.audio]
     settings += [layout.moved, layout.semantic, layout.words, layout.depth, *layout.strengths]
     layout.pipeline.change(editor.describe, layout.pipeline, settings, **QUICK)
+    checked: dict[str, Any] = {
+        "fn": editor.check_again,
+        "inputs": [layout.pipeline, layout.depth],
+        "outputs": [layout.words, layout.depth],
+        **QUICK,
+    }
+    page.blocks.load(**checked)
+    page.tabs.select(**checked)
     show = in_turns(editor.context.looking, editor.show)
     showing: dict[str, Any] = {
         "fn": show,

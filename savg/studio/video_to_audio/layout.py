@@ -153,17 +153,18 @@ def semantic_choices(recordings: Iterable[tuple[str, str]]) -> list[tuple[str, s
 
 def words_state(choice: AudioChoice) -> dict[str, Any]:
     """How the box for words stands for a pipeline: where it takes none, it says why."""
-    told = choice.no_words or "In place of the above, such as “a woman speaks”."
-    value = {"value": ""} if choice.no_words else {}
-    return {"visible": choice.steers, "interactive": not choice.no_words, "info": told, **value}
+    missing = choice.no_words
+    told = missing or "In place of the above, such as “a woman speaks”."
+    value = {"value": ""} if missing else {}
+    return {"visible": choice.steers, "interactive": not missing, "info": told, **value}
 
 
 def depth_state(choice: AudioChoice) -> dict[str, Any]:
     """How the choice of depth stands for a pipeline: where it takes none, it says why."""
-    told = choice.no_depth or "How far things are, as a network sees it in the frames."
-    value = NONE if choice.no_depth else OWN
-    interactive = not choice.no_depth
-    return {"visible": choice.steers, "interactive": interactive, "info": told, "value": value}
+    missing = choice.no_depth
+    told = missing or "How far things are, as a network sees it in the frames."
+    value = NONE if missing else OWN
+    return {"visible": choice.steers, "interactive": not missing, "info": told, "value": value}
 
 
 def _following(

@@ -180,8 +180,8 @@ def _words(choice: AudioChoice, text: Any) -> Words | None:
     text = text.strip()
     if not text:
         return None
-    if choice.no_words:
-        raise SavgError(choice.no_words)
+    if missing := choice.no_words:
+        raise SavgError(missing)
     if text in (OWN, NONE) or names_file(text):
         raise SavgError(f"Words must be such as “a woman speaks”, got {brief(text)}.")
     return Words(text)

@@ -96,7 +96,7 @@ def build(context: Context, page: Page) -> None:
     )
     layout.video.change(describe_video, layout.video, layout.video, **QUICK)
     page.clips.change(offer, [page.clips, layout.video], layout.video, **QUICK)
-    shown = connect(steering, layout)
+    shown = connect(steering, layout, page)
     numbers = [layout.seed, layout.steps, layout.guidance, layout.boxes]
     wishes = [layout.moved, layout.semantic, layout.words, layout.depth, *layout.strengths]
     wishes += [layout.drawing]
