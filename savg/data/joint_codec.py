@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from savg.data.mel_audio import MelAudio
+from savg.data.mel_audio import MelAudio, Vocoder
 from savg.fields import Between, Side, check, from_json
 from savg.format import ClipFormat
 
@@ -125,11 +125,14 @@ class JointCodec:
         mid, side = (left + right) / 2, (left - right) / 2
         return torch.stack([mid * self.mid_gain, side * self.side_gain], dim=-2)
 
-    def decode_audio(self, audio: torch.Tensor) -> torch.Tensor:
-        """The inverse of `encode_audio`: stereo [..., 2, T], clamped to −1..1."""
+    def decode_audio(self, audio: torch.Tensor, vocoder: Vocoder | None = None) -> torch.Tensor:
+        """The inverse of `encode_audio`: stereo [..., 2, T], clamped to −1..1.
+
+        vocoder: what gives phases to a spectrogram (None: Griffin-Lim).
+        """
         import torch
 
-        audio = audio.float() if self.sound is None else self.sound.decode(audio)
+        audio = audio.float() if self.sound is None else self.sound.decode(audio, vocoder)
         if self.mid_gain is not None and self.side_gain is not None:
             mid, side = audio.unbind(-2)
             mid, side = mid / self.mid_gain, side / self.side_gain

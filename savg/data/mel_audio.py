@@ -2,23 +2,29 @@
 
 A small network learns an image of 400 × 96 values sooner than 160,000 samples. Of stereo it
 holds what localises a single source: for each moment the share of (left − right) in (left + right), as
-in parametric stereo coding (Breebaart et al. 2005). Phases are estimated by fast Griffin-Lim
-iterations (Perraudin et al. 2013), the room's diffuse sound is replaced by a fixed reverberation: the
-spectrogram and the direction are restored, the samples are not. Panning is −1 all right … +1 all left.
+in parametric stereo coding (Breebaart et al. 2005). Phases are those of a vocoder, or estimated by fast
+Griffin-Lim iterations (Perraudin et al. 2013), the room's diffuse sound is replaced by a fixed
+reverberation: the spectrogram and the direction are restored, the samples are not. Panning is −1 all
+right … +1 all left.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from savg.audio.mel import htk_bands
 from savg.fields import Bands, Between, Rate, Samples, check
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
     from torch import Tensor
+
+Vocoder: TypeAlias = "Callable[[Tensor], Tensor]"
+"""Log mel spectrograms [B, M, F] → waveforms [B, 1, T]."""
 
 INVERSION_STEPS = 30
 """Multiplicative updates from mel bands to a non-negative spectrum (Lee & Seung 2001)."""
@@ -84,18 +90,28 @@ class MelAudio:
         pan = self._panning(mid, side)[..., None, :] * self.pan_gain
         return torch.cat([mel, pan.expand(*pan.shape[:-2], self.pan_copies, columns)], dim=-2)
 
-    def decode(self, image: Tensor) -> Tensor:
-        """Image [..., rows, N] → stereo [..., 2, N·hop] with its spectrogram and panning."""
+    def decode(self, image: Tensor, vocoder: Vocoder | None = None) -> Tensor:
+        """Image [..., rows, N] → stereo [..., 2, N·hop] with its spectrogram and panning.
+
+        vocoder: of the published mel spectrogram at 16 kHz, whose phases the audio gets.
+        """
         import torch
         import torch.nn.functional as F
+
+        from savg.audio.diffuse import reverberation
 
         mel, copies = image.float().split([self.bands, self.pan_copies], dim=-2)
         lead, columns = mel.shape[:-2], mel.shape[-1]
         flat = mel.reshape(-1, self.bands, columns) * self.deviation + self.mean
-        mid = self._waveform(self._magnitudes(flat.clamp(max=8.0).exp()), columns * self.hop)
+        bands = flat.clamp(max=8.0).exp()
+        magnitudes, samples = self._magnitudes(bands), columns * self.hop
+        if vocoder is None:
+            mid = self._waveform(magnitudes, samples)
+        else:
+            mid = self._voiced(bands, vocoder(self._published(magnitudes))[:, 0], samples)
         pan = (copies.mean(-2).reshape(-1, 1, columns) / self.pan_gain).clamp(-1, 1)
         smooth = F.interpolate(pan, scale_factor=float(self.hop), mode="linear")[:, 0]
-        side = smooth * mid + self.diffuse * self._reverberation(mid)
+        side = smooth * mid + self.diffuse * reverberation(mid, self.rate)
         stereo = torch.stack([mid + side, mid - side], dim=-2)
         return stereo.reshape(*lead, 2, columns * self.hop)
 
@@ -105,21 +121,6 @@ class MelAudio:
 
         mel, copies = image.split([self.bands, self.pan_copies], dim=-2)
         return torch.cat([mel, -copies], dim=-2)
-
-    def _reverberation(self, audio: Tensor) -> Tensor:
-        """Audio [B, T] convolved with noise that decays within 120 ms, orthogonal to the audio."""
-        import torch
-
-        tail = round(0.12 * self.rate)
-        response = torch.randn(tail, generator=torch.Generator().manual_seed(1))
-        response *= torch.exp(torch.arange(tail) / (-tail / 4))
-        response[: round(0.005 * self.rate)] = 0.0
-        response = (response / response.norm().clamp_min(1e-9)).to(audio.device)
-        size = 1 << (audio.shape[-1] + tail).bit_length()
-        spectrum = torch.fft.rfft(audio, size) * torch.fft.rfft(response, size)
-        diffuse = torch.fft.irfft(spectrum, size)[..., : audio.shape[-1]]
-        share = (diffuse * audio).sum(-1) / audio.square().sum(-1).clamp_min(1e-9)
-        return diffuse - share[..., None] * audio
 
     def _panning(self, mid: Tensor, side: Tensor) -> Tensor:
         """Share of the side in the middle signal [..., N], smoothed and weighted by power."""
@@ -145,13 +146,53 @@ class MelAudio:
             audio, self.window, self.hop, window=window, return_complex=True, pad_mode="constant"
         )
 
-    def _magnitudes(self, mel: Tensor) -> Tensor:
-        """Non-negative spectra [B, window/2 + 1, N] with the mel bands [B, bands, N]."""
+    def _magnitudes(self, mel: Tensor, start: Tensor | None = None) -> Tensor:
+        """Non-negative spectra [B, window/2 + 1, N] with the mel bands [B, bands, N], near `start`."""
         from savg.audio.spectra import from_bands
 
         filters = _filters(self).to(mel.device)
-        start = filters.T @ (mel / filters.sum(1)[:, None].square().clamp_min(1e-6))
+        if start is None:
+            start = filters.T @ (mel / filters.sum(1)[:, None].square().clamp_min(1e-6))
         return from_bands(mel, filters, start.clamp_min(1e-6), INVERSION_STEPS)
+
+    def _published(self, magnitudes: Tensor) -> Tensor:
+        """Log mel spectrograms [B, M, F] as published at 16 kHz of spectra [B, window/2 + 1, N].
+
+        Both grids are read between their points; amplitudes grow with the window.
+        """
+        import torch
+        import torch.nn.functional as F
+
+        from savg.models.mel import CONFIGS, mel_bands
+
+        config = CONFIGS["16k"]
+        columns = magnitudes.shape[-1]
+        frames = -(-columns * self.hop // config.hop_size)
+        at = (torch.arange(frames) + 0.5) * config.hop_size / self.hop  # centres, in columns
+        rows = torch.linspace(-1, 1, config.n_fft // 2 + 1)
+        grid = torch.stack(
+            torch.broadcast_tensors((at / (columns - 1) * 2 - 1)[None, :], rows[:, None]), dim=-1
+        ).to(magnitudes)
+        spectrum = F.grid_sample(
+            magnitudes[:, None],
+            grid.expand(len(magnitudes), -1, -1, -1),
+            padding_mode="border",
+            align_corners=True,
+        )[:, 0]
+        mel = mel_bands(config).to(magnitudes) @ spectrum * (config.win_size / self.window)
+        return mel.clamp_min(1e-5).log10()
+
+    def _voiced(self, mel: Tensor, audio: Tensor, samples: int) -> Tensor:
+        """Audio [B, samples] with the phases of audio [B, T ≥ samples] and mel bands [B, bands, N]."""
+        import torch
+        import torch.nn.functional as F
+
+        spectrum = self._spectrum(F.pad(audio, (0, max(0, samples - audio.shape[-1])))[:, :samples])
+        mel = torch.cat([mel, mel[..., -1:]], dim=-1)
+        magnitudes = self._magnitudes(mel, spectrum.abs() + 1e-6)
+        window = torch.hann_window(self.window, device=mel.device)
+        spectrum = torch.polar(magnitudes, spectrum.angle())
+        return torch.istft(spectrum, self.window, self.hop, window=window, length=samples)
 
     def _waveform(self, magnitudes: Tensor, samples: int) -> Tensor:
         """Audio [B, samples] with about these magnitudes [B, bins, N]."""

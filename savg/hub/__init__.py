@@ -49,6 +49,7 @@ KINDS: dict[str, str] = {
     "synchformer_sync": "savg.models.synchformer_sync:FORMAT",
     "visual_flow": "savg.models.visual_flow:FORMAT",
     "istft_vocoder": "savg.models.istft_vocoder:FORMAT",
+    "harmonic_vocoder": "savg.models.harmonic_vocoder:FORMAT",
     "griffin_lim": "savg.models.griffin_lim:FORMAT",
     "audioclip": "savg.models.audioclip:FORMAT",
     "vggish": "savg.models.vggish:FORMAT",

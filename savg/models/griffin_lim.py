@@ -14,20 +14,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
-from savg.audio.spectra import from_bands, griffin_lim, overlap_add
+from savg.audio.spectra import griffin_lim
 from savg.fields import Bands, Between, check
 from savg.hub import ModelFormat
 from savg.models.mel import CONFIGS as MELS
-from savg.models.mel import mel_bands
+from savg.models.mel_inversion import Inversion, check_mel
 
 __all__ = ["CONFIGS", "FORMAT", "GriffinLim", "GriffinLimConfig"]
-
-LOUDEST = 2.0
-"""Largest log10 of a mel band: a full-scale sine has about 0.6."""
 
 
 @dataclass(frozen=True)
@@ -58,50 +53,27 @@ CONFIGS: dict[str, GriffinLimConfig] = {
 }
 
 
-class GriffinLim(nn.Module):
+class GriffinLim(Inversion):
     """Log mel spectrograms of one channel [B, M, F] to waveforms [B, 1, F · hop] in −1..1."""
 
-    bands: Tensor
-    window: Tensor
-
     def __init__(self, config: GriffinLimConfig) -> None:
-        super().__init__()
+        mel = replace(MELS[config.mel], num_mels=config.num_mels)
+        super().__init__(mel, config.updates, stored=True)
         self.config = config
-        self.mel = replace(MELS[config.mel], num_mels=config.num_mels)
-        if self.mel.norm_fn != "log10":
-            raise ValueError(f"norm_fn of mel must be 'log10', got {self.mel.norm_fn!r}")
-        with torch.device("cpu"):  # numbers, no weights: also where the network has no memory yet
-            self.register_buffer("bands", mel_bands(self.mel))
-            self.register_buffer("window", torch.hann_window(self.mel.win_size), persistent=False)
 
-    def magnitudes(self, mel: Tensor) -> Tensor:
-        """Non-negative spectra [B, K, F] with the mel bands [B, M, F]."""
-        bands = self.bands.float()
-        target = 10 ** mel.float().clamp(max=LOUDEST)
-        start = bands.T @ (target / bands.sum(1).square().clamp_min(1e-9)[:, None]) + 1e-9
-        return from_bands(target, bands, start, self.config.updates)
-
-    def spectrum(self, audio: Tensor) -> Tensor:
-        """Complex spectra [B, K, F] of audio [B, T], framed as the mel spectrogram is."""
-        c = self.mel
-        padded = functional.pad(audio, ((c.n_fft - c.hop_size) // 2,) * 2)
-        return torch.stft(
-            padded, c.n_fft, c.hop_size, c.win_size, self.window, center=False, return_complex=True
-        )
-
-    def waveform(self, spectrum: Tensor) -> Tensor:
-        """Samples [B, T] whose frames are nearest to spectra [B, K, F] in least squares."""
-        return overlap_add(spectrum, self.window, self.mel.hop_size)
+    def excitation(self, mel: Tensor) -> Tensor:
+        """Audio [B, T] of mel spectrograms [B, M, F], not limited."""
+        iterations = self.config.iterations
+        return griffin_lim(self.magnitudes(mel), self.spectrum, self.waveform, iterations)
 
     def forward(self, mel: Tensor) -> Tensor:
-        if mel.ndim != 3 or mel.shape[1] != self.config.num_mels:
-            raise ValueError(
-                f"mel spectrograms must be [B, {self.config.num_mels}, F], got {list(mel.shape)}"
-            )
-        audio = griffin_lim(
-            self.magnitudes(mel), self.spectrum, self.waveform, self.config.iterations
-        )
-        return audio.clamp(-1, 1)[:, None]
+        check_mel(mel, self.config.num_mels)
+        return self.excitation(mel).clamp(-1, 1)[:, None]
+
+    def stereo(self, mel: Tensor) -> Tensor:
+        """Audio [B, 2, T] in −1..1 of mel spectrograms [B, 2, M, F], 0 left."""
+        check_mel(mel, self.config.num_mels, 2)
+        return self.two_channels(self.excitation, mel)
 
 
 def from_published(published: Mapping[str, Any] | None = None) -> GriffinLimConfig:

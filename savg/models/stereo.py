@@ -1,14 +1,35 @@
 """Stereo through mono networks: each channel by itself, their latents side by side [S2].
 
-Shapes: B clips, 2 channels (0 left), C latent channels, L latents.
+Shapes: B clips, 2 channels (0 left), C latent channels, L latents, M mel bands, F mel frames, T
+samples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+
+
+@runtime_checkable
+class StereoVocoder(Protocol):
+    """A vocoder that hears both channels at once."""
+
+    def stereo(self, mel: Tensor) -> Tensor:
+        """Audio [B, 2, T] in −1..1 of mel spectrograms [B, 2, M, F], 0 left."""
+        ...
+
+
+def waveforms(vocoder: Callable[[Tensor], Tensor], mel: Tensor) -> Tensor:
+    """Audio [B, channels, T] of mel spectrograms [B, channels, M, F].
+
+    Both channels come from one excitation where the vocoder can do that, else each by itself.
+    """
+    if mel.shape[1] == 2 and isinstance(vocoder, StereoVocoder):
+        return vocoder.stereo(mel)
+    return per_channel(vocoder, mel)[:, :, 0]
 
 
 def per_channel(network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -13,16 +15,21 @@ from torch import Tensor
 
 from savg.clip import Clip
 from savg.data.joint_codec import PUBLISHED, JointCodec
+from savg.device import Compute
 from savg.diffusion.host import times_on
 from savg.diffusion.process import Diffusion, State
+from savg.hub import Card, component_folder, load_component, save_component
 from savg.models.joint_config import CONFIGS as JOINT
 from savg.models.joint_unet import JointUNet
+from savg.models.mel import CONFIGS as MELS
 from savg.models.superres_unet import CONFIGS as SUPERRES
 from savg.pipelines.base import ClipPipeline
+from savg.pipelines.description import Description, DescriptionError
 from savg.pipelines.diffusion import DiffusionPipeline
 from savg.pipelines.direction import Directed
 from savg.pipelines.guidance import Denoiser, Guidance, MirrorGuidance
 from savg.pipelines.sampling import NoisePurpose, generator
+from savg.pipelines.vocoders import VOCODERS, Vocoder
 
 
 def joint_denoiser(
@@ -67,13 +74,49 @@ def joint_denoiser(
 class JointPipeline(DiffusionPipeline[Clip], ClipPipeline):
     """`pipeline(num_clips, seed=…) -> list[Clip]`: a joint network makes video and audio together.
 
-    Of mirrored weights the video alone is flipped: it is reversed against their audio.
+    Of mirrored weights the video alone is flipped: it is reversed against their audio. A vocoder, which
+    a pipeline may name, gives its phases to the audio of weights that make spectrograms.
     """
 
     name: ClassVar[str] = "joint"
     kind: ClassVar[str] = "joint_unet"
     guides: ClassVar[type[Guidance]] = MirrorGuidance
     guidance: MirrorGuidance
+    vocoder: Vocoder | None = None
+
+    @classmethod
+    def load(cls, description: Description, compute: Compute) -> Self:
+        pipeline = super().load(description, compute)
+        if description.values.get("vocoder") is not None:
+            folder = component_folder(description.folder, description.values, "vocoder")
+            vocoder, card = load_component(folder)
+            pipeline.set_vocoder(vocoder, card)
+        return pipeline
+
+    def set_vocoder(self, vocoder: torch.nn.Module, card: Card) -> None:
+        """Let a vocoder give the audio its phases; DescriptionError for one of another spectrogram."""
+        if not isinstance(vocoder, Vocoder):
+            raise DescriptionError(f"vocoder: it must be one, got {type(vocoder).__name__}.")
+        mel = MELS["16k"]
+        shape = vocoder.config.num_mels, vocoder.config.hop
+        if self.codec.sound is None or shape != (mel.num_mels, mel.hop_size):
+            raise DescriptionError(
+                f"vocoder: it must be of {mel.num_mels} bands and {mel.hop_size} samples a frame, for "
+                f"weights that make spectrograms, got {shape[0]} bands and {shape[1]} samples."
+            )
+        compute = self.compute
+        precise = Compute(compute.device, torch.float32, compute.channels_last, compute.reason)
+        self.vocoder = precise.place(vocoder)
+        self.cards = {**self.cards, "vocoder": card}
+
+    def describe(self) -> dict[str, Any]:
+        return super().describe() | ({"vocoder": "vocoder"} if self.vocoder is not None else {})
+
+    def save_components(self, folder: str | os.PathLike[str]) -> None:
+        super().save_components(folder)
+        if self.vocoder is not None:
+            kind = VOCODERS[type(self.vocoder)]
+            save_component(self.vocoder, Path(folder) / "vocoder", kind, self.cards["vocoder"])
 
     @property
     def joint(self) -> JointUNet:
@@ -115,7 +158,7 @@ class JointPipeline(DiffusionPipeline[Clip], ClipPipeline):
         )
 
     def finish(self, frames: NDArray[np.uint8], state: State) -> Clip:
-        audio = self.codec.decode_audio(state[1]).cpu().numpy().astype(np.float32)
+        audio = self.codec.decode_audio(state[1], self.vocoder).cpu().numpy().astype(np.float32)
         return Clip(frames, audio, self.format)
 
 

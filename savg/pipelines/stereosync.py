@@ -55,8 +55,8 @@ from savg.pipelines.steering import (
 )
 from savg.pipelines.stereosync_codec import codec_with
 from savg.pipelines.stereosync_parts import ROLES, Vae, described, read_parts, write_parts
-from savg.pipelines.video_to_audio import Vocoder
 from savg.pipelines.visual_features import Persons
+from savg.pipelines.vocoders import Vocoder
 from savg.video import MAX_FPS, MAX_SECONDS, Soundtrack, Video
 
 

@@ -26,7 +26,7 @@ from savg.models.mel import MelSpectrogram
 from savg.models.mel_vae import MelVae
 from savg.models.mmaudio_lengths import MEL_HOPS, SequenceLengths
 from savg.models.oobleck import Oobleck
-from savg.models.stereo import per_channel
+from savg.models.stereo import per_channel, waveforms
 from savg.models.stereosync import StereoSyncConfig
 from savg.pipelines.stereosync_features import drawn_envelope, envelope_hops, envelope_of
 
@@ -135,7 +135,7 @@ class MelCodec(Codec):
 
     def decode(self, latents: Tensor) -> Tensor:
         assert self.vocoder is not None
-        return per_channel(self.vocoder, self.mel(latents))[:, :, 0]
+        return waveforms(self.vocoder, self.mel(latents))
 
     def problem(self, config: StereoSyncConfig, seconds: float) -> str:
         if config.audio.latents != self.channels:

@@ -22,7 +22,7 @@ from savg.models.seld import Seld
 from savg.models.stereosync import StereoSync
 from savg.pipelines.description import Description, DescriptionError
 from savg.pipelines.sound_embedding import ClapSound, Sound, SoundEmbedding
-from savg.pipelines.video_to_audio import VOCODERS, Vocoder
+from savg.pipelines.vocoders import VOCODERS, Vocoder
 
 Vae: TypeAlias = MelVae | Oobleck
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -25,13 +25,10 @@ from savg.device import Compute, choose
 from savg.diffusion.flow import FlowMatching, euler
 from savg.errors import SavgError, brief
 from savg.hub import Card, component_folder, load_component, save_component
-from savg.models.bigvgan import BigVgan
-from savg.models.griffin_lim import GriffinLim
-from savg.models.istft_vocoder import IstftVocoder
 from savg.models.mel_vae import MelVae
 from savg.models.mmaudio import MMAudio
 from savg.models.mmaudio_lengths import MEL_HOPS, SequenceLengths
-from savg.models.stereo import per_channel, split_latents, to_stereo
+from savg.models.stereo import per_channel, split_latents, to_stereo, waveforms
 from savg.models.synchformer import Synchformer
 from savg.models.visual_flow import VisualFlow, VisualInputs
 from savg.pipelines.base import AudioPipeline, check_batch
@@ -48,18 +45,10 @@ from savg.pipelines.visual_features import (
     VisualFeatures,
     with_boxes,
 )
+from savg.pipelines.vocoders import VOCODERS, Vocoder
 from savg.video import Video
 
 ROLES = {"flow": VisualFlow, "vae": MelVae, "vocoder": nn.Module}
-
-Vocoder: TypeAlias = BigVgan | IstftVocoder | GriffinLim
-
-VOCODERS: dict[type, str] = {
-    BigVgan: "bigvgan",
-    IstftVocoder: "istft_vocoder",
-    GriffinLim: "griffin_lim",
-}
-"""Networks from mel spectrograms to waveforms, and the kinds of their weights."""
 
 
 @dataclass
@@ -321,7 +310,7 @@ class VideoToAudio(AudioPipeline):
         C holds the channels' halves in order. SavgError for audio that is not finite.
         """
         mel = per_channel(self.vae.decode, split_latents(latent.float(), self.channels))
-        audio = per_channel(self.vocoder, mel)[:, :, 0]
+        audio = waveforms(self.vocoder, mel)
         if self.channels == 1:
             audio = to_stereo(audio)
         if not bool(audio.isfinite().all()):
@@ -372,6 +361,7 @@ def _visual(
 def tiny(seed: int = 0, boxes: int = 0, channels: int = 2) -> VideoToAudio:
     """A pipeline of random weights that runs in a second, for windows of 2 s that share one."""
     from savg.models import istft_vocoder, mel_vae, visual_flow
+    from savg.models.istft_vocoder import IstftVocoder
 
     config = visual_flow.CONFIGS["tiny"]
     vae = mel_vae.CONFIGS["tiny"]

@@ -33,6 +33,8 @@ from savg.train.audio_data import (
     spectral_distance,
 )
 from savg.train.clip_set import ClipSet
+from savg.train.harmonic_vocoder import DEMO as HARMONIC
+from savg.train.harmonic_vocoder import TINY as HARMONIC_TINY
 from savg.train.optim import Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars, on_gpu
 from savg.train.sheets import write_sheet
@@ -135,7 +137,7 @@ class BigVganRecipe(VocoderRecipe):
     kind: ClassVar[str] = "bigvgan"
 
 
-CONFIGS: dict[str, VocoderRecipe] = {
+SPECTRAL: dict[str, VocoderRecipe] = {
     "full": BigVganRecipe(
         optim=Optimisation(
             steps=1_000_000,
@@ -191,13 +193,19 @@ CONFIGS: dict[str, VocoderRecipe] = {
         samples=2,
     ),
 }  # fmt: skip
-CONFIGS["vocos"] = replace(
-    CONFIGS["demo"],
+SPECTRAL["vocos"] = replace(
+    SPECTRAL["demo"],
     model=NETWORKS["full"],
     discriminators=DISCRIMINATORS["full"],
     discriminators_from=0,
-    optim=replace(CONFIGS["full"].optim, lr=5e-4),
+    optim=replace(SPECTRAL["full"].optim, lr=5e-4),
     mel_weight=45.0,
-    synthetic=CONFIGS["full"].synthetic,
+    synthetic=SPECTRAL["full"].synthetic,
 )
 """The spectral vocoder in its published size, with BigVGAN's discriminators."""
+CONFIGS: dict[str, AudioRecipe] = {
+    **SPECTRAL,
+    "harmonic": HARMONIC,
+    "harmonic_tiny": HARMONIC_TINY,
+}
+"""By name; "harmonic" is the vocoder with a source."""

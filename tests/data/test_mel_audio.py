@@ -6,6 +6,9 @@ import pytest
 import torch
 
 from savg.data.mel_audio import MelAudio
+from savg.models.griffin_lim import CONFIGS, GriffinLim
+from savg.models.mel import CONFIGS as MELS
+from savg.models.mel import MelSpectrogram
 
 CODEC = MelAudio()
 SECONDS = 2
@@ -74,3 +77,40 @@ def test_impossible_settings_are_named() -> None:
         MelAudio(lowest=9000.0)
     with pytest.raises(ValueError, match="multiple of 200, got 4001"):
         CODEC.encode(torch.zeros(2, 4001))
+
+
+@torch.no_grad()
+def test_a_vocoder_gives_phases_and_keeps_spectrogram_and_panning() -> None:
+    vocoder = GriffinLim(CONFIGS["full"])
+    image = CODEC.encode(panned(melody(), 0.2))
+    audio = CODEC.decode(image, vocoder)
+    assert audio.shape == (2, 2 * CODEC.rate)
+    assert float((audio - CODEC.decode(image)).abs().max()) > 1e-2
+    restored = CODEC.encode(audio)
+    loud = image[:80] > 0
+    assert float((restored - image)[:80][loud].abs().mean()) < 0.2
+    assert float((restored - image)[80:].abs().mean()) < 0.1 * CODEC.pan_gain
+    images = torch.stack([image, 0.5 * image])
+    torch.testing.assert_close(CODEC.decode(images, vocoder)[0], audio, atol=1e-3, rtol=1e-2)
+
+
+@torch.no_grad()
+def test_what_a_vocoder_gets_is_the_published_spectrogram() -> None:
+    """Of the middle signal, on the grid of the other spectrogram."""
+    received = []
+
+    def vocoder(mel: torch.Tensor) -> torch.Tensor:
+        received.append(mel)
+        return torch.zeros(1, 1, mel.shape[-1] * 256)
+
+    audio = panned(melody(), 0.2)
+    CODEC.decode(CODEC.encode(audio), vocoder)
+    expected = MelSpectrogram(MELS["16k"])(audio.mean(0))
+    (mel,) = received
+    assert mel.shape == (1, 80, 125)
+    assert mel.shape[-1] == expected.shape[-1]
+    loud = expected > expected.max() - 1.5
+    near, early, late = (
+        float((mel[0].roll(k, -1) - expected)[loud].abs().mean()) for k in (0, -1, 1)
+    )
+    assert near < 0.15 and near < min(early, late)

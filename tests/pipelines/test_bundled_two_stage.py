@@ -14,7 +14,7 @@ from savg.data.scenes import World, draw_scene, render, split_seed
 from savg.hub import load_component, resolve
 from savg.models.mel import CONFIGS as MELS
 from savg.models.mel import MelSpectrogram
-from savg.models.stereo import per_channel
+from savg.models.stereo import per_channel, waveforms
 from savg.pipelines.two_stage import TwoStagePipeline
 from savg.train.mel_vae import level_db
 from savg.video import Video
@@ -45,12 +45,23 @@ def test_level_differences_survive_the_vae() -> None:
         for gains in ((1.0, quieter), (quieter, 1.0)):
             mel = spectrogram(torch.stack([gain * mid for gain in gains]))[None]
             decoded = per_channel(lambda x: vae.decode(vae.encode(x).mean), mel[..., :312])
-            audio = per_channel(vocoder, decoded)[0, :, 0]
+            audio = waveforms(vocoder, decoded)[0]
             sign = 1 if gains[0] == 1.0 else -1
             in_mel.append(sign * float(level_db(decoded)[0, 0] - level_db(decoded)[0, 1]))
             in_audio.append(sign * float(20 * torch.log10(audio[0].norm() / audio[1].norm())))
     assert np.abs(np.array(in_mel) - 6).max() < 0.5, in_mel
     assert np.abs(np.array(in_audio) - 6).max() < 0.5, in_audio
+
+
+@torch.inference_mode()
+def test_the_vocoder_keeps_the_level_differences_of_true_clips() -> None:
+    vocoder, _ = load_component(resolve("demo") / "vocoder")
+    for index in range(4):
+        true = torch.from_numpy(held_out_clip(index).audio)
+        made = waveforms(vocoder, MelSpectrogram(MELS["16k"])(true)[None])[0]
+        powers = [x[:, : made.shape[1]].square().mean(-1).log10() for x in (true, made)]
+        left, right = 10 * (powers[0] - powers[1])
+        assert abs(float(left - right)) < 0.3, index
 
 
 def test_a_clip_depends_on_its_seed_and_index_alone(pipeline: TwoStagePipeline) -> None:

@@ -18,6 +18,8 @@ from savg.hub import CONFIG_FILE, WEIGHTS_FILE, Card, load_component, load_offic
 from savg.input_file import input_file
 from savg.models.griffin_lim import CONFIGS as GRIFFIN_LIM
 from savg.models.griffin_lim import GriffinLim
+from savg.models.harmonic_vocoder import CONFIGS as HARMONIC
+from savg.models.harmonic_vocoder import HarmonicVocoder
 from savg.models.i3d import I3d, I3dConfig
 from savg.models.istft_vocoder import CONFIGS as ISTFT
 from savg.models.istft_vocoder import IstftVocoder
@@ -53,6 +55,7 @@ NETWORKS = {
     "joint_unet": lambda: JointUNet(JOINT["tiny"]),
     "istft_vocoder": lambda: IstftVocoder(ISTFT["tiny"]),
     "griffin_lim": lambda: GriffinLim(GRIFFIN_LIM["tiny"]),
+    "harmonic_vocoder": lambda: HarmonicVocoder(HARMONIC["tiny"]),
     "i3d": lambda: I3d(I3dConfig(num_classes=4, width=0.02)),
 }
 
