@@ -182,7 +182,7 @@ def test_an_uploaded_video_gets_audio_beside_its_own(guest: Visitor, tmp_path: P
     page = guest.page
     sounded(guest, person_film(tmp_path / "holiday.mp4", 0.2))
     player = page.locator("#savg-resound")
-    assert player.locator(".sp-title").inner_text() == "holiday, new audio"
+    expect(player.locator(".sp-title")).to_have_text("holiday, new audio")
     choices = player.locator(".ss-choice")
     assert choices.locator(".ss-name").all_inner_texts() == ["New audio", "Its own audio"]
     assert all(" TP, " in text for text in choices.locator(".ss-score").all_inner_texts())
@@ -221,7 +221,7 @@ def test_an_uploaded_video_gets_audio_beside_its_own(guest: Visitor, tmp_path: P
     assert page.evaluate(f"{RESOUND}.state().quieter") == state["quieter"]
     player.get_by_role("button", name="Open in Inspect").click()
     guest.wait_for_player()
-    assert page.locator("#savg-player .sp-title").inner_text() == "holiday, new audio"
+    expect(page.locator("#savg-player .sp-title")).to_have_text("holiday, new audio")
 
 
 def test_its_own_audio_is_moved_with_the_person(guest: Visitor, tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_a_silent_tall_video(guest: Visitor, tmp_path: Path) -> None:
     sounded(guest, path)
     page = guest.page
     assert page.locator("#savg-resound .ss-choice").count() == 1
-    assert "no audio of its own" in page.locator("#savg-resound .ss-none").inner_text()
+    expect(page.locator("#savg-resound .ss-none")).to_contain_text("no audio of its own")
     size = page.locator("#savg-resound video").evaluate("v => [v.videoWidth, v.videoHeight]")
     assert size == [90, 160]
     stage = page.locator("#savg-resound .sp-stage").bounding_box()

@@ -98,9 +98,9 @@ def in_order() -> list[str]:
 
 def test_the_first_page_opens_with_its_first_clip(reader: Reader) -> None:
     assert reader.names() == in_order()[:20]
-    assert reader.page.locator(".sb-count").inner_text() == "45 clips: 30 speech, 15 instrument"
+    expect(reader.page.locator(".sb-count")).to_have_text("45 clips: 30 speech, 15 instrument")
     assert reader.ready()["id"] == in_order()[0]
-    assert reader.page.locator("#savg-sample .sp-title").inner_text() == in_order()[0]
+    expect(reader.page.locator("#savg-sample .sp-title")).to_have_text(in_order()[0])
     shown = (
         "() => [...document.querySelectorAll('.sb-tile img')].filter(i => i.naturalWidth).length"
     )
@@ -167,7 +167,7 @@ def test_filters_and_search(reader: Reader) -> None:
     assert reader.names() == wanted
     reader.chip("place", "Left")
     reader.count("0 of 45 clips")
-    assert reader.page.locator(".sb-empty").inner_text() == "No clip fits these filters."
+    expect(reader.page.locator(".sb-empty")).to_have_text("No clip fits these filters.")
     assert reader.page.evaluate(PLAYER)["id"] is None
     reader.chip("category", "All")
     reader.count("15 of 45 clips")
@@ -217,7 +217,7 @@ def test_next_and_previous_by_button_and_key(reader: Reader) -> None:
     reader.ready(names[2])
     reader.key("p")
     reader.ready(names[1])
-    assert reader.page.locator(".sb-place").inner_text() == "2 of 45"
+    expect(reader.page.locator(".sb-place")).to_have_text("2 of 45")
     reader.page.locator(".sb-tile").nth(19).click()
     reader.ready(names[19])
     reader.key("n")
@@ -259,12 +259,12 @@ def test_split_and_another_dataset(reader: Reader) -> None:
     state = reader.ready(sorted(r.name for r in bench_sets.clips(8))[0])
     assert state["annotation"]["boxes"] and state["annotation"]["events"][0]["matched"] is True
     expect(reader.page.locator("#savg-sample [data-layer=boxes]")).to_be_visible()
-    assert "among all directions" in reader.page.locator(".sb-panorama figcaption").inner_text()
+    expect(reader.page.locator(".sb-panorama figcaption")).to_contain_text("among all directions")
     reader.page.wait_for_selector("#savg-dataset-plot-levels", state="hidden")
     reader.choose("name", "gone")
     line = reader.page.locator("#savg-dataset-notice [role=alert]")
     line.wait_for()
-    assert "“gone” holds no clips" in line.inner_text()
+    expect(line).to_contain_text("“gone” holds no clips")
     reader.choose("name", "built")
     reader.count("45 clips")
     line.wait_for(state="hidden")
@@ -276,7 +276,7 @@ def test_statistics_and_inspect(reader: Reader) -> None:
     assert drawn.count() == 6
     reader.page.locator(".sb-inspect").click()
     reader.wait_for_player()
-    assert reader.page.locator("#savg-player .sp-title").inner_text() == in_order()[0]
+    expect(reader.page.locator("#savg-player .sp-title")).to_have_text(in_order()[0])
     assert reader.state()["annotation"]["boxes"]  # found by the detector, not the set's
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, Visitor, served
+from playwright.sync_api import expect
 from test_player_in_browser import DECODE, downloaded, rows
 
 from savg.data.scenes import World, draw_scene, render
@@ -62,7 +63,7 @@ def test_the_bundled_examples_have_people_and_sound_events(browser, demo: str) -
     visitor.arrive()
     annotation = visitor.open_example(0)
     assert annotation["boxes"] and annotation["events"]
-    assert "generated" in page.locator("#savg-player .sp-origin").inner_text()
+    expect(page.locator("#savg-player .sp-origin")).to_contain_text("generated")
     mean_x = sum(event["x"] for event in annotation["events"]) / len(annotation["events"])
     heard = page.evaluate(DECODE, visitor.state()["source"])
     if abs(mean_x - 128) > 30:

@@ -18,20 +18,20 @@ def test_examples_do_something_on_a_click(guest: Visitor) -> None:
     expect(page.get_by_text("Uninformative", exact=True)).to_be_visible()
     page.locator("#savg-tour summary").click()
     page.wait_for_function(f"{VIEW}.annotation && {VIEW}.ready")
-    assert page.locator("#savg-view .sp-title").inner_text() == "1 speaker on the left"
-    assert "px (" in page.locator("#savg-view .sp-distance").inner_text()
+    expect(page.locator("#savg-view .sp-title")).to_have_text("1 speaker on the left")
+    expect(page.locator("#savg-view .sp-distance")).to_contain_text("px (")
     page.locator("#savg-view .sp-play").click()
     page.wait_for_function(f"{VIEW}.currentTime > 0.2")
     page.locator(".se-card[data-id=second]").click()
     page.wait_for_function(f"{TITLE} === 'Seed 3' && !{VIEW}.paused && {VIEW}.currentTime > 0.2")
-    assert "Takes about" in page.locator("#savg-estimate").inner_text()
+    expect(page.locator("#savg-estimate")).to_contain_text("Takes about")
     page.locator(".se-card[data-id=scene]").click()
     guest.wait_for_player()
-    assert page.locator("#savg-player .sp-title").inner_text() == "Furnished room, scene 2"
+    expect(page.locator("#savg-player .sp-title")).to_have_text("Furnished room, scene 2")
     guest.tab("Generate")
     page.locator(".se-card[data-id=audio]").click()
     page.wait_for_function(f"{RESOUND} && {RESOUND}.state().ready")
-    assert "silent" in page.locator("#savg-resound .sp-title").inner_text()
+    expect(page.locator("#savg-resound .sp-title")).to_contain_text("silent")
     assert page.locator("#savg-resound .ss-choice").count() == 1
 
 
@@ -53,7 +53,7 @@ def test_a_link_makes_its_clip_and_a_reload_keeps_it(guest: Visitor) -> None:
     page.goto(f"{guest.address}/?pipeline=nobody")
     notice = page.locator("#savg-generate-notice [role=alert]")
     notice.wait_for()
-    assert "pipeline must be one of fake, second, got 'nobody'" in notice.inner_text()
+    expect(notice).to_contain_text("pipeline must be one of fake, second, got 'nobody'")
 
 
 def test_tabs_and_lists_serve_a_phone_and_the_keyboard(guest: Visitor) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Visitor
+from playwright.sync_api import expect
 
 DECODE = """async url => {
   const data = await (await fetch(url)).arrayBuffer();
@@ -126,8 +127,8 @@ def test_score_and_chance_baselines_are_the_jsons(visitor: Visitor) -> None:
     assert None not in annotation["nulls"].values()
     side = visitor.page.locator("#savg-player .sp-side")
     counts = annotation["alignment"]
-    assert side.locator(".sp-number").inner_text() == f"{counts['score']:.2f}"
-    assert side.locator(".sp-counts").inner_text() == f"{counts['tp']} TP · {counts['fn']} FN"
+    expect(side.locator(".sp-number")).to_have_text(f"{counts['score']:.2f}")
+    expect(side.locator(".sp-counts")).to_have_text(f"{counts['tp']} TP · {counts['fn']} FN")
     values = side.locator(".sp-value").all_inner_texts()
     baselines = [annotation["nulls"][name] for name in ("centre", "swapped", "shuffled")]
     assert values[1:] == ["–" if score is None else f"{score:.2f}" for score in baselines]

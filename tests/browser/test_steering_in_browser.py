@@ -96,7 +96,7 @@ def test_the_audio_follows_the_box_that_is_dragged(guest: Visitor, tmp_path: Pat
         state = page.evaluate(f"{STEER}.state()")
         middle = (state["box"][0] + state["box"][2]) / 2
         assert state["who"] == "drawn" and middle == pytest.approx(x, abs=2)
-        assert f"to the {side}" in page.locator("#savg-steer .steer-side").first.inner_text()
+        expect(page.locator("#savg-steer .steer-side").first).to_contain_text(f"to the {side}")
         levels = made(guest)
         assert levels["left"] - levels["right"] == pytest.approx(law(middle), abs=1)
     command = page.locator("#savg-resound .sp-command").inner_text()
@@ -112,7 +112,7 @@ def test_a_silent_video_gets_audio_with_a_drawn_envelope(guest: Visitor, tmp_pat
     assert "no audio of its own" in page.evaluate(f"{STEER}.state().hint")
     words = page.locator("#savg-resound-words")  # these weights take none, and it says so
     expect(words.locator("textarea, input").first).to_be_disabled()
-    assert "words need weights trained with CLAP" in words.inner_text()
+    expect(words).to_contain_text("words need weights trained with CLAP")
     page.locator("#savg-resound-go").click()
     assert "“silent” has no audio of its own: draw an envelope" in alert(
         guest, "#savg-resound-notice"

@@ -45,12 +45,12 @@ def test_generate_play_and_inspect(visitor: Visitor) -> None:
     cards = page.locator(".sv-card")
     assert cards.locator("h4").all_inner_texts() == ["Seed 1, clip 2", "Seed 1"]
     first = cards.nth(1)
-    assert " TP, " in first.locator(".sv-badge").inner_text()
+    expect(first.locator(".sv-badge")).to_contain_text(" TP, ")
     page.wait_for_function(  # the first clip of a run plays by itself in the big view
         "() => { const s = window.savgPlayers['savg-view'].state();"
         " return !s.paused && s.currentTime > 0.2 && !s.muted; }"
     )
-    assert page.locator("#savg-view .sp-title").inner_text() == "Seed 1"
+    expect(page.locator("#savg-view .sp-title")).to_have_text("Seed 1")
     heard = page.evaluate(DECODE, first.locator("video").evaluate("v => v.src"))
     assert heard["channels"] == 2 and heard["right"] > heard["left"] + 4
     saved = first.get_by_role("link", name="Download")
@@ -60,7 +60,7 @@ def test_generate_play_and_inspect(visitor: Visitor) -> None:
     visitor.wait_for_player()
     counts = visitor.state()["annotation"]["alignment"]
     assert f"{counts['score']:.2f}" in badge and f"{counts['tp']} TP, {counts['fn']} FN" in badge
-    assert page.locator("#savg-player .sp-title").inner_text() == "Seed 1"
+    expect(page.locator("#savg-player .sp-title")).to_have_text("Seed 1")
     page.locator("#savg-player .sp-play").click()
     page.wait_for_function("window.savgPlayer.state().currentTime > 0.3")
     assert page.locator("#savg-inspect-shelf .sv-thumb").count() == 4
