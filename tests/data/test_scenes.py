@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from savg.data.scenes.voices import bank
 from savg.format import ClipFormat
 from savg.geometry import foa_to_stereo, project
 
-WORLDS = {"demo": World.demo(), "stage": World.stage(), "varied": World.varied()}
+WORLDS = {name: World.named(name) for name in ("demo", "stage", "varied")}
 FOCAL = 128 / np.tan(np.deg2rad(50))
 
 
@@ -99,6 +101,21 @@ def test_figure_label_and_louder_channel_are_on_the_same_side(world: str) -> Non
             assert np.sign(pans[-1]) == np.sign(x - 128)
     assert len(offsets) >= 4
     assert np.corrcoef(np.sin(np.arctan(np.array(offsets) / FOCAL)), pans)[0, 1] > 0.95
+
+
+def test_half_of_those_who_speak_walk_far_where_paths_are_learned() -> None:
+    drawn = [draw_scene(split_seed("test", index), World.stroll()) for index in range(60)]
+    speakers = [scene.people[0] for scene in drawn if scene.people[0].action == "speak"]
+    walkers = [person.track for person in speakers if person.track.moves]
+    assert len(walkers) > 0.4 * len(speakers) > 12
+    for track in walkers:
+        x = [128 - FOCAL * y / depth for depth, y in track.corners]
+        assert abs(x[1] - x[0]) >= 64 - 1e-6  # half of half of 256
+
+
+def test_a_walk_longer_than_the_frame_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"walk_least must be in 0\.\.1\.56, .* got 1\.6"):
+        replace(World.demo(), walk_least=1.6)
 
 
 def test_a_walking_source_moves_in_the_audio() -> None:

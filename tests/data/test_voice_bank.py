@@ -133,7 +133,7 @@ def test_held_out_programs_are_drawn_only_where_they_are_wanted() -> None:
         note_bank().of("harp")
 
 
-@pytest.mark.parametrize("name", ["demo", "solo", "stage", "varied"])
+@pytest.mark.parametrize("name", ["demo", "solo", "stage", "stroll", "varied"])
 @pytest.mark.parametrize("held_out", [False, True])
 def test_a_world_draws_voices_and_programs_of_its_part(held_out: bool, name: str) -> None:
     world = Synthetic((name,), (1,), held_out=held_out).world(name)

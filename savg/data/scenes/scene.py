@@ -349,6 +349,8 @@ def _draw_tracks(
         for _ in range(60 if world.is_furnished else 20):
             walks = not (playing and index == 0) and rng.random() < world.walk_share
             offsets = np.sort(rng.uniform(-world.reach, world.reach, 2))
+            if walks and offsets[1] - offsets[0] < world.walk_least:
+                continue
             if walks:
                 offsets = offsets if rng.random() < 0.5 else offsets[::-1]
             else:

@@ -15,7 +15,7 @@ from savg.data.scenes.furnished.index import (
 Colour = tuple[int, int, int]
 """Red, green, blue in 0..255."""
 
-WORLDS = ("demo", "solo", "stage", "varied", "furnished", "furnished1", "furnished2")
+WORLDS = ("demo", "solo", "stage", "stroll", "varied", "furnished", "furnished1", "furnished2")
 """Names of worlds, for `World.named`."""
 HAIR_STYLES = ("short", "long", "bun", "bald", "cap")
 INSTRUMENTS = ("guitar", "violin", "keyboard", "drum")
@@ -59,11 +59,12 @@ class World:
     looks: fixed people, or none for people drawn at random. rooms: number of rooms; room_step: of those
     that room_seed has, only each such is one.
     reach: largest offset of a person from the frame's centre, as a share of half its width;
-    separation: least difference of two people's offsets. bystanders: probabilities of 0, 1, 2, … idle
-    people. turn: largest turn of a standing person in degrees, where heads_turn. held_out: voices,
-    phrases and programs of instruments that are never trained on (and people and rooms of a furnished
-    world). real_microphones: share of scenes whose sound is as real rooms and microphones make it (see
-    `microphones`). Raises ValueError for values that do not fit.
+    separation: least difference of two people's offsets; walk_least: of the two ends of a walk.
+    bystanders: probabilities of 0, 1, 2, … idle people. turn: largest turn of a standing person in
+    degrees, where heads_turn. held_out: voices, phrases and programs of instruments that are never
+    trained on (and people and rooms of a furnished world). real_microphones: share of scenes whose
+    sound is as real rooms and microphones make it (see `microphones`). Raises ValueError for values
+    that do not fit.
     """
 
     rooms: int
@@ -74,6 +75,7 @@ class World:
     instrument_share: float = 1 / 3
     bystanders: tuple[float, ...] = (0.7, 0.3)
     walk_share: float = 0.0
+    walk_least: float = 0.0
     sit_share: float = 0.0
     depths: tuple[float, float] = (1.8, 2.2)
     reach: float = 0.78
@@ -93,6 +95,10 @@ class World:
             raise ValueError(f"room_step must be ≥ 1, got {self.room_step}.")
         if abs(sum(self.bystanders) - 1) > 1e-6:
             raise ValueError(f"bystanders must sum to 1, got {sum(self.bystanders)}.")
+        if not 0 <= self.walk_least < 2 * self.reach:
+            raise ValueError(
+                f"walk_least must be in 0..{2 * self.reach:g}, twice the reach, got {self.walk_least}."
+            )
         if not 0 < self.depths[0] <= self.depths[1]:
             raise ValueError(f"depths must be (near, far) with 0 < near ≤ far, got {self.depths}.")
 
@@ -115,6 +121,11 @@ class World:
     def stage(cls) -> World:
         """The demo world with what can be asked for: people who walk, up to two silent ones beside."""
         return replace(cls.demo(), bystanders=(0.55, 0.3, 0.15), walk_share=0.4)
+
+    @classmethod
+    def stroll(cls) -> World:
+        """The demo world for paths: half of those who speak walk, a quarter of the frame at least."""
+        return replace(cls.demo(), bystanders=(0.6, 0.4), walk_share=0.8, walk_least=0.5)
 
     @classmethod
     def varied(cls) -> World:
@@ -152,6 +163,7 @@ class World:
             "demo": cls.demo,
             "solo": cls.solo,
             "stage": cls.stage,
+            "stroll": cls.stroll,
             "varied": cls.varied,
         }[name]()
         return replace(drawn, held_out=held_out)
