@@ -1,6 +1,6 @@
 """NumPy's files of unknown origin: arrays (.npy) as memory maps, and archives of arrays (.npz).
 
-Both are opened as data only, without pickles.
+Both are opened as data only, without pickles; archives are written whole or not at all.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from savg.errors import SavgError
 from savg.input_file import input_file
+from savg.paths import atomic_file
 
 MAX_BYTES = 2**28
 """Unpacked bytes of an archive."""
@@ -80,3 +81,12 @@ def read_arrays(
         return values
     except _DAMAGE as problem:
         raise error(f"{file} is not a NumPy archive that can be read.") from problem
+
+
+def write_arrays(
+    path: str | os.PathLike[str], *, compressed: bool = False, **arrays: NDArray[Any]
+) -> None:
+    """Write a .npz file of the arrays by name, whole or not at all; SavgError where it cannot be."""
+    save = np.savez_compressed if compressed else np.savez
+    with atomic_file(path) as part, part.open("wb") as file:
+        save(file, **arrays)  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from savg.media.encode import Encoding, write_video
+from savg.paths import atomic_file
 from savg.pipelines.base import ClipPipeline
 from savg.pipelines.registry import CLIPS
 from savg.pipelines.settings import GenerationSettings
@@ -23,7 +24,7 @@ COUNTS = {"joint": 2, "two_stage": 2}
 
 
 def main() -> None:
-    """Write PIPELINE_seedS_N.mp4, each with title and origin as JSON; older examples are deleted."""
+    """Write PIPELINE_seedS_N.mp4, each with title and origin as JSON; other examples are deleted."""
     folder = Path(__file__).parent
     clips_by_name = {}
     for name, count in COUNTS.items():
@@ -34,15 +35,17 @@ def main() -> None:
             )
         for index, clip in enumerate(clips):
             clips_by_name[f"{name}_seed{SEED}_{index}"] = clip, card(pipeline, index)
-    for old in [*folder.glob("*.mp4"), *folder.glob("*.json")]:
-        old.unlink()
     for stem, (clip, about) in clips_by_name.items():
         format, small = clip.format, Encoding(crf=19)
         write_video(
             folder / f"{stem}.mp4", clip.video, format.fps, clip.audio, format.sample_rate, small,
             comment=about["settings"],
         )  # fmt: skip
-        (folder / f"{stem}.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        with atomic_file(folder / f"{stem}.json") as part:
+            part.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    for path in [*folder.glob("*.mp4"), *folder.glob("*.json")]:
+        if path.stem not in clips_by_name:
+            path.unlink()
 
 
 def show(bar: tqdm, done: int, total: int, _: object) -> None:

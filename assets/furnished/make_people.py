@@ -32,6 +32,7 @@ from maker.outfits import OUTFITS  # noqa: E402
 from maker.palette import recolours  # noqa: E402
 from maker.sprites import PIXELS_PER_METRE, PLANS, SEES_MOUTH, Studio, encode, posed  # noqa: E402
 
+from savg.arrays import write_arrays  # noqa: E402
 from savg.data.scenes.furnished.sprites import COLUMNS  # noqa: E402
 from savg.paths import atomic_file, file_sha256  # noqa: E402
 
@@ -67,11 +68,10 @@ def draw(libraries: Path, parts: Path, number: int) -> None:
         "source": "reallusion", "split": outfit.split,
         "recolours": recolours(model.textures, number),
     }  # fmt: skip
-    with atomic_file(path) as temporary, temporary.open("wb") as file:
-        np.savez(
-            file, entry=np.array(json.dumps(entry)), rows=np.array(rows, np.int32),
-            bytes=np.frombuffer(bytes(data), np.uint8),
-        )  # fmt: skip
+    write_arrays(
+        path, entry=np.array(json.dumps(entry)), rows=np.array(rows, np.int32),
+        bytes=np.frombuffer(bytes(data), np.uint8),
+    )  # fmt: skip
     print(f"{outfit.name}: {len(data) / 1024:.0f} KiB", flush=True)
 
 
@@ -115,13 +115,14 @@ def main() -> None:
     }  # fmt: skip
     path = arguments.out / "people.npz"
     columns = np.concatenate(table)
-    np.savez_compressed(path, bytes=np.frombuffer(bytes(data), np.uint8), table=columns)
+    write_arrays(path, bytes=np.frombuffer(bytes(data), np.uint8), table=columns, compressed=True)
     index = {
         "sha256": file_sha256(path), "pixels_per_metre": PIXELS_PER_METRE,
         "people": [entry for entry, _, _ in drawn], "actions": actions, "sources": SOURCES,
     }  # fmt: skip
     text = json.dumps(index, indent=1, ensure_ascii=False)
-    (arguments.out / "people.json").write_text(text + "\n", encoding="utf-8")
+    with atomic_file(arguments.out / "people.json") as part:
+        part.write_text(text + "\n", encoding="utf-8")
     print(f"{path}: {len(columns)} sprites, {path.stat().st_size / 2**20:.2f} MiB")
 
 

@@ -16,6 +16,10 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1])]
+
+from savg.paths import atomic_file  # noqa: E402
+
 WIDTH, DEPTH_WIDTH = 1280, 640
 TRAIN, HELD_OUT = (0, 1, 2, 3, 4, 5), (8, 9)
 ATTRIBUTION = (
@@ -37,7 +41,6 @@ def main() -> None:
     parser.add_argument("--quality", type=int, default=85)
     parser.add_argument("--render-only", action="store_true")
     args = parser.parse_args()
-    sys.path.insert(0, str(HERE))
     args.keep.mkdir(parents=True, exist_ok=True)
     for index in (int(part) for part in args.rooms.split(",")):
         if not (args.keep / f"room{index:02d}.json").is_file():
@@ -71,7 +74,8 @@ def _render(index: int, args: argparse.Namespace) -> None:
     rendering.camera(scene, plan.dims[5])
     stem = args.keep / f"room{index:02d}"
     _, depth, seconds = rendering.panorama(scene, stem.with_suffix(".png"))
-    np.save(stem.with_suffix(".npy"), depth.astype(np.float32))
+    with atomic_file(stem.with_suffix(".npy")) as part:
+        np.save(part, depth.astype(np.float32))
     places = _probe_places(built, rendering.PROBES)
     light = rendering.light_around(scene, plan.dims[5], places)
     front, back, left, right, height, eye = plan.dims
@@ -81,7 +85,8 @@ def _render(index: int, args: argparse.Namespace) -> None:
         "light": light,
     }  # fmt: skip
     stem.with_suffix(".exr").unlink(missing_ok=True)
-    stem.with_suffix(".json").write_text(json.dumps(facts), encoding="utf-8")
+    with atomic_file(stem.with_suffix(".json")) as part:
+        part.write_text(json.dumps(facts), encoding="utf-8")
     print(f"room {index}: {plan.theme}, {seconds:.0f} s of processor time", flush=True)
 
 
@@ -111,8 +116,6 @@ def _write_index(args: argparse.Namespace) -> None:
     """rooms/*.webp and world.json from what is in --keep."""
     import cv2
     import numpy as np
-
-    sys.path.insert(0, str(HERE.parents[1]))
     from room_making.finishing import continued, share_of_walls
 
     from savg.data.scenes.furnished.index import empty_distance
@@ -133,12 +136,13 @@ def _write_index(args: argparse.Namespace) -> None:
         dims = {key: facts[key] for key in ("front", "back", "left", "right", "eye")}
         size = DEPTH_WIDTH, DEPTH_WIDTH // 2
         share = share_of_walls(depth, empty_distance(*size, room_height=facts["height"], **dims))
-        parts = ("image", continued(image), quality), ("depth", share, lossless)
-        for kind, pixels, options in parts:
+        pictures = ("image", continued(image), quality), ("depth", share, lossless)
+        for kind, pixels, options in pictures:
             done, code = cv2.imencode(".webp", pixels, options)
             assert done, f"{stem}: {kind} could not be written as WebP"
             name = f"rooms/room{index:02d}{'' if kind == 'image' else '_depth'}.webp"
-            (HERE / name).write_bytes(code.tobytes())
+            with atomic_file(HERE / name) as part:
+                part.write_bytes(code.tobytes())
             files[kind] = {
                 "file": name, "bytes": len(code), "sha256": hashlib.sha256(code.tobytes()).hexdigest()
             }  # fmt: skip
@@ -146,7 +150,8 @@ def _write_index(args: argparse.Namespace) -> None:
         rooms.append({"name": f"room{index:02d}", "split": split, **files, **facts})
     index_file = {"attribution": ATTRIBUTION, "rooms": rooms}
     text = json.dumps(index_file, indent=1)
-    (HERE / "world.json").write_text(_compact(text) + "\n", encoding="utf-8")
+    with atomic_file(HERE / "world.json") as part:
+        part.write_text(_compact(text) + "\n", encoding="utf-8")
     total = sum(room[kind]["bytes"] for room in rooms for kind in ("image", "depth"))
     print(f"{len(rooms)} rooms, {total / 1e3:.0f} kB")
 

@@ -28,6 +28,9 @@ import numpy as np
 from opus import encoded
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
+from savg.arrays import write_arrays
+from savg.paths import file_sha256
+
 RATE = 16_000
 RMS = 0.1
 SHORTEST, LONGEST = 1.3, 5.5
@@ -189,7 +192,7 @@ def main() -> None:
             if seconds >= voice.seconds:
                 break
     path = Path(__file__).with_name("bank.npz")
-    np.savez(
+    write_arrays(
         path,
         streams=np.frombuffer(b"".join(streams), np.uint8),
         offsets=np.concatenate([[0], np.cumsum([len(s) for s in streams])]).astype(np.int64),
@@ -200,9 +203,8 @@ def main() -> None:
         female=np.array([voice.female for voice in VOICES]),
         held_out=np.array([voice.held_out for voice in VOICES]),
     )
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     print(f"{len(voices)} phrases, {sum(lengths) / RATE:.0f} s, {path.stat().st_size} bytes")
-    print(f"SHA-256 {digest}")
+    print(f"SHA-256 {file_sha256(path)}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ of the notes.
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +19,9 @@ from typing import NamedTuple
 import numpy as np
 from opus import encoded
 from scipy.signal import resample_poly
+
+from savg.arrays import write_arrays
+from savg.paths import file_sha256
 
 RATE, RENDERED = 16_000, 48_000
 COMPRESSION = 0.925
@@ -138,7 +140,7 @@ def main() -> None:
             print(f"{program.name} {key}: {cents:+.1f} cents")
         streams.append(encoded(np.concatenate(parts), RATE, COMPRESSION))
     path = Path(__file__).with_name("notes.npz")
-    np.savez(
+    write_arrays(
         path,
         streams=np.frombuffer(b"".join(streams), np.uint8),
         offsets=np.concatenate([[0], np.cumsum([len(s) for s in streams])]).astype(np.int64),
@@ -150,7 +152,7 @@ def main() -> None:
         owners=np.array(owners, np.int64),
     )
     print(f"{len(pitches)} notes, {path.stat().st_size} bytes")
-    print(f"SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}")
+    print(f"SHA-256 {file_sha256(path)}")
 
 
 if __name__ == "__main__":

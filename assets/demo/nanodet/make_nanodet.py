@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from savg.arrays import write_arrays
 from savg.command import run_command
 from savg.errors import SavgError
 from savg.hub import CONFIG_FILE, WEIGHTS_FILE, Card, int8, save_component
@@ -259,8 +260,7 @@ def main() -> int:
     model = convert(graph)
     write(model, args.out)
     if args.golden:
-        with atomic_file(args.golden) as part, part.open("wb") as file:
-            np.savez_compressed(file, **golden(graph, model))
+        write_arrays(args.golden, **golden(graph, model), compressed=True)
     return 0
 
 
