@@ -65,10 +65,10 @@ def _render(index: int, args: argparse.Namespace) -> None:
         raise SystemExit(
             f'{error.name} is not installed; making the rooms needs it: pip install "savg[furnished]".'
         ) from error
-    from room_making import building, rendering
+    from room_making import building, plans, rendering
 
     rng = np.random.default_rng([2026, index])
-    plan = building.draw_plan(rng, index)
+    plan = plans.draw_plan(rng, index)
     scene = rendering.reset(args.width, args.samples, args.threads)
     built = building.Builder(rng, plan, args.libraries).build()
     rendering.camera(scene, plan.dims[5])
