@@ -140,13 +140,12 @@ Clip.read(sys.argv[1]).write(sys.argv[2])
 """
 
 
-@pytest.fixture
-def killed(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def left_behind(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a whole clip, its tables, and what a writer of another left when it was killed."""
-    folder = tmp_path / "clips"
-    panned_clip(0, 6.0).write(tmp_path / "whole.mp4")
+    folder = tmp_path_factory.mktemp("killed") / "clips"
     folder.mkdir()
-    shutil.copy(tmp_path / "whole.mp4", folder)
+    panned_clip(0, 6.0).write(folder / "whole.mp4")
     (folder / "whole.events.csv").write_text("0,0,100\n")
     (folder / "whole.boxes.csv").write_text("0,0,90,60,110,150\n")
     run = [sys.executable, "-c", KILLED_WRITER, str(folder / "whole.mp4"), str(folder / "next.mp4")]
@@ -155,6 +154,12 @@ def killed(tmp_path: Path) -> Path:
     assert left.suffix == ".mp4" and left.stat().st_size
     shutil.copy(folder / "whole.events.csv", folder / f"{left.stem}.events.csv")
     return folder
+
+
+@pytest.fixture
+def killed(left_behind: Path, tmp_path: Path) -> Path:
+    """A copy of such a folder, for tests that change it."""
+    return shutil.copytree(left_behind, tmp_path / "clips")
 
 
 def test_what_a_killed_writer_left_is_no_clip_for_anybody(killed: Path) -> None:
