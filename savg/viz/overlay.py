@@ -7,7 +7,7 @@ the published format), so that every box and every sound event is on screen for 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import lcm
 
@@ -23,6 +23,9 @@ from savg.media.encode import write_video
 from savg.viz import palette
 
 Image = NDArray[np.uint8]
+
+Area = tuple[int, int, int, int]
+"""Left, top, right and bottom in pixels."""
 
 HEADER, FOOTER = 36, 100
 """Pixels above and below the clip's picture."""
@@ -151,13 +154,31 @@ def _text(image: Image, text: str, at: tuple[int, int], colour: tuple, size: flo
     return at[0] + cv2.getTextSize(text, _FONT, size, 1)[0][0]
 
 
-def _tag(image: Image, text: str, centre: int, top: int, colour: tuple[int, int, int]) -> None:
-    """A label in a box of one colour, kept inside the image."""
+def _tag_area(width: int, text: str, centre: int, top: int) -> Area:
+    """Where a label's box lies, kept inside an image of that width."""
     (w, h), _ = cv2.getTextSize(text, _FONT, 0.45, 1)
-    left = int(np.clip(centre - w // 2 - 4, 0, image.shape[1] - w - 8))
-    cv2.rectangle(image, (left, top), (left + w + 8, top + h + 8), palette.rgb("#101418"), -1)
-    cv2.rectangle(image, (left, top), (left + w + 8, top + h + 8), colour, 1)
-    _text(image, text, (left + 4, top + h + 4), colour, 0.45)
+    left = int(np.clip(centre - w // 2 - 4, 0, width - w - 8))
+    return left, top, left + w + 8, top + h + 8
+
+
+def _tag(image: Image, text: str, area: Area, colour: tuple[int, int, int]) -> None:
+    """A label in a box of one colour."""
+    left, top, right, bottom = area
+    cv2.rectangle(image, (left, top), (right, bottom), palette.rgb("#101418"), -1)
+    cv2.rectangle(image, (left, top), (right, bottom), colour, 1)
+    _text(image, text, (left + 4, bottom - 4), colour, 0.45)
+
+
+def _free_area(area: Area, taken: Sequence[Area], step: int) -> Area:
+    """The area, or the first one that lies a multiple of `step` px above it in the image and overlaps
+    none of `taken`; the area itself where there is none."""
+    left, top, right, bottom = area
+    for up in range(0, top + 1, step):
+        if not any(
+            left <= c and a <= right and top - up <= d and b <= bottom - up for a, b, c, d in taken
+        ):
+            return left, top - up, right, bottom - up
+    return area
 
 
 def upscaled(clip: Clip, plan: Layout, frame: int) -> Image:
@@ -169,7 +190,8 @@ def upscaled(clip: Clip, plan: Layout, frame: int) -> Image:
 
 
 def _draw_people(image: Image, plan: Layout, boxes: Boxes, rows: NDArray[np.int64]) -> None:
-    """Outline the people of one frame, with the detector's score at their lower edge."""
+    """Outline the people of one frame, with the detector's score at their lower edge, or above the
+    label of a surer one that is there."""
     area = image[HEADER : HEADER + plan.picture_height]
     ink, casing = palette.rgb(palette.PERSON), palette.rgb(palette.PERSON_CASING)
     for row in rows.tolist():
@@ -178,9 +200,17 @@ def _draw_people(image: Image, plan: Layout, boxes: Boxes, rows: NDArray[np.int6
         top, bottom = plan.y(y0) - HEADER, plan.y(y1) - HEADER
         cv2.rectangle(area, (left, top), (right, bottom), casing, 4)
         cv2.rectangle(area, (left, top), (right, bottom), ink, 2)
-        if boxes.scores is not None:
-            label_top = int(np.clip(bottom - 18, max(top, 0), plan.picture_height - 18))
-            _tag(area, f"person {boxes.scores[row]:.2f}", left + 46, label_top, ink)
+    if boxes.scores is None:
+        return
+    taken: list[Area] = []
+    for row in rows[np.argsort(-boxes.scores[rows], kind="stable")].tolist():
+        x0, y0, _, y1 = boxes.xyxy[row]
+        top, bottom = plan.y(y0) - HEADER, plan.y(y1) - HEADER
+        lowest = int(np.clip(bottom - 18, max(top, 0), plan.picture_height - 18))
+        text = f"person {boxes.scores[row]:.2f}"
+        own = _tag_area(plan.width, text, plan.x(x0) + 46, lowest)
+        taken.append(_free_area(own, taken, step=4))
+        _tag(area, text, taken[-1], ink)
 
 
 def _draw_bands(
@@ -190,8 +220,10 @@ def _draw_bands(
     alignment: Alignment,
     sounding: NDArray[np.int64],
 ) -> None:
-    """Shade x ± margin of each event over the picture's whole height, judged and named."""
+    """Shade x ± margin of each event over the picture's whole height, judged and named; names lie above
+    all shades."""
     area = image[HEADER : HEADER + plan.picture_height]
+    names = []
     for place, row in enumerate(sounding.tolist()):
         x, matched = float(events.x[row]), bool(alignment.matched[row])
         colour = palette.rgb(palette.judgement(matched))
@@ -203,7 +235,9 @@ def _draw_bands(
         _centre_line(area, plan.x(x), matched, colour)
         category = int(events.categories[row])
         text = f"{palette.judgement_text(matched)} {palette.category_name(category)}"
-        _tag(area, text, plan.x(x), 6 + 24 * place, colour)
+        names.append((text, _tag_area(plan.width, text, plan.x(x), 6 + 24 * place), colour))
+    for text, place_of_name, colour in names:
+        _tag(area, text, place_of_name, colour)
 
 
 def _shade(area: Image, left: int, right: int, matched: bool, colour: tuple) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from savg.audio.levels import level_difference_db
 from savg.clip import Clip
 from savg.format import SAVGBENCH, ClipFormat
 from savg.metrics.spatial import MARGIN, spatial_av_align
-from savg.viz import palette
+from savg.viz import overlay, palette
 from savg.viz.overlay import HEADER, layout, overlay_fps, overlay_frames, write_overlay
 from savg.viz.timeline import timeline
 
@@ -158,3 +159,41 @@ def test_a_note_stands_behind_the_score_where_there_is_room() -> None:
     columns = np.flatnonzero((without != noted).any(axis=(0, 2)))
     assert columns.min() > 250 and columns.max() < 640 - 74
     assert np.array_equal(header("", 320), header("21 px (9.1 deg) apart", 320))
+
+
+def test_labels_give_way_upwards() -> None:
+    area, taken = (0, 50, 20, 60), [(15, 48, 30, 58), (0, 30, 9, 33)]
+    assert overlay._free_area(area, [], 4) == area
+    assert overlay._free_area(area, taken[:1], 4) == (0, 34, 20, 44)  # 38 … 48 touches it
+    assert overlay._free_area(area, taken, 4) == (0, 34, 20, 44)
+    assert overlay._free_area((0, 50, 14, 60), taken, 4) == (0, 50, 14, 60)
+    full = [(0, 0, 99, 99)]
+    assert overlay._free_area(area, full, 4) == area
+
+
+def test_no_label_hides_another_and_no_shade_a_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two people whose boxes end side by side, and two sounds whose bands overlap."""
+    drawn: list[tuple[str, Any]] = []
+    tag, shade = overlay._tag, overlay._shade
+    monkeypatch.setattr(
+        overlay,
+        "_tag",
+        lambda image, text, area, ink: drawn.append((text, area)) or tag(image, text, area, ink),
+    )
+    monkeypatch.setattr(
+        overlay, "_shade", lambda *args: drawn.append(("shade", None)) or shade(*args)
+    )
+    xyxy = np.array([[60, 90, 100, 198], [44, 150, 78, 199], [62, 100, 99, 198]], float)
+    boxes = Boxes(np.zeros(3, int), np.zeros(3, int), xyxy, np.array([0.4, 0.3, 0.9]))
+    events = events_at((0, 0, 100.0), (0, 1, 110.0))
+    frames = overlay_frames(grey_clip(), boxes, events, spatial_av_align(events, boxes))
+    drawn.clear()
+    next(frames)
+    drawn = drawn[-7:]  # those of the frame, after those of the legend
+    assert [name for name, _ in drawn] == [
+        "shade", "shade", "TP speech", "TP instrument", "person 0.90", "person 0.40", "person 0.30"
+    ]  # fmt: skip
+    areas = [area for _, area in drawn[2:]]
+    for i, (left, top, right, bottom) in enumerate(areas):
+        for a, b, c, d in areas[:i]:
+            assert right < a or c < left or bottom < b or d < top
