@@ -109,6 +109,7 @@ bench: install-test
 	$(BIN)/python -m benchmarks.generation_quality --seed 1700 --first 300 --small 8
 	$(BIN)/python -m benchmarks.stereosync_quality --speed 8
 	$(BIN)/python -m benchmarks.depth_quality
+	$(BIN)/python -m benchmarks.vocoder_quality
 	$(BIN)/python -m benchmarks.evaluation
 	$(BIN)/python -m benchmarks.evaluation_speed
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -83,24 +83,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", default="demo", help="of stereo SELD, and of the vocoder")
     parser.add_argument("--vocoder", type=Path, help="folder of another vocoder")
-    parser.add_argument("--clips", type=int, default=64, metavar="N")
-    parser.add_argument("--world", choices=WORLDS, default="varied")
+    parser.add_argument("--clips", type=int, default=32, metavar="N", help="of each world")
+    parser.add_argument("--worlds", nargs="+", choices=WORLDS, default=["solo", "varied"])
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
     vocoder, card = load_component(args.vocoder or resolve(args.weights) / "vocoder")
-    rows = measured(vocoder, SeldDetector.from_pretrained(args.weights), args.world, args.clips)
-    facts = setting("vocoder_quality", clips=args.clips, world=args.world)
-    threads = torch.get_num_threads()
+    rows = measured(vocoder, SeldDetector.from_pretrained(args.weights), args.worlds, args.clips)
+    facts = setting(
+        "vocoder_quality",
+        clips=args.clips * len(args.worlds),
+        worlds=args.worlds,
+        threads=torch.get_num_threads(),
+    )
     table = {name: summary(row, rows[ALONE].seconds) for name, row in rows.items()}
-    result = {"setting": facts | {"threads": threads}, "vocoder": card.sha256, "rows": table}
+    result = {"setting": facts, "vocoder": card.sha256, "rows": table}
     write_result("vocoder_quality", result, as_markdown(facts, table), args.out)
 
 
 @torch.inference_mode()
 def measured(
-    vocoder: torch.nn.Module, detector: SeldDetector, world: str, count: int
+    vocoder: torch.nn.Module, detector: SeldDetector, worlds: Sequence[str], count: int
 ) -> dict[str, Row]:
-    """What each method makes of the first clips of a world's test split."""
+    """What each method makes of the first clips of each world's test split."""
     griffin_lim = GriffinLim(GRIFFIN_LIM["demo"])
     methods: dict[str, Method] = {
         NOISE: partial(noise, griffin_lim),
@@ -109,20 +113,24 @@ def measured(
         VOCODER: partial(waveforms, vocoder),
     }
     rows = {name: Row() for name in (TRUTH, *methods)}
-    drawn = Synthetic((world,), (count,), "test", held_out=True).world(world)
-    starts = range(0, count, BATCH)
-    for first in progress(starts, len(starts), world):
-        scenes = [
-            draw_scene(split_seed("test", i), drawn, SAVGBENCH.seconds)
-            for i in range(first, min(first + BATCH, count))
-        ]
-        labels = [labels_of(scene, SAVGBENCH) for scene in scenes]
-        true = [torch.from_numpy(stereo_audio(scene, SAVGBENCH.sample_rate)) for scene in scenes]
-        made = {
-            name: [_timed(rows[name], method, a) for a in true] for name, method in methods.items()
-        }
-        for name, audios in ({TRUTH: true} | made).items():
-            _compare(rows[name], detector, labels, true, audios)
+    for world in worlds:
+        drawn = Synthetic((world,), (count,), "test", held_out=True).world(world)
+        starts = range(0, count, BATCH)
+        for first in progress(starts, len(starts), world):
+            scenes = [
+                draw_scene(split_seed("test", i), drawn, SAVGBENCH.seconds)
+                for i in range(first, min(first + BATCH, count))
+            ]
+            labels = [labels_of(scene, SAVGBENCH) for scene in scenes]
+            true = [
+                torch.from_numpy(stereo_audio(scene, SAVGBENCH.sample_rate)) for scene in scenes
+            ]
+            made = {TRUTH: true} | {
+                name: [_timed(rows[name], method, audio) for audio in true]
+                for name, method in methods.items()
+            }
+            for name, audios in made.items():
+                _compare(rows[name], detector, labels, true, audios)
     return rows
 
 
@@ -221,7 +229,7 @@ def as_markdown(facts: dict[str, Any], rows: dict[str, dict[str, Any]]) -> str:
         "",
         provenance(facts),
         "",
-        f"{facts['clips']} held-out clips of the {facts['world']} world, 95 % intervals over clips. "
+        f"{facts['clips']} held-out clips ({', '.join(facts['worlds'])}), 95 % intervals over clips. "
         "Periodic: autocorrelation at the true pitch where there is one; pulses: that of the envelope "
         "between 2 and 4 kHz.",
         "",

@@ -21,7 +21,7 @@ def test_level_differences_and_f_scores_are_as_defined() -> None:
 
 
 def test_it_writes_a_row_for_each_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    command = ["vocoder_quality", "--clips", "2", "--world", "solo", "--out", str(tmp_path)]
+    command = ["vocoder_quality", "--clips", "2", "--worlds", "solo", "--out", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", command)
     vocoder_quality.main()
     rows = json.loads((tmp_path / "vocoder_quality.json").read_text())["rows"]
