@@ -161,6 +161,11 @@ def preferring(compute: Compute) -> Iterator[None]:
         _PREFERRED.reset(token)
 
 
+def preferred() -> Compute:
+    """The settings of the `preferring` around this call, else those that `choose` makes."""
+    return _PREFERRED.get() or choose()
+
+
 _PREFERRED: ContextVar[Compute | None] = ContextVar("preferred device", default=None)
 
 

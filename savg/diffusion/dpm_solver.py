@@ -17,6 +17,7 @@ from torch import Tensor
 from savg.diffusion.host import factor_for, on_device
 from savg.diffusion.process import Diffusion, Model, State
 from savg.diffusion.progress import OnStep, report
+from savg.diffusion.schedule import Schedule
 from savg.diffusion.thresholding import Thresholding
 from savg.errors import SavgError
 
@@ -48,12 +49,15 @@ def time_steps(diffusion: Diffusion, steps: int, spacing: Spacing, snap: bool = 
         times[0], times[-1] = 1.0, last
     else:
         raise ValueError(f"spacing must be one of {', '.join(get_args(Spacing))}, got {spacing!r}")
-    if snap:
-        n = len(schedule)
-        steps_of = torch.unique((times * n).round().clamp(1, n)).flip(0)
-        # a hair later than the step itself, or float32 would truncate it to the one before
-        times = torch.minimum(steps_of + 1e-3, torch.tensor(n)) / n
-    return times
+    return snapped(schedule, times) if snap else times
+
+
+def snapped(schedule: Schedule, times: Tensor) -> Tensor:
+    """Falling continuous times, each moved to the nearest one of the schedule; equal ones are one."""
+    n = len(schedule)
+    steps = torch.unique((times * n).round().clamp(1, n)).flip(0)
+    # a hair later than the step itself, or float32 would truncate it to the one before
+    return torch.minimum(steps + 1e-3, torch.tensor(n)) / n
 
 
 @dataclass(frozen=True)

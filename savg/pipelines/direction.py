@@ -138,14 +138,19 @@ class Directed:
     @classmethod
     def of(cls, direction: Direction, points: int, device: torch.device | str = "cpu") -> Self:
         """The direction and, where weights ask for it, those without one condition."""
-        told = direction.row(points)[None]
+        weights = direction.with_weights_that_count().weights
+        return cls.of_rows(direction.row(points)[None].to(device), weights)
+
+    @classmethod
+    def of_rows(cls, told: Tensor, weights: Mapping[str, float]) -> Self:
+        """Directions [B, 2 + points] of clips, with weights of conditions that are not 1."""
         variants, own = [], 1.0
-        for name, part in CONDITIONS.items():
-            share = float(direction.weights.get(name, 1.0)) - 1
-            if share and not told[:, part].isnan().all():
+        for name in CONDITIONS:
+            share = float(weights.get(name, 1.0)) - 1
+            if share:
                 variants.append((-share, without(told, name)))
                 own += share
-        return cls(tuple((share, one.to(device)) for share, one in [(own, told), *variants]))
+        return cls(((own, told), *variants))
 
     @classmethod
     def stack(cls, ones: Sequence[Directed]) -> Self:

@@ -14,7 +14,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from savg.diffusion.host import factor_for
+from savg.diffusion.host import factor_for, on_device
 from savg.diffusion.process import Diffusion, State
 from savg.fields import Between, Share, check
 from savg.pipelines.sampling import ClipNoise
@@ -122,10 +122,11 @@ class NoiseGuidance(Guidance):
             (video,) = state
             shape = tuple(video.shape[1:])
             drawn = [
-                noise.draw(shape)[0] if inside else torch.zeros(shape)
-                for noise, inside in zip(noises, self.inside(t, steps).tolist(), strict=True)
+                stream.draw(shape)[0] if inside else torch.zeros(shape)
+                for stream, inside in zip(noises, self.inside(t, steps).tolist(), strict=True)
             ]
-            noisier, later = self.noisier(diffusion, video, t, torch.stack(drawn).to(video.device))
+            noise = on_device(torch.stack(drawn), video.device)
+            noisier, later = self.noisier(diffusion, video, t, noise)
             return denoiser((noisier,), later)
 
         return worse

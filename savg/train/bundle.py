@@ -194,7 +194,8 @@ def _credits(facts: dict[str, Any]) -> tuple[Credit, ...]:
     worlds = [world for value in drawn for world in value.get("worlds", ())]
     if not worlds:
         return ()
-    return of_worlds(worlds, facts["recipe"] not in SIGHTLESS, facts["recipe"] not in SILENT)
+    silent = facts["recipe"] in SILENT or facts["kind"] == "video_unet"
+    return of_worlds(worlds, facts["recipe"] not in SIGHTLESS, not silent)
 
 
 def _last_scores(run: Path) -> dict[str, str]:

@@ -36,6 +36,9 @@ from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
 MODALITIES = ("video", "audio")
 """Names of a batch's tensors, in order."""
 
+Emphasis = list[Tensor | None] | None
+"""Weights of each modality's values, in its shape; None for 1."""
+
 PLACES = (40.0, 84.0, 128.0, 172.0, 216.0)
 """x in pixels of what directed samples are asked for."""
 
@@ -148,20 +151,35 @@ class ClipDiffusion(Recipe):
     def loss(
         self, model: torch.nn.Module, batch: Batch, step: int, seed: int
     ) -> tuple[Tensor, Scalars]:
-        device = batch[0].device
-        generator = torch.Generator(device).manual_seed(seed)
-        times = self.times(len(batch[0]), generator)
-        clips, labelled = batch[: len(self.shapes)], list(batch[len(self.shapes) :])
-        direction = labelled.pop(0) if self.model.direction else None
-        emphasis = None
-        if self.figure_weight != 1:
-            emphasis = [labelled.pop(0), *(None for _ in clips[1:])]
-        noise = tuple(torch.randn(x.shape, generator=generator, device=device) for x in clips)
+        clips, direction, emphasis = self.unpacked(batch)
+        generator = torch.Generator(clips[0].device).manual_seed(seed)
+        times = self.times(len(clips[0]), generator)
+        noise = noise_like(clips, generator)
         if direction is not None:
             direction = withheld(direction, self.direction_drop, generator)
+        return self.denoising_loss(model, clips, times, noise, direction, emphasis)
+
+    def unpacked(self, batch: Batch) -> tuple[State, Tensor | None, Emphasis]:
+        """The clips' tensors, what they are told, and weights of their values (None: 1)."""
+        clips, labelled = batch[: len(self.shapes)], list(batch[len(self.shapes) :])
+        direction = labelled.pop(0) if self.model.direction else None
+        if self.figure_weight == 1:
+            return clips, direction, None
+        return clips, direction, [labelled.pop(0), *(None for _ in clips[1:])]
+
+    def denoising_loss(
+        self,
+        model: torch.nn.Module,
+        clean: State,
+        times: Tensor,
+        noise: State,
+        direction: Tensor | None,
+        emphasis: Emphasis,
+    ) -> tuple[Tensor, Scalars]:
+        """Mean loss of predicting clean tensors through noise at times [B], and its parts."""
         total, parts = self.diffusion.training_loss(
             lambda state, t: self.predict(model, state, t, direction),
-            clips,
+            clean,
             times,
             noise,
             self.weights,
@@ -210,15 +228,21 @@ class ClipDiffusion(Recipe):
         self, model: torch.nn.Module, count: int, seed: int = 1, directed: Directed | None = None
     ) -> State:
         """Tensors of all modalities of `count` clips, from fixed noise."""
-        device = next(model.parameters()).device
+        start = self.start(count, seed, next(model.parameters()).device)
+        torch.manual_seed(seed)
+        return self.solve(self.denoiser(model, count, seed, directed), start)
+
+    def start(self, count: int, seed: int, device: torch.device) -> State:
+        """Noise of all modalities of `count` clips, which belongs to a seed."""
         generator = torch.Generator().manual_seed(seed)
-        start = tuple(
+        return tuple(
             torch.randn(count, *shape, generator=generator).to(device) for shape in self.shapes
         )
-        torch.manual_seed(seed)
-        predictor = Predictor(self.diffusion, self.denoiser(model, count, seed, directed))
+
+    def solve(self, denoiser: Denoiser, start: State) -> State:
+        """What a denoiser makes of noise."""
         times = time_steps(self.diffusion, self.sample_steps, "logSNR", snap=True)
-        return multistep(predictor, start, times)
+        return multistep(Predictor(self.diffusion, denoiser), start, times)
 
     def directed(self, model: torch.nn.Module) -> Iterator[tuple[float, State]]:
         """x in pixels, and a sample of one person who speaks there, for places from left to right.
@@ -247,3 +271,8 @@ class ClipDiffusion(Recipe):
             "codec": self.codec.to_dict(),
         }
         return card_of(data, facts)
+
+
+def noise_like(state: State, generator: torch.Generator) -> State:
+    """Noise of the shapes of `state`, on its device."""
+    return tuple(torch.randn(x.shape, generator=generator, device=x.device) for x in state)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from savg.errors import CheckpointError, SavgError
 from savg.hub import CONFIG_FILE, PIPELINE_FILE, component_card, read_config, resolve, write_json
 from savg.paths import atomic_folder
-from savg.pipelines.description import Description, descriptions
+from savg.pipelines.description import STAGES, Description, descriptions
 from savg.pipelines.publish import copy_weights
 from savg.pipelines.registry import AUDIO, CLIPS
 from savg.train.bundle import RUN_FILE, export
@@ -19,7 +20,8 @@ def export_pipeline(run: Path, out: Path, dtype: str = "float16", base: str = "d
     """Write the pipelines of `base` that have a network of the run's kind, with the run's; a summary.
 
     The folder is loaded before it appears, so that its parts fit each other. Where the run's card
-    describes its codec, that replaces the one of `base`.
+    describes its codec, that replaces the one of `base`; a distilled network's sampler does too, and
+    there is no guidance then.
 
     Args:
         run: folder of a run with a checkpoint.
@@ -46,11 +48,10 @@ def export_pipeline(run: Path, out: Path, dtype: str = "float16", base: str = "d
         kept = part / "base"
         copy_weights(source, kept)
         summary = export(run, part / "new", dtype)
-        codec = component_card(part / "new").facts.get("codec")
+        facts = component_card(part / "new").facts
         for number, (one, names) in enumerate(chosen):
             file = PIPELINE_FILE if not number else one.file
-            values = _with_codec(one.values, codec)
-            write_json(part / file, values)
+            write_json(part / file, _fitted(one.values, names, facts))
             for folder in {path.name for path in one.components.values()}:
                 origin = part / "new" if folder in names else kept / folder
                 if not (part / folder).exists():
@@ -70,11 +71,23 @@ def _of_kind(description: Description, kind: object) -> set[str]:
     }
 
 
-def _with_codec(values: Any, codec: object) -> dict[str, Any]:
-    """A description without a codec of its own where the network's card has one."""
+def _fitted(values: Mapping[str, Any], names: set[str], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A description whose network, in one of the folders `names`, is the one that `facts` tells of.
+
+    The description, or the stage of it that samples the network, loses a codec of its own where the
+    network's card has one. Of a network that was distilled it takes the sampler, and loses guidance.
+    """
     own = dict(values)
-    if codec is not None:
+    for stage, part in values.items():
+        if stage in STAGES and isinstance(part, Mapping):
+            own[stage] = _fitted(part, names, facts)
+    if not any(isinstance(folder, str) and folder in names for folder in values.values()):
+        return own
+    if facts.get("codec") is not None:
         own.pop("codec", None)
+    if facts.get("sampler") is not None:
+        own["sampler"] = facts["sampler"]
+        own.pop("guidance", None)
     return own
 
 

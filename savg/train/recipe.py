@@ -36,6 +36,7 @@ RECIPES = {
     "mmaudio": "savg.train.mmaudio:CONFIGS",
     "stereosync": "savg.train.stereosync:CONFIGS",
     "depth": "savg.train.depth:CONFIGS",
+    "distill": "savg.train.distill:CONFIGS",
 }
 """Name → module and attribute of its configurations, a mapping with at least full, demo, tiny."""
 

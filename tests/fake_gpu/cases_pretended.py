@@ -42,7 +42,7 @@ CHANGES = {
 }
 """Settings of some recipes, so that all of them together take every way through the loop."""
 ON = {"seld": "cuda:1", "mmaudio": "cuda:1"}
-WITHOUT_SHEETS = {"mel_vae", "vocoder", "video", "superres"}
+WITHOUT_SHEETS = {"mel_vae", "vocoder", "video", "superres", "distill"}
 """Recipes that train on another device than the first; and those whose sheets, which are long to
 compute, are left out."""
 
@@ -133,6 +133,9 @@ def cases() -> dict[str, Callable[[], dict[str, Any]]]:
                 recipe, device, sheets
             )
         )
+    guided = ["guidance.weight=2.0", "guidance.first=0.0", "guidance.last=1.0"]
+    student = override(get_recipe("distill", "video_tiny"), guided)
+    found["recipe distill, guided video"] = lambda: recipe_case(student, evaluated=False)
     for registry in (CLIPS, AUDIO):
         for name in registry:
             kind = registry[name]

@@ -68,7 +68,7 @@ def of_kind(waits: dict[str, int]) -> dict[str, int]:
     return kinds
 
 
-@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.parametrize("name", [*recipe_names(), "distill, guided video"])
 def test_a_training_step_never_waits_for_the_gpu(
     name: str, results: dict[str, dict[str, Any]]
 ) -> None:
