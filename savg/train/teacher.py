@@ -43,8 +43,8 @@ class Teacher:
             return cls(_random(recipe), recipe.diffusion)
         network, card = load_component(_folder(recipe), recipe.kind)
         assert isinstance(network, CoupledUNet)
-        configs = (asdict(replace(one, dropout=0.0)) for one in (network.config, recipe.model))
-        changed = differences(*configs)
+        its, own = (asdict(replace(one, dropout=0.0)) for one in (network.config, recipe.model))
+        changed = differences(its, own)
         if changed:
             raise CheckpointError(
                 f"{recipe.teacher} must be of the configuration's network, which differs in "

@@ -124,8 +124,8 @@ def test_rows_of_directions_are_weighed_as_one_direction_is() -> None:
 
 def test_training_brings_the_student_to_where_its_teacher_arrives(tmp_path: Path) -> None:
     recipe = VIDEO
-    optim = replace(recipe.optim, steps=12, lr=4e-3, save_every=0, sample_every=0, ema_decay=0.8)
-    recipe = replace(recipe, optim=replace(optim, batch=4), few_steps=1, teacher_steps=2)
+    optim = replace(recipe.optim, steps=12, lr=1e-3, save_every=0, sample_every=0, ema_decay=0.8)
+    recipe = replace(recipe, optim=replace(optim, batch=2), few_steps=1, teacher_steps=4)
     session = Session(tmp_path, precision="float32", device="cpu", quiet=True)
     assert train(recipe, session) == 12
     student = recipe.build().eval()
