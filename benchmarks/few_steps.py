@@ -3,7 +3,8 @@
 A row is a pipeline, a sampler and a number of steps, written PIPELINE:SAMPLER:STEPS. The steps are
 those of the network that makes the frames; the audio of two stages keeps its own. All rows of a
 pipeline start from the same noise, so that the difference of their alignment from that of the
-pipeline's own sampler (the row `default`) is one of pairs.
+pipeline's own sampler (the row `default`) is one of pairs. Clips whose people and sounds are all in
+the middle are aligned by chance: the baselines and the spread of the panning tell.
 
 Where sounds are is judged by the bundled SELD, where people are by NanoDet. Rows take turns batch by
 batch, and seconds are told as multiples of the default's in the same run; evaluations of the network
@@ -222,7 +223,7 @@ def as_markdown(
     """The table: a row for each sampler and number of steps."""
     heads = ["pipeline", "sampler", "steps", "evaluations", "seconds of the default's",
              "Spatial AV-Align", "chance: centre, swapped, shuffled", "minus the default's",
-             "sound to person px", "frames with a person", "edges inside people",
+             "pan spread", "sound to person px", "frames with a person", "edges inside people",
              "duplicate or missing people"]  # fmt: skip
     lines = [heads, ["---"] * len(heads), ["truth", *["–"] * 4, *_measures(truth, None)]]
     for row, result in results.items():
@@ -260,7 +261,7 @@ def _measures(result: SetResult, difference: dict[str, Any] | None) -> list[str]
     minus = "–"
     if difference is not None:
         minus = _interval(difference["value"], difference["low"], difference["high"])
-    names = ("pixel_error", "person_share", EDGES, WRONG_PEOPLE)
+    names = ("pan_spread", "pixel_error", "person_share", EDGES, WRONG_PEOPLE)
     return [
         _cell(alignment),
         ", ".join(chance),

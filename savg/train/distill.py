@@ -104,7 +104,7 @@ class Distillation(ClipDiffusion):
     @cached_property
     def teaching(self) -> Teacher:
         """The frozen teacher on the device of the run. SavgError where it does not fit the recipe."""
-        return Teacher.load(self).placed()
+        return Teacher.load(self.teacher, self).placed()
 
     @abstractmethod
     def denoiser_of(
@@ -128,12 +128,12 @@ class Distillation(ClipDiffusion):
         return self.denoiser_of(model, type(self.teacher_guidance)(), count, seed, directed)
 
     def open(self, data: str, run: Path) -> ClipSet:
-        Teacher.load(self)  # what does not fit is refused before clips are packed
+        Teacher.load(self.teacher, self)  # what does not fit is refused before clips are packed
         return super().open(data, run)
 
     def fit(self, model: torch.nn.Module, data: Any) -> None:
         """Start from the teacher's weights."""
-        model.load_state_dict(Teacher.load(self).network.state_dict())
+        model.load_state_dict(Teacher.load(self.teacher, self).network.state_dict())
 
     def loss(
         self, model: torch.nn.Module, batch: Batch, step: int, seed: int
@@ -206,7 +206,7 @@ class Distillation(ClipDiffusion):
 
     def card(self, data: str) -> Card:
         """The licence is the teacher's; the student's sampler is among the facts."""
-        card, teacher = super().card(data), teacher_card(self)
+        card, teacher = super().card(data), teacher_card(self.teacher, self.kind)
         own = {
             "mirrored": teacher.facts.get("mirrored", False),
             "sampler": asdict(self.sampler),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import torch
 
@@ -18,10 +18,8 @@ from savg.models.joint_unet import CoupledUNet
 from savg.pipelines.description import descriptions
 from savg.pipelines.sampling import diffusion_of
 from savg.train.audio_data import RANDOM
+from savg.train.clip_diffusion import ClipDiffusion
 from savg.train.recipe import differences
-
-if TYPE_CHECKING:
-    from savg.train.distill import Distillation
 
 
 @dataclass(frozen=True)
@@ -37,26 +35,29 @@ class Teacher:
     mirrored: bool = False
 
     @classmethod
-    def load(cls, recipe: Distillation) -> Self:
-        """The teacher of a recipe, float32. SavgError where there is none that fits it."""
-        if recipe.teacher == RANDOM:
+    def load(cls, source: str, recipe: ClipDiffusion) -> Self:
+        """The teacher that `source` names, float32. SavgError where there is none that fits a recipe.
+
+        source: a folder, or a Hub repo id, of a component or of a pipeline with one; "demo"; "random".
+        """
+        if source == RANDOM:
             return cls(_random(recipe), recipe.diffusion)
-        network, card = load_component(_folder(recipe), recipe.kind)
+        network, card = load_component(_folder(source, recipe.kind), recipe.kind)
         assert isinstance(network, CoupledUNet)
         its, own = (asdict(replace(one, dropout=0.0)) for one in (network.config, recipe.model))
         changed = differences(its, own)
         if changed:
             raise CheckpointError(
-                f"{recipe.teacher} must be of the configuration's network, which differs in "
+                f"{source} must be of the configuration's network, which differs in "
                 f"{'; '.join(changed[:4])}."
             )
         diffusion = diffusion_of(card.facts)
-        _check(recipe, "diffusion_steps", recipe.diffusion_steps, len(diffusion.schedule))
+        _check(source, "diffusion_steps", recipe.diffusion_steps, len(diffusion.schedule))
         codec = card.facts.get("codec")
         if codec is not None:
-            where = f"{recipe.teacher}: codec of the teacher"
+            where = f"{source}: codec of the teacher"
             _check(
-                recipe, "codec", recipe.codec, from_json(JointCodec, codec, where, CheckpointError)
+                source, "codec", recipe.codec, from_json(JointCodec, codec, where, CheckpointError)
             )
         facts = card.facts
         return cls(network, diffusion, "sampler" in facts, facts.get("mirrored") is True)
@@ -66,23 +67,22 @@ class Teacher:
         return replace(self, network=preferred().place(self.network).requires_grad_(False))
 
 
-def teacher_card(recipe: Distillation) -> Card:
-    """The card of a recipe's teacher. SavgError where there is none."""
-    if recipe.teacher == RANDOM:
+def teacher_card(source: str, kind: str) -> Card:
+    """The card of the teacher that `source` names. SavgError where there is none of the kind."""
+    if source == RANDOM:
         return Card("MIT", RANDOM)
-    return component_card(_folder(recipe), recipe.kind)
+    return component_card(_folder(source, kind), kind)
 
 
-def _folder(recipe: Distillation) -> Path:
+def _folder(source: str, kind: str) -> Path:
     """The folder of the teacher: itself a component, or a part of a folder of pipelines."""
-    if not recipe.teacher:
+    if not source:
         raise SavgError(
-            f"teacher must be the folder of trained weights of the kind {recipe.kind}: "
-            "--set teacher=DIR."
+            f"teacher must be the folder of trained weights of the kind {kind}: --set teacher=DIR."
         )
-    folder = resolve(recipe.teacher)
+    folder = resolve(source)
     parts = [part for one in descriptions(folder) for part in one.components.values()]
-    return next((part for part in parts if _kind(part) == recipe.kind), folder)
+    return next((part for part in parts if _kind(part) == kind), folder)
 
 
 def _kind(folder: Path) -> object:
@@ -90,15 +90,15 @@ def _kind(folder: Path) -> object:
     return read_config(file).get("kind") if file.is_file() else None
 
 
-def _check(recipe: Distillation, name: str, expected: object, got: object) -> None:
+def _check(source: str, name: str, expected: object, got: object) -> None:
     if got != expected:
         raise CheckpointError(
-            f"{recipe.teacher}: {name} of the teacher must be the configuration's, "
+            f"{source}: {name} of the teacher must be the configuration's, "
             f"{brief(expected)}, got {brief(got)}."
         )
 
 
-def _random(recipe: Distillation) -> torch.nn.Module:
+def _random(recipe: ClipDiffusion) -> torch.nn.Module:
     """A network of random weights, the last layers too, which start at zero."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

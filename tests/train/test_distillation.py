@@ -99,7 +99,7 @@ def test_the_teacher_is_guided_and_the_student_is_not(recipe: Distillation) -> N
         torch.manual_seed(0)
         lessons.append(one.lesson(clips, noise, None, 0)[0][0])
     assert not torch.allclose(*lessons)
-    model = Teacher.load(recipe).network
+    model = Teacher.load(recipe.teacher, recipe).network
     samples = [one.generate(model, 1)[0] for one in (recipe, plain)]
     assert torch.equal(*samples)
 
@@ -130,7 +130,7 @@ def test_training_brings_the_student_to_where_its_teacher_arrives(tmp_path: Path
     assert train(recipe, session) == 12
     student = recipe.build().eval()
     student.load_state_dict(checkpoints.load(checkpoints.folders(tmp_path)[-1]).average)
-    before = Teacher.load(recipe).network.eval()
+    before = Teacher.load(recipe.teacher, recipe).network.eval()
     batch = recipe.batch(recipe.open("synthetic", tmp_path), draws(3, 4, 99, 7))
     with torch.no_grad():
         errors = [float(recipe.loss(model, batch, 0, 123)[0]) for model in (before, student)]
