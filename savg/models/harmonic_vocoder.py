@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from savg.audio.spectra import overlap_add
+from savg.device import wide_dtype
 from savg.fields import Bands, Between, Channels, Depth, Factor, check
 from savg.hub import ModelFormat
 from savg.models.istft_vocoder import Block
@@ -213,7 +214,7 @@ def pulse_train(hertz: Tensor, hop: int, rate: int) -> Tensor:
     of the rate. Pitches glide in octaves between frames.
     """
     octaves = functional.interpolate(hertz.log2()[:, None], scale_factor=hop, mode="linear")[:, 0]
-    cycles = (2.0 ** octaves.double() / rate).cumsum(-1)
+    cycles = (2.0 ** octaves.to(wide_dtype(octaves.device)) / rate).cumsum(-1)
     angle = ((cycles - cycles.round()) * 2 * math.pi).float()
     count = (rate / 2) / 2.0**octaves - 1
     whole = count.floor()
