@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from savg.audio.spectra import overlap_add
-from savg.device import wide_dtype
 from savg.fields import Bands, Between, Channels, Depth, Factor, check
 from savg.hub import ModelFormat
 from savg.models.istft_vocoder import Block
@@ -214,8 +213,11 @@ def pulse_train(hertz: Tensor, hop: int, rate: int) -> Tensor:
     of the rate. Pitches glide in octaves between frames.
     """
     octaves = functional.interpolate(hertz.log2()[:, None], scale_factor=hop, mode="linear")[:, 0]
-    cycles = (2.0 ** octaves.to(wide_dtype(octaves.device)) / rate).cumsum(-1)
-    angle = ((cycles - cycles.round()) * 2 * math.pi).float()
+    # Whole cycles are dropped from frame to frame, so that float32 suffices: not every device has more.
+    cycles = (2.0**octaves / rate).unflatten(-1, (-1, hop)).cumsum(-1)
+    parts = cycles[..., -1:] - cycles[..., -1:].round()
+    cycles = (cycles + parts.cumsum(-2) - parts).flatten(-2)
+    angle = (cycles - cycles.round()) * 2 * math.pi
     count = (rate / 2) / 2.0**octaves - 1
     whole = count.floor()
     half = torch.where(angle.abs() < 1e-4, torch.full_like(angle, 1e-4), angle) / 2
