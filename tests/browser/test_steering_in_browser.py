@@ -104,6 +104,29 @@ def test_the_audio_follows_the_box_that_is_dragged(guest: Visitor, tmp_path: Pat
     assert page.locator("#savg-resound").get_by_role("link", name="Drawn boxes").count() == 1
 
 
+def bottom(box: dict[str, float]) -> float:
+    return box["y"] + box["height"]
+
+
+def test_the_button_comes_after_what_it_uses(guest: Visitor) -> None:
+    """On a phone below the editor; elsewhere at the foot of the settings, left of the editor."""
+    page = guest.page
+    page.get_by_role("tab", name="Video to audio").click()
+    page.locator("#savg-resound-pipeline input").click()
+    page.get_by_role("option", name="StereoSync").click()
+    page.wait_for_function(f"window.savgSteers && {STEER}.state().ready")
+    parts = ("#savg-resound-more", "#savg-steer", "#savg-resound-go")
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 850})
+        settings, editor, button = (page.locator(part).bounding_box() for part in parts)
+        assert settings and editor and button and bottom(settings) <= button["y"]
+        if width < 800:
+            assert bottom(settings) <= editor["y"] and bottom(editor) <= button["y"]
+            assert editor["width"] > 300 and page.evaluate("document.body.scrollWidth") <= width
+        else:
+            assert button["x"] + button["width"] <= editor["x"]
+
+
 def test_a_silent_video_gets_audio_with_a_drawn_envelope(guest: Visitor, tmp_path: Path) -> None:
     page = guest.page
     silent = make_video(tmp_path / "silent.mp4", seconds=2, width=320, height=180, fps=10, audio=False,

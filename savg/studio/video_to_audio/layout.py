@@ -66,13 +66,14 @@ def lay_out(
     facts: str,
     detectors: Mapping[str, DetectorChoice],
 ) -> Layout:
-    """Settings on the left, progress on the right, the player below.
+    """Settings on the left, progress and the editor on the right, the player below; on a phone the
+    button comes after the editor, and progress after the button.
 
     videos: names and keys; facts: what is known of the first; detectors: of people.
     """
     notice = components.notice_line("savg-resound-notice")
     choice = next(iter(choices.values()))
-    with gr.Row(elem_classes="savg-split", equal_height=False):
+    with gr.Row(elem_classes="savg-split", equal_height=False, elem_id="savg-resound-split"):
         with gr.Column(scale=2, min_width=280, elem_classes="savg-settings"):
             upload, video = _video(videos, facts)
             pipeline = _pipeline(choices)
@@ -80,12 +81,13 @@ def lay_out(
             seed = seed_row("savg-resound")
             steps, guidance, boxes, depth, strengths = _sampling(choice)
             detector = person_detectors(detectors, "savg-resound-detector")
-            start, stop = start_and_stop("savg-resound", "Make audio")
-        with gr.Column(scale=3, min_width=300):
+        with gr.Column(scale=3, min_width=300, elem_id="savg-resound-view"):
             progress = components.progress(
                 "savg-resound-progress", components.progress_value(hint=HINT)
             )
             editor = steer_editor()
+        with gr.Column(scale=2, min_width=280, elem_id="savg-resound-start"):
+            start, stop = start_and_stop("savg-resound", "Make audio")
     drawing = gr.Textbox(visible=False)
     player = version_player("savg-resound")
     return Layout(
