@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from savg.metrics.base import MetricResult
 
@@ -70,6 +69,8 @@ def jackknife(value: float, left_out: Sequence[Floats], least: float = -np.inf) 
         spread += variance**2 / (groups - 1)
     total = sum(variances)
     # Welch and Satterthwaite's degrees of freedom of a sum of estimated variances.
+    from scipy.special import stdtrit  # late: what shows results starts without scipy
+
     half = float(stdtrit(total**2 / spread, 0.975)) * total**0.5 if spread > 0 else 0.0
     errors = tuple(variance**0.5 for variance in variances)
     return Jackknife(max(value - half, least), value + half, errors, bias, tuple(left_out))

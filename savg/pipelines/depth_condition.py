@@ -21,14 +21,10 @@ from numpy.typing import NDArray
 from savg.errors import CheckpointError, SavgError
 from savg.features.depth import DepthEstimator
 from savg.pipelines.clip_images import OpenClipImages
+from savg.pipelines.optional_conditions import GRID
 from savg.video import Video
 
 Maps = NDArray[np.float32]
-
-GRID = "grid"
-
-FACT = "depth"
-"""Of a network's card: what embeds the depth maps that it was trained with; absent for none."""
 
 EVA_CLIP = "hf-hub:timm/eva02_large_patch14_clip_224.merged2b_s4b_b131k"
 """An EVA-CLIP whose embeddings have the published width, by open_clip's name."""

@@ -18,6 +18,12 @@ from savg.pipelines.description import Description
 
 __all__ = ["no_depth", "no_words"]
 
+FACT = "depth"
+"""Of a network's card: what embeds the depth maps that it was trained with; absent for none."""
+
+GRID = "grid"
+"""Of that fact: means over a grid. Here and not beside what computes them, as that imports torch."""
+
 NO_WORDS = "These weights know sounds by example only: words need weights trained with CLAP."
 NO_DEPTH = "These weights were trained without depth."
 BLIND = (
@@ -38,8 +44,6 @@ def no_words(description: Description) -> str:
 
 def no_depth(description: Description) -> str:
     """Why depth cannot be followed."""
-    from savg.pipelines.depth_condition import FACT, GRID
-
     name = _facts(description).get(FACT)
     if not name:
         return NO_DEPTH

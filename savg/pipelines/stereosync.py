@@ -31,9 +31,10 @@ from savg.media.audio_track import audio_of
 from savg.models.stereosync import Conditions, StereoSync
 from savg.pipelines.base import AudioPipeline, check_batch
 from savg.pipelines.box_path import BoxPath, Whom
-from savg.pipelines.depth_condition import FACT, embedding_of
+from savg.pipelines.depth_condition import embedding_of
 from savg.pipelines.description import KEY, Description, DescriptionError, setting
 from savg.pipelines.flow_sampling import Window, in_windows
+from savg.pipelines.optional_conditions import FACT
 from savg.pipelines.person_parts import (
     looks_in,
     other_cards,

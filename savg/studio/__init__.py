@@ -14,6 +14,7 @@ import threading
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, cast
 
 # Gradio reads these when it is imported: nothing is reported to anybody.
@@ -35,6 +36,7 @@ from savg.studio.listening.hosted import Hosted, end_by_signal
 from savg.studio.shared import about, components, theme, tour, zero_gpu
 from savg.studio.shared.annotation_cache import AnnotationCache
 from savg.studio.shared.context import Context, Page, Tab
+from savg.studio.shared.gradio_apps import without_apps
 from savg.studio.shared.guard.connections import believed, watch_connections
 from savg.studio.shared.guard.guard import StudioGuard, sender
 from savg.studio.shared.guard.presence import Presence
@@ -147,7 +149,9 @@ def build(
         looking=short_jobs(presence.is_listening),
         options=options,
     )
-    return Studio(_blocks(context), library, services, hosted, context)
+    with without_apps():
+        blocks = _blocks(context)
+    return Studio(blocks, library, services, hosted, context)
 
 
 def _blocks(context: Context) -> gr.Blocks:
@@ -207,6 +211,8 @@ def launch(studio: Studio, **options: Any) -> Any:
             "lifespan": studio.lifespan,
         },
     }
+    if "_frontend" in signature(gr.Blocks.launch).parameters:
+        settings["_frontend"] = False  # no second look, within 3 s, at what answered already
     for problem in studio.services.problems:
         print(f"* Warning: {problem}", flush=True)
     if zero_gpu.is_here():

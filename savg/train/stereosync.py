@@ -31,7 +31,7 @@ from savg.models import seld
 from savg.models.stereosync import CONDITIONS, Conditions, StereoSync, StereoSyncConfig
 from savg.models.stereosync import CONFIGS as NETWORKS
 from savg.paths import existing
-from savg.pipelines.depth_condition import FACT, GRID
+from savg.pipelines.optional_conditions import FACT, GRID
 from savg.train.audio_data import RANDOM, mel_image
 from savg.train.depth_files import DepthFiles
 from savg.train.feature_maps import feature_maps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,34 @@ def test_gradio_makes_no_stubs_when_the_studio_is_imported() -> None:
     run = [sys.executable, "-c", COUNT_STUBS]
     result = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.split() == ["0", "True"]
+
+
+BUILD = """
+import sys
+from gradio.routes import App
+import savg.studio
+made = []
+own = App.create_app
+App.create_app = staticmethod(lambda *args, **options: made.append(options) or own(*args, **options))
+studio = savg.studio.build()
+print(*(name for name in ("torch", "scipy", "transformers") if name in sys.modules), len(made))
+savg.studio.launch(studio, prevent_thread_lock=True, quiet=True)
+print(len(made), studio.blocks.app is not None, App.create_app.__name__)
+sys.stdout.flush()
+import os
+os._exit(0)
+"""
+
+
+def test_a_studio_is_built_without_networks_and_with_one_server(tmp_path: Path) -> None:
+    """What computes is imported behind the first page, and Gradio makes its server once."""
+    environment = os.environ | {"GRADIO_SERVER_NAME": "127.0.0.1", "XDG_CACHE_HOME": str(tmp_path)}
+    run = [sys.executable, "-c", BUILD]
+    result = subprocess.run(
+        run, cwd=ROOT, capture_output=True, text=True, check=True, env=environment
+    )
+    lines = result.stdout.split("\n")
+    assert lines[0] == "0" and "1 True <lambda>" in lines
 
 
 def test_another_gradio_is_imported_as_ever(

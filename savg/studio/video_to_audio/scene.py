@@ -16,7 +16,6 @@ from savg.errors import SavgError
 from savg.media.audio_track import audio_of
 from savg.media.mux import with_audio
 from savg.pipelines.box_path import BoxPath
-from savg.pipelines.person_parts import people_in
 from savg.studio.shared.context import Context
 from savg.studio.shared.library import MAX_UPLOAD_SECONDS, VIDEO, media_url, with_owners_name
 from savg.studio.video_to_audio.levels import levels_of
@@ -122,6 +121,8 @@ class Scenes:
 
 def _people(video: Video, finder: Callable[[Clip], Any]) -> tuple[tuple[BoxPath, ...], int]:
     """The people in a video from left to right, and the index of the one seen longest."""
+    from savg.pipelines.person_parts import people_in  # late: it imports torch
+
     boxes, fps = people_in(video, FPS, finder, lambda _: None)
     people = persons(track(boxes, fps))
     if not people:
