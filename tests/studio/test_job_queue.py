@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import gradio as gr
 import pytest
 import studio_fakes
 from studio_visits import Visit, outputs, serving
@@ -113,6 +115,24 @@ def test_the_operators_number_is_checked(text: str) -> None:
 def studio(monkeypatch: pytest.MonkeyPatch) -> Studio:
     monkeypatch.setenv(PROXIES_VARIABLE, "127.0.0.1")
     return build(studio_fakes.services(seconds=0.005), datasets=())
+
+
+def test_a_studio_that_nobody_visits_hardly_computes(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gradio's loops look for events, and for progress, a twentieth as often as by themselves."""
+    queue, usual, pauses = studio.blocks._queue, gr.Blocks()._queue.sleep_when_free, []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        queue.stopped = len(pauses) % 3 == 0
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio, "sleep", pause)
+        for loop in (queue.start_processing, queue.start_progress_updates):
+            queue.stopped = False
+            asyncio.run(loop())
+    assert len(pauses) == 6 and min(pauses) >= 20 * usual
 
 
 def generate(visit: Visit, ends: list[dict[str, Any]], steps: int = 4) -> None:
