@@ -68,7 +68,7 @@ CLEANING_SECONDS = 30.0
 
 LOOK_SECONDS = 0.02
 """How often Gradio's queue looks for new events. By itself it looks a thousand times a second, which
-takes a core's time, by the percent, while nobody visits."""
+takes several percent of a core while nobody visits."""
 
 THREADS = 128
 """Events that Gradio runs at a time, most of which wait in the studio's own queues."""
