@@ -15,7 +15,14 @@ import pytest
 from mos_clips import panned_clip
 
 from savg.cli import main
-from savg.command import TERMINATED, Terminated, run_command, terminable, uninterrupted
+from savg.command import (
+    TERMINATED,
+    Terminated,
+    run_command,
+    terminable,
+    uninterrupted,
+    wait_briefly,
+)
 from savg.errors import SavgError
 from savg.evaluation.files import find_videos
 from savg.mos.study.scores import find_scores
@@ -281,3 +288,25 @@ def test_an_error_is_one_line_whatever_the_name(capsys: pytest.CaptureFixture) -
 
     assert run_command(run) == 1
     assert capsys.readouterr().err == "error: a\\nb\\x1b[2J is no video.\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"GOMP_SPINCOUNT": "10000"}),
+        ({"GOMP_SPINCOUNT": "7"}, {"GOMP_SPINCOUNT": "7"}),
+        ({"OMP_WAIT_POLICY": "active"}, {"OMP_WAIT_POLICY": "active"}),
+    ],
+)
+def test_threads_wait_briefly_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], expected: dict[str, str]
+) -> None:
+    names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    with monkeypatch.context() as patch:
+        for name in names:
+            patch.setenv(name, "")
+            patch.delenv(name)
+        for name, value in given.items():
+            patch.setenv(name, value)
+        wait_briefly()
+        assert {name: os.environ[name] for name in names if name in os.environ} == expected

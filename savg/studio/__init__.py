@@ -28,6 +28,7 @@ with without_stubs():
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
+from savg.command import wait_briefly
 from savg.errors import SavgError
 from savg.private_files import private_umask
 from savg.studio.api import endpoints
@@ -246,6 +247,7 @@ def main() -> None:
 
     No other account of the machine can read what visitors make or listeners answer.
     """
+    wait_briefly()
     try:
         with private_umask():
             launch(build())
