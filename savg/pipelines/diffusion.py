@@ -24,7 +24,7 @@ from savg.models.joint_unet import CoupledUNet
 from savg.pipelines.base import Result, SeedPipeline, check_call
 from savg.pipelines.description import Description, DescriptionError, flag, setting
 from savg.pipelines.direction import Directed, Direction, asked
-from savg.pipelines.guidance import Denoiser, Guidance
+from savg.pipelines.guidance import Denoiser, Guidance, NoiseGuidance
 from savg.pipelines.progress import OnStep, Progress, flipped
 from savg.pipelines.sampling import ClipNoise, NoisePurpose, SamplerConfig, diffusion_of
 from savg.pipelines.superres import SuperResolution
@@ -73,6 +73,13 @@ class DiffusionPipeline(SeedPipeline[Result]):
         self.guidance = setting(self.description, "guidance", self.guides)
         self.mirrored = flag(facts, "mirrored", False)
         self._check_sizes()
+
+    def check_prediction(self, guidance: NoiseGuidance) -> None:
+        """DescriptionError where predictions at two times are to be compared and are not of x0."""
+        if guidance.weight and self.diffusion.prediction != "x0":
+            raise DescriptionError(
+                f"the prediction of a guided network must be 'x0', got {self.diffusion.prediction!r}."
+            )
 
     def _check_sizes(self) -> None:
         """DescriptionError where clips are too large, or do not have the networks' shapes."""
@@ -172,7 +179,7 @@ class DiffusionPipeline(SeedPipeline[Result]):
             description["superres"] = "superres"
             description["superres_sampler"] = asdict(self.superres.sampler)
             description["shared_noise"] = self.superres.shared_noise
-        if self.guidance.weight:
+        if self.guidance.acts:
             description["guidance"] = asdict(self.guidance)
         return description
 

@@ -8,7 +8,7 @@ worse prediction only at times inside its interval.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import torch
@@ -21,6 +21,9 @@ from savg.pipelines.sampling import ClipNoise
 
 Denoiser = Callable[[State, Tensor], State]
 """denoiser(state, t[B] on the host) → predictions, one for each tensor of the state; video first."""
+
+Renoise = Callable[[State, Tensor], tuple[State, Tensor]]
+"""renoise(state, t[B] on the host) → the state in more noise, and its times."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,11 @@ class Guidance:
             interval = f"{self.first} and {self.last}"
             raise ValueError(f"guidance must have 0 ≤ first < last ≤ 1, got {interval}")
 
+    @property
+    def acts(self) -> bool:
+        """Whether anything is pushed away."""
+        return bool(self.weight)
+
     def inside(self, t: Tensor, steps: int) -> Tensor:
         """Which clips bool [B] are guided at times t[B] of a diffusion of `steps` steps."""
         return (t >= self.first * steps) & (t <= self.last * steps)
@@ -51,25 +59,32 @@ class Guidance:
 
         steps: of the whole diffusion. The other tensors are left as they are.
         """
-        if not self.weight:
-            return denoiser
+        return pushed(denoiser, [(self, worse)], steps)
 
-        def guided(state: State, t: Tensor) -> State:
-            inside = self.inside(t, steps)
-            video, *others = denoiser(state, t)
+
+def pushed(denoiser: Denoiser, away: Sequence[tuple[Guidance, Denoiser]], steps: int) -> Denoiser:
+    """`denoiser` with its video [B, F, C, h, w] pushed away from each worse one, all from the same
+    prediction.
+
+    steps: of the whole diffusion. The other tensors are left as they are.
+    """
+    away = [(guidance, worse) for guidance, worse in away if guidance.weight]
+    if not away:
+        return denoiser
+
+    def guided(state: State, t: Tensor) -> State:
+        video, *others = denoiser(state, t)
+        total = video
+        for guidance, worse in away:
+            inside = guidance.inside(t, steps)
             if not bool(inside.any()):
-                return video, *others
+                continue
             video = video.float()
-            factor = factor_for(self.weight * inside.float(), video)
-            return video + factor * (video - worse(state, t)[0].float()), *others
+            factor = factor_for(guidance.weight * inside.float(), video)
+            total = total.float() + factor * (video - worse(state, t)[0].float())
+        return total, *others
 
-        return guided
-
-
-@dataclass(frozen=True)
-class MirrorGuidance(Guidance):
-    """Video pushed away from that which fits the audio with its channels swapped: a figure that a small
-    network predicts only faintly stands out where the sound comes from."""
+    return guided
 
 
 @dataclass(frozen=True)
@@ -93,7 +108,7 @@ class NoiseGuidance(Guidance):
     def noisier(
         self, diffusion: Diffusion, video: Tensor, t: Tensor, noise: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The video [B, F, C, h, w] at times t[B] with further noise, and its new times [B]."""
+        """Video [B, F, C, h, w] or audio at times t[B] with further noise, and its new times [B]."""
         steps = diffusion.schedule.base_steps
         later = (t.float() + self.shift * steps).clamp(max=steps - 1).to(t.dtype)
         alphas = torch.from_numpy(diffusion.schedule.alphas_cumprod)
@@ -101,6 +116,32 @@ class NoiseGuidance(Guidance):
         ratio = (then / now).to(video.dtype)
         old, new = (factor_for(share.sqrt(), video) for share in (ratio, 1 - ratio))
         return old * video + new * noise, later
+
+    def renoised(
+        self, diffusion: Diffusion, seed: int, clips: Sequence[int], purpose: int
+    ) -> Renoise:
+        """Adds further noise, which belongs to these clips of a seed, to all tensors of a state.
+
+        A clip draws noise only at its own guided steps, so that neither its batch nor the device
+        changes it.
+        """
+        noises = [ClipNoise(seed, [clip], purpose) for clip in clips]
+        steps = diffusion.schedule.base_steps
+
+        def renoise(state: State, t: Tensor) -> tuple[State, Tensor]:
+            inside, noisy, later = self.inside(t, steps).tolist(), [], t
+            for part in state:
+                shape = tuple(part.shape[1:])
+                drawn = [
+                    stream.draw(shape)[0] if guided else torch.zeros(shape)
+                    for stream, guided in zip(noises, inside, strict=True)
+                ]
+                noise = on_device(torch.stack(drawn), part.device)
+                noisier, later = self.noisier(diffusion, part, t, noise)
+                noisy.append(noisier)
+            return tuple(noisy), later
+
+        return renoise
 
     def through_noise(
         self,
@@ -110,23 +151,22 @@ class NoiseGuidance(Guidance):
         clips: Sequence[int],
         purpose: int,
     ) -> Denoiser:
-        """`denoiser` of the same video through more noise, which belongs to these clips of a seed.
+        """`denoiser` of the same state through more noise, which belongs to these clips of a seed."""
+        renoise = self.renoised(diffusion, seed, clips, purpose)
+        return lambda state, t: denoiser(*renoise(state, t))
 
-        A clip draws noise only at its own guided steps, so that neither its batch nor the device
-        changes it.
-        """
-        noises = [ClipNoise(seed, [clip], purpose) for clip in clips]
-        steps = diffusion.schedule.base_steps
 
-        def worse(state: State, t: Tensor) -> State:
-            (video,) = state
-            shape = tuple(video.shape[1:])
-            drawn = [
-                stream.draw(shape)[0] if inside else torch.zeros(shape)
-                for stream, inside in zip(noises, self.inside(t, steps).tolist(), strict=True)
-            ]
-            noise = on_device(torch.stack(drawn), video.device)
-            noisier, later = self.noisier(diffusion, video, t, noise)
-            return denoiser((noisier,), later)
+@dataclass(frozen=True)
+class MirrorGuidance(Guidance):
+    """Video pushed away from that which fits the audio with its channels swapped: a figure that a small
+    network predicts only faintly stands out where the sound comes from.
 
-        return worse
+    noise: a push away from the prediction through more noise beside it, by which figures take shape.
+    """
+
+    noise: NoiseGuidance = field(default_factory=NoiseGuidance)
+
+    @property
+    def acts(self) -> bool:
+        """Whether either push has a weight."""
+        return bool(self.weight or self.noise.weight)

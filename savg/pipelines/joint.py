@@ -27,7 +27,7 @@ from savg.pipelines.base import ClipPipeline
 from savg.pipelines.description import Description, DescriptionError
 from savg.pipelines.diffusion import DiffusionPipeline
 from savg.pipelines.direction import Directed
-from savg.pipelines.guidance import Denoiser, Guidance, MirrorGuidance
+from savg.pipelines.guidance import Denoiser, Guidance, MirrorGuidance, pushed
 from savg.pipelines.sampling import NoisePurpose, generator
 from savg.pipelines.vocoders import VOCODERS, Vocoder
 
@@ -40,13 +40,17 @@ def joint_denoiser(
     shifts: torch.Generator | None = None,
     dtype: torch.dtype | None = None,
     directed: Directed | None = None,
+    seed: int = 0,
+    clips: Sequence[int] = (),
 ) -> Denoiser:
     """A joint network as samplers call it, guided away from what fits the mirrored audio.
 
-    shifts: draws the window shifts of each call, which both evaluations of a guided step share (None:
+    shifts: draws the window shifts of each call, which all evaluations of a guided step share (None:
     torch's own generator); dtype: of the network's inputs (None: as in the state); directed: what the
-    clips shall be, whose mirror image goes with the mirrored audio.
+    clips shall be, whose mirror image goes with the mirrored audio; seed, clips: to which the noise of
+    `guidance.noise` belongs, of as many clips as the state has.
     """
+    renoise = guidance.noise.renoised(diffusion, seed, clips, NoisePurpose.GUIDANCE)
 
     def denoise(state: State, t: Tensor) -> State:
         state = tuple(part.to(dtype or part.dtype) for part in state)
@@ -66,7 +70,11 @@ def joint_denoiser(
             other = directed and directed.mirrored()
             return evaluate((video, codec.mirror(video, audio)[1]), t, other)
 
-        return guidance.wrap(evaluate, mirrored, diffusion.schedule.base_steps)(state, t)
+        def through_noise(state: State, t: Tensor) -> State:
+            return evaluate(*renoise(state, t))
+
+        away = [(guidance, mirrored), (guidance.noise, through_noise)]
+        return pushed(evaluate, away, diffusion.schedule.base_steps)(state, t)
 
     return denoise
 
@@ -83,6 +91,10 @@ class JointPipeline(DiffusionPipeline[Clip], ClipPipeline):
     guides: ClassVar[type[Guidance]] = MirrorGuidance
     guidance: MirrorGuidance
     vocoder: Vocoder | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_prediction(self.guidance.noise)
 
     @classmethod
     def load(cls, description: Description, compute: Compute) -> Self:
@@ -154,7 +166,15 @@ class JointPipeline(DiffusionPipeline[Clip], ClipPipeline):
         """The joint network, with window shifts that depend on the seed and the call's number."""
         shifts, dtype = generator(seed, 0, NoisePurpose.SHIFTS), self.compute.dtype
         return joint_denoiser(
-            self.joint, self.codec, self.diffusion, self.guidance, shifts, dtype, directed
+            self.joint,
+            self.codec,
+            self.diffusion,
+            self.guidance,
+            shifts,
+            dtype,
+            directed,
+            seed,
+            clips,
         )
 
     def finish(self, frames: NDArray[np.uint8], state: State) -> Clip:

@@ -15,7 +15,6 @@ from savg.diffusion.process import Diffusion, State
 from savg.models.superres_unet import CONFIGS as SUPERRES
 from savg.models.video_unet import CONFIGS as VIDEO
 from savg.pipelines.base import Output
-from savg.pipelines.description import DescriptionError
 from savg.pipelines.diffusion import DiffusionPipeline
 from savg.pipelines.direction import Directed
 from savg.pipelines.guidance import Denoiser, Guidance, NoiseGuidance
@@ -64,10 +63,7 @@ class VideoPipeline(DiffusionPipeline[NDArray[np.uint8]]):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.guidance.weight and self.diffusion.prediction != "x0":
-            raise DescriptionError(
-                f"the prediction of a guided network must be 'x0', got {self.diffusion.prediction!r}."
-            )
+        self.check_prediction(self.guidance)
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:

@@ -233,7 +233,10 @@ class JointDistillation(Distillation, JointRecipe):
         directed: Directed | None,
     ) -> Denoiser:
         assert isinstance(network, JointUNet)
-        return joint_denoiser(network, self.codec, self.diffusion, guidance, directed=directed)
+        return joint_denoiser(
+            network, self.codec, self.diffusion, guidance,
+            directed=directed, seed=seed, clips=range(count),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from savg.metrics.statistics import correlation
 from savg.models.joint_config import CONFIGS as NETWORKS
 from savg.models.joint_unet import JointUNet
 from savg.pipelines.direction import Directed
-from savg.pipelines.guidance import Denoiser, MirrorGuidance
+from savg.pipelines.guidance import Denoiser, MirrorGuidance, NoiseGuidance
 from savg.pipelines.joint import joint_denoiser
 from savg.train.clip_diffusion import ClipDiffusion
 from savg.train.clip_set import ClipSet
@@ -80,7 +80,10 @@ class JointRecipe(ClipDiffusion):
         self, model: torch.nn.Module, count: int, seed: int, directed: Directed | None = None
     ) -> Denoiser:
         assert isinstance(model, JointUNet)
-        return joint_denoiser(model, self.codec, self.diffusion, self.guidance, directed=directed)
+        return joint_denoiser(
+            model, self.codec, self.diffusion, self.guidance,
+            directed=directed, seed=seed, clips=range(count),
+        )  # fmt: skip
 
     def evaluate(self, model: torch.nn.Module, data: ClipSet, sheet: Path) -> dict[str, float]:
         """Statistics of undirected samples; of a directed network also how samples at places spread
@@ -114,6 +117,14 @@ class JointRecipe(ClipDiffusion):
             for both in zip(frames.cpu().numpy(), waveforms.cpu().numpy(), strict=True)
         ]
 
+
+GUIDANCE = MirrorGuidance(
+    weight=2.0,
+    first=0.5,
+    last=0.96,
+    noise=NoiseGuidance(weight=1.2, shift=0.08, first=0.4, last=0.96),
+)
+"""Of the demo network: weights of 64×40 frames draw figures faintly without it (benchmarks/log.md)."""
 
 FULL = JointRecipe(
     optim=Optimisation(
@@ -158,7 +169,7 @@ CONFIGS = {
         optimizer_kind="muon",
         samples=12,
         sample_steps=16,
-        guidance=MirrorGuidance(weight=2.0, first=0.5, last=0.96),
+        guidance=GUIDANCE,
     ),
     "tiny": JointRecipe(
         optim=Optimisation(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from pretended_device import DEVICE, pretended_device
 from savg.device import choose
 from savg.diffusion import Diffusion, Schedule
 from savg.diffusion.dpm_solver import Predictor, multistep, time_steps
+from savg.errors import CheckpointError
 from savg.paths import assets_dir
 from savg.pipelines.guidance import Guidance, MirrorGuidance, NoiseGuidance
 from savg.pipelines.joint import JointPipeline, joint_denoiser
@@ -30,17 +32,22 @@ ROUNDING = 1e-4
 """Of float32, as kernels differ from device to device."""
 
 
+def of_x0(pipeline: Any) -> Any:
+    """The pipeline as if its network predicted the clean clip."""
+    card = replace(pipeline.cards[pipeline.name], facts={"prediction": "x0"})
+    pipeline.cards = {**pipeline.cards, pipeline.name: card}
+    pipeline.__post_init__()
+    return pipeline
+
+
 def guided_joint() -> JointPipeline:
-    pipeline = tiny_joint()
-    pipeline.guidance = MirrorGuidance(2.0)
+    pipeline: JointPipeline = of_x0(tiny_joint())
+    pipeline.guidance = MirrorGuidance(2.0, noise=NoiseGuidance(1.5, first=0.4))
     return pipeline
 
 
 def guided_video() -> VideoPipeline:
-    pipeline = tiny_video(upscale=False)
-    card = replace(pipeline.cards["video"], facts={"prediction": "x0"})
-    pipeline.cards = {**pipeline.cards, "video": card}
-    pipeline.__post_init__()
+    pipeline: VideoPipeline = of_x0(tiny_video(upscale=False))
     pipeline.guidance = NoiseGuidance(1.5, shift=0.1)
     return pipeline
 
@@ -139,13 +146,48 @@ def random_model(recipe: Any) -> torch.nn.Module:
 
 
 @torch.inference_mode()
+def test_both_pushes_of_a_joint_network_start_from_the_same_prediction() -> None:
+    pipeline = guided_joint()
+    both, t = pipeline.guidance, torch.tensor([800, 450])
+    generator = torch.Generator().manual_seed(0)
+    state = tuple(torch.randn(2, *shape, generator=generator) for shape in pipeline.shapes)
+    pipeline.guidance = replace(both, weight=0.0)
+    through_noise = pipeline.denoiser(3, range(2))(state, t)
+    pipeline.guidance = replace(both, noise=NoiseGuidance())
+    mirrored = pipeline.denoiser(3, range(2))(state, t)
+    pipeline.guidance = MirrorGuidance()
+    plain = pipeline.denoiser(3, range(2))(state, t)
+    pipeline.guidance = both
+    video, audio = pipeline.denoiser(3, range(2))(state, t)
+    pushes = [guided[0] - plain[0] for guided in (mirrored, through_noise)]
+    torch.testing.assert_close(video, plain[0] + sum(pushes), rtol=1e-4, atol=1e-5)
+    assert torch.equal(audio, plain[1])
+    for push, inside in zip(pushes, ((True, False), (True, True)), strict=True):
+        assert tuple((push.abs().amax((1, 2, 3, 4)) > 1e-4).tolist()) == inside
+
+
+def test_pushes_of_a_joint_network_are_saved_and_need_predictions_of_x0(tmp_path: Path) -> None:
+    pipeline = guided_joint()
+    pipeline.save_pretrained(tmp_path / "p")
+    loaded = JointPipeline.from_pretrained(tmp_path / "p", device="cpu", dtype="float32")
+    assert loaded.guidance == pipeline.guidance
+    together, alone = pipeline(2, seed=4)[1], loaded(1, seed=4, first=1)[0]
+    assert np.abs(together.video.astype(int) - alone.video).max() <= 1
+    plain = tiny_joint()
+    plain.description = {**plain.description, "guidance": {"noise": {"weight": 1.0}}}
+    with pytest.raises(CheckpointError, match="prediction of a guided network must be 'x0'"):
+        plain.__post_init__()
+
+
+@torch.inference_mode()
 @pytest.mark.parametrize("kind", ["joint", "video"])
 def test_a_trainings_samples_are_drawn_as_a_pipeline_draws(kind: str) -> None:
     recipe: Any = replace(
         {"joint": JOINT, "video": VIDEO}[kind]["tiny"], prediction="x0", sample_steps=8
     )
     model = random_model(recipe)
-    guidance = {"joint": MirrorGuidance(2.0), "video": NoiseGuidance(2.0)}[kind]
+    joint = MirrorGuidance(2.0, noise=NoiseGuidance(1.5, first=0.4))
+    guidance = {"joint": joint, "video": NoiseGuidance(2.0)}[kind]
     plain = recipe.generate(model, 2, seed=4)
     guided = replace(recipe, guidance=guidance).generate(model, 2, seed=4)
     assert not torch.equal(plain[0], guided[0])
@@ -153,7 +195,11 @@ def test_a_trainings_samples_are_drawn_as_a_pipeline_draws(kind: str) -> None:
         model,
         None,
         {kind: recipe.card("synthetic")},
-        {"codec": recipe.codec.to_dict(), "format": vars(recipe.clips), "guidance": vars(guidance)},
+        {
+            "codec": recipe.codec.to_dict(),
+            "format": vars(recipe.clips),
+            "guidance": asdict(guidance),
+        },
         choose("cpu", "float32"),
     )
     generator = torch.Generator().manual_seed(4)
@@ -162,7 +208,9 @@ def test_a_trainings_samples_are_drawn_as_a_pipeline_draws(kind: str) -> None:
         kind == "joint"
     ):  # the pipeline's window shifts are those of its seed, the sheets' torch's own
         shifts = torch.Generator().manual_seed(4)
-        denoiser = joint_denoiser(model, recipe.codec, recipe.diffusion, guidance, shifts)
+        denoiser = joint_denoiser(
+            model, recipe.codec, recipe.diffusion, guidance, shifts, seed=4, clips=range(2)
+        )
     else:
         denoiser = pipeline.denoiser(4, range(2))
     times = time_steps(pipeline.diffusion, recipe.sample_steps, "logSNR", snap=True)
@@ -177,4 +225,4 @@ def test_the_demo_recipes_samples_are_guided_as_the_bundled_pipelines_are(
     description = json.loads((assets_dir() / "demo" / f"{file}.json").read_text())
     description = description.get(kind) if isinstance(description.get(kind), dict) else description
     recipe = {"joint": JOINT, "video": VIDEO}[kind]["demo"]
-    assert vars(recipe.guidance) == description["guidance"]
+    assert asdict(recipe.guidance) == description["guidance"]
