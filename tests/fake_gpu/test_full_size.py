@@ -6,10 +6,6 @@ sizes show is looked for here. Needs g++, as there.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +29,7 @@ PUBLISHED = {"joint": (133.7e6, 2.11e12), "superres": (311.0e6, 1.26e12)}
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("full_size")
     machine.build(folder)
-    process = subprocess.run(
-        [sys.executable, str(HERE / "cases_full_size.py"), str(folder), str(folder / "out.json")],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        timeout=1800,
-    )
-    assert process.returncode == 0, process.stderr[-3000:]
-    found: dict[str, dict[str, Any]] = json.loads((folder / "out.json").read_text())
-    return found
+    return machine.run_cases(HERE / "cases_full_size.py", folder, result=folder / "out.json")
 
 
 @pytest.mark.parametrize("name", recipe_names())

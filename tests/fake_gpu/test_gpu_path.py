@@ -8,10 +8,6 @@ for CUDA's driver: without it the tests are skipped, and say so.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,19 +40,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     """What became of all cases, in one process that believes in two GPUs."""
     libraries, folder = tmp_path_factory.mktemp("driver"), tmp_path_factory.mktemp("runs")
     machine.build(libraries)
-    command = [
-        str(HERE / "cases_pretended.py"),
-        str(libraries),
-        str(folder),
-        str(folder / "out.json"),
-    ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True, env=environment, timeout=1800
-    )
-    assert process.returncode == 0, process.stderr[-3000:]
-    found: dict[str, dict[str, Any]] = json.loads((folder / "out.json").read_text())
-    return found
+    script = HERE / "cases_pretended.py"
+    return machine.run_cases(script, libraries, folder, result=folder / "out.json")
 
 
 def of_kind(waits: dict[str, int]) -> dict[str, int]:
