@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import sys
 import weakref
 from collections import Counter
@@ -254,13 +255,35 @@ def main() -> None:
     for name in recipe_names():
         cases[f"train {name}"] = lambda name=name: training_step(get_recipe(name, "full"), 1)
     cases["broken: a label on the CPU"] = label_on_the_cpu
-    results: dict[str, Any] = {}
-    for name in sys.argv[3:] or cases:
-        try:
-            results[name] = cases[name]()
-        except Exception as error:
-            results[name] = {"problem": machine.problem(error)}
+    results = {name: by_itself(name, cases[name]) for name in sys.argv[3:] or cases}
     Path(sys.argv[2]).write_text(json.dumps(results))
+
+
+def by_itself(name: str, case: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The result of a case in a process of its own, which the memory of no other can spoil.
+
+    One that dies of a signal, as torch's fake tensors did now and then in the C library's allocator, is
+    started again, twice at most; if it dies each time, that is its problem.
+    """
+    for last in (False, False, True):
+        reader, writer = os.pipe()
+        child = os.fork()
+        if not child:
+            with os.fdopen(writer, "w") as out:
+                try:
+                    json.dump(case(), out)
+                except Exception as error:
+                    json.dump({"problem": machine.problem(error)}, out)
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader) as told:
+            text = told.read()
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if code == 0:
+            result: dict[str, Any] = json.loads(text)
+            return result
+        print(f"{name}: exit code {code}{'' if last else ', once more'}", file=sys.stderr)
+    return {"problem": f"exit code {code}"}
 
 
 if __name__ == "__main__":
