@@ -27,7 +27,7 @@ from savg.models.mel_vae import MelVae
 from savg.train.clip_set import ClipSet
 from savg.train.optim import Draw
 from savg.train.recipe import Batch, Recipe
-from savg.train.sheets import Image
+from savg.train.sheets import Image, write_sheet
 from savg.train.sources import ClipSpec, Synthetic, card_of, open_clips
 
 RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
@@ -85,6 +85,16 @@ class AudioRecipe(Recipe):
         channels = np.concatenate([data.audio(i) for i in chosen])
         length = channels.shape[1] // (2 * self.mel.hop_size) * 2 * self.mel.hop_size
         return torch.from_numpy(channels[:, :length]).to(device)
+
+    def waveform_scores(self, waveform: Tensor, real: Tensor, sheet: Path) -> dict[str, float]:
+        """How far waveforms [B, T] are from real ones; both spectrograms side by side on a sheet."""
+        made, mel = log_mel(waveform, self.mel), log_mel(real, self.mel)
+        write_sheet(sheet, [[mel_image(a)] for pair in zip(mel, made, strict=True) for a in pair])
+        return {
+            "mel_error": float((made - mel).abs().mean()),
+            "spectral": float(spectral_distance(waveform, real)),
+            "level_db": float(20 * torch.log10(waveform.std() / real.std().clamp_min(1e-6))),
+        }
 
     def card(self, data: str) -> Card:
         return card_of(data, {})

@@ -12,11 +12,10 @@ from torch.nn import functional
 
 from savg.models.harmonic_vocoder import CONFIGS as NETWORKS
 from savg.models.harmonic_vocoder import HarmonicVocoder, HarmonicVocoderConfig
-from savg.train.audio_data import AudioRecipe, log_mel, mel_image, spectral_distance
+from savg.train.audio_data import AudioRecipe, log_mel, spectral_distance
 from savg.train.clip_set import ClipSet
 from savg.train.optim import Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars
-from savg.train.sheets import write_sheet
 from savg.train.sources import Synthetic
 
 OCTAVE_COST = 0.03
@@ -96,15 +95,8 @@ class HarmonicVocoderRecipe(AudioRecipe):
     def evaluate(self, model: nn.Module, data: ClipSet, sheet: Path) -> dict[str, float]:
         assert isinstance(model, HarmonicTraining)
         real = self.evaluation_audio(data, next(model.parameters()).device)
-        mel = log_mel(real, self.mel)
-        waveform = model.network.excited(mel)
-        made = log_mel(waveform, self.mel)
-        write_sheet(sheet, [[mel_image(a)] for pair in zip(mel, made, strict=True) for a in pair])
-        return {
-            "mel_error": float((made - mel).abs().mean()),
-            "spectral": float(spectral_distance(waveform, real)),
-            "level_db": float(20 * torch.log10(waveform.std() / real.std().clamp_min(1e-6))),
-        }
+        waveform = model.network.excited(log_mel(real, self.mel))
+        return self.waveform_scores(waveform, real, sheet)
 
 
 def pitch_of(audio: Tensor, config: HarmonicVocoderConfig) -> tuple[Tensor, Tensor]:

@@ -29,7 +29,6 @@ from savg.train.audio_data import (
     adversarial,
     frozen_vae,
     log_mel,
-    mel_image,
     spectral_distance,
 )
 from savg.train.clip_set import ClipSet
@@ -37,7 +36,6 @@ from savg.train.harmonic_vocoder import DEMO as HARMONIC
 from savg.train.harmonic_vocoder import TINY as HARMONIC_TINY
 from savg.train.optim import Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars, on_gpu
-from savg.train.sheets import write_sheet
 from savg.train.sources import Synthetic
 
 
@@ -117,17 +115,8 @@ class VocoderRecipe(AudioRecipe):
     def evaluate(self, model: torch.nn.Module, data: ClipSet, sheet: Path) -> dict[str, float]:
         assert isinstance(model, AdversarialVocoder)
         real = self.evaluation_audio(data, next(model.parameters()).device)
-        mel = log_mel(real, self.mel)
-        waveform = model(mel)[0].float()
-        waveform_mel = log_mel(waveform, self.mel)
-        write_sheet(
-            sheet, [[mel_image(a)] for pair in zip(mel, waveform_mel, strict=True) for a in pair]
-        )
-        return {
-            "mel_error": float((waveform_mel - mel).abs().mean()),
-            "spectral": float(spectral_distance(waveform, real)),
-            "level_db": float(20 * torch.log10(waveform.std() / real.std().clamp_min(1e-6))),
-        }
+        waveform = model(log_mel(real, self.mel))[0].float()
+        return self.waveform_scores(waveform, real, sheet)
 
 
 @dataclass(frozen=True, kw_only=True)
