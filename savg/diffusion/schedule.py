@@ -51,7 +51,10 @@ class Schedule:
         spacing: "ddimN" (every k-th time, N of them), a number N, or "a,b,…" (of each of
         equal sections in turn, that number of times).
         """
-        used = _spaced_times(len(self.betas), str(spacing))
+        return self.visiting(_spaced_times(len(self.betas), str(spacing)))
+
+    def visiting(self, used: NDArray[np.int64]) -> Schedule:
+        """The schedule that visits these of its steps alone, which rise, with the same ᾱ there."""
         cumulative = self.alphas_cumprod[used]
         betas = 1.0 - cumulative / np.concatenate([[1.0], cumulative[:-1]])
         return Schedule(betas, self.times[used], self.base_steps)

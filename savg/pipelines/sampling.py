@@ -140,9 +140,12 @@ def spaced(diffusion: Diffusion, steps: int) -> Diffusion:
     """The process at `steps` of its times.
 
     At a whole stride from time 0, as published for DDIM, where that comes close to pure noise;
-    otherwise spread evenly from the first time to the last.
+    otherwise spread evenly from the first time to the last. A single step starts at the last time,
+    where the noise is that of the start.
     """
     schedule = diffusion.schedule
+    if steps == 1:
+        return replace(diffusion, schedule=schedule.visiting(np.array([len(schedule) - 1])))
     try:
         chosen = schedule.respaced(f"ddim{steps}")
     except ValueError:

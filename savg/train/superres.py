@@ -21,6 +21,7 @@ from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card, load_official
 from savg.models.superres_unet import CONFIGS as NETWORKS
 from savg.models.superres_unet import SuperResUNet, SuperResUNetConfig
+from savg.pipelines.sampling import spaced
 from savg.train.clip_set import ClipSet
 from savg.train.optim import Draw, Optimisation
 from savg.train.recipe import Batch, Recipe, Scalars
@@ -180,8 +181,7 @@ class SuperResRecipe(Recipe):
         device = next(model.parameters()).device
         small, large = small.to(device), large.to(device)
         start = torch.randn(large.shape, generator=torch.Generator().manual_seed(1)).to(device)
-        process = self.diffusion
-        process = replace(process, schedule=process.schedule.respaced(self.sample_steps))
+        process = spaced(self.diffusion, self.sample_steps)
 
         def network(state: State, t: Tensor) -> State:
             return (model(state[0], times_on(device, t), small),)

@@ -236,6 +236,22 @@ def test_spacing_follows_the_published_stride_where_it_reaches_noise() -> None:
     assert few[0] == 0 and few[-1] == 999 and len(few) == 8
 
 
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
+def test_one_step_starts_where_the_noise_is(sampler) -> None:
+    seen = []
+
+    def network(state, t):
+        seen.append(t.tolist())
+        return (torch.full_like(state[0], 0.25),)
+
+    start = (torch.randn(2, 3, generator=torch.Generator().manual_seed(0)),)
+    diffusion = diffusion_of({"prediction": "x0"})
+    noise = ClipNoise(0, [0, 1], 0)
+    (sample,) = SamplerConfig(sampler, 1).run(diffusion, network, start, noise)
+    assert seen == [[999, 999]]
+    assert torch.equal(sample, torch.full((2, 3), 0.25))
+
+
 def test_the_registry_lists_what_there_is() -> None:
     assert CLIPS["joint"] is JointPipeline
     with pytest.raises(SavgError, match="must be one of joint"):
