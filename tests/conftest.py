@@ -70,3 +70,12 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
     if not cpu_speed.cache_file().is_file():  # no test depends on what this machine is fast at
         cpu_speed.remember(cpu_speed.Measurement(1.0, 1.0, cpu_speed.ENOUGH))
+
+
+@pytest.fixture
+def bfloat16_units() -> Iterator[None]:
+    """For tests of networks in bfloat16, which many CPUs have no units for."""
+    from bfloat16_units import bfloat16_units as units  # torch is imported where it is needed
+
+    with units():
+        yield

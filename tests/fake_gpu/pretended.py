@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from bfloat16_units import product
 from fake_gpu.machine import check_attention, where
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
@@ -232,7 +233,7 @@ def check_generator(args: Any, kwargs: dict[str, Any], kind: str) -> None:
 
 
 def on_cpu(function: Any, packet: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    """CUDA's own attention by the CPU's."""
+    """CUDA's own attention by the CPU's, and products in bfloat16 as the GPU's units do them."""
     if packet is aten._scaled_dot_product_flash_attention:
         out, lse = aten._scaled_dot_product_flash_attention_for_cpu(
             *args[:3], scale=kwargs.get("scale")
@@ -245,7 +246,7 @@ def on_cpu(function: Any, packet: Any, args: Any, kwargs: dict[str, Any]) -> Any
         return backward(
             grad.contiguous(), query, key, value, out, lse, 0.0, args[11], scale=kwargs.get("scale")
         )
-    return function(*args, **kwargs)
+    return product(function, args, kwargs)
 
 
 class DeviceGenerator(torch.Generator):

@@ -40,6 +40,7 @@ def backbone(dtype: str) -> I3dBackbone:
     return I3dBackbone(small(), "0" * 64, choose("cpu", dtype))
 
 
+@pytest.mark.usefixtures("bfloat16_units")
 @pytest.mark.parametrize(("dtype", "rtol"), [("float32", 1e-4), ("bfloat16", 0.05)])
 def test_features_are_those_of_the_clip_alone(dtype: str, rtol: float) -> None:
     assert_independent(backbone(dtype), CLASSES, rtol)

@@ -87,6 +87,7 @@ def test_they_are_the_networks_own_features_before_the_classifier() -> None:
         torch.testing.assert_close(network.fc(features), logits, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.usefixtures("bfloat16_units")
 @pytest.mark.parametrize("kind", [R3d18, S3d])
 def test_low_precision_is_near(kind: type[KineticsBackbone]) -> None:
     clip = moving_clip(0, 14)
@@ -95,6 +96,7 @@ def test_low_precision_is_near(kind: type[KineticsBackbone]) -> None:
     assert 0 < np.linalg.norm(fast - plain) < 0.05 * np.linalg.norm(plain)
 
 
+@pytest.mark.usefixtures("bfloat16_units")
 def test_windows_of_a_transformer() -> None:
     short = moving_clip(2, 3)
     (features,) = seeded(Mvit, "bfloat16")([short])

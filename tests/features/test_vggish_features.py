@@ -46,6 +46,7 @@ def backbone(dtype: str = "float32") -> VggishBackbone:
     return VggishBackbone(network(), "0" * 64, choose("cpu", dtype))
 
 
+@pytest.mark.usefixtures("bfloat16_units")
 @pytest.mark.parametrize(("dtype", "rtol"), [("float32", 1e-3), ("bfloat16", 0.1)])
 def test_features_are_those_of_the_clip_alone(dtype: str, rtol: float) -> None:
     assert_batch_independent(backbone(dtype), 4, WIDTH, rtol)
@@ -76,6 +77,7 @@ def test_short_clips_are_followed_by_silence() -> None:
     np.testing.assert_allclose(features, expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.usefixtures("bfloat16_units")
 def test_bfloat16_moves_distances_by_little() -> None:
     clips = [sounding_clip(seed, 2.0) for seed in range(12)]
     clips += [sounding_clip(seed, 2.0, pan=-0.8) for seed in range(12, 24)]

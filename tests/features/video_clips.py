@@ -27,8 +27,7 @@ def assert_independent(backbone: Backbone, width: int, rtol: float) -> None:
     assert [f.shape for f in together] == [(1, width)] * 4
     assert all(f.dtype == np.float32 and np.isfinite(f).all() for f in together)
     spread = np.std(np.concatenate(together), 0).mean()
-    for clip, features in zip(clips, together, strict=True):
-        (alone,) = backbone([clip])
-        np.testing.assert_allclose(alone, features, atol=rtol * spread, rtol=0)
-    for clip, features in zip(clips, reversed(backbone(clips[::-1])), strict=True):
-        np.testing.assert_allclose(features, backbone([clip])[0], atol=rtol * spread, rtol=0)
+    alone = [backbone([clip])[0] for clip in clips]
+    for batch in (together, list(reversed(backbone(clips[::-1])))):
+        for features, expected in zip(batch, alone, strict=True):
+            np.testing.assert_allclose(features, expected, atol=rtol * spread, rtol=0)

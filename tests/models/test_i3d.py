@@ -184,6 +184,7 @@ def test_the_fast_path_in_float32_is_the_plain_one(shape: tuple[int, ...]) -> No
     torch.testing.assert_close(fast, plain, atol=1e-4, rtol=1e-5)
 
 
+@pytest.mark.usefixtures("bfloat16_units")
 def test_the_fast_path_in_bfloat16_moves_logits_less_than_a_grey_level_of_noise() -> None:
     rng = np.random.default_rng(5)
     frames = clips(8).numpy().astype(int).repeat(16, 2).repeat(16, 3)  # of 256×256 pixels
