@@ -67,13 +67,7 @@ class Served:
                 wire.sendall(raw)
                 while part := wire.recv(65_536):
                     got += part
-                    head, mark, body = got.partition(b"\r\n\r\n")
-                    lengths = [
-                        int(line.split(b":")[1])
-                        for line in head.lower().split(b"\r\n")
-                        if line.startswith(b"content-length:")
-                    ]
-                    if mark and lengths and len(body) >= lengths[0]:
+                    if _is_complete(got, raw):
                         break
         return got
 
@@ -143,3 +137,21 @@ class Served:
     def errors(self) -> str:
         """What the server has written to standard error so far."""
         return self.log.read_text()
+
+
+def _is_complete(got: bytes, sent: bytes) -> bool:
+    """Whether bytes that came hold a whole final reply with a length, or one that has no body."""
+    head, mark, body = got.partition(b"\r\n\r\n")
+    if not mark:
+        return False
+    status = head.split(b" ", 2)[1:2]
+    if status == [b"100"]:
+        return _is_complete(body, sent)
+    if status == [b"304"] or sent.startswith(b"HEAD "):
+        return True
+    lengths = [
+        int(line.split(b":")[1])
+        for line in head.lower().split(b"\r\n")
+        if line.startswith(b"content-length:")
+    ]
+    return bool(lengths) and len(body) >= lengths[0]

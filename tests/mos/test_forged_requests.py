@@ -193,7 +193,7 @@ def test_a_forged_request_is_at_most_a_line_in_the_log(served: Served, name: str
     assert len(said.splitlines()) <= 1 and "Traceback" not in said, said
 
 
-WAITS = {"newlines", "chunks_late", "length_huge", "chunks_huge", "method_head"}
+WAITS = {"newlines", "chunks_late", "length_huge", "chunks_huge"}
 """Requests that are not complete, so that nothing comes back at once."""
 
 
