@@ -67,8 +67,12 @@ def whole_number(
     """The value, an int in least..most (None: without an end); else `error` in one sentence."""
     if is_whole(value) and least <= value and (most is None or value <= most):
         return int(value)
-    span = f"≥ {least}" if most is None else f"in {least}..{most}"
-    raise error(f"{name} must be a whole number {span}, got {brief(value)}.")
+    span = f"a whole number in {least}..{most}"
+    if most is None:
+        span = f"a whole number ≥ {least}"
+    elif least == most:
+        span = str(least)
+    raise error(f"{name} must be {span}, got {brief(value)}.")
 
 
 class _Brief(reprlib.Repr):

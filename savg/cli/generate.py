@@ -89,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
     options = _options(args)
     if (direction := options.get("direction")) and (ignored := pipeline.ignored(direction)):
         print(ignored, file=sys.stderr)
+    if unlearnt := pipeline.unlearnt(args.steps):
+        print(unlearnt, file=sys.stderr)
     clip_rows: list[dict[str, Any]] = []
 
     def write(clip: Any, index: int) -> None:

@@ -242,6 +242,10 @@ class ClipPipeline(SeedPipeline[Clip]):
         """What of a direction clips will not follow, in a sentence; empty where they follow all."""
         return ""
 
+    def unlearnt(self, steps: int | None) -> str:
+        """Why the weights are not made for so many steps, in a sentence; empty where they are."""
+        return ""
+
 
 class AudioPipeline(Pipeline):
     """Stereo audio for a video: `audio = pipeline(video, seed=…)`, float32 [2, T] in −1..1.

@@ -29,6 +29,8 @@ STAGES = {"video": "video", "sound": "video_to_audio"}
 NO_FOLDERS = (KEY, "clip")
 """Keys of a description whose text is no component: its name, and a network of open_clip's."""
 
+MOST_LEARNT_STEPS = 64
+"""Of distilled weights."""
 
 T = TypeVar("T")
 
@@ -100,6 +102,14 @@ class Description:
         return next((stage.sampler for stage in self.stages.values()), {})
 
     @property
+    def learnt_steps(self) -> int | None:
+        """The only number of steps that the network that makes the frames was distilled for, if any."""
+        for stage in self.stages.values():
+            return stage.learnt_steps
+        folder = self._network
+        return learnt_steps(_card_facts(folder), str(folder / CONFIG_FILE))
+
+    @property
     def takes_boxes(self) -> bool:
         """Whether one of its networks was trained with persons' boxes."""
         files = [folder / CONFIG_FILE for folder in self.components.values()]
@@ -111,8 +121,13 @@ class Description:
         """Whether the network that makes the frames was trained with directions."""
         for stage in self.stages.values():
             return stage.takes_directions
+        return _directed(self._network)
+
+    @property
+    def _network(self) -> Path:
+        """The folder of the network that makes the frames, or of the first one."""
         folders = self.components
-        return _directed(folders.get(self.name) or next(iter(folders.values()), self.folder))
+        return folders.get(self.name) or next(iter(folders.values()), self.folder)
 
     @property
     def directs_frames_only(self) -> bool:
@@ -167,6 +182,34 @@ def flag(description: Mapping[str, Any], name: str, default: bool) -> bool:
     if not isinstance(value, bool):
         raise DescriptionError(f"{name} must be true or false, got {brief(value)}.")
     return value
+
+
+def learnt_steps(facts: Mapping[str, Any], where: str = "card of the weights") -> int | None:
+    """The number of steps that weights were distilled for, by their card's facts; None for others.
+
+    where: the facts are, for the error.
+
+    Raises:
+        CheckpointError: a sampler of distilled weights without a number of steps.
+    """
+    sampler = facts.get("sampler")
+    if sampler is None:
+        return None
+    steps: Any = sampler.get("steps") if isinstance(sampler, Mapping) else None
+    if not is_whole(steps) or not 0 < steps <= MOST_LEARNT_STEPS:
+        raise CheckpointError(
+            f"{where}: sampler must have a whole number of steps in 1..{MOST_LEARNT_STEPS}, got "
+            f"{brief(sampler)}."
+        )
+    return int(steps)
+
+
+def _card_facts(folder: Path) -> Mapping[str, Any]:
+    """What the card of a component tells of it; empty where there is none."""
+    file = folder / CONFIG_FILE
+    card = read_config(file).get("card") if file.is_file() else None
+    facts = card.get("facts") if isinstance(card, Mapping) else None
+    return facts if isinstance(facts, Mapping) else {}
 
 
 def _directed(folder: Path) -> bool:

@@ -22,7 +22,13 @@ from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card, component_folder, load_component, model_format, save_component
 from savg.models.joint_unet import CoupledUNet
 from savg.pipelines.base import Result, SeedPipeline, check_call
-from savg.pipelines.description import Description, DescriptionError, flag, setting
+from savg.pipelines.description import (
+    Description,
+    DescriptionError,
+    flag,
+    learnt_steps,
+    setting,
+)
 from savg.pipelines.direction import Directed, Direction, asked
 from savg.pipelines.guidance import Denoiser, Guidance, NoiseGuidance
 from savg.pipelines.progress import OnStep, Progress, flipped
@@ -206,6 +212,18 @@ class DiffusionPipeline(SeedPipeline[Result]):
         batches = -(-num_clips // (batch_size or self.batch_size))
         per_clip = self.superres.with_steps(superres_steps).total(self.format.frames)
         return batches * self.sampler.with_overrides(steps, sampler).total + num_clips * per_clip
+
+    def unlearnt(self, steps: int | None) -> str:
+        """Why so many steps (None: its own) are not what the network was distilled for, in a sentence;
+        empty where they are, and for networks that take any number."""
+        learnt = learnt_steps(self.cards[self.name].facts)
+        asked_for = steps or self.sampler.steps
+        if learnt is None or asked_for == learnt:
+            return ""
+        return (
+            f"These {self.name} weights were distilled for {learnt} steps, and {asked_for} are asked "
+            "for: that was not learnt."
+        )
 
     def stages(self, steps: int | None = None) -> tuple[tuple[str, int], ...]:
         sampling = self.sampler.with_overrides(steps, None).total

@@ -90,6 +90,9 @@ class TwoStagePipeline(ClipPipeline):
         deaf = self.video.directions and not self._audio_takes_directions
         return FRAMES_ONLY if of_audio and deaf else ""
 
+    def unlearnt(self, steps: int | None) -> str:
+        return self.video.unlearnt(steps)
+
     @property
     def _audio_takes_directions(self) -> bool:
         return bool(getattr(self.audio, "directions", 0))

@@ -25,6 +25,7 @@ from savg.diffusion.process import State
 from savg.hub import Card
 from savg.models.direction import CONDITIONS
 from savg.models.joint_unet import JointUNet
+from savg.pipelines.description import MOST_LEARNT_STEPS
 from savg.pipelines.direction import Directed
 from savg.pipelines.guidance import Denoiser, Guidance, MirrorGuidance, NoiseGuidance
 from savg.pipelines.joint import joint_denoiser
@@ -42,9 +43,6 @@ from savg.train.video import CONFIGS as VIDEO
 from savg.train.video import VideoRecipe
 
 S = TypeVar("S", bound="Distillation")
-
-MOST_STEPS = 64
-"""Of a student, and of its teacher within one of them."""
 
 COMPARED = 4
 """Samples at most that are compared with the teacher's from the same noise."""
@@ -73,8 +71,10 @@ class Distillation(ClipDiffusion):
 
     def __post_init__(self) -> None:
         for name in ("few_steps", "teacher_steps"):
-            if not 1 <= getattr(self, name) <= MOST_STEPS:
-                raise ValueError(f"{name} must be in 1..{MOST_STEPS}, got {getattr(self, name)}.")
+            if not 1 <= getattr(self, name) <= MOST_LEARNT_STEPS:
+                raise ValueError(
+                    f"{name} must be in 1..{MOST_LEARNT_STEPS}, got {getattr(self, name)}."
+                )
         if self.teacher_order not in (1, 2, 3):
             raise ValueError(f"teacher_order must be 1, 2 or 3, got {self.teacher_order}.")
         if len(self.direction_weights) != len(CONDITIONS) or min(self.direction_weights) < 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,25 @@ def test_one_alone_is_the_natural_choice(context: Context) -> None:
     assert both.label == "Both, side by side" and both.names == ("fake", "second")
     assert both.steps == (4, 20, 100) and both.boxes
     assert list(generate_choices(studio_fakes.services())) == ["fake"]
+
+
+def test_distilled_weights_keep_their_steps(context: Context) -> None:
+    pipelines = context.services.pipelines
+    pipelines["fake"] = replace(pipelines["fake"], steps=(8, 8, 8))
+    choices = generate_choices(context.services)
+    assert not choices["fake"].takes_steps and choices["fake"].evaluations(8, 2) == {"fake": 16}
+    both = choices[TOGETHER]
+    assert both.takes_steps and both.steps == pipelines["second"].steps
+    assert both.evaluations(20) == {"fake": 8, "second": 20}
+    last = run(context, GenerateRequest(context, TOGETHER, 4, 20, 1))[-1]
+    made = [context.library[clip["id"]] for clip in last[2]["clips"]]
+    assert sorted((clip.settings.pipeline, clip.settings.steps) for clip in made) == [
+        ("fake", 8), ("second", 20),
+    ]  # fmt: skip
+    with pytest.raises(SavgError, match=r"Steps must be 8"):
+        GenerateRequest(context, "fake", 0, 20, 1)
+    pipelines["second"] = replace(pipelines["second"], steps=(6, 6, 6))
+    assert not generate_choices(context.services)[TOGETHER].takes_steps
 
 
 def test_one_seed_goes_to_both_and_both_have_scores(context: Context) -> None:

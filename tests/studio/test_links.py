@@ -51,6 +51,16 @@ def test_a_clips_link_asks_for_that_clip(context: Context) -> None:
     assert opened[-1] is None and opened[-2]["target"] == "#savg-go"
 
 
+def test_a_link_to_distilled_weights_makes_its_clip_in_their_steps(context: Context) -> None:
+    pipelines = context.services.pipelines
+    pipelines["fake"] = replace(pipelines["fake"], steps=(8, 8, 8))
+    choices = generate_choices(context.services)
+    link = read_link({"pipeline": "fake", "seed": "3", "steps": "20"}, choices)
+    assert link == Link("fake", 3, 8, 1, True)
+    slider = open_link(context, choices, {"pipeline": "fake", "seed": "3"}, [])[3]
+    assert slider["value"] == 8 and not slider["visible"]
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -93,8 +103,9 @@ def test_a_reload_has_the_clips_of_before(context: Context) -> None:
 
 def test_time_is_told_once_it_is_known() -> None:
     pace = Pace()
-    assert pace.seconds(["a"], 10, 1) is None and "once a clip" in pace.words(["a"], 10, 1)
+    assert pace.seconds({"a": 10}, 1) is None and "once a clip" in pace.words({"a": 10}, 1)
     pace.add("a", 10, 5.0)
     pace.add("b", 20, 20.0)
-    assert pace.seconds(["a", "b"], 10, 2) == pytest.approx(2 * 10 * (0.5 + 1.0))
-    assert pace.words(["a"], 40, 1) == "Takes about 20 s here once its turn has come."
+    assert pace.seconds({"a": 10, "c": 1}, 2) is None
+    assert pace.seconds({"a": 10, "b": 8}, 2) == pytest.approx(2 * (10 * 0.5 + 8 * 1.0))
+    assert pace.words({"a": 40}, 1) == "Takes about 20 s here once its turn has come."

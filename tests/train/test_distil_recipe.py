@@ -13,12 +13,15 @@ import torch
 
 from savg.cli import main as savg
 from savg.diffusion.dpm_solver import Predictor, first_order
+from savg.errors import CheckpointError
 from savg.hub import Card, save_component
 from savg.models.direction import row
 from savg.pipelines import joint, two_stage
+from savg.pipelines.description import descriptions
 from savg.pipelines.direction import Directed, Direction
 from savg.pipelines.guidance import MirrorGuidance, NoiseGuidance
 from savg.pipelines.registry import CLIPS
+from savg.studio.shared.offers import Offers
 from savg.train import checkpoint as checkpoints
 from savg.train.__main__ import main
 from savg.train.distill import CONFIGS, Distillation
@@ -250,7 +253,11 @@ def test_both_families_have_the_sizes_of_the_networks_that_they_distil() -> None
     ("config", "pipeline"), [("tiny", "joint"), ("video_tiny", "two_stage")], ids=["joint", "video"]
 )
 def test_a_student_is_exported_with_its_sampler_and_generates_in_its_steps(
-    config: str, pipeline: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: str,
+    pipeline: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     recipe, run, out = CONFIGS[config], tmp_path / "run", tmp_path / "mine"
     base = joint.tiny() if pipeline == "joint" else two_stage.tiny()
@@ -281,7 +288,21 @@ def test_a_student_is_exported_with_its_sampler_and_generates_in_its_steps(
     generate = ["generate", "--pipeline", pipeline, "--weights", str(out), "--device", "cpu"]
     assert savg([*generate, "--out", str(tmp_path / "clips")]) == 0
     assert len(list((tmp_path / "clips").glob("*.mp4"))) == 1
+    assert "distilled" not in capsys.readouterr().err
     expected = recipe.diffusion.schedule.model_times(recipe.student_times[:-1]).tolist()
     assert times == expected, "one evaluation in each of the steps that were learnt"
+    assert savg([*generate, "--out", str(tmp_path / "more"), "--steps", "3"]) == 0
+    assert "distilled for 2 steps, and 3 are asked for" in capsys.readouterr().err
+    (one,) = descriptions(out)
+    file = out / own.name / "config.json"
+    assert one.learnt_steps == 2 and descriptions(tmp_path / "base")[0].learnt_steps is None
+    offers = Offers()
+    offers.add("mine", "of mine", out, pipeline)
+    assert offers.pipelines["mine"].steps == (2, 2, 2)
+    values = json.loads(file.read_text())
+    values["card"]["facts"]["sampler"] = {"steps": "few"}
+    file.write_text(json.dumps(values))
+    with pytest.raises(CheckpointError, match=r"config.json: sampler must have .* in 1\.\.64, got"):
+        _ = one.learnt_steps
     card = (out / own.name / "README.md").read_text() + (out / own.name / "config.json").read_text()
     assert str(tmp_path) not in card and "--set teacher=teacher" in card

@@ -121,6 +121,7 @@ def _settings(
         label="Steps",
         elem_id="savg-steps",
         info="More steps take longer and follow the model more closely.",
+        visible=choice.takes_steps,
     )
     boxes = gr.Checkbox(
         True,
@@ -131,3 +132,14 @@ def _settings(
     )
     count = gr.Slider(1, MAX_CLIPS, 1, step=1, label="Clips", elem_id="savg-count")
     return pipeline, seed, steps, boxes, count
+
+
+def steps_value(choice: GenerateChoice, steps: int | None = None) -> dict[str, Any]:
+    """What the slider of steps shows for a choice of pipelines: `steps`, or the choice's own number.
+    There is none for weights that were distilled for one number."""
+    least, default, most = choice.steps
+    value = default if steps is None else steps
+    shown: dict[str, Any] = gr.update(
+        minimum=least, maximum=most, value=value, visible=choice.takes_steps
+    )
+    return shown

@@ -53,14 +53,15 @@ def read_link(query: Mapping[str, Any], choices: Mapping[str, GenerateChoice]) -
     if not given.keys() & {"pipeline", "seed"}:
         return None
     key = _choice(given, choices)
-    least, default, most = choices[key].steps
+    choice = choices[key]
+    least, default, most = choice.steps
     return Link(
         key,
         _number("seed", given, 0, 0, MAX_SEED),
-        _number("steps", given, default, least, most),
+        _number("steps", given, default, least, most) if choice.takes_steps else default,
         _number("clips", given, 1, 1, MAX_CLIPS),
         bool(_number("boxes", given, 1, 0, 1)),
-        _direction(given, choices[key]),
+        _direction(given, choice),
     )
 
 

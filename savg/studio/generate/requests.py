@@ -47,7 +47,8 @@ class GenerateChoice:
 
     short: what one alone is called beside others; registered, weights: its registered name, and whose
     weights it has, of each of `names`; undirected: what those that take no direction are called;
-    frames_only: whether one directs its frames and not the audio made for them.
+    frames_only: whether one directs its frames and not the audio made for them; learnt: the number of
+    steps that each of `names` was distilled for, None where visitors choose it.
     """
 
     label: str
@@ -60,6 +61,20 @@ class GenerateChoice:
     broken: bool = False
     undirected: tuple[str, ...] = ()
     frames_only: bool = False
+    learnt: tuple[int | None, ...] = (None,)
+
+    @property
+    def takes_steps(self) -> bool:
+        """Whether the number of steps can be chosen."""
+        return None in self.learnt
+
+    def steps_of(self, place: int, steps: int) -> int:
+        """The steps of the pipeline at a place, where a visitor asks for `steps`."""
+        return self.learnt[place] or steps
+
+    def evaluations(self, steps: int, each: int = 1) -> dict[str, float]:
+        """What a clip of each pipeline costs, `each` evaluations of the network a step."""
+        return {name: self.steps_of(place, steps) * each for place, name in enumerate(self.names)}
 
     @property
     def refusal(self) -> str:
@@ -93,8 +108,8 @@ class GenerateChoice:
         boxes: bool,
         direction: Direction | None = None,
     ) -> GenerationSettings:
-        """What a clip of the pipeline at a place is generated with."""
-        name, weights = self.sources[place]
+        """What a clip of the pipeline at a place is generated with, where `steps` are asked for."""
+        (name, weights), steps = self.sources[place], self.steps_of(place, steps)
         options: dict[str, Any] = {} if boxes or not self.boxes else {"boxes": False}
         options |= direction.to_options() if direction else {}
         return GenerationSettings(name, seed, index, steps, weights, options)
@@ -115,10 +130,12 @@ def generate_choices(services: Services) -> dict[str, GenerateChoice]:
             one.about == BROKEN,
             _undirected([one]),
             one.frames_only,
+            (_learnt(one),),
         )
     if len(services.together) > 1:
         together = [services.pipelines[name] for name in services.together]
-        least, default, most = zip(*(pipeline.steps for pipeline in together), strict=True)
+        chosen = [one for one in together if _learnt(one) is None] or together
+        least, default, most = zip(*(one.steps for one in chosen), strict=True)
         choices[TOGETHER] = GenerateChoice(
             "Both, side by side" if len(together) == 2 else "Side by side",
             TOGETHER_ABOUT,
@@ -128,6 +145,7 @@ def generate_choices(services: Services) -> dict[str, GenerateChoice]:
             sources=tuple(_source(services, name) for name in services.together),
             undirected=_undirected(together),
             frames_only=any(one.frames_only for one in together),
+            learnt=tuple(map(_learnt, together)),
         )
     return choices
 
@@ -135,6 +153,11 @@ def generate_choices(services: Services) -> dict[str, GenerateChoice]:
 def _source(services: Services, name: str) -> tuple[str, str]:
     one = services.pipelines[name]
     return one.registered or name, one.weights
+
+
+def _learnt(pipeline: PipelineChoice) -> int | None:
+    least, _, most = pipeline.steps
+    return least if least == most else None
 
 
 def _undirected(pipelines: list[PipelineChoice]) -> tuple[str, ...]:
@@ -193,12 +216,13 @@ class GenerateRequest:
     def _one(self, job: Job, index: int, place: int) -> tuple[StoredClip, dict[str, Any]]:
         """Generate, store and annotate one clip."""
         choice = self.context.services.pipelines[self.names[place]]
+        steps = self.choice.steps_of(place, self.steps)
         words, title = self._words(index, place)
         began = time.monotonic()
         clip = self._generated(job, index, place, words)
         number = index * len(self.names) + place
         job.step((number + GENERATED) / self.total, 1, f"{words}: looking for people and sounds …")
-        origin = f"{choice.label}, {self.steps} steps"
+        origin = f"{choice.label}, {steps} steps"
         if choice.boxes and not self.boxes:
             origin += ", without boxes"
         boxes = self.boxes or not choice.boxes
@@ -210,7 +234,7 @@ class GenerateRequest:
         self.context.library.remember(stored.key, row)
         evaluations = self.direction.evaluations if self.direction else 1
         seconds = time.monotonic() - began
-        self.context.pace.add(self.names[place], self.steps * evaluations, seconds)
+        self.context.pace.add(self.names[place], steps * evaluations, seconds)
         return stored, row
 
     def _words(self, index: int, place: int) -> tuple[str, str]:
@@ -226,7 +250,8 @@ class GenerateRequest:
         name = self.names[place]
         pipeline = self.context.services.pipeline(name)
         number = index * len(self.names) + place
-        stages = pipeline.stages(self.steps)
+        steps = self.choice.steps_of(place, self.steps)
+        stages = pipeline.stages(steps)
 
         def on_step(done: int, total: int, preview: Any) -> bool:
             share = (number + GENERATED * done / max(total, 1)) / self.total
@@ -238,7 +263,7 @@ class GenerateRequest:
             options["boxes"] = self.boxes
         if self.direction:
             options["direction"] = self.direction
-        return one_clip(pipeline, index, self.seed, self.steps, on_step, **options)
+        return one_clip(pipeline, index, self.seed, steps, on_step, **options)
 
     def _row(self, stored: StoredClip, pipeline: str, name: str) -> dict[str, Any]:
         """Score and annotation of a pipeline's clip, as the shelf shows them."""

@@ -15,7 +15,7 @@ from savg.format import SAVGBENCH
 from savg.studio.generate.comparison import export, newest
 from savg.studio.generate.examples import AUDIO, SCENE, SEED, cards, store_scene
 from savg.studio.generate.heard import asked_and_heard
-from savg.studio.generate.layout import EMPTY, HINT, Layout, lay_out
+from savg.studio.generate.layout import EMPTY, HINT, Layout, lay_out, steps_value
 from savg.studio.generate.links import made_before, read_link
 from savg.studio.generate.requests import GenerateChoice, GenerateRequest, generate_choices
 from savg.studio.generate.stage import ASKED, evaluations, read_stage, stage_value
@@ -63,17 +63,16 @@ def build(context: Context, page: Page) -> None:
 
     def describe(name: str) -> list[Any]:
         choice = choices[name]
-        least, default, most = choice.steps
         return [
             gr.update(info=choice.about),
-            gr.update(minimum=least, maximum=most, value=default),
+            steps_value(choice),
             gr.update(visible=choice.boxes),
             stage_value(choice, keep=True),
         ]
 
     def estimate(name: str, steps: float, count: float, asked: str) -> dict[str, str]:
-        each = (steps or 0) * evaluations(asked)
-        return {"text": context.pace.words(choices[name].names, each, count or 0)}
+        costs = choices[name].evaluations(int(steps or 0), evaluations(asked))
+        return {"text": context.pace.words(costs, count or 0)}
 
     def inspect(event: gr.EventData) -> list[Any]:
         return inspect_clip(str(event_data(event).get("id", "")))
@@ -126,7 +125,7 @@ def _connect_arrival(
         key = key or next(iter(context.examples), None)
         shelf = _shelf(context, own, rows, None)
         choice = choices[opened[0] or next(iter(choices))]
-        words = {"text": context.pace.words(choice.names, choice.steps[1], 1)}
+        words = {"text": context.pace.words(choice.evaluations(choice.steps[1]), 1)}
         return [*opened[1:-1], own, rows, shelf, view_value(context, key), key, words]
 
     def complete(who: str, key: str | None) -> Iterator[list[Any]]:
@@ -161,8 +160,7 @@ def _connect_examples(
         if name not in choices:
             return [keep] * (len(settings) + 5)
         choice = choices[name]
-        least, default, most = choice.steps
-        steps = gr.update(minimum=least, maximum=most, value=default)
+        steps = steps_value(choice)
         boxes = gr.update(value=True, visible=choice.boxes)
         pipeline = gr.update(value=name, info=choice.about)
         values = [pipeline, SEED, steps, 1, boxes, stage_value(choice)]
@@ -257,12 +255,11 @@ def open_link(
     if link is None:
         return nothing
     choice, made = choices[link.choice], made_before(context, link, choices, own)
-    least, _, most = choice.steps
     return [
         link.choice,
         gr.update(value=link.choice, info=choice.about),
         link.seed,
-        gr.update(minimum=least, maximum=most, value=link.steps),
+        steps_value(choice, link.steps),
         link.count,
         gr.update(value=link.boxes, visible=choice.boxes),
         keep,

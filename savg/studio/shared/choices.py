@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PipelineChoice:
-    """A pipeline that visitors can choose: steps are (least, default, most).
+    """A pipeline that visitors can choose: steps are (least, default, most), all the same where its
+    weights were distilled for so many.
 
     name: beside other pipelines; boxes: whether it runs with and without persons' boxes; registered:
     its name in the registry; weights: where they are, as visitors may know it; directs: whether it

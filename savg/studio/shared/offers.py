@@ -115,10 +115,11 @@ def _clip_choice(name: str, where: str, description: Description, weights: str) 
     entry = CLIPS.entries.get(name)
     title = entry.title if entry else name.capitalize()
     steps = min(max(_steps(description, STEPS), LEAST), MOST)
+    learnt = description.learnt_steps
     return PipelineChoice(
         f"{title} {where}",
         entry.about if entry else "",
-        (LEAST, steps, MOST),
+        (LEAST, steps, MOST) if learnt is None else (learnt, learnt, learnt),
         _loader(CLIPS, description, name),
         name=title,
         boxes=description.takes_boxes,

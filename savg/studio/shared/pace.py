@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from savg.studio.shared.job_queue import duration
 
@@ -25,15 +25,16 @@ class Pace:
             before = self._rates.get(pipeline, rate)
             self._rates[pipeline] = KEPT * before + (1 - KEPT) * rate
 
-    def seconds(self, pipelines: Sequence[str], steps: float, clips: float) -> float | None:
-        """What clips of each of some pipelines will take; None before one of them has made any."""
-        rates = [self._rates.get(name) for name in pipelines]
-        known = [rate for rate in rates if rate is not None]
-        return None if len(known) < len(rates) else clips * steps * sum(known)
+    def seconds(self, steps: Mapping[str, float], clips: float) -> float | None:
+        """What clips of each of some pipelines will take, by the steps of each; None before one of them
+        has made any."""
+        if not steps.keys() <= self._rates.keys():
+            return None
+        return clips * sum(self._rates[name] * count for name, count in steps.items())
 
-    def words(self, pipelines: Sequence[str], steps: float, clips: float) -> str:
+    def words(self, steps: Mapping[str, float], clips: float) -> str:
         """The same for whoever is about to click."""
-        seconds = self.seconds(pipelines, steps, clips)
+        seconds = self.seconds(steps, clips)
         if seconds is None:
             return "How long it takes here is told once a clip has been made."
         return f"Takes about {duration(seconds)} here once its turn has come."
