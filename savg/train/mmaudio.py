@@ -28,6 +28,7 @@ from savg.errors import CheckpointError, SavgError
 from savg.format import SAVGBENCH, ClipFormat
 from savg.hub import Card, load_component, part_folder
 from savg.metrics.statistics import correlation
+from savg.models.direction import CONDITIONS
 from savg.models.direction import mirrored as flipped
 from savg.models.mel_vae import MelVae
 from savg.models.mmaudio_lengths import SequenceLengths
@@ -59,8 +60,9 @@ class MMAudioRecipe(Recipe):
     name of CLIP, for the same; size: side of the frames; drop: share of clips without any
     condition; box_drop: share of clips without boxes alone, so that one network serves with and
     without them; direction_drop: share of clips from which each condition of a directed network
-    is withheld, and of those from which all are; optimizer_kind: "adamw" or "muon"; guidance,
-    sample_steps, samples: of the sheets."""
+    is withheld, and of those from which all are; other_frames: share of the clips told both sound
+    and x that see another clip's frames and boxes, so that what is told decides; optimizer_kind:
+    "adamw" or "muon"; guidance, sample_steps, samples: of the sheets."""
 
     model: VisualFlowConfig
     synthetic: Synthetic
@@ -72,6 +74,7 @@ class MMAudioRecipe(Recipe):
     drop: float = 0.1
     box_drop: float = 0.0
     direction_drop: float = 0.5
+    other_frames: float = 0.0
     optimizer_kind: str = "adamw"
     samples: int = 8
     sample_steps: int = STEPS
@@ -191,6 +194,9 @@ class MMAudioRecipe(Recipe):
         if inputs.direction is not None:
             told = without_some(inputs.direction, self.direction_drop, random["generator"])
             inputs = replace(inputs, direction=told)
+            if self.other_frames:
+                chosen = torch.rand(len(moments), **random) < self.other_frames
+                inputs = seeing_others(inputs, chosen & fully_told(told))
         velocity = model(flow.interpolate(noise, data, t), t, inputs, self.lengths, dropped)
         losses = flow.loss(velocity.float(), noise, data)
         return losses.mean(), {}
@@ -327,6 +333,29 @@ def without_boxes(inputs: VisualInputs, withheld: Tensor) -> VisualInputs:
     return replace(inputs, boxes=inputs.boxes * ~withheld[:, None, None, None])
 
 
+def fully_told(direction: Tensor) -> Tensor:
+    """Which clips are told both their sound and its x, by their directions [B, 2 + P]: bool [B]."""
+    sound, x = (direction[:, CONDITIONS[name]].isfinite().all(dim=1) for name in ("sound", "x"))
+    return sound & x
+
+
+def seeing_others(inputs: VisualInputs, chosen: Tensor) -> VisualInputs:
+    """The inputs with everything that is seen by the clips `chosen` (bool [B]) that of the clip before.
+
+    Directions stay. Frames mostly show what clips are told, so that a network learns to look and not
+    to listen; at generation they may show it faintly, or something else.
+    """
+
+    def swapped(part: Tensor | None) -> Tensor | None:
+        if part is None:
+            return None
+        where = chosen.view(-1, *[1] * (part.ndim - 1))
+        return torch.where(where, part.roll(1, dims=0), part)
+
+    seen = {name: swapped(getattr(inputs, name)) for name in ("frames", "clip", "sync", "boxes")}
+    return replace(inputs, **seen)
+
+
 def matrices(model: VisualFlow, trained: list[nn.Parameter]) -> tuple[list[Any], list[Any]]:
     """The inner matrices and kernels, whose updates Muon orthogonalises, and other parameters."""
     outer = [model.flow.audio_input_proj[0], model.flow.final_layer, model.flow.t_embed]
@@ -377,6 +406,8 @@ CONFIGS = {
         model=replace(NETWORKS["demo"], boxes=3, direction=POINTS),
         synthetic=Synthetic(worlds=("solo",), clips=(4000,)),
         box_drop=0.5,
+        direction_drop=0.2,
+        other_frames=0.3,
         optimizer_kind="muon",
         samples=16,
     ),

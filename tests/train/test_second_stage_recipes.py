@@ -291,6 +291,40 @@ def test_boxes_are_dropped_independently(run: Path, monkeypatch: pytest.MonkeyPa
     assert recipe.card("synthetic").facts["box_drop"] == 0.5
 
 
+def test_some_that_are_fully_told_see_the_frames_of_another_clip(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = get_recipe("mmaudio", "tiny")
+    recipe = replace(
+        recipe, model=replace(recipe.model, boxes=2), other_frames=0.4, direction_drop=0.3
+    )
+    data = recipe.open("synthetic", run)
+    model = recipe.build()
+    batch = recipe.batch(data, draws(3, 4, 0, 0))
+    moments, frames, boxes, direction = batch
+    others = {"frames": frames.roll(1, 0), "boxes": boxes.roll(1, 0)}
+    assert not any(torch.equal(a, b) for a, b in zip(frames, others["frames"], strict=True))
+    told_flags, swapped_flags = [], []
+
+    def forward(latent, t, inputs, lengths, dropped):
+        for row in range(len(moments)):
+            told = bool(inputs.direction[row, [0, 2, -1]].isfinite().all())
+            swapped = torch.equal(inputs.frames[row], others["frames"][row])
+            assert swapped or torch.equal(inputs.frames[row], frames[row])
+            assert torch.equal(inputs.boxes[row], (others["boxes"] if swapped else boxes)[row])
+            assert not told or torch.equal(inputs.direction[row, 2:], direction[row, 2:])
+            told_flags.append(told)
+            swapped_flags.append(swapped)
+        return latent
+
+    monkeypatch.setattr(model, "forward", forward)
+    for seed in range(250):
+        recipe.loss(model, batch, 0, seed)
+    told, swapped = np.array(told_flags), np.array(swapped_flags)
+    assert 0.1 < told.mean() < 0.7 and not swapped[~told].any()
+    assert swapped[told].mean() == pytest.approx(0.4, abs=0.07)
+
+
 def test_muon_trains_the_matrices_inside_the_flow_network() -> None:
     recipe = get_recipe("mmaudio", "tiny")
     recipe = replace(recipe, model=replace(recipe.model, boxes=2), optimizer_kind="muon")
