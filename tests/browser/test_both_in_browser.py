@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 import studio_fakes
-from conftest import ROOT, Visitor, served
+from conftest import ROOT, Visitor, arrived, served
 from playwright.sync_api import Error, expect
 from test_player_in_browser import DECODE
 from test_studio_in_browser import CONTRAST, alert, set_number
@@ -31,17 +31,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-def arrived(browser, address: str, width: int = 1280, **options) -> Visitor:
-    visitor = Visitor(
-        browser.new_page(viewport={"width": width, "height": 900}, **options), address
-    )
-    visitor.arrive()
-    return visitor
-
-
 @pytest.fixture
-def guest(browser, both: str) -> Iterator[Visitor]:
-    visit = arrived(browser, both)
+def guest(open_page, both: str) -> Iterator[Visitor]:
+    visit = arrived(open_page(), both)
     yield visit
     visit.page.close()
     assert visit.off_host() == [] and visit.problems == []
@@ -273,7 +265,7 @@ def test_a_wrong_video_is_one_message(guest: Visitor, tmp_path: Path, content: b
 def test_a_visitors_video_is_its_own_and_goes_with_it(
     browser, both: str, guest: Visitor, tmp_path: Path
 ) -> None:
-    other = arrived(browser, both)
+    other = arrived(browser.new_page(), both)
     sounded(other, person_film(tmp_path / "secret.mp4", 0.8))
     source = other.page.evaluate(f"{RESOUND}.state().source")
     guest.tab("Video to audio")
@@ -316,31 +308,31 @@ def test_stopping_leaves_the_video_to_try_again(guest: Visitor, tmp_path: Path) 
     page.wait_for_function(DONE)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_both_fit_the_screen(browser, both: str, tmp_path: Path, width: int, scheme: str) -> None:
-    visitor = arrived(browser, both, width, color_scheme=scheme)
-    page = visitor.page
+def test_both_fit_the_screen(open_page, both: str, tmp_path: Path, width: int) -> None:
+    page = open_page(width)
+    visitor = arrived(page, both)
     generated(visitor)
-    assert page.evaluate(FITS)
-    boxes = [page.locator(".sv-pair .sv-card").nth(i).bounding_box() for i in range(2)]
-    assert (boxes[0]["y"] == boxes[1]["y"]) == (width > 600)
-    page.screenshot(path=tmp_path / "both.png", full_page=True)
+    for scheme in visitor.schemes():
+        assert page.evaluate(FITS)
+        boxes = [page.locator(".sv-pair .sv-card").nth(i).bounding_box() for i in range(2)]
+        assert (boxes[0]["y"] == boxes[1]["y"]) == (width > 600)
+        page.screenshot(path=tmp_path / f"both-{scheme}.png", full_page=True)
     sounded(visitor, person_film(tmp_path / "holiday.mp4", 0.2))
-    assert page.evaluate(FITS)
-    sizes = page.locator("#savg-resound .ss-choice").evaluate_all(
-        "all => all.map(b => b.getBoundingClientRect()).map(r => [r.width, r.height])"
-    )
-    assert all(w > 120 and h >= 40 for w, h in sizes)
-    page.screenshot(path=tmp_path / "take.png", full_page=True)
-    script = CONTRAST.replace(
-        "['.savg-header p'", "['.ss-limits', '.ss-level', '.ss-score', '.sv-origin'"
-    )
-    script = (
-        script[: script.index("'.sv-origin'") + len("'.sv-origin'")]
-        + script[script.index("]) {") :]
-    )
-    contrast = page.evaluate(script)
-    assert min(contrast.values()) >= 4.5, contrast
+    for scheme in visitor.schemes():
+        assert page.evaluate(FITS)
+        sizes = page.locator("#savg-resound .ss-choice").evaluate_all(
+            "all => all.map(b => b.getBoundingClientRect()).map(r => [r.width, r.height])"
+        )
+        assert all(w > 120 and h >= 40 for w, h in sizes)
+        page.screenshot(path=tmp_path / f"take-{scheme}.png", full_page=True)
+        contrast = page.evaluate(CONTRAST_OF_TAKES)
+        assert min(contrast.values()) >= 4.5, contrast
     page.close()
     assert visitor.problems == [] and visitor.off_host() == []
+
+
+WORDS = "['.ss-limits', '.ss-level', '.ss-score', '.sv-origin'"
+CONTRAST_OF_TAKES = (
+    CONTRAST.split("['.savg-header p'")[0] + WORDS + CONTRAST[CONTRAST.index("]) {") :]
+)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, Visitor, served
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 EVIL = '<img src=x onerror="document.title=1">'
 
@@ -64,8 +64,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
-def test_reports_and_benchmarks(browser: Browser, address: str, width: int, theme: str) -> None:
-    page: Page = browser.new_page(viewport={"width": width, "height": 850})
+def test_reports_and_benchmarks(
+    open_page: Callable[..., Page], address: str, width: int, theme: str
+) -> None:
+    page = open_page(width, 850)
     page.set_default_timeout(120_000)
     expect.set_options(timeout=60_000)
     wrong: list[str] = []

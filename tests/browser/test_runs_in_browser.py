@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import evaluation_runs
@@ -11,7 +11,7 @@ import pytest
 import studio_fakes
 from conftest import ROOT, Visitor, served
 from evaluation_runs import EVIL
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 NAMES = [f"joint_seed0_{i:04}" for i in range(12)]
 OTHERS = [name.replace("joint", "two_stage") for name in NAMES]
@@ -56,8 +56,8 @@ class Comparer(Visitor):
 
 
 @pytest.fixture
-def comparer(browser: Browser, address: str) -> Iterator[Comparer]:
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+def comparer(open_page: Callable[..., Page], address: str) -> Iterator[Comparer]:
+    page = open_page()
     expect.set_options(timeout=60_000)
     comparer = Comparer(page, address)
     page.goto(address)
@@ -129,8 +129,10 @@ def test_modes_are_not_compared(comparer: Comparer) -> None:
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1280, "dark"), (390, "light"), (390, "dark")])
-def test_it_fits(browser: Browser, address: str, tmp_path: Path, width: int, theme: str) -> None:
-    page: Page = browser.new_page(viewport={"width": width, "height": 850})
+def test_it_fits(
+    open_page: Callable[..., Page], address: str, tmp_path: Path, width: int, theme: str
+) -> None:
+    page = open_page(width, 850)
     comparer = Comparer(page, address)
     page.goto(f"{address}/?__theme={theme}")
     comparer.compare()

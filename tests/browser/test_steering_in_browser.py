@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import studio_fakes
-from conftest import ROOT, Visitor, served
+from conftest import ROOT, Visitor, arrived, served
 from playwright.sync_api import expect
-from test_both_in_browser import DONE, RESOUND, arrived, open_video, person_film
+from test_both_in_browser import DONE, RESOUND, open_video, person_film
 from test_player_in_browser import DECODE
 from test_studio_in_browser import alert
 from videos import make_video
@@ -30,8 +30,8 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def guest(browser, studio: str) -> Iterator[Visitor]:
-    visit = arrived(browser, studio)
+def guest(open_page, studio: str) -> Iterator[Visitor]:
+    visit = arrived(open_page(), studio)
     yield visit
     visit.page.close()
     assert visit.off_host() == [] and visit.problems == []

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import studio_fakes
-from conftest import ROOT, served
-from test_both_in_browser import RESOUND, arrived
+from conftest import ROOT, arrived, served
+from test_both_in_browser import RESOUND
 from test_steering_in_browser import STEER, drag_to, made, steered
 from videos import make_video
 
@@ -34,9 +34,9 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_a_silent_video_sounds_where_the_box_is_and_as_loud_as_it_is_drawn(
-    browser, studio: str, tmp_path: Path
+    open_page, studio: str, tmp_path: Path
 ) -> None:
-    visitor = arrived(browser, studio)
+    visitor = arrived(open_page(), studio)
     page = visitor.page
     silent = make_video(tmp_path / "silent.mp4", seconds=4, width=320, height=180, fps=5, audio=False,
                         codecs=("libx264", "aac"))  # fmt: skip
