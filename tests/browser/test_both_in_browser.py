@@ -310,7 +310,7 @@ def test_stopping_leaves_the_video_to_try_again(guest: Visitor, tmp_path: Path) 
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_both_fit_the_screen(open_page, both: str, tmp_path: Path, width: int) -> None:
-    page = open_page(width)
+    page = open_page(width, scheme="dark" if width == 390 else "light")
     visitor = arrived(page, both)
     generated(visitor)
     for scheme in visitor.schemes():

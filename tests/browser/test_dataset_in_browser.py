@@ -295,7 +295,7 @@ def test_downloads_are_the_sets_files(reader: Reader, home: Path, tmp_path: Path
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_it_fits_the_screen(open_page, address: str, tmp_path: Path, width: int) -> None:
-    page = open_page(width, 844)
+    page = open_page(width, 844, "dark" if width == 390 else "light")
     reader = Reader(page, address)
     reader.browse()
     for scheme in reader.schemes():

@@ -202,7 +202,7 @@ def test_only_the_librarys_files_are_served(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_it_fits_the_screen(open_page, studio: str, tmp_path: Path, width: int) -> None:
-    page = open_page(width, 844)
+    page = open_page(width, 844, "dark" if width == 390 else "light")
     visitor = arrived(page, studio)
     assert all(page.evaluate(FITS) for _ in visitor.schemes())
     page.locator("#savg-go").click()

@@ -87,7 +87,9 @@ class Pushes:
         self.remote = PrivateDataset(dataset)
         self.state = PushState(dataset, minutes)
         self._clock = clock
-        self._work = Path(tempfile.mkdtemp(prefix="savg-push-"))
+        # goes with this object, too, where nothing closes it
+        self._folder = tempfile.TemporaryDirectory(prefix="savg-push-", ignore_cleanup_errors=True)
+        self._work = Path(self._folder.name)
         self._head: str | None = None
         self._files: set[str] = set()
         self._pushed: dict[str, str] = {}
@@ -148,7 +150,7 @@ class Pushes:
             if not complete:
                 failure = self.state.failure or faults or "it took too long"
                 LOG.error("The last changes did not reach %s: %s", self.state.dataset, failure)
-        shutil.rmtree(self._work, ignore_errors=True)
+        self._folder.cleanup()
         return complete
 
     def _push_often(self) -> None:
