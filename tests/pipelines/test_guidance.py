@@ -218,11 +218,16 @@ def test_a_trainings_samples_are_drawn_as_a_pipeline_draws(kind: str) -> None:
     assert all(torch.equal(a, b) for a, b in zip(sampled, guided, strict=True))
 
 
-@pytest.mark.parametrize(("kind", "file"), [("joint", "pipeline"), ("video", "two_stage")])
-def test_the_demo_recipes_samples_are_guided_as_the_bundled_pipelines_are(
-    kind: str, file: str
-) -> None:
-    description = json.loads((assets_dir() / "demo" / f"{file}.json").read_text())
-    description = description.get(kind) if isinstance(description.get(kind), dict) else description
-    recipe = {"joint": JOINT, "video": VIDEO}[kind]["demo"]
-    assert asdict(recipe.guidance) == description["guidance"]
+def test_the_video_recipes_samples_are_guided_as_the_bundled_pipeline_is() -> None:
+    description = json.loads((assets_dir() / "demo" / "two_stage.json").read_text())
+    assert asdict(VIDEO["demo"].guidance) == description["video"]["guidance"]
+
+
+def test_the_bundled_joint_network_is_sampled_as_it_was_distilled_and_guided_in_one_step() -> None:
+    pipeline = JointPipeline.from_pretrained("demo")
+    assert asdict(pipeline.sampler) == pipeline.cards["joint"].facts["sampler"]
+    sampler, guidance = pipeline.sampler, pipeline.guidance
+    times = time_steps(pipeline.diffusion, sampler.steps, sampler.spacing, snap=True)[:-1]
+    indices = pipeline.diffusion.schedule.model_times(times)
+    for one in (guidance, guidance.noise):
+        assert one.weight > 0 and int(one.inside(indices, 1000).sum()) == 1
