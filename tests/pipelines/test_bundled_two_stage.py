@@ -68,8 +68,10 @@ def test_a_clip_depends_on_its_seed_and_index_alone(pipeline: TwoStagePipeline) 
     together = pipeline(2, seed=7, batch_size=2, **FAST)
     alone = pipeline(1, seed=7, first=1, batch_size=1, **FAST)[0]
     assert np.abs(together[1].video.astype(int) - alone.video).max() <= 2
-    np.testing.assert_allclose(together[1].audio, alone.audio, atol=2e-2)
-    assert np.abs(together[0].audio - together[1].audio).max() > 0.02
+    # the vocoder's pulses carry the last bits of sums, which depend on the batch, from pulse to pulse
+    size = np.linalg.norm(alone.audio)
+    assert np.linalg.norm(together[1].audio - alone.audio) < 0.05 * size
+    assert np.linalg.norm(together[1].audio - together[0].audio) > 0.5 * size
 
 
 def test_boxes_can_be_told_and_withheld(pipeline: TwoStagePipeline) -> None:

@@ -104,7 +104,6 @@ def _settings(
     choices: Mapping[str, GenerateChoice],
 ) -> tuple[gr.Dropdown, gr.Number, gr.Slider, gr.Checkbox, gr.Slider]:
     name, choice = next(iter(choices.items()))
-    least, default, most = choice.steps
     pipeline = gr.Dropdown(
         [(choice.label, name) for name, choice in choices.items()],
         value=name,
@@ -114,14 +113,11 @@ def _settings(
     )
     seed = seed_row("savg")
     steps = gr.Slider(
-        least,
-        most,
-        default,
+        **_steps(choice),
         step=1,
         label="Steps",
         elem_id="savg-steps",
         info="More steps take longer and follow the model more closely.",
-        visible=choice.takes_steps,
     )
     boxes = gr.Checkbox(
         True,
@@ -137,9 +133,15 @@ def _settings(
 def steps_value(choice: GenerateChoice, steps: int | None = None) -> dict[str, Any]:
     """What the slider of steps shows for a choice of pipelines: `steps`, or the choice's own number.
     There is none for weights that were distilled for one number."""
-    least, default, most = choice.steps
-    value = default if steps is None else steps
-    shown: dict[str, Any] = gr.update(
-        minimum=least, maximum=most, value=value, visible=choice.takes_steps
-    )
+    shown: dict[str, Any] = gr.update(**_steps(choice, steps))
     return shown
+
+
+def _steps(choice: GenerateChoice, steps: int | None = None) -> dict[str, Any]:
+    least, default, most = choice.steps
+    return {
+        "minimum": least,
+        "maximum": max(most, least + 1),  # Gradio's slider has no single place, not even unseen
+        "value": default if steps is None else steps,
+        "visible": choice.takes_steps,
+    }
