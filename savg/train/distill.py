@@ -22,6 +22,7 @@ from savg.diffusion.distillation import one_step_x0, teacher_times
 from savg.diffusion.dpm_solver import Predictor, Spacing, multistep
 from savg.diffusion.host import on_device
 from savg.diffusion.process import State
+from savg.errors import CheckpointError
 from savg.hub import Card
 from savg.models.direction import CONDITIONS
 from savg.models.joint_unet import JointUNet
@@ -104,7 +105,17 @@ class Distillation(ClipDiffusion):
     @cached_property
     def teaching(self) -> Teacher:
         """The frozen teacher on the device of the run. SavgError where it does not fit the recipe."""
-        return Teacher.load(self.teacher, self).placed()
+        return self.loaded_teacher().placed()
+
+    def loaded_teacher(self) -> Teacher:
+        """The teacher on the CPU. CheckpointError for none, and for a student of other steps."""
+        teacher = Teacher.load(self.teacher, self)
+        if teacher.steps not in (None, self.few_steps * self.teacher_steps):
+            raise CheckpointError(
+                f"{self.teacher}: few_steps · teacher_steps must be the {teacher.steps} steps that the "
+                f"teacher was distilled for, got {self.few_steps} · {self.teacher_steps}."
+            )
+        return teacher
 
     @abstractmethod
     def denoiser_of(
@@ -128,12 +139,12 @@ class Distillation(ClipDiffusion):
         return self.denoiser_of(model, type(self.teacher_guidance)(), count, seed, directed)
 
     def open(self, data: str, run: Path) -> ClipSet:
-        Teacher.load(self.teacher, self)  # what does not fit is refused before clips are packed
+        self.loaded_teacher()  # what does not fit is refused before clips are packed
         return super().open(data, run)
 
     def fit(self, model: torch.nn.Module, data: Any) -> None:
         """Start from the teacher's weights."""
-        model.load_state_dict(Teacher.load(self.teacher, self).network.state_dict())
+        model.load_state_dict(self.loaded_teacher().network.state_dict())
 
     def loss(
         self, model: torch.nn.Module, batch: Batch, step: int, seed: int

@@ -15,7 +15,7 @@ from savg.errors import CheckpointError, SavgError, brief
 from savg.fields import from_json
 from savg.hub import CONFIG_FILE, Card, component_card, load_component, read_config, resolve
 from savg.models.joint_unet import CoupledUNet
-from savg.pipelines.description import descriptions
+from savg.pipelines.description import descriptions, learnt_steps
 from savg.pipelines.sampling import diffusion_of
 from savg.train.audio_data import RANDOM
 from savg.train.clip_diffusion import ClipDiffusion
@@ -26,13 +26,19 @@ from savg.train.recipe import differences
 class Teacher:
     """A network and how it was trained.
 
-    is_student: whether it was distilled itself; mirrored: whether its video is reversed left to right.
+    steps: for which it was distilled itself, None for another network; mirrored: whether its video is
+    reversed left to right.
     """
 
     network: torch.nn.Module
     diffusion: Diffusion
-    is_student: bool = False
+    steps: int | None = None
     mirrored: bool = False
+
+    @property
+    def is_student(self) -> bool:
+        """Whether it was distilled itself."""
+        return self.steps is not None
 
     @classmethod
     def load(cls, source: str, recipe: ClipDiffusion) -> Self:
@@ -60,7 +66,8 @@ class Teacher:
                 source, "codec", recipe.codec, from_json(JointCodec, codec, where, CheckpointError)
             )
         facts = card.facts
-        return cls(network, diffusion, "sampler" in facts, facts.get("mirrored") is True)
+        steps = learnt_steps(facts, f"{source}: card of the teacher")
+        return cls(network, diffusion, steps, facts.get("mirrored") is True)
 
     def placed(self) -> Self:
         """The same on the device and in the number format of the run around this call."""

@@ -207,8 +207,12 @@ def untold(folder: Path) -> str:
             lambda folder: str(component(JOINT, folder / "part", codec={"size": "x"})),
             "codec of the teacher: ",
         ),
+        (
+            lambda folder: str(component(JOINT, folder / "part", sampler={"steps": 6})),
+            "few_steps · teacher_steps must be the 6 steps that the teacher was distilled for, got",
+        ),
     ],
-    ids=["none", "nowhere", "video", "smaller", "untold", "times", "codec", "no codec"],
+    ids=["none", "nowhere", "video", "smaller", "untold", "times", "codec", "no codec", "steps"],
 )
 def test_what_is_no_teacher_is_refused_in_one_sentence(
     make: Callable[[Path], str],
