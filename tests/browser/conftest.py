@@ -98,7 +98,8 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext
             folder, executable_path=chrome(), args=FLAGS
         )
         yield opened
-        opened.close()
+        assert opened.browser is not None
+        opened.browser.close()  # a context's own close needs an event loop, which other tests may end
 
 
 @pytest.fixture(scope="session")

@@ -169,7 +169,12 @@ def test_those_who_wait_see_their_place(browser: Any, tmp_path: Path, record_pro
         expect(second.page.locator("#savg-stop")).to_be_enabled()
         second.page.locator("#savg-stop").click()
         second.page.wait_for_function(f"{text}.startsWith('Stopped before')")
-        second.page.locator("#savg-go").click()
+        # Gradio drops a click that comes before the answer to the one before has ended.
+        second.page.wait_for_function(
+            "() => { if (!document.querySelector('.sg-text').textContent.startsWith('Stopped'))"
+            " return true; document.querySelector('#savg-go').click(); return false; }",
+            polling=1000,
+        )
         for visitor in (first, second):
             visitor.page.wait_for_function(f"{text}.startsWith('Done: 1 clip')")
             assert visitor.problems == [] and visitor.off_host() == []
