@@ -61,7 +61,9 @@ def test_distilled_weights_keep_their_steps(context: Context) -> None:
     with pytest.raises(SavgError, match=r"Steps must be 8"):
         GenerateRequest(context, "fake", 0, 20, 1)
     pipelines["second"] = replace(pipelines["second"], steps=(6, 6, 6))
-    assert not generate_choices(context.services)[TOGETHER].takes_steps
+    both = generate_choices(context.services)[TOGETHER]
+    assert not both.takes_steps and both.evaluations(both.steps[1]) == {"fake": 8, "second": 6}
+    assert GenerateRequest(context, TOGETHER, 4, both.steps[1], 1).steps == 8
 
 
 def test_one_seed_goes_to_both_and_both_have_scores(context: Context) -> None:

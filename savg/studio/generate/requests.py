@@ -130,11 +130,11 @@ def generate_choices(services: Services) -> dict[str, GenerateChoice]:
             one.about == BROKEN,
             _undirected([one]),
             one.frames_only,
-            (_learnt(one),),
+            (one.learnt,),
         )
     if len(services.together) > 1:
         together = [services.pipelines[name] for name in services.together]
-        chosen = [one for one in together if _learnt(one) is None] or together
+        chosen = [one for one in together if one.learnt is None] or together[:1]
         least, default, most = zip(*(one.steps for one in chosen), strict=True)
         choices[TOGETHER] = GenerateChoice(
             "Both, side by side" if len(together) == 2 else "Side by side",
@@ -145,7 +145,7 @@ def generate_choices(services: Services) -> dict[str, GenerateChoice]:
             sources=tuple(_source(services, name) for name in services.together),
             undirected=_undirected(together),
             frames_only=any(one.frames_only for one in together),
-            learnt=tuple(map(_learnt, together)),
+            learnt=tuple(one.learnt for one in together),
         )
     return choices
 
@@ -153,11 +153,6 @@ def generate_choices(services: Services) -> dict[str, GenerateChoice]:
 def _source(services: Services, name: str) -> tuple[str, str]:
     one = services.pipelines[name]
     return one.registered or name, one.weights
-
-
-def _learnt(pipeline: PipelineChoice) -> int | None:
-    least, _, most = pipeline.steps
-    return least if least == most else None
 
 
 def _undirected(pipelines: list[PipelineChoice]) -> tuple[str, ...]:

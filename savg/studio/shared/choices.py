@@ -33,6 +33,12 @@ class PipelineChoice:
     directs: bool = False
     frames_only: bool = False
 
+    @property
+    def learnt(self) -> int | None:
+        """The steps that its weights were distilled for; None where visitors choose them."""
+        least, _, most = self.steps
+        return least if least == most else None
+
 
 @dataclass(frozen=True)
 class AudioChoice:
