@@ -8,7 +8,7 @@ import importlib
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -154,12 +154,14 @@ def override(config: C, changes: Iterable[str]) -> C:
         >>> override(get_recipe("seld", "tiny"), ["lr=0.01"]).optim.lr
         0.01
     """
+    pending: list[_Change] = []
     for change in changes:
         path, equals, text = change.partition("=")
         if not equals:
             raise SavgError(f"A setting must be KEY=VALUE, got {change!r}.")
         if path.strip() == "world":
-            config = _with_world(config, text.strip())
+            config = _with_world(_with(config, pending), text.strip())
+            pending = []
             continue
         wanted = path.strip().split(".")
         places = list(_find(config, wanted))
@@ -168,11 +170,40 @@ def override(config: C, changes: Iterable[str]) -> C:
         if len(places) != 1:
             problem = "no setting" if not places else "more than one setting"
             raise SavgError(f"The recipe has {problem} {path!r}; settings: {_settings(config)}.")
+        pending.append((places[0], _parse(text.strip()), change))
+    return _with(config, pending)
+
+
+_Change = tuple[tuple[str, ...], Any, str]
+"""Where a setting is, its new value, and the change as it was written."""
+
+
+def _with(config: C, changes: Sequence[_Change]) -> C:
+    """`config` with all changes; those of one object at once, as some are valid only together."""
+    groups: dict[tuple[str, ...], list[_Change]] = {}
+    for change in changes:
+        groups.setdefault(change[0][:-1], []).append(change)
+    for group in groups.values():
         try:
-            config = _replace(config, places[0], _parse(text.strip()))
+            config = _replace(config, [(place, value) for place, value, _ in group])
         except (TypeError, ValueError) as error:
-            raise SavgError(_about(".".join(places[0]), change, str(error))) from error
+            meant = [one for one in group if _fails(config, one)] or group
+            named = [one for one in meant if re.search(rf"\b{one[0][-1]}\b", str(error))]
+            place, _, text = (named or meant)[0]
+            raise SavgError(_about(".".join(place), text, str(error))) from error
     return config
+
+
+def _fails(config: Any, change: _Change) -> bool:
+    """Whether a change is not even of the right type."""
+    place, value, _ = change
+    for name in place[:-1]:
+        config = getattr(config, name)
+    try:
+        _like(getattr(config, place[-1]), value)
+    except ValueError:
+        return True
+    return False
 
 
 def _with_world(config: Any, names: str) -> Any:
@@ -230,13 +261,17 @@ def _settings(config: Any, prefix: str = "") -> str:
     return ", ".join(names)
 
 
-def _replace(config: Any, path: tuple[str, ...], value: Any) -> Any:
-    name, *rest = path
-    if rest:
-        value = _replace(getattr(config, name), tuple(rest), value)
-    else:
-        value = _like(getattr(config, name), value)
-    return dataclasses.replace(config, **{name: value})
+def _replace(config: Any, changes: Iterable[tuple[tuple[str, ...], Any]]) -> Any:
+    """`config` with these values at these places, checked when all are there."""
+    values: dict[str, Any] = {}
+    inner: dict[str, list[tuple[tuple[str, ...], Any]]] = {}
+    for (name, *rest), value in changes:
+        if rest:
+            inner.setdefault(name, []).append((tuple(rest), value))
+        else:
+            values[name] = _like(getattr(config, name), value)
+    values |= {name: _replace(getattr(config, name), these) for name, these in inner.items()}
+    return dataclasses.replace(config, **values)
 
 
 def _about(setting: str, change: str, problem: str) -> str:
@@ -267,6 +302,10 @@ def _like(old: Any, new: Any) -> Any:
         return float(new)
     if isinstance(old, tuple) and isinstance(new, list | tuple):
         return tuple(new)
+    if isinstance(old, tuple) and isinstance(new, str) and all(isinstance(x, str) for x in old):
+        return tuple(part.strip() for part in new.split(","))
+    if isinstance(old, tuple) and len(old) and type(new) is type(old[0]):
+        return (new,)
     if old is not None and new is not None and type(new) is not type(old):
         raise ValueError(f"must be of type {type(old).__name__}, got {new!r}.")
     return new

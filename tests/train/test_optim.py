@@ -13,7 +13,7 @@ from toy import OPTIM, ToyRecipe
 from savg.errors import SavgError
 from savg.train.averaging import Average
 from savg.train.optim import Optimisation, draws, seed_of
-from savg.train.recipe import differences, override
+from savg.train.recipe import differences, get_recipe, override
 
 BASE = Optimisation(steps=100, batch=4, lr=0.5)
 
@@ -100,6 +100,27 @@ def test_settings_are_changed_by_path_or_plain_name() -> None:
     }.items():
         with pytest.raises(SavgError, match=words):
             override(ToyRecipe(), [wrong])
+
+
+def test_lists_of_names_and_settings_that_are_valid_only_together() -> None:
+    recipe = get_recipe("seld", "demo")
+    for changes in (
+        ["synthetic.worlds=demo, varied,solo", "synthetic.clips=1,2,3", "lr=1"],
+        ["synthetic.clips=1,2,3", "lr=1", "synthetic.worlds=demo, varied,solo"],
+    ):
+        changed = override(recipe, changes)
+        assert changed.synthetic.worlds == ("demo", "varied", "solo")
+        assert (changed.synthetic.clips, changed.optim.lr) == ((1, 2, 3), 1.0)
+    one = override(recipe, ["valid.worlds=solo", "valid.clips=9"]).valid
+    assert (one.worlds, one.clips) == (("solo",), (9,))
+    for wrong, words in (
+        (["synthetic.worlds=demo", "synthetic.clips=1,2,3"], r"synthetic.clips.* got \(1, 2, 3\)"),
+        (["synthetic.worlds=demo", "synthetic.clips=many"], "synthetic.clips must be"),
+        (["synthetic.clips=1,2", "synthetic.first=x"], "synthetic.first must be of type int"),
+        (["synthetic.worlds=moon,varied"], "worlds must be among"),
+    ):
+        with pytest.raises(SavgError, match=words):
+            override(recipe, wrong)
 
 
 def test_differences_are_named() -> None:
