@@ -262,14 +262,15 @@ def main() -> None:
 def by_itself(name: str, case: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The result of a case in a process of its own, which the memory of no other can spoil.
 
-    One that dies of a signal is started again, twice at most; if it dies each time, that is its problem.
+    One that dies of a signal is started again, twice at most; if it dies each time, that is its
+    problem.
     """
     for last in (False, False, True):
         reader, writer = os.pipe()
         child = os.fork()
         if not child:
-            # After a fork torch replaces its pool of threads at the next call, whichever thread makes it:
-            # autograd's threads of both devices would do so at once, and free it twice.
+            # After a fork torch replaces its pool of threads at the next call, whichever thread makes
+            # it: autograd's threads of both devices would do so at once, and free it twice.
             torch.set_num_threads(1)
             with os.fdopen(writer, "w") as out:
                 try:
