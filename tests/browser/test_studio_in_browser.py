@@ -12,6 +12,9 @@ from playwright.sync_api import Page, expect
 from test_player_in_browser import DECODE
 
 from savg.format import SAVGBENCH
+from savg.media.comment import read_png_comment
+from savg.pipelines.audio_settings import settings_of
+from savg.pipelines.settings import GenerationSettings
 
 
 def set_number(visitor: Visitor, where: str, value: int) -> None:
@@ -55,6 +58,17 @@ def test_generate_play_and_inspect(visitor: Visitor) -> None:
     assert heard["channels"] == 2 and heard["right"] > heard["left"] + 4
     saved = first.get_by_role("link", name="Download")
     assert str(saved.get_attribute("download")).endswith("-seed-1.mp4")
+    # The clip and its frame, boxes, events and annotation arrive under the names that links tell.
+    links = page.locator("#savg-view .sp-downloads a[download]")
+    names = [str(link.get_attribute("download")) for link in links.all()]
+    assert {name.rpartition("-")[2] for name in names} >= {"1.mp4", "1.png", "boxes.csv"}
+    for link, name in zip(links.all(), names, strict=True):
+        with page.expect_download() as download:
+            link.click()
+        assert download.value.suggested_filename == name and download.value.failure() is None
+        if name.endswith(".png"):
+            settings = settings_of(read_png_comment(download.value.path()) or "")
+            assert isinstance(settings, GenerationSettings) and settings.seed == 1
     badge = first.locator(".sv-badge").inner_text()
     first.get_by_role("button", name="Inspect").click()
     visitor.wait_for_player()

@@ -191,6 +191,11 @@ def test_files_of_the_library_are_served_and_nothing_else(
     assert reply.headers["content-type"] == "video/mp4"
     assert "sandbox" in reply.headers["content-security-policy"]
     assert reply.headers["x-content-type-options"] == "nosniff"
+    # A file name here would win over the one that the page's link tells.
+    assert reply.headers["content-disposition"] == "inline"
+    frame = stored.folder / "frame.png"
+    frame.write_bytes(b"an image")
+    assert httpx.get(f"{address}/{media_url(frame)}").content == b"an image"
     part = httpx.get(url, headers={"Range": "bytes=0-9"})
     assert part.status_code in (200, 206) and len(part.content) >= 10
     for name in ("page.html", "image.svg", "data.xml", "page.xhtml", "a.js", "a.mp4.html"):

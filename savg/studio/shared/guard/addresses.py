@@ -52,7 +52,7 @@ FETCHING = re.compile(r"(file|proxy)\s*=|gradio_api/+(file|proxy)\b", re.IGNOREC
 SERVED = re.compile(r"(?:(?:results|dataset)/)?[0-9a-f]{32}/(?:[\w-]+/)?[\w-][\w.-]*")
 """Files of the library that a browser may fetch, below its folder."""
 
-TYPES = (".mp4", ".jpg", ".csv", ".json")
+TYPES = (".mp4", ".jpg", ".png", ".csv", ".json")
 """Their suffixes; none is an active document."""
 
 MOST_DECODINGS = 4

@@ -35,12 +35,15 @@ class StudioHeaders:
         self._page, self._file = PAGE.format(hub=hub), FILE.format(hub=hub)
 
     def add(self, headers: MutableHeaders, is_file: bool) -> None:
-        """Add what a reply has not set itself."""
+        """Add what a reply has not set itself; files lose the name that the disk has for them."""
         headers.setdefault("Content-Security-Policy", self._file if is_file else self._page)
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Referrer-Policy", "same-origin")
         headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
         if is_file:
             headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+            # A name given here would win over the telling one of the page's link.
+            if disposition := headers.get("Content-Disposition"):
+                headers["Content-Disposition"] = disposition.partition(";")[0]
         if not self._is_space:
             headers.setdefault("X-Frame-Options", "SAMEORIGIN")
