@@ -12,15 +12,20 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from savg.data.scenes import World, draw_scene, render
 from savg.media.encode import Encoding, write_video
 from savg.paths import atomic_file
 from savg.pipelines.base import ClipPipeline
 from savg.pipelines.registry import CLIPS
 from savg.pipelines.settings import GenerationSettings
+from savg.studio.generate.examples import SCENE_FILE
 
 SEED = 0
 COUNTS = {"joint": 2, "two_stage": 2}
 """Pipeline → number of clips, 0, 1, … of the seed."""
+
+SCENE = 12
+"""Of the furnished world: one person far from the centre, so that its score can tell something."""
 
 
 def main() -> None:
@@ -43,9 +48,17 @@ def main() -> None:
         )  # fmt: skip
         with atomic_file(folder / f"{stem}.json") as part:
             part.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    write_scene(folder / SCENE_FILE)
     for path in [*folder.glob("*.mp4"), *folder.glob("*.json")]:
         if path.stem not in clips_by_name:
             path.unlink()
+
+
+def write_scene(path: Path) -> None:
+    """Write the rendered scene that the studio's card opens in Inspect."""
+    clip = render(draw_scene(SCENE, World.furnished())).clip
+    path.parent.mkdir(exist_ok=True)
+    clip.write(path)
 
 
 def show(bar: tqdm, done: int, total: int, _: object) -> None:

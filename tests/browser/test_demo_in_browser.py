@@ -57,6 +57,22 @@ def test_a_stranger_generates_a_clip_and_sees_where_things_are(
     assert visitor.off_host() == [] and visitor.problems == []
 
 
+def test_the_card_of_a_silent_video_gives_it_audio(browser, demo: str) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    visitor = Visitor(page, demo)
+    visitor.arrive()
+    assert page.locator(".se-card .se-blank").count() == 0
+    page.locator(".se-card[data-id=audio]").click()
+    page.wait_for_function("window.savgPlayers['savg-resound']?.state().ready", timeout=240_000)
+    expect(page.locator("#savg-resound .sp-title")).to_contain_text("silent, new audio")
+    heard = page.evaluate(
+        DECODE, page.evaluate("window.savgPlayers['savg-resound'].state().source")
+    )
+    assert heard["channels"] == 2 and max(heard["left"], heard["right"]) > -60
+    page.close()
+    assert visitor.off_host() == [] and visitor.problems == []
+
+
 def test_the_bundled_examples_have_people_and_sound_events(browser, demo: str) -> None:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     visitor = Visitor(page, demo)

@@ -25,14 +25,23 @@ def test_examples_do_something_on_a_click(guest: Visitor) -> None:
     page.locator(".se-card[data-id=second]").click()
     page.wait_for_function(f"{TITLE} === 'Seed 3' && !{VIEW}.paused && {VIEW}.currentTime > 0.2")
     expect(page.locator("#savg-estimate")).to_contain_text("Takes about")
+    for image in page.locator(".se-card img").all():
+        assert image.evaluate("i => i.complete && i.naturalWidth > 0")
+    assert page.locator(".se-card .se-blank").count() <= 2  # of stand-ins without bundled clips
     page.locator(".se-card[data-id=scene]").click()
     guest.wait_for_player()
-    expect(page.locator("#savg-player .sp-title")).to_have_text("Furnished room, scene 2")
+    expect(page.locator("#savg-player .sp-title")).to_have_text("Furnished room, scene 12")
+    guest.tab("Video to audio")  # where a pipeline is chosen that a silent video does not suffice
+    page.locator("#savg-resound-pipeline input").click()
+    page.get_by_role("option", name="StereoSync").click()
+    page.wait_for_selector("#savg-resound-semantic input", state="visible")
     guest.tab("Generate")
     page.locator(".se-card[data-id=audio]").click()
     page.wait_for_function(f"{RESOUND} && {RESOUND}.state().ready")
     expect(page.locator("#savg-resound .sp-title")).to_contain_text("silent")
     assert page.locator("#savg-resound .ss-choice").count() == 1
+    expect(page.locator("#savg-resound-pipeline input")).to_have_value("Two stand-ins")
+    expect(page.locator("#savg-resound-semantic input")).to_be_hidden()
 
 
 def test_a_link_makes_its_clip_and_a_reload_keeps_it(guest: Visitor) -> None:

@@ -21,6 +21,7 @@ from savg.pipelines.joint import tiny
 from savg.space.folder import PYTHON, write_space
 from savg.space.hardware import HARDWARE
 from savg.space.plan import SpacePlan
+from savg.studio.generate.examples import SCENE_FILE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,6 +65,7 @@ def test_a_space_has_what_it_needs_and_nothing_else(space: Path) -> None:
     assert {name.split("/")[1] for name in files if name.startswith("assets/")} == {
         "demo", "examples"
     }  # fmt: skip
+    assert f"assets/examples/{SCENE_FILE}" in files, "the card of a scene opens it"
     own = {name for name in files if name.startswith("weights/")}
     assert "weights/own-weights/pipeline.json" in own
     assert "weights/own-weights/joint/model.safetensors" in own

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from pathlib import Path
 
 import gradio as gr
 
-from savg.clip import Clip
+from savg.paths import assets_dir
 from savg.studio.generate.requests import GenerateChoice
 from savg.studio.shared.components import DOM
 from savg.studio.shared.context import Context
-from savg.studio.shared.library import POSTER, StoredClip, media_url
+from savg.studio.shared.images import data_url
+from savg.studio.shared.library import POSTER, StoredClip, media_url, poster_of
 from savg.studio.shared.web import component
 
 AUDIO, SCENE = "audio", "scene"
@@ -21,10 +24,10 @@ AUDIO, SCENE = "audio", "scene"
 SEED = 3
 """Of the cards that generate: not that of the bundled examples, so that something new is made."""
 
-SCENE_SEED = 2
-"""Of the scene that is inspected."""
+SCENE_FILE = "furnished/scene_12.mp4"
+"""The scene that is inspected, below the bundled examples; a Space has no rooms to render one of."""
 
-SCENE_TITLE = "Furnished room, scene 2"
+SCENE_TITLE = "Furnished room, scene 12"
 SCENE_ORIGIN = "Rendered by the furnished world with a recorded voice: what networks learn from"
 
 
@@ -55,7 +58,10 @@ def cards(context: Context, choices: Mapping[str, GenerateChoice]) -> list[Examp
     if context.services.audio_pipelines and examples:
         poster = media_url(examples[-1].path(POSTER))
         found.append(ExampleCard(AUDIO, "A silent video", "Give it new stereo audio", poster))
-    found.append(ExampleCard(SCENE, "A furnished room", "Inspect where its sound comes from"))
+    scene = _scene()
+    if scene.is_file():
+        words = "Inspect where its sound comes from"
+        found.append(ExampleCard(SCENE, "A furnished room", words, _scene_poster()))
     return found
 
 
@@ -68,18 +74,23 @@ def example_cards(cards: list[ExampleCard]) -> gr.HTML:
 
 
 def store_scene(context: Context, own: list[str], owner: str) -> StoredClip:
-    """The rendered scene among a visitor's clips; one that the visitor has already is taken again."""
+    """The bundled scene among a visitor's clips; one that the visitor has already is taken again."""
     for stored in context.library.get(own):
         if stored.title == SCENE_TITLE:
             return stored
-    return context.library.add(_scene(), SCENE_TITLE, SCENE_ORIGIN, owner)
+    path = _scene()
+    copy = partial(shutil.copyfile, path)
+    return context.library.store(copy, poster_of(path), SCENE_TITLE, SCENE_ORIGIN, owner)
+
+
+def _scene() -> Path:
+    return assets_dir() / "examples" / SCENE_FILE
 
 
 @lru_cache(maxsize=1)
-def _scene() -> Clip:
-    from savg.data.scenes import World, draw_scene, render
-
-    return render(draw_scene(SCENE_SEED, World.furnished())).clip
+def _scene_poster() -> str:
+    """The address of a small image of the scene."""
+    return data_url(poster_of(_scene())[::2, ::2])
 
 
 def _posters(context: Context) -> dict[str, str]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savg.annotation import PERSON
+from savg.folders import VIDEO_SUFFIXES
 from savg.format import SAVGBENCH
 from savg.studio.shared.images import data_url
 from savg.studio.shared.library import FRAME, POSTER, RESULTS, VIDEO, StoredClip, media_url
@@ -94,9 +95,9 @@ def player_value(
 def made_again(clip: StoredClip) -> dict[str, str]:
     """How a clip is made again: the "command" line, and the "link" to the studio if it is generated."""
     if clip.settings is None:
-        return {
-            "command": shlex.join(["python", "-m", "savg", "annotate", clip.title, "--out", "."])
-        }
+        is_upload = clip.title.lower().endswith(VIDEO_SUFFIXES)
+        file = clip.title if is_upload else f"{clip.stem}.mp4"
+        return {"command": shlex.join(["python", "-m", "savg", "annotate", file, "--out", "."])}
     return {"command": clip.settings.command, "link": clip.settings.query}
 
 

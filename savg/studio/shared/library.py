@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from savg.clip import Clip
 from savg.errors import MediaError, SavgError
-from savg.folders import videos_in
+from savg.folders import VIDEO_SUFFIXES, videos_in
 from savg.format import SAVGBENCH, ClipFormat
 from savg.input_file import slashed
 from savg.media.channels import AudioRules
@@ -83,7 +83,10 @@ class StoredClip:
     @property
     def stem(self) -> str:
         """A plain file name for downloads, without suffix: pipeline and seed of a generated clip."""
-        words = (self.name or self.title).lower()
+        words = self.name or self.title
+        if words.lower().endswith(VIDEO_SUFFIXES):
+            words = words.rpartition(".")[0]
+        words = words.lower()
         plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in words)
         return "-".join(part for part in plain.split("-") if part)[:64] or "clip"
 
@@ -256,9 +259,8 @@ class Library:
             title = card.get("title", path.stem.replace("_", " "))
             origin = card.get("origin", EXAMPLES)
             settings = settings_of(card.get("settings", ""))
-            poster = _visible(frame_at(path, SAVGBENCH.frames // 2), SAVGBENCH)
             copy = partial(shutil.copyfile, path)
-            keys.append(self.store(copy, poster, title, origin, None, settings).key)
+            keys.append(self.store(copy, poster_of(path), title, origin, None, settings).key)
         return keys
 
 
@@ -275,6 +277,11 @@ def with_owners_name(error: Exception, path: str | os.PathLike[str], name: str) 
 def media_url(path: Path) -> str:
     """Where the browser finds a file of the library, relative to the page."""
     return f"gradio_api/file={path.as_posix()}"
+
+
+def poster_of(path: Path) -> NDArray[np.uint8]:
+    """The middle frame [h, w, 3] of a clip as `Clip.write` writes it, without black padding."""
+    return _visible(frame_at(path, SAVGBENCH.frames // 2), SAVGBENCH)
 
 
 def visible_rows(clip: Clip) -> tuple[int, int]:

@@ -156,9 +156,7 @@ def connect(editor: Editor, layout: Layout, page: Page) -> list[Any]:
     def receive(path: str | None, request: gr.Request) -> list[Any]:
         return editor.receive(visitor(request), path)
 
-    settings = [layout.pipeline, layout.steps, layout.guidance, layout.boxes, layout.audio]
-    settings += [layout.moved, layout.semantic, layout.words, layout.depth, *layout.strengths]
-    layout.pipeline.change(editor.describe, layout.pipeline, settings, **QUICK)
+    layout.pipeline.change(editor.describe, layout.pipeline, layout.settings, **QUICK)
     checked: dict[str, Any] = {
         "fn": editor.check_again,
         "inputs": [layout.pipeline, layout.depth],

@@ -31,8 +31,8 @@ DEPTHS = (("What the network sees itself", OWN), ("None", NONE))
 
 HINT = "Your video will appear here."
 LIMITS = (
-    f"Silent or with audio, up to {MAX_UPLOAD_SECONDS:.0f} s and {MAX_BYTES / 1e6:.0f} MB. The new "
-    "video keeps the frames' size, rate and turn. Only you see it, and it goes when you leave."
+    f"With or without audio, up to {MAX_UPLOAD_SECONDS:.0f} s and {MAX_BYTES / 1e6:.0f} MB. The new "
+    "video keeps the frames' size, rate and orientation. Only you see it, and it goes when you leave."
 )
 
 
@@ -58,6 +58,22 @@ class Layout:
     editor: gr.HTML
     drawing: gr.Textbox
     player: gr.HTML
+
+    @property
+    def settings(self) -> list[Any]:
+        """The pipeline, and what depends on it, in the order of `Editor.describe`."""
+        return [
+            self.pipeline,
+            self.steps,
+            self.guidance,
+            self.boxes,
+            self.audio,
+            self.moved,
+            self.semantic,
+            self.words,
+            self.depth,
+            *self.strengths,
+        ]
 
 
 def lay_out(

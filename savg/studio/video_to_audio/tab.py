@@ -11,6 +11,7 @@ import gradio as gr
 
 from savg.media.mux import without_audio
 from savg.studio.shared import components
+from savg.studio.shared.choices import AudioChoice
 from savg.studio.shared.context import Context, Page
 from savg.studio.shared.handlers import (
     QUICK,
@@ -83,12 +84,17 @@ def build(context: Context, page: Page) -> None:
     def receive_silent(asked: Any, own: list[str], request: gr.Request) -> list[Any]:
         who = visitor(request)
         updates = silent_video(context, uploads, asked, who, own)
-        return [*updates, components.click_value({"target": START})]
+        settings: list[Any] = [gr.skip()] * len(layout.settings)
+        name = unsteered(choices)
+        if name is not None:
+            info, *others = steering.describe(name)
+            settings = [info | {"value": name}, *others]
+        return [*updates, components.click_value({"target": START}), *settings]
 
     page.resounded.change(
         receive_silent,
         [page.resounded, page.clips],
-        [layout.controls.notice, layout.video, page.clicks],
+        [layout.controls.notice, layout.video, page.clicks, *layout.settings],
         **QUICK,
     )
     layout.upload.upload(
@@ -144,6 +150,11 @@ def receive_video(
         return guarded(update, lambda message, _: [components.notice(message), gr.skip()])
     finally:
         Path(path).unlink(missing_ok=True)
+
+
+def unsteered(choices: Mapping[str, AudioChoice]) -> str | None:
+    """The first pipeline that makes audio from frames alone, as a silent video has nothing else."""
+    return next((k for k, one in choices.items() if not (one.follows or one.steers)), None)
 
 
 def silent_video(
