@@ -129,6 +129,25 @@ def test_mistakes_are_one_sentence(
     assert bad.value.code == 2
 
 
+def test_all_mistakes_of_a_study_are_told_at_once(
+    conditions: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = ["A=/nowhere", "b=/neither", "--trials", "0", "--repeats", "-1", "--catch", "99"]
+    assert main(["mos", "create", str(tmp_path / "A B"), "--conditions", *conditions, *wrong]) == 1
+    told = capsys.readouterr().err
+    for expected in (
+        "Name of a study must have 1 to 40 of a-z, 0-9, - and _, got 'A B'.",
+        "Name of a condition must have 1 to 40 of a-z, 0-9, - and _, got 'A'.",
+        "/nowhere: no such folder of clips.",
+        "/neither: no such folder of clips.",
+        "Trials must be a whole number in 1..500, got 0.",
+        "Repeats must be a whole number in 0..50, got -1.",
+        "Catch trials must be a whole number in 0..20, got 99.",
+    ):
+        assert expected in told
+    assert not (tmp_path / "A B").exists()
+
+
 def test_serve_refuses_a_port_that_does_not_exist(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

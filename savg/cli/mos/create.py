@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from savg.cli.mos.folders import named_folders
+from savg.errors import SavgError
 from savg.numerals import integer
 from savg.paths import writable_folder
 
@@ -79,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from savg.mos.study.folder import check_elsewhere, create_folder
-    from savg.mos.study.options import OPTIONS, plan_study
+    from savg.mos.study.options import OPTIONS, plan_study, wrong_names, wrong_values
     from savg.mos.study.stimuli import count_off_centre, find_clips
 
     writable_folder(args.study, "The study")
@@ -87,9 +88,17 @@ def run(args: argparse.Namespace) -> int:
         check_elsewhere(args.database, args.study.resolve().name)
     folders = named_folders(args.conditions, "--conditions")
     values = {option.name: _value(option, getattr(args, option.name)) for option in OPTIONS}
-    available = {name: len(find_clips(folder)) for name, folder in folders.items()}
+    study_name = args.study.resolve().name
+    available, problems = {}, wrong_names(study_name, folders)
+    for condition, folder in folders.items():
+        try:
+            available[condition] = len(find_clips(folder))
+        except SavgError as error:
+            problems.append(str(error))
+    if problems := [*dict.fromkeys(problems), *wrong_values(values)]:
+        raise SavgError(" ".join(problems))
     plan = plan_study(
-        args.study.resolve().name,
+        study_name,
         list(folders),
         args.reference,
         values,

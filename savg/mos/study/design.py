@@ -47,7 +47,8 @@ class DesignError(SavgError, ValueError):
     """A study that cannot be run as described."""
 
 
-def _slug(what: str, name: object) -> None:
+def check_slug(what: str, name: object) -> None:
+    """DesignError for a name that cannot stand in addresses and file names."""
     if not isinstance(name, str) or not SLUG.fullmatch(name):
         raise DesignError(
             f"Name of a {what} must have 1 to 40 of a-z, 0-9, - and _, got {str(name)[:60]!r}."
@@ -67,7 +68,7 @@ class Condition:
     trials: int = 15
 
     def __post_init__(self) -> None:
-        _slug("condition", self.name)
+        check_slug("condition", self.name)
         whole_number(f"trials of condition {self.name}", self.trials, 1, 500, DesignError)
 
 
@@ -109,7 +110,7 @@ class Question:
     options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _slug("question", self.key)
+        check_slug("question", self.key)
         _text(f"question {self.key}", self.text, 500)
         if len(set(self.options)) != len(self.options) or len(self.options) == 1:
             raise DesignError(
@@ -153,7 +154,7 @@ class Study:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _slug("study", self.name)
+        check_slug("study", self.name)
         _text("the question", self.question, 500)
         _text("the consent", self.consent, 20_000)
         if not 2 <= len(self.labels) <= 11 or len(set(self.labels)) != len(self.labels):

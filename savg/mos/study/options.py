@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from savg.format import SAVGBENCH, ClipFormat
-from savg.mos.study.design import CONSENT, LABELS, QUESTION, DesignError, Study, standard
+from savg.mos.study.design import (
+    CONSENT,
+    LABELS,
+    QUESTION,
+    DesignError,
+    Study,
+    check_slug,
+    standard,
+)
 from savg.mos.study.fitting import SIZES, ClipCounts, fitted
 
 REFERENCE = "ground_truth"
@@ -137,8 +145,8 @@ def plan_study(
     name settings by their labels in the form, else by options of the command line.
     """
     by_name = {option.name: option for option in OPTIONS}
-    if unknown := sorted(set(values) - set(by_name)):
-        raise DesignError(f"A study has no setting {', '.join(unknown)}.")
+    if problems := wrong_values(values):
+        raise DesignError(" ".join(problems))
     chosen = {n: option.check(values.get(n, option.default)) for n, option in by_name.items()}
     if reference is None and REFERENCE in conditions:
         reference = REFERENCE
@@ -171,6 +179,30 @@ def plan_study(
         **{**settings, "labels": tuple(settings["labels"])},
     )
     return Plan(study, chosen["clips"], format_of(chosen["fps"], chosen["size"]), note)
+
+
+def wrong_names(study: str, conditions: Iterable[str]) -> list[str]:
+    """A sentence on each name of a study and its conditions that is not allowed."""
+    problems = []
+    for what, name in (("study", study), *(("condition", one) for one in conditions)):
+        try:
+            check_slug(what, name)
+        except DesignError as error:
+            problems.append(str(error))
+    return problems
+
+
+def wrong_values(values: Mapping[str, Any]) -> list[str]:
+    """A sentence on each of the values of OPTIONS that is not allowed, or is of no option."""
+    by_name, problems = {option.name: option for option in OPTIONS}, []
+    if unknown := sorted(set(values) - set(by_name)):
+        problems.append(f"A study has no setting {', '.join(unknown)}.")
+    for name, option in by_name.items():
+        try:
+            option.check(values.get(name, option.default))
+        except DesignError as error:
+            problems.append(str(error))
+    return problems
 
 
 def _labels(settings: Mapping[str, int]) -> str:
