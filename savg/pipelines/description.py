@@ -156,6 +156,11 @@ def descriptions(folder: Path) -> list[Description]:
 
 def pipelines_in(folder: Path) -> list[Description]:
     """All pipelines of a folder with a pipeline.json: those of its files, then their stages."""
+    if (folder / CONFIG_FILE).is_file() and not (folder / PIPELINE_FILE).is_file():
+        raise CheckpointError(
+            f"{folder} holds one network, no pipeline: `python -m savg.train export RUN --out DIR "
+            "--pipeline` writes a run as a whole one."
+        )
     read_config(folder / PIPELINE_FILE)
     whole = descriptions(folder)
     return [*whole, *(stage for description in whole for stage in description.stages.values())]

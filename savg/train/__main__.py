@@ -23,7 +23,10 @@ def build_parser() -> argparse.ArgumentParser:
     for name in recipe_names():
         child = commands.add_parser(name, help=f"train or resume {name}")
         _training_arguments(child)
-    child = commands.add_parser("export", help="averaged weights of a run as a component folder")
+    child = commands.add_parser(
+        "export",
+        help="averaged weights of a run as a component, or (--pipeline) as a whole pipeline",
+    )
     child.add_argument("run", type=Path, metavar="RUN")
     child.add_argument("--out", type=Path, required=True, metavar="DIR")
     child.add_argument(
@@ -165,11 +168,16 @@ def list_settings(args: argparse.Namespace) -> int:
 def run_export(args: argparse.Namespace) -> int:
     """Write the component folder of a run; returns the exit code."""
     from savg.train.bundle import export
-    from savg.train.pipeline_folder import export_pipeline
+    from savg.train.pipeline_folder import export_pipeline, has_pipeline
 
     writable_folder(args.out, "--out")
     if args.pipeline is None:
         print(export(args.run, args.out, args.dtype))
+        if has_pipeline(args.run):
+            print(
+                "With --pipeline it is a whole pipeline, which generate and v2a take.",
+                file=sys.stderr,
+            )
     else:
         print(export_pipeline(args.run, args.out, args.dtype, args.pipeline))
     return 0

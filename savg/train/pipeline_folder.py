@@ -15,13 +15,23 @@ from savg.pipelines.publish import copy_weights
 from savg.pipelines.registry import AUDIO, CLIPS
 from savg.train.bundle import RUN_FILE, export
 
+MANY_STEPS = {
+    "name": "dpmpp_multistep",
+    "steps": 24,
+    "order": 2,
+    "spacing": "logSNR",
+    "snap": True,
+}
+"""Sampler of a network that was not distilled where that of the base was, as its teacher has it."""
+
 
 def export_pipeline(run: Path, out: Path, dtype: str = "float16", base: str = "demo") -> str:
     """Write the pipelines of `base` that have a network of the run's kind, with the run's; a summary.
 
     The folder is loaded before it appears, so that its parts fit each other. Where the run's card
     describes its codec, that replaces the one of `base`; a distilled network's sampler does too, and
-    there is no guidance then.
+    there is no guidance then. In place of a distilled network another one is sampled in many steps
+    again, with the guidance of its own training.
 
     Args:
         run: folder of a run with a checkpoint.
@@ -35,7 +45,9 @@ def export_pipeline(run: Path, out: Path, dtype: str = "float16", base: str = "d
     Example:
         export_pipeline(Path("runs/joint"), Path("mine"))
     """
-    kind = read_config(run / RUN_FILE).get("kind")
+    told = read_config(run / RUN_FILE)
+    kind, settings = told.get("kind"), told.get("settings")
+    guidance = settings.get("guidance") if isinstance(settings, Mapping) else None
     source = resolve(base)
     chosen = [
         (one, names)
@@ -51,7 +63,8 @@ def export_pipeline(run: Path, out: Path, dtype: str = "float16", base: str = "d
         facts = component_card(part / "new").facts
         for number, (one, names) in enumerate(chosen):
             file = PIPELINE_FILE if not number else one.file
-            write_json(part / file, _fitted(one.values, names, facts))
+            fitted = _fitted(one.values, names, facts)
+            write_json(part / file, _undistilled(fitted, one, names, facts, guidance))
             for folder in {path.name for path in one.components.values()}:
                 origin = part / "new" if folder in names else kept / folder
                 if not (part / folder).exists():
@@ -60,6 +73,12 @@ def export_pipeline(run: Path, out: Path, dtype: str = "float16", base: str = "d
         shutil.rmtree(part / "new")
         names_of = [_loaded(part, one) for one, _ in chosen]
     return f"{out}: {' and '.join(names_of)} with {summary.partition(': ')[2]}"
+
+
+def has_pipeline(run: Path, base: str = "demo") -> bool:
+    """Whether `base` has a pipeline with a network of the run's kind."""
+    kind = read_config(run / RUN_FILE).get("kind")
+    return any(one.is_complete and _of_kind(one, kind) for one in descriptions(resolve(base)))
 
 
 def _of_kind(description: Description, kind: object) -> set[str]:
@@ -89,6 +108,31 @@ def _fitted(values: Mapping[str, Any], names: set[str], facts: Mapping[str, Any]
         own["sampler"] = facts["sampler"]
         own.pop("guidance", None)
     return own
+
+
+def _undistilled(
+    values: dict[str, Any],
+    base: Description,
+    names: set[str],
+    facts: Mapping[str, Any],
+    guidance: object,
+) -> dict[str, Any]:
+    """A description whose base samples a distilled network in few steps, for one that is not.
+
+    guidance: of the run's settings, if any.
+    """
+    if facts.get("sampler") is not None or base.learnt_steps is None:
+        return values
+    for stage, part in values.items():
+        if stage in STAGES and isinstance(part, dict):
+            values[stage] = _undistilled(part, base, names, facts, guidance)
+    if any(isinstance(folder, str) and folder in names for folder in values.values()):
+        limit = (values.get("sampler") or {}).get("limit")
+        values["sampler"] = MANY_STEPS | ({"limit": limit} if limit is not None else {})
+        values.pop("guidance", None)
+        if isinstance(guidance, Mapping):
+            values["guidance"] = dict(guidance)
+    return values
 
 
 def _loaded(folder: Path, description: Description) -> str:

@@ -27,6 +27,7 @@ from savg.train.__main__ import main
 from savg.train.distill import CONFIGS, Distillation
 from savg.train.loop import Session, train
 from savg.train.optim import draws
+from savg.train.pipeline_folder import MANY_STEPS
 from savg.train.recipe import get_recipe
 from savg.train.teacher import Teacher
 
@@ -303,6 +304,18 @@ def test_a_student_is_exported_with_its_sampler_and_generates_in_its_steps(
     offers = Offers()
     offers.add("mine", "of mine", out, pipeline)
     assert offers.pipelines["mine"].steps == (2, 2, 2)
+    undistilled = tmp_path / "undistilled"
+    usual_recipe = "joint" if pipeline == "joint" else "video"
+    again = [usual_recipe, "--config", "tiny", "--out", str(undistilled), "--quiet", "--steps", "1"]
+    assert main([*again, "--device", "cpu", "--precision", "float32"]) == 0
+    export = ["export", str(undistilled), "--out", str(tmp_path / "whole"), "--pipeline", str(out)]
+    assert main(export) == 0
+    described = json.loads((tmp_path / "whole" / "pipeline.json").read_text())
+    stage = described if pipeline == "joint" else described["video"]
+    own_guidance = get_recipe(usual_recipe, "tiny").guidance
+    assert stage["sampler"] == MANY_STEPS | {"limit": recipe.sampler.limit}
+    assert stage["guidance"]["weight"] == own_guidance.weight
+    assert descriptions(tmp_path / "whole")[0].learnt_steps is None
     values = json.loads(file.read_text())
     values["card"]["facts"]["sampler"] = {"steps": "few"}
     file.write_text(json.dumps(values))
