@@ -24,7 +24,7 @@ from savg.paths import writable_folder
 if TYPE_CHECKING:
     from savg.evaluation.score import Evaluation
 
-HELP = "Detect persons and sound events in videos, score their agreement, and draw it."
+HELP = "Detect people and sound events in videos, score their agreement, and draw it."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -116,8 +116,8 @@ def _sentence(row: dict[str, Any]) -> str:
     """One line about one clip."""
     boxes, events = row["persons"], row["sounds"]
     counts = f"{boxes} person box{'es' * (boxes != 1)}, {events} sound event{'s' * (events != 1)}"
-    note = f". {row['audio_note']}" if row.get("audio_note") else ""
-    note += "".join(f". {sentence.rstrip('.')}" for sentence in row["warnings"])
+    sentences = [row.get("audio_note") or "", *row["warnings"]]
+    note = "".join(f". {sentence.rstrip('.')}" for sentence in sentences if sentence)
     if not boxes:
         return f"{counts}, no Spatial AV-Align without a person{note}" if events else counts + note
     if row["score"] is None:
@@ -128,16 +128,22 @@ def _sentence(row: dict[str, Any]) -> str:
     return f"{counts}, {score}{note}"
 
 
+def _clips(evaluation: Evaluation) -> str:
+    return f"{evaluation.clips} clip{'s' * (evaluation.clips != 1)}"
+
+
 def _report(evaluation: Evaluation, names: Mapping[str, str]) -> None:
     """Print the set's score, its chance baselines and who judged, and the number of failed files."""
     result: MetricResult = evaluation.metrics["spatial_av_align"]
-    if result.value is not None:
+    seen = sum(row.get("persons", 0) for row in evaluation.rows)
+    if result.value is not None and not seen:
+        print(f"{_clips(evaluation)}: no Spatial AV-Align, as nobody was detected.")
+    elif result.value is not None:
         baselines = ", ".join(
             f"{name} {format_number(value, 2)}" for name, value in result.nulls.items()
         )
-        clips = f"{evaluation.clips} clip{'s' * (evaluation.clips != 1)}"
         print(
-            f"{clips}: Spatial AV-Align {result.value:.2f} "
+            f"{_clips(evaluation)}: Spatial AV-Align {result.value:.2f} "
             f"({result.notes['tp']} TP, {result.notes['fn']} FN); chance baselines: {baselines}"
         )
     if evaluation.clips:

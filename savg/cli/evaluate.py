@@ -330,4 +330,11 @@ def _reader(generated: ClipSet, reference: ClipSet | None, reading: Reading) -> 
 def _print(run: Run, outcome: Outcome) -> None:
     """The results of the generated set in lines, below them those of the other sets, and notes."""
     generated = outcome.sets[GENERATED]
-    print("\n\n".join(filter(None, (as_text(generated), beside(run.sets), notes_text(generated)))))
+    parts = as_text(generated), beside(run.sets), notes_text(generated), _judges(outcome)
+    print("\n\n".join(filter(None, parts)))
+
+
+def _judges(outcome: Outcome) -> str:
+    """Who found people and sounds; empty where tables say so."""
+    names = [outcome.networks.get(kind, {}).get("detector") for kind in ("persons", "sounds")]
+    return "Boxes by {}, sound events by {}.".format(*names) if all(names) else ""

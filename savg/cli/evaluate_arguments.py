@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from savg.cli.observing import add_audio_arguments, add_detector_arguments
-from savg.detectors import EVALUATION_DETECTOR
 from savg.evaluation.files import BOXES, EVENTS
 from savg.evaluation.outcome import MODES
 from savg.evaluation.selection import ALL, SETS
@@ -86,7 +85,7 @@ def _add_reading_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
-    add_detector_arguments(parser, EVALUATION_DETECTOR)
+    add_detector_arguments(parser)
     parser.add_argument(
         "--objects",
         action="store_true",

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from savg.detectors import DETECTORS, PUBLISHED_DETECTOR, default_detector, detectors
+from savg.detectors import default_detector, detectors
 from savg.media.channels import AMBISONICS, AudioRules
 
 if TYPE_CHECKING:
@@ -16,21 +16,17 @@ if TYPE_CHECKING:
     from savg.evaluation.observe import Detectors
 
 
-def add_detector_arguments(parser: argparse.ArgumentParser, person: str | None = None) -> None:
-    """Add arguments that choose detectors and their weights.
-
-    person: the person detector of the bundled weights (None: the default for users' videos).
-    """
+def add_detector_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add arguments that choose detectors and their weights."""
     persons, sounds = detectors("persons"), detectors("sounds")
     missing = [name for name, entry in {**persons, **sounds}.items() if not entry.available]
     not_available = f" (not installed here: {', '.join(missing)})" if missing else ""
     parser.add_argument(
         "--detector",
         choices=list(persons),
-        help=f"person detector{not_available}; default: {person or default_detector('persons')}, or "
-        "what the weights are",
+        help=f"person detector{not_available}; default: {default_detector('persons')}, or what "
+        "the weights are",
     )
-    parser.set_defaults(default_detector=person)
     parser.add_argument(
         "--sound-detector",
         choices=list(sounds),
@@ -57,19 +53,15 @@ def load_detectors(
     device: str | None = None,
     objects: bool = False,
 ) -> Detectors:
-    """The detectors that the arguments name; `evaluate --mode official` takes the published YOLOX-tiny
-    where it is imported."""
+    """The detectors that the arguments name, else those for users' videos: whichever command judges a
+    file, the same ones do."""
     from savg.detectors import detector_of
     from savg.evaluation.observe import Detectors
 
     source = args.person_weights or args.weights
-    default = args.default_detector if source == "demo" else None
-    is_official = getattr(args, "mode", "") == "official"
-    if default and is_official and DETECTORS[PUBLISHED_DETECTOR].available:
-        default = PUBLISHED_DETECTOR
     return Detectors.load(
         args.weights,
-        args.detector or default or detector_of(source),
+        args.detector or detector_of(source),
         args.sound_detector,
         args.person_weights,
         args.sound_weights,

@@ -110,12 +110,9 @@ DETECTORS: dict[str, Detector] = {
 }
 """name → detector; the first of a kind that is available is its default for users' videos."""
 
-PUBLISHED_DETECTOR = "yolox-tiny"
-"""Detector of persons of the published metrics [S1], where the user has imported its weights."""
-
 EVALUATION_DETECTOR = "yolox"
-"""Detector of persons by which sets of clips are evaluated unless another is named: results of the
-bundled pipelines, and the published ones [S1], come from it."""
+"""Detector of the drawn scenes, by which clips of the bundled pipelines are judged where they are made
+and measured; files are judged by `default_detector`, whichever command reads them."""
 
 
 def default_detector(kind: Kind) -> str:

@@ -75,6 +75,21 @@ def test_a_folder_becomes_results_and_a_summary(
     assert saved["alignment"] == {"tp": 4, "fn": 0, "score": 1.0}
 
 
+def test_where_nobody_is_seen_there_is_no_score(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        savg.detectors, "person_detector", lambda name, source: lambda clip: Boxes.empty()
+    )
+    monkeypatch.setattr(savg.detectors, "sound_detector", lambda name, source: sounds)
+    make_video(tmp_path / "mono.mp4", seconds=1.0, channels=1, codecs=("libx264", "aac"))
+    assert main(["annotate", str(tmp_path / "mono.mp4"), "--out", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr().out
+    assert "no Spatial AV-Align without a person. Mono: both channels are the same. Both" in told
+    assert "1 clip: no Spatial AV-Align, as nobody was detected." in told
+    assert "0.00" not in told and ".." not in told
+
+
 @pytest.mark.usefixtures("simple")
 def test_a_bad_file_does_not_stop_the_others(
     videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -156,7 +156,7 @@ def test_weights_of_a_pipeline_keep_their_own_detector(tmp_path: Path, networks:
         detector_of(tmp_path / "none")
 
 
-def test_sets_of_clips_are_evaluated_by_yolox_unless_another_is_named(networks: Path) -> None:
+def test_clips_of_the_bundled_pipelines_are_measured_by_yolox(networks: Path) -> None:
     save_component(Yolox(YOLOX["test"]), networks / "yolox", "yolox", Card("MIT", "a test"))
     assert Detectors.load().names["persons"] == "yolox: demo"
     other = Detectors.load(person="nanodet", candidates=True)
@@ -178,10 +178,11 @@ def test_nothing_is_found_in_black_frames(bundled: NanodetDetector) -> None:
         (["annotate", "v", "--out", "o"], True, "yolox-tiny"),
         (["annotate", "v", "--out", "o", "--detector", "yolox"], True, "yolox"),
         (["annotate", "v", "--out", "o", "--weights", "WEIGHTS"], True, "yolox"),
-        (["evaluate", "v"], True, "yolox"),
+        (["evaluate", "v"], False, "nanodet"),
+        (["evaluate", "v"], True, "yolox-tiny"),
         (["evaluate", "v", "--detector", "nanodet"], True, "nanodet"),
         (["evaluate", "v", "--mode", "official"], True, "yolox-tiny"),
-        (["evaluate", "v", "--mode", "official"], False, "yolox"),
+        (["evaluate", "v", "--mode", "official"], False, "nanodet"),
         (["evaluate", "v", "--mode", "official", "--weights", "WEIGHTS"], True, "yolox"),
     ],
 )
