@@ -112,6 +112,13 @@ def test_a_clip_is_annotated_by_name_and_as_a_file(
     assert by_file["clip"] != by_name["clip"]
     none, _, blind = client.predict(clip=facts["clip"], detector="none", api_name="/annotate")
     assert blind["boxes"] == 0 and Path(none).is_file()
+    assert blind["spatial_av_align"]["score"] is None and set(
+        blind["chance_baselines"].values()
+    ) == {None}
+    assert blind["distance"]["px"] is None and "Nobody was detected" in blind["warnings"][0]
+    for key in ("distance", "warnings"):
+        assert by_name[key] == facts[key] == detections[key]
+    assert by_name["distance"]["px"] > 0 and by_name["distance"]["degrees"] > 0
 
 
 def test_a_video_gets_new_audio(generated: tuple[str, dict[str, Any]], client: Client) -> None:

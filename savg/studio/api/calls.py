@@ -231,11 +231,16 @@ class Calls:
         """The score of one clip beside its chance baselines, and who says so."""
         annotation = self.context.annotations.annotation(stored, detector)
         told = annotation.to_json()
+        if not len(annotation.boxes):  # nothing was measured: official rules alone say 0
+            told["alignment"]["score"] = None
+            told["nulls"] = dict.fromkeys(told["nulls"])
         return {
             "clip": stored.key,
             "seconds": annotation.format.seconds,
             "spatial_av_align": told["alignment"],
             "chance_baselines": told["nulls"],
+            "distance": told["distance"],
+            "warnings": told["warnings"],
             "boxes": len(annotation.boxes),
             "sound_events": len(annotation.events),
             "detectors": told["detectors"],
