@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--audio-steps", type=integer, metavar="K", help="of the second stage")
     parser.add_argument("--guidance", type=number, metavar="G", help="of the second stage")
     parser.add_argument(
-        "--no-boxes", action="store_true", help="withhold persons' boxes from the second stage"
+        "--no-boxes", action="store_true", help="do not pass person boxes to the audio model"
     )
     directing.add_arguments(parser)
     parser.add_argument("--sampler", metavar="NAME", help="instead of the pipeline's own")

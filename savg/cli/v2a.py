@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-boxes",
         action="store_true",
-        help="withhold persons' boxes from a network that takes them",
+        help="do not pass person boxes to the audio model",
     )
     persons = detectors("persons")
     parser.add_argument(
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
         finder = detector
     print(
         f"{AUDIO.entries[pipeline.name].title.lower()} on {pipeline.compute.reason}"
-        + (f"; persons by {finder}" if finder else ""),
+        + (f"; people by {finder}" if finder else ""),
         file=sys.stderr,
     )
     rows: list[dict[str, Any]] = []

@@ -102,7 +102,7 @@ def _results(content: Content) -> str:
     notes = "".join(f'<li id="note-{i}">{_t(note)}</li>' for i, note in enumerate(content.notes, 1))
     key = (
         '<p class="hint">↑ higher is better, ↓ lower is better; below each value its 95 % interval, '
-        "the number of clips n, and nulls.</p>"
+        "the number of clips n, and chance baselines.</p>"
     )
     return key + _scroll(table, "Results") + (f'<ol class="notes">{notes}</ol>' if notes else "")
 

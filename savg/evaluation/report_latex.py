@@ -119,7 +119,7 @@ def _rows(content: Content, group: str) -> list[str]:
         if nulls:
             values = [_nulls(row.cells.get(key), nulls) for key in content.columns]
             lines.append(
-                " & ".join([rf"\quad null: {escape(' / '.join(nulls))}", *values]) + r" \\"
+                " & ".join([rf"\quad chance: {escape(' / '.join(nulls))}", *values]) + r" \\"
             )
     return lines
 

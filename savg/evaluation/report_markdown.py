@@ -74,7 +74,7 @@ def _results(content: Content) -> list[str]:
                     dict(row.cells[key].nulls).get(null, NOTHING) if key in row.cells else NOTHING
                     for key in content.columns
                 ]
-                lines.append(f"| null: {plain(null)} | " + " | ".join(values) + " |")
+                lines.append(f"| chance: {plain(null)} | " + " | ".join(values) + " |")
     return lines
 
 

@@ -60,8 +60,8 @@ def figures_of(run: Run) -> list[Group]:
     """All figures that the run has values for."""
     groups = [
         Group(
-            "Values with 95 % intervals and nulls",
-            "One figure a metric, one line a set; short strokes are nulls.",
+            "Values with 95 % intervals and chance baselines",
+            "One figure a metric, one line a set; short strokes are chance baselines.",
             tuple(_forests(run)),
         ),
         Group(

@@ -8,9 +8,9 @@ GENERAL = (
     "The interval after a value says how far the number would move with other clips of the same "
     "kind: 95 % of such intervals hold the true value. Two values whose intervals overlap widely "
     "are not shown to differ.",
-    "Nulls are what clips get without any skill: for Spatial AV-Align every sound in the centre, "
+    "Chance baselines are what clips get without skill: for Spatial AV-Align every sound centred, "
     "left and right swapped, or the sounds of other clips; for distances between sets, two parts "
-    "of the reference set. A value that is no better than its nulls says nothing about the model.",
+    "of the reference set. A value that is no better than them says nothing about the model.",
     "The columns beside the generated clips are sets to hold them against: the reference set "
     "itself, and simple baselines that anybody can make. A baseline that scores as well as a model"
     " shows the limits of the metric, not of the model.",
@@ -27,7 +27,7 @@ DISTANCES = (
 SPATIAL = (
     "Spatial AV-Align counts a sound as matched if a person is within 40 pixels of it to either "
     "side, a third of the frame in all: a model that puts every sound in the centre already scores"
-    " well. The null “centre” says how well."
+    " well. The chance baseline “centre” says how well."
 )
 
 STEREO = (

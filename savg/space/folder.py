@@ -65,7 +65,7 @@ README = """
 
 SAVG Studio follows the task of [SAVGBench](https://arxiv.org/abs/2412.13462): short clips whose frames
 and stereo audio agree on where things are. Generate them from a seed, give videos new stereo audio, see
-frame by frame whether picture and sound agree.
+frame by frame whether video and sound agree.
 
 From a program (`pip install gradio_client`):
 

@@ -82,7 +82,7 @@ def intervals(
     for i, name in enumerate(names):
         y = bottom + BOTTOM + 18 * i
         parts.append(_mark(i, SIDE + 8, y) + "</g>")
-        parts.append(_text(SIDE + 24, y + 4, f"null: {name}", "low"))
+        parts.append(_text(SIDE + 24, y + 4, f"chance: {name}", "low"))
     return _svg(height, label, parts)
 
 
@@ -250,7 +250,7 @@ def _estimate(axis: _Axis, row: Estimate, y: float, colour: int) -> str:
 
 
 def _null(axis: _Axis, number: int, value: float, y: float, name: str) -> str:
-    title = f"<title>null: {html.escape(name)}: {_number(value)}</title></g>"
+    title = f"<title>chance: {html.escape(name)}: {_number(value)}</title></g>"
     return _mark(number, axis.at(value), y) + title
 
 

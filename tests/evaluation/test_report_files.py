@@ -208,9 +208,9 @@ def test_numbers_have_digits_that_suit_them(value: float | None, text: str) -> N
 def test_figures_show_what_the_run_has() -> None:
     groups = {group.title: group for group in figures_of(evaluation_runs.run())}
     assert len(groups) == 6
-    forest = groups["Values with 95 % intervals and nulls"].figures[0].svg
-    assert forest.count('class="arm') == 3 and "null: centre" in forest
-    assert "null: shuffled" not in forest, "a null without a value is not drawn"
+    forest = groups["Values with 95 % intervals and chance baselines"].figures[0].svg
+    assert forest.count('class="arm') == 3 and "chance: centre" in forest
+    assert "chance: shuffled" not in forest, "a baseline without a value is not drawn"
     (scatter, _) = groups["Clip by clip"].figures
     assert scatter.svg.count("<circle") == 11, "the clip without a score has no dot"
     ild = next(f for f in groups["Distributions over clips"].figures if f.title == "ild (dB)")

@@ -82,7 +82,7 @@ def _generate(calls: Calls) -> None:
         strength: str = "",
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> tuple[str, dict[str, Any]]:
-        """Generate a short video clip with stereo sound from a seed, and score whether picture and
+        """Generate a short video clip with stereo sound from a seed, and score whether frames and
         sound agree on where things are. The same settings give the same clip. The name in `clip` of the
         facts can be given to annotate_clip, evaluate_clips and video_to_audio for half an hour.
 

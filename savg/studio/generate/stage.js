@@ -91,7 +91,7 @@ function placeWords(x) {
 }
 
 function note() {
-  if (!moments.length) return 'Click into the picture to say where the sound shall be.';
+  if (!moments.length) return 'Click into the frame to say where the sound shall be.';
   const [time, x] = moments[chosen];
   if (!isPath()) return placeWords(x) + ', from start to end. Drag it, or move it by the arrow keys.';
   return 'At ' + time.toFixed(2) + ' s: ' + placeWords(x) + '. Time runs down: drag a moment, or draw a new path.';
@@ -142,7 +142,7 @@ function placeHandles() {
     handle.style.top = (isPath() ? 100 * time / seconds() : 50) + '%';
     handle.classList.toggle('dir-chosen', i === chosen);
     handle.setAttribute('aria-label', (isPath() ? 'Moment ' + (i + 1) + ' of ' + moments.length : 'Where the sound shall be')
-      + (isPath() ? '. Left and right move it in the picture, up and down in time, Delete removes it.' : '. Left and right move it, Delete leaves it open.'));
+      + (isPath() ? '. Left and right move it in the frame, up and down in time, Delete removes it.' : '. Left and right move it, Delete leaves it open.'));
     handle.setAttribute('aria-valuenow', Math.round(x));
     handle.setAttribute('aria-valuetext', placeWords(x) + ', ' + at);
   });

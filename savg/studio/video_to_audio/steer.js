@@ -87,7 +87,7 @@ function reset() {
 function note() {
   const count = (shown.people || []).length;
   if (!ready()) return '';
-  if (drawing) return 'Draw a box around what sounds: drag over the picture, or press Put it in the middle.';
+  if (drawing) return 'Draw a box around what sounds: drag over the frame, or press Put it in the middle.';
   if (who === 'nobody') return 'The audio follows nobody.';
   if (who === 'drawn' && !rows.length) return count ? 'Draw a box around what sounds.'
     : 'Nobody was found in the video: draw a box around what sounds.';

@@ -72,7 +72,7 @@ export function practicePage(app) {
       make('p', {}, 'Now you will watch short clips and answer one question about each:'),
       make('p', { class: 'question quoted' }, facts.question),
       scaleWords(facts.labels),
-      make('p', {}, 'Judge only that. The quality of picture and sound does not matter here. '
+      make('p', {}, 'Judge only that. The quality of video and sound does not matter here. '
         + 'There are no right or wrong answers: your own impression counts.'),
       make('p', {}, 'You answer once a clip has played, and may watch it again before you do. '
         + 'An answer cannot be changed after you have gone on.'),
