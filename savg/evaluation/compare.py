@@ -294,12 +294,17 @@ def _difference(first: MetricResult, second: MetricResult, whole: bool) -> dict[
     }
 
 
+def p_words(p: float) -> str:
+    """A p value as text; none is zero."""
+    return f"{p:.3f}" if p >= 0.0005 else "< 0.001"
+
+
 def as_text(comparison: Comparison) -> str:
     """A comparison in aligned lines."""
     names = [run.name for run in comparison.runs]
     blocks = [[["", *names, "difference (95 %)", "p"]]]
     for name, (first, second, d) in comparison.columns.items():
-        cells = [_between(d.value, d.low, d.high), f"{d.p:.3f}"]
+        cells = [_between(d.value, d.low, d.high), p_words(d.p)]
         blocks[0].append([name, format_number(first), format_number(second), *cells])
     blocks.append([["", *names, "difference (95 %)"]])
     for name, pair in comparison.metrics.items():

@@ -57,11 +57,14 @@ def test_a_stranger_generates_a_clip_and_sees_where_things_are(
     assert visitor.off_host() == [] and visitor.problems == []
 
 
-def test_the_card_of_a_silent_video_gives_it_audio(browser, demo: str) -> None:
+def test_video_to_audio_opens_on_a_video_and_its_card_on_a_silent_one(browser, demo: str) -> None:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     visitor = Visitor(page, demo)
     visitor.arrive()
     assert page.locator(".se-card .se-blank").count() == 0
+    visitor.tab("Video to audio")
+    page.wait_for_function("window.savgSteers?.['savg-steer']?.state().ready", timeout=120_000)
+    visitor.tab("Generate")
     page.locator(".se-card[data-id=audio]").click()
     page.wait_for_function("window.savgPlayers['savg-resound']?.state().ready", timeout=240_000)
     expect(page.locator("#savg-resound .sp-title")).to_contain_text("silent, new audio")

@@ -11,7 +11,7 @@ import pytest
 
 from savg.cli import main
 from savg.errors import SavgError
-from savg.evaluation.compare import SHARE, as_text, compare_runs
+from savg.evaluation.compare import SHARE, as_text, compare_runs, p_words
 from savg.evaluation.result_files import SetResult
 from savg.evaluation.results_file import Run, read_run
 from savg.metrics.base import MetricResult
@@ -180,3 +180,10 @@ def test_what_is_no_run_is_told_with_what_was_expected(tmp_path: Path, capsys) -
         assert error.endswith(
             "; expected a folder that `evaluate --out` wrote, or its results.json.\n"
         )
+
+
+@pytest.mark.parametrize(
+    ("p", "expected"), [(0.0, "< 0.001"), (0.0004, "< 0.001"), (0.0006, "0.001"), (1.0, "1.000")]
+)
+def test_no_p_value_is_zero(p: float, expected: str) -> None:
+    assert p_words(p) == expected

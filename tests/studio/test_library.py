@@ -27,7 +27,7 @@ def test_a_clip_is_stored_under_an_opaque_name_with_both_channels(library: Libra
     stored = library.add(studio_fakes.scene(0), "../../<b>Anna</b>.mp4", "test")
     assert stored.folder.parent == library.root
     assert len(stored.key) == 32 and int(stored.key, 16) >= 0
-    assert stored.stem == "b-anna-b-mp4"
+    assert stored.stem == "b-anna-b"
     assert library[stored.key] is stored
     assert stored.path(POSTER).read_bytes()[:2] == b"\xff\xd8"
     assert stored.path(VIDEO).as_posix() in media_url(stored.path(VIDEO))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from savg.errors import SavgError
-from savg.evaluation.compare import Comparison, compare_runs
+from savg.evaluation.compare import Comparison, compare_runs, p_words
 from savg.evaluation.report import label as label_of
 from savg.evaluation.report_plots import columns_of, in_words
 from savg.evaluation.report_values import (
@@ -133,7 +133,7 @@ def _columns_table(comparison: Comparison, names: Sequence[str]) -> dict[str, An
         places = min(decimals(result), decimals(MetricResult(column, max(first, second))))
         means = [figure(first, places), figure(second, places)]
         difference = _text(cell_of(result, places=places))
-        rows.append([in_words(column), *means, difference, f"{d.p:.3f}", str(d.pairs)])
+        rows.append([in_words(column), *means, difference, p_words(d.p), str(d.pairs)])
     how = (
         "Means over the clips that both runs have, and their difference, first minus second, with "
         "its 95 % interval by bootstrap over pairs; p: how often chance exchanges of the pairs "

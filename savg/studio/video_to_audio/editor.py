@@ -149,8 +149,11 @@ class Editor:
         return steering(choice, source, wishes, lambda key: self.recordings.get(key, who))
 
 
-def connect(editor: Editor, layout: Layout, page: Page) -> list[Any]:
-    """Connect the editor; returns the components that say what it shows: video, pipeline, detector."""
+def connect(editor: Editor, layout: Layout, page: Page, tab: str) -> list[Any]:
+    """Connect the editor; returns the components that say what it shows: video, pipeline, detector.
+
+    tab: its title; when it is first opened, the editor shows the video that is chosen by then.
+    """
     shown = [layout.video, layout.pipeline, layout.detector]
 
     def receive(path: str | None, request: gr.Request) -> list[Any]:
@@ -175,6 +178,13 @@ def connect(editor: Editor, layout: Layout, page: Page) -> list[Any]:
     }
     for part in shown:
         part.change(**showing)
+    opened = gr.State(False)
+
+    def note_opened(event: gr.SelectData) -> Any:
+        return True if event.value == tab else gr.skip()
+
+    page.tabs.select(note_opened, None, opened, **QUICK)
+    opened.change(**showing)
     received = [layout.controls.notice, layout.moved, layout.semantic]
     layout.audio.upload(receive, layout.audio, received, **QUICK).then(**showing)
     return shown

@@ -102,7 +102,7 @@ def build(context: Context, page: Page) -> None:
     )
     layout.video.change(describe_video, layout.video, layout.video, **QUICK)
     page.clips.change(offer, [page.clips, layout.video], layout.video, **QUICK)
-    shown = connect(steering, layout, page)
+    shown = connect(steering, layout, page, TITLE)
     numbers = [layout.seed, layout.steps, layout.guidance, layout.boxes]
     wishes = [layout.moved, layout.semantic, layout.words, layout.depth, *layout.strengths]
     wishes += [layout.drawing]
