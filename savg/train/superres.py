@@ -49,8 +49,9 @@ class SuperResRecipe(Recipe):
     frames work too; pretrained: a published checkpoint to start from, or "" for none; bound:
     learned variances are trained by the variational bound (else they stay in the middle of their
     range); late: share of samples drawn from the 2 % of times with the least noise, where a short
-    DDIM ends; prediction: "eps", "v" or "x0"; diffusion_steps: times of the diffusion; samples,
-    sample_steps: of the sheets."""
+    DDIM ends; noise_only: share of samples at the last time, where sampling of a single step is done;
+    prediction: "eps", "v" or "x0"; diffusion_steps: times of the diffusion; samples, sample_steps: of
+    the sheets."""
 
     model: SuperResUNetConfig
     synthetic: Synthetic
@@ -64,6 +65,7 @@ class SuperResRecipe(Recipe):
     pretrained: str = ""
     bound: bool = True
     late: float = 0.0
+    noise_only: float = 0.0
     samples: int = 4
     sample_steps: int = 8
     kind: ClassVar[str] = "superres_unet"
@@ -73,7 +75,15 @@ class SuperResRecipe(Recipe):
         "degrade",
         "bound",
         "late",
+        "noise_only",
     }
+
+    def __post_init__(self) -> None:
+        if not (self.late >= 0 and self.noise_only >= 0 and self.late + self.noise_only <= 1):
+            raise ValueError(
+                "late and noise_only must be shares ≥ 0 of which the sum is ≤ 1, "
+                f"got {self.late} and {self.noise_only}."
+            )
 
     @cached_property
     def diffusion(self) -> Diffusion:
@@ -159,9 +169,10 @@ class SuperResRecipe(Recipe):
         times = torch.randint(
             0, self.diffusion_steps, (len(large),), generator=generator, device=large.device
         )
-        if self.late:
+        if self.late or self.noise_only:
             share = torch.rand(len(large), generator=generator, device=large.device)
             times = torch.where(share < self.late, times // 50, times)
+            times = torch.where(share >= 1 - self.noise_only, self.diffusion_steps - 1, times)
         noise = torch.randn(large.shape, generator=generator, device=large.device)
         process, channels = self.diffusion, None
         if not self.bound:
