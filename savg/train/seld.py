@@ -250,14 +250,16 @@ CONFIGS = {
             sample_every=250,
         ),
         model=NETWORKS["demo"],
-        synthetic=Synthetic(("demo", "varied"), (500, 4500), microphones="mixed"),
+        synthetic=Synthetic(
+            ("demo", "varied", "furnished", "furnished1"), (300, 2900, 1000, 1000), microphones="mixed"
+        ),
         valid=Synthetic(("varied",), (48,), "valid", microphones="mixed", held_out=True),
         position_weight=3.0,
         absolute=True,
         gain_db=9.0,
         noise_db=-75.0,
         silent=0.05,
-        overlap=0.2,
+        overlap=0.1,
         turns=0.25,
     ),
     "tiny": SeldRecipe(
