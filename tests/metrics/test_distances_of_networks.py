@@ -66,7 +66,7 @@ def test_the_sound_detector_hears_swapped_channels() -> None:
 def test_the_person_detector_sees_blur_and_hears_nothing() -> None:
     clips, others = ([shortened(clip) for clip in scenes(i, 6)] for i in (0, 6))
     blurred = [
-        Clip(np.stack([cv2.GaussianBlur(f, (0, 0), 3) for f in c.video]), c.audio, c.format)
+        Clip(np.stack([cv2.GaussianBlur(f, (0, 0), 5) for f in c.video]), c.audio, c.format)
         for c in clips
     ]
     reference, seen = features("yolox", others), features("yolox", clips)

@@ -328,7 +328,7 @@ def test_the_command_pans_the_clips_own_audio(
     silent = make_video(tmp_path / "silent.mkv", audio=False)
     assert v2a(silent, "--pipeline", "pan", "--out", tmp_path / "none") == 1
     told = capsys.readouterr().err
-    assert f"error: {silent}: {pan_module.NO_AUDIO}" in told and "; persons by yolox\n" in told
+    assert f"error: {silent}: {pan_module.NO_AUDIO}" in told and "; people by yolox\n" in told
     for wrong, words in (
         (
             ("--person", "x"),
