@@ -10,6 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -170,7 +171,12 @@ def override(config: C, changes: Iterable[str]) -> C:
         if len(places) != 1:
             problem = "no setting" if not places else "more than one setting"
             raise SavgError(f"The recipe has {problem} {path!r}; settings: {_settings(config)}.")
-        pending.append((places[0], _parse(text.strip()), change))
+        place = places[0]
+        try:
+            value = _like(reduce(getattr, place, config), _parse(text.strip()))
+        except ValueError as error:
+            raise SavgError(_about(".".join(place), change, str(error))) from error
+        pending.append((place, value, change))
     return _with(config, pending)
 
 
@@ -187,23 +193,10 @@ def _with(config: C, changes: Sequence[_Change]) -> C:
         try:
             config = _replace(config, [(place, value) for place, value, _ in group])
         except (TypeError, ValueError) as error:
-            meant = [one for one in group if _fails(config, one)] or group
-            named = [one for one in meant if re.search(rf"\b{one[0][-1]}\b", str(error))]
-            place, _, text = (named or meant)[0]
+            named = [one for one in group if re.search(rf"\b{one[0][-1]}\b", str(error))]
+            place, _, text = (named or group)[0]
             raise SavgError(_about(".".join(place), text, str(error))) from error
     return config
-
-
-def _fails(config: Any, change: _Change) -> bool:
-    """Whether a change is not even of the right type."""
-    place, value, _ = change
-    for name in place[:-1]:
-        config = getattr(config, name)
-    try:
-        _like(getattr(config, place[-1]), value)
-    except ValueError:
-        return True
-    return False
 
 
 def _with_world(config: Any, names: str) -> Any:
@@ -269,7 +262,7 @@ def _replace(config: Any, changes: Iterable[tuple[tuple[str, ...], Any]]) -> Any
         if rest:
             inner.setdefault(name, []).append((tuple(rest), value))
         else:
-            values[name] = _like(getattr(config, name), value)
+            values[name] = value
     values |= {name: _replace(getattr(config, name), these) for name, these in inner.items()}
     return dataclasses.replace(config, **values)
 
