@@ -71,7 +71,8 @@ class Synthetic:
         world = world_of(name, "test" if self.held_out else self.split)
         held_out = self.held_out or world.held_out
         if 0 < self.rooms < world.rooms:
-            world = replace(world, rooms=self.rooms, room_step=world.rooms // self.rooms)
+            step = world.room_step * (world.rooms // self.rooms)
+            world = replace(world, rooms=self.rooms, room_step=step)
         return replace(world, real_microphones=MICROPHONES[self.microphones], held_out=held_out)
 
     @property

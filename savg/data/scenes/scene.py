@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from savg.data.scenes.furnished.casting import draw_figures
 from savg.data.scenes.furnished.floor import is_free, path_points, places
+from savg.data.scenes.furnished.index import HELD_OUT_SEED
 from savg.data.scenes.microphones import IDEAL, Microphones
 from savg.data.scenes.note_bank import note_bank
 from savg.data.scenes.room import Room, make_room
@@ -206,7 +207,7 @@ def draw_scene(seed: int, world: World, seconds: float = 5.0) -> Scene:
         >>> scene = draw_scene(split_seed("train", 0), World.demo())
     """
     rng = np.random.default_rng([seed, 23])
-    room = world.room_step * int(rng.integers(world.rooms))
+    room = world.room_first + world.room_step * int(rng.integers(world.rooms))
     playing = bool(rng.random() < world.instrument_share)
     count = 1 + int(rng.choice(len(world.bystanders), p=world.bystanders))
     tracks = _draw_tracks(rng, world, count, seconds, playing, make_room(world.room_seed, room))
@@ -271,7 +272,8 @@ def draw_looks(rng: np.random.Generator, world: World, count: int, playing: bool
     playing: whether the first must play one of the world's instruments.
     """
     if world.is_furnished:
-        figures = draw_figures(rng, world.held_out, count)
+        held_out = world.room_seed == HELD_OUT_SEED
+        figures = draw_figures(rng, held_out, count, world.figures, world.recolours)
         return [
             replace(
                 _random_look(rng, world, figure.female),

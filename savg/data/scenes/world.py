@@ -15,7 +15,9 @@ from savg.data.scenes.furnished.index import (
 Colour = tuple[int, int, int]
 """Red, green, blue in 0..255."""
 
-WORLDS = ("demo", "solo", "stage", "stroll", "varied", "furnished", "furnished1", "furnished2")
+WORLDS = (
+    "demo", "solo", "stage", "stroll", "varied", "lounge", "furnished", "furnished1", "furnished2",
+)  # fmt: skip
 """Names of worlds, for `World.named`."""
 HAIR_STYLES = ("short", "long", "bun", "bald", "cap")
 INSTRUMENTS = ("guitar", "violin", "keyboard", "drum")
@@ -56,8 +58,9 @@ class Look:
 class World:
     """The distribution of scenes; shares are probabilities, depths are metres in front of the camera.
 
-    looks: fixed people, or none for people drawn at random. rooms: number of rooms; room_step: of those
-    that room_seed has, only each such is one.
+    looks: fixed people, or none for people drawn at random. rooms: number of rooms; room_first,
+    room_step: of those that room_seed has, only each such from the first is one. figures, recolours: of
+    a furnished world's people and their recolours, only the first so many (0: all).
     reach: largest offset of a person from the frame's centre, as a share of half its width;
     separation: least difference of two people's offsets; walk_least: of the two ends of a walk.
     bystanders: probabilities of 0, 1, 2, … idle people. turn: largest turn of a standing person in
@@ -71,7 +74,10 @@ class World:
     looks: tuple[Look, ...]
     instruments: tuple[str, ...]
     room_seed: int = 0
+    room_first: int = 0
     room_step: int = 1
+    figures: int = 0
+    recolours: int = 0
     instrument_share: float = 1 / 3
     bystanders: tuple[float, ...] = (0.7, 0.3)
     walk_share: float = 0.0
@@ -91,8 +97,16 @@ class World:
                 "A world must have at least one room and one instrument, "
                 f"got {self.rooms} and {len(self.instruments)}."
             )
-        if self.room_step < 1:
-            raise ValueError(f"room_step must be ≥ 1, got {self.room_step}.")
+        if self.room_step < 1 or self.room_first < 0:
+            raise ValueError(
+                "room_step must be ≥ 1 and room_first ≥ 0, "
+                f"got {self.room_step} and {self.room_first}."
+            )
+        if min(self.figures, self.recolours) < 0:
+            raise ValueError(
+                "figures and recolours must be 0 (all) or more, "
+                f"got {self.figures} and {self.recolours}."
+            )
         if abs(sum(self.bystanders) - 1) > 1e-6:
             raise ValueError(f"bystanders must sum to 1, got {sum(self.bystanders)}.")
         if not 0 <= self.walk_least < 2 * self.reach:
@@ -144,11 +158,38 @@ class World:
         )
 
     @classmethod
+    def lounge(cls) -> World:
+        """A small furnished world: one view each of four rooms, six people in two colours each, nearer
+        and facing the camera more than elsewhere, half of whom walk while they speak.
+
+        What a small generative network can learn on a CPU (`stage` is its drawn counterpart).
+
+        Raises:
+            SavgError: as `furnished` does.
+        """
+        return replace(
+            cls.furnished(),
+            rooms=4,
+            room_first=19,  # rooms 2 … 5 in heading 3, the most furnished one
+            room_step=TURNS,
+            figures=6,
+            recolours=2,
+            bystanders=(0.55, 0.3, 0.15),
+            walk_share=0.4,
+            walk_least=0.3,
+            sit_share=0.15,
+            depths=(1.7, 2.4),
+            reach=0.78,
+            separation=0.45,
+            turn=30.0,
+        )
+
+    @classmethod
     def named(cls, name: str, held_out: bool = False) -> World:
         """A world by its name, one of `WORLDS`.
 
         furnished1 and furnished2 are the furnished world with just one and two silent people. held_out:
-        with what is never trained on; drawn worlds have such voices and notes only.
+        with what is never trained on; drawn worlds and the lounge have such voices and notes only.
 
         Raises:
             ValueError: no world has that name.
@@ -165,6 +206,7 @@ class World:
             "stage": cls.stage,
             "stroll": cls.stroll,
             "varied": cls.varied,
+            "lounge": cls.lounge,
         }[name]()
         return replace(drawn, held_out=held_out)
 
