@@ -69,7 +69,7 @@ def stranger(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
     monkeypatch.setattr(safehttpx, "async_validate_url", validate)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Stranger)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     Stranger.paths.clear()
     Stranger.own = f"http://127.0.0.1:{server.server_port}"
     yield Stranger.own

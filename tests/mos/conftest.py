@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.postgres import find_server, new_schema, temporary_server
+from savg.mos.storage import engine
 from savg.mos.storage.store import sqlite_url
 
 NUMBER = count()
+
+SetUp = Callable[[Any, Any], None]
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +27,23 @@ def own_event_loop() -> Iterator[None]:
     asyncio._set_running_loop(None)
     yield
     asyncio._set_running_loop(held)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_commits() -> Iterator[SetUp]:
+    """SQLite's commits of this process do not wait for the disk; those of programs it starts do.
+
+    Yields what usually sets up a connection.
+    """
+
+    def set_up(connection: Any, record: Any) -> None:
+        usual(connection, record)
+        connection.execute("PRAGMA synchronous=OFF")
+
+    usual = engine._set_up_sqlite
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_set_up_sqlite", set_up)
+        yield usual
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import json
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from benchmarks.mos_kills import (
 )
 from savg.errors import SavgError
 from savg.mos import session
-from savg.mos.storage import schema
+from savg.mos.storage import engine, schema
 from savg.mos.storage.engine import make_engine
 from savg.mos.storage.migrations import STEPS, migrate, version
 from savg.mos.storage.rows import UnknownStudy
@@ -69,7 +70,10 @@ def test_tokens_are_long_and_only_their_hash_is_stored(url: str, tmp_path: Path)
         assert not any(link.token.encode() in files for link in links)
 
 
-def test_sqlite_commits_reach_the_disk(tmp_path: Path) -> None:
+def test_sqlite_commits_reach_the_disk(
+    tmp_path: Path, quick_commits: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_set_up_sqlite", quick_commits)
     store = Store(sqlite_url(tmp_path / "s.sqlite"))
     with store.reading() as connection:
         assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"

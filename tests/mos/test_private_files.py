@@ -114,7 +114,7 @@ def test_reports_restored_studies_and_rehearsals_are_private(tmp_path: Path) -> 
     for sound in one.media.iterdir():
         sound.chmod(0o644)
     described = DatasetStudy("one", tmp_path / "one" / "study.sqlite", "", {})
-    make_folder(described, one.store, one.media, tmp_path / "restored")
+    make_folder(described, one.store, lambda: one.media, tmp_path / "restored")
     assert_private(tmp_path / "restored")
 
 

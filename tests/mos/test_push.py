@@ -499,7 +499,11 @@ def refused_and_left_alone(
     crash(begin(first))
     damage(hub, change, sealed=sealed)
     before = dict(hub.files(DATASET))
+    hub.seen.clear()
     pushes = begin(disk="second")
+    assert not [request for request in hub.seen if "/media/" in request], (
+        "none is downloaded for it"
+    )
     (problem,) = pushes.state.problems
     assert sentence in problem and problem.count("\n") == 0 and len(problem) < 400
     assert pushes.studies.names() == []

@@ -274,8 +274,11 @@ class Pushes:
                 media = [f"{name}/media/{file}" for file in media_names(row)]
                 if missing := sorted(set(media) - self._files):
                     raise SavgError(f"{missing[0]} is missing: the dataset's history has it.")
-                folder = self.remote.fetch(head, media, cache)
-                make_folder(described, snapshot, folder / name / "media", self.studies.root / name)
+
+                def fetched() -> Path:
+                    return self.remote.fetch(head, media, cache) / name / "media"
+
+                make_folder(described, snapshot, fetched, self.studies.root / name)
                 return []
             merged = merge(snapshot, self.studies.get(name).store, name)
         if merged.added:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,20 +74,24 @@ def media_names(row: StudyRow) -> list[str]:
     return names
 
 
-def make_folder(study: DatasetStudy, snapshot: Store, media: Path, path: Path) -> None:
-    """Make the study folder `path` from the snapshot and its media, which are in the folder `media`."""
+def make_folder(
+    study: DatasetStudy, snapshot: Store, media: Callable[[], Path], path: Path
+) -> None:
+    """Make the study folder `path` from the snapshot and its media, which are in the folder `media()`:
+    asked for once all rows are taken over, so that a forged snapshot costs no download."""
     if path.exists():
         raise SavgError(f"{path} exists already and cannot be opened as study {study.name}.")
     row = snapshot.study(study.name)
     digests = {s.media: s.sha256 for s in row.stimuli}
     with atomic_folder(path, private=True) as part:
-        (part / "media").mkdir()
-        for name in media_names(row):
-            target = part / "media" / name
-            shutil.copyfile(media / name, target)
-            os.utime(target, (0, 0))
-            if digests.get(name) and file_sha256(target) != digests[name]:
-                raise SavgError(f"{name} of study {study.name} is not the file it was.")
         describe_folder(part, study.name, more=study.more)
         with closing(Store(sqlite_url(part / DATABASE))) as store:
             merge(snapshot, store, study.name)
+        (part / "media").mkdir()
+        folder = media()
+        for name in media_names(row):
+            target = part / "media" / name
+            shutil.copyfile(folder / name, target)
+            os.utime(target, (0, 0))
+            if digests.get(name) and file_sha256(target) != digests[name]:
+                raise SavgError(f"{name} of study {study.name} is not the file it was.")

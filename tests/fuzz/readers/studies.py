@@ -86,7 +86,7 @@ def _restore(trial: Trial) -> None:
     folder = trial.copy()
     study = read_study(folder, "seed")
     with closing(open_snapshot(study)) as snapshot:
-        make_folder(study, snapshot, folder / "media", trial.out / "seed")
+        make_folder(study, snapshot, lambda: folder / "media", trial.out / "seed")
 
 
 def _reports(trial: Trial) -> None:
