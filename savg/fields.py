@@ -140,8 +140,8 @@ def _ready(hint: Any, value: Any, where: str, error: MakeError) -> Any:
 
 def _tuples(value: Any) -> Any:
     """JSON with every list as a tuple, as frozen configurations hold them."""
-    if isinstance(value, list | tuple):
-        return tuple(_tuples(item) for item in value)
+    if isinstance(value, (list, tuple)):  # thousands of numbers, from strangers
+        return tuple([_tuples(x) if isinstance(x, (list, tuple, dict)) else x for x in value])
     if isinstance(value, dict):
         return {key: _tuples(item) for key, item in value.items()}
     return value

@@ -27,8 +27,10 @@ class Served:
         self, folder: Path, *arguments: str, files: int | None = None, clip_bytes: int = 20_000
     ) -> None:
         self.study: StudyFolder = study_folder(
-            folder / "one", "one", seconds=0.1, clip_bytes=clip_bytes, sound_bytes=20_000
+            folder / "one", "one", seconds=0.1, clip_bytes=20_000, sound_bytes=20_000
         )
+        for clip in self.study.store.study("one").stimuli:
+            os.truncate(self.study.media / clip.media, clip_bytes)  # zeros take no room on the disk
         self.port = free_port()
         self.log = folder / "log.txt"
 
