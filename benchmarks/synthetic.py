@@ -8,14 +8,14 @@ from functools import partial
 from typing import Any
 
 from savg.data.scenes import Rendered, World, draw_scene, render, split_seed
+from savg.data.scenes.world import SPLIT
 from savg.data.scenes.world import WORLDS as NAMES
 from savg.evaluation.observe import extract
 from savg.metrics.base import Reference
 from savg.metrics.nearest_clip import FEATURE, SIDE, thumbnails
 
-HELD_OUT = frozenset(name for name in NAMES if name.startswith("furnished"))
-WORLDS = {name: partial(World.named, name, held_out=name in HELD_OUT) for name in NAMES}
-"""Names of worlds → them; furnished ones with the people, rooms, voices and notes never trained on."""
+WORLDS = {name: partial(World.named, name, held_out=name in SPLIT) for name in NAMES}
+"""Names of worlds → them; those that are split with people, rooms, voices, notes never trained on."""
 
 TRAINED_ON = ("solo", "stage"), 4000
 """Worlds, as many clips of each, and number of training clips of the bundled joint network."""

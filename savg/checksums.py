@@ -6,7 +6,7 @@ A folder without it, from before, is taken as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from savg.errors import CheckpointError
@@ -19,9 +19,10 @@ _MOST = 2**20
 _LINE = re.compile(r"([0-9a-f]{64})  (\w[\w.-]{0,200})", re.ASCII)
 
 
-def write_sums(folder: Path, names: Iterable[str]) -> None:
-    """Write the checksums of these files of a folder."""
-    lines = [f"{file_sha256(folder / name)}  {name}\n" for name in names]
+def write_sums(folder: Path, names: Iterable[str], known: Mapping[str, str] | None = None) -> None:
+    """Write the checksums of these files of a folder, and those of others that are known."""
+    sums = {name: file_sha256(folder / name) for name in names} | dict(known or {})
+    lines = [f"{value}  {name}\n" for name, value in sums.items()]
     (folder / SUMS_FILE).write_text("".join(lines), encoding="ascii")
 
 

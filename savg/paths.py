@@ -105,7 +105,7 @@ def atomic_file(path: str | os.PathLike[str], *, lasting: bool = True) -> Iterat
     try:
         yield part
         if lasting:
-            _flush(part)
+            flush(part)
         os.replace(part, target)
         if lasting:
             _flush_folder(target.parent)
@@ -133,7 +133,7 @@ def atomic_folder(path: str | os.PathLike[str], *, private: bool = False) -> Ite
             make_private(part)
         for folder, _, names in os.walk(part):
             for name in names:
-                _flush(Path(folder, name))
+                flush(Path(folder, name))
             _flush_folder(Path(folder))
         if target.exists():
             os.replace(target, old)
@@ -167,7 +167,7 @@ def _beside(target: Path) -> Path:
     return temporary_path(target)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Wait until a file's content is on the disk; links are left alone."""
     if path.is_symlink():
         return

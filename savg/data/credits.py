@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from savg.data.scenes.world import FURNISHED as FURNISHED_WORLDS
+
 __all__ = ["FURNISHED", "VOICES", "Credit", "of_worlds"]
 
 
@@ -94,5 +96,5 @@ def of_worlds(
         >>> [credit.licence for credit in of_worlds(["demo"])]
         ['CC BY 3.0', 'CC BY 3.0', 'MIT']
     """
-    furnished = any(world.startswith("furnished") for world in worlds)
+    furnished = any(world in FURNISHED_WORLDS for world in worlds)
     return (FURNISHED if furnished and pictures else ()) + (VOICES if sound else ())

@@ -2,8 +2,8 @@
 
 `RUN/checkpoints/00001000/` holds `state.json` (step, seconds, configuration, shards),
 `shard-000.safetensors` … of at most 15 MiB each, unless one tensor is larger, and `SHA256SUMS` of them
-all. The tensors are those of the network (`model.`), of its average (`average.`) and of the optimiser
-(`optimizer.`).
+all. The processes of a run that share its disk write the shards together. The tensors are those of the
+network (`model.`), of its average (`average.`) and of the optimiser (`optimizer.`).
 Everything random is a pure function of seed and step, so no generator state is stored.
 """
 
@@ -23,8 +23,9 @@ import torch
 from savg.checksums import check_sums, write_sums
 from savg.errors import CheckpointError, SavgError, first_line, whole_number
 from savg.json_files import read_object
-from savg.paths import atomic_folder
+from savg.paths import atomic_folder, file_sha256, flush
 from savg.tensor_files import load_tensors, save_tensors
+from savg.train.placement import Together
 
 SHARD_BYTES = 15 * 2**20
 STATE_FILE = "state.json"
@@ -60,32 +61,81 @@ def folders(run: Path) -> list[Path]:
     )
 
 
-def save(run: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
-    """Write a checkpoint atomically, then remove all but the newest `keep`; returns its folder."""
-    parts = ("model", "average", "optimizer")
-    tensors = {
-        f"{part}.{key}": value.detach().cpu().contiguous()
-        for part in parts
-        for key, value in getattr(checkpoint, part).items()
-    }
+def save(
+    run: Path, checkpoint: Checkpoint, keep: int = 2, together: Together | None = None
+) -> Path:
+    """Write a checkpoint atomically, then remove all but the newest `keep`; returns its folder.
+
+    together: all processes of a run, each of which calls this with the same tensors: those that see
+    the folder of the first one share the shards. SavgError in each where one cannot write.
+    """
+    together = together or Together()
     target = run / "checkpoints" / f"{checkpoint.step:08d}"
-    with atomic_folder(target) as folder:
-        names = []
-        for number, shard in enumerate(_shards(tensors)):
-            names.append(f"shard-{number:03d}.safetensors")
-            save_tensors(shard, folder / names[-1])
-        state = {
-            "step": checkpoint.step,
-            "seconds": round(checkpoint.seconds, 3),
-            "shards": names,
-            "recipe": dict(checkpoint.recipe),
-            "parts": checkpoint.parts,
-        }
-        (folder / STATE_FILE).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
-        write_sums(folder, [STATE_FILE, *names])
+    if together.index:
+        _join(target, checkpoint, together)
+        return target
+    told = False
+    try:
+        with atomic_folder(target) as folder:
+            told = bool(together.tell(folder.name))
+            sums = _write_own(folder, checkpoint, together)
+            state = {
+                "step": checkpoint.step,
+                "seconds": round(checkpoint.seconds, 3),
+                "shards": list(sums),
+                "recipe": dict(checkpoint.recipe),
+                "parts": checkpoint.parts,
+            }
+            (folder / STATE_FILE).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+            write_sums(folder, [STATE_FILE], sums)
+    except SavgError:
+        if not told:
+            together.tell("")  # the others wait for the name
+        raise
     for old in folders(run)[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
     return target
+
+
+def _join(target: Path, checkpoint: Checkpoint, together: Together) -> None:
+    """Take part in the writing of the first process."""
+    name: str = together.tell(None)
+    problem = "the first process could not make its folder"
+    try:
+        if name:
+            _write_own(target.with_name(name), checkpoint, together)
+            return
+    except OSError as error:
+        problem = error.strerror or str(error)
+    raise SavgError(f"{target} could not be written: {problem}.")
+
+
+def _write_own(folder: Path, checkpoint: Checkpoint, together: Together) -> dict[str, str]:
+    """Write this process's shards; the names and checksums of all, in their order.
+
+    OSError in every process where one could not write.
+    """
+    shards = {f"shard-{number:03d}.safetensors": s for number, s in enumerate(_shards(checkpoint))}
+    seeing = together.gather(folder.is_dir())
+    writers = [index for index, sees in enumerate(seeing) if sees or index == 0]
+    own: dict[str, str] = {}
+    problem = ""
+    if together.index in writers:
+        names = list(shards)[writers.index(together.index) :: len(writers)]
+        try:
+            for name in names:
+                tensors = {k: v.detach().cpu().contiguous() for k, v in shards[name].items()}
+                save_tensors(tensors, folder / name)
+                flush(folder / name)
+                own[name] = file_sha256(folder / name)
+        except OSError as error:
+            problem = error.strerror or str(error)
+    written = together.gather((own, problem))
+    problems = [reason for _, reason in written if reason]
+    if problems:
+        raise OSError(0, problems[0])
+    sums = {name: value for part, _ in written for name, value in part.items()}
+    return {name: sums[name] for name in shards}
 
 
 def load(folder: Path) -> Checkpoint:
@@ -178,13 +228,15 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def _shards(tensors: Tensors) -> list[Tensors]:
+def _shards(checkpoint: Checkpoint) -> list[Tensors]:
+    """All tensors by their names, in groups of at most `SHARD_BYTES` unless one alone is larger."""
     shards: list[Tensors] = [{}]
     size = 0
-    for key, value in tensors.items():
-        if shards[-1] and size + value.nbytes > SHARD_BYTES:
-            shards.append({})
-            size = 0
-        shards[-1][key] = value
-        size += value.nbytes
+    for part in ("model", "average", "optimizer"):
+        for key, value in getattr(checkpoint, part).items():
+            if shards[-1] and size + value.nbytes > SHARD_BYTES:
+                shards.append({})
+                size = 0
+            shards[-1][f"{part}.{key}"] = value
+            size += value.nbytes
     return shards

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from savg.data.scenes.world import FURNISHED, SPLIT
 from savg.errors import SavgError
 from savg.format import ClipFormat
 from savg.hub import Card
@@ -76,7 +77,7 @@ class DepthRecipe(Recipe):
 
     def _drawn(self, run: Path, name: str, scenes: Synthetic) -> Maps:
         """The images and depths of scenes, drawn once."""
-        wrong = [world for world in scenes.worlds if not world.startswith("furnished")]
+        wrong = [world for world in scenes.worlds if world not in FURNISHED]
         if wrong:
             raise SavgError(f"world must be a furnished one, which knows depth, got {wrong[0]!r}.")
         origin = {
@@ -169,15 +170,13 @@ def _painted(depth: NDArray[np.float32], shape: tuple[int, ...], farthest: float
     return cv2.cvtColor(cv2.resize(grey, shape[1::-1]), cv2.COLOR_GRAY2RGB)
 
 
-FURNISHED = ("furnished", "furnished1", "furnished2")
-
 CONFIGS = {
     "full": DepthRecipe(
         optim=Optimisation(
             steps=40_000, batch=32, lr=1e-3, warmup=500, weight_decay=0.01, ema_decay=0.999
         ),
         model=NETWORKS["full"],
-        synthetic=Synthetic(worlds=FURNISHED, clips=(10_000, 5_000, 5_000)),
+        synthetic=Synthetic(worlds=SPLIT, clips=(10_000, 5_000, 5_000)),
         valid=Synthetic(worlds=("furnished",), clips=(64,), split="valid", held_out=True),
     ),
     "demo": DepthRecipe(
@@ -186,7 +185,7 @@ CONFIGS = {
             weight_decay=0.01, ema_decay=0.998, log_every=25, save_every=250, sample_every=1000,
         ),
         model=NETWORKS["demo"],
-        synthetic=Synthetic(worlds=FURNISHED, clips=(800, 400, 400)),
+        synthetic=Synthetic(worlds=SPLIT, clips=(800, 400, 400)),
         valid=Synthetic(worlds=("furnished",), clips=(24,), split="valid", held_out=True),
     ),
     "tiny": DepthRecipe(

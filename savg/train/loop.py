@@ -132,13 +132,12 @@ def _train(recipe: Recipe, session: Session, compute: Compute, accelerator: Acce
             if state.step % recipe.optim.log_every == 0 or last:
                 logged = _log(recipe, state, guard, means, pace, records, together)
                 bar.set_postfix_str(f"loss {logged['loss']:.4f}", refresh=False)
-            if main:
-                _report(recipe, session, state, data, records)
+            _report(recipe, session, state, data, records, together)
             if stop:
                 break
         batches.close()
-    if main and not _saved(session.run, state.step):
-        _save(recipe, session, state)
+    if together.tell(not _saved(session.run, state.step)):
+        _save(recipe, session, state, together)
     if main:
         (session.run / STOP_FILE).unlink(missing_ok=True)
     records.close()
@@ -293,12 +292,14 @@ def _log(
     return logged
 
 
-def _report(recipe: Recipe, session: Session, state: State, data: Any, records: Records) -> None:
-    """Samples and checkpoints that are due after this step."""
+def _report(
+    recipe: Recipe, session: Session, state: State, data: Any, records: Records, together: Together
+) -> None:
+    """Checkpoints that are due after this step, and samples of the first process."""
     optim, step = recipe.optim, state.step
     if optim.save_every and step % optim.save_every == 0:
-        _save(recipe, session, state)
-    if optim.sample_every and step % optim.sample_every == 0:
+        _save(recipe, session, state, together)
+    if together.index == 0 and optim.sample_every and step % optim.sample_every == 0:
         records.samples(step, sample(recipe, state, data, session.run))
 
 
@@ -334,7 +335,7 @@ def sample(recipe: Recipe, state: State, data: Any, run: Path) -> dict[str, floa
         return recipe.evaluate(model, data, folder / f"{state.step:08d}.png")
 
 
-def _save(recipe: Recipe, session: Session, state: State) -> None:
+def _save(recipe: Recipe, session: Session, state: State, together: Together) -> None:
     checkpoints.save(
         session.run,
         checkpoints.Checkpoint(
@@ -346,6 +347,7 @@ def _save(recipe: Recipe, session: Session, state: State) -> None:
             checkpoints.optimizer_tensors(state.optimizer),
             state.parts,
         ),
+        together=together,
     )
 
 

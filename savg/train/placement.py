@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 
@@ -42,12 +42,16 @@ def start(device: str | None, precision: str | None, recipe: Recipe) -> tuple[Co
 
 
 class Together:
-    """What processes agree on by the host's network: a GPU's own would wait for the GPU."""
+    """What processes agree on by the host's network: a GPU's own would wait for the GPU.
+
+    index: this process's among them.
+    """
 
     def __init__(self) -> None:
-        self.group = None
+        self.group, self.index = None, 0
         if processes() > 1:
             self.group = torch.distributed.new_group(backend="gloo", timeout=LONGEST_WAIT)
+            self.index = torch.distributed.get_rank()
 
     def any(self, value: bool) -> bool:
         """Whether it is so in any process."""
@@ -64,6 +68,21 @@ class Together:
         sums = torch.tensor(values, dtype=torch.float64)
         torch.distributed.all_reduce(sums, group=self.group)
         return (sums / processes()).tolist()
+
+    def tell(self, value: T | None) -> T:
+        """What the first process says, in every process; None in the others."""
+        values = [value]
+        if self.group is not None:
+            torch.distributed.broadcast_object_list(values, src=0, group=self.group)
+        return cast(T, values[0])
+
+    def gather(self, value: T) -> list[T]:
+        """What each process says, in the order of processes, in every process."""
+        if self.group is None:
+            return [value]
+        values: list[T] = [value] * processes()
+        torch.distributed.all_gather_object(values, value, group=self.group)
+        return values
 
     def in_turn(self, accelerator: Accelerator, call: Callable[[], T]) -> T:
         """The call in the first process, then in the first of each machine, then in the others.

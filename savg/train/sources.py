@@ -15,7 +15,7 @@ from savg.clip import Clip
 from savg.data.packed import PackedClips, PackLayout, Progress, pack_clips, pack_scenes
 from savg.data.packing import Purpose, bench_layout, pack_bench
 from savg.data.savgbench import SPLITS, SavgBench, splits_in
-from savg.data.scenes.world import WORLDS
+from savg.data.scenes.world import SPLIT, WORLDS
 from savg.detectors import person_detector
 from savg.errors import SavgError
 from savg.format import SAVGBENCH, ClipFormat
@@ -71,8 +71,8 @@ class Synthetic:
         world = world_of(name, "test" if self.held_out else self.split)
         held_out = self.held_out or world.held_out
         if 0 < self.rooms < world.rooms:
-            step = world.room_step * (world.rooms // self.rooms)
-            world = replace(world, rooms=self.rooms, room_step=step)
+            views = (world.views or tuple(range(world.rooms)))[:: world.rooms // self.rooms]
+            world = replace(world, rooms=self.rooms, views=views[: self.rooms])
         return replace(world, real_microphones=MICROPHONES[self.microphones], held_out=held_out)
 
     @property
@@ -261,7 +261,7 @@ def world_of(name: str, split: str = "train") -> World:
     never trained on (the drawn worlds' scenes differ by their seeds alone)."""
     from savg.data.scenes import World
 
-    return World.named(name, held_out=split == "test" and name.startswith("furnished"))
+    return World.named(name, held_out=split == "test" and name in SPLIT)
 
 
 def _checked(pack: PackedClips, spec: ClipSpec) -> PackedClips:

@@ -13,6 +13,7 @@ from savg.data.scenes import World, draw_scene, render, split_seed
 from savg.data.scenes import render as render_module_function
 from savg.data.scenes.audio import dry_audio, envelope, foa_audio, stereo_audio
 from savg.data.scenes.camera import Equirectangular, Perspective
+from savg.data.scenes.furnished.index import room_of
 from savg.data.scenes.instruments import tone_of
 from savg.data.scenes.people import strike
 from savg.data.scenes.render import labels_of, without_people
@@ -21,6 +22,7 @@ from savg.data.scenes.shapes import reach
 from savg.data.scenes.voices import bank
 from savg.format import ClipFormat
 from savg.geometry import foa_to_stereo, project
+from savg.train.sources import Synthetic
 
 WORLDS = {name: World.named(name) for name in ("demo", "stage", "varied")}
 FOCAL = 128 / np.tan(np.deg2rad(50))
@@ -111,6 +113,39 @@ def test_half_of_those_who_speak_walk_far_where_paths_are_learned() -> None:
     for track in walkers:
         x = [128 - FOCAL * y / depth for depth, y in track.corners]
         assert abs(x[1] - x[0]) >= 64 - 1e-6  # half of half of 256
+
+
+def test_the_lounge_shows_four_rooms_and_six_people_in_two_colours() -> None:
+    world = World.named("lounge")
+    drawn = [draw_scene(split_seed("test", index), world) for index in range(150)]
+    shown = [room_of(world.room_seed, scene.room) for scene in drawn]
+    places = {(room.name, heading, mirrored) for room, heading, mirrored in shown}
+    assert places == {(f"room0{n}", h, False) for n, h in ((0, 3), (2, 3), (4, 3), (5, 2))}
+    looks = {(p.look.figure, p.look.variant) for scene in drawn for p in scene.people}
+    assert len(looks) == 12 and {variant for _, variant in looks} == {0, 1}
+    speakers = [scene.people[0] for scene in drawn if scene.people[0].action == "speak"]
+    walking = [person for person in speakers if person.track.moves]
+    assert 0.25 < len(walking) / len(speakers) < 0.5
+    # Held out are its voices and notes alone: it shows the same rooms and people.
+    other = [draw_scene(scene.seed, World.named("lounge", held_out=True)) for scene in drawn[:20]]
+    assert [s.room for s in other] == [s.room for s in drawn[:20]]
+    assert [s.people[0].look.figure for s in other] == [s.people[0].look.figure for s in drawn[:20]]
+    voices = {s.people[0].look.voice for s in other} & {s.people[0].look.voice for s in drawn}
+    assert not voices
+
+
+def test_a_part_of_a_world_s_rooms_is_evenly_spread() -> None:
+    two = Synthetic(worlds=("lounge",), rooms=2).world("lounge")
+    rooms = {draw_scene(split_seed("train", index), two).room for index in range(40)}
+    assert rooms == {3, 35}
+
+
+@pytest.mark.parametrize("field", ["figures", "recolours"])
+def test_a_world_s_numbers_must_not_be_negative(field: str) -> None:
+    with pytest.raises(ValueError, match=f"{field} .*got"):
+        replace(World.demo(), **{field: -1})
+    with pytest.raises(ValueError, match=r"views must be 4 numbers ≥ 0, got \(1, 2\)"):
+        replace(World.demo(), views=(1, 2))
 
 
 def test_a_walk_longer_than_the_frame_is_refused() -> None:

@@ -35,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_world,
         default="varied",
         help="varied (drawn, the default), furnished (textured people in furnished rooms), furnished1 "
-        "or furnished2 (with one or two silent people), demo, solo or stage",
+        "or furnished2 (with one or two silent people), lounge (a small furnished one), demo, solo, "
+        "stage or stroll",
     )
     add("--held-out", action="store_true", help="people, rooms, voices and notes never trained on")
     add("--processes", type=integer, help="recordings made at a time (default: one a core)")

@@ -74,7 +74,7 @@ def draw_recording(seed: int, world: World, seconds: float = 60.0) -> Scene:
     if seconds <= 0:
         raise ValueError(f"seconds must be > 0, got {seconds:g}.")
     rng = np.random.default_rng([seed, 67])
-    index = world.room_step * int(rng.integers(world.rooms))
+    index = world.view(int(rng.integers(world.rooms)))
     room = make_room(world.room_seed, index)
     people = _draw_people(rng, world, room, seconds)
     acts = _draw_acts(rng, seconds, any(p.action == "play" for p in people))

@@ -207,7 +207,7 @@ def draw_scene(seed: int, world: World, seconds: float = 5.0) -> Scene:
         >>> scene = draw_scene(split_seed("train", 0), World.demo())
     """
     rng = np.random.default_rng([seed, 23])
-    room = world.room_first + world.room_step * int(rng.integers(world.rooms))
+    room = world.view(int(rng.integers(world.rooms)))
     playing = bool(rng.random() < world.instrument_share)
     count = 1 + int(rng.choice(len(world.bystanders), p=world.bystanders))
     tracks = _draw_tracks(rng, world, count, seconds, playing, make_room(world.room_seed, room))
@@ -348,8 +348,13 @@ def _draw_tracks(
     tracks: list[Track] = []
     occupied: list[tuple[float, float]] = []
     for index in range(count):
-        for _ in range(60 if world.is_furnished else 20):
-            walks = not (playing and index == 0) and rng.random() < world.walk_share
+        can_walk = not (playing and index == 0)
+        walker = world.walkers_first and can_walk and rng.random() < world.walk_share
+        for attempt in range(60 if world.is_furnished else 20):
+            if world.walkers_first:
+                walks = walker and attempt < 45
+            else:
+                walks = can_walk and rng.random() < world.walk_share
             offsets = np.sort(rng.uniform(-world.reach, world.reach, 2))
             if walks and offsets[1] - offsets[0] < world.walk_least:
                 continue

@@ -19,6 +19,10 @@ WORLDS = (
     "demo", "solo", "stage", "stroll", "varied", "lounge", "furnished", "furnished1", "furnished2",
 )  # fmt: skip
 """Names of worlds, for `World.named`."""
+FURNISHED = tuple(name for name in WORLDS if name == "lounge" or name.startswith("furnished"))
+"""Those of them that are painted with the furnished world's bank, and know depth."""
+SPLIT = tuple(name for name in FURNISHED if name != "lounge")
+"""Those of them with people and rooms that are never trained on, which their test split shows."""
 HAIR_STYLES = ("short", "long", "bun", "bald", "cap")
 INSTRUMENTS = ("guitar", "violin", "keyboard", "drum")
 
@@ -58,11 +62,12 @@ class Look:
 class World:
     """The distribution of scenes; shares are probabilities, depths are metres in front of the camera.
 
-    looks: fixed people, or none for people drawn at random. rooms: number of rooms; room_first,
-    room_step: of those that room_seed has, only each such from the first is one. figures, recolours: of
-    a furnished world's people and their recolours, only the first so many (0: all).
+    looks: fixed people, or none for people drawn at random. rooms: number of rooms; views: which of
+    those that room_seed has, without it the first ones. figures, recolours: of a furnished world's
+    people and their recolours, only the first so many (0: all).
     reach: largest offset of a person from the frame's centre, as a share of half its width;
-    separation: least difference of two people's offsets; walk_least: of the two ends of a walk.
+    separation: least difference of two people's offsets; walk_least: of the two ends of a walk;
+    walkers_first: who walks is drawn before where, so that furniture leaves as many of them.
     bystanders: probabilities of 0, 1, 2, … idle people. turn: largest turn of a standing person in
     degrees, where heads_turn. held_out: voices, phrases and programs of instruments that are never
     trained on (and people and rooms of a furnished world). real_microphones: share of scenes whose
@@ -74,14 +79,14 @@ class World:
     looks: tuple[Look, ...]
     instruments: tuple[str, ...]
     room_seed: int = 0
-    room_first: int = 0
-    room_step: int = 1
+    views: tuple[int, ...] = ()
     figures: int = 0
     recolours: int = 0
     instrument_share: float = 1 / 3
     bystanders: tuple[float, ...] = (0.7, 0.3)
     walk_share: float = 0.0
     walk_least: float = 0.0
+    walkers_first: bool = False
     sit_share: float = 0.0
     depths: tuple[float, float] = (1.8, 2.2)
     reach: float = 0.78
@@ -97,11 +102,8 @@ class World:
                 "A world must have at least one room and one instrument, "
                 f"got {self.rooms} and {len(self.instruments)}."
             )
-        if self.room_step < 1 or self.room_first < 0:
-            raise ValueError(
-                "room_step must be ≥ 1 and room_first ≥ 0, "
-                f"got {self.room_step} and {self.room_first}."
-            )
+        if self.views and (len(self.views) != self.rooms or min(self.views) < 0):
+            raise ValueError(f"views must be {self.rooms} numbers ≥ 0, got {self.views}.")
         if min(self.figures, self.recolours) < 0:
             raise ValueError(
                 "figures and recolours must be 0 (all) or more, "
@@ -120,6 +122,10 @@ class World:
     def is_furnished(self) -> bool:
         """Whether its people and rooms are photographed or rendered ones, not drawn."""
         return is_furnished(self.room_seed)
+
+    def view(self, index: int) -> int:
+        """The number, among those that room_seed has, of this world's room `index`."""
+        return self.views[index] if self.views else index
 
     @classmethod
     def demo(cls) -> World:
@@ -160,7 +166,7 @@ class World:
     @classmethod
     def lounge(cls) -> World:
         """A small furnished world: one view each of four rooms, six people in two colours each, nearer
-        and facing the camera more than elsewhere, half of whom walk while they speak.
+        and facing the camera more than elsewhere, two fifths of whom walk while they speak.
 
         What a small generative network can learn on a CPU (`stage` is its drawn counterpart).
 
@@ -170,13 +176,13 @@ class World:
         return replace(
             cls.furnished(),
             rooms=4,
-            room_first=19,  # rooms 2 … 5 in heading 3, the most furnished one
-            room_step=TURNS,
+            views=(3, 19, 35, 42),  # of rooms 0, 2, 4 and 5, with space to walk
             figures=6,
             recolours=2,
             bystanders=(0.55, 0.3, 0.15),
             walk_share=0.4,
             walk_least=0.3,
+            walkers_first=True,
             sit_share=0.15,
             depths=(1.7, 2.4),
             reach=0.78,
