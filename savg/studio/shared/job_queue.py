@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from savg.errors import SavgError
+from savg.memory import give_back
 
 VARIABLE = "SAVG_JOBS_PER_ADDRESS"
 """Environment variable: how many jobs of one network address may wait or run at a time."""
@@ -122,6 +123,7 @@ class JobQueue:
             self.running = None
             if ticket.began is not None:
                 self.durations.append(self.clock() - ticket.began)
+            give_back()
         else:
             self._drop(ticket)
 
