@@ -11,7 +11,7 @@ from functools import cache
 def give_back() -> bool:
     """Return what is free at the C library's heap to the system; whether anything went back.
 
-    A process keeps what it freed, which after networks and frames are tens to hundreds of megabytes that
+    A process keeps what it freed, which after networks and frames is up to hundreds of megabytes that
     other processes of the machine lack. glibc alone offers this; elsewhere nothing happens.
     """
     trim = _trim()

@@ -25,7 +25,7 @@ def resident() -> int:
 def test_freed_memory_goes_back() -> None:
     give_back()
     # Smaller than what has a mapping of its own, with a survivor at the end that keeps the heap's top.
-    blocks = [bytearray(60_000) for _ in range(3000)]
+    blocks = [bytearray(b"1" * 60_000) for _ in range(3000)]
     full, survivor = resident(), blocks[-1]
     del blocks
     assert give_back()
