@@ -217,7 +217,9 @@ def test_the_published_size_takes_a_step(
     recipe = replace(tiny, model=full.model, optim=replace(tiny.optim, steps=1, sample_every=0))
     run = fresh(data, name, tmp_path / "run")
     kept: list[checkpoints.Checkpoint] = []
-    monkeypatch.setattr(checkpoints, "save", lambda run, checkpoint, together: kept.append(checkpoint))
+    monkeypatch.setattr(
+        checkpoints, "save", lambda run, checkpoint, together: kept.append(checkpoint)
+    )
     assert train(recipe, Session(run, device="cpu", quiet=True)) == 1
     (saved,) = kept
     assert saved.step == 1 and saved.optimizer
