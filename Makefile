@@ -25,6 +25,10 @@ from_index = awk '/^[a-z]/ { other = !/^($(OF_TORCH))==/ } other' $(1) >$(VENV)/
 # bytecode every process, of which the tests start dozens, compiles all of torch and Gradio that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Processes of `make test`, of which each may take 6 GB for a moment. One more than two cores: much of the
+# time a test waits for a browser or a server. `make test WORKERS=2` where memory is short.
+WORKERS = 3
+
 # A few minutes' worth of tests that touch most dependencies.
 QUICK = tests/test_packaging.py tests/test_clip.py tests/cli/test_evaluate_command.py tests/models/test_mel_vae.py tests/studio/test_app_serves.py tests/viz
 
@@ -71,7 +75,7 @@ browser:
 	{ echo 'The browser tests need Chromium: install it, or name it in CHROME.'; exit 1; }
 
 test: install-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # The locked versions on another Python, in an environment of its own: `make quick PYTHON=python3.13`.
 quick: OTHER = $(VENV)-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')

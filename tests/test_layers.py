@@ -24,6 +24,7 @@ LAYERS = (
         "command",
         "extras",
         "numerals",
+        "memory",
     ),
     (
         "arrays",

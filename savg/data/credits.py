@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from savg.data.scenes.world import FURNISHED as FURNISHED_WORLDS
-
 __all__ = ["FURNISHED", "VOICES", "Credit", "of_worlds"]
 
 
@@ -96,5 +94,7 @@ def of_worlds(
         >>> [credit.licence for credit in of_worlds(["demo"])]
         ['CC BY 3.0', 'CC BY 3.0', 'MIT']
     """
-    furnished = any(world in FURNISHED_WORLDS for world in worlds)
+    from savg.data.scenes.world import FURNISHED as WORLDS  # the page does without their painters
+
+    furnished = any(world in WORLDS for world in worlds)
     return (FURNISHED if furnished and pictures else ()) + (VOICES if sound else ())
