@@ -114,7 +114,7 @@ def test_another_handler_of_sigterm_stays() -> None:
         ),
         (
             "savg",
-            ["dataset", "synth", "--out", "o", "--recordings", "9", "--processes", "2"],
+            "dataset synth --out o --recordings 99 --seconds 20 --size 640x320 --processes 2".split(),
             "o/*",
         ),
         ("savg.train", ["joint", "--config", "full", "--out", "o"], "o/run.json"),
