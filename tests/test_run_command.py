@@ -104,6 +104,9 @@ def test_another_handler_of_sigterm_stays() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+SMALL = ("--recordings", "99", "--seconds", "20", "--size", "640x320")
+
+
 @pytest.mark.parametrize(
     ("module", "arguments", "begun"),
     [
@@ -114,20 +117,7 @@ def test_another_handler_of_sigterm_stays() -> None:
         ),
         (
             "savg",
-            [
-                "dataset",
-                "synth",
-                "--out",
-                "o",
-                "--recordings",
-                "99",
-                "--seconds",
-                "20",
-                "--size",
-                "640x320",
-                "--processes",
-                "2",
-            ],
+            ["dataset", "synth", "--out", "o", "--processes", "2", *SMALL],
             "o/*",
         ),
         ("savg.train", ["joint", "--config", "full", "--out", "o"], "o/run.json"),
