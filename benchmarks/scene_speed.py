@@ -1,7 +1,7 @@
 """Speed of the synthetic scenes: `python -m benchmarks.scene_speed [--clips N] [--out DIR]`.
 
 Clips per second of one core (process time, one thread), drawn and rendered with their audio, at 64 and
-at 256 pixels in both worlds; rooms are in the cache, as they are after the first clips of a run.
+at 256 pixels in each world; rooms are in the cache, as they are after the first clips of a run.
 Rendering small is compared with rendering large and averaging down, alternately, clip by clip.
 """
 
@@ -21,7 +21,7 @@ from savg.evaluation.result_files import RESULTS
 from savg.format import ClipFormat
 from savg.paths import atomic_file
 
-NAMES = ("demo", "varied", "furnished")
+NAMES = ("demo", "varied", "lounge", "furnished")
 
 
 def averaged(scene: Scene) -> np.ndarray:
