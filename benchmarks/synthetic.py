@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any
 
 from savg.data.scenes import Rendered, World, draw_scene, render, split_seed
-from savg.data.scenes.world import SPLIT
 from savg.data.scenes.world import WORLDS as NAMES
 from savg.evaluation.observe import extract
 from savg.metrics.base import Reference
 from savg.metrics.nearest_clip import FEATURE, SIDE, thumbnails
+from savg.train.sources import world_of
 
-WORLDS = {name: partial(World.named, name, held_out=name in SPLIT) for name in NAMES}
+WORLDS = {name: partial(world_of, name, "test") for name in NAMES}
 """Names of worlds → them; those that are split with people, rooms, voices, notes never trained on."""
 
 TRAINED_ON = ("solo", "stage"), 4000

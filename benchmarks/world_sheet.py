@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from savg.data.scenes import World, draw_scene, render, split_seed
-from savg.data.scenes.world import SPLIT, WORLDS
+from savg.data.scenes import draw_scene, render, split_seed
+from savg.data.scenes.world import WORLDS
 from savg.paths import atomic_file
+from savg.train.sources import world_of
 
 OUT = Path("docs/worlds.webp")
 GAP = 8
@@ -25,8 +26,7 @@ def frames_of(
     name: str, count: int, first: int = 0, split: str = "test"
 ) -> list[NDArray[np.uint8]]:
     """A random frame [144, 256, 3] of each of `count` scenes of a world."""
-    held_out = split == "test" and name in SPLIT
-    world = World.named(name, held_out)
+    world = world_of(name, split)
     frames = []
     for index in range(first, first + count):
         clip = render(draw_scene(split_seed(split, index), world)).clip
